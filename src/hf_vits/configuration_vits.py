@@ -1,0 +1,356 @@
+"""The configuration of a VITS voice: upstream's fields with upstream's defaults, and extensions that default to it."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+EXTENDED_MODEL_TYPE = "hf_vits"
+"""`model_type` of a checkpoint that stock transformers could not run; its Auto classes then refuse it."""
+
+
+@strict
+class VitsConfig(PreTrainedConfig):
+    r"""
+    Configuration of a [`VitsModel`]. Fields shared with `transformers.VitsConfig` have its names, defaults and meaning.
+
+    A configuration that stock transformers cannot run (`needs_extension`) is saved with `model_type: "hf_vits"`;
+    every other one is saved as `"vits"` and loads there.
+
+    Args:
+        vocab_size (`int`, *optional*, defaults to 38):
+            Rows of the token embedding; at least the largest token id plus one.
+        hidden_size (`int`, *optional*, defaults to 192):
+            Channels of the text encoder, the duration predictor and the WaveNets.
+        num_hidden_layers (`int`, *optional*, defaults to 6):
+            Transformer layers of the text encoder.
+        num_attention_heads (`int`, *optional*, defaults to 2):
+            Attention heads per layer; divides `hidden_size`.
+        window_size (`int`, *optional*, defaults to 4):
+            Tokens to either side that have a relative position embedding of their own; 0 or `None` for none.
+        use_bias (`bool`, *optional*, defaults to `True`):
+            Whether the four attention projections have a bias.
+        ffn_dim (`int`, *optional*, defaults to 768):
+            Channels inside the feed-forward convolutions.
+        layerdrop (`float`, *optional*, defaults to 0.1):
+            Upstream's probability to skip an encoder layer in training; the paper has none.
+        ffn_kernel_size (`int`, *optional*, defaults to 3):
+            Kernel of the feed-forward convolutions, in tokens.
+        flow_size (`int`, *optional*, defaults to 192):
+            Channels of the latents.
+        spectrogram_bins (`int`, *optional*, defaults to 513):
+            Frequency bins of the linear spectrogram, half the FFT size plus one.
+        hidden_act (`str`, *optional*, defaults to `"relu"`):
+            Activation of the feed-forward convolutions.
+        hidden_dropout, attention_dropout, activation_dropout (`float`, *optional*, defaults to 0.1):
+            Dropout after each sublayer, on attention weights, and inside the feed-forward.
+        initializer_range (`float`, *optional*, defaults to 0.02):
+            Upstream's standard deviation for new linear layers and embeddings.
+        layer_norm_eps (`float`, *optional*, defaults to 1e-5):
+            Epsilon of the text encoder's layer norms.
+        use_stochastic_duration_prediction (`bool`, *optional*, defaults to `True`):
+            The flow-based duration predictor, or the plain convolutional one.
+        num_speakers (`int`, *optional*, defaults to 1):
+            Rows of the speaker table; above 1, every call must name a speaker.
+        speaker_embedding_size (`int`, *optional*, defaults to 0):
+            Channels of a speaker vector; 0 for a single-speaker model.
+        upsample_initial_channel (`int`, *optional*, defaults to 512):
+            Channels at the decoder's input, halved by each upsampling.
+        upsample_rates, upsample_kernel_sizes (`list[int]`, *optional*):
+            Stride and kernel of each transposed convolution; the product of the rates is the hop length.
+        resblock_kernel_sizes (`list[int]`, *optional*):
+            Kernel of each of the parallel residual blocks.
+        resblock_dilation_sizes (`list[list[int]]`, *optional*):
+            Dilations inside each of them.
+        leaky_relu_slope (`float`, *optional*, defaults to 0.1):
+            Negative slope in the decoder.
+        depth_separable_channels (`int`, *optional*, defaults to 2):
+            Channels of the duration flow: the log duration and its noise.
+        depth_separable_num_layers (`int`, *optional*, defaults to 3):
+            Layers in each dilated depth-separable stack.
+        duration_predictor_flow_bins (`int`, *optional*, defaults to 10):
+            Bins of the rational-quadratic spline.
+        duration_predictor_tail_bound (`float`, *optional*, defaults to 5.0):
+            The spline acts within ± this; outside it is the identity.
+        duration_predictor_kernel_size (`int`, *optional*, defaults to 3):
+            Kernel of the duration predictor's convolutions, in tokens.
+        duration_predictor_dropout (`float`, *optional*, defaults to 0.5):
+            Dropout in the duration predictor.
+        duration_predictor_num_flows (`int`, *optional*, defaults to 4):
+            Spline couplings in each of the duration predictor's two flows.
+        duration_predictor_filter_channels (`int`, *optional*, defaults to 256):
+            Channels of the plain duration predictor.
+        prior_encoder_num_flows (`int`, *optional*, defaults to 4):
+            Residual couplings of the prior flow.
+        prior_encoder_num_wavenet_layers (`int`, *optional*, defaults to 4):
+            WaveNet layers in each coupling.
+        posterior_encoder_num_wavenet_layers (`int`, *optional*, defaults to 16):
+            WaveNet layers of the posterior encoder.
+        wavenet_kernel_size (`int`, *optional*, defaults to 5):
+            Kernel of the WaveNets, in frames.
+        wavenet_dilation_rate (`int`, *optional*, defaults to 1):
+            Dilation of WaveNet layer *i* is this to the power *i*.
+        wavenet_dropout (`float`, *optional*, defaults to 0.0):
+            Dropout in the WaveNets.
+        speaking_rate (`float`, *optional*, defaults to 1.0):
+            Default of the call's argument; 2 speaks twice as fast. The inverse of VITS's `length_scale`.
+        noise_scale (`float`, *optional*, defaults to 0.667):
+            Default of the call's argument; scales the prior's standard deviation.
+        noise_scale_duration (`float`, *optional*, defaults to 0.8):
+            Default of the call's argument; scales the noise of the stochastic duration predictor.
+        sampling_rate (`int`, *optional*, defaults to 16000):
+            Samples per second of the waveform, in hertz.
+        pad_token_id (`int`, *optional*):
+            Padding id of the tokenizer.
+        resblock_type (`str`, *optional*, defaults to `"1"`):
+            Extension. HiFi-GAN's residual block: `"1"` has two convolutions per dilation, `"2"` one (Piper's low and
+            medium voices).
+        inference_only (`bool`, *optional*, defaults to `False`):
+            Extension. The checkpoint lacks what only training uses (posterior encoder, `duration_predictor.flows.1`,
+            `duration_predictor.post_*`), as one converted from ONNX does.
+        speaker_names (`list[str]`, *optional*):
+            Name of each speaker, in the order of their ids. Ignored by upstream.
+        win_length (`int`, *optional*):
+            STFT window in samples for training; `None` is the FFT size. Ignored by upstream.
+        num_mel_bins (`int`, *optional*, defaults to 80):
+            Mel bands of the training loss. Ignored by upstream.
+        mel_fmin, mel_fmax (`float`, *optional*, defaults to 0.0 and `None`):
+            Edges of the mel bank in hertz; `None` is half the sampling rate. Ignored by upstream.
+
+    Raises:
+        StrictDataclassError: for a value of the wrong type, or a combination that no model can have; both values
+            are named.
+
+    Example:
+
+    ```python
+    >>> from hf_vits import VitsConfig, VitsModel
+
+    >>> config = VitsConfig(resblock_type="2", num_speakers=4, speaker_embedding_size=64)
+    >>> config.hop_length
+    256
+    >>> model = VitsModel(config)
+    ```
+    """
+
+    model_type = "vits"
+
+    vocab_size: int = 38
+    hidden_size: int = 192
+    num_hidden_layers: int = 6
+    num_attention_heads: int = 2
+    window_size: int | None = 4
+    use_bias: bool = True
+    ffn_dim: int = 768
+    layerdrop: float | int = 0.1
+    ffn_kernel_size: int = 3
+    flow_size: int = 192
+    spectrogram_bins: int = 513
+    hidden_act: str = "relu"
+    hidden_dropout: float | int = 0.1
+    attention_dropout: float | int = 0.1
+    activation_dropout: float | int = 0.1
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-5
+    use_stochastic_duration_prediction: bool = True
+    num_speakers: int = 1
+    speaker_embedding_size: int = 0
+    upsample_initial_channel: int = 512
+    upsample_rates: list[int] | tuple[int, ...] = (8, 8, 2, 2)
+    upsample_kernel_sizes: list[int] | tuple[int, ...] = (16, 16, 4, 4)
+    resblock_kernel_sizes: list[int] | tuple[int, ...] = (3, 7, 11)
+    resblock_dilation_sizes: list | tuple = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    leaky_relu_slope: float = 0.1
+    depth_separable_channels: int = 2
+    depth_separable_num_layers: int = 3
+    duration_predictor_flow_bins: int = 10
+    duration_predictor_tail_bound: float | int = 5.0
+    duration_predictor_kernel_size: int = 3
+    duration_predictor_dropout: float | int = 0.5
+    duration_predictor_num_flows: int = 4
+    duration_predictor_filter_channels: int = 256
+    prior_encoder_num_flows: int = 4
+    prior_encoder_num_wavenet_layers: int = 4
+    posterior_encoder_num_wavenet_layers: int = 16
+    wavenet_kernel_size: int = 5
+    wavenet_dilation_rate: int = 1
+    wavenet_dropout: float | int = 0.0
+    speaking_rate: float | int = 1.0
+    noise_scale: float | int = 0.667
+    noise_scale_duration: float | int = 0.8
+    sampling_rate: int = 16_000
+    pad_token_id: int | None = None
+
+    resblock_type: str = "1"
+    inference_only: bool = False
+    speaker_names: list[str] | tuple[str, ...] | None = None
+    win_length: int | None = None
+    num_mel_bins: int = 80
+    mel_fmin: float | int = 0.0
+    mel_fmax: float | int | None = None
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per latent frame."""
+        return math.prod(self.upsample_rates)
+
+    @property
+    def fft_size(self) -> int:
+        """Samples per STFT frame, from the number of frequency bins."""
+        return 2 * (self.spectrogram_bins - 1)
+
+    @property
+    def needs_extension(self) -> bool:
+        """Whether stock transformers would build other layers than this configuration asks for."""
+        return self.resblock_type != "1" or self.inference_only or not self.window_size
+
+    def speaker_index(self, speaker: int | str) -> int:
+        """
+        The id of a speaker given by id or by name.
+
+        Raises:
+            ValueError: if there is no such speaker; names those there are.
+        """
+        if isinstance(speaker, str):
+            names = list(self.speaker_names or [])
+            if speaker not in names:
+                known = f"its speakers are {names}" if names else f"its {self.num_speakers} speaker(s) have no names"
+                raise ValueError(f"There is no speaker {speaker!r} in this model; {known}. Pass one of those, or an id.")
+            return names.index(speaker)
+        if not 0 <= speaker < self.num_speakers:
+            raise ValueError(
+                f"`speaker_id` is {speaker}, but this model has {self.num_speakers} speaker(s): "
+                f"pass 0 to {self.num_speakers - 1}."
+            )
+        return int(speaker)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Serialises to a dictionary; `model_type` says whether stock transformers can run it."""
+        output = super().to_dict()
+        output["model_type"] = EXTENDED_MODEL_TYPE if self.needs_extension else "vits"
+        return output
+
+    @classmethod
+    def get_config_dict(cls, pretrained_model_name_or_path, **kwargs) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Reads `config.json`; both model types are this class, so neither is worth a warning."""
+        config_dict, kwargs = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
+        if config_dict.get("model_type") in ("vits", EXTENDED_MODEL_TYPE):
+            config_dict["model_type"] = cls.model_type
+        return config_dict, kwargs
+
+    def validate_architecture(self):
+        """Refuses combinations that no model can have."""
+        self._validate_sizes()
+        self._validate_decoder()
+        self._validate_speakers()
+        self._validate_signal()
+
+    def _validate_sizes(self):
+        positive = (
+            "vocab_size hidden_size num_hidden_layers num_attention_heads ffn_dim ffn_kernel_size flow_size "
+            "num_speakers upsample_initial_channel depth_separable_num_layers duration_predictor_flow_bins "
+            "duration_predictor_num_flows duration_predictor_filter_channels prior_encoder_num_flows "
+            "prior_encoder_num_wavenet_layers posterior_encoder_num_wavenet_layers wavenet_dilation_rate "
+            "sampling_rate num_mel_bins duration_predictor_tail_bound speaking_rate"
+        )
+        for name in positive.split():
+            value = getattr(self, name)
+            _require(math.isfinite(value) and value > 0, f"`{name}` is {value}; it must be above 0.")
+        for name in ("noise_scale", "noise_scale_duration"):
+            value = getattr(self, name)
+            _require(math.isfinite(value) and value >= 0, f"`{name}` is {value}; it must be a finite number from 0 up.")
+        heads = self.num_attention_heads
+        _require(
+            self.hidden_size % heads == 0,
+            f"`hidden_size` ({self.hidden_size}) must be a multiple of `num_attention_heads` ({heads}).",
+        )
+        _require(self.flow_size % 2 == 0, f"`flow_size` ({self.flow_size}) must be even: couplings split it in 2.")
+        _require(
+            self.depth_separable_channels == 2,
+            f"`depth_separable_channels` is {self.depth_separable_channels}; the duration flow has 2: value and noise.",
+        )
+        for name in ("wavenet_kernel_size", "duration_predictor_kernel_size"):
+            kernel = getattr(self, name)
+            _require(kernel > 0 and kernel % 2 == 1, f"`{name}` is {kernel}; it must be odd, to keep the length.")
+        # Longer bins than the interval has room for would leave no width to distribute.
+        bins = self.duration_predictor_flow_bins
+        _require(bins < 1000, f"`duration_predictor_flow_bins` is {bins}; bins of least width 1e-3 leave room for 999.")
+
+    def _validate_decoder(self):
+        rates, kernels = list(self.upsample_rates), list(self.upsample_kernel_sizes)
+        _require(
+            len(rates) == len(kernels) and len(rates) > 0,
+            f"`upsample_rates` has {len(rates)} stages ({rates}) and `upsample_kernel_sizes` {len(kernels)} ({kernels}); "
+            "they must have the same number, at least one.",
+        )
+        for rate, kernel in zip(rates, kernels, strict=True):
+            _require(
+                rate > 0 and kernel >= rate and (kernel - rate) % 2 == 0,
+                f"An upsampling kernel of {kernel} does not fit its rate of {rate}: kernel minus rate must be even and "
+                "not negative, or frames would not become exactly `rate` samples each.",
+            )
+        channels, stages = self.upsample_initial_channel, len(rates)
+        _require(
+            channels % 2**stages == 0,
+            f"`upsample_initial_channel` ({channels}) must be a multiple of {2**stages}: {stages} stages halve it.",
+        )
+        blocks, dilations = list(self.resblock_kernel_sizes), list(self.resblock_dilation_sizes)
+        _require(
+            len(blocks) == len(dilations) and len(blocks) > 0,
+            f"`resblock_kernel_sizes` has {len(blocks)} blocks ({blocks}) and `resblock_dilation_sizes` "
+            f"{len(dilations)} ({dilations}); they must have the same number, at least one.",
+        )
+        _require(all(k % 2 == 1 for k in blocks), f"`resblock_kernel_sizes` is {blocks}; every kernel must be odd.")
+        _require(
+            all(len(row) > 0 and all(d > 0 for d in row) for row in dilations),
+            f"`resblock_dilation_sizes` is {dilations}; each block needs one or more dilations above 0.",
+        )
+        _require(
+            self.resblock_type in ("1", "2"),
+            f"`resblock_type` is {self.resblock_type!r}; HiFi-GAN has '1' and '2'.",
+        )
+
+    def _validate_speakers(self):
+        count, size = self.num_speakers, self.speaker_embedding_size
+        _require(size >= 0, f"`speaker_embedding_size` is {size}; it must be 0 or more.")
+        _require(
+            count == 1 or size > 0,
+            f"`num_speakers` is {count} but `speaker_embedding_size` is {size}; several speakers need vectors.",
+        )
+        if self.speaker_names is not None:
+            names = list(self.speaker_names)
+            _require(
+                len(names) == count,
+                f"`speaker_names` has {len(names)} names but `num_speakers` is {count}; give one name per speaker.",
+            )
+            repeated = [a for a, b in pairwise(sorted(names)) if a == b]
+            _require(not repeated, f"`speaker_names` repeats {repeated}; names must differ.")
+
+    def _validate_signal(self):
+        _require(self.spectrogram_bins > 1, f"`spectrogram_bins` is {self.spectrogram_bins}; it must be above 1.")
+        window = self.fft_size if self.win_length is None else self.win_length
+        _require(
+            0 < window <= self.fft_size,
+            f"`win_length` ({window}) must be above 0 and at most the FFT size {self.fft_size} that "
+            f"`spectrogram_bins` ({self.spectrogram_bins}) implies.",
+        )
+        nyquist = self.sampling_rate / 2
+        top = nyquist if self.mel_fmax is None else self.mel_fmax
+        _require(
+            0 <= self.mel_fmin < top <= nyquist,
+            f"`mel_fmin` ({self.mel_fmin}) and `mel_fmax` ({top}) must satisfy 0 <= fmin < fmax <= {nyquist}, half the "
+            "sampling rate.",
+        )
+
+
+class HfVitsConfig(VitsConfig):
+    """[`VitsConfig`] under the model type that Auto classes know this package's extended checkpoints by."""
+
+    model_type = EXTENDED_MODEL_TYPE
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)

@@ -1,0 +1,94 @@
+"""What a caller may say about one call of the model, checked and brought to one value per item of the batch."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.randomness import Generators
+
+Speaker = int | str | Sequence[int | str] | Tensor | None
+Scale = float | Sequence[float] | Tensor | None
+
+
+def speaker_ids(speaker: Speaker, batch: int, config: VitsConfig) -> Tensor | None:
+    """speaker: an id, a name, one of either per item, or a tensor () or (B,) -> int64 (B,); None if there is only one.
+
+    Raises:
+        ValueError: if a model of several speakers is given none, an unknown one, or another number than the batch has.
+    """
+    if speaker is None:
+        if config.num_speakers == 1:
+            return None
+        names = f" ({', '.join(config.speaker_names)})" if config.speaker_names else ""
+        raise ValueError(
+            f"This model has {config.num_speakers} speakers{names} and none was chosen; "
+            f"pass `speaker_id=` 0 to {config.num_speakers - 1}, or a name."
+        )
+    if isinstance(speaker, Tensor):
+        if speaker.is_floating_point() or speaker.dtype == torch.bool:
+            raise ValueError(f"`speaker_id` is a tensor of {speaker.dtype}; speaker ids are integers.")
+        speaker = speaker.tolist()
+    items = [speaker] * batch if isinstance(speaker, int | str) else list(speaker)
+    _check_count("speaker_id", len(items), batch)
+    for item in items:
+        if isinstance(item, bool) or not isinstance(item, int | str):
+            raise ValueError(f"`speaker_id` holds {item!r}; a speaker is an id (int) or a name (str).")
+    ids = torch.tensor([config.speaker_index(item) for item in items])
+    return ids if config.num_speakers > 1 else None
+
+
+def scale(name: str, value: Scale, default: float, batch: int, like: Tensor) -> Tensor:
+    """value: one number, or one per item -> (B, 1, 1) of `like`'s dtype and device.
+
+    Raises:
+        ValueError: for a negative or non-finite number (or zero, for `speaking_rate`), or a wrong count.
+    """
+    value = default if value is None else value
+    values = value.tolist() if isinstance(value, Tensor) else value
+    items = [values] * batch if isinstance(values, int | float) else list(values)
+    _check_count(name, len(items), batch)
+    for item in items:
+        if not isinstance(item, int | float) or isinstance(item, bool):
+            raise ValueError(f"`{name}` holds {item!r}; it must be a number.")
+        if not math.isfinite(item) or item < 0 or (name == "speaking_rate" and item == 0):
+            least = "above 0" if name == "speaking_rate" else "from 0 up"
+            raise ValueError(f"`{name}` is {item}; it must be a finite number {least}.")
+    return torch.tensor(items, dtype=like.dtype, device=like.device).view(batch, 1, 1)
+
+
+def check_generator(generator: Generators, batch: int) -> None:
+    """Raises `ValueError` if a list of generators has not one for each item, `TypeError` for anything else."""
+    if generator is None or isinstance(generator, torch.Generator):
+        return
+    if not isinstance(generator, Sequence) or not all(isinstance(item, torch.Generator) for item in generator):
+        raise TypeError(f"`generator` is {generator!r}; pass a `torch.Generator`, or a list with one for each item.")
+    _check_count("generator", len(generator), batch)
+
+
+def given_durations(durations: Tensor, input_ids: Tensor, mask: Tensor) -> Tensor:
+    """durations (B, T_text) in frames, blanks included -> int64 (B, T_text), zero at padding.
+
+    Raises:
+        ValueError: for a wrong shape, negative or fractional values, or an item that lasts no frame at all.
+    """
+    durations = torch.as_tensor(durations, device=input_ids.device)
+    if durations.shape != input_ids.shape:
+        raise ValueError(
+            f"`durations` is {tuple(durations.shape)} but `input_ids` is {tuple(input_ids.shape)}; "
+            "give one number of frames for every token, blanks included."
+        )
+    if not (torch.isfinite(durations).all() and (durations >= 0).all() and (durations == durations.round()).all()):
+        raise ValueError("`durations` must be whole numbers of frames from 0 up.")
+    durations = durations.long() * mask.squeeze(1).long()
+    silent = (durations.sum(dim=1) == 0).nonzero().flatten().tolist()
+    if silent:
+        raise ValueError(f"`durations` of item(s) {silent} sum to 0 frames; there is nothing to speak.")
+    return durations
+
+
+def _check_count(name: str, count: int, batch: int) -> None:
+    if count != batch:
+        raise ValueError(f"`{name}` has {count} values for a batch of {batch}; pass one, or one for each item.")

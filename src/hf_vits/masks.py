@@ -1,0 +1,10 @@
+"""Lengths and masks: which positions of a padded batch are real."""
+
+import torch
+from torch import Tensor
+
+
+def mask_from_lengths(lengths: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """lengths int64 (B,) -> float mask (B, 1, size), one where a position is real."""
+    positions = torch.arange(size, device=lengths.device)
+    return (positions < lengths[:, None]).unsqueeze(1).to(dtype)

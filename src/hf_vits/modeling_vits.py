@@ -1,0 +1,361 @@
+"""VitsModel: text to latents, latents to waveform (Kim, Kong & Son 2021), in inference.
+
+Axes: B batch · C latent channels · H hidden · S speaker channels · T_text tokens · T_spec frames · T_wav samples.
+"""
+
+import inspect
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import initialization as init
+from transformers.utils import ModelOutput
+
+from hf_vits.alignment import expand, token_of_frame
+from hf_vits.configuration_vits import HfVitsConfig, VitsConfig
+from hf_vits.controls import Scale, Speaker, check_generator, given_durations, scale, speaker_ids
+from hf_vits.masks import mask_from_lengths
+from hf_vits.modules.attention import RelativeAttention
+from hf_vits.modules.decoder import HifiGan
+from hf_vits.modules.duration_predictor import DurationPredictor, SplineCoupling, StochasticDurationPredictor
+from hf_vits.modules.flow import Flow, ResidualCoupling
+from hf_vits.modules.posterior_encoder import PosteriorEncoder
+from hf_vits.modules.text_encoder import TextEncoder
+from hf_vits.randomness import Generators, duration_noise, prior_noise
+from hf_vits.weights import match_state_dict, read_state_dict
+
+MAX_TOKENS = 10_000
+"""Longest text of one call, blanks included. Attention keeps several (T_text, T_text) matrices per layer."""
+
+MAX_SECONDS = 3600
+"""Longest speech of one item of one call; more is a mistake in the durations or the rate."""
+
+HUB_ARGUMENTS = (
+    "cache_dir force_download proxies local_files_only token revision subfolder _commit_hash user_agent repo_type"
+).split()
+
+
+@dataclass
+class VitsModelOutput(ModelOutput):
+    """
+    What a call of [`VitsModel`] returns.
+
+    Args:
+        waveform (`Tensor` of shape `(B, T_wav)`):
+            Samples within ±1, zero past the end of each item.
+        sequence_lengths (`Tensor` of shape `(B,)`, int64):
+            Samples of each item.
+        spectrogram (`Tensor` of shape `(B, C, T_spec)`):
+            The latents that were decoded, under upstream's name for them.
+        hidden_states, attentions (`tuple[Tensor, ...]`, *optional*):
+            Of the text encoder, if asked for.
+        durations (`Tensor` of shape `(B, T_text)`, int64):
+            Frames of each token, blanks included; times `config.hop_length` for samples.
+    """
+
+    waveform: Tensor | None = None
+    sequence_lengths: Tensor | None = None
+    spectrogram: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+    durations: Tensor | None = None
+
+
+@dataclass
+class VitsLatents:
+    """What is to be decoded: latents (B, C, T_spec), frame_lengths and durations int64 (B,) and (B, T_text)."""
+
+    latents: Tensor
+    frame_lengths: Tensor
+    durations: Tensor
+    hidden_states: tuple[Tensor, ...]
+    attentions: tuple[Tensor, ...]
+
+
+class VitsModel(PreTrainedModel):
+    """
+    A VITS voice: token ids in, waveform out. Weights, keys and files are those of `transformers.VitsModel`.
+
+    Example:
+
+    ```python
+    >>> import torch
+    >>> from hf_vits import VitsConfig, VitsModel
+
+    >>> model = VitsModel(VitsConfig(vocab_size=40)).eval()
+    >>> out = model(torch.tensor([[0, 7, 0, 12, 0]]), generator=torch.Generator().manual_seed(7))
+    >>> out.waveform.shape[1] == out.sequence_lengths.item()
+    True
+    ```
+    """
+
+    config_class = VitsConfig
+    base_model_prefix = "vits"
+    main_input_name = "input_ids"
+
+    def __init__(self, config: VitsConfig):
+        super().__init__(config)
+        self.text_encoder = TextEncoder(config)
+        self.flow = Flow(config)
+        self.decoder = HifiGan(config)
+        stochastic = config.use_stochastic_duration_prediction
+        self.duration_predictor = StochasticDurationPredictor(config) if stochastic else DurationPredictor(config)
+        if config.num_speakers > 1:
+            self.embed_speaker = nn.Embedding(config.num_speakers, config.speaker_embedding_size)
+        if not config.inference_only:
+            self.posterior_encoder = PosteriorEncoder(config)
+        self.post_init()
+
+    @torch.no_grad()
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        speaker_id: Speaker = None,
+        noise_scale: Scale = None,
+        noise_scale_duration: Scale = None,
+        speaking_rate: Scale = None,
+        durations: Tensor | None = None,
+        generator: Generators = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> VitsModelOutput | tuple:
+        """
+        Speaks. Item *i* of a padded batch is what it would be alone, and silent past its length.
+
+        Args:
+            input_ids (`Tensor` of shape `(B, T_text)`, int64):
+                Token ids from [`VitsTokenizer`], padded on the right.
+            attention_mask (`Tensor` of shape `(B, T_text)`, *optional*):
+                One at tokens, zero at padding; without it every position is a token.
+            speaker_id (`int`, `str`, a list of either, or `Tensor` of shape `(B,)`, *optional*):
+                Who speaks, by id or name; required by a model of several speakers.
+            noise_scale (`float` or one per item, *optional*, defaults to the configuration's):
+                Scales the prior's standard deviation; 0 takes its mean.
+            noise_scale_duration (`float` or one per item, *optional*, defaults to the configuration's):
+                Scales the noise of the stochastic duration predictor.
+            speaking_rate (`float` or one per item, *optional*, defaults to the configuration's):
+                2 speaks twice as fast.
+            durations (`Tensor` of shape `(B, T_text)`, *optional*):
+                Frames of every token, in place of the predicted ones; `speaking_rate` does not change them.
+            generator (`torch.Generator` or one per item, *optional*):
+                Source of the noise. With one generator draws are upstream's; with one per item, each item draws what it
+                would draw alone.
+            output_attentions, output_hidden_states, return_dict (`bool`, *optional*):
+                As everywhere in transformers.
+
+        Raises:
+            ValueError: for an empty or overlong text, an id outside the vocabulary, a missing or unknown speaker, or a
+                control that is not a finite number in its range.
+        """
+        speaker = self.speaker_vector(speaker_id, input_ids.shape[0])
+        out = self.latents(
+            input_ids, attention_mask, speaker, noise_scale, noise_scale_duration, speaking_rate, durations, generator
+        )
+        waveform = self.decode(out.latents, out.frame_lengths, speaker)
+        outputs = VitsModelOutput(
+            waveform=waveform.squeeze(1),
+            sequence_lengths=out.frame_lengths * self.config.hop_length,
+            spectrogram=out.latents,
+            hidden_states=out.hidden_states if _chosen(output_hidden_states, self.config.output_hidden_states) else None,
+            attentions=out.attentions if _chosen(output_attentions, self.config.output_attentions) else None,
+            durations=out.durations,
+        )
+        return outputs if _chosen(return_dict, self.config.return_dict) else outputs.to_tuple()
+
+    @torch.no_grad()
+    def latents(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        speaker: Tensor | None = None,
+        noise_scale: Scale = None,
+        noise_scale_duration: Scale = None,
+        speaking_rate: Scale = None,
+        durations: Tensor | None = None,
+        generator: Generators = None,
+    ) -> VitsLatents:
+        """
+        The first half of `forward`: input_ids (B, T_text) -> latents (B, C, T_spec), lengths and durations.
+
+        Arguments are those of `forward`, but the speaker is a vector (B, S, 1), as `speaker_vector` gives it. All
+        randomness of a call is drawn here.
+        """
+        config, batch = self.config, input_ids.shape[0]
+        mask = self._text_mask(input_ids, attention_mask)
+        check_generator(generator, batch)
+        text = self.text_encoder(input_ids, mask)
+        noise_scale = scale("noise_scale", noise_scale, config.noise_scale, batch, mask)
+        if durations is None:
+            rate = scale("speaking_rate", speaking_rate, config.speaking_rate, batch, mask.double())
+            duration_scale = scale(
+                "noise_scale_duration", noise_scale_duration, config.noise_scale_duration, batch, mask
+            )
+            durations = self._durations(text.hidden, mask, speaker, duration_scale, rate, generator)
+        else:
+            durations = given_durations(durations, input_ids, mask)
+        frame_lengths = self._checked_frames(durations)
+        index = token_of_frame(durations, int(frame_lengths.max()))
+        frame_mask = mask_from_lengths(frame_lengths, index.shape[1], mask.dtype)
+        mean, log_std = expand(text.prior_mean, index), expand(text.prior_log_std, index)
+        noise = prior_noise(mean, frame_lengths, generator)
+        latents = self.flow.inverse((mean + noise * log_std.exp() * noise_scale) * frame_mask, frame_mask, speaker)
+        return VitsLatents(latents * frame_mask, frame_lengths, durations, text.layer_inputs, text.attentions)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor, frame_lengths: Tensor | None = None, speaker: Tensor | None = None) -> Tensor:
+        """
+        The second half of `forward`: latents (B, C, T_spec) -> waveform (B, 1, T_wav), zero past each item's end.
+
+        Items of unequal length are decoded one by one: no sample is computed for padding, and none is touched by it.
+        """
+        batch, _, frames = latents.shape
+        if frame_lengths is None or bool((frame_lengths == frames).all()):
+            return self.decoder(latents, speaker)
+        waveform = latents.new_zeros(batch, 1, frames * self.config.hop_length)
+        for item, length in enumerate(frame_lengths.tolist()):
+            one = None if speaker is None else speaker[item : item + 1]
+            waveform[item, :, : length * self.config.hop_length] = self.decoder(latents[item : item + 1, :, :length], one)[0]
+        return waveform
+
+    def speaker_vector(self, speaker_id: Speaker, batch: int) -> Tensor | None:
+        """speaker_id, as `forward` takes it -> speaker vectors (B, S, 1), or None for a model of one speaker."""
+        ids = speaker_ids(speaker_id, batch, self.config)
+        return None if ids is None else self.embed_speaker(ids.to(self.device)).unsqueeze(-1)
+
+    def missing_for_training(self) -> list[str]:
+        """The parts that training needs and this checkpoint does not have, by name; empty if it can be trained."""
+        if not self.config.inference_only:
+            return []
+        parts = ["posterior_encoder"]
+        if self.config.use_stochastic_duration_prediction:
+            parts += ["duration_predictor.flows.1", "duration_predictor.post_*"]
+        return parts
+
+    def _text_mask(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Checks the text; returns its mask (B, 1, T_text) in the model's dtype."""
+        if input_ids.dim() != 2 or input_ids.is_floating_point():
+            raise ValueError(f"`input_ids` is {tuple(input_ids.shape)} of {input_ids.dtype}; it must be integers (B, T_text).")
+        batch, size = input_ids.shape
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        if attention_mask.shape != input_ids.shape:
+            raise ValueError(
+                f"`attention_mask` is {tuple(attention_mask.shape)} but `input_ids` is {tuple(input_ids.shape)}."
+            )
+        lengths = attention_mask.long().sum(dim=1)
+        empty = (lengths == 0).nonzero().flatten().tolist()
+        if batch == 0 or size == 0 or empty:
+            where = f" (items {empty})" if empty and batch > 1 else ""
+            raise ValueError(f"The text is empty{where}: `input_ids` holds no token. Give at least one the voice can say.")
+        if size > MAX_TOKENS:
+            raise ValueError(
+                f"The text has {size} tokens; one call takes at most {MAX_TOKENS}. Speak it sentence by sentence, "
+                "for example with `hf_vits.text.sentences.split`."
+            )
+        mask = mask_from_lengths(lengths, size, self.dtype)
+        if not torch.equal(mask.squeeze(1).bool(), attention_mask.bool()):
+            raise ValueError("`attention_mask` must be ones, then zeros: pad on the right.")
+        low, high = input_ids.min().item(), input_ids.max().item()
+        if low < 0 or high >= self.config.vocab_size:
+            raise ValueError(
+                f"`input_ids` holds {low if low < 0 else high}, but the voice knows ids 0 to {self.config.vocab_size - 1};"
+                " use the tokenizer that came with it."
+            )
+        return mask
+
+    def _durations(
+        self, hidden: Tensor, mask: Tensor, speaker: Tensor | None, noise_scale: Tensor, rate: Tensor, generator: Generators
+    ) -> Tensor:
+        """hidden (B, H, T_text) -> predicted frames of each token, int64 (B, T_text)."""
+        if isinstance(self.duration_predictor, StochasticDurationPredictor):
+            lengths = mask.sum(dim=(1, 2)).long()
+            noise = duration_noise(hidden.shape[0], lengths, hidden.shape[2], generator).to(mask)
+            log_durations = self.duration_predictor(hidden, mask, noise * noise_scale, speaker)
+        else:
+            log_durations = self.duration_predictor(hidden, mask, speaker)
+        slowness = (1 / rate).to(mask.dtype)
+        frames = torch.ceil(log_durations.exp() * mask * slowness).squeeze(1)
+        if not torch.isfinite(frames).all():
+            raise ValueError("The predicted durations are not finite; the weights are damaged, or overflow their dtype.")
+        # In double: half precision cannot count frames. An item lasts one frame at least.
+        frames = frames.double().clamp(max=2**31)
+        frames[:, 0] += (frames.sum(dim=1) == 0).to(frames.dtype)
+        return frames.long()
+
+    def _checked_frames(self, durations: Tensor) -> Tensor:
+        """durations int64 (B, T_text) -> frames of each item int64 (B,)."""
+        frame_lengths = durations.sum(dim=1)
+        seconds = frame_lengths.max().item() * self.config.hop_length / self.config.sampling_rate
+        if seconds > MAX_SECONDS:
+            raise ValueError(
+                f"The speech would last {seconds:.0f} s; one call makes at most {MAX_SECONDS} s. Raise `speaking_rate`, "
+                "check `durations`, or speak sentence by sentence."
+            )
+        return frame_lengths
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """The original's initialisation; what it leaves to PyTorch's defaults is left to them here."""
+        if isinstance(module, TextEncoder):
+            init.normal_(module.embed_tokens.weight, std=self.config.hidden_size**-0.5)
+        elif isinstance(module, RelativeAttention):
+            for projection in (module.q_proj, module.k_proj, module.v_proj):
+                init.xavier_uniform_(projection.weight)
+        elif isinstance(module, ResidualCoupling):
+            init.zeros_(module.conv_post.weight)
+            init.zeros_(module.conv_post.bias)
+        elif isinstance(module, SplineCoupling):
+            init.zeros_(module.conv_proj.weight)
+            init.zeros_(module.conv_proj.bias)
+        elif isinstance(module, HifiGan):
+            for conv in [*module.upsampler, *(c for b in module.resblocks for c in b.modules())]:
+                if isinstance(conv, nn.Conv1d | nn.ConvTranspose1d):
+                    init.normal_(conv.weight, std=0.01)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path,
+        *model_args,
+        config=None,
+        variant: str | None = None,
+        use_safetensors: bool | None = None,
+        **kwargs,
+    ):
+        """
+        Loads a voice from a folder or the Hub; arguments are those of [`~transformers.PreTrainedModel.from_pretrained`].
+
+        Every layer's weight norm may be spelt in any of the three known ways.
+
+        Raises:
+            ValueError: if a tensor is missing, left over or of another shape; no layer is ever freshly initialised.
+            OSError: if there is no such checkpoint.
+        """
+        if pretrained_model_name_or_path is None or kwargs.get("state_dict") is not None:
+            return super().from_pretrained(pretrained_model_name_or_path, *model_args, config=config, **kwargs)
+        hub = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
+        if not isinstance(config, PreTrainedConfig):
+            fields = inspect.signature(cls.config_class).parameters.keys() - {"dtype"}
+            overrides = {name: kwargs.pop(name) for name in list(kwargs) if name in fields}
+            config = cls.config_class.from_pretrained(config or pretrained_model_name_or_path, **hub, **overrides)
+        state_dict = read_state_dict(str(pretrained_model_name_or_path), variant, use_safetensors, **hub)
+        with torch.device("meta"):
+            shapes = {key: tensor.shape for key, tensor in cls(config).state_dict().items()}
+        state_dict = match_state_dict(state_dict, shapes, str(pretrained_model_name_or_path))
+        loaded = super().from_pretrained(None, *model_args, config=config, state_dict=state_dict, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        model.config.name_or_path = model.name_or_path = str(pretrained_model_name_or_path)
+        return loaded
+
+
+class HfVitsModel(VitsModel):
+    """[`VitsModel`] under the model type that Auto classes know this package's extended checkpoints by."""
+
+    config_class = HfVitsConfig
+
+
+def _chosen(value: bool | None, default: bool) -> bool:
+    return default if value is None else value

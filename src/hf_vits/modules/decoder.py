@@ -1,0 +1,104 @@
+"""Latents to waveform: the HiFi-GAN generator (Kong et al. 2020), channels-last.
+
+Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then run
+them near their matrix-product speed, where `conv1d` reaches a third to two thirds of it. Checkpoints hold Conv1d shapes.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hf_vits.configuration_vits import VitsConfig
+
+FINAL_SLOPE = 0.01
+"""Negative slope before the last convolution, whatever `leaky_relu_slope` is; so it was trained."""
+
+
+class Conv(nn.Conv1d):
+    """A one-dimensional convolution over (B, C, 1, T); length is kept."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, dilation: int = 1, bias: bool = True):
+        padding = dilation * (kernel - 1) // 2
+        super().__init__(in_channels, out_channels, kernel, dilation=dilation, padding=padding, bias=bias)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """signal (B, C_in, 1, T) -> (B, C_out, 1, T)."""
+        weight = self.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        return F.conv2d(signal, weight, self.bias, padding=(0, *self.padding), dilation=(1, *self.dilation))
+
+
+class Upsample(nn.ConvTranspose1d):
+    """A transposed convolution over (B, C, 1, T) that makes exactly `rate` samples of each."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, rate: int):
+        super().__init__(in_channels, out_channels, kernel, stride=rate, padding=(kernel - rate) // 2)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """signal (B, C_in, 1, T) -> (B, C_out, 1, rate · T)."""
+        weight = self.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        return F.conv_transpose2d(signal, weight, self.bias, stride=(1, *self.stride), padding=(0, *self.padding))
+
+
+class ResidualBlock1(nn.Module):
+    """Type 1: per dilation a dilated and a plain convolution, added to what came in."""
+
+    def __init__(self, channels: int, kernel: int, dilations: list[int], slope: float):
+        super().__init__()
+        self.convs1 = nn.ModuleList([Conv(channels, channels, kernel, dilation) for dilation in dilations])
+        self.convs2 = nn.ModuleList([Conv(channels, channels, kernel) for _ in dilations])
+        self.slope = slope
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """signal (B, C, 1, T) -> (B, C, 1, T)."""
+        for dilated, plain in zip(self.convs1, self.convs2, strict=True):
+            inner = F.leaky_relu(dilated(F.leaky_relu(signal, self.slope)), self.slope)
+            signal = plain(inner) + signal
+        return signal
+
+
+class ResidualBlock2(nn.Module):
+    """Type 2: one dilated convolution per dilation."""
+
+    def __init__(self, channels: int, kernel: int, dilations: list[int], slope: float):
+        super().__init__()
+        self.convs = nn.ModuleList([Conv(channels, channels, kernel, dilation) for dilation in dilations])
+        self.slope = slope
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """signal (B, C, 1, T) -> (B, C, 1, T)."""
+        for dilated in self.convs:
+            signal = dilated(F.leaky_relu(signal, self.slope)) + signal
+        return signal
+
+
+class HifiGan(nn.Module):
+    """Stages of upsampling, each followed by the mean of parallel residual blocks."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        channels = config.upsample_initial_channel
+        block = ResidualBlock1 if config.resblock_type == "1" else ResidualBlock2
+        shapes = list(zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True))
+        self.slope = config.leaky_relu_slope
+        self.conv_pre = Conv(config.flow_size, channels, 7)
+        self.upsampler, self.resblocks = nn.ModuleList(), nn.ModuleList()
+        for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
+            self.upsampler.append(Upsample(channels, channels // 2, kernel, rate))
+            channels //= 2
+            self.resblocks.extend(block(channels, kernel, dilations, self.slope) for kernel, dilations in shapes)
+        self.blocks_per_stage = len(shapes)
+        self.conv_post = Conv(channels, 1, 7, bias=False)
+        if config.speaker_embedding_size:
+            self.cond = nn.Conv1d(config.speaker_embedding_size, config.upsample_initial_channel, 1)
+
+    def forward(self, latents: Tensor, speaker: Tensor | None = None) -> Tensor:
+        """latents (B, C, T_spec), speaker (B, S, 1) -> waveform (B, 1, T_wav) within ±1."""
+        signal = self.conv_pre(latents.unsqueeze(2).contiguous(memory_format=torch.channels_last))
+        if speaker is not None:
+            signal = signal + self.cond(speaker).unsqueeze(2)
+        for stage, upsample in enumerate(self.upsampler):
+            signal = upsample(F.leaky_relu(signal, self.slope))
+            first = stage * self.blocks_per_stage
+            outputs = [block(signal) for block in self.resblocks[first : first + self.blocks_per_stage]]
+            signal = sum(outputs[1:], outputs[0]) / self.blocks_per_stage
+        return self.conv_post(F.leaky_relu(signal, FINAL_SLOPE)).tanh().squeeze(2)

@@ -1,0 +1,156 @@
+"""How long each token lasts: the stochastic predictor (paper, section 2.2.2) and the plain one."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.spline import Spline, logits_scale
+
+
+class DilatedDepthSeparable(nn.Module):
+    """Residual layers of depthwise and pointwise convolution whose dilation grows by the kernel size."""
+
+    def __init__(self, config: VitsConfig, dropout: float):
+        super().__init__()
+        size, kernel = config.hidden_size, config.duration_predictor_kernel_size
+        dilations = [kernel**layer for layer in range(config.depth_separable_num_layers)]
+        self.convs_dilated = nn.ModuleList(
+            [nn.Conv1d(size, size, kernel, groups=size, dilation=d, padding=d * (kernel - 1) // 2) for d in dilations]
+        )
+        self.convs_pointwise = nn.ModuleList([nn.Conv1d(size, size, 1) for _ in dilations])
+        self.norms_1 = nn.ModuleList([nn.LayerNorm(size) for _ in dilations])
+        self.norms_2 = nn.ModuleList([nn.LayerNorm(size) for _ in dilations])
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """hidden (B, H, T), mask (B, 1, T) -> (B, H, T)."""
+        layers = zip(self.convs_dilated, self.norms_1, self.convs_pointwise, self.norms_2, strict=True)
+        for dilated, norm_1, pointwise, norm_2 in layers:
+            out = F.gelu(_over_channels(norm_1, dilated(hidden * mask)))
+            out = F.gelu(_over_channels(norm_2, pointwise(out)))
+            hidden = hidden + self.dropout(out)
+        return hidden * mask
+
+
+class ElementwiseAffine(nn.Module):
+    """Scales and shifts both channels of the duration flow by constants."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        self.translate = nn.Parameter(torch.zeros(config.depth_separable_channels, 1))
+        self.log_scale = nn.Parameter(torch.zeros(config.depth_separable_channels, 1))
+
+    def forward(self, pair: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """pair (B, 2, T), mask (B, 1, T) -> (B, 2, T) and the log-determinant (B,); `condition` is not looked at."""
+        return (self.translate + self.log_scale.exp() * pair) * mask, (self.log_scale * mask).sum(dim=(1, 2))
+
+    def inverse(self, pair: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
+        """Undoes `forward`; same shapes."""
+        return (pair - self.translate) * (-self.log_scale).exp() * mask
+
+
+class SplineCoupling(nn.Module):
+    """Moves the second channel along a spline that the first channel and the text choose."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        size, self.bins = config.hidden_size, config.duration_predictor_flow_bins
+        self.bound = float(config.duration_predictor_tail_bound)
+        self.scale = logits_scale(size)
+        self.conv_pre = nn.Conv1d(1, size, 1)
+        self.conv_dds = DilatedDepthSeparable(config, dropout=0.0)
+        self.conv_proj = nn.Conv1d(size, 3 * self.bins - 1, 1)
+
+    def forward(self, pair: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """pair (B, 2, T), mask (B, 1, T), condition (B, H, T) -> (B, 2, T) and the log-determinant (B,)."""
+        kept, moved = pair.chunk(2, dim=1)
+        moved, log_slope = self._spline(kept, mask, condition).forward(moved)
+        return torch.cat([kept, moved.to(kept.dtype)], dim=1) * mask, (log_slope * mask).sum(dim=(1, 2))
+
+    def inverse(self, pair: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
+        """Undoes `forward`; same shapes."""
+        kept, moved = pair.chunk(2, dim=1)
+        moved, _ = self._spline(kept, mask, condition).inverse(moved)
+        return torch.cat([kept, moved.to(kept.dtype)], dim=1) * mask
+
+    def _spline(self, kept: Tensor, mask: Tensor, condition: Tensor) -> Spline:
+        parameters = self.conv_proj(self.conv_dds(self.conv_pre(kept) + condition, mask)) * mask
+        parameters = parameters.transpose(1, 2).unsqueeze(1)  # (B, 1, T, 3 · bins - 1)
+        if parameters.dtype in (torch.float16, torch.bfloat16):
+            parameters = parameters.float()  # bins of least width 1e-3 are below half precision's resolution
+        widths, heights, slopes = parameters.split([self.bins, self.bins, self.bins - 1], dim=-1)
+        return Spline.from_logits(widths * self.scale, heights * self.scale, slopes, self.bound)
+
+
+class StochasticDurationPredictor(nn.Module):
+    """A flow from normal noise to log durations, conditioned on the text."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        size, dropout = config.hidden_size, config.duration_predictor_dropout
+        self.conv_pre = nn.Conv1d(size, size, 1)
+        self.conv_proj = nn.Conv1d(size, size, 1)
+        self.conv_dds = DilatedDepthSeparable(config, dropout)
+        if config.speaker_embedding_size:
+            self.cond = nn.Conv1d(config.speaker_embedding_size, size, 1)
+        self.flows = _duration_flow(config)
+        if config.inference_only:
+            self.flows[1] = nn.Identity()  # keeps the numbers of the others; only training runs it
+        else:
+            self.post_conv_pre = nn.Conv1d(1, size, 1)
+            self.post_conv_proj = nn.Conv1d(size, size, 1)
+            self.post_conv_dds = DilatedDepthSeparable(config, dropout)
+            self.post_flows = _duration_flow(config)
+
+    def forward(self, hidden: Tensor, mask: Tensor, noise: Tensor, speaker: Tensor | None = None) -> Tensor:
+        """hidden (B, H, T), mask (B, 1, T), noise (B, 2, T), speaker (B, S, 1) -> log durations (B, 1, T)."""
+        condition = self.condition(hidden, mask, speaker)
+        pair = noise.to(condition.dtype)
+        for coupling in reversed(self.flows[2:]):  # the first coupling moves only what is thrown away
+            pair = coupling.inverse(pair.flip(1), mask, condition)
+        return self.flows[0].inverse(pair.flip(1), mask, condition)[:, :1]
+
+    def condition(self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
+        """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1) -> (B, H, T): what the flow sees of the text."""
+        hidden = self.conv_pre(hidden)
+        if speaker is not None:
+            hidden = hidden + self.cond(speaker)
+        return self.conv_proj(self.conv_dds(hidden, mask)) * mask
+
+
+class DurationPredictor(nn.Module):
+    """Two convolutions to one log duration per token, always the same for the same text."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        size, inner, kernel = (
+            config.hidden_size,
+            config.duration_predictor_filter_channels,
+            config.duration_predictor_kernel_size,
+        )
+        self.conv_1 = nn.Conv1d(size, inner, kernel, padding=kernel // 2)
+        self.norm_1 = nn.LayerNorm(inner, eps=config.layer_norm_eps)
+        self.conv_2 = nn.Conv1d(inner, inner, kernel, padding=kernel // 2)
+        self.norm_2 = nn.LayerNorm(inner, eps=config.layer_norm_eps)
+        self.proj = nn.Conv1d(inner, 1, 1)
+        self.dropout = nn.Dropout(config.duration_predictor_dropout)
+        if config.speaker_embedding_size:
+            self.cond = nn.Conv1d(config.speaker_embedding_size, size, 1)
+
+    def forward(self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
+        """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1) -> log durations (B, 1, T)."""
+        if speaker is not None:
+            hidden = hidden + self.cond(speaker)
+        hidden = self.dropout(_over_channels(self.norm_1, self.conv_1(hidden * mask).relu()))
+        hidden = self.dropout(_over_channels(self.norm_2, self.conv_2(hidden * mask).relu()))
+        return self.proj(hidden * mask) * mask
+
+
+def _duration_flow(config: VitsConfig) -> nn.ModuleList:
+    couplings = [SplineCoupling(config) for _ in range(config.duration_predictor_num_flows)]
+    return nn.ModuleList([ElementwiseAffine(config), *couplings])
+
+
+def _over_channels(norm: nn.LayerNorm, hidden: Tensor) -> Tensor:
+    return norm(hidden.transpose(1, 2)).transpose(1, 2)  # layer norm wants channels last

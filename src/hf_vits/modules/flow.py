@@ -1,0 +1,51 @@
+"""The normalizing flow between the prior and the latents (paper, section 2.1.2; RealNVP couplings)."""
+
+import torch
+from torch import Tensor, nn
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.wavenet import WaveNet
+
+
+class ResidualCoupling(nn.Module):
+    """Shifts half of the channels by a function of the other half; volume-preserving, so no log-determinant."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        half = config.flow_size // 2
+        self.conv_pre = nn.Conv1d(half, config.hidden_size, 1)
+        self.wavenet = WaveNet(config, config.prior_encoder_num_wavenet_layers)
+        self.conv_post = nn.Conv1d(config.hidden_size, half, 1)
+
+    def forward(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
+        """latents (B, C, T), mask (B, 1, T), speaker (B, S, 1) -> (B, C, T)."""
+        kept, moved = latents.chunk(2, dim=1)
+        return torch.cat([kept, (moved + self._shift(kept, mask, speaker)) * mask], dim=1)
+
+    def inverse(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
+        """Undoes `forward`; same shapes."""
+        kept, moved = latents.chunk(2, dim=1)
+        return torch.cat([kept, (moved - self._shift(kept, mask, speaker)) * mask], dim=1)
+
+    def _shift(self, kept: Tensor, mask: Tensor, speaker: Tensor | None) -> Tensor:
+        return self.conv_post(self.wavenet(self.conv_pre(kept) * mask, mask, speaker))
+
+
+class Flow(nn.Module):
+    """Couplings in turn; the channels are reversed after each, so that every channel is moved by some."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        self.flows = nn.ModuleList([ResidualCoupling(config) for _ in range(config.prior_encoder_num_flows)])
+
+    def forward(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
+        """latents (B, C, T), mask (B, 1, T), speaker (B, S, 1) -> (B, C, T) under the prior."""
+        for coupling in self.flows:
+            latents = coupling(latents, mask, speaker).flip(1)
+        return latents
+
+    def inverse(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
+        """Undoes `forward`: a sample of the prior becomes latents; same shapes."""
+        for coupling in reversed(self.flows):
+            latents = coupling.inverse(latents.flip(1), mask, speaker)
+        return latents

@@ -1,0 +1,30 @@
+"""Linear spectrogram to the latents' posterior (paper, section 2.5.1, posterior encoder)."""
+
+import torch
+from torch import Tensor, nn
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.wavenet import WaveNet
+
+
+class PosteriorEncoder(nn.Module):
+    """A non-causal WaveNet over the spectrogram; used in training and voice conversion, not to speak."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        self.conv_pre = nn.Conv1d(config.spectrogram_bins, config.hidden_size, 1)
+        self.wavenet = WaveNet(config, config.posterior_encoder_num_wavenet_layers)
+        self.conv_proj = nn.Conv1d(config.hidden_size, 2 * config.flow_size, 1)
+
+    def forward(
+        self,
+        spectrogram: Tensor,
+        mask: Tensor,
+        speaker: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """spectrogram (B, F, T), mask (B, 1, T), speaker (B, S, 1) -> latents, posterior_mean, posterior_log_std."""
+        hidden = self.wavenet(self.conv_pre(spectrogram) * mask, mask, speaker)
+        mean, log_std = (self.conv_proj(hidden) * mask).chunk(2, dim=1)
+        noise = torch.randn_like(mean, generator=generator)
+        return (mean + noise * log_std.exp()) * mask, mean, log_std

@@ -1,0 +1,93 @@
+"""Tokens to hidden states and the prior's statistics (paper, section 2.5.1, text encoder)."""
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.activations import ACT2FN
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.attention import RelativeAttention
+
+
+@dataclass
+class TextEncoding:
+    """What the text says before it has durations: hidden (B, H, T_text), prior_mean and prior_log_std (B, C, T_text)."""
+
+    hidden: Tensor
+    prior_mean: Tensor
+    prior_log_std: Tensor
+    layer_inputs: tuple[Tensor, ...]
+    attentions: tuple[Tensor, ...]
+
+
+class FeedForward(nn.Module):
+    """Two convolutions along the text; outside of it is zero."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        kernel = config.ffn_kernel_size
+        self.conv_1 = nn.Conv1d(config.hidden_size, config.ffn_dim, kernel)
+        self.conv_2 = nn.Conv1d(config.ffn_dim, config.hidden_size, kernel)
+        self.activation = ACT2FN[config.hidden_act]
+        self.dropout = nn.Dropout(config.activation_dropout)
+        self.padding = ((kernel - 1) // 2, kernel // 2)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """hidden (B, H, T), mask (B, 1, T) -> (B, H, T)."""
+        inner = self.activation(self.conv_1(F.pad(hidden * mask, self.padding)))
+        return self.conv_2(F.pad(self.dropout(inner) * mask, self.padding)) * mask
+
+
+class EncoderLayer(nn.Module):
+    """Attention, then feed-forward, each added to its input and normalised after."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        self.attention = RelativeAttention(config)
+        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.feed_forward = FeedForward(config)
+        self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """hidden (B, T, H), mask (B, 1, T) -> (B, T, H) and attention weights (B, heads, T, T)."""
+        attended, weights = self.attention(hidden, mask)
+        hidden = self.layer_norm(hidden + self.dropout(attended))
+        fed = self.feed_forward(hidden.transpose(1, 2), mask).transpose(1, 2)  # time last inside
+        return self.final_layer_norm(hidden + self.dropout(fed)), weights
+
+
+class Transformer(nn.Module):
+    """The stack of layers. Checkpoint key."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        self.layers = nn.ModuleList([EncoderLayer(config) for _ in range(config.num_hidden_layers)])
+
+
+class TextEncoder(nn.Module):
+    """Embeds tokens, relates them to each other, and projects to the mean and log std of the prior."""
+
+    def __init__(self, config: VitsConfig):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, config.pad_token_id)
+        self.encoder = Transformer(config)
+        self.project = nn.Conv1d(config.hidden_size, 2 * config.flow_size, 1)
+        self.scale = math.sqrt(config.hidden_size)
+        self.dropout = nn.Dropout(config.hidden_dropout)
+
+    def forward(self, input_ids: Tensor, mask: Tensor) -> TextEncoding:
+        """input_ids (B, T_text), mask (B, 1, T_text) -> TextEncoding."""
+        column_mask = mask.transpose(1, 2)
+        hidden = self.dropout(self.embed_tokens(input_ids) * self.scale * column_mask)
+        inputs, attentions = [], []
+        for layer in self.encoder.layers:
+            inputs.append(hidden)
+            hidden, weights = layer(hidden, mask)
+            attentions.append(weights)
+        hidden = hidden * column_mask
+        inputs.append(hidden)
+        prior_mean, prior_log_std = (self.project(hidden.transpose(1, 2)) * mask).chunk(2, dim=1)
+        return TextEncoding(hidden.transpose(1, 2), prior_mean, prior_log_std, tuple(inputs), tuple(attentions))

@@ -1,0 +1,67 @@
+"""Weight norm, w = g · v / ‖v‖: added, folded away, and read in every spelling that checkpoints have."""
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations, parametrize
+
+NEW_G, NEW_V = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
+OLD_G, OLD_V = ".weight_g", ".weight_v"
+
+
+def add_weight_norm(module: nn.Module) -> nn.Module:
+    """Normalises every convolution in the tree that is not yet; returns the module."""
+    for part in module.modules():
+        if isinstance(part, nn.modules.conv._ConvNd) and not parametrize.is_parametrized(part, "weight"):
+            parametrizations.weight_norm(part)
+    return module
+
+
+def fold_weight_norm(module: nn.Module) -> nn.Module:
+    """Replaces g and v by the weight they stand for, throughout the tree; returns the module."""
+    for part in module.modules():
+        if isinstance(part, nn.modules.conv._ConvNd) and parametrize.is_parametrized(part, "weight"):
+            parametrize.remove_parametrizations(part, "weight")
+            # Torch leaves its reader of old spellings behind, which would then look for g and v in vain.
+            part._load_state_dict_pre_hooks = type(part._load_state_dict_pre_hooks)(
+                (key, hook) for key, hook in part._load_state_dict_pre_hooks.items() if "weight_norm" not in repr(hook)
+            )
+    return module
+
+
+def fold(g: Tensor, v: Tensor) -> Tensor:
+    """g (C, 1, …), v (C, …) -> weight (C, …); the norm runs over all dimensions but the first."""
+    return torch._weight_norm(v, g, 0)
+
+
+def unfold(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """weight (C, …) -> g (C, 1, …) and v (C, …) with `fold(g, v)` equal to it."""
+    return torch.norm_except_dim(weight, 2, 0), weight
+
+
+def respell(state_dict: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
+    """Rewrites each layer from the spelling it has to the one that `wanted` keys have; other keys stay as they are."""
+    wanted = set(wanted)
+    result = dict(state_dict)
+    for key in state_dict:
+        for g, v in ((OLD_G, OLD_V), (NEW_G, NEW_V)):
+            if key.endswith(g) and key.removesuffix(g) + v in state_dict:
+                layer = key.removesuffix(g)
+                pair = result.pop(layer + g), result.pop(layer + v)
+                if layer + NEW_G in wanted or layer + ".weight" not in wanted:
+                    result[layer + NEW_G], result[layer + NEW_V] = pair
+                else:
+                    result[layer + ".weight"] = _fold_checked(layer, *pair)
+    for key in [k for k in result if k.endswith(".weight") and k.removesuffix(".weight") + NEW_G in wanted]:
+        layer = key.removesuffix(".weight")
+        if layer + NEW_G in result:
+            raise ValueError(f"The layer {layer} is stored twice, with and without weight norm; remove one of them.")
+        result[layer + NEW_G], result[layer + NEW_V] = unfold(result.pop(key))
+    return result
+
+
+def _fold_checked(layer: str, g: Tensor, v: Tensor) -> Tensor:
+    if g.shape != (v.shape[0], *[1] * (v.dim() - 1)):
+        raise ValueError(f"The weight norm of {layer} has g {tuple(g.shape)} for v {tuple(v.shape)}; they do not fit.")
+    return fold(g, v)

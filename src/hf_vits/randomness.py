@@ -1,0 +1,38 @@
+"""Normal noise drawn in upstream's order, so that equal seeds give equal speech."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Generators = torch.Generator | Sequence[torch.Generator] | None
+
+
+def duration_noise(batch: int, lengths: Tensor, size: int, generator: Generators) -> Tensor:
+    """lengths int64 (B,) -> (B, 2, size) in the default dtype, on the generator's device or the CPU."""
+
+    def draw(items: int, length: int, source: torch.Generator | None) -> Tensor:
+        return torch.randn(items, 2, length, generator=source, device=source.device if source else "cpu")
+
+    return _draw(draw, batch, lengths, size, generator)
+
+
+def prior_noise(like: Tensor, lengths: Tensor, generator: Generators) -> Tensor:
+    """like (B, C, T_spec), lengths int64 (B,) -> (B, C, T_spec) of its dtype."""
+    batch, channels, size = like.shape
+
+    def draw(items: int, length: int, source: torch.Generator | None) -> Tensor:
+        device = source.device if source else like.device
+        # Upstream draws into a transposed tensor, and the generator fills memory, not indices.
+        noise = torch.empty(items, length, channels, dtype=like.dtype, device=device).transpose(1, 2)
+        return noise.normal_(generator=source)
+
+    return _draw(draw, batch, lengths, size, generator).to(like.device)
+
+
+def _draw(draw, batch: int, lengths: Tensor, size: int, generator: Generators) -> Tensor:
+    if generator is None or isinstance(generator, torch.Generator):
+        return draw(batch, size, generator)
+    # One generator per item: each item draws what it would draw alone, whatever it is padded to.
+    items = [draw(1, int(n), source) for n, source in zip(lengths, generator, strict=True)]
+    return torch.cat([torch.nn.functional.pad(item, (0, size - item.shape[-1])) for item in items])

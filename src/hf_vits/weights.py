@@ -1,0 +1,115 @@
+"""Reads a checkpoint's tensors from a folder or the Hub, and lets none be missing, left over or of another shape."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers.utils import cached_file
+from transformers.utils.hub import get_checkpoint_shard_files
+
+from hf_vits.modules.weight_norm import respell
+
+SAFE_NAMES = ("model.safetensors", "model.safetensors.index.json")
+PICKLE_NAMES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+TRAINING_ONLY = (
+    "posterior_encoder.",
+    "duration_predictor.flows.1.",
+    "duration_predictor.post_",
+)
+"""Prefixes of the tensors that speaking does not use; only an `inference_only` checkpoint may lack them."""
+
+
+def read_state_dict(
+    name_or_path: str, variant: str | None = None, use_safetensors: bool | None = None, **hub_arguments
+) -> dict[str, Tensor]:
+    """
+    All tensors of a checkpoint, sharded or not, on the CPU. Nothing in the files is executed.
+
+    Raises:
+        OSError: if the folder or repository has no weights.
+        ValueError: if a file is damaged, or holds anything but tensors.
+    """
+    names = (*SAFE_NAMES, *PICKLE_NAMES) if use_safetensors is None else SAFE_NAMES if use_safetensors else PICKLE_NAMES
+    for name in names:
+        name = _with_variant(name, variant)
+        file = cached_file(name_or_path, name, _raise_exceptions_for_missing_entries=False, **hub_arguments)
+        if file is None:
+            continue
+        if not name.endswith(".json"):
+            return read_file(file)
+        shards, _ = get_checkpoint_shard_files(name_or_path, file, **hub_arguments)
+        return {key: tensor for shard in shards for key, tensor in read_file(shard).items()}
+    subfolder = hub_arguments.get("subfolder") or ""
+    raise OSError(
+        f"{Path(name_or_path) / subfolder} has no weights: none of {', '.join(_with_variant(n, variant) for n in names)}."
+        " A checkpoint of another project is read by `hf-vits convert`."
+    )
+
+
+def read_file(file: str | Path) -> dict[str, Tensor]:
+    """The tensors of one `.safetensors` or pickled file; raises `ValueError` for a damaged or hostile one."""
+    file = Path(file)
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        state_dict = torch.load(file, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"{file} is not a readable file of tensors ({reason}). It may be truncated, or hold code that is not run; "
+            "fetch it again, or ask its author for a .safetensors file."
+        ) from error
+    if not isinstance(state_dict, Mapping) or not all(isinstance(value, Tensor) for value in state_dict.values()):
+        raise ValueError(f"{file} does not hold a plain table of tensors; convert it with `hf-vits convert`.")
+    return dict(state_dict)
+
+
+def match_state_dict(state_dict: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], source: str) -> dict[str, Tensor]:
+    """
+    The same tensors under exactly the keys of `shapes`, whatever way each layer spells its weight norm.
+
+    Raises:
+        ValueError: naming every kind of tensor that is missing, left over or wrongly shaped.
+    """
+    matched = respell(state_dict, shapes)
+    missing = sorted(shapes.keys() - matched.keys())
+    unexpected = sorted(matched.keys() - shapes.keys())
+    misshaped = [
+        f"{key} is {tuple(matched[key].shape)}, not {tuple(shape)}"
+        for key, shape in shapes.items()
+        if key in matched and matched[key].shape != shape
+    ]
+    if not (missing or unexpected or misshaped):
+        return matched
+    problems = [
+        f"{len(items)} {kind}: {', '.join(items[:5])}{', …' if len(items) > 5 else ''}"
+        for kind, items in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped))
+        if items
+    ]
+    raise ValueError(
+        f"The weights in {source} are not those of this configuration; nothing was loaded.\n  "
+        + "\n  ".join(problems)
+        + _advice(missing, unexpected, misshaped)
+    )
+
+
+def _advice(missing: list[str], unexpected: list[str], misshaped: list[str]) -> str:
+    if not misshaped and not unexpected and all(key.startswith(TRAINING_ONLY) for key in missing):
+        return "\nOnly training uses these: with `inference_only=True` in its configuration the checkpoint can speak."
+    if unexpected and all(key.startswith("discriminator.") for key in unexpected) and not (missing or misshaped):
+        return "\nThe checkpoint carries its discriminators; `hf-vits convert` takes it apart."
+    return "\nCheck that config.json belongs to these weights, or fetch them again."
+
+
+def _with_variant(name: str, variant: str | None) -> str:
+    """model.safetensors -> model.fp16.safetensors; an index as model.safetensors.index.fp16.json."""
+    if variant is None:
+        return name
+    stem, suffix = name.rsplit(".", 1)
+    return f"{stem}.{variant}.{suffix}"
+
+
