@@ -1,11 +1,12 @@
 """The configuration of a VITS voice: upstream's fields with upstream's defaults, and extensions that default to it."""
 
 import math
-from itertools import pairwise
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+
+from hf_vits.validation import check_architecture
 
 EXTENDED_MODEL_TYPE = "hf_vits"
 """`model_type` of a checkpoint that stock transformers could not run; its Auto classes then refuse it."""
@@ -217,7 +218,9 @@ class VitsConfig(PreTrainedConfig):
             names = list(self.speaker_names or [])
             if speaker not in names:
                 known = f"its speakers are {names}" if names else f"its {self.num_speakers} speaker(s) have no names"
-                raise ValueError(f"There is no speaker {speaker!r} in this model; {known}. Pass one of those, or an id.")
+                raise ValueError(
+                    f"There is no speaker {speaker!r} in this model; {known}. Pass one of those, or an id."
+                )
             return names.index(speaker)
         if not 0 <= speaker < self.num_speakers:
             raise ValueError(
@@ -241,116 +244,11 @@ class VitsConfig(PreTrainedConfig):
         return config_dict, kwargs
 
     def validate_architecture(self):
-        """Refuses combinations that no model can have."""
-        self._validate_sizes()
-        self._validate_decoder()
-        self._validate_speakers()
-        self._validate_signal()
-
-    def _validate_sizes(self):
-        positive = (
-            "vocab_size hidden_size num_hidden_layers num_attention_heads ffn_dim ffn_kernel_size flow_size "
-            "num_speakers upsample_initial_channel depth_separable_num_layers duration_predictor_flow_bins "
-            "duration_predictor_num_flows duration_predictor_filter_channels prior_encoder_num_flows "
-            "prior_encoder_num_wavenet_layers posterior_encoder_num_wavenet_layers wavenet_dilation_rate "
-            "sampling_rate num_mel_bins duration_predictor_tail_bound speaking_rate"
-        )
-        for name in positive.split():
-            value = getattr(self, name)
-            _require(math.isfinite(value) and value > 0, f"`{name}` is {value}; it must be above 0.")
-        for name in ("noise_scale", "noise_scale_duration"):
-            value = getattr(self, name)
-            _require(math.isfinite(value) and value >= 0, f"`{name}` is {value}; it must be a finite number from 0 up.")
-        heads = self.num_attention_heads
-        _require(
-            self.hidden_size % heads == 0,
-            f"`hidden_size` ({self.hidden_size}) must be a multiple of `num_attention_heads` ({heads}).",
-        )
-        _require(self.flow_size % 2 == 0, f"`flow_size` ({self.flow_size}) must be even: couplings split it in 2.")
-        _require(
-            self.depth_separable_channels == 2,
-            f"`depth_separable_channels` is {self.depth_separable_channels}; the duration flow has 2: value and noise.",
-        )
-        for name in ("wavenet_kernel_size", "duration_predictor_kernel_size"):
-            kernel = getattr(self, name)
-            _require(kernel > 0 and kernel % 2 == 1, f"`{name}` is {kernel}; it must be odd, to keep the length.")
-        # Longer bins than the interval has room for would leave no width to distribute.
-        bins = self.duration_predictor_flow_bins
-        _require(bins < 1000, f"`duration_predictor_flow_bins` is {bins}; bins of least width 1e-3 leave room for 999.")
-
-    def _validate_decoder(self):
-        rates, kernels = list(self.upsample_rates), list(self.upsample_kernel_sizes)
-        _require(
-            len(rates) == len(kernels) and len(rates) > 0,
-            f"`upsample_rates` has {len(rates)} stages ({rates}) and `upsample_kernel_sizes` {len(kernels)} ({kernels}); "
-            "they must have the same number, at least one.",
-        )
-        for rate, kernel in zip(rates, kernels, strict=True):
-            _require(
-                rate > 0 and kernel >= rate and (kernel - rate) % 2 == 0,
-                f"An upsampling kernel of {kernel} does not fit its rate of {rate}: kernel minus rate must be even and "
-                "not negative, or frames would not become exactly `rate` samples each.",
-            )
-        channels, stages = self.upsample_initial_channel, len(rates)
-        _require(
-            channels % 2**stages == 0,
-            f"`upsample_initial_channel` ({channels}) must be a multiple of {2**stages}: {stages} stages halve it.",
-        )
-        blocks, dilations = list(self.resblock_kernel_sizes), list(self.resblock_dilation_sizes)
-        _require(
-            len(blocks) == len(dilations) and len(blocks) > 0,
-            f"`resblock_kernel_sizes` has {len(blocks)} blocks ({blocks}) and `resblock_dilation_sizes` "
-            f"{len(dilations)} ({dilations}); they must have the same number, at least one.",
-        )
-        _require(all(k % 2 == 1 for k in blocks), f"`resblock_kernel_sizes` is {blocks}; every kernel must be odd.")
-        _require(
-            all(len(row) > 0 and all(d > 0 for d in row) for row in dilations),
-            f"`resblock_dilation_sizes` is {dilations}; each block needs one or more dilations above 0.",
-        )
-        _require(
-            self.resblock_type in ("1", "2"),
-            f"`resblock_type` is {self.resblock_type!r}; HiFi-GAN has '1' and '2'.",
-        )
-
-    def _validate_speakers(self):
-        count, size = self.num_speakers, self.speaker_embedding_size
-        _require(size >= 0, f"`speaker_embedding_size` is {size}; it must be 0 or more.")
-        _require(
-            count == 1 or size > 0,
-            f"`num_speakers` is {count} but `speaker_embedding_size` is {size}; several speakers need vectors.",
-        )
-        if self.speaker_names is not None:
-            names = list(self.speaker_names)
-            _require(
-                len(names) == count,
-                f"`speaker_names` has {len(names)} names but `num_speakers` is {count}; give one name per speaker.",
-            )
-            repeated = [a for a, b in pairwise(sorted(names)) if a == b]
-            _require(not repeated, f"`speaker_names` repeats {repeated}; names must differ.")
-
-    def _validate_signal(self):
-        _require(self.spectrogram_bins > 1, f"`spectrogram_bins` is {self.spectrogram_bins}; it must be above 1.")
-        window = self.fft_size if self.win_length is None else self.win_length
-        _require(
-            0 < window <= self.fft_size,
-            f"`win_length` ({window}) must be above 0 and at most the FFT size {self.fft_size} that "
-            f"`spectrogram_bins` ({self.spectrogram_bins}) implies.",
-        )
-        nyquist = self.sampling_rate / 2
-        top = nyquist if self.mel_fmax is None else self.mel_fmax
-        _require(
-            0 <= self.mel_fmin < top <= nyquist,
-            f"`mel_fmin` ({self.mel_fmin}) and `mel_fmax` ({top}) must satisfy 0 <= fmin < fmax <= {nyquist}, half the "
-            "sampling rate.",
-        )
+        """Refuses combinations that no model can have, naming both values."""
+        check_architecture(self)
 
 
 class HfVitsConfig(VitsConfig):
     """[`VitsConfig`] under the model type that Auto classes know this package's extended checkpoints by."""
 
     model_type = EXTENDED_MODEL_TYPE
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)

@@ -7,10 +7,51 @@ import torch
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.masks import mask_from_lengths
 from hf_vits.randomness import Generators
 
 Speaker = int | str | Sequence[int | str] | Tensor | None
 Scale = float | Sequence[float] | Tensor | None
+
+MAX_TOKENS = 10_000
+"""Longest text of one call, blanks included. Attention keeps several (T_text, T_text) matrices per layer."""
+
+
+def text_mask(input_ids: Tensor, attention_mask: Tensor | None, vocab_size: int, dtype: torch.dtype) -> Tensor:
+    """input_ids and attention_mask (B, T_text) -> float mask (B, 1, T_text), one at tokens.
+
+    Raises:
+        ValueError: if there is no text, too much of it, an id outside the vocabulary, or padding before the end.
+    """
+    if input_ids.dim() != 2 or input_ids.is_floating_point():
+        raise ValueError(
+            f"`input_ids` is {tuple(input_ids.shape)} of {input_ids.dtype}; it must be (B, T_text) integers."
+        )
+    if attention_mask is None:
+        attention_mask = torch.ones_like(input_ids)
+    if attention_mask.shape != input_ids.shape:
+        raise ValueError(f"`attention_mask` is {tuple(attention_mask.shape)} but `input_ids` {tuple(input_ids.shape)}.")
+    batch, size = input_ids.shape
+    lengths = attention_mask.long().sum(dim=1)
+    empty = (lengths == 0).nonzero().flatten().tolist()
+    if batch == 0 or size == 0 or empty:
+        where = f" (items {empty})" if empty and batch > 1 else ""
+        raise ValueError(f"The text is empty{where}: `input_ids` holds no token. Give one at least.")
+    if size > MAX_TOKENS:
+        raise ValueError(
+            f"The text has {size} tokens; one call takes at most {MAX_TOKENS}. Speak it sentence by sentence, "
+            "for example with `hf_vits.text.sentences.split`."
+        )
+    mask = mask_from_lengths(lengths, size, dtype)
+    if not torch.equal(mask.squeeze(1).bool(), attention_mask.bool()):
+        raise ValueError("`attention_mask` must be ones, then zeros: pad on the right.")
+    low, high = input_ids.min().item(), input_ids.max().item()
+    if low < 0 or high >= vocab_size:
+        raise ValueError(
+            f"`input_ids` holds {low if low < 0 else high}, but the voice knows ids 0 to {vocab_size - 1}; "
+            "use the tokenizer that came with it."
+        )
+    return mask
 
 
 def speaker_ids(speaker: Speaker, batch: int, config: VitsConfig) -> Tensor | None:

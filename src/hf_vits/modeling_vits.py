@@ -14,7 +14,7 @@ from transformers.utils import ModelOutput
 
 from hf_vits.alignment import expand, token_of_frame
 from hf_vits.configuration_vits import HfVitsConfig, VitsConfig
-from hf_vits.controls import Scale, Speaker, check_generator, given_durations, scale, speaker_ids
+from hf_vits.controls import Scale, Speaker, check_generator, given_durations, scale, speaker_ids, text_mask
 from hf_vits.masks import mask_from_lengths
 from hf_vits.modules.attention import RelativeAttention
 from hf_vits.modules.decoder import HifiGan
@@ -25,15 +25,14 @@ from hf_vits.modules.text_encoder import TextEncoder
 from hf_vits.randomness import Generators, duration_noise, prior_noise
 from hf_vits.weights import match_state_dict, read_state_dict
 
-MAX_TOKENS = 10_000
-"""Longest text of one call, blanks included. Attention keeps several (T_text, T_text) matrices per layer."""
-
 MAX_SECONDS = 3600
 """Longest speech of one item of one call; more is a mistake in the durations or the rate."""
 
 HUB_ARGUMENTS = (
-    "cache_dir force_download proxies local_files_only token revision subfolder _commit_hash user_agent repo_type"
-).split()
+    *("cache_dir", "force_download", "proxies", "local_files_only", "token", "revision"),
+    *("subfolder", "_commit_hash", "user_agent", "repo_type"),
+)
+"""Arguments of `from_pretrained` that say where the files are, not what to do with them."""
 
 
 @dataclass
@@ -151,16 +150,26 @@ class VitsModel(PreTrainedModel):
                 control that is not a finite number in its range.
         """
         speaker = self.speaker_vector(speaker_id, input_ids.shape[0])
+        keep_attentions = _chosen(output_attentions, self.config.output_attentions)
+        keep_hidden = _chosen(output_hidden_states, self.config.output_hidden_states)
         out = self.latents(
-            input_ids, attention_mask, speaker, noise_scale, noise_scale_duration, speaking_rate, durations, generator
+            input_ids,
+            attention_mask,
+            speaker,
+            noise_scale,
+            noise_scale_duration,
+            speaking_rate,
+            durations,
+            generator,
+            keep_states=keep_attentions or keep_hidden,
         )
         waveform = self.decode(out.latents, out.frame_lengths, speaker)
         outputs = VitsModelOutput(
             waveform=waveform.squeeze(1),
             sequence_lengths=out.frame_lengths * self.config.hop_length,
             spectrogram=out.latents,
-            hidden_states=out.hidden_states if _chosen(output_hidden_states, self.config.output_hidden_states) else None,
-            attentions=out.attentions if _chosen(output_attentions, self.config.output_attentions) else None,
+            hidden_states=out.hidden_states if keep_hidden else None,
+            attentions=out.attentions if keep_attentions else None,
             durations=out.durations,
         )
         return outputs if _chosen(return_dict, self.config.return_dict) else outputs.to_tuple()
@@ -176,17 +185,19 @@ class VitsModel(PreTrainedModel):
         speaking_rate: Scale = None,
         durations: Tensor | None = None,
         generator: Generators = None,
+        keep_states: bool = False,
     ) -> VitsLatents:
         """
         The first half of `forward`: input_ids (B, T_text) -> latents (B, C, T_spec), lengths and durations.
 
         Arguments are those of `forward`, but the speaker is a vector (B, S, 1), as `speaker_vector` gives it. All
-        randomness of a call is drawn here.
+        randomness of a call is drawn here. `keep_states` keeps the text encoder's hidden states and attentions, which
+        grow with the square of the text.
         """
         config, batch = self.config, input_ids.shape[0]
-        mask = self._text_mask(input_ids, attention_mask)
+        mask = text_mask(input_ids, attention_mask, config.vocab_size, self.dtype)
         check_generator(generator, batch)
-        text = self.text_encoder(input_ids, mask)
+        text = self.text_encoder(input_ids, mask, keep_states)
         noise_scale = scale("noise_scale", noise_scale, config.noise_scale, batch, mask)
         if durations is None:
             rate = scale("speaking_rate", speaking_rate, config.speaking_rate, batch, mask.double())
@@ -202,7 +213,7 @@ class VitsModel(PreTrainedModel):
         mean, log_std = expand(text.prior_mean, index), expand(text.prior_log_std, index)
         noise = prior_noise(mean, frame_lengths, generator)
         latents = self.flow.inverse((mean + noise * log_std.exp() * noise_scale) * frame_mask, frame_mask, speaker)
-        return VitsLatents(latents * frame_mask, frame_lengths, durations, text.layer_inputs, text.attentions)
+        return VitsLatents(latents * frame_mask, frame_lengths, durations, text.hidden_states, text.attentions)
 
     @torch.no_grad()
     def decode(self, latents: Tensor, frame_lengths: Tensor | None = None, speaker: Tensor | None = None) -> Tensor:
@@ -216,8 +227,9 @@ class VitsModel(PreTrainedModel):
             return self.decoder(latents, speaker)
         waveform = latents.new_zeros(batch, 1, frames * self.config.hop_length)
         for item, length in enumerate(frame_lengths.tolist()):
-            one = None if speaker is None else speaker[item : item + 1]
-            waveform[item, :, : length * self.config.hop_length] = self.decoder(latents[item : item + 1, :, :length], one)[0]
+            one = slice(item, item + 1)
+            spoken = self.decoder(latents[one, :, :length], None if speaker is None else speaker[one])
+            waveform[one, :, : spoken.shape[-1]] = spoken
         return waveform
 
     def speaker_vector(self, speaker_id: Speaker, batch: int) -> Tensor | None:
@@ -234,40 +246,14 @@ class VitsModel(PreTrainedModel):
             parts += ["duration_predictor.flows.1", "duration_predictor.post_*"]
         return parts
 
-    def _text_mask(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        """Checks the text; returns its mask (B, 1, T_text) in the model's dtype."""
-        if input_ids.dim() != 2 or input_ids.is_floating_point():
-            raise ValueError(f"`input_ids` is {tuple(input_ids.shape)} of {input_ids.dtype}; it must be integers (B, T_text).")
-        batch, size = input_ids.shape
-        if attention_mask is None:
-            attention_mask = torch.ones_like(input_ids)
-        if attention_mask.shape != input_ids.shape:
-            raise ValueError(
-                f"`attention_mask` is {tuple(attention_mask.shape)} but `input_ids` is {tuple(input_ids.shape)}."
-            )
-        lengths = attention_mask.long().sum(dim=1)
-        empty = (lengths == 0).nonzero().flatten().tolist()
-        if batch == 0 or size == 0 or empty:
-            where = f" (items {empty})" if empty and batch > 1 else ""
-            raise ValueError(f"The text is empty{where}: `input_ids` holds no token. Give at least one the voice can say.")
-        if size > MAX_TOKENS:
-            raise ValueError(
-                f"The text has {size} tokens; one call takes at most {MAX_TOKENS}. Speak it sentence by sentence, "
-                "for example with `hf_vits.text.sentences.split`."
-            )
-        mask = mask_from_lengths(lengths, size, self.dtype)
-        if not torch.equal(mask.squeeze(1).bool(), attention_mask.bool()):
-            raise ValueError("`attention_mask` must be ones, then zeros: pad on the right.")
-        low, high = input_ids.min().item(), input_ids.max().item()
-        if low < 0 or high >= self.config.vocab_size:
-            raise ValueError(
-                f"`input_ids` holds {low if low < 0 else high}, but the voice knows ids 0 to {self.config.vocab_size - 1};"
-                " use the tokenizer that came with it."
-            )
-        return mask
-
     def _durations(
-        self, hidden: Tensor, mask: Tensor, speaker: Tensor | None, noise_scale: Tensor, rate: Tensor, generator: Generators
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        speaker: Tensor | None,
+        noise_scale: Tensor,
+        rate: Tensor,
+        generator: Generators,
     ) -> Tensor:
         """hidden (B, H, T_text) -> predicted frames of each token, int64 (B, T_text)."""
         if isinstance(self.duration_predictor, StochasticDurationPredictor):
@@ -279,7 +265,9 @@ class VitsModel(PreTrainedModel):
         slowness = (1 / rate).to(mask.dtype)
         frames = torch.ceil(log_durations.exp() * mask * slowness).squeeze(1)
         if not torch.isfinite(frames).all():
-            raise ValueError("The predicted durations are not finite; the weights are damaged, or overflow their dtype.")
+            raise ValueError(
+                "The predicted durations are not finite: the weights are damaged, or overflow their dtype."
+            )
         # In double: half precision cannot count frames. An item lasts one frame at least.
         frames = frames.double().clamp(max=2**31)
         frames[:, 0] += (frames.sum(dim=1) == 0).to(frames.dtype)
@@ -291,8 +279,8 @@ class VitsModel(PreTrainedModel):
         seconds = frame_lengths.max().item() * self.config.hop_length / self.config.sampling_rate
         if seconds > MAX_SECONDS:
             raise ValueError(
-                f"The speech would last {seconds:.0f} s; one call makes at most {MAX_SECONDS} s. Raise `speaking_rate`, "
-                "check `durations`, or speak sentence by sentence."
+                f"The speech would last {seconds:.0f} s; one call makes at most {MAX_SECONDS} s. "
+                "Raise `speaking_rate`, check `durations`, or speak sentence by sentence."
             )
         return frame_lengths
 
@@ -326,7 +314,7 @@ class VitsModel(PreTrainedModel):
         **kwargs,
     ):
         """
-        Loads a voice from a folder or the Hub; arguments are those of [`~transformers.PreTrainedModel.from_pretrained`].
+        Loads a voice from a folder or the Hub, with the arguments of `transformers.PreTrainedModel.from_pretrained`.
 
         Every layer's weight norm may be spelt in any of the three known ways.
 

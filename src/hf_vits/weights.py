@@ -45,8 +45,9 @@ def read_state_dict(
         return {key: tensor for shard in shards for key, tensor in read_file(shard).items()}
     subfolder = hub_arguments.get("subfolder") or ""
     raise OSError(
-        f"{Path(name_or_path) / subfolder} has no weights: none of {', '.join(_with_variant(n, variant) for n in names)}."
-        " A checkpoint of another project is read by `hf-vits convert`."
+        f"{Path(name_or_path) / subfolder} has no weights, that is, none of "
+        f"{', '.join(_with_variant(name, variant) for name in names)}. "
+        "A checkpoint of another project is read by `hf-vits convert`."
     )
 
 
@@ -68,7 +69,9 @@ def read_file(file: str | Path) -> dict[str, Tensor]:
     return dict(state_dict)
 
 
-def match_state_dict(state_dict: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], source: str) -> dict[str, Tensor]:
+def match_state_dict(
+    state_dict: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], source: str
+) -> dict[str, Tensor]:
     """
     The same tensors under exactly the keys of `shapes`, whatever way each layer spells its weight norm.
 
@@ -111,5 +114,3 @@ def _with_variant(name: str, variant: str | None) -> str:
         return name
     stem, suffix = name.rsplit(".", 1)
     return f"{stem}.{variant}.{suffix}"
-
-

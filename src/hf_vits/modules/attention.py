@@ -51,7 +51,7 @@ class RelativeAttention(nn.Module):
         return scores * (distance.abs() <= self.window)
 
     def _near_weights(self, weights: Tensor) -> Tensor:
-        """weights (B, heads, T, T) -> (B, heads, T, 2 · window + 1): the weight at each near distance, 0 off the text."""
+        """weights (B, heads, T, T) -> (B, heads, T, 2 · window + 1): the weight at each near distance."""
         size = weights.shape[-1]
         slots = torch.arange(-self.window, self.window + 1, device=weights.device)
         column = torch.arange(size, device=weights.device)[:, None] + slots

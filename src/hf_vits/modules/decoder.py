@@ -1,7 +1,8 @@
 """Latents to waveform: the HiFi-GAN generator (Kong et al. 2020), channels-last.
 
-Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then run
-them near their matrix-product speed, where `conv1d` reaches a third to two thirds of it. Checkpoints hold Conv1d shapes.
+Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then
+run them near their matrix-product speed, where `conv1d` reaches a third to two thirds of it. Checkpoints hold Conv1d
+shapes.
 """
 
 import torch

@@ -13,12 +13,12 @@ from hf_vits.modules.attention import RelativeAttention
 
 @dataclass
 class TextEncoding:
-    """What the text says before it has durations: hidden (B, H, T_text), prior_mean and prior_log_std (B, C, T_text)."""
+    """What the text says before it has durations: hidden (B, H, T_text), prior mean and log std (B, C, T_text)."""
 
     hidden: Tensor
     prior_mean: Tensor
     prior_log_std: Tensor
-    layer_inputs: tuple[Tensor, ...]
+    hidden_states: tuple[Tensor, ...]
     attentions: tuple[Tensor, ...]
 
 
@@ -78,16 +78,19 @@ class TextEncoder(nn.Module):
         self.scale = math.sqrt(config.hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout)
 
-    def forward(self, input_ids: Tensor, mask: Tensor) -> TextEncoding:
-        """input_ids (B, T_text), mask (B, 1, T_text) -> TextEncoding."""
+    def forward(self, input_ids: Tensor, mask: Tensor, keep_states: bool = False) -> TextEncoding:
+        """input_ids (B, T_text), mask (B, 1, T_text) -> TextEncoding; what layers saw only with `keep_states`."""
         column_mask = mask.transpose(1, 2)
         hidden = self.dropout(self.embed_tokens(input_ids) * self.scale * column_mask)
-        inputs, attentions = [], []
+        states, attentions = [], []
         for layer in self.encoder.layers:
-            inputs.append(hidden)
+            before = hidden
             hidden, weights = layer(hidden, mask)
-            attentions.append(weights)
+            if keep_states:
+                states.append(before)
+                attentions.append(weights)
         hidden = hidden * column_mask
-        inputs.append(hidden)
+        if keep_states:
+            states.append(hidden)
         prior_mean, prior_log_std = (self.project(hidden.transpose(1, 2)) * mask).chunk(2, dim=1)
-        return TextEncoding(hidden.transpose(1, 2), prior_mean, prior_log_std, tuple(inputs), tuple(attentions))
+        return TextEncoding(hidden.transpose(1, 2), prior_mean, prior_log_std, tuple(states), tuple(attentions))

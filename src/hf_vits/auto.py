@@ -1,0 +1,74 @@
+"""Makes the Auto classes and `transformers.pipeline` know the model type "hf_vits", without importing them for it.
+
+Registering needs the modules that it registers with, and those cost as much as all the rest of an import. So each is
+told about this package when somebody imports it, or at once if somebody already has. "vits" stays upstream's.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+
+
+def register() -> None:
+    """Registers with every Auto module that is imported, and with the others as soon as they are."""
+    waiting = dict(_REGISTRATIONS)
+    for name in [name for name in waiting if name in sys.modules]:
+        waiting.pop(name)()
+    if waiting:
+        sys.meta_path.insert(0, _AfterImport(waiting))
+
+
+class _AfterImport(MetaPathFinder):
+    """Finds no module itself; calls a function once the module of that name has been executed."""
+
+    def __init__(self, waiting: dict[str, Callable[[], None]]):
+        self.waiting = waiting
+
+    def find_spec(self, fullname, path=None, target=None) -> ModuleSpec | None:
+        after = self.waiting.pop(fullname, None)
+        if after is None:
+            return None
+        spec = importlib.util.find_spec(fullname)  # by the other finders: this one no longer waits for it
+        execute = spec.loader.exec_module
+
+        def execute_then_call(module):
+            execute(module)
+            after()
+
+        spec.loader.exec_module = execute_then_call
+        return spec
+
+
+def _register_config() -> None:
+    from transformers.models.auto.configuration_auto import AutoConfig
+
+    from hf_vits.configuration_vits import HfVitsConfig
+
+    AutoConfig.register(HfVitsConfig.model_type, HfVitsConfig, exist_ok=True)
+
+
+def _register_tokenizer() -> None:
+    from transformers.models.auto.tokenization_auto import AutoTokenizer
+
+    from hf_vits.configuration_vits import HfVitsConfig
+    from hf_vits.tokenization_vits import HfVitsTokenizer
+
+    AutoTokenizer.register(HfVitsConfig, tokenizer_class=HfVitsTokenizer, exist_ok=True)
+
+
+def _register_model() -> None:
+    from transformers.models.auto.modeling_auto import AutoModel, AutoModelForTextToWaveform
+
+    from hf_vits.modeling_vits import HfVitsConfig, HfVitsModel
+
+    for auto in (AutoModel, AutoModelForTextToWaveform):
+        auto.register(HfVitsConfig, HfVitsModel, exist_ok=True)
+
+
+_REGISTRATIONS = {
+    "transformers.models.auto.configuration_auto": _register_config,
+    "transformers.models.auto.tokenization_auto": _register_tokenizer,
+    "transformers.models.auto.modeling_auto": _register_model,
+}

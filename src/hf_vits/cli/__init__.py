@@ -1,0 +1,31 @@
+"""`hf-vits <verb>`: what one does with a voice, from the command line. One verb a file."""
+
+import argparse
+import sys
+from importlib import import_module
+
+import hf_vits
+
+VERBS = ("speak", "convert")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one verb; returns 0, or 1 after printing what went wrong. Wrong usage exits with 2, as everywhere."""
+    parser = argparse.ArgumentParser(prog="hf-vits", description="VITS voices: speak, convert.")
+    parser.add_argument("--version", action="version", version=f"hf_vits {hf_vits.__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
+    for name in VERBS:
+        module = import_module(f"hf_vits.cli.{name}")
+        verb = verbs.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(verb)
+        verb.set_defaults(run=module.run)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except KeyboardInterrupt:
+        print("hf-vits: interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, ImportError) as error:
+        print(f"hf-vits {options.verb}: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,74 @@
+"""`hf-vits speak`: text, a file or standard input, to a file of sound."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+HELP = "Speak a text into a sound file."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of the verb."""
+    parser.add_argument("text", nargs="?", help="what to say; without it and --input, standard input is read")
+    parser.add_argument("--input", metavar="FILE", help="a text file to speak, or - for standard input")
+    parser.add_argument("--voice", metavar="VOICE", help="a folder or Hub name of a voice (default: en_US-joe-medium)")
+    parser.add_argument("--speaker", metavar="ID", help="who speaks, by number or name")
+    parser.add_argument("--speed", type=float, help="2 speaks twice as fast (default: the voice's own)")
+    parser.add_argument("--noise-scale", type=float, help="variation of the sound (default: the voice's own)")
+    parser.add_argument("--noise-scale-duration", type=float, help="variation of the rhythm (default: the voice's own)")
+    parser.add_argument("--pause", type=float, default=0.0, metavar="SECONDS", help="silence between sentences")
+    parser.add_argument("--seed", type=int, help="makes the speech repeatable")
+    parser.add_argument("--output", default="speech.wav", metavar="FILE", help="default: speech.wav")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Speaks, and prints how long the speech is and how long it took."""
+    text = _text(options)
+    pipe = _pipeline(options.voice)
+    import torch  # after the text has been found to be there: it takes a second or two
+
+    from hf_vits.audio import write_audio
+
+    controls = {
+        "speaker_id": _speaker(options.speaker, pipe.model.config.speaker_names or ()),
+        "speaking_rate": options.speed,
+        "noise_scale": options.noise_scale,
+        "noise_scale_duration": options.noise_scale_duration,
+    }
+    if options.seed is not None:
+        controls["generator"] = torch.Generator().manual_seed(options.seed)
+    start = time.perf_counter()
+    speech = pipe(text, pause=options.pause, **controls)
+    work = time.perf_counter() - start
+    write_audio(options.output, speech["audio"], speech["sampling_rate"])
+    seconds = len(speech["audio"]) / speech["sampling_rate"]
+    print(f"{options.output}: {seconds:.2f} s of audio in {work:.2f} s of work (real-time factor {work / seconds:.3f})")
+
+
+def _text(options: argparse.Namespace) -> str:
+    if options.text is not None and options.input is not None:
+        raise ValueError("A text and --input are both given; give one of them.")
+    if options.text is not None:
+        text = options.text
+    elif options.input in (None, "-"):
+        text = sys.stdin.read()
+    else:
+        text = Path(options.input).read_text(encoding="utf-8")
+    if not text.strip():
+        raise ValueError("There is no text to speak; give it as an argument, with --input, or on standard input.")
+    return text
+
+
+def _speaker(value: str | None, names: Sequence[str]) -> int | str | None:
+    """A known name is a name, any other number an id."""
+    return int(value) if value is not None and value not in names and value.isdecimal() else value
+
+
+def _pipeline(voice: str | None):
+    from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer
+    from hf_vits.voices import default_voice
+
+    voice = voice or default_voice()
+    return TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))

@@ -1,0 +1,166 @@
+"""Text in, samples out: the stock pipeline's calling convention, with every control of the model as an argument."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import TextToAudioPipeline
+from transformers.pipelines.base import ChunkPipeline
+
+from hf_vits.text import sentences
+from hf_vits.tokenization_vits import NothingToSayError
+
+CONTROLS = ("speaker_id", "noise_scale", "noise_scale_duration", "speaking_rate")
+"""Arguments that may be one value for all texts, or a list with one for each."""
+
+
+class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
+    """
+    Speaks texts of any length: sentence by sentence, each item trimmed to its own end.
+
+    Use it as `pipeline("text-to-speech", model, tokenizer=tokenizer, pipeline_class=TextToSpeechPipeline)`, or build it
+    from a model and its tokenizer. It takes a text, a list, or a generator or dataset of texts, and `batch_size`; in
+    place of a text it takes `{"text": …, "speaker_id": …}` with any of the controls.
+
+    Args:
+        model ([`VitsModel`]):
+            The voice.
+        tokenizer ([`VitsTokenizer`]):
+            The tokenizer that came with it.
+        speaker_id (`int` or `str`, or a list with one per text, *optional*):
+            Who speaks, by id or name; required by a model of several speakers.
+        noise_scale, noise_scale_duration, speaking_rate (`float`, or a list with one per text, *optional*):
+            As in [`VitsModel.forward`]; the configuration's values by default.
+        generator (`torch.Generator`, *optional*):
+            Source of the noise, for speech that can be repeated.
+        pause (`float`, *optional*, defaults to 0.0):
+            Seconds of silence put between sentences.
+
+    Returns:
+        `{"audio": float32 array (T_wav,), "sampling_rate": int}` in hertz for a text, a list of them for a list.
+
+    Raises:
+        ValueError: if nothing in a text can be said, or a control is out of range.
+        TypeError: for an argument that is none of the above.
+
+    Example:
+
+    ```python
+    >>> from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer, default_voice
+
+    >>> voice = default_voice()
+    >>> pipe = TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))
+    >>> speech = pipe("Hello there.", speaking_rate=1.1)
+    >>> speech["sampling_rate"]
+    22050
+    ```
+    """
+
+    _pipeline_calls_generate = False
+
+    def __init__(self, model, tokenizer=None, **kwargs):
+        super().__init__(model=model, tokenizer=tokenizer, **kwargs)
+
+    def __call__(self, text_inputs, **kwargs):
+        """Speaks; arguments are those of the class."""
+        per_text = {name: kwargs.pop(name) for name in CONTROLS if _is_list(kwargs.get(name))}
+        if isinstance(text_inputs, tuple):
+            text_inputs = list(text_inputs)
+        if isinstance(text_inputs, list) and not text_inputs:
+            return []
+        return super().__call__(_with_controls(text_inputs, per_text) if per_text else text_inputs, **kwargs)
+
+    def _sanitize_parameters(
+        self,
+        speaker_id=None,
+        noise_scale=None,
+        noise_scale_duration=None,
+        speaking_rate=None,
+        generator=None,
+        pause=None,
+        preprocess_params=None,
+        forward_params=None,
+    ) -> tuple[dict, dict, dict]:
+        controls = {
+            "speaker_id": speaker_id,
+            "noise_scale": noise_scale,
+            "noise_scale_duration": noise_scale_duration,
+            "speaking_rate": speaking_rate,
+            "generator": generator,
+        }
+        given = {name: value for name, value in controls.items() if value is not None}
+        if pause is not None and not 0 <= pause < float("inf"):
+            raise ValueError(f"`pause` is {pause}; it must be a finite number of seconds from 0 up.")
+        return preprocess_params or {}, {**(forward_params or {}), **given}, {} if pause is None else {"pause": pause}
+
+    def preprocess(self, text: str | dict, **tokenizer_arguments) -> Iterator[dict]:
+        """text -> per sentence input_ids and attention_mask (1, T_text), its controls, and whether it is the last."""
+        controls = {}
+        if isinstance(text, dict):
+            controls = {name: value for name, value in text.items() if name != "text"}
+            unknown = sorted(controls.keys() - set(CONTROLS))
+            if "text" not in text or unknown:
+                raise ValueError(
+                    f"An item has the keys {list(text)}; it takes 'text' and any of {', '.join(CONTROLS)}."
+                )
+            text = text["text"]
+        if not isinstance(text, str):
+            raise TypeError(f"A text is given as {type(text).__name__}; pass a string, or a list of strings.")
+        encodings = self._encode(text, tokenizer_arguments)
+        for number, encoding in enumerate(encodings):
+            yield {**encoding, "controls": controls, "is_last": number == len(encodings) - 1}
+
+    def _encode(self, text: str, arguments: dict) -> list:
+        """The sentences that have something to say; if none has, the error of the whole text."""
+        encodings = []
+        for sentence in sentences.split(text):
+            try:
+                encodings.append(self.tokenizer(sentence, return_tensors="pt", **arguments))
+            except NothingToSayError:  # a line of asterisks between paragraphs
+                continue
+        return encodings or [self.tokenizer(text, return_tensors="pt", **arguments)]
+
+    def _forward(self, model_inputs: dict, **controls) -> dict:
+        own, is_last = model_inputs.pop("controls"), model_inputs.pop("is_last")
+        batch = len(model_inputs["input_ids"])
+        if isinstance(own, list):  # a batch of several sentences
+            names = {name for item in own for name in item}
+            own = {name: [self._control(name, item, controls) for item in own] for name in names}
+        out = self.model(**model_inputs, **{**controls, **own})
+        return {
+            "waveform": out.waveform,
+            "sequence_lengths": out.sequence_lengths,
+            "is_last": is_last if isinstance(is_last, list) else [is_last] * batch,
+        }
+
+    def _control(self, name: str, item: dict, controls: dict):
+        """The value for one item of a batch in which others have their own."""
+        return item.get(name, controls.get(name, getattr(self.model.config, name, None)))
+
+    def postprocess(self, spoken: list[dict], pause: float = 0.0) -> dict:
+        """The sentences of one text -> `{"audio": (T_wav,), "sampling_rate": hertz}`."""
+        silence = np.zeros(round(pause * self.sampling_rate), dtype=np.float32)
+        pieces = []
+        for sentence in spoken:
+            waveform = sentence["waveform"][0, : int(sentence["sequence_lengths"][0])]
+            pieces += [silence, waveform.to("cpu", torch.float32).numpy()]
+        return {"audio": np.concatenate(pieces[1:]), "sampling_rate": self.sampling_rate}
+
+
+def _is_list(value) -> bool:
+    return isinstance(value, list | tuple) or (isinstance(value, Tensor | np.ndarray) and value.ndim == 1)
+
+
+def _with_controls(texts, per_text: dict) -> list[dict]:
+    """texts and lists of values -> one dictionary per text."""
+    if not isinstance(texts, list):
+        raise ValueError(f"A list of values for {', '.join(per_text)} needs a list of texts.")
+    values = {name: value if isinstance(value, list | tuple) else value.tolist() for name, value in per_text.items()}
+    for name, items in values.items():
+        if len(items) != len(texts):
+            raise ValueError(
+                f"`{name}` has {len(items)} values for {len(texts)} texts; pass one, or one for each text."
+            )
+    items = [text if isinstance(text, dict) else {"text": text} for text in texts]
+    return [{**item, **{name: values[name][i] for name in values}} for i, item in enumerate(items)]

@@ -1,0 +1,103 @@
+"""Voices small enough to test with: random but lively, so that every layer leaves its mark on the waveform."""
+
+import json
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+import pytest
+import torch
+
+from hf_vits import VitsConfig, VitsModel
+
+TINY = {
+    "vocab_size": 20,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "ffn_dim": 24,
+    "flow_size": 8,
+    "spectrogram_bins": 9,
+    "upsample_initial_channel": 16,
+    "upsample_rates": [4, 2],
+    "upsample_kernel_sizes": [8, 4],
+    "resblock_kernel_sizes": [3, 5],
+    "resblock_dilation_sizes": [[1, 3], [1, 2]],
+    "duration_predictor_filter_channels": 12,
+    "duration_predictor_num_flows": 3,
+    "posterior_encoder_num_wavenet_layers": 2,
+    "prior_encoder_num_wavenet_layers": 2,
+    "prior_encoder_num_flows": 3,
+    "num_mel_bins": 4,
+}
+SPEAKERS = {"num_speakers": 3, "speaker_embedding_size": 6, "speaker_names": ["ada", "bea", "cem"]}
+
+
+def enliven(model, seed=0):
+    """Gives every parameter a random value of sensible size; a fresh VITS has zeros that would hide mistakes."""
+    noise = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            values = torch.randn(parameter.shape, generator=noise, dtype=torch.float64)
+            if name.endswith("original0") or "norm" in name.split(".")[-2] and name.endswith("weight"):
+                values = 1 + 0.1 * values
+            elif parameter.dim() >= 2 and "log_scale" not in name and "translate" not in name:
+                values = values * parameter[0].numel() ** -0.5
+            else:
+                values = 0.1 * values
+            parameter.copy_(values)
+    return model.eval()
+
+
+@pytest.fixture
+def make_config():
+    return lambda **fields: VitsConfig(**{**TINY, **fields})
+
+
+@pytest.fixture
+def make_model(make_config):
+    def make(**fields):
+        return enliven(VitsModel(make_config(**fields)))
+
+    return make
+
+
+@pytest.fixture
+def speakers():
+    return dict(SPEAKERS)
+
+
+@pytest.fixture
+def make_stock_model():
+    """The same weights in `transformers.VitsModel`, the oracle."""
+    import transformers
+
+    def make(model):
+        fields = {k: v for k, v in model.config.to_dict().items() if k not in ("model_type", "architectures")}
+        stock = transformers.VitsModel(transformers.VitsConfig(**fields)).to(model.dtype).eval()
+        stock.load_state_dict(model.state_dict(), strict=True)
+        return stock
+
+    return make
+
+
+@pytest.fixture
+def text():
+    """Three texts of unequal length (3, 9), and their mask."""
+    ids = torch.randint(1, 20, (3, 9), generator=torch.Generator().manual_seed(5))
+    mask = torch.arange(9) < torch.tensor([9, 4, 6])[:, None]
+    return {"input_ids": ids * mask, "attention_mask": mask.long()}
+
+
+@pytest.fixture
+def make_tokenizer(tmp_path):
+    """A character tokenizer of 20 symbols, as an MMS voice has."""
+    from hf_vits import VitsTokenizer
+
+    def make(**fields):
+        vocabulary = {symbol: i for i, symbol in enumerate("_abcdefghijklmnop .'")}
+        file = tmp_path / "symbols.json"
+        file.write_text(json.dumps(vocabulary))
+        return VitsTokenizer(str(file), **{"pad_token": "_", "phonemize": False, **fields})
+
+    return make
