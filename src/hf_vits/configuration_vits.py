@@ -48,7 +48,7 @@ class VitsConfig(PreTrainedConfig):
         hidden_dropout, attention_dropout, activation_dropout (`float`, *optional*, defaults to 0.1):
             Dropout after each sublayer, on attention weights, and inside the feed-forward.
         initializer_range (`float`, *optional*, defaults to 0.02):
-            Upstream's standard deviation for new linear layers and embeddings.
+            Upstream's standard deviation for new layers; here each starts as in the original, whatever this is.
         layer_norm_eps (`float`, *optional*, defaults to 1e-5):
             Epsilon of the text encoder's layer norms.
         use_stochastic_duration_prediction (`bool`, *optional*, defaults to `True`):

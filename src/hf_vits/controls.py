@@ -89,7 +89,7 @@ def scale(name: str, value: Scale, default: float, batch: int, like: Tensor) -> 
     """
     value = default if value is None else value
     values = value.tolist() if isinstance(value, Tensor) else value
-    items = [values] * batch if isinstance(values, int | float) else list(values)
+    items = [values] * batch if isinstance(values, int | float | str) else list(values)
     _check_count(name, len(items), batch)
     for item in items:
         if not isinstance(item, int | float) or isinstance(item, bool):

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
-from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from hf_vits.alignment import expand, token_of_frame
 from hf_vits.configuration_vits import HfVitsConfig, VitsConfig
 from hf_vits.controls import Scale, Speaker, check_generator, given_durations, scale, speaker_ids, text_mask
 from hf_vits.masks import mask_from_lengths
-from hf_vits.modules.attention import RelativeAttention
 from hf_vits.modules.decoder import HifiGan
-from hf_vits.modules.duration_predictor import DurationPredictor, SplineCoupling, StochasticDurationPredictor
-from hf_vits.modules.flow import Flow, ResidualCoupling
+from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
+from hf_vits.modules.flow import Flow
 from hf_vits.modules.posterior_encoder import PosteriorEncoder
 from hf_vits.modules.text_encoder import TextEncoder
 from hf_vits.randomness import Generators, duration_noise, prior_noise
@@ -284,24 +282,8 @@ class VitsModel(PreTrainedModel):
             )
         return frame_lengths
 
-    @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """The original's initialisation; what it leaves to PyTorch's defaults is left to them here."""
-        if isinstance(module, TextEncoder):
-            init.normal_(module.embed_tokens.weight, std=self.config.hidden_size**-0.5)
-        elif isinstance(module, RelativeAttention):
-            for projection in (module.q_proj, module.k_proj, module.v_proj):
-                init.xavier_uniform_(projection.weight)
-        elif isinstance(module, ResidualCoupling):
-            init.zeros_(module.conv_post.weight)
-            init.zeros_(module.conv_post.bias)
-        elif isinstance(module, SplineCoupling):
-            init.zeros_(module.conv_proj.weight)
-            init.zeros_(module.conv_proj.bias)
-        elif isinstance(module, HifiGan):
-            for conv in [*module.upsampler, *(c for b in module.resblocks for c in b.modules())]:
-                if isinstance(conv, nn.Conv1d | nn.ConvTranspose1d):
-                    init.normal_(conv.weight, std=0.01)
+        """Does nothing: each layer starts as in the original when it is built, and none is ever left to be filled."""
 
     @classmethod
     def from_pretrained(

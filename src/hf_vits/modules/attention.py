@@ -19,6 +19,8 @@ class RelativeAttention(nn.Module):
         self.k_proj = nn.Linear(size, size, bias=config.use_bias)
         self.v_proj = nn.Linear(size, size, bias=config.use_bias)
         self.out_proj = nn.Linear(size, size, bias=config.use_bias)
+        for projection in (self.q_proj, self.k_proj, self.v_proj):
+            nn.init.xavier_uniform_(projection.weight)
         if self.window:
             # Checkpoint keys: one table per layer, shared by its heads.
             self.emb_rel_k = nn.Parameter(torch.randn(1, 2 * self.window + 1, self.head_size) * self.head_size**-0.5)

@@ -15,6 +15,10 @@ FINAL_SLOPE = 0.01
 """Negative slope before the last convolution, whatever `leaky_relu_slope` is; so it was trained."""
 
 
+INITIAL_STD = 0.01
+"""Standard deviation of new weights between the first and the last convolution."""
+
+
 class Conv(nn.Conv1d):
     """A one-dimensional convolution over (B, C, 1, T); length is kept."""
 
@@ -87,6 +91,9 @@ class HifiGan(nn.Module):
             self.upsampler.append(Upsample(channels, channels // 2, kernel, rate))
             channels //= 2
             self.resblocks.extend(block(channels, kernel, dilations, self.slope) for kernel, dilations in shapes)
+        for conv in [*self.upsampler.modules(), *self.resblocks.modules()]:
+            if isinstance(conv, Conv | Upsample):
+                nn.init.normal_(conv.weight, std=INITIAL_STD)
         self.blocks_per_stage = len(shapes)
         self.conv_post = Conv(channels, 1, 7, bias=False)
         if config.speaker_embedding_size:

@@ -61,6 +61,8 @@ class SplineCoupling(nn.Module):
         self.conv_pre = nn.Conv1d(1, size, 1)
         self.conv_dds = DilatedDepthSeparable(config, dropout=0.0)
         self.conv_proj = nn.Conv1d(size, 3 * self.bins - 1, 1)
+        nn.init.zeros_(self.conv_proj.weight)  # starts with the same spline everywhere
+        nn.init.zeros_(self.conv_proj.bias)
 
     def forward(self, pair: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """pair (B, 2, T), mask (B, 1, T), condition (B, H, T) -> (B, 2, T) and the log-determinant (B,)."""

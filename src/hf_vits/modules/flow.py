@@ -16,6 +16,8 @@ class ResidualCoupling(nn.Module):
         self.conv_pre = nn.Conv1d(half, config.hidden_size, 1)
         self.wavenet = WaveNet(config, config.prior_encoder_num_wavenet_layers)
         self.conv_post = nn.Conv1d(config.hidden_size, half, 1)
+        nn.init.zeros_(self.conv_post.weight)  # starts as the identity
+        nn.init.zeros_(self.conv_post.bias)
 
     def forward(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """latents (B, C, T), mask (B, 1, T), speaker (B, S, 1) -> (B, C, T)."""

@@ -72,7 +72,9 @@ class TextEncoder(nn.Module):
 
     def __init__(self, config: VitsConfig):
         super().__init__()
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, config.pad_token_id)
+        # No padding index: where the blank or a letter serves as padding, its row must learn like any other.
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        nn.init.normal_(self.embed_tokens.weight, std=config.hidden_size**-0.5)
         self.encoder = Transformer(config)
         self.project = nn.Conv1d(config.hidden_size, 2 * config.flow_size, 1)
         self.scale = math.sqrt(config.hidden_size)

@@ -1,0 +1,20 @@
+import torch
+
+
+def test_latents_are_mean_plus_noise_times_deviation_and_zero_at_padding(make_model):
+    encoder = make_model().double().posterior_encoder
+    mask = torch.ones(2, 1, 10).double()
+    mask[1, :, 6:] = 0
+    latents, mean, log_std = encoder(torch.rand(2, 9, 10).double(), mask, generator=torch.Generator().manual_seed(3))
+    noise = torch.randn(2, 8, 10, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    torch.testing.assert_close(latents, (mean + noise * log_std.exp()) * mask, rtol=0, atol=0)
+    assert not latents[1, :, 6:].any() and not mean[1, :, 6:].any()
+
+
+def test_it_is_upstreams(make_model, make_stock_model):
+    model = make_model().double()
+    spectrogram, mask = torch.rand(2, 9, 10).double(), torch.ones(2, 1, 10).double()
+    _, mean, log_std = model.posterior_encoder(spectrogram, mask)
+    _, their_mean, their_log_std = make_stock_model(model).posterior_encoder(spectrogram, mask)
+    torch.testing.assert_close(mean, their_mean, rtol=0, atol=1e-12)
+    torch.testing.assert_close(log_std, their_log_std, rtol=0, atol=1e-12)

@@ -1,0 +1,110 @@
+import json
+
+import pytest
+import transformers
+from huggingface_hub.errors import StrictDataclassError
+
+from hf_vits import VitsConfig
+
+EXTENSIONS = {"resblock_type": "2"}, {"inference_only": True}, {"window_size": None}
+
+
+def test_every_upstream_field_has_upstreams_default():
+    theirs = transformers.VitsConfig().to_dict()
+    ours = VitsConfig().to_dict()
+
+    def plain(value):
+        return [plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+    different = {k: (plain(v), plain(ours.get(k))) for k, v in theirs.items() if plain(ours.get(k)) != plain(v)}
+    assert not different
+
+
+def test_extension_fields_default_to_what_upstream_runs():
+    assert not VitsConfig().needs_extension
+    assert VitsConfig().to_dict()["model_type"] == "vits"
+
+
+@pytest.mark.parametrize("fields", EXTENSIONS)
+def test_a_config_upstream_cannot_run_is_refused_by_its_auto_class(fields, make_config, tmp_path):
+    import subprocess
+    import sys
+
+    make_config(**fields).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "hf_vits"
+    code = f"import transformers; transformers.AutoConfig.from_pretrained({str(tmp_path)!r})"
+    alone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert alone.returncode != 0 and "hf_vits" in alone.stderr
+
+
+@pytest.mark.parametrize("fields", [{}, {"num_speakers": 2, "speaker_embedding_size": 4}, *EXTENSIONS])
+def test_saving_and_loading_changes_nothing_and_warns_of_nothing(fields, make_config, tmp_path, caplog):
+    config = make_config(**fields)
+    config.save_pretrained(tmp_path)
+    transformers.logging.enable_propagation()
+    try:
+        loaded = VitsConfig.from_pretrained(tmp_path)
+    finally:
+        transformers.logging.disable_propagation()
+    assert not caplog.records
+    assert type(loaded) is VitsConfig
+    assert loaded.to_json_string() == config.to_json_string()
+
+
+def test_fields_of_other_tools_survive_a_round_trip(make_config, tmp_path):
+    make_config().save_pretrained(tmp_path)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "discriminator_periods": [2, 3]}))
+    VitsConfig.from_pretrained(tmp_path).save_pretrained(tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "config.json").read_text())["discriminator_periods"] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"hidden_size": 30, "num_attention_heads": 4}, ["30", "4"]),
+        ({"upsample_rates": [4, 2], "upsample_kernel_sizes": [8]}, ["2 stages", "1 ("]),
+        ({"upsample_rates": [4, 2], "upsample_kernel_sizes": [7, 4]}, ["7", "4"]),
+        ({"upsample_initial_channel": 10, "upsample_rates": [2, 2], "upsample_kernel_sizes": [4, 4]}, ["10", "4"]),
+        ({"resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1], [1]]}, ["1 blocks", "2 ("]),
+        ({"resblock_kernel_sizes": [4], "resblock_dilation_sizes": [[1]]}, ["[4]", "odd"]),
+        ({"resblock_dilation_sizes": [[1], []]}, ["[[1], []]"]),
+        ({"resblock_type": "3"}, ["'3'", "'1' and '2'"]),
+        ({"num_speakers": 4, "speaker_embedding_size": 0}, ["4", "0"]),
+        ({"num_speakers": 2, "speaker_embedding_size": 4, "speaker_names": ["ann"]}, ["1 names", "2"]),
+        ({"num_speakers": 2, "speaker_embedding_size": 4, "speaker_names": ["ann", "ann"]}, ["ann"]),
+        ({"flow_size": 7}, ["7", "even"]),
+        ({"wavenet_kernel_size": 4}, ["4", "odd"]),
+        ({"win_length": 100, "spectrogram_bins": 9}, ["100", "16"]),
+        ({"mel_fmin": 900.0, "mel_fmax": 800.0}, ["900", "800"]),
+        ({"mel_fmax": 9000.0, "sampling_rate": 16000}, ["9000", "8000"]),
+        ({"noise_scale": float("nan")}, ["noise_scale", "nan"]),
+        ({"speaking_rate": 0.0}, ["speaking_rate", "0"]),
+        ({"vocab_size": 0}, ["vocab_size", "0"]),
+        ({"depth_separable_channels": 3}, ["3", "2"]),
+        ({"hidden_size": "wide"}, ["hidden_size"]),
+    ],
+)
+def test_what_no_model_can_have_is_refused_by_name(make_config, fields, named):
+    with pytest.raises(StrictDataclassError) as caught:
+        make_config(**fields)
+    for part in named:
+        assert part in str(caught.value)
+
+
+def test_hop_length_is_what_upsampling_makes_of_a_frame():
+    assert VitsConfig().hop_length == 256
+    assert VitsConfig(upsample_rates=[8, 8, 4], upsample_kernel_sizes=[16, 16, 8]).hop_length == 256
+
+
+def test_speakers_are_found_by_name_and_by_number(make_config, speakers):
+    config = make_config(**speakers)
+    assert [config.speaker_index(s) for s in ("ada", "cem", 1)] == [0, 2, 1]
+
+
+@pytest.mark.parametrize("speaker", ["dan", 3, -1])
+def test_an_unknown_speaker_is_an_error_that_says_who_there_is(make_config, speakers, speaker):
+    with pytest.raises(ValueError) as caught:
+        make_config(**speakers).speaker_index(speaker)
+    assert str(speaker) in str(caught.value)
+    assert "ada" in str(caught.value) or "0 to 2" in str(caught.value)

@@ -1,0 +1,187 @@
+import pytest
+import torch
+
+from hf_vits import VitsModel
+from hf_vits.controls import MAX_TOKENS
+
+IDS = torch.arange(1, 13)[None]
+
+
+def seeded(seed=7):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_forward_is_latents_then_decode(make_model, speakers, text):
+    model = make_model(**speakers)
+    whole = model(**text, speaker_id="bea", generator=seeded())
+    speaker = model.speaker_vector(["bea"] * 3, 3)
+    half = model.latents(**text, speaker=speaker, generator=seeded())
+    assert torch.equal(model.decode(half.latents, half.frame_lengths, speaker).squeeze(1), whole.waveform)
+    assert torch.equal(half.latents, whole.spectrogram)
+
+
+def test_lengths_are_durations_times_the_hop(make_model, text):
+    model = make_model()
+    out = model(**text)
+    assert torch.equal(out.sequence_lengths, out.durations.sum(dim=1) * model.config.hop_length)
+    assert out.waveform.shape == (3, out.sequence_lengths.max())
+    assert out.durations.shape == text["input_ids"].shape
+
+
+def test_given_durations_are_kept_whatever_the_rate(make_model, text):
+    durations = torch.arange(27).view(3, 9) % 4 * text["attention_mask"]
+    out = make_model()(**text, durations=durations, speaking_rate=3.0)
+    assert torch.equal(out.durations, durations)
+
+
+def test_its_own_durations_given_back_speak_the_same(make_model):
+    model = make_model(use_stochastic_duration_prediction=False)
+    spoken = model(IDS, generator=seeded())
+    again = model(IDS, durations=spoken.durations, generator=seeded())
+    assert torch.equal(spoken.waveform, again.waveform)
+
+
+def test_speaking_twice_as_fast_halves_the_frames_before_rounding_up(make_model):
+    model = make_model(use_stochastic_duration_prediction=False).double()
+    text = model.text_encoder(IDS, torch.ones(1, 1, 12).double())
+    exact = model.duration_predictor(text.hidden, torch.ones(1, 1, 12).double()).exp().squeeze(1)
+    for rate in (0.5, 1.0, 2.0):
+        assert torch.equal(model(IDS, speaking_rate=rate).durations, (exact / rate).ceil().long())
+
+
+@pytest.mark.parametrize("speaker", ["cem", 2, [2], ["cem"], torch.tensor(2), torch.tensor([2])])
+def test_a_speaker_may_be_a_number_a_name_a_list_or_a_tensor(make_model, speakers, speaker):
+    model = make_model(**speakers)
+    out = model(IDS, speaker_id=speaker, generator=seeded()).waveform
+    assert torch.equal(out, model(IDS, speaker_id=2, generator=seeded()).waveform)
+    assert not torch.equal(out, model(IDS, speaker_id=0, generator=seeded()).waveform)
+
+
+def test_a_model_of_one_speaker_needs_none_and_takes_its_only_one(make_model):
+    model = make_model(speaker_names=["eve"])
+    expected = model(IDS, generator=seeded()).waveform
+    for speaker in (None, 0, "eve"):
+        assert torch.equal(model(IDS, speaker_id=speaker, generator=seeded()).waveform, expected)
+
+
+@pytest.mark.parametrize("noise", ["noise_scale", "noise_scale_duration"])
+def test_without_noise_the_seed_does_not_matter(make_model, noise):
+    model = make_model()
+    silent = {"noise_scale": 0.0, "noise_scale_duration": 0.0}
+    one, two = (model(IDS, generator=seeded(s), **silent).waveform for s in (1, 2))
+    assert torch.equal(one, two)
+    silent[noise] = 1.0
+    one, two = (model(IDS, generator=seeded(s), **silent) for s in (1, 2))
+    assert one.waveform.shape != two.waveform.shape or not torch.equal(one.waveform, two.waveform)
+
+
+def test_defaults_are_the_configurations(make_model):
+    model = make_model(noise_scale=0.2, noise_scale_duration=0.3, speaking_rate=1.5)
+    said = model(IDS, noise_scale=0.2, noise_scale_duration=0.3, speaking_rate=1.5, generator=seeded())
+    assert torch.equal(model(IDS, generator=seeded()).waveform, said.waveform)
+
+
+def test_a_tuple_comes_where_a_tuple_is_asked_for(make_model):
+    out = make_model()(IDS, return_dict=False)
+    assert isinstance(out, tuple) and out[0].shape[0] == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("kind", [{}, {"use_stochastic_duration_prediction": False}, {"resblock_type": "2"}])
+def test_half_precision_speaks_nearly_the_same(make_model, kind, dtype):
+    model = make_model(**kind)
+    durations = torch.full((1, 12), 3)
+    exact = model(IDS, durations=durations, noise_scale=0.0).waveform
+    half = model.to(dtype)(IDS, durations=durations, noise_scale=0.0).waveform
+    assert half.dtype == dtype
+    assert (half.float() - exact).abs().max() < 0.1 * exact.abs().max()
+    free = model(IDS, generator=seeded())
+    assert torch.isfinite(free.waveform).all() and free.waveform.abs().max() > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"noise_scale": float("nan")}, ["noise_scale", "nan"]),
+        ({"noise_scale": -0.1}, ["noise_scale", "-0.1"]),
+        ({"noise_scale_duration": float("inf")}, ["noise_scale_duration", "inf"]),
+        ({"speaking_rate": 0.0}, ["speaking_rate", "above 0"]),
+        ({"speaking_rate": [1.0, 2.0]}, ["speaking_rate", "2 values", "batch of 1"]),
+        ({"noise_scale": "loud"}, ["noise_scale", "loud"]),
+        ({"speaker_id": 1}, ["speaker_id", "1", "1 speaker"]),
+        ({"speaker_id": "ada"}, ["ada", "no names"]),
+        ({"durations": torch.ones(1, 3)}, ["(1, 3)", "(1, 12)"]),
+        ({"durations": -torch.ones(1, 12)}, ["durations"]),
+        ({"durations": torch.full((1, 12), 0.5)}, ["durations", "whole"]),
+        ({"durations": torch.zeros(1, 12)}, ["durations", "0 frames"]),
+        ({"durations": torch.full((1, 12), 10**7)}, ["would last", "3600"]),
+        ({"generator": [seeded(), seeded()]}, ["generator", "2 values"]),
+        ({"input_ids": IDS[:, :0]}, ["empty"]),
+        ({"input_ids": IDS.float()}, ["float32"]),
+        ({"input_ids": IDS[0]}, ["(12,)", "(B, T_text)"]),
+        ({"input_ids": IDS + 10}, ["22", "0 to 19"]),
+        ({"input_ids": IDS - 5}, ["-4", "0 to 19"]),
+        ({"attention_mask": torch.zeros(1, 12)}, ["empty"]),
+        ({"attention_mask": torch.ones(1, 3)}, ["(1, 3)", "(1, 12)"]),
+        ({"attention_mask": torch.tensor([[0] * 6 + [1] * 6])}, ["pad on the right"]),
+        ({"input_ids": torch.ones(1, MAX_TOKENS + 1, dtype=torch.long)}, [str(MAX_TOKENS + 1), "sentences"]),
+    ],
+)
+def test_what_cannot_be_spoken_is_an_error_that_names_it(make_model, arguments, named):
+    with pytest.raises(ValueError) as caught:
+        make_model()(**{"input_ids": IDS, **arguments})
+    for part in named:
+        assert part in str(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("speaker", "named"),
+    [
+        (None, ["3 speakers", "ada, bea, cem"]),
+        ("dan", ["dan", "ada"]),
+        (3, ["3", "0 to 2"]),
+        ([0, 1], ["2 values", "batch of 1"]),
+        (torch.tensor([0.5]), ["float32"]),
+        ([True], ["True"]),
+    ],
+)
+def test_a_speaker_who_is_not_there_is_an_error(make_model, speakers, speaker, named):
+    with pytest.raises(ValueError) as caught:
+        make_model(**speakers)(IDS, speaker_id=speaker)
+    for part in named:
+        assert part in str(caught.value), str(caught.value)
+
+
+def test_an_unknown_argument_is_an_error(make_model):
+    with pytest.raises(TypeError, match="speed"):
+        make_model()(IDS, speed=2.0)
+    with pytest.raises(TypeError, match="generator"):
+        make_model()(IDS, generator=3)
+
+
+def test_damaged_weights_are_named_as_the_reason_of_endless_durations(make_model):
+    model = make_model()
+    with torch.no_grad():
+        model.text_encoder.embed_tokens.weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match="weights are damaged"):
+        model(IDS)
+
+
+def test_a_new_model_starts_as_the_paper_says(make_config):
+    model = VitsModel(make_config(num_speakers=2, speaker_embedding_size=4, hidden_size=64, vocab_size=2000))
+    assert model.text_encoder.embed_tokens.weight.std().item() == pytest.approx(64**-0.5, rel=0.02)
+    for coupling in model.flow.flows:
+        assert not coupling.conv_post.weight.any() and not coupling.conv_post.bias.any()
+        assert coupling.wavenet.in_layers[0].weight.abs().max() > 0
+    for coupling in model.duration_predictor.flows[1:]:
+        assert not coupling.conv_proj.weight.any() and not coupling.conv_proj.bias.any()
+    convolutions = torch.cat([c.weight.flatten() for b in model.decoder.resblocks for c in [*b.convs1, *b.convs2]])
+    assert convolutions.std().item() == pytest.approx(0.01, rel=0.1)
+    assert torch.isfinite(model.eval()(IDS, speaker_id=1).waveform).all()
+
+
+def test_only_the_asked_for_states_are_kept(make_model):
+    model = make_model()
+    assert model.latents(IDS).attentions == () and model(IDS).hidden_states is None
+    out = model(IDS, output_hidden_states=True)
+    assert len(out.hidden_states) == model.config.num_hidden_layers + 1 and out.attentions is None
