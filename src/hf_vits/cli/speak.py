@@ -67,8 +67,11 @@ def _speaker(value: str | None, names: Sequence[str]) -> int | str | None:
 
 
 def _pipeline(voice: str | None):
+    from transformers.utils import logging
+
     from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer
     from hf_vits.voices import default_voice
 
+    logging.disable_progress_bar()  # a voice loads in a fraction of a second
     voice = voice or default_voice()
     return TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))

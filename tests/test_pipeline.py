@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from hf_vits import TextToSpeechPipeline
+
+TEXTS = ["a hope", "big bad fog, a dog.", "deaf"]
+
+
+def seeded(seed=3):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def tokenizer(make_tokenizer):
+    return make_tokenizer()
+
+
+@pytest.fixture
+def pipe(make_model, tokenizer, speakers):
+    return TextToSpeechPipeline(make_model(**speakers), tokenizer)
+
+
+def spoken(pipe, text, **controls):
+    """The oracle: the model called by hand."""
+    out = pipe.model(**pipe.tokenizer(text, return_tensors="pt"), **controls)
+    return out.waveform[0].numpy()
+
+
+def test_a_text_is_what_the_model_says_of_it(pipe):
+    speech = pipe("a hope", speaker_id="bea", noise_scale=0.3, speaking_rate=1.2, generator=seeded())
+    expected = spoken(pipe, "a hope", speaker_id=1, noise_scale=0.3, speaking_rate=1.2, generator=seeded())
+    assert speech["sampling_rate"] == 16000
+    assert speech["audio"].dtype == np.float32 and speech["audio"].ndim == 1
+    np.testing.assert_array_equal(speech["audio"], expected)
+
+
+def test_the_stock_pipeline_takes_model_and_tokenizer_as_they_are(make_model, tokenizer):
+    model = make_model()
+    stock = transformers.pipeline("text-to-speech", model=model, tokenizer=tokenizer, device="cpu")
+    torch.manual_seed(3)
+    speech = stock("a hope", forward_params={"speaking_rate": 1.5})
+    torch.manual_seed(3)
+    expected = model(**tokenizer("a hope", return_tensors="pt"), speaking_rate=1.5).waveform[0].numpy()
+    np.testing.assert_array_equal(speech["audio"].squeeze(), expected)
+    assert speech["sampling_rate"] == 16000
+
+
+def test_it_is_also_built_by_the_stock_factory(make_model, tokenizer, tmp_path):
+    model = make_model(resblock_type="2")
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    built = transformers.pipeline("text-to-speech", str(tmp_path), pipeline_class=TextToSpeechPipeline, device="cpu")
+    np.testing.assert_array_equal(
+        built("deaf", generator=seeded())["audio"],
+        TextToSpeechPipeline(model, tokenizer)("deaf", generator=seeded())["audio"],
+    )
+
+
+def test_the_stock_calling_convention_means_the_same(pipe):
+    plain = pipe("deaf", speaker_id=2, generator=seeded())["audio"]
+    stock = pipe("deaf", forward_params={"speaker_id": 2, "generator": seeded()})["audio"]
+    np.testing.assert_array_equal(plain, stock)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_items_of_a_list_are_trimmed_and_equal_single_calls(pipe, batch_size):
+    still = {"noise_scale": 0.0, "noise_scale_duration": 0.0}
+    speakers = ["ada", "cem", "bea"]
+    together = pipe(TEXTS, speaker_id=speakers, speaking_rate=[1.0, 0.5, 2.0], batch_size=batch_size, **still)
+    assert len({len(item["audio"]) for item in together}) == 3
+    for item, text, speaker, rate in zip(together, TEXTS, speakers, [1.0, 0.5, 2.0], strict=True):
+        expected = spoken(pipe, text, speaker_id=speaker, speaking_rate=rate, **still)
+        np.testing.assert_allclose(item["audio"], expected, rtol=0, atol=1e-5)
+
+
+def test_one_control_may_vary_while_another_is_shared_in_a_batch(pipe):
+    items = [{"text": "deaf", "speaker_id": 2}, {"text": "a hope"}]
+    still = {"noise_scale": 0.0, "noise_scale_duration": 0.0}
+    together = pipe(items, speaker_id=1, batch_size=2, **still)
+    for item, text, speaker in zip(together, ["deaf", "a hope"], [2, 1], strict=True):
+        np.testing.assert_allclose(item["audio"], spoken(pipe, text, speaker_id=speaker, **still), rtol=0, atol=1e-5)
+
+
+def test_a_generator_of_texts_is_spoken_as_it_comes(pipe):
+    told = []
+
+    def texts():
+        for text in TEXTS:
+            told.append(text)
+            yield text
+
+    stream = iter(pipe(texts(), speaker_id=0))
+    next(stream)
+    assert len(told) < 3
+    assert len(list(stream)) == 2
+
+
+def test_long_text_is_its_sentences_one_after_another_with_the_pause_between(pipe):
+    still = {"speaker_id": 0, "noise_scale": 0.0, "noise_scale_duration": 0.0}
+    speech = pipe("A hope. Big dog.", pause=0.25, **still)["audio"]
+    first, second = spoken(pipe, "A hope.", **still), spoken(pipe, "Big dog.", **still)
+    np.testing.assert_allclose(speech, np.concatenate([first, np.zeros(4000), second]), rtol=0, atol=1e-6)
+
+
+def test_a_line_with_nothing_to_say_is_passed_over(pipe):
+    still = {"speaker_id": 0, "noise_scale": 0.0, "noise_scale_duration": 0.0}
+    with_stars = pipe("A hope.\n\n***\n\nBig dog.", **still)["audio"]
+    np.testing.assert_array_equal(with_stars, pipe("A hope.\n\nBig dog.", **still)["audio"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "named"),
+    [
+        ({"text_inputs": ""}, ValueError, ["say"]),
+        ({"text_inputs": "***"}, ValueError, ["*"]),
+        ({"text_inputs": 7}, TypeError, ["int"]),
+        ({"speed": 2.0}, TypeError, ["speed"]),
+        ({"speaker_id": None}, ValueError, ["3 speakers"]),
+        ({"speaker_id": "dan"}, ValueError, ["dan", "ada"]),
+        ({"speaker_id": [0, 1]}, ValueError, ["speaker_id", "list of texts"]),
+        ({"text_inputs": ["a", "b"], "speaker_id": [0]}, ValueError, ["1 values", "2 texts"]),
+        ({"text_inputs": {"text": "a", "voice": 1}}, ValueError, ["voice"]),
+        ({"noise_scale": float("nan")}, ValueError, ["noise_scale", "nan"]),
+        ({"pause": -1.0}, ValueError, ["pause", "-1"]),
+    ],
+)
+def test_what_cannot_be_done_is_an_error_that_names_it(pipe, arguments, error, named):
+    with pytest.raises(error) as caught:
+        pipe(**{"text_inputs": "a hope", "speaker_id": 0, **arguments})
+    for part in named:
+        assert part in str(caught.value), str(caught.value)

@@ -1,0 +1,197 @@
+import base64
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from hf_vits import voices
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.voices import DEFAULT, VOICES, cached_voice, default_voice
+
+pytest.importorskip("onnx")
+JOE = VOICES[DEFAULT]
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("HF_VITS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(voices.constants, "HF_HUB_OFFLINE", False)  # whatever the environment says
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def installed() -> Path:
+    spec = importlib.util.find_spec(JOE.module)
+    if spec is None:
+        pytest.skip(f"needs the package {JOE.requirement}")
+    return Path(spec.submodule_search_locations[0])
+
+
+@pytest.fixture
+def not_installed(monkeypatch):
+    monkeypatch.setattr(voices, "_installed", lambda voice: None)
+
+
+def wheel_of(voice, folder: Path, source: Path) -> Path:
+    """A wheel with the voice's files from `source`, as pip wants it."""
+    stem = f"{voice.package.replace('-', '_')}-{voice.version}"
+    info = f"{stem}.dist-info"
+    files = {f"{voice.module}/{name}": (source / name).read_bytes() for name in voice.digests}
+    files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {voice.package}\nVersion: {voice.version}\n".encode()
+    files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    record = ""
+    for name, data in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        record += f"{name},sha256={digest},{len(data)}\n"
+    files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+    folder.mkdir(exist_ok=True)
+    wheel = folder / f"{stem}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return wheel
+
+
+def only_look_in(folder: Path, monkeypatch) -> None:
+    """pip finds packages in this folder, and asks no network."""
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+
+
+@pytest.fixture
+def local_index(installed, not_installed, tmp_path, monkeypatch):
+    """The voice as pip finds it in a folder."""
+    wheel = wheel_of(JOE, tmp_path / "wheels", installed)
+    only_look_in(wheel.parent, monkeypatch)
+    return replace(JOE, wheel_sha256=hashlib.sha256(wheel.read_bytes()).hexdigest())
+
+
+def snapshot(folder: Path) -> dict:
+    return {str(file): file.stat().st_mtime_ns for file in [folder, *folder.rglob("*")]}
+
+
+def test_the_default_voice_is_a_model_folder_that_a_second_call_finds(cache, installed, monkeypatch, caplog):
+    folder = default_voice()
+
+    assert folder.parent == cache
+    assert VitsModel.from_pretrained(folder).config.sampling_rate == 22_050
+    assert {"vocab.json", "tokenizer_config.json"} <= {file.name for file in folder.iterdir()}
+    assert [record.message for record in caplog.records if record.name == voices.__name__] == [
+        f"Converting the voice {DEFAULT} to {folder} ({JOE.licence})."
+    ]
+
+    before = snapshot(cache)
+    caplog.clear()
+    monkeypatch.setattr(voices, "_source", None)  # a second call needs neither the package
+    monkeypatch.setattr(voices, "_sha256", None)  # nor to read 60 MB
+    assert default_voice() == folder
+    assert snapshot(cache) == before
+    assert not caplog.records
+
+
+def test_the_cache_lies_in_hugging_faces_if_not_said_otherwise(monkeypatch, tmp_path):
+    monkeypatch.delenv("HF_VITS_CACHE", raising=False)
+    monkeypatch.setattr(voices.constants, "HF_HOME", str(tmp_path / "hf"))
+
+    assert voices.cache_folder() == tmp_path / "hf" / "hf_vits"
+
+
+def test_a_later_converter_does_not_take_what_an_earlier_one_made(cache, monkeypatch):
+    made = cache / f"{DEFAULT}-{JOE.onnx_sha256[:12]}-{voices.FORMAT_VERSION}"
+    made.mkdir(parents=True)
+    (made / "config.json").write_text("{}")
+    assert default_voice() == made
+
+    monkeypatch.setattr(voices, "FORMAT_VERSION", voices.FORMAT_VERSION + 1)
+    monkeypatch.setattr(voices, "_installed", lambda voice: None)
+    monkeypatch.setattr(voices.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(OSError, match="not installed"):
+        default_voice()
+
+
+def test_offline_without_the_package_the_error_says_what_to_do(cache, not_installed, monkeypatch):
+    monkeypatch.setattr(voices.constants, "HF_HUB_OFFLINE", True)
+
+    with pytest.raises(OSError, match=f"HF_HUB_OFFLINE .* `pip install {JOE.requirement}`"):
+        default_voice()
+    assert not cache.exists()
+
+
+def test_without_a_network_the_error_says_what_to_do(cache, not_installed, monkeypatch, tmp_path):
+    only_look_in(tmp_path, monkeypatch)
+
+    with pytest.raises(OSError, match=f"could not be fetched: .* Go online once, or `pip install {JOE.requirement}`"):
+        default_voice()
+    assert not cache.exists()
+
+
+def test_pip_fetches_what_is_not_installed(cache, local_index, caplog):
+    folder = cached_voice(local_index)
+
+    assert (folder / "model.safetensors").is_file()
+    assert len([record for record in caplog.records if "Fetching" in record.message]) == 1
+
+
+def test_a_wheel_of_another_digest_is_not_unpacked(cache, local_index):
+    with pytest.raises(OSError, match="could not be fetched"):  # pip refuses it
+        cached_voice(replace(local_index, wheel_sha256="0" * 64))
+    assert not cache.exists()
+
+
+def test_a_wheel_that_pip_let_through_is_checked_again(cache, local_index, monkeypatch, tmp_path):
+    def download(command, **kwargs):
+        wheel = next((tmp_path / "wheels").iterdir())
+        shutil.copy(wheel, command[command.index("-d") + 1])
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", download)
+    with pytest.raises(ValueError, match="is not the one known here"):
+        cached_voice(replace(local_index, wheel_sha256="0" * 64))
+    with pytest.raises(ValueError, match=r"\['data/en_US-joe-medium.onnx'\] in .* are not the files known here"):
+        cached_voice(replace(local_index, onnx_sha256="0" * 64))
+    assert not cache.exists()
+
+
+def test_an_installed_file_of_another_digest_is_not_used(cache, installed, monkeypatch, tmp_path):
+    package = tmp_path / "package"
+    (package / "data").mkdir(parents=True)
+    shutil.copy(installed / JOE.onnx, package / JOE.onnx)
+    (package / (JOE.onnx + ".json")).write_text(json.dumps({"changed": True}))
+    monkeypatch.setattr(voices, "_installed", lambda voice: package)
+    monkeypatch.setattr(voices.constants, "HF_HUB_OFFLINE", True)
+
+    with pytest.raises(OSError, match="HF_HUB_OFFLINE"):
+        default_voice()
+
+
+def test_looking_for_the_package_does_not_run_it(tmp_path, monkeypatch):
+    package = tmp_path / "loud_voice"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise SystemExit('ran')")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert voices._installed(replace(JOE, module="loud_voice")) == package
+    assert voices._installed(replace(JOE, module="no_such_module_here")) is None
+
+
+def test_two_processes_at_once_make_one_voice(cache, installed):
+    code = "from hf_vits.voices import default_voice; print(default_voice())"
+    started = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate()[0].strip() for process in started]
+
+    assert [process.returncode for process in started] == [0, 0]
+    assert outputs[0] == outputs[1]
+    assert os.listdir(cache) == [Path(outputs[0]).name]
+    assert all(torch.isfinite(p).all() for p in VitsModel.from_pretrained(outputs[0]).parameters())
