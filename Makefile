@@ -8,7 +8,7 @@ SPEAKS := $(VENV)/.speaks
 DEVELOPS := $(VENV)/.develops
 export TEXT OUTPUT
 
-.PHONY: speak test test-slow lint bench clean
+.PHONY: speak test test-slow test-oldest lint bench clean
 
 speak: $(SPEAKS)  ## TEXT="…" [OUTPUT=speech.wav]: speak with the default voice
 	@$(BIN)/hf-vits speak "$$TEXT" --output "$$OUTPUT"
@@ -19,6 +19,11 @@ test: $(DEVELOPS)  ## the tests of every day, under eight minutes
 test-slow: $(DEVELOPS)  ## the tests that take minutes each
 	$(BIN)/python -m pytest -q -m slow
 
+test-oldest:  ## the tests with the lowest versions of torch and transformers that are allowed
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --editable ".[dev,oldest]"
+	$(VENV)-oldest/bin/python -m pytest -q
+
 lint: $(DEVELOPS)  ## style, format and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -28,7 +33,7 @@ bench: $(DEVELOPS)  ## every benchmark in turn; each can be run alone
 	set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oldest build dist .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hf_vits needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] + "; give another with PYTHON=…")'

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -41,17 +42,17 @@ class Hub(BaseHTTPRequestHandler):
             for line in map(json.loads, body.splitlines()):
                 if line["key"] == "file":
                     self.files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-            self.answer(json.dumps({"commitUrl": "http://hub/commit/1", "commitOid": "1" * 40}).encode())
+            self.answer(json.dumps({"commitUrl": f"{self.server.url}/org/voice/commit/1", "commitOid": "1" * 40}).encode())
         else:
-            self.answer(json.dumps({"url": "http://hub/org/voice", "id": "org/voice", "name": "org/voice"}).encode())
+            self.answer(json.dumps({"url": f"{self.server.url}/org/voice", "id": "org/voice", "name": "org/voice"}).encode())
 
     def do_GET(self):
-        name = self.path.split("/resolve/main/")[-1].split("?")[0]
+        name = re.sub(r".*/resolve/[^/]+/|[?].*", "", self.path)
         if name in self.files:
             content = self.files[name]
             etag = f'"{hashlib.sha1(content).hexdigest()}"'
             self.answer(content, ETag=etag, X_Repo_Commit="1" * 40, Content_Type="application/octet-stream")
-        elif "/resolve/" in self.path:
+        elif "/resolve/" in self.path or "/tree/" in self.path:
             self.answer(b"", 404, X_Error_Code="EntryNotFound", X_Repo_Commit="1" * 40)
         else:
             siblings = [{"rfilename": path} for path in self.files]
@@ -64,8 +65,9 @@ class Hub(BaseHTTPRequestHandler):
 def hub():
     Hub.files = {}
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield server.url
     server.shutdown()
 
 
@@ -100,3 +102,14 @@ def test_a_pushed_voice_comes_back_from_the_hub_the_same(hub, make_model, make_t
     auto = speak.replace("hf_vits import VitsModel, VitsTokenizer", "transformers import AutoModel, AutoTokenizer")
     auto = auto.replace("VitsModel.", "AutoModel.").replace("VitsTokenizer.", "AutoTokenizer.")
     assert run(auto.format("org/voice"), hub, tmp_path / "third home") == before
+
+
+def test_a_repository_without_a_config_is_an_error_not_a_default_voice(hub, tmp_path):
+    Hub.files = {"README.md": b"nothing else"}
+    code = (
+        "from hf_vits import VitsModel\n"
+        "try:\n    VitsModel.from_pretrained('org/voice')\n"
+        "except OSError as error:\n    print('told:', error)\n"
+    )
+    told = run(code, hub, tmp_path / "home")
+    assert "told:" in told and "org/voice" in told and "config.json" in told

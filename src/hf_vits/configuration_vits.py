@@ -239,6 +239,8 @@ class VitsConfig(PreTrainedConfig):
     def get_config_dict(cls, pretrained_model_name_or_path, **kwargs) -> tuple[dict[str, Any], dict[str, Any]]:
         """Reads `config.json`; both model types are this class, so neither is worth a warning."""
         config_dict, kwargs = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
+        if not config_dict:  # a repository without the file gives an empty dictionary, that is, a default voice
+            raise OSError(f"{pretrained_model_name_or_path} has no config.json; is it a VITS voice?")
         if config_dict.get("model_type") in ("vits", EXTENDED_MODEL_TYPE):
             config_dict["model_type"] = cls.model_type
         return config_dict, kwargs

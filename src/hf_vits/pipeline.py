@@ -9,7 +9,7 @@ from transformers import TextToAudioPipeline
 from transformers.pipelines.base import ChunkPipeline
 
 from hf_vits.text import sentences
-from hf_vits.tokenization_vits import NothingToSayError
+from hf_vits.text.report import NothingToSayError
 
 CONTROLS = ("speaker_id", "noise_scale", "noise_scale_duration", "speaking_rate")
 """Arguments that may be one value for all texts, or a list with one for each."""
@@ -123,16 +123,11 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
 
     def _forward(self, model_inputs: dict, **controls) -> dict:
         own, is_last = model_inputs.pop("controls"), model_inputs.pop("is_last")
-        batch = len(model_inputs["input_ids"])
         if isinstance(own, list):  # a batch of several sentences
             names = {name for item in own for name in item}
             own = {name: [self._control(name, item, controls) for item in own] for name in names}
         out = self.model(**model_inputs, **{**controls, **own})
-        return {
-            "waveform": out.waveform,
-            "sequence_lengths": out.sequence_lengths,
-            "is_last": is_last if isinstance(is_last, list) else [is_last] * batch,
-        }
+        return {"waveform": out.waveform, "sequence_lengths": out.sequence_lengths, "is_last": is_last}
 
     def _control(self, name: str, item: dict, controls: dict):
         """The value for one item of a batch in which others have their own."""

@@ -26,5 +26,5 @@ class PosteriorEncoder(nn.Module):
         """spectrogram (B, F, T), mask (B, 1, T), speaker (B, S, 1) -> latents, posterior_mean, posterior_log_std."""
         hidden = self.wavenet(self.conv_pre(spectrogram) * mask, mask, speaker)
         mean, log_std = (self.conv_proj(hidden) * mask).chunk(2, dim=1)
-        noise = torch.randn_like(mean, generator=generator)
+        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
         return (mean + noise * log_std.exp()) * mask, mean, log_std
