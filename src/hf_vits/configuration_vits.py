@@ -121,8 +121,8 @@ class VitsConfig(PreTrainedConfig):
             Edges of the mel bank in hertz; `None` is half the sampling rate. Ignored by upstream.
 
     Raises:
-        StrictDataclassError: for a value of the wrong type, or a combination that no model can have; both values
-            are named.
+        ValueError: for a value out of range, or a combination that no model can have; both values are named.
+        StrictDataclassError: for a value of the wrong type.
 
     Example:
 
@@ -244,6 +244,18 @@ class VitsConfig(PreTrainedConfig):
         if config_dict.get("model_type") in ("vits", EXTENDED_MODEL_TYPE):
             config_dict["model_type"] = cls.model_type
         return config_dict, kwargs
+
+    @classmethod
+    def from_dict(cls, config_dict, **kwargs):
+        """Builds from a dictionary; fields given as arguments override it, and are checked with it."""
+        loaded = super().from_dict(config_dict, **kwargs)
+        check_architecture(loaded[0] if isinstance(loaded, tuple) else loaded)
+        return loaded
+
+    def __post_init__(self, **kwargs):
+        """Checks at once, so that a caller meets a plain `ValueError`; `validate` repeats it after a change."""
+        super().__post_init__(**kwargs)
+        check_architecture(self)
 
     def validate_architecture(self):
         """Refuses combinations that no model can have, naming both values."""

@@ -1,0 +1,207 @@
+"""What a converter returns, and how foreign tensor names become ours: ordered rules, nothing skipped in silence."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizer
+from transformers.utils import logging
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.weights import match_state_dict
+
+Rule = tuple[str, str | Callable[[re.Match], str]]
+"""A regular expression and what its first match in a name becomes, as in `re.sub`."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """
+    A voice of another project in our terms. Making one checks it: its weights are exactly those of its configuration.
+
+    Args:
+        config (`VitsConfig`):
+            The architecture and the defaults of a call.
+        state_dict (`Mapping[str, Tensor]`):
+            The weights under our names, each layer's weight norm spelt in any of the three known ways.
+        tokenizer (`PreTrainedTokenizer`, *optional*):
+            The voice's text front end; `None` if the source says nothing of one.
+        notes (`tuple[str, ...]`, *optional*):
+            What was left out or decided on the way, in words.
+
+    Raises:
+        ValueError: if a tensor is missing, left over, of another shape, or not finite.
+    """
+
+    config: VitsConfig
+    state_dict: Mapping[str, Tensor]
+    tokenizer: PreTrainedTokenizer | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        """Checks the weights and brings them to the spelling of a fresh model."""
+        matched = match_state_dict(self.state_dict, _skeleton(self.config)[1], "the file to convert")
+        infinite = sorted(key for key, tensor in matched.items() if not torch.isfinite(tensor).all())
+        if infinite:
+            raise ValueError(
+                f"{len(infinite)} tensors hold NaN or infinity, {infinite[0]} among them; the file is damaged, or its "
+                "training diverged. Take another checkpoint."
+            )
+        object.__setattr__(self, "state_dict", {key: tensor.contiguous() for key, tensor in matched.items()})
+
+    def model(self) -> VitsModel:
+        """The voice, ready to speak; its parameters share memory with `state_dict`."""
+        model, _ = _skeleton(self.config)
+        model.load_state_dict(self.state_dict, strict=True, assign=True)
+        return model.eval()
+
+    def save(self, directory: str | Path, overwrite: bool = False) -> Path:
+        """
+        Writes config.json, model.safetensors and the tokenizer's files; `from_pretrained` reads the folder.
+
+        All files are written beside `directory` first and put in place in one step: it is whole or not there.
+
+        Args:
+            directory (`str` or `Path`):
+                The folder to make; its parents are made as well.
+            overwrite (`bool`, *optional*, defaults to `False`):
+                Whether a folder that is not empty may be replaced, with everything in it.
+
+        Raises:
+            FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
+        """
+        directory = Path(directory).expanduser().resolve()
+        _refuse_existing(directory, overwrite)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=directory.parent))
+        try:
+            with _no_progress_bar():
+                self.model().save_pretrained(staged)
+            if self.tokenizer is not None:
+                self.tokenizer.save_pretrained(staged)
+            _share(staged)
+            _put_in_place(staged, directory, overwrite)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        return directory
+
+
+def translate(
+    tensors: Mapping[str, Tensor], rules: Iterable[Rule], dropped: Sequence[tuple[str, str]] = ()
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """
+    tensors by foreign name -> tensors by our name, and a note on each kind of tensor that was dropped.
+
+    Args:
+        tensors (`Mapping[str, Tensor]`):
+            The source's tensors.
+        rules (`Iterable` of `(pattern, replacement)`):
+            Applied to every name one after the other, each where it matches.
+        dropped (`Sequence` of `(pattern, reason)`, *optional*):
+            A tensor whose **new** name begins with a match of `pattern` is left out, for that reason.
+
+    Raises:
+        ValueError: if no rule knows a name, or two names become the same.
+    """
+    rules = [(re.compile(pattern), replacement) for pattern, replacement in rules]
+    renamed, sources, notes, unknown = {}, {}, {}, []
+    for source, tensor in tensors.items():
+        name, known = _rename(source, rules)
+        reason = next((reason for pattern, reason in dropped if re.match(pattern, name)), None)
+        if reason is not None:
+            notes.setdefault(reason, []).append(source)
+        elif not known:
+            unknown.append(source)
+        elif name in renamed:
+            raise ValueError(f"{sources[name]} and {source} both are {name}; the file holds one layer twice.")
+        else:
+            renamed[name], sources[name] = tensor, source
+    if unknown:
+        raise ValueError(
+            f"{len(unknown)} tensors belong to no part of a VITS voice that is known here: {listed(unknown)}. Nothing "
+            "was converted; is the file a plain VITS generator?"
+        )
+    return renamed, tuple(f"Left out, {reason}: {listed(names)}." for reason, names in notes.items())
+
+
+def listed(names: Sequence[str], shown: int = 5) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def _rename(name: str, rules: list[tuple[re.Pattern, str | Callable]]) -> tuple[str, bool]:
+    known = False
+    for pattern, replacement in rules:
+        name, count = pattern.subn(replacement, name, count=1)
+        known = known or count > 0
+    return name, known
+
+
+def _skeleton(config: VitsConfig) -> tuple[VitsModel, dict[str, torch.Size]]:
+    """A model without memory for its weights, and their shapes."""
+    with torch.device("meta"):
+        model = VitsModel(config)
+    return model, {key: tensor.shape for key, tensor in model.state_dict().items()}
+
+
+def _refuse_existing(directory: Path, overwrite: bool) -> None:
+    if directory.exists() and not directory.is_dir():
+        raise FileExistsError(f"{directory} is a file; give the name of a folder to make.")
+    if directory.is_dir() and any(directory.iterdir()) and not overwrite:
+        raise FileExistsError(
+            f"{directory} exists and is not empty. Choose another folder, or pass `overwrite=True` to replace it with "
+            "everything in it."
+        )
+
+
+def _put_in_place(staged: Path, directory: Path, overwrite: bool) -> None:
+    """Renames staged to directory; what was there is removed after, and comes back if the renaming fails."""
+    former = None
+    if directory.is_dir() and not any(directory.iterdir()):
+        directory.rmdir()
+    elif directory.is_dir() and overwrite:
+        former = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".former", dir=directory.parent))
+        os.rename(directory, former / directory.name)
+    try:
+        os.rename(staged, directory)
+    except OSError as error:
+        if former is not None:
+            os.rename(former / directory.name, directory)
+            former.rmdir()
+        if directory.exists():
+            raise FileExistsError(
+                f"{directory} was made by another process meanwhile; it was left as it is."
+            ) from error
+        raise
+    if former is not None:
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def _share(folder: Path) -> None:
+    """The usual permissions: temporary folders, and safetensors' files, are made for their owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    folder.chmod(0o777 & ~mask)
+    for file in folder.iterdir():
+        file.chmod(0o666 & ~mask)
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """A voice is one file, written in a moment."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

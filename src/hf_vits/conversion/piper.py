@@ -1,0 +1,148 @@
+"""Piper voices: `<voice>.onnx` with its `<voice>.onnx.json`. They can speak; what only training uses is not in them."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion.keys import Converted
+from hf_vits.conversion.onnx_file import looks_like_onnx
+from hf_vits.conversion.onnx_weights import Convolution, OnnxWeights, read_weights
+from hf_vits.conversion.original import ROOTS, count, infer_config, to_ours
+from hf_vits.conversion.piper_json import BOS, EOS, PAD, PiperVoice, read_voice
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.modules.decoder import FINAL_SLOPE
+from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.weights import TRAINING_ONLY
+
+NAME = "Piper voice (<voice>.onnx with <voice>.onnx.json)"
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether the file, which begins with the bytes `head`, is of this format."""
+    return looks_like_onnx(head)
+
+
+def convert(path: Path, config: Path | None = None) -> Converted:
+    """
+    Converts a voice.
+
+    Args:
+        path (`Path`):
+            The `.onnx` file.
+        config (`Path`, *optional*):
+            Its JSON file, if that is not named as the `.onnx` file with `.json` after it.
+
+    Raises:
+        FileNotFoundError: if there is no JSON file.
+        ImportError: without the package onnx.
+        ValueError: if either file is damaged, or they do not describe one VITS voice.
+    """
+    voice = read_voice(path.with_name(path.name + ".json") if config is None else config)
+    weights = read_weights(path, ROOTS)
+    vits_config = _config(weights, voice, path)
+    _check_convolutions(weights.convolutions, vits_config)
+    dropped = [(prefix.replace(".", r"\."), "used in training only") for prefix in TRAINING_ONLY]
+    state_dict, notes = to_ours(weights.tensors, dropped)
+    return Converted(vits_config, state_dict, _tokenizer(voice), weights.notes + notes + voice.notes)
+
+
+def _config(weights: OnnxWeights, voice: PiperVoice, path: Path) -> VitsConfig:
+    config = infer_config(
+        weights.tensors,
+        **_strides_and_dilations(weights),
+        leaky_relu_slope=_slope(weights, path),
+        inference_only=True,
+        sampling_rate=voice.sampling_rate,
+        speaker_names=voice.speaker_names,
+        noise_scale=voice.noise_scale,
+        noise_scale_duration=voice.noise_w,
+        speaking_rate=1 / voice.length_scale,
+    )
+    _check_agreement(voice, config, path)
+    return config
+
+
+def _check_agreement(voice: PiperVoice, config: VitsConfig, path: Path) -> None:
+    """Raises `ValueError` if the two files contradict each other."""
+    said_and_built = (
+        ("num_speakers", voice.num_speakers, config.num_speakers),
+        ("num_symbols", voice.num_symbols, config.vocab_size),
+        ("hop_length", voice.hop_length, config.hop_length),
+    )
+    for name, said, built in said_and_built:
+        if said not in (None, built):
+            raise ValueError(
+                f"The JSON file says `{name}` is {said}, but {path} was built with {built}. Do they belong together?"
+            )
+    highest = max(voice.symbols.values())
+    if highest >= config.vocab_size:
+        raise ValueError(
+            f"The JSON file has symbol id {highest}, but {path} knows ids 0 to {config.vocab_size - 1}. Do they belong "
+            "together?"
+        )
+
+
+def _strides_and_dilations(weights: OnnxWeights) -> dict[str, list]:
+    """What the graph's convolutions say about the decoder's and the flow's."""
+    convolutions = weights.convolutions
+    stages = count(convolutions, r"dec\.ups\.(\d+)$")
+    blocks = count(convolutions, r"dec\.resblocks\.(\d+)\.") // max(stages, 1)
+    dilations = []
+    for block in range(blocks):
+        first = rf"dec\.resblocks\.{block}\.convs1?"
+        layers = count(convolutions, first + r"\.(\d+)$")
+        stem = first.replace("\\", "").removesuffix("1?")
+        stem = stem if f"{stem}.0" in convolutions else stem + "1"
+        dilations.append([convolutions[f"{stem}.{layer}"].dilation for layer in range(layers)])
+    second = convolutions.get("flow.flows.0.enc.in_layers.1")
+    return {
+        "upsample_rates": [convolutions[f"dec.ups.{stage}"].stride for stage in range(stages)],
+        "resblock_dilation_sizes": dilations,
+        "wavenet_dilation_rate": second.dilation if second else 1,
+    }
+
+
+def _slope(weights: OnnxWeights, path: Path) -> float:
+    """The negative slope in the decoder; the one before its last convolution is always the same."""
+    slopes = weights.slopes - {FINAL_SLOPE} or {FINAL_SLOPE}
+    if len(slopes) > 1:
+        raise ValueError(f"The leaky ReLUs of {path} have slopes {sorted(slopes)}; a VITS decoder has one of them.")
+    return slopes.pop()
+
+
+def _check_convolutions(convolutions: dict[str, Convolution], config: VitsConfig) -> None:
+    """Raises `ValueError` if a convolution of the graph does other than the same one of the model to be built."""
+    names = {f"{module}.weight": torch.empty(0) for module in convolutions}
+    with torch.device("meta"):
+        model = VitsModel(config)
+    modules = dict(model.named_modules())
+    renamed, _ = to_ours(names, [])
+    for (source, found), ours in zip(convolutions.items(), renamed, strict=True):
+        module = modules.get(ours.removesuffix(".weight"))
+        if not isinstance(module, nn.modules.conv._ConvNd):
+            continue  # a linear layer here; a layer that should not be there is found by its weight
+        built = Convolution(module.stride[0], module.dilation[0], module.groups)
+        if built != found:
+            raise ValueError(f"{source} of the graph is {found}, but in a VITS model of this shape it is {built}.")
+
+
+def _tokenizer(voice: PiperVoice) -> VitsTokenizer:
+    with tempfile.TemporaryDirectory() as folder:
+        vocab_file = Path(folder) / "vocab.json"
+        vocab_file.write_text(json.dumps(voice.symbols, ensure_ascii=False), encoding="utf-8")
+        return VitsTokenizer(
+            str(vocab_file),
+            pad_token=PAD,
+            bos_token=BOS,
+            eos_token=EOS,
+            blank_token=PAD,
+            normalize=False,  # Piper hands the text to espeak as it is
+            phonemize=voice.phoneme_type == "espeak",
+            phoneme_language=voice.espeak_voice,
+            phoneme_style="piper",
+            unicode_form="NFD",
+        )

