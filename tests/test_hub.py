@@ -32,19 +32,22 @@ class Hub(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
+    def json(self, content):
+        self.answer(json.dumps(content).encode())
+
     def do_POST(self):
         body = self.body()
         if "/preupload/" in self.path:
             files = json.loads(body)["files"]
             modes = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in files]
-            self.answer(json.dumps({"files": modes}).encode())
+            self.json({"files": modes})
         elif "/commit/" in self.path:
             for line in map(json.loads, body.splitlines()):
                 if line["key"] == "file":
                     self.files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-            self.answer(json.dumps({"commitUrl": f"{self.server.url}/org/voice/commit/1", "commitOid": "1" * 40}).encode())
+            self.json({"commitUrl": f"{self.server.url}/org/voice/commit/1", "commitOid": "1" * 40})
         else:
-            self.answer(json.dumps({"url": f"{self.server.url}/org/voice", "id": "org/voice", "name": "org/voice"}).encode())
+            self.json({"url": f"{self.server.url}/org/voice", "id": "org/voice", "name": "org/voice"})
 
     def do_GET(self):
         name = re.sub(r".*/resolve/[^/]+/|[?].*", "", self.path)
@@ -56,7 +59,7 @@ class Hub(BaseHTTPRequestHandler):
             self.answer(b"", 404, X_Error_Code="EntryNotFound", X_Repo_Commit="1" * 40)
         else:
             siblings = [{"rfilename": path} for path in self.files]
-            self.answer(json.dumps({"id": "org/voice", "sha": "1" * 40, "siblings": siblings}).encode())
+            self.json({"id": "org/voice", "sha": "1" * 40, "siblings": siblings})
 
     do_HEAD = do_GET
 

@@ -165,6 +165,7 @@ class Payload:
         return open, (str(self.file), "w")
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("protocol", ["torch", "pickle"])
 def test_code_in_a_pickled_checkpoint_is_not_run(folder, tmp_path, protocol):
     (folder / "model.safetensors").unlink()

@@ -1,0 +1,196 @@
+"""Text to phonemes with espeak-ng, in the two ways that published voices were trained with.
+
+"vits" (original VITS, Coqui) takes the punctuation out before espeak sees it and puts it back unchanged.
+"piper" lets espeak find the clauses and keeps of the punctuation only what ends a clause.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from hf_vits.text import espeak, word_alignment
+from hf_vits.text.normalize import collapse_white_space
+from hf_vits.text.tracked import Span, TrackedText
+
+STYLES = ("vits", "piper")
+VITS_MARKS = ';:,.!?¡¿—…"«»“”'
+_MARKS = re.compile(rf"[{re.escape(VITS_MARKS)}][\s{re.escape(VITS_MARKS)}]*")
+_LINE = re.compile(r"[^\n]+")
+RAW_BLOCK = re.compile(r"\[\[([^\[\]]*)\]\]")
+_SILENT = VITS_MARKS + "'‘’()[]{}<>-–"
+_WORD = re.compile(r"\S+")
+_PARAGRAPH = re.compile(r"\n\s*\n")
+_ELLIPSIS = re.compile(r"\.\s?\.|…")
+_CLAUSE_MARK = re.compile(r"[.,:;!?]")
+
+
+def phonemize(text: TrackedText, voice: str, style: str = "vits") -> TrackedText:
+    """The phonemes of a text; what stands in `[[ ]]` is taken as phonemes already.
+
+    Each phoneme spans the word it speaks, or the whole phrase where espeak's words cannot be told apart.
+
+    Raises:
+        ImportError: espeak-ng is not installed.
+        ValueError: espeak-ng has no such voice.
+    """
+    speak = _vits if style == "vits" else _piper
+    pieces, position = [], 0
+    for block in RAW_BLOCK.finditer(text.text):
+        pieces.append(_with_spaces(text.slice(position, block.start()), voice, speak))
+        pieces.append(text.slice(*block.span(1)).strip())
+        position = block.end()
+    if not position:
+        return speak(text, voice)
+    pieces.append(_with_spaces(text.slice(position, len(text.text)), voice, speak))
+    return TrackedText.join(pieces, text.spans is not None)
+
+
+def stock_phonemes(text: str) -> str:
+    """The phonemes exactly as transformers' `VitsTokenizer` asks the phonemizer package for them.
+
+    Raises:
+        ImportError: phonemizer is not installed.
+    """
+    try:
+        import phonemizer
+        from phonemizer.backend.espeak.wrapper import EspeakWrapper
+    except ImportError as error:
+        raise ImportError(
+            "`upstream_compatible=True` phonemizes with the package phonemizer, which is not installed. "
+            'Run `pip install "hf_vits[phonemes]"`, or leave the option off.'
+        ) from error
+    try:
+        EspeakWrapper.library()
+    except RuntimeError:  # neither chosen by the user nor installed on the system
+        library, data = espeak.library_paths()
+        EspeakWrapper.set_library(library)
+        EspeakWrapper.set_data_path(data)
+    return phonemizer.phonemize(
+        text, language="en-us", backend="espeak", strip=True, preserve_punctuation=True, with_stress=True
+    )
+
+
+def _with_spaces(text: TrackedText, voice: str, speak: Callable) -> TrackedText:
+    """Phonemes of a text next to a raw block, with the space that separates the two."""
+    stripped = text.strip()
+    if not stripped.text:
+        return text.slice(0, min(1, len(text.text)))
+    before = text.slice(0, 1) if text.text[0].isspace() else text.slice(0, 0)
+    after = text.slice(len(text.text) - 1, len(text.text) if text.text[-1].isspace() else 0)
+    spoken = speak(stripped, voice)
+    if spoken.text[-1:].isspace():
+        after = text.slice(0, 0)
+    return TrackedText.join([before, spoken, after], text.spans is not None)
+
+
+def _vits(text: TrackedText, voice: str) -> TrackedText:
+    """Each line on its own, a space between, even next to a line that cannot be spoken; blank lines leave nothing."""
+    lines = [text.slice(*line.span()) for line in _LINE.finditer(text.text) if line[0].strip()]
+    return _joined([_vits_line(line, voice) for line in lines], text.spans is not None)
+
+
+def _vits_line(text: TrackedText, voice: str) -> TrackedText:
+    """Phrases between marks are spoken; the marks stay, with the white space around them."""
+    track, pieces, position = text.spans is not None, [], 0
+    for match in [*_MARKS.finditer(text.text), None]:
+        end = match.start() if match else len(text.text)
+        phrase = text.slice(position, position + len(text.text[position:end].rstrip()))
+        spoken = [_spoken(phrase, clause, voice) for clause in _clauses(phrase.text, voice)]
+        pieces.append(_joined([clause for clause in spoken if clause.text], track))
+        if match:
+            pieces.append(collapse_white_space(text.slice(position + len(phrase.text), match.end())))
+            position = match.end()
+    return TrackedText.join(pieces, track)
+
+
+def _clauses(phrase: str, voice: str) -> list[espeak.Clause]:
+    return espeak.clauses(phrase, voice) if phrase.strip() else []
+
+
+def _piper(text: TrackedText, voice: str) -> TrackedText:
+    """Clauses are spoken, each with the one mark that ended it; sentences are separated by a space."""
+    track, pieces = text.spans is not None, []
+    for clause in espeak.clauses(text.text, voice):
+        spoken = _spoken(text, clause, voice)
+        ending, at = _clause_ending(text.text[clause.start : clause.end])
+        place = clause.start + at
+        if track and ending and spoken.spans:  # a symbol after the mark may have been spoken
+            last = spoken.spans[-1][1]
+            span = (max(last, text.spans[place][0]), max(last, text.spans[place][1]))
+        else:
+            span = text.spans[place] if track and ending else (0, 0)
+        pieces += [spoken, TrackedText(ending, [span] * len(ending) if track else None)]
+    whole = TrackedText.join(pieces, track)
+    # Piper calls the voice once per sentence, so no space follows the last one; after a comma there is one.
+    between = whole.text.endswith(" ") and whole.text[-2:-1] not in (",", ":", ";")
+    return whole.slice(0, len(whole.text) - between)
+
+
+def _clause_ending(clause: str) -> tuple[str, int]:
+    """What piper writes for the end of a clause, and where in the clause it stands."""
+    tail = len(clause)
+    while tail and not _is_spoken(clause[tail - 1]):
+        tail -= 1
+    if paragraph := _PARAGRAPH.search(clause, tail):
+        return " ", paragraph.start()
+    mark, ellipsis = _CLAUSE_MARK.search(clause, tail), _ELLIPSIS.search(clause, tail)
+    if mark is None or (ellipsis and ellipsis.start() <= mark.start()):
+        return "", len(clause)
+    return mark[0] + " ", mark.start()
+
+
+def _spoken(text: TrackedText, clause: espeak.Clause, voice: str) -> TrackedText:
+    """A clause's phonemes; each spans its word, a space spans what lies between two words."""
+    if text.spans is None or not clause.phonemes:
+        return TrackedText(clause.phonemes, None if text.spans is None else [])
+    words = clause.phonemes.split(" ")
+    spans = _word_spans(text, clause, words, voice)
+    out: list[Span] = []
+    for i, (word, span) in enumerate(zip(words, spans, strict=True)):
+        if i:
+            before = spans[i - 1]
+            out.append((before[1], span[0]) if before[1] <= span[0] else before)
+        out += [span] * len(word)
+    return TrackedText(clause.phonemes, out)
+
+
+def _word_spans(text: TrackedText, clause: espeak.Clause, spoken: list[str], voice: str) -> list[Span]:
+    """The original span of each spoken word; of the whole clause when the words cannot be told apart."""
+    words = list(_WORD.finditer(text.text, clause.start, clause.end))
+    groups = word_alignment.pair([_alone(word[0], voice) for word in words], spoken)
+    if groups is None:
+        first, last = (words[0].start(), words[-1].end()) if words else (clause.start, clause.end)
+        return [text.span(first, last)] * len(spoken)
+    spans = []
+    for first, last, spoken_first, spoken_last in groups:
+        written = text.span(_trimmed(words[first])[0], _trimmed(words[last - 1])[1])
+        spans += [written] * (spoken_last - spoken_first)
+    return spans
+
+
+def _alone(word: str, voice: str) -> str:
+    """A word spoken alone. Stray marks are not: they are silent, and some end the process in some espeak voices."""
+    return espeak.word_phonemes(word, voice) if any(map(_is_spoken, word)) else ""
+
+
+def _is_spoken(character: str) -> bool:
+    """Whether a character has a name or a sound in a text: letters, digits, "&", currency and mathematical signs."""
+    return character.isalnum() or character in "&@%#" or unicodedata.category(character) in ("Sc", "Sm", "So")
+
+
+def _trimmed(word: re.Match) -> Span:
+    """A word's place without the silent marks at its ends; all of it if it is nothing else."""
+    start = word.start() + len(word[0]) - len(word[0].lstrip(_SILENT))
+    end = word.start() + len(word[0].rstrip(_SILENT))
+    return (start, end) if start < end else word.span()
+
+
+def _joined(pieces: list[TrackedText], track: bool) -> TrackedText:
+    """The pieces with a space between, which spans what lies between."""
+    out, end = pieces[:1], 0
+    for before, after in zip(pieces, pieces[1:], strict=False):
+        if track and before.spans:
+            end = before.spans[-1][1]
+        start = max(end, after.spans[0][0]) if track and after.spans else end
+        out += [TrackedText(" ", [(end, start)] if track else None), after]
+    return TrackedText.join(out, track)

@@ -1,0 +1,113 @@
+"""Text that remembers, character by character, where in the original text it came from."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+Span = tuple[int, int]
+
+
+class TrackedText:
+    """A string and, if wanted, the (start, end) span in the original text of each of its characters.
+
+    Every method returns a new text. With `spans=None` nothing is tracked and the methods are plain string operations,
+    so one implementation of a front end serves both the fast path and the one with offsets.
+    """
+
+    __slots__ = ("spans", "text")
+
+    def __init__(self, text: str, spans: list[Span] | None):
+        """Stores the two as they are; `original` makes the first text of a chain."""
+        self.text = text
+        self.spans = spans
+
+    @classmethod
+    def original(cls, text: str, track: bool) -> "TrackedText":
+        """The text before any change: each character spans itself."""
+        return cls(text, [(i, i + 1) for i in range(len(text))] if track else None)
+
+    @classmethod
+    def join(cls, pieces: Iterable["TrackedText"], track: bool) -> "TrackedText":
+        """The pieces one after another."""
+        pieces = list(pieces)
+        spans = [span for piece in pieces for span in piece.spans] if track else None
+        return cls("".join(piece.text for piece in pieces), spans)
+
+    def slice(self, start: int, end: int) -> "TrackedText":
+        """Characters start to end."""
+        return TrackedText(self.text[start:end], None if self.spans is None else self.spans[start:end])
+
+    def span(self, start: int, end: int) -> Span:
+        """The original span of characters start to end; an empty range gives an empty span at its place."""
+        if start < end:
+            return self.spans[start][0], self.spans[end - 1][1]
+        if start < len(self.spans):
+            return (self.spans[start][0],) * 2
+        return (self.spans[-1][1],) * 2 if self.spans else (0, 0)
+
+    def lower(self) -> "TrackedText":
+        """Lower case, as `str.lower`; one letter may become two."""
+        return self._rewritten(self.text.lower(), str.lower)
+
+    def map(self, function: Callable[[str], str]) -> "TrackedText":
+        """Each character replaced by `function(character)`, a string of any length."""
+        return self._rewritten("".join(map(function, self.text)), function)
+
+    def _rewritten(self, text: str, function: Callable[[str], str]) -> "TrackedText":
+        if self.spans is None:
+            return TrackedText(text, None)
+        pairs = zip(self.text, self.spans, strict=True)
+        return TrackedText(text, [span for character, span in pairs for _ in function(character)])
+
+    def substitute(self, pattern: re.Pattern, replacement: Callable[[re.Match], str]) -> "TrackedText":
+        """Every match replaced; the characters of a replacement span the whole match."""
+        if self.spans is None:
+            return TrackedText(pattern.sub(replacement, self.text), None)
+        pieces, position = [], 0
+        for match in pattern.finditer(self.text):
+            new = replacement(match)
+            pieces += [self.slice(position, match.start()), TrackedText(new, [self.span(*match.span())] * len(new))]
+            position = match.end()
+        return TrackedText.join([*pieces, self.slice(position, len(self.text))], track=True)
+
+    def unicode_form(self, form: str) -> "TrackedText":
+        """A Unicode normalisation form; a base letter with its combining marks spans as one."""
+        text = unicodedata.normalize(form, self.text)
+        if self.spans is None or text == self.text:
+            return TrackedText(text, self.spans)
+        pieces = []
+        for start, end in _combining_runs(self.text):
+            new = unicodedata.normalize(form, self.text[start:end])
+            pieces.append(TrackedText(new, [self.span(start, end)] * len(new)))
+        whole = TrackedText.join(pieces, track=True)
+        if whole.text == text:
+            return whole
+        # A composition crossed two runs (Hangul jamo do): the only span that is surely right is the whole text's.
+        return TrackedText(text, [self.span(0, len(self.text))] * len(text))
+
+    def strip(self) -> "TrackedText":
+        """Without white space at both ends."""
+        start = len(self.text) - len(self.text.lstrip())
+        return self.slice(start, start + len(self.text.strip()))
+
+    def keep(self, known: frozenset[str]) -> tuple["TrackedText", Counter]:
+        """Only the known characters, and a count of those left out."""
+        unknown = set(self.text) - known
+        if not unknown:
+            return self, Counter()
+        text = self.text.translate(dict.fromkeys(map(ord, unknown)))
+        spans = self.spans
+        if spans is not None:
+            pairs = zip(self.text, spans, strict=True)
+            spans = [span for character, span in pairs if character not in unknown]
+        return TrackedText(text, spans), Counter({character: self.text.count(character) for character in unknown})
+
+
+def _combining_runs(text: str) -> Iterable[Span]:
+    """Ranges of one starter and the combining marks after it."""
+    start = 0
+    for i in range(1, len(text) + 1):
+        if i == len(text) or unicodedata.combining(text[i]) == 0:
+            yield start, i
+            start = i

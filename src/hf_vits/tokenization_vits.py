@@ -1,0 +1,299 @@
+"""The tokenizer of VITS voices: upstream's files and names, the original front ends' ids, and where each came from."""
+
+import logging
+from collections import Counter
+from dataclasses import fields
+
+from transformers import BatchEncoding, PreTrainedTokenizer
+from transformers.utils import to_py_obj
+
+from hf_vits.text.front_end import FrontEnd, StockFrontEnd
+from hf_vits.text.layout import framed, framed_spans, masked, unframed
+from hf_vits.text.report import check_text, is_batch, listed, nothing_left
+from hf_vits.text.tracked import Span, TrackedText
+from hf_vits.text.vocabulary import check_symbols, clear_of_symbols, read_vocabulary, update_config
+
+logger = logging.getLogger(__name__)
+
+PADDING_OPTIONS = frozenset(["max_length", "pad_to_multiple_of", "padding_side", "return_attention_mask"])
+# Fields beyond upstream's, written to tokenizer_config.json where they differ from these defaults.
+EXTENSIONS = {
+    "blank_token": None,
+    "phoneme_language": None,
+    "phoneme_style": "vits",
+    "unicode_form": None,
+    "cleaner": None,
+    "upstream_compatible": False,
+}
+
+
+class VitsTokenizer(PreTrainedTokenizer):
+    """
+    Turns text into the ids a VITS voice was trained on, with a blank between all symbols.
+
+    The files are those of `transformers.VitsTokenizer` and each loads the other's. The ids are those of the front end
+    the voice was trained with (original VITS, MMS, Coqui, Piper); `upstream_compatible=True` gives transformers' own.
+    The sequence is `[bos] blank s1 blank s2 ... sn blank [eos]`.
+
+    Args:
+        vocab_file (`str`):
+            Path of a JSON file with the id of each symbol.
+        pad_token (`str`, *optional*, defaults to `"<pad>"`):
+            Fills up the shorter sequences of a batch. May be a letter of the vocabulary. If it is not in the
+            vocabulary, the blank's id is used, so that every id has a row in the model.
+        unk_token (`str`, *optional*, defaults to `"<unk>"`):
+            Kept for upstream's files. Symbols that are not in the vocabulary are dropped and reported instead.
+        language (`str`, *optional*):
+            ISO 639-3 code of the voice's language.
+        add_blank (`bool`, *optional*, defaults to `True`):
+            Whether to put the blank around and between all symbols.
+        normalize (`bool`, *optional*, defaults to `True`):
+            Whether to lower-case the text.
+        phonemize (`bool`, *optional*, defaults to `True`):
+            Whether to turn the text into phonemes with espeak-ng. What stands in `[[ ]]` is taken as phonemes.
+        is_uroman (`bool`, *optional*, defaults to `False`):
+            Whether to romanise the text with uroman.
+        bos_token (`str`, *optional*):
+            Symbol put before the sequence, `"^"` in Piper.
+        eos_token (`str`, *optional*):
+            Symbol put after the sequence, `"$"` in Piper.
+        blank_token (`str`, *optional*):
+            Symbol of the blank, `"<BLNK>"` in Coqui and `"_"` in Piper; id 0 if not given.
+        phoneme_language (`str`, *optional*):
+            espeak-ng voice such as `"en-us"`. If not given, `language`'s; American English without a `language`.
+        phoneme_style (`str`, *optional*, defaults to `"vits"`):
+            `"vits"` keeps every punctuation mark, `"piper"` only the mark that ends a clause.
+        unicode_form (`str`, *optional*):
+            Unicode normalisation form of the symbols, `"NFD"` in Piper.
+        cleaner (`str`, *optional*):
+            `"english"` spells as the original VITS does (ASCII, abbreviations written out), `"none"` does not. If not
+            given, `"english"` for normalised English voices with phonemes in the style `"vits"`.
+        upstream_compatible (`bool`, *optional*, defaults to `False`):
+            Whether to give the ids of `transformers.VitsTokenizer`, bit for bit, where they differ.
+
+    Example:
+
+    ```python
+    >>> from hf_vits.tokenization_vits import VitsTokenizer
+
+    >>> tokenizer = VitsTokenizer.from_pretrained("facebook/mms-tts-eng")
+    >>> encoding = tokenizer("Kite", return_offsets_mapping=True)
+    ```
+    """
+
+    vocab_files_names = {"vocab_file": "vocab.json"}
+    model_input_names = ["input_ids", "attention_mask"]
+
+    def __init__(
+        self,
+        vocab_file: str,
+        pad_token: str = "<pad>",
+        unk_token: str = "<unk>",
+        language: str | None = None,
+        add_blank: bool = True,
+        normalize: bool = True,
+        phonemize: bool = True,
+        is_uroman: bool = False,
+        bos_token: str | None = None,
+        eos_token: str | None = None,
+        blank_token: str | None = None,
+        phoneme_language: str | None = None,
+        phoneme_style: str = "vits",
+        unicode_form: str | None = None,
+        cleaner: str | None = None,
+        upstream_compatible: bool = False,
+        **kwargs,
+    ):
+        """Reads the vocabulary; raises ValueError for options that do not exist or symbols that are not in it."""
+        named = kwargs.pop("model_specific_special_tokens", None) or {}  # where `from_pretrained` puts it
+        blank_token = named.pop("blank_token", blank_token)
+        self.encoder = read_vocabulary(vocab_file)
+        self.decoder = {index: symbol for symbol, index in self.encoder.items()}
+        self.language, self.add_blank, self.normalize = language, add_blank, normalize
+        self.phonemize, self.is_uroman, self.blank_token = phonemize, is_uroman, blank_token
+        self.phoneme_language, self.phoneme_style, self.unicode_form = phoneme_language, phoneme_style, unicode_form
+        self.cleaner, self.upstream_compatible = cleaner, upstream_compatible
+        self._known = frozenset(symbol for symbol in self.encoder if len(symbol) == 1)
+        self._front_end(normalize)  # refuses wrong values here and not at the first sentence
+        frame = {"bos_token": bos_token, "eos_token": eos_token}
+        check_symbols(self.encoder, **frame, blank_token=blank_token)
+        if not upstream_compatible:
+            added = kwargs.pop("added_tokens_decoder", {})
+            kwargs["added_tokens_decoder"] = clear_of_symbols(self.encoder, added, unk_token, pad_token)
+        super().__init__(
+            pad_token=pad_token,
+            unk_token=unk_token,
+            language=language,
+            add_blank=add_blank,
+            normalize=normalize,
+            phonemize=phonemize,
+            is_uroman=is_uroman,
+            special_tokens_pattern="none",
+            **{name: token for name, token in {**frame, "model_specific_special_tokens": named}.items() if token},
+            **kwargs,
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of symbols in the vocabulary file; a model may have more rows, as the original VITS voices do."""
+        return len(self.encoder)
+
+    def get_vocab(self) -> dict[str, int]:
+        """The id of every symbol, added tokens included."""
+        return {**self.encoder, **self.added_tokens_encoder}
+
+    @property
+    def blank_id(self) -> int:
+        """Id of the blank between the symbols."""
+        return 0 if self.blank_token is None else self.encoder[self.blank_token]
+
+    @property
+    def pad_token_id(self) -> int:
+        """Id that fills up a batch; the blank's if the vocabulary does not hold the pad token."""
+        if self.upstream_compatible or self.pad_token is None:
+            return self.convert_tokens_to_ids(self.pad_token)
+        return self.encoder.get(self.pad_token, self.blank_id)
+
+    def dropped_characters(self, text: str) -> Counter:
+        """
+        Counts what the voice cannot speak.
+
+        Args:
+            text (`str`):
+                A text, at most 100,000 characters.
+
+        Returns:
+            `Counter`: How often each character (phoneme, for a voice with phonemes) is left out.
+        """
+        return self._symbols(text, track=False, normalize=self.normalize)[1]
+
+    def tokenize(self, text: str, add_special_tokens: bool = True, **kwargs) -> list[str]:
+        """The symbols of a text as strings, one per id, with the blanks and, if wanted, the frame."""
+        if self.upstream_compatible:
+            return super().tokenize(text, **kwargs)
+        ids, _, _ = self._ids(text, False, kwargs.get("normalize"), add_special_tokens)
+        return [self.decoder[index] for index in ids]
+
+    def _front_end(self, normalize: bool) -> FrontEnd:
+        options = {field.name: getattr(self, field.name) for field in fields(FrontEnd)}
+        return FrontEnd(**{**options, "normalize": normalize})
+
+    def _symbols(self, text: str, track: bool, normalize: bool) -> tuple[TrackedText, Counter]:
+        """The symbols of a text that the voice knows, and a count of the others."""
+        check_text(text)
+        symbols = self._front_end(normalize).symbols(TrackedText.original(text, track))
+        symbols, dropped = symbols.keep(self._known)
+        return (symbols.strip() if normalize and not self.phonemize else symbols), dropped
+
+    def _ids(
+        self, text: str, track: bool, normalize: bool | None, frame: bool
+    ) -> tuple[list[int], list[Span] | None, Counter]:
+        """Ids of a text, their spans in it, and what was dropped."""
+        symbols, dropped = self._symbols(text, track, self.normalize if normalize is None else normalize)
+        if not symbols.text:
+            raise nothing_left(text, dropped, self._known)
+        bos, eos = (str(token) if frame and token else None for token in (self.bos_token, self.eos_token))
+        ids = [self.encoder[symbol] for symbol in symbols.text]
+        ids = framed(ids, self.blank_id if self.add_blank else None, self.encoder.get(bos), self.encoder.get(eos))
+        spans = framed_spans(symbols.spans, self.add_blank, bos, eos) if track else None
+        return ids, spans, dropped
+
+    def _encode_plus(self, text, text_pair=None, return_offsets_mapping=False, **kwargs) -> BatchEncoding:
+        if self.upstream_compatible:
+            if return_offsets_mapping:
+                raise ValueError("Offsets are not known with `upstream_compatible=True`; leave that option off.")
+            return super()._encode_plus(text, text_pair, **kwargs)
+        batched = is_batch(text, text_pair, kwargs.get("is_split_into_words", False))
+        dropped, encodings = Counter(), []
+        for item in text if batched else [text]:
+            ids, spans, missing = self._ids(
+                item, return_offsets_mapping, kwargs.get("normalize"), kwargs.get("add_special_tokens", True)
+            )
+            dropped += missing
+            encodings.append(self._truncated(ids, spans, **kwargs))
+        if dropped:
+            logger.warning(f"The voice does not know everything in the text: {listed(dropped)}.")
+        return self._padded(encodings, batched, **kwargs)
+
+    def _truncated(self, ids: list[int], spans: list[Span] | None, **kwargs) -> dict:
+        later = {"padding": False, "return_attention_mask": False, "return_tensors": None, "pad_to_multiple_of": None}
+        options = {**kwargs, **later, "truncation": kwargs.get("truncation_strategy", False)}
+        encoding = dict(self.prepare_for_model(ids, **options))
+        if spans is not None:
+            kept = len(encoding["input_ids"])
+            encoding["offset_mapping"] = spans[:kept] if self.truncation_side == "right" else spans[-kept:]
+        overflow = ("overflowing_tokens", "num_truncated_tokens") if kwargs.get("return_tensors") else ()  # ragged
+        return {name: value for name, value in encoding.items() if name not in overflow}
+
+    def _padded(self, encodings: list[dict], batched: bool, padding_strategy=False, **kwargs) -> BatchEncoding:
+        options = {name: kwargs[name] for name in PADDING_OPTIONS & kwargs.keys()}
+        padded = self.pad(encodings if batched else encodings[0], padding=padding_strategy, **options)
+        return BatchEncoding(dict(padded), tensor_type=kwargs.get("return_tensors"), prepend_batch_axis=not batched)
+
+    def _pad(self, encoded_inputs, **kwargs) -> dict:
+        padded = super()._pad(encoded_inputs, **kwargs)
+        spans = padded.get("offset_mapping")
+        if spans is not None and (missing := len(padded["input_ids"]) - len(spans)):
+            side = kwargs.get("padding_side") or self.padding_side
+            end, start = (spans[-1][1],) * 2, (spans[0][0],) * 2
+            padded["offset_mapping"] = [*spans, *[end] * missing] if side == "right" else [*[start] * missing, *spans]
+        return padded
+
+    def prepare_for_tokenization(self, text: str, is_split_into_words: bool = False, normalize=None, **kwargs):
+        """Upstream's preparation of a text; used with `upstream_compatible=True` only."""
+        front_end = self._front_end(self.normalize if normalize is None else normalize)
+        return StockFrontEnd(front_end, self.get_vocab()).symbols(text), kwargs
+
+    def _tokenize(self, text: str, **kwargs) -> list[str]:
+        return framed(list(text), self.decoder.get(0), None, None) if self.add_blank else list(text)
+
+    def _convert_token_to_id(self, token: str) -> int | None:
+        return self.encoder.get(token, self._added_tokens_encoder.get(self.unk_token))
+
+    def _convert_id_to_token(self, index: int) -> str | None:
+        return self.decoder.get(index)
+
+    def decode(self, token_ids, skip_special_tokens: bool = False, attention_mask=None, **kwargs):
+        """
+        The symbols of ids as a string, without blanks, frame and padding.
+
+        Args:
+            token_ids (`int`, `list[int]`, `list[list[int]]` or a tensor of them):
+                A sequence or a batch.
+            skip_special_tokens (`bool`, *optional*, defaults to `False`):
+                Has no effect; blanks, frame and padding are never shown.
+            attention_mask (`list[int]`, `list[list[int]]` or a tensor of them, *optional*):
+                Says exactly what is padding. Without it, if the pad token is a letter, one or two of it at the end are
+                taken for text and more for padding.
+
+        Returns:
+            `str` or `list[str]`: The text, or one text per sequence.
+        """
+        token_ids = to_py_obj(token_ids)
+        if attention_mask is not None:
+            token_ids = masked(token_ids, to_py_obj(attention_mask))
+        return super().decode(token_ids, skip_special_tokens, unpadded=attention_mask is not None, **kwargs)
+
+    def _decode(self, token_ids, skip_special_tokens=False, unpadded=False, **kwargs) -> str:
+        ids = [token_ids] if isinstance(token_ids, int) else list(token_ids)
+        if self.upstream_compatible:
+            tokens = self.convert_ids_to_tokens(ids, skip_special_tokens=skip_special_tokens)
+            return "".join(tokens[1::2] if self.add_blank and len(tokens) > 1 else tokens)
+        pad = None if unpadded else self.pad_token_id
+        blank = self.blank_id if self.add_blank else None
+        symbols = unframed(ids, blank, self.bos_token_id, self.eos_token_id, pad, str(self.pad_token).isalpha())
+        return "".join(self.decoder.get(index, "") for index in symbols)
+
+    def _save_pretrained(self, save_directory, file_names, **kwargs) -> tuple[str, ...]:
+        class_name = "VitsTokenizer" if self._in_upstreams_layout() else "HfVitsTokenizer"
+        update_config(file_names[0], class_name, {name: getattr(self, name) for name in EXTENSIONS}, EXTENSIONS)
+        return super()._save_pretrained(save_directory, file_names, **kwargs)
+
+    def _in_upstreams_layout(self) -> bool:
+        """Whether transformers' own tokenizer can express what this one declares."""
+        spoken = self.phonemize and (self.phoneme_style != "vits" or self.phoneme_language not in (None, "en-us"))
+        return self.blank_id == 0 and not (self.bos_token or self.eos_token or self.unicode_form or spoken)
+
+
+class HfVitsTokenizer(VitsTokenizer):
+    """A `VitsTokenizer` whose layout transformers' own class cannot express; saved under this name."""

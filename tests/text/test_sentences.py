@@ -1,0 +1,84 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hf_vits.text.sentences import split
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["One.", "Two!", "Three?"],
+        ["Dr. Smith and Mrs. Jones met J. R. Brown.", "They left."],
+        ["It costs 3.50 or 1,000.5 in all.", "Yes."],
+        ["Wait... what is it?", "No."],
+        ["He stopped…", "Then he left."],
+        ['He said "no."', "Then he left."],
+        ['"Why?" she asked.', "Nobody knew."],
+        ["What?!", "Really!!"],
+        ["(A whole one.)", "Another."],
+        ["Apples, pears etc. are good.", "We like apples etc.", "Go on."],
+        ["See e.g. this one.", "At 5 p.m.", "We leave."],
+        ["No. 5 is alive.", "No.", "Never."],
+        ["The U.S. economy grew.", "It did."],
+        ["你好。", "今天天气很好！", "是吗？", "「好。」", "他说。"],
+        ["नमस्ते।", "आप कैसे हैं?", "ठीक॥", "हाँ।"],
+        ["مرحبا.", "كيف حالك؟", "جيد۔", "نعم"],
+        ["Ναι.", "Όχι!"],
+    ],
+)
+def test_a_text_is_divided_at_the_ends_of_sentences(pieces):
+    assert split(" ".join(pieces)) == pieces
+
+
+def test_lines_and_paragraphs_are_divided_even_without_a_full_stop():
+    assert split("A title\nFirst line\r\n\r\n  Second. Third\u2028Last ") == [
+        "A title",
+        "First line",
+        "Second.",
+        "Third",
+        "Last",
+    ]
+
+
+def test_marks_alone_join_their_neighbour():
+    assert split("... Yes. — No!\n***\n") == ["... Yes.", "— No! ***"]
+    assert split("!!!") == ["!!!"]
+
+
+def test_raw_phonemes_stay_whole():
+    assert split("Say [[ a. B! ]] now. Then go.") == ["Say [[ a. B! ]] now.", "Then go."]
+
+
+def test_long_sentences_are_cut_after_clauses_then_at_spaces_then_anywhere():
+    assert split("one two three, four five six; seven", 16) == ["one two three,", "four five six;", "seven"]
+    assert split("one two three four", 9) == ["one two", "three", "four"]
+    assert split("abcdefghij", 4) == ["abcd", "efgh", "ij"]
+
+
+def test_an_accent_is_not_cut_from_its_letter():
+    assert split("abce\u0301f", 4) == ["abc", "e\u0301f"]
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t "])
+def test_nothing_gives_no_pieces(text):
+    assert split(text) == []
+
+
+def test_a_limit_below_one_is_refused():
+    with pytest.raises(ValueError, match="`max_characters` is 0"):
+        split("a", 0)
+
+
+@given(
+    st.text(alphabet="aBé\u0301 .,;!?…\"')(。、١।\n\r[]—1", max_size=200) | st.text(max_size=100), st.integers(1, 30)
+)
+def test_no_character_is_lost_and_no_piece_is_too_long(text, most):
+    pieces = split(text, most)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+    assert all(0 < len(piece) <= most and piece == piece.strip() for piece in pieces)
+
+
+def test_a_very_long_text_is_divided_in_linear_time():
+    text = "Mr. A said so, and Dr. B. agreed... " * 20_000
+    assert sum(map(len, split(text))) > 600_000
