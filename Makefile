@@ -6,12 +6,13 @@ OUTPUT ?= speech.wav
 BIN := $(VENV)/bin
 SPEAKS := $(VENV)/.speaks
 DEVELOPS := $(VENV)/.develops
-export TEXT OUTPUT
+# A variable for the shell as it was given: neither make nor the shell sees a meaning in its $, quotes or dashes.
+quoted = '$(subst ','\'',$(value $(1)))'
 
 .PHONY: speak test test-slow test-oldest lint bench clean
 
 speak: $(SPEAKS)  ## TEXT="…" [OUTPUT=speech.wav]: speak with the default voice
-	@$(BIN)/hf-vits speak "$$TEXT" --output "$$OUTPUT"
+	@$(BIN)/hf-vits speak --output $(call quoted,OUTPUT) -- $(call quoted,TEXT)
 
 test: $(DEVELOPS)  ## the tests of every day, under eight minutes
 	$(BIN)/python -m pytest -q

@@ -158,8 +158,8 @@ def _refuse_existing(directory: Path, overwrite: bool) -> None:
         raise FileExistsError(f"{directory} is a file; give the name of a folder to make.")
     if directory.is_dir() and any(directory.iterdir()) and not overwrite:
         raise FileExistsError(
-            f"{directory} exists and is not empty. Choose another folder, or pass `overwrite=True` to replace it with "
-            "everything in it."
+            f"{directory} exists and is not empty. Choose another folder, or pass `overwrite=True` (`--overwrite`) to "
+            "replace it with everything in it."
         )
 
 
