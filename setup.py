@@ -37,7 +37,7 @@ extras["dev"] = [
 setup(
     name="hf_vits",
     version=version,
-    description="VITS text-to-speech in the manner of Hugging Face Transformers: speak, train, convert, export.",
+    description="VITS text-to-speech in the manner of Hugging Face Transformers.",
     long_description=(here / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

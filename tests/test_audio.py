@@ -25,5 +25,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_an_unknown_ending_and_a_missing_folder_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"\.mp9.*\.wav"):
         write_audio(tmp_path / "speech.mp9", np.zeros(4), 8000)
+    with pytest.raises(ValueError, match=r"\.raw"):
+        write_audio(tmp_path / "speech.raw", np.zeros(4), 8000)
+    (tmp_path / "folder.wav").mkdir()
+    with pytest.raises(IsADirectoryError, match="folder.wav"):
+        write_audio(tmp_path / "folder.wav", np.zeros(4), 8000)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         write_audio(tmp_path / "nowhere" / "speech.wav", np.zeros(4), 8000)

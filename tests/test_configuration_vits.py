@@ -82,6 +82,14 @@ def test_fields_of_other_tools_survive_a_round_trip(make_config, tmp_path):
         ({"speaking_rate": 0.0}, ["speaking_rate", "0"]),
         ({"vocab_size": 0}, ["vocab_size", "0"]),
         ({"depth_separable_channels": 3}, ["3", "2"]),
+        ({"window_size": -1}, ["window_size", "-1"]),
+        ({"pad_token_id": 50}, ["50", "20"]),
+        ({"blank_id": 20}, ["blank_id", "20"]),
+        ({"hidden_dropout": 1.5}, ["hidden_dropout", "1.5"]),
+        ({"layer_norm_eps": -1.0}, ["layer_norm_eps", "-1"]),
+        ({"leaky_relu_slope": float("nan")}, ["leaky_relu_slope", "nan"]),
+        ({"hidden_act": "loud"}, ["loud", "relu"]),
+        ({"hop_length": 256}, ["256", "[4, 2]", "8"]),
     ],
 )
 def test_what_no_model_can_have_is_refused_by_name(make_config, fields, named):
@@ -122,3 +130,38 @@ def test_an_unknown_speaker_is_an_error_that_says_who_there_is(make_config, spea
         make_config(**speakers).speaker_index(speaker)
     assert str(speaker) in str(caught.value)
     assert "ada" in str(caught.value) or "0 to 2" in str(caught.value)
+
+
+def test_a_fine_tuning_repositorys_config_loads(make_config, tmp_path):
+    """Keys that finetune-hf-vits adds; `hop_length` follows from the rates here."""
+    make_config().save_pretrained(tmp_path)
+    file = tmp_path / "config.json"
+    added = {
+        "hop_length": 8,
+        "segment_size": 8192,
+        "discriminator_kernel_size": 5,
+        "discriminator_scale_channels": None,
+    }
+    file.write_text(json.dumps({**json.loads(file.read_text()), **added, "fft_size": 16}))
+    config = VitsConfig.from_pretrained(tmp_path)
+    assert config.hop_length == 8 and config.segment_size == 8192
+    config.save_pretrained(tmp_path / "again")
+    assert VitsConfig.from_pretrained(tmp_path / "again").segment_size == 8192
+
+
+def test_whole_numbers_are_saved_as_upstream_can_read_them(make_config, tmp_path):
+    make_config(noise_scale=0, noise_scale_duration=1, duration_predictor_tail_bound=5).save_pretrained(tmp_path)
+    assert transformers.VitsConfig.from_pretrained(tmp_path).noise_scale == 0.0
+
+
+@pytest.mark.parametrize("content", ["[1]", "null", "3", "{", ""])
+def test_a_config_that_is_no_json_object_is_named(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(OSError, match=r"config\.json|configuration|config file"):
+        VitsConfig.from_pretrained(tmp_path)
+
+
+def test_another_models_config_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(ValueError, match=r"'bert'.*'vits'"):
+        VitsConfig.from_pretrained(tmp_path)

@@ -63,3 +63,25 @@ def test_auto_classes_load_extended_voices_and_leave_plain_ones_to_upstream(
     theirs = [f"transformers.Vits{part}" for part in ("Config", "Model", "Tokenizer")]
     ours = [f"hf_vits.HfVits{part}" for part in ("Config", "Model", "Tokenizer")]
     assert run(code) == theirs + ours
+
+
+def test_our_configuration_in_hand_means_our_model(make_config, tmp_path):
+    make_config().save_pretrained(tmp_path)
+    code = (
+        "from hf_vits import VitsConfig\nfrom transformers import AutoModel\n"
+        f"config = VitsConfig.from_pretrained({str(tmp_path)!r}, resblock_type='2')\n"
+        "print(type(AutoModel.from_config(config)).__module__)\n"
+    )
+    assert run(code) == ["hf_vits.modeling_vits"]
+
+
+def test_looking_for_a_module_without_importing_it_loses_nothing(make_model, tmp_path):
+    make_model(resblock_type="2").save_pretrained(tmp_path)
+    code = (
+        "import importlib, importlib.util, sys, hf_vits\n"
+        "importlib.util.find_spec('transformers.models.auto.modeling_auto')\nimportlib.reload(hf_vits)\n"
+        "assert [type(f).__name__ for f in sys.meta_path].count('_AfterImport') == 1\n"
+        "from transformers import AutoModel\n"
+        f"print(type(AutoModel.from_pretrained({str(tmp_path)!r})).__name__)\n"
+    )
+    assert run(code) == ["HfVitsModel"]

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -49,7 +50,10 @@ def test_speaking_twice_as_fast_halves_the_frames_before_rounding_up(make_model)
         assert torch.equal(model(IDS, speaking_rate=rate).durations, (exact / rate).ceil().long())
 
 
-@pytest.mark.parametrize("speaker", ["cem", 2, [2], ["cem"], torch.tensor(2), torch.tensor([2])])
+SAME = ["cem", 2, [2], ["cem"], (2,), torch.tensor(2), torch.tensor([2]), np.int64(2), np.array([2]), [torch.tensor(2)]]
+
+
+@pytest.mark.parametrize("speaker", SAME, ids=repr)
 def test_a_speaker_may_be_a_number_a_name_a_list_or_a_tensor(make_model, speakers, speaker):
     model = make_model(**speakers)
     out = model(IDS, speaker_id=speaker, generator=seeded()).waveform
@@ -115,8 +119,18 @@ def test_half_precision_speaks_nearly_the_same(make_model, kind, dtype):
         ({"durations": torch.full((1, 12), 0.5)}, ["durations", "whole"]),
         ({"durations": torch.zeros(1, 12)}, ["durations", "0 frames"]),
         ({"durations": torch.full((1, 12), 10**7)}, ["would last", "3600"]),
+        ({"durations": torch.full((1, 12), 2**62)}, ["durations", "10000000"]),
+        ({"durations": torch.full((1, 12), 1e30)}, ["durations", "e+30"]),
+        ({"durations": torch.full((1, 12), float("nan"))}, ["durations", "nan"]),
+        ({"noise_scale": 1e39}, ["noise_scale", "float32"]),
+        ({"noise_scale": {1: 2}}, ["noise_scale", "{1: 2}"]),
+        ({"noise_scale": True}, ["noise_scale", "True"]),
+        ({"speaking_rate": 1e-39}, ["speaking_rate"]),
+        ({"input_ids": None}, ["NoneType"]),
+        ({"input_ids": torch.tensor(3)}, ["()"]),
         ({"generator": [seeded(), seeded()]}, ["generator", "2 values"]),
         ({"input_ids": IDS[:, :0]}, ["empty"]),
+        ({"input_ids": []}, ["empty"]),
         ({"input_ids": IDS.float()}, ["float32"]),
         ({"input_ids": IDS[0]}, ["(12,)", "(B, T_text)"]),
         ({"input_ids": IDS + 10}, ["22", "0 to 19"]),
@@ -141,7 +155,9 @@ def test_what_cannot_be_spoken_is_an_error_that_names_it(make_model, arguments, 
         ("dan", ["dan", "ada"]),
         (3, ["3", "0 to 2"]),
         ([0, 1], ["2 values", "batch of 1"]),
-        (torch.tensor([0.5]), ["float32"]),
+        (torch.tensor([0.5]), ["0.5"]),
+        (1.0, ["1.0"]),
+        ({"ada": 1}, ["ada"]),
         ([True], ["True"]),
     ],
 )
@@ -185,3 +201,73 @@ def test_only_the_asked_for_states_are_kept(make_model):
     assert model.latents(IDS).attentions == () and model(IDS).hidden_states is None
     out = model(IDS, output_hidden_states=True)
     assert len(out.hidden_states) == model.config.num_hidden_layers + 1 and out.attentions is None
+
+
+@pytest.mark.parametrize(
+    "value", [0.5, np.float32(0.5), np.array([0.5]), torch.tensor(0.5), torch.tensor([0.5]), (0.5,)]
+)
+def test_a_scale_may_be_any_kind_of_number(make_model, value):
+    model = make_model()
+    said = model(IDS, noise_scale=value, generator=seeded()).waveform
+    assert torch.equal(said, model(IDS, noise_scale=0.5, generator=seeded()).waveform)
+
+
+@pytest.mark.parametrize(
+    "ids", [IDS.int(), IDS.to(torch.uint8), IDS.tolist(), IDS.numpy()], ids=["int32", "uint8", "list", "numpy"]
+)
+def test_ids_and_mask_may_be_of_any_integer_kind(make_model, ids):
+    model = make_model()
+    expected = model(IDS, torch.ones(1, 12), generator=seeded()).waveform
+    for mask in (np.ones((1, 12)), [[1] * 12], torch.ones(1, 12, dtype=torch.bool)):
+        assert torch.equal(model(ids, mask, generator=seeded()).waveform, expected)
+
+
+def test_upstreams_way_of_setting_the_controls_works(make_model):
+    model = make_model()
+    model.noise_scale, model.noise_scale_duration, model.speaking_rate = 0.1, 0.2, 1.7
+    said = model(IDS, generator=seeded()).waveform
+    fresh = make_model()
+    arguments = {"noise_scale": 0.1, "noise_scale_duration": 0.2, "speaking_rate": 1.7}
+    assert torch.equal(said, fresh(IDS, **arguments, generator=seeded()).waveform)
+    assert model.config.noise_scale == 0.1
+
+
+def test_the_halves_refuse_what_is_no_speaker_vector(make_model, speakers):
+    many, one = make_model(**speakers), make_model()
+    latents = many.latents(IDS, speaker=many.speaker_vector("ada", 1)).latents
+    for wrong in (None, "ada", torch.zeros(1, 5, 1), torch.zeros(2, 6, 1)):
+        with pytest.raises(ValueError, match="speaker_vector"):
+            many.latents(IDS, speaker=wrong)
+        with pytest.raises(ValueError, match="speaker_vector"):
+            many.decode(latents, speaker=wrong)
+    with pytest.raises(ValueError, match="takes None"):
+        one.latents(IDS, speaker=torch.zeros(1, 6, 1))
+
+
+@pytest.mark.parametrize("lengths", [[0], [9], [4, 4], torch.tensor([9])])
+def test_frames_that_are_not_there_are_not_decoded(make_model, lengths):
+    with pytest.raises(ValueError, match="1 to 8"):
+        make_model().decode(torch.zeros(1, 8, 8), lengths)
+
+
+def test_durations_in_the_padding_are_not_spoken(make_model, text):
+    model = make_model()
+    durations = torch.full((3, 9), 2)
+    out = model(**text, durations=durations)
+    assert torch.equal(out.durations, durations * text["attention_mask"])
+
+
+def test_an_item_lasts_one_frame_at_least(make_model):
+    model = make_model(use_stochastic_duration_prediction=False)
+    with torch.no_grad():
+        model.duration_predictor.proj.bias.fill_(-1000)
+    out = model(torch.tensor([[1, 2], [3, 4]]))
+    assert out.durations.sum(dim=1).tolist() == [1, 1] and torch.isfinite(out.waveform).all()
+
+
+def test_upstreams_configuration_is_taken_as_it_is(make_model, make_config):
+    import transformers
+
+    fields = {k: v for k, v in make_config().to_dict().items() if k != "model_type"}
+    model = VitsModel(transformers.VitsConfig(**fields))
+    assert type(model.config).__module__ == "hf_vits.configuration_vits" and model.config.hidden_size == 16

@@ -124,6 +124,9 @@ def test_a_line_with_nothing_to_say_is_passed_over(pipe):
         ({"text_inputs": {"text": "a", "voice": 1}}, ValueError, ["voice"]),
         ({"noise_scale": float("nan")}, ValueError, ["noise_scale", "nan"]),
         ({"pause": -1.0}, ValueError, ["pause", "-1"]),
+        ({"pause": 1e13}, ValueError, ["pause", "60"]),
+        ({"pause": "long"}, ValueError, ["pause", "long"]),
+        ({"text_inputs": "a " * 600_000}, ValueError, ["1,200,000", "1,000,000"]),
     ],
 )
 def test_what_cannot_be_done_is_an_error_that_names_it(pipe, arguments, error, named):
@@ -131,3 +134,30 @@ def test_what_cannot_be_done_is_an_error_that_names_it(pipe, arguments, error, n
         pipe(**{"text_inputs": "a hope", "speaker_id": 0, **arguments})
     for part in named:
         assert part in str(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_each_text_may_have_a_generator_of_its_own(pipe, batch_size):
+    together = pipe(TEXTS, speaker_id=0, generator=[seeded(i) for i in range(3)], batch_size=batch_size)
+    for i, item in enumerate(together):
+        expected = spoken(pipe, TEXTS[i], speaker_id=0, generator=[seeded(i)])
+        np.testing.assert_allclose(item["audio"], expected, rtol=0, atol=1e-5)
+
+
+def test_a_voice_of_one_speaker_takes_items_with_and_without_one(make_model, tokenizer):
+    pipe = TextToSpeechPipeline(make_model(), tokenizer)
+    assert len(pipe([{"text": "deaf", "speaker_id": 0}, {"text": "deaf"}], batch_size=2)) == 2
+
+
+def test_a_column_of_a_data_set_is_spoken_as_it_comes(pipe):
+    datasets = pytest.importorskip("datasets")
+    column = datasets.Dataset.from_dict({"text": TEXTS})["text"]
+    assert len(list(pipe(column, speaker_id=0))) == 3
+    assert pipe(("a", "deaf"), speaker_id=[0, 1]) and pipe([]) == []
+
+
+def test_lists_of_values_belong_in_a_call_and_a_tokenizer_in_the_constructor(make_model, tokenizer):
+    with pytest.raises(ValueError, match=r"speaking_rate.*call"):
+        TextToSpeechPipeline(make_model(), tokenizer, speaking_rate=[1.0, 2.0])
+    with pytest.raises(ValueError, match="tokenizer"):
+        TextToSpeechPipeline(make_model())

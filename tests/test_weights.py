@@ -194,7 +194,7 @@ def test_a_truncated_file_is_refused_by_name(folder, state_dict, name, keep):
 def test_a_pickle_that_is_no_table_of_tensors_is_refused(folder):
     (folder / "model.safetensors").unlink()
     torch.save({"model": {"a": torch.zeros(1)}, "iteration": 3}, folder / "pytorch_model.bin")
-    with pytest.raises(ValueError, match="hf-vits convert"):
+    with pytest.raises(ValueError, match="state_dict="):
         VitsModel.from_pretrained(folder)
 
 
@@ -227,3 +227,59 @@ def test_a_loaded_voice_is_in_evaluation_mode_and_remembers_its_source(folder):
     model = VitsModel.from_pretrained(folder)
     assert not model.training
     assert model.name_or_path == str(folder)
+
+
+def test_given_weights_are_held_to_the_same_and_take_every_spelling(folder, state_dict):
+    ids = torch.arange(1, 15)[None]
+    still = {"noise_scale": 0.0, "noise_scale_duration": 0.0}
+    expected = VitsModel.from_pretrained(folder)(ids, **still).waveform
+    given = VitsModel.from_pretrained(folder, state_dict=spell(state_dict, "mixed"))
+    torch.testing.assert_close(given(ids, **still).waveform, expected, rtol=0, atol=1e-4)
+    config = VitsConfig.from_pretrained(folder)
+    assert VitsModel.from_pretrained(None, config=config, state_dict=state_dict)
+    state_dict.pop("decoder.conv_pre.weight")
+    for source in (folder, None):
+        with pytest.raises(ValueError, match=r"decoder\.conv_pre\.weight"):
+            VitsModel.from_pretrained(source, config=config, state_dict=state_dict)
+
+
+def test_a_training_repository_loads_without_its_discriminators(folder, state_dict):
+    extended = {**state_dict, "discriminator.discriminators.0.convs.0.weight": torch.zeros(2)}
+    rewrite(folder, extended)
+    with pytest.raises(ValueError, match=r"discriminators.*state_dict="):
+        VitsModel.from_pretrained(folder)
+    assert VitsModel.from_pretrained(folder, state_dict=state_dict)
+
+
+def test_a_whole_checkpoint_may_be_loaded_for_speaking_only(folder, state_dict):
+    ids = torch.arange(1, 15)[None]
+    part = VitsModel.from_pretrained(folder, inference_only=True)
+    assert not any(key.startswith(TRAINING_PARTS) for key in part.state_dict())
+    outs = [
+        m(ids, generator=torch.Generator().manual_seed(1)).waveform for m in (part, VitsModel.from_pretrained(folder))
+    ]
+    assert torch.equal(*outs)
+
+
+@pytest.mark.parametrize("index", ["{}", "[]", '{"weight_map": 3}', '{"weight_map":'])
+def test_a_damaged_index_of_shards_is_named(folder, index):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises((ValueError, OSError), match="model.safetensors.index.json"):
+        VitsModel.from_pretrained(folder)
+
+
+def test_upstreams_configuration_may_be_given(make_stock_model, make_model, tmp_path):
+    import transformers
+
+    make_stock_model(make_model()).save_pretrained(tmp_path)
+    given = transformers.AutoConfig.from_pretrained(tmp_path)
+    assert VitsModel.from_pretrained(tmp_path, config=given).config.resblock_type == "1"
+
+
+def test_arguments_of_every_configuration_reach_it(folder):
+    model = VitsModel.from_pretrained(folder, output_attentions=True, noise_scale=0.25)
+    assert model.config.output_attentions and model.config.noise_scale == 0.25
+    assert model(torch.arange(1, 5)[None]).attentions is not None
+    with pytest.raises(TypeError, match="speed"):
+        VitsModel.from_pretrained(folder, speed=2)

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64")
+"""What is written, by the ending of the file's name."""
 
-def write_audio(path: str | Path, waveform: np.ndarray, sampling_rate: int) -> None:
+
+def check_output(path: str | Path) -> None:
     """
-    waveform float (T_wav,) within ±1 -> a file in the format its name ends with (.wav, .flac, .ogg, …).
+    Whether a sound can be written there, before there is one.
 
     Raises:
         ValueError: for a file name whose ending is no known format.
@@ -17,16 +20,29 @@ def write_audio(path: str | Path, waveform: np.ndarray, sampling_rate: int) -> N
     import soundfile
 
     path = Path(path)
-    kind = path.suffix.lstrip(".").upper()
-    if kind not in soundfile.available_formats():
-        known = ", ".join(f".{name.lower()}" for name in sorted(soundfile.available_formats()))
-        raise ValueError(f"{path} ends with {path.suffix!r}, which is no format of sound; known ones are {known}.")
+    known = [name for name in FORMATS if name in soundfile.available_formats()]
+    if path.suffix.lstrip(".").upper() not in known:
+        endings = ", ".join(f".{name.lower()}" for name in known)
+        raise ValueError(f"{path} ends with {path.suffix!r}, which is no format of sound; known ones are {endings}.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent}; make it, or write elsewhere.")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file.")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"The folder {path.parent} may not be written to; write elsewhere.")
+
+
+def write_audio(path: str | Path, waveform: np.ndarray, sampling_rate: int) -> None:
+    """waveform float (T_wav,) within ±1, hertz -> a file in the format its name ends with; errors of `check_output`."""
+    import soundfile
+
+    check_output(path)
+    path = Path(path)
     beside = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
-        soundfile.write(beside, waveform, sampling_rate, format=kind)
+        soundfile.write(beside, waveform, sampling_rate, format=path.suffix.lstrip(".").upper())
         os.replace(beside, path)
-    except BaseException:
+    except soundfile.LibsndfileError as error:
+        raise OSError(f"{path} could not be written: {error}") from error
+    finally:
         beside.unlink(missing_ok=True)
-        raise

@@ -4,7 +4,6 @@ Registering needs the modules that it registers with, and those cost as much as 
 told about this package when somebody imports it, or at once if somebody already has. "vits" stays upstream's.
 """
 
-import importlib.util
 import sys
 from collections.abc import Callable
 from importlib.abc import MetaPathFinder
@@ -13,6 +12,8 @@ from importlib.machinery import ModuleSpec
 
 def register() -> None:
     """Registers with every Auto module that is imported, and with the others as soon as they are."""
+    if any(isinstance(finder, _AfterImport) for finder in sys.meta_path):
+        return  # the package was reloaded
     waiting = dict(_REGISTRATIONS)
     for name in [name for name in waiting if name in sys.modules]:
         waiting.pop(name)()
@@ -27,15 +28,17 @@ class _AfterImport(MetaPathFinder):
         self.waiting = waiting
 
     def find_spec(self, fullname, path=None, target=None) -> ModuleSpec | None:
-        after = self.waiting.pop(fullname, None)
-        if after is None:
+        if fullname not in self.waiting:
             return None
-        spec = importlib.util.find_spec(fullname)  # by the other finders: this one no longer waits for it
+        others = (finder for finder in sys.meta_path if not isinstance(finder, _AfterImport))
+        spec = next(filter(None, (finder.find_spec(fullname, path, target) for finder in others)), None)
+        if spec is None:
+            return None
         execute = spec.loader.exec_module
 
         def execute_then_call(module):
             execute(module)
-            after()
+            self.waiting.pop(fullname, lambda: None)()
 
         spec.loader.exec_module = execute_then_call
         return spec
@@ -61,10 +64,12 @@ def _register_tokenizer() -> None:
 def _register_model() -> None:
     from transformers.models.auto.modeling_auto import AutoModel, AutoModelForTextToWaveform
 
-    from hf_vits.modeling_vits import HfVitsConfig, HfVitsModel
+    from hf_vits.modeling_vits import HfVitsConfig, HfVitsModel, VitsConfig, VitsModel
 
     for auto in (AutoModel, AutoModelForTextToWaveform):
         auto.register(HfVitsConfig, HfVitsModel, exist_ok=True)
+        # Our configuration in hand means our model. Files of type "vits" are read as upstream's configuration.
+        auto.register(VitsConfig, VitsModel, exist_ok=True)
 
 
 _REGISTRATIONS = {

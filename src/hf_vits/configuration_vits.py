@@ -11,6 +11,9 @@ from hf_vits.validation import check_architecture
 EXTENDED_MODEL_TYPE = "hf_vits"
 """`model_type` of a checkpoint that stock transformers could not run; its Auto classes then refuse it."""
 
+DERIVED = ("fft_size", "needs_extension")
+"""Properties that a file could hold as fields; they follow from others."""
+
 
 @strict
 class VitsConfig(PreTrainedConfig):
@@ -36,7 +39,8 @@ class VitsConfig(PreTrainedConfig):
         ffn_dim (`int`, *optional*, defaults to 768):
             Channels inside the feed-forward convolutions.
         layerdrop (`float`, *optional*, defaults to 0.1):
-            Upstream's probability to skip an encoder layer in training; the paper has none.
+            Upstream's probability to skip an encoder layer in training. Kept for its files and never applied: the paper
+            has none.
         ffn_kernel_size (`int`, *optional*, defaults to 3):
             Kernel of the feed-forward convolutions, in tokens.
         flow_size (`int`, *optional*, defaults to 192):
@@ -105,6 +109,9 @@ class VitsConfig(PreTrainedConfig):
             Samples per second of the waveform, in hertz.
         pad_token_id (`int`, *optional*):
             Padding id of the tokenizer.
+        blank_id (`int`, *optional*, defaults to 0):
+            Extension. Id of the blank between tokens; the tokenizer's `blank_token` is its name. Ignored by upstream,
+            whose blank is 0.
         resblock_type (`str`, *optional*, defaults to `"1"`):
             Extension. HiFi-GAN's residual block: `"1"` has two convolutions per dilation, `"2"` one (Piper's low and
             medium voices).
@@ -184,6 +191,7 @@ class VitsConfig(PreTrainedConfig):
     sampling_rate: int = 16_000
     pad_token_id: int | None = None
 
+    blank_id: int = 0
     resblock_type: str = "1"
     inference_only: bool = False
     speaker_names: list[str] | tuple[str, ...] | None = None
@@ -233,17 +241,32 @@ class VitsConfig(PreTrainedConfig):
         """Serialises to a dictionary; `model_type` says whether stock transformers can run it."""
         output = super().to_dict()
         output["model_type"] = EXTENDED_MODEL_TYPE if self.needs_extension else "vits"
+        for name in ("noise_scale", "noise_scale_duration", "duration_predictor_tail_bound"):
+            output[name] = float(output[name])  # upstream refuses whole numbers here
         return output
 
     @classmethod
     def get_config_dict(cls, pretrained_model_name_or_path, **kwargs) -> tuple[dict[str, Any], dict[str, Any]]:
         """Reads `config.json`; both model types are this class, so neither is worth a warning."""
-        config_dict, kwargs = super().get_config_dict(pretrained_model_name_or_path, **kwargs)
-        if not config_dict:  # a repository without the file gives an empty dictionary, that is, a default voice
-            raise OSError(f"{pretrained_model_name_or_path} has no config.json; is it a VITS voice?")
-        if config_dict.get("model_type") in ("vits", EXTENDED_MODEL_TYPE):
-            config_dict["model_type"] = cls.model_type
-        return config_dict, kwargs
+        name = pretrained_model_name_or_path
+        try:
+            config_dict, kwargs = super().get_config_dict(name, **kwargs)
+        except (AttributeError, TypeError, IndexError, KeyError):
+            config_dict = None
+        if config_dict == {}:  # a repository without the file gives this, that is, a default voice
+            raise OSError(f"{name} has no config.json; is it a VITS voice?")
+        if not isinstance(config_dict, dict):
+            raise OSError(f"The config.json of {name} is not a JSON object; fetch it again.")
+        if config_dict.get("model_type", "vits") not in ("vits", EXTENDED_MODEL_TYPE):
+            raise ValueError(
+                f"{name} is a model of type {config_dict['model_type']!r}, not 'vits' or {EXTENDED_MODEL_TYPE!r}."
+            )
+        return {**config_dict, "model_type": cls.model_type}, kwargs
+
+    @classmethod
+    def of(cls, config: PreTrainedConfig) -> "VitsConfig":
+        """The same configuration as this class, if it is `transformers.VitsConfig`; itself if it is ours."""
+        return config if isinstance(config, VitsConfig) else cls.from_dict({**config.to_dict(), "model_type": "vits"})
 
     @classmethod
     def from_dict(cls, config_dict, **kwargs):
@@ -254,8 +277,14 @@ class VitsConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs):
         """Checks at once, so that a caller meets a plain `ValueError`; `validate` repeats it after a change."""
-        super().__post_init__(**kwargs)
+        hop_length = kwargs.pop("hop_length", None)  # written by fine-tuning tools; here it follows from the rates
+        super().__post_init__(**{name: value for name, value in kwargs.items() if name not in DERIVED})
         check_architecture(self)
+        if hop_length not in (None, self.hop_length):
+            raise ValueError(
+                f"`hop_length` is {hop_length}, but `upsample_rates` {list(self.upsample_rates)} multiply to "
+                f"{self.hop_length}."
+            )
 
     def validate_architecture(self):
         """Refuses combinations that no model can have, naming both values."""

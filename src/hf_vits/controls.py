@@ -13,8 +13,24 @@ from hf_vits.randomness import Generators
 Speaker = int | str | Sequence[int | str] | Tensor | None
 Scale = float | Sequence[float] | Tensor | None
 
+MAX_FRAMES = 10_000_000
+"""Most frames that a single token may be given."""
+
 MAX_TOKENS = 10_000
 """Longest text of one call, blanks included. Attention keeps several (T_text, T_text) matrices per layer."""
+
+
+def token_ids(input_ids, device: torch.device) -> Tensor:
+    """input_ids, in any form that torch takes -> int64 (B, T_text) on `device`; `ValueError` for anything else."""
+    try:
+        ids = torch.as_tensor(input_ids, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"`input_ids` is {type(input_ids).__name__}; it must be (B, T_text) integers.") from error
+    if ids.dim() != 2 or ids.is_floating_point() or ids.dtype == torch.bool:
+        if not ids.numel():
+            raise ValueError("The text is empty: `input_ids` holds no token. Give one at least.")
+        raise ValueError(f"`input_ids` is {tuple(ids.shape)} of {ids.dtype}; it must be (B, T_text) integers.")
+    return ids.long()
 
 
 def text_mask(input_ids: Tensor, attention_mask: Tensor | None, vocab_size: int, dtype: torch.dtype) -> Tensor:
@@ -23,12 +39,9 @@ def text_mask(input_ids: Tensor, attention_mask: Tensor | None, vocab_size: int,
     Raises:
         ValueError: if there is no text, too much of it, an id outside the vocabulary, or padding before the end.
     """
-    if input_ids.dim() != 2 or input_ids.is_floating_point():
-        raise ValueError(
-            f"`input_ids` is {tuple(input_ids.shape)} of {input_ids.dtype}; it must be (B, T_text) integers."
-        )
     if attention_mask is None:
         attention_mask = torch.ones_like(input_ids)
+    attention_mask = torch.as_tensor(attention_mask, device=input_ids.device)
     if attention_mask.shape != input_ids.shape:
         raise ValueError(f"`attention_mask` is {tuple(attention_mask.shape)} but `input_ids` {tuple(input_ids.shape)}.")
     batch, size = input_ids.shape
@@ -68,11 +81,8 @@ def speaker_ids(speaker: Speaker, batch: int, config: VitsConfig) -> Tensor | No
             f"This model has {config.num_speakers} speakers{names} and none was chosen; "
             f"pass `speaker_id=` 0 to {config.num_speakers - 1}, or a name."
         )
-    if isinstance(speaker, Tensor):
-        if speaker.is_floating_point() or speaker.dtype == torch.bool:
-            raise ValueError(f"`speaker_id` is a tensor of {speaker.dtype}; speaker ids are integers.")
-        speaker = speaker.tolist()
-    items = [speaker] * batch if isinstance(speaker, int | str) else list(speaker)
+    speaker = plain(speaker)
+    items = [speaker] * batch if isinstance(speaker, int | str | float) else _listed("speaker_id", speaker)
     _check_count("speaker_id", len(items), batch)
     for item in items:
         if isinstance(item, bool) or not isinstance(item, int | str):
@@ -81,22 +91,34 @@ def speaker_ids(speaker: Speaker, batch: int, config: VitsConfig) -> Tensor | No
     return ids if config.num_speakers > 1 else None
 
 
+def check_speaker_vector(speaker: Tensor | None, batch: int, config: VitsConfig) -> None:
+    """Raises `ValueError` unless speaker is (B, S, 1), or None for a model of one speaker."""
+    size = config.speaker_embedding_size
+    if speaker is None and config.num_speakers == 1:
+        return
+    if not isinstance(speaker, Tensor) or not size or speaker.shape != (batch, size, 1):
+        given = tuple(speaker.shape) if isinstance(speaker, Tensor) else repr(speaker)
+        wanted = f"a vector {(batch, size, 1)}, as `speaker_vector(speaker_id, {batch})` gives it" if size else "None"
+        raise ValueError(f"`speaker` is {given}; this model of {config.num_speakers} speaker(s) takes {wanted}.")
+
+
 def scale(name: str, value: Scale, default: float, batch: int, like: Tensor) -> Tensor:
     """value: one number, or one per item -> (B, 1, 1) of `like`'s dtype and device.
 
     Raises:
         ValueError: for a negative or non-finite number (or zero, for `speaking_rate`), or a wrong count.
     """
-    value = default if value is None else value
-    values = value.tolist() if isinstance(value, Tensor) else value
-    items = [values] * batch if isinstance(values, int | float | str) else list(values)
+    value = plain(default if value is None else value)
+    items = [value] * batch if isinstance(value, int | float | str) else _listed(name, value)
     _check_count(name, len(items), batch)
+    least = "above 0" if name == "speaking_rate" else "from 0 up"
     for item in items:
         if not isinstance(item, int | float) or isinstance(item, bool):
             raise ValueError(f"`{name}` holds {item!r}; it must be a number.")
         if not math.isfinite(item) or item < 0 or (name == "speaking_rate" and item == 0):
-            least = "above 0" if name == "speaking_rate" else "from 0 up"
             raise ValueError(f"`{name}` is {item}; it must be a finite number {least}.")
+    if max(items) > torch.finfo(like.dtype).max:
+        raise ValueError(f"`{name}` is {max(items)}, more than {like.dtype} can hold.")
     return torch.tensor(items, dtype=like.dtype, device=like.device).view(batch, 1, 1)
 
 
@@ -115,19 +137,33 @@ def given_durations(durations: Tensor, input_ids: Tensor, mask: Tensor) -> Tenso
     Raises:
         ValueError: for a wrong shape, negative or fractional values, or an item that lasts no frame at all.
     """
-    durations = torch.as_tensor(durations, device=input_ids.device)
+    durations = torch.as_tensor(durations, device=input_ids.device).double()
     if durations.shape != input_ids.shape:
         raise ValueError(
             f"`durations` is {tuple(durations.shape)} but `input_ids` is {tuple(input_ids.shape)}; "
             "give one number of frames for every token, blanks included."
         )
-    if not (torch.isfinite(durations).all() and (durations >= 0).all() and (durations == durations.round()).all()):
-        raise ValueError("`durations` must be whole numbers of frames from 0 up.")
+    whole = (durations >= 0) & (durations <= MAX_FRAMES) & (durations == durations.round())
+    if not whole.all():
+        wrong = durations[~whole][0].item()
+        raise ValueError(f"`durations` holds {wrong}; it must be whole numbers of frames, 0 to {MAX_FRAMES}.")
     durations = durations.long() * mask.squeeze(1).long()
     silent = (durations.sum(dim=1) == 0).nonzero().flatten().tolist()
     if silent:
         raise ValueError(f"`durations` of item(s) {silent} sum to 0 frames; there is nothing to speak.")
     return durations
+
+
+def plain(value):
+    """A number, name or list of them, in place of the tensor, array or NumPy scalar that holds it."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _listed(name: str, value) -> list:
+    if not isinstance(value, list):
+        raise ValueError(f"`{name}` is {value!r}; pass one value, or a list with one for each item.")
+    return value
 
 
 def _check_count(name: str, count: int, batch: int) -> None:

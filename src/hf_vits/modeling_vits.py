@@ -3,25 +3,32 @@
 Axes: B batch · C latent channels · H hidden · S speaker channels · T_text tokens · T_spec frames · T_wav samples.
 """
 
-import inspect
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
-from transformers.utils import ModelOutput
 
 from hf_vits.alignment import expand, token_of_frame
 from hf_vits.configuration_vits import HfVitsConfig, VitsConfig
-from hf_vits.controls import Scale, Speaker, check_generator, given_durations, scale, speaker_ids, text_mask
+from hf_vits.controls import (
+    Scale,
+    Speaker,
+    check_generator,
+    check_speaker_vector,
+    given_durations,
+    scale,
+    speaker_ids,
+    text_mask,
+    token_ids,
+)
 from hf_vits.masks import mask_from_lengths
 from hf_vits.modules.decoder import HifiGan
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
 from hf_vits.modules.flow import Flow
 from hf_vits.modules.posterior_encoder import PosteriorEncoder
 from hf_vits.modules.text_encoder import TextEncoder
+from hf_vits.outputs import VitsLatents, VitsModelOutput
 from hf_vits.randomness import Generators, duration_noise, prior_noise
-from hf_vits.weights import match_state_dict, read_state_dict
+from hf_vits.weights import TRAINING_ONLY, match_state_dict, read_state_dict
 
 MAX_SECONDS = 3600
 """Longest speech of one item of one call; more is a mistake in the durations or the rate."""
@@ -33,41 +40,9 @@ HUB_ARGUMENTS = (
 """Arguments of `from_pretrained` that say where the files are, not what to do with them."""
 
 
-@dataclass
-class VitsModelOutput(ModelOutput):
-    """
-    What a call of [`VitsModel`] returns.
-
-    Args:
-        waveform (`Tensor` of shape `(B, T_wav)`):
-            Samples within ±1, zero past the end of each item.
-        sequence_lengths (`Tensor` of shape `(B,)`, int64):
-            Samples of each item.
-        spectrogram (`Tensor` of shape `(B, C, T_spec)`):
-            The latents that were decoded, under upstream's name for them.
-        hidden_states, attentions (`tuple[Tensor, ...]`, *optional*):
-            Of the text encoder, if asked for.
-        durations (`Tensor` of shape `(B, T_text)`, int64):
-            Frames of each token, blanks included; times `config.hop_length` for samples.
-    """
-
-    waveform: Tensor | None = None
-    sequence_lengths: Tensor | None = None
-    spectrogram: Tensor | None = None
-    hidden_states: tuple[Tensor, ...] | None = None
-    attentions: tuple[Tensor, ...] | None = None
-    durations: Tensor | None = None
-
-
-@dataclass
-class VitsLatents:
-    """What is to be decoded: latents (B, C, T_spec), frame_lengths and durations int64 (B,) and (B, T_text)."""
-
-    latents: Tensor
-    frame_lengths: Tensor
-    durations: Tensor
-    hidden_states: tuple[Tensor, ...]
-    attentions: tuple[Tensor, ...]
+def _default(name: str) -> property:
+    """A field of the configuration as an attribute of the model, which is how upstream's controls are set."""
+    return property(lambda self: getattr(self.config, name), lambda self, value: setattr(self.config, name, value))
 
 
 class VitsModel(PreTrainedModel):
@@ -91,7 +66,12 @@ class VitsModel(PreTrainedModel):
     base_model_prefix = "vits"
     main_input_name = "input_ids"
 
+    speaking_rate, noise_scale, noise_scale_duration = map(
+        _default, ("speaking_rate", "noise_scale", "noise_scale_duration")
+    )
+
     def __init__(self, config: VitsConfig):
+        config = self.config_class.of(config)
         super().__init__(config)
         self.text_encoder = TextEncoder(config)
         self.flow = Flow(config)
@@ -147,7 +127,8 @@ class VitsModel(PreTrainedModel):
             ValueError: for an empty or overlong text, an id outside the vocabulary, a missing or unknown speaker, or a
                 control that is not a finite number in its range.
         """
-        speaker = self.speaker_vector(speaker_id, input_ids.shape[0])
+        input_ids = token_ids(input_ids, self.device)
+        speaker = self.speaker_vector(speaker_id, len(input_ids))
         keep_attentions = _chosen(output_attentions, self.config.output_attentions)
         keep_hidden = _chosen(output_hidden_states, self.config.output_hidden_states)
         out = self.latents(
@@ -192,7 +173,9 @@ class VitsModel(PreTrainedModel):
         randomness of a call is drawn here. `keep_states` keeps the text encoder's hidden states and attentions, which
         grow with the square of the text.
         """
-        config, batch = self.config, input_ids.shape[0]
+        input_ids = token_ids(input_ids, self.device)
+        config, batch = self.config, len(input_ids)
+        check_speaker_vector(speaker, batch, config)
         mask = text_mask(input_ids, attention_mask, config.vocab_size, self.dtype)
         check_generator(generator, batch)
         text = self.text_encoder(input_ids, mask, keep_states)
@@ -221,10 +204,16 @@ class VitsModel(PreTrainedModel):
         Items of unequal length are decoded one by one: no sample is computed for padding, and none is touched by it.
         """
         batch, _, frames = latents.shape
-        if frame_lengths is None or bool((frame_lengths == frames).all()):
+        check_speaker_vector(speaker, batch, self.config)
+        lengths = [frames] * batch if frame_lengths is None else torch.as_tensor(frame_lengths).tolist()
+        if len(lengths) != batch or not all(0 < length <= frames for length in lengths):
+            raise ValueError(
+                f"`frame_lengths` is {lengths} for {batch} items of {frames} frames; give one for each, 1 to {frames}."
+            )
+        if min(lengths) == frames:
             return self.decoder(latents, speaker)
         waveform = latents.new_zeros(batch, 1, frames * self.config.hop_length)
-        for item, length in enumerate(frame_lengths.tolist()):
+        for item, length in enumerate(lengths):
             one = slice(item, item + 1)
             spoken = self.decoder(latents[one, :, :length], None if speaker is None else speaker[one])
             waveform[one, :, : spoken.shape[-1]] = spoken
@@ -264,7 +253,8 @@ class VitsModel(PreTrainedModel):
         frames = torch.ceil(log_durations.exp() * mask * slowness).squeeze(1)
         if not torch.isfinite(frames).all():
             raise ValueError(
-                "The predicted durations are not finite: the weights are damaged, or overflow their dtype."
+                "The predicted durations are not finite: the weights are damaged or overflow their dtype, "
+                "`speaking_rate` is too small, or `noise_scale_duration` too large."
             )
         # In double: half precision cannot count frames. An item lasts one frame at least.
         frames = frames.double().clamp(max=2**31)
@@ -298,26 +288,31 @@ class VitsModel(PreTrainedModel):
         """
         Loads a voice from a folder or the Hub, with the arguments of `transformers.PreTrainedModel.from_pretrained`.
 
-        Every layer's weight norm may be spelt in any of the three known ways.
+        Every layer's weight norm may be spelt in any of the three known ways. Tensors that only training uses are left
+        out if the configuration says `inference_only`.
 
         Raises:
             ValueError: if a tensor is missing, left over or of another shape; no layer is ever freshly initialised.
             OSError: if there is no such checkpoint.
         """
-        if pretrained_model_name_or_path is None or kwargs.get("state_dict") is not None:
-            return super().from_pretrained(pretrained_model_name_or_path, *model_args, config=config, **kwargs)
+        source = str(pretrained_model_name_or_path)
         hub = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
+        dtype = {name: kwargs.pop(name) for name in ("dtype", "torch_dtype") if name in kwargs}
         if not isinstance(config, PreTrainedConfig):
-            fields = inspect.signature(cls.config_class).parameters.keys() - {"dtype"}
-            overrides = {name: kwargs.pop(name) for name in list(kwargs) if name in fields}
-            config = cls.config_class.from_pretrained(config or pretrained_model_name_or_path, **hub, **overrides)
-        state_dict = read_state_dict(str(pretrained_model_name_or_path), variant, use_safetensors, **hub)
+            config, kwargs = cls.config_class.from_pretrained(
+                config or pretrained_model_name_or_path, return_unused_kwargs=True, **hub, **kwargs
+            )
+        config, state_dict = cls.config_class.of(config), kwargs.pop("state_dict", None)
+        if state_dict is None:
+            state_dict = read_state_dict(source, variant, use_safetensors, **hub)
+        if config.inference_only:
+            state_dict = {key: tensor for key, tensor in state_dict.items() if not key.startswith(TRAINING_ONLY)}
         with torch.device("meta"):
             shapes = {key: tensor.shape for key, tensor in cls(config).state_dict().items()}
-        state_dict = match_state_dict(state_dict, shapes, str(pretrained_model_name_or_path))
-        loaded = super().from_pretrained(None, *model_args, config=config, state_dict=state_dict, **kwargs)
+        state_dict = match_state_dict(state_dict, shapes, source)
+        loaded = super().from_pretrained(None, *model_args, config=config, state_dict=state_dict, **dtype, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
-        model.config.name_or_path = model.name_or_path = str(pretrained_model_name_or_path)
+        model.config.name_or_path = model.name_or_path = source
         return loaded
 
 

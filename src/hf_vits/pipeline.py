@@ -1,18 +1,25 @@
 """Text in, samples out: the stock pipeline's calling convention, with every control of the model as an argument."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 from transformers import TextToAudioPipeline
 from transformers.pipelines.base import ChunkPipeline
 
 from hf_vits.text import sentences
 from hf_vits.text.report import NothingToSayError
 
-CONTROLS = ("speaker_id", "noise_scale", "noise_scale_duration", "speaking_rate")
+CONTROLS = ("speaker_id", "noise_scale", "noise_scale_duration", "speaking_rate", "generator")
 """Arguments that may be one value for all texts, or a list with one for each."""
+
+MAX_CHARACTERS = 1_000_000
+"""Longest text of one call: a long book, and more than a day of speech."""
+
+MAX_PAUSE = 60.0
+"""Longest silence between sentences, in seconds."""
 
 
 class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
@@ -20,8 +27,9 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
     Speaks texts of any length: sentence by sentence, each item trimmed to its own end.
 
     Use it as `pipeline("text-to-speech", model, tokenizer=tokenizer, pipeline_class=TextToSpeechPipeline)`, or build it
-    from a model and its tokenizer. It takes a text, a list, or a generator or dataset of texts, and `batch_size`; in
-    place of a text it takes `{"text": …, "speaker_id": …}` with any of the controls.
+    from a model and its tokenizer. It takes a text, a list of texts, or anything that gives texts one after another (a
+    generator, a column of a dataset), which it then speaks as they are asked for; and `batch_size`. In place of a text
+    it takes `{"text": …, "speaker_id": …}` with any of the controls.
 
     Args:
         model ([`VitsModel`]):
@@ -32,10 +40,10 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             Who speaks, by id or name; required by a model of several speakers.
         noise_scale, noise_scale_duration, speaking_rate (`float`, or a list with one per text, *optional*):
             As in [`VitsModel.forward`]; the configuration's values by default.
-        generator (`torch.Generator`, *optional*):
+        generator (`torch.Generator`, or a list with one per text, *optional*):
             Source of the noise, for speech that can be repeated.
         pause (`float`, *optional*, defaults to 0.0):
-            Seconds of silence put between sentences.
+            Seconds of silence put between sentences, 60 at most.
 
     Returns:
         `{"audio": float32 array (T_wav,), "sampling_rate": int}` in hertz for a text, a list of them for a list.
@@ -57,9 +65,11 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
     ```
     """
 
-    _pipeline_calls_generate = False
-
     def __init__(self, model, tokenizer=None, **kwargs):
+        if tokenizer is None:
+            raise ValueError(
+                "A pipeline needs the tokenizer of its voice; pass `VitsTokenizer.from_pretrained(voice)`."
+            )
         super().__init__(model=model, tokenizer=tokenizer, **kwargs)
 
     def __call__(self, text_inputs, **kwargs):
@@ -67,6 +77,8 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         per_text = {name: kwargs.pop(name) for name in CONTROLS if _is_list(kwargs.get(name))}
         if isinstance(text_inputs, tuple):
             text_inputs = list(text_inputs)
+        elif isinstance(text_inputs, Iterable) and not isinstance(text_inputs, str | bytes | dict | list | Dataset):
+            text_inputs = (text for text in text_inputs)
         if isinstance(text_inputs, list) and not text_inputs:
             return []
         return super().__call__(_with_controls(text_inputs, per_text) if per_text else text_inputs, **kwargs)
@@ -90,8 +102,11 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             "generator": generator,
         }
         given = {name: value for name, value in controls.items() if value is not None}
-        if pause is not None and not 0 <= pause < float("inf"):
-            raise ValueError(f"`pause` is {pause}; it must be a finite number of seconds from 0 up.")
+        lists = [name for name, value in given.items() if _is_list(value)]
+        if lists:
+            raise ValueError(f"A list of values for {', '.join(lists)} belongs in a call, beside its list of texts.")
+        if pause is not None and not (isinstance(pause, int | float) and 0 <= pause <= MAX_PAUSE):
+            raise ValueError(f"`pause` is {pause!r}; it must be a number of seconds, 0 to {MAX_PAUSE:g}.")
         return preprocess_params or {}, {**(forward_params or {}), **given}, {} if pause is None else {"pause": pause}
 
     def preprocess(self, text: str | dict, **tokenizer_arguments) -> Iterator[dict]:
@@ -107,19 +122,29 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             text = text["text"]
         if not isinstance(text, str):
             raise TypeError(f"A text is given as {type(text).__name__}; pass a string, or a list of strings.")
-        encodings = self._encode(text, tokenizer_arguments)
-        for number, encoding in enumerate(encodings):
-            yield {**encoding, "controls": controls, "is_last": number == len(encodings) - 1}
+        if len(text) > MAX_CHARACTERS:
+            raise ValueError(
+                f"The text has {len(text):,} characters; one call speaks at most {MAX_CHARACTERS:,}. Give it in parts, "
+                "for example chapter by chapter, as a list or a generator."
+            )
+        held = None  # one behind, to know which is the last
+        for encoding in self._encodings(text, tokenizer_arguments):
+            if held is not None:
+                yield {**held, "controls": controls, "is_last": False}
+            held = encoding
+        yield {**held, "controls": controls, "is_last": True}
 
-    def _encode(self, text: str, arguments: dict) -> list:
-        """The sentences that have something to say; if none has, the error of the whole text."""
-        encodings = []
+    def _encodings(self, text: str, arguments: dict) -> Iterator[Mapping]:
+        """Of the sentences that have something to say; if none has, the error of the whole text."""
+        spoken = False
         for sentence in sentences.split(text):
             try:
-                encodings.append(self.tokenizer(sentence, return_tensors="pt", **arguments))
+                yield self.tokenizer(sentence, return_tensors="pt", **arguments)
             except NothingToSayError:  # a line of asterisks between paragraphs
                 continue
-        return encodings or [self.tokenizer(text, return_tensors="pt", **arguments)]
+            spoken = True
+        if not spoken:
+            yield self.tokenizer(text, return_tensors="pt", **arguments)
 
     def _forward(self, model_inputs: dict, **controls) -> dict:
         own, is_last = model_inputs.pop("controls"), model_inputs.pop("is_last")
@@ -131,7 +156,8 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
 
     def _control(self, name: str, item: dict, controls: dict):
         """The value for one item of a batch in which others have their own."""
-        return item.get(name, controls.get(name, getattr(self.model.config, name, None)))
+        default = 0 if name == "speaker_id" and self.model.config.num_speakers == 1 else None
+        return item.get(name, controls.get(name, getattr(self.model.config, name, default)))
 
     def postprocess(self, spoken: list[dict], pause: float = 0.0) -> dict:
         """The sentences of one text -> `{"audio": (T_wav,), "sampling_rate": hertz}`."""

@@ -18,7 +18,7 @@ def _check_sizes(config) -> None:
         "num_speakers upsample_initial_channel depth_separable_num_layers duration_predictor_flow_bins "
         "duration_predictor_num_flows duration_predictor_filter_channels prior_encoder_num_flows "
         "prior_encoder_num_wavenet_layers posterior_encoder_num_wavenet_layers wavenet_dilation_rate "
-        "sampling_rate num_mel_bins duration_predictor_tail_bound speaking_rate"
+        "sampling_rate num_mel_bins duration_predictor_tail_bound speaking_rate layer_norm_eps"
     )
     for name in positive.split():
         value = getattr(config, name)
@@ -31,6 +31,24 @@ def _check_sizes(config) -> None:
         config.hidden_size % heads == 0,
         f"`hidden_size` ({config.hidden_size}) must be a multiple of `num_attention_heads` ({heads}).",
     )
+    _require(
+        not config.window_size or config.window_size > 0,
+        f"`window_size` is {config.window_size}; it must be 0 or more.",
+    )
+    for name in ("blank_id", "pad_token_id"):
+        value = getattr(config, name)
+        _require(
+            value is None or 0 <= value < config.vocab_size,
+            f"`{name}` ({value}) must be an id below `vocab_size` ({config.vocab_size}).",
+        )
+    dropouts = (
+        "hidden_dropout attention_dropout activation_dropout wavenet_dropout duration_predictor_dropout layerdrop"
+    )
+    for name in dropouts.split():
+        value = getattr(config, name)
+        _require(0 <= value <= 1, f"`{name}` is {value}; a probability lies between 0 and 1.")
+    _require(math.isfinite(config.leaky_relu_slope), f"`leaky_relu_slope` is {config.leaky_relu_slope}.")
+    _check_activation(config.hidden_act)
     _require(config.flow_size % 2 == 0, f"`flow_size` ({config.flow_size}) must be even: couplings split it in 2.")
     _require(
         config.depth_separable_channels == 2,
@@ -42,6 +60,12 @@ def _check_sizes(config) -> None:
     # Longer bins than the interval has room for would leave no width to distribute.
     bins = config.duration_predictor_flow_bins
     _require(bins < 1000, f"`duration_predictor_flow_bins` is {bins}; bins of least width 1e-3 leave room for 999.")
+
+
+def _check_activation(name: str) -> None:
+    from transformers.activations import ACT2FN  # imports torch, which reading a file of facts need not
+
+    _require(name in ACT2FN, f"`hidden_act` is {name!r}; it must be one of {', '.join(ACT2FN)}.")
 
 
 def _check_decoder(config) -> None:

@@ -39,13 +39,16 @@ def read_state_dict(
             continue
         if not name.endswith(".json"):
             return read_file(file)
-        shards, _ = get_checkpoint_shard_files(name_or_path, file, **hub_arguments)
+        try:
+            shards, _ = get_checkpoint_shard_files(name_or_path, file, **hub_arguments)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{file} is not an index of shards; fetch it again.") from error
         return {key: tensor for shard in shards for key, tensor in read_file(shard).items()}
     subfolder = hub_arguments.get("subfolder") or ""
     raise OSError(
         f"{Path(name_or_path) / subfolder} has no weights, that is, none of "
         f"{', '.join(_with_variant(name, variant) for name in names)}. "
-        "A checkpoint of another project is read by `hf-vits convert`."
+        "A voice of another project must be converted first; `hf-vits convert --help` says which can be."
     )
 
 
@@ -65,7 +68,10 @@ def read_file(file: str | Path) -> dict[str, Tensor]:
             "fetch it again, or ask its author for a .safetensors file."
         ) from error
     if not isinstance(state_dict, Mapping) or not all(isinstance(value, Tensor) for value in state_dict.values()):
-        raise ValueError(f"{file} does not hold a plain table of tensors; convert it with `hf-vits convert`.")
+        raise ValueError(
+            f"{file} does not hold a plain table of tensors, as a checkpoint in the middle of training may not. "
+            "Take its table of weights out and pass that as `state_dict=`."
+        )
     return dict(state_dict)
 
 
@@ -104,7 +110,7 @@ def _advice(missing: list[str], unexpected: list[str], misshaped: list[str]) -> 
     if not misshaped and not unexpected and all(key.startswith(TRAINING_ONLY) for key in missing):
         return "\nOnly training uses these: with `inference_only=True` in its configuration the checkpoint can speak."
     if unexpected and all(key.startswith("discriminator.") for key in unexpected) and not (missing or misshaped):
-        return "\nThe checkpoint carries its discriminators; `hf-vits convert` takes it apart."
+        return "\nThe checkpoint carries its discriminators; load it without them by passing the rest as `state_dict=`."
     return "\nCheck that config.json belongs to these weights, or fetch them again."
 
 

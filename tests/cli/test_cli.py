@@ -1,5 +1,6 @@
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,8 +67,46 @@ def test_what_cannot_be_spoken_is_one_line_and_no_file(voice, tmp_path, monkeypa
     voice_arguments = [] if "--voice" in arguments else ["--voice", voice[1]]
     assert main(["speak", *arguments, *voice_arguments]) == 1
     errors = capsys.readouterr().err
-    assert named in errors and "Traceback" not in errors
+    assert named in errors and len(errors.strip().splitlines()) == 1, errors
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_ten_megabytes_of_text_are_refused_at_once(voice, tmp_path, capsys):
+    (tmp_path / "text.txt").write_text("a hope. " * 1_250_000)
+    assert main(["speak", "--input", str(tmp_path / "text.txt"), "--voice", voice[1], "--speaker", "0"]) == 1
+    assert "10,000,000 characters" in capsys.readouterr().err
+
+
+def test_a_byte_order_mark_is_not_spoken_and_other_encodings_are_named(voice, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["speak", "--voice", voice[1], "--speaker", "0", "--seed", "1", "--input", "text.txt"]
+    (tmp_path / "text.txt").write_bytes("a hope".encode("utf-8-sig"))
+    assert main(arguments) == 0 and "dropped" not in capsys.readouterr().err
+    (tmp_path / "text.txt").write_bytes("a höpe".encode("latin-1"))
+    assert main(arguments) == 1
+    assert "text.txt is not UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", '{"model_type": "vits", "hidden_size": "wide"}'),
+        ("config.json", "[1]"),
+        ("config.json", None),
+        ("model.safetensors", "short"),
+        ("model.safetensors", None),
+        ("vocab.json", None),
+        ("vocab.json", "{"),
+    ],
+)
+def test_a_broken_voice_is_told_of_without_a_traceback(voice, tmp_path, monkeypatch, capsys, file, content):
+    monkeypatch.chdir(tmp_path)
+    (Path(voice[1]) / file).unlink()
+    if content is not None:
+        (Path(voice[1]) / file).write_text(content)
+    assert main(["speak", "a hope", "--voice", voice[1], "--speaker", "0"]) == 1
+    assert capsys.readouterr().err.startswith("hf-vits speak: ")
+    assert not (tmp_path / "speech.wav").exists()
 
 
 def test_convert_of_what_is_no_voice_is_an_error_and_makes_no_folder(tmp_path, capsys):

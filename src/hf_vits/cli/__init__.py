@@ -4,6 +4,8 @@ import argparse
 import sys
 from importlib import import_module
 
+from huggingface_hub.errors import StrictDataclassError
+
 import hf_vits
 
 VERBS = ("speak", "convert")
@@ -25,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("hf-vits: interrupted", file=sys.stderr)
         return 130
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, StrictDataclassError) as error:
         print(f"hf-vits {options.verb}: {error}", file=sys.stderr)
         return 1
     return 0

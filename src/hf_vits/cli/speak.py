@@ -11,7 +11,11 @@ HELP = "Speak a text into a sound file."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of the verb."""
-    parser.add_argument("text", nargs="?", help="what to say; without it and --input, standard input is read")
+    parser.add_argument(
+        "text",
+        nargs="?",
+        help="what to say (after -- if it begins with a dash); without it and --input, standard input is read",
+    )
     parser.add_argument("--input", metavar="FILE", help="a text file to speak, or - for standard input")
     parser.add_argument("--voice", metavar="VOICE", help="a folder or Hub name of a voice (default: en_US-joe-medium)")
     parser.add_argument("--speaker", metavar="ID", help="who speaks, by number or name")
@@ -25,11 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Speaks, and prints how long the speech is and how long it took."""
-    text = _text(options)
-    pipe = _pipeline(options.voice)
-    import torch  # after the text has been found to be there: it takes a second or two
+    from hf_vits.audio import check_output, write_audio
 
-    from hf_vits.audio import write_audio
+    text = _text(options)
+    check_output(options.output)
+    pipe = _pipeline(options.voice)
+    import torch  # after all that can be wrong without it: it takes a second or two
 
     controls = {
         "speaker_id": _speaker(options.speaker, pipe.model.config.speaker_names or ()),
@@ -55,10 +60,19 @@ def _text(options: argparse.Namespace) -> str:
     elif options.input in (None, "-"):
         text = sys.stdin.read()
     else:
-        text = Path(options.input).read_text(encoding="utf-8")
+        text = _file(Path(options.input))
     if not text.strip():
         raise ValueError("There is no text to speak; give it as an argument, with --input, or on standard input.")
     return text
+
+
+def _file(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); convert it first."
+        ) from error
 
 
 def _speaker(value: str | None, names: Sequence[str]) -> int | str | None:
@@ -73,5 +87,5 @@ def _pipeline(voice: str | None):
     from hf_vits.voices import default_voice
 
     logging.disable_progress_bar()  # a voice loads in a fraction of a second
-    voice = voice or default_voice()
+    voice = default_voice() if voice is None else voice
     return TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))

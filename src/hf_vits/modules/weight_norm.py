@@ -18,18 +18,6 @@ def add_weight_norm(module: nn.Module) -> nn.Module:
     return module
 
 
-def fold_weight_norm(module: nn.Module) -> nn.Module:
-    """Replaces g and v by the weight they stand for, throughout the tree; returns the module."""
-    for part in module.modules():
-        if isinstance(part, nn.modules.conv._ConvNd) and parametrize.is_parametrized(part, "weight"):
-            parametrize.remove_parametrizations(part, "weight")
-            # Torch leaves its reader of old spellings behind, which would then look for g and v in vain.
-            part._load_state_dict_pre_hooks = type(part._load_state_dict_pre_hooks)(
-                (key, hook) for key, hook in part._load_state_dict_pre_hooks.items() if "weight_norm" not in repr(hook)
-            )
-    return module
-
-
 def fold(g: Tensor, v: Tensor) -> Tensor:
     """g (C, 1, …), v (C, …) -> weight (C, …); the norm runs over all dimensions but the first."""
     return torch._weight_norm(v, g, 0)

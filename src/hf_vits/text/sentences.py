@@ -107,26 +107,30 @@ def _first_letter(line: str, position: int) -> str:
 
 def _short(sentence: str, most: int) -> Iterable[str]:
     """The sentence in pieces of at most `most` characters."""
-    while len(sentence) > most:
-        cut = _cut(sentence, most)
-        yield sentence[:cut].rstrip()
-        sentence = sentence[cut:].lstrip()
-    if sentence:
-        yield sentence
+    start = 0
+    while len(sentence) - start > most:
+        window = sentence[start : start + most + 1]
+        cut = _cut(window, most)
+        yield window[:cut].rstrip()
+        start += cut
+        while start < len(sentence) and sentence[start].isspace():
+            start += 1
+    if start < len(sentence):
+        yield sentence[start:]
 
 
-def _cut(sentence: str, most: int) -> int:
-    """Where to cut a sentence: after the last clause mark that fits, else at the last space, else at the limit."""
-    clauses = [match.end() for match in _CLAUSE.finditer(sentence, 0, most + 1) if match.end() <= most]
+def _cut(window: str, most: int) -> int:
+    """Where to cut a longer sentence: after the last clause mark that fits, else at a space, else at the limit."""
+    clauses = [match.end() for match in _CLAUSE.finditer(window) if match.end() <= most]
     if clauses and clauses[-1] > most // 4:
         return clauses[-1]
-    space = max((i for i in range(1, most + 1) if sentence[i].isspace()), default=0)
+    space = max((i for i in range(1, most + 1) if window[i].isspace()), default=0)
     if space:
         return space
     cut = most
-    while cut > 1 and unicodedata.combining(sentence[cut]):  # keep a letter and its accents together
+    while cut > 1 and unicodedata.combining(window[cut]):  # keep a letter and its accents together
         cut -= 1
-    return cut if not unicodedata.combining(sentence[cut]) else most
+    return cut if not unicodedata.combining(window[cut]) else most
 
 
 def _with_company(pieces: list[str], most: int) -> list[str]:
