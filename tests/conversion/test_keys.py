@@ -4,6 +4,7 @@ import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -130,10 +131,72 @@ def test_a_folder_with_something_in_it_is_not_touched(converted, tmp_path):
     assert os.listdir(folder) == ["thesis.txt"]
 
 
-def test_an_empty_folder_is_filled(converted, tmp_path):
-    (tmp_path / "voice").mkdir()
+def test_an_empty_folder_is_filled_and_stays_the_same_folder(converted, tmp_path, monkeypatch):
+    folder = tmp_path / "voice"
+    folder.mkdir()
+    folder.chmod(0o2750)
+    before = folder.stat()
+    monkeypatch.chdir(folder)
 
-    assert (converted.save(tmp_path / "voice") / "config.json").is_file()
+    assert converted.save(".") == folder
+
+    after = folder.stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert os.path.samefile(os.getcwd(), folder)
+    assert {"config.json", "model.safetensors", "vocab.json", "tokenizer_config.json"} <= set(os.listdir())
+    assert not [name for name in os.listdir() if name.startswith(".")]
+    assert sorted(os.listdir(tmp_path)) == ["vocab.json", "voice"]
+    assert VitsModel.from_pretrained(folder).config.vocab_size == 8
+
+
+def test_an_empty_folder_is_filled_from_within_as_a_mount_point_must_be(converted, tmp_path, monkeypatch):
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    rename = os.rename
+
+    def only_inside(source, target):
+        assert folder in Path(source).parents and folder in Path(target).parents
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", only_inside)
+
+    assert (converted.save(folder) / "config.json").is_file()
+
+
+def test_the_configuration_goes_in_last_and_a_failure_empties_the_folder_again(converted, tmp_path, monkeypatch):
+    folder = tmp_path / "voice"
+    folder.mkdir()
+    rename, seen = os.rename, []
+
+    def fail_at_last(source, target):
+        seen.append(Path(target).name)
+        if Path(target).name == "config.json":
+            raise OSError("disk full")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail_at_last)
+
+    with pytest.raises(OSError, match="disk full"):
+        converted.save(folder)
+    assert seen[-1] == "config.json" and len(seen) > 3
+    assert os.listdir(folder) == []
+
+
+def test_an_empty_folder_that_another_process_fills_meanwhile_is_not_touched(converted, tmp_path, monkeypatch):
+    folder = tmp_path / "voice"
+    folder.mkdir()
+    save = type(converted.tokenizer).save_pretrained
+
+    def save_while_another_is_faster(tokenizer, directory, **kwargs):
+        save(tokenizer, directory, **kwargs)
+        (folder / "config.json").write_text("theirs")
+
+    monkeypatch.setattr(type(converted.tokenizer), "save_pretrained", save_while_another_is_faster)
+
+    with pytest.raises(FileExistsError, match="another process"):
+        converted.save(folder)
+    assert os.listdir(folder) == ["config.json"]
+    assert (folder / "config.json").read_text() == "theirs"
 
 
 def test_overwriting_replaces_the_whole_folder(converted, tmp_path):

@@ -8,17 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from piper_files import VoiceFile, tiny_model, write_voice
 from torch import nn
 
-from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion import convert
-from hf_vits.conversion.original import ROOTS
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, fold
 
 onnx = pytest.importorskip("onnx")
 HERE = Path(__file__).parent
-NAMES = json.loads((HERE / "original_names.json").read_text())
 SENTENCES = json.loads((HERE / "piper_ids.json").read_text())["sentences"]
 
 VOICES = {
@@ -29,170 +27,6 @@ VOICES = {
     "dilated flow": {"wavenet_dilation_rate": 2, "leaky_relu_slope": 0.2},
 }
 LAYOUTS = ("named", "folded", "without paths", "weight norm", "stored once", "identities", "fused norms", "constants")
-
-
-def tiny_model(**overrides) -> VitsModel:
-    torch.manual_seed(0)
-    fields = {
-        "vocab_size": 20,
-        "hidden_size": 12,
-        "num_hidden_layers": 2,
-        "ffn_dim": 16,
-        "flow_size": 12,
-        "upsample_initial_channel": 16,
-        "upsample_rates": [4, 2],
-        "upsample_kernel_sizes": [8, 4],
-        "resblock_kernel_sizes": [3, 5],
-        "resblock_dilation_sizes": [[1, 3], [1, 2]],
-        "prior_encoder_num_wavenet_layers": 2,
-        "sampling_rate": 22_050,
-        "inference_only": True,
-    }
-    model = VitsModel(VitsConfig(**(fields | overrides))).eval()
-    for parameter in model.parameters():
-        nn.init.normal_(parameter, std=0.1)
-    return model
-
-
-def original_name(name: str) -> str:
-    pattern, replacement = next(pair for pair in NAMES["pairs"] if re.fullmatch(pair[0], name))
-    name = re.fullmatch(pattern, name).expand(replacement)
-    if name.startswith("dp.flows."):
-        for pattern, replacement in NAMES["then_inside_duration_flows"]:
-            name = re.sub(pattern, replacement, name)
-    return name
-
-
-class VoiceFile:
-    """Writes a model as the nodes and tensors that an exporter leaves of it. The graph is to be read, not run."""
-
-    def __init__(self, model: VitsModel, layout: str):
-        self.model, self.layout = model, layout
-        self.nodes, self.tensors, self.count = [], [], 0
-        self.held = {}
-
-    def graph(self):
-        for name, module in self.model.named_modules():
-            if isinstance(module, nn.modules.conv._ConvNd):
-                self.convolution(original_name(name + ".weight").removesuffix(".weight"), module)
-            elif isinstance(module, nn.Linear):
-                self.projection(original_name(name + ".weight").removesuffix(".weight"), module)
-            elif isinstance(module, nn.LayerNorm):
-                self.norm(original_name(name + ".weight").removesuffix(".gamma"), module)
-            elif isinstance(module, nn.Embedding):
-                name = original_name(name + ".weight")
-                stored = {"folded": "sid" if "enc_p" in name else "onnx::Gather_7"}.get(self.layout, name)
-                index = "input" if "enc_p" in name else "sid"
-                self.node("Gather", name.removesuffix(".weight"), [self.store(stored, module.weight), index])
-        for name, tensor in self.model.named_parameters():
-            if "emb_rel" in name:
-                name = original_name(name)
-                stored = "onnx::Pad_" + str(len(self.nodes)) if self.layout == "folded" else name
-                self.node("Pad", name.rpartition(".")[0], [self.store(stored, tensor), "pads"])
-        if self.model.config.use_stochastic_duration_prediction:
-            self.affine(self.model.duration_predictor.flows[0])
-        for slope in (self.model.config.leaky_relu_slope, 0.01):
-            self.node("LeakyRelu", "dec", ["signal"], alpha=slope)
-        self.node("Slice", "", ["signal", self.store("/Constant_output_0", torch.tensor([0, 1]))])
-        self.node("Mul", "enc_p", ["signal", self.store("/enc_p/Constant_output_0", torch.tensor(3.5))])
-        return self
-
-    def store(self, name: str, tensor) -> str:
-        array = tensor.detach().numpy()
-        if self.layout in ("stored once", "identities"):
-            same = self.held.setdefault((array.shape, array.tobytes()), name)
-            if same != name:
-                if self.layout == "stored once":
-                    return same
-                self.nodes.append(onnx.helper.make_node("Identity", [same], [name], name="Identity_1"))
-                return name
-        proto = onnx.numpy_helper.from_array(array, name)
-        if self.layout == "constants":
-            self.nodes.append(onnx.helper.make_node("Constant", [], [name], value=proto))
-        else:
-            self.tensors.append(proto)
-        return name
-
-    def node(self, kind: str, module: str, inputs: list[str], **attributes) -> str:
-        self.count += 1
-        path = "/" + re.sub(r"\.(?!\d)", "/", module) + f"/{kind}" if module else ""
-        name = f"{kind}_{self.count}" if self.layout == "without paths" else path
-        self.nodes.append(onnx.helper.make_node(kind, inputs, [f"out_{self.count}"], name=name, **attributes))
-        return f"out_{self.count}"
-
-    def convolution(self, name: str, module) -> None:
-        anonymous = "flow" in name and "enc" in name and self.layout in ("folded", "without paths", "stored once")
-        if "dec.conv_post" in name and self.layout in ("folded", "without paths"):
-            anonymous = True
-        if self.layout == "weight norm" and hasattr(module, "parametrizations"):
-            norm = module.parametrizations.weight
-            parts = [self.store(f"{name}.weight_g", norm.original0), self.store(f"{name}.weight_v", norm.original1)]
-            inputs = ["signal", self.node("Mul", name, parts)]
-        else:
-            stored = f"onnx::Conv_{8000 + self.count}" if anonymous else f"{name}.weight"
-            inputs = ["signal", self.store(stored, module.weight)]
-        if module.bias is not None:
-            inputs.append(self.store(f"{name}.bias", module.bias))
-        kind = "ConvTranspose" if isinstance(module, nn.ConvTranspose1d) else "Conv"
-        attributes = {"strides": module.stride, "dilations": module.dilation, "group": module.groups}
-        output = self.node(kind, name, inputs, **attributes)
-        if "conv_post" in name:
-            self.node("Tanh", "dec", [output])
-
-    def projection(self, name: str, module) -> None:
-        inputs = ["signal", self.store(f"{name}.weight", module.weight.unsqueeze(-1))]
-        inputs += [self.store(f"{name}.bias", module.bias)] if module.bias is not None else []
-        self.node("Conv", name, inputs, strides=[1], dilations=[1], group=1)
-
-    def norm(self, name: str, module) -> None:
-        gamma, beta = self.store(f"{name}.gamma", module.weight), self.store(f"{name}.beta", module.bias)
-        if self.layout == "fused norms":
-            self.node("LayerNormalization", name, ["signal", gamma, beta])
-            return
-        epsilon = self.store(f"/{name}/Constant_output_0", torch.tensor(1e-5))
-        self.node("Add", name, ["variance", epsilon])
-        self.node("Add", name, [self.node("Mul", name, ["signal", gamma]), beta])
-
-    def affine(self, module) -> None:
-        shifted = self.node("Sub", "dp.flows.0", ["signal", self.store("dp.flows.0.m", module.translate)])
-        if self.layout in ("named", "weight norm"):
-            self.node("Neg", "dp.flows.0", [self.store("dp.flows.0.logs", module.log_scale)])
-            factor = "out_of_exp"
-        else:
-            factor = self.store("/dp/flows.0/Exp_output_0", torch.exp(-module.log_scale))
-        self.node("Mul", "dp.flows.0", [shifted, factor])
-
-    def save(self, path: Path) -> Path:
-        inputs = [onnx.helper.make_tensor_value_info("input", onnx.TensorProto.INT64, ["batch", "phonemes"])]
-        outputs = [onnx.helper.make_tensor_value_info("output", onnx.TensorProto.FLOAT, ["batch", 1, 1, "time"])]
-        graph = onnx.helper.make_graph(self.nodes, "voice", inputs, outputs, initializer=self.tensors)
-        opset = [onnx.helper.make_opsetid("", 15)]
-        path.write_bytes(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
-        return path
-
-
-def voice_json(config: VitsConfig) -> dict:
-    symbols = ["_", "^", "$", " ", *"abcdefghijklmno"]
-    return {
-        "audio": {"sample_rate": config.sampling_rate, "quality": "test"},
-        "espeak": {"voice": "en-us"},
-        "language": {"code": "en_US"},
-        "inference": {"noise_scale": 0.5, "length_scale": 1.25, "noise_w": 0.75},
-        "phoneme_type": "espeak",
-        "phoneme_map": {},
-        "phoneme_id_map": {symbol: [i] for i, symbol in enumerate(symbols)},
-        "num_symbols": config.vocab_size,
-        "num_speakers": config.num_speakers,
-        "speaker_id_map": {f"p{i}": i for i in range(config.num_speakers)} if config.num_speakers > 1 else {},
-    }
-
-
-def write_voice(folder: Path, model: VitsModel, layout: str = "folded", change=None) -> Path:
-    data = voice_json(model.config)
-    if change:
-        change(data)
-    (folder / "voice.onnx.json").write_text(json.dumps(data))
-    return VoiceFile(model, layout).graph().save(folder / "voice.onnx")
 
 
 def assert_same_weights(found, expected) -> None:
@@ -350,7 +184,7 @@ def test_what_only_training_uses_is_left_out_with_the_reason(tmp_path):
     notes = convert(voice.save(tmp_path / "voice.onnx")).notes
 
     assert "Left out, used in training only: enc_q.pre.weight." in notes
-    assert any("a shape or a constant of the graph: " in note for note in notes)
+    assert re.fullmatch(r"Left out, shapes and constants of the graph: \d+ tensors\.", notes[-1])
 
 
 @pytest.mark.parametrize("missing", ["enc_p.emb.weight", "dec.ups.1.bias", "flow.flows.2.post.weight", "dp.flows.0.m"])
@@ -515,6 +349,7 @@ WRONG_JSON = [
     (lambda d: d.update(hop_length=256), "`hop_length` is 256, but .* built with 8"),
     (lambda d: d.update(speaker_id_map={"anna": 1}), "`speaker_id_map.anna` .* 0 to 0"),
     (lambda d: d.update(speaker_id_map=["anna"]), "`speaker_id_map`"),
+    (lambda d: d.update(num_speakers=2**31 - 1, speaker_id_map={"anna": 1}), "`num_speakers` .* from 1 to 100000"),
     (lambda d: d["audio"].update(sample_rate=10**400), "a whole number from 1 to 2147483647"),
 ]
 
@@ -530,7 +365,8 @@ def test_a_wrong_json_file_is_an_error_that_names_the_field(tmp_path, a_voice, c
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"{", "is not JSON"), (b"\xff\xfe\x00", "is not JSON"), (b"[]", "holds a list")]
+    ("content", "message"),
+    [(b"{", "is not JSON"), (b"\xff\xfe\x00", "is not JSON"), (b"[]", "holds a list"), (b"[" * 200_000, "is not JSON")],
 )
 def test_a_damaged_json_file_is_an_error(tmp_path, content, message):
     path = write_voice(tmp_path, tiny_model())
@@ -585,7 +421,26 @@ def test_joe_is_accounted_for_to_the_last_tensor(converted_joe):
     assert (list(config.upsample_rates), list(config.upsample_kernel_sizes)) == ([8, 8, 4], [16, 16, 8])
     assert config.resblock_dilation_sizes == [[1, 2], [2, 6], [3, 12]]
     assert config.sampling_rate == 22_050
-    assert not any(root in note for root in ROOTS for note in converted_joe.notes if "training" in note)
+    assert not any(note.startswith("Left out, used in training") for note in converted_joe.notes)
+
+
+def test_joes_notes_begin_with_what_matters_and_count_the_constants_last(converted_joe):
+    assert [note[:70] for note in converted_joe.notes] == [
+        "A Piper voice: 22,050 Hz, 1 speaker, 151 symbols (eSpeak's phonemes fo",
+        "It can speak but not be trained as it is: an ONNX voice has no posteri",
+        converted_joe.notes[-1][:70],
+    ]
+    assert "15.7 million parameters" in converted_joe.notes[0]
+    assert "residual blocks of type 2" in converted_joe.notes[0]
+    assert re.fullmatch(r"Left out, shapes and constants of the graph: \d+ tensors\.", converted_joe.notes[-1])
+
+
+def test_the_blank_is_pipers_padding_symbol(tmp_path):
+    def change(data):
+        data["phoneme_id_map"] |= {"_": [4], "a": [0]}
+
+    assert convert(write_voice(tmp_path, tiny_model())).config.blank_id == 0
+    assert convert(write_voice(tmp_path, tiny_model(), change=change)).config.blank_id == 4
 
 
 def test_joe_sounds_as_onnxruntime_speaks_it(joe, converted_joe, one_thread):
@@ -628,5 +483,5 @@ def test_without_onnx_the_error_says_what_to_install(tmp_path, monkeypatch):
     path = write_voice(tmp_path, tiny_model())
     monkeypatch.setitem(sys.modules, "onnx", None)
 
-    with pytest.raises(ImportError, match=re.escape("`pip install hf_vits[onnx]`")):
+    with pytest.raises(ImportError, match=re.escape('`pip install "hf_vits[phonemes,onnx]"`')):
         convert(path)

@@ -14,6 +14,9 @@ __all__ = ["FORMATS", "Converted", "convert", "known_formats"]
 FORMATS = ("piper",)
 """Modules of the formats that are known, in the order they are tried."""
 
+DAMAGE = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
+"""What a reader may stumble over in a file that is not what its format promises, besides a `ValueError`."""
+
 HEAD_SIZE = 4096
 """Bytes of a file that a format may tell itself by."""
 
@@ -55,7 +58,13 @@ def convert(path: str | Path, config: str | Path | None = None) -> Converted:
             f"{path} ({path.stat().st_size} bytes) is of no format that can be converted. Known formats: "
             f"{'; '.join(known_formats())}."
         )
-    return found.convert(path, config)
+    try:
+        return found.convert(path, config)
+    except DAMAGE as error:
+        raise ValueError(
+            f"{path}, or a file that belongs to it, is damaged ({type(error).__name__}: {_brief(error)}); nothing was "
+            "converted. Fetch it again."
+        ) from error
 
 
 def known_formats() -> list[str]:
@@ -71,6 +80,10 @@ def _format_of(path: Path) -> ModuleType | None:
     with path.open("rb") as file:
         head = file.read(HEAD_SIZE)
     return next((module for module in _modules() if module.recognises(path, head)), None)
+
+
+def _brief(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200]
 
 
 def _only_voice(folder: Path) -> Path:

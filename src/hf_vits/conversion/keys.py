@@ -1,9 +1,6 @@
 """What a converter returns, and how foreign tensor names become ours: ordered rules, nothing skipped in silence."""
 
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +12,7 @@ from transformers import PreTrainedTokenizer
 from transformers.utils import logging
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion.folders import new_folder
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.weights import match_state_dict
 
@@ -67,7 +65,8 @@ class Converted:
         """
         Writes config.json, model.safetensors and the tokenizer's files; `from_pretrained` reads the folder.
 
-        All files are written beside `directory` first and put in place in one step: it is whole or not there.
+        All files are written elsewhere first and put in place in one step: the folder is whole or not there. Only an
+        empty folder that is there already stays itself and is filled file by file, config.json last.
 
         Args:
             directory (`str` or `Path`):
@@ -79,18 +78,11 @@ class Converted:
             FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
         """
         directory = Path(directory).expanduser().resolve()
-        _refuse_existing(directory, overwrite)
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=directory.parent))
-        try:
+        with new_folder(directory, overwrite) as staged:
             with _no_progress_bar():
                 self.model().save_pretrained(staged)
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(staged)
-            _share(staged)
-            _put_in_place(staged, directory, overwrite)
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)
         return directory
 
 
@@ -151,48 +143,6 @@ def _skeleton(config: VitsConfig) -> tuple[VitsModel, dict[str, torch.Size]]:
     with torch.device("meta"):
         model = VitsModel(config)
     return model, {key: tensor.shape for key, tensor in model.state_dict().items()}
-
-
-def _refuse_existing(directory: Path, overwrite: bool) -> None:
-    if directory.exists() and not directory.is_dir():
-        raise FileExistsError(f"{directory} is a file; give the name of a folder to make.")
-    if directory.is_dir() and any(directory.iterdir()) and not overwrite:
-        raise FileExistsError(
-            f"{directory} exists and is not empty. Choose another folder, or pass `overwrite=True` (`--overwrite`) to "
-            "replace it with everything in it."
-        )
-
-
-def _put_in_place(staged: Path, directory: Path, overwrite: bool) -> None:
-    """Renames staged to directory; what was there is removed after, and comes back if the renaming fails."""
-    former = None
-    if directory.is_dir() and not any(directory.iterdir()):
-        directory.rmdir()
-    elif directory.is_dir() and overwrite:
-        former = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".former", dir=directory.parent))
-        os.rename(directory, former / directory.name)
-    try:
-        os.rename(staged, directory)
-    except OSError as error:
-        if former is not None:
-            os.rename(former / directory.name, directory)
-            former.rmdir()
-        if directory.exists():
-            raise FileExistsError(
-                f"{directory} was made by another process meanwhile; it was left as it is."
-            ) from error
-        raise
-    if former is not None:
-        shutil.rmtree(former, ignore_errors=True)
-
-
-def _share(folder: Path) -> None:
-    """The usual permissions: temporary folders, and safetensors' files, are made for their owner alone."""
-    mask = os.umask(0)
-    os.umask(mask)
-    folder.chmod(0o777 & ~mask)
-    for file in folder.iterdir():
-        file.chmod(0o666 & ~mask)
 
 
 @contextmanager

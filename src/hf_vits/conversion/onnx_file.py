@@ -10,6 +10,19 @@ import numpy as np
 PROTOBUF_FIELDS = frozenset({0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72})
 """First bytes of the fields that may follow a model's version: producer, domain, graph and so on."""
 
+LEAST_INPUTS = {
+    **{"Constant": 0, "Identity": 1, "Cast": 1, "Pad": 1, "LeakyRelu": 1},
+    **{"Conv": 2, "ConvTranspose": 2, "Gather": 2, "Sub": 2, "Mul": 2, "Add": 2, "LayerNormalization": 2},
+}
+"""Operators that are looked at, and how many inputs each needs; all of them have an output."""
+
+ATTRIBUTES = {
+    **dict.fromkeys(("Conv", "ConvTranspose"), {"strides": "INTS", "dilations": "INTS", "group": "INT"}),
+    "LeakyRelu": {"alpha": "FLOAT"},
+    "Constant": {"value": "TENSOR"},
+}
+"""Attributes that are looked at, by operator, and the type each must have."""
+
 
 def looks_like_onnx(head: bytes) -> bool:
     """Whether a file that begins with these bytes claims to be an ONNX model: version first, then one of its fields."""
@@ -49,7 +62,9 @@ class Graph:
         self.tensors |= {name: name for name in self.stored}
         for node in self.nodes:
             if node.kind in ("Identity", "Cast") and node.inputs[0] in self.tensors:
-                self.tensors[node.outputs[0]] = self.tensors[node.inputs[0]]
+                base = self.tensors[node.inputs[0]]
+                if self.tensors.setdefault(node.outputs[0], base) != base:
+                    raise self._damage(f"two tensors are called {node.outputs[0]}")
 
     @classmethod
     def read(cls, path: Path) -> "Graph":
@@ -58,7 +73,7 @@ class Graph:
 
         Raises:
             ImportError: without the package onnx.
-            ValueError: if the file is truncated or no ONNX model, or names data that is missing or lies elsewhere.
+            ValueError: if the file is truncated, damaged or no ONNX model.
         """
         onnx = _onnx()
         from google.protobuf.message import DecodeError
@@ -108,41 +123,85 @@ class Graph:
         onnx = _onnx()
         if graph.sparse_initializer:
             raise ValueError(f"{self.path} stores sparse tensors; no exporter of VITS voices does. Export it anew.")
-        self.stored |= {tensor.name: tensor for tensor in graph.initializer}
+        for tensor in graph.initializer:
+            self._store(tensor.name, tensor)
         for proto in graph.node:
-            attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in proto.attribute}
-            if proto.op_type == "Constant" and isinstance(attributes.get("value"), onnx.TensorProto):
-                self.stored[proto.output[0]] = attributes["value"]
-            self.nodes.append(Node(proto.op_type, proto.name, tuple(proto.input), tuple(proto.output), attributes))
-            for value in attributes.values():
+            node = self._node(proto)
+            if node.kind == "Constant" and "value" in node.attributes:
+                self._store(node.outputs[0], node.attributes["value"])
+            self.nodes.append(node)
+            for value in node.attributes.values():
                 if isinstance(value, onnx.GraphProto):
                     self._walk(value)
+
+    def _store(self, name: str, tensor) -> None:
+        self._check_names(name)
+        if any(size < 0 for size in tensor.dims):
+            raise self._damage(f"the tensor {name} has the shape {list(tensor.dims)}")
+        held = self.stored.setdefault(name, tensor)
+        if held is not tensor and _content(held) != _content(tensor):
+            raise self._damage(f"two tensors are called {name}")
+
+    def _node(self, proto) -> Node:
+        """The node, if everything that is read of it later is there and of its type."""
+        onnx, kind = _onnx(), proto.op_type
+        self._check_names(kind, proto.name, *proto.input, *proto.output, *(part.name for part in proto.attribute))
+        called = f"the node {proto.name or '(no name)'} of type {kind}"
+        if kind in LEAST_INPUTS and (len(proto.input) < LEAST_INPUTS[kind] or not proto.output):
+            raise self._damage(f"{called} has {len(proto.input)} inputs and {len(proto.output)} outputs")
+        attributes = {}
+        for part in proto.attribute:
+            found = onnx.AttributeProto.AttributeType.Name(part.type)
+            wanted = ATTRIBUTES.get(kind, {}).get(part.name, found)
+            if found != wanted or found == "UNDEFINED" or part.ref_attr_name:
+                raise self._damage(f"the attribute {part.name} of {called} is no value of type {wanted}")
+            attributes[part.name] = onnx.helper.get_attribute_value(part)
+        return Node(kind, proto.name, tuple(proto.input), tuple(proto.output), attributes)
+
+    def _check_names(self, *names) -> None:
+        for name in names:
+            if not isinstance(name, str):  # protobuf gives what is not UTF-8 as bytes
+                raise self._damage(f"the name {name!r} is not UTF-8")
+
+    def _damage(self, what: str) -> ValueError:
+        return ValueError(f"{self.path} is damaged: {what}. Fetch it again.")
 
     def _decoded(self, name: str) -> np.ndarray:
         onnx, tensor = _onnx(), self.stored[name]
         if tensor.data_type in (onnx.TensorProto.INT8, onnx.TensorProto.UINT8):
             raise ValueError(f"{name} of {self.path} is quantized to 8 bits; convert the voice's float32 file instead.")
+        if tensor.data_type not in onnx.TensorProto.DataType.values():
+            raise self._damage(f"the tensor {name} is of the type {tensor.data_type}, which ONNX does not have")
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             self._check_external(tensor)
         try:
             # A copy: the file's bytes are read-only.
             return np.array(onnx.numpy_helper.to_array(tensor, str(self.path.parent)), dtype=np.float32)
-        except (ValueError, TypeError, OSError, onnx.checker.ValidationError) as error:
+        except (ValueError, TypeError, LookupError, OSError, onnx.checker.ValidationError) as error:
             reason = str(error).strip().split("\n")[0]
             raise ValueError(f"The tensor {name} of {self.path} cannot be read ({reason}). Fetch it again.") from error
 
     def _check_external(self, tensor) -> None:
         """A voice may name files; only real ones in its own folder are opened."""
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        self._check_names(location)
         folder = self.path.parent.resolve()
-        file = (folder / location).resolve()
+        try:
+            file = (folder / location).resolve()
+            there = file.is_file()
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a null character, a circle of links
+            raise self._damage(f"its tensor {tensor.name} lies in {location[:60]!r}, which names no file") from error
         if not location or not file.is_relative_to(folder):
             raise ValueError(
                 f"{self.path} keeps its tensor {tensor.name} in {location!r}, outside of the voice's folder; that file "
                 "was not opened. Do not trust this voice."
             )
-        if not file.is_file():
+        if not there:
             raise ValueError(f"{self.path} keeps its tensor {tensor.name} in {file.name}, which is not beside it.")
+
+
+def _content(tensor) -> dict[str, Any]:
+    return {field.name: value for field, value in tensor.ListFields() if field.name not in ("name", "doc_string")}
 
 
 def _onnx():
@@ -151,5 +210,7 @@ def _onnx():
         import onnx.helper
         import onnx.numpy_helper
     except ImportError as error:
-        raise ImportError("Reading an .onnx file needs the package onnx: `pip install hf_vits[onnx]`.") from error
+        raise ImportError(
+            'Reading an .onnx file needs the package onnx: `pip install "hf_vits[phonemes,onnx]"`.'
+        ) from error
     return onnx

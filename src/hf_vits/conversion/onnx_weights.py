@@ -49,12 +49,12 @@ class Convolution:
 
 @dataclass
 class OnnxWeights:
-    """`tensors` by PyTorch name in float32, `convolutions` by module, and `notes` on what is not a weight."""
+    """`tensors` by PyTorch name in float32, `convolutions` by module; `constants` counts what is not a weight."""
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     convolutions: dict[str, Convolution] = field(default_factory=dict)
     slopes: set[float] = field(default_factory=set)
-    notes: tuple[str, ...] = ()
+    constants: int = 0
 
 
 def read_weights(path: Path, roots: Collection[str]) -> OnnxWeights:
@@ -118,8 +118,8 @@ class _Finder:
             raise ValueError(f"The graph's {tensor} should hold exponentials, but has values of 0 and less.")
         return -np.log(values)
 
-    def account_for_rest(self) -> tuple[str, ...]:
-        """A note on the tensors that are no weights; raises `ValueError` for one that could be."""
+    def account_for_rest(self) -> int:
+        """How many tensors are no weights; raises `ValueError` for one that could be."""
         used = {self.graph.base(tensor) for tensor, _ in self.claims.values()}
         rest = [tensor for tensor in self.graph.stored if tensor not in used]
         unknown = [
@@ -130,7 +130,7 @@ class _Finder:
                 f"{len(unknown)} tensors of {self.graph.path.name} have no place in a VITS voice that is known here: "
                 f"{listed(unknown)}. Nothing was converted; convert the checkpoint it was exported from instead."
             )
-        return (f"Left out, a shape or a constant of the graph: {listed(rest)}.",) if rest else ()
+        return len(rest)
 
     def _claim(self, name: str, tensor: str, inverted: bool = False) -> None:
         held, _ = self.claims.setdefault(name, (tensor, inverted))

@@ -102,13 +102,13 @@ def infer_config(
     fields |= {"upsample_rates": upsample_rates, "resblock_dilation_sizes": resblock_dilation_sizes}
     try:
         return VitsConfig(**(fields | known))
-    except StrictDataclassError as error:
+    except (StrictDataclassError, ValueError) as error:
         raise ValueError(f"The parts of the file do not make a VITS model. {error.__cause__ or error}") from error
 
 
 def _text_encoder(shapes: Mapping[str, torch.Size]) -> dict[str, Any]:
-    vocab, hidden = _shape(shapes, "enc_p.emb")
-    ffn, _, kernel = _shape(shapes, "enc_p.encoder.ffn_layers.0.conv_1")
+    vocab, hidden = _shape(shapes, "enc_p.emb", 2)
+    ffn, _, kernel = _shape(shapes, "enc_p.encoder.ffn_layers.0.conv_1", 3)
     fields = {
         "vocab_size": vocab,
         "hidden_size": hidden,
@@ -116,11 +116,11 @@ def _text_encoder(shapes: Mapping[str, torch.Size]) -> dict[str, Any]:
         "use_bias": "enc_p.encoder.attn_layers.0.conv_q.bias" in shapes,
         "ffn_dim": ffn,
         "ffn_kernel_size": kernel,
-        "flow_size": _shape(shapes, "enc_p.proj")[0] // 2,
+        "flow_size": _shape(shapes, "enc_p.proj", 3)[0] // 2,
         "window_size": None,
     }
-    table = shapes.get("enc_p.encoder.attn_layers.0.emb_rel_k")
-    if table is not None:
+    if (name := "enc_p.encoder.attn_layers.0.emb_rel_k") in shapes:
+        table = _checked(shapes, name, 3)
         fields |= {"window_size": (table[1] - 1) // 2, "num_attention_heads": hidden // table[2]}
     return fields
 
@@ -132,69 +132,102 @@ def _decoder(shapes: Mapping[str, torch.Size]) -> dict[str, Any]:
     kind = "1" if any(name.startswith("dec.resblocks.0.convs1.") for name in shapes) else "2"
     first = "convs1.0" if kind == "1" else "convs.0"
     return {
-        "upsample_initial_channel": _shape(shapes, "dec.conv_pre")[0],
-        "upsample_kernel_sizes": [_shape(shapes, f"dec.ups.{stage}")[2] for stage in range(stages)],
+        "upsample_initial_channel": _shape(shapes, "dec.conv_pre", 3)[0],
+        "upsample_kernel_sizes": [_shape(shapes, f"dec.ups.{stage}", 3)[2] for stage in range(stages)],
         "resblock_type": kind,
         "resblock_kernel_sizes": [
-            _shape(shapes, f"dec.resblocks.{block}.{first}")[2] for block in range(blocks // stages)
+            _shape(shapes, f"dec.resblocks.{block}.{first}", 3)[2] for block in range(blocks // stages)
         ],
     }
 
 
 def _durations(shapes: Mapping[str, torch.Size]) -> dict[str, Any]:
     if _is_plain(shapes):
-        channels, _, kernel = _shape(shapes, "dp.conv_1")
+        channels, _, kernel = _shape(shapes, "dp.conv_1", 3)
         return {
             "use_stochastic_duration_prediction": False,
             "duration_predictor_filter_channels": channels,
             "duration_predictor_kernel_size": kernel,
         }
-    flows = count(shapes, r"dp\.flows\.(\d+)\.") // 2  # numbered 0 (affine), 1, 3, 5, …; the 1 may be absent
+    # Numbered 0 (affine), 1, 3, 5, …; the 1 may be absent.
+    flows = count([*shapes, "dp.flows.1."], r"dp\.flows\.(\d*[13579])\.", first=1, step=2)
     return {
         "use_stochastic_duration_prediction": True,
-        "duration_predictor_kernel_size": _shape(shapes, "dp.convs.convs_sep.0")[2],
+        "duration_predictor_kernel_size": _shape(shapes, "dp.convs.convs_sep.0", 3)[2],
         "depth_separable_num_layers": count(shapes, r"dp\.convs\.convs_sep\.(\d+)\."),
         "duration_predictor_num_flows": flows,
-        "duration_predictor_flow_bins": (_shape(shapes, f"dp.flows.{2 * flows - 1}.proj")[0] + 1) // 3,
+        "duration_predictor_flow_bins": (_shape(shapes, f"dp.flows.{2 * flows - 1}.proj", 3)[0] + 1) // 3,
     }
 
 
 def _flow(shapes: Mapping[str, torch.Size]) -> dict[str, Any]:
     return {
-        "prior_encoder_num_flows": (count(shapes, r"flow\.flows\.(\d+)\.pre\.") + 1) // 2,  # numbered 0, 2, 4, …
+        "prior_encoder_num_flows": count(shapes, r"flow\.flows\.(\d+)\.pre\.", step=2),  # reversals lie between
         "prior_encoder_num_wavenet_layers": count(shapes, r"flow\.flows\.0\.enc\.in_layers\.(\d+)\."),
-        "wavenet_kernel_size": _shape(shapes, "flow.flows.0.enc.in_layers.0")[2],
+        "wavenet_kernel_size": _shape(shapes, "flow.flows.0.enc.in_layers.0", 3)[2],
     }
 
 
 def _posterior_encoder(shapes: Mapping[str, torch.Size]) -> dict[str, Any]:
     return {
-        "spectrogram_bins": _shape(shapes, "enc_q.pre")[1],
+        "spectrogram_bins": _shape(shapes, "enc_q.pre", 3)[1],
         "posterior_encoder_num_wavenet_layers": count(shapes, r"enc_q\.enc\.in_layers\.(\d+)\."),
     }
 
 
 def _speakers(shapes: Mapping[str, torch.Size]) -> dict[str, Any]:
     if "emb_g.weight" in shapes:
-        speakers, size = shapes["emb_g.weight"]
+        speakers, size = _shape(shapes, "emb_g", 2)
         return {"num_speakers": speakers, "speaker_embedding_size": size}
-    return {"speaker_embedding_size": shapes["dec.cond.weight"][1] if "dec.cond.weight" in shapes else 0}
+    return {"speaker_embedding_size": _shape(shapes, "dec.cond", 3)[1] if "dec.cond.weight" in shapes else 0}
 
 
 def _is_plain(names: Collection[str]) -> bool:
     return any(f"dp.conv_1{parameter}" in names for parameter in PARAMETERS)
 
 
-def _shape(shapes: Mapping[str, torch.Size], layer: str) -> torch.Size:
-    """The shape of a layer's weight, however its weight norm is spelt."""
+def _shape(shapes: Mapping[str, torch.Size], layer: str, dims: int) -> torch.Size:
+    """The shape of a layer's weight, of so many dimensions, however its weight norm is spelt."""
     for parameter in PARAMETERS:
         if layer + parameter in shapes:
-            return shapes[layer + parameter]
+            return _checked(shapes, layer + parameter, dims)
     raise ValueError(
         f"The file has no {layer}.weight; every VITS generator has one. Is it another model, or a discriminator?"
     )
 
 
-def count(names: Collection[str], pattern: str) -> int:
-    """One more than the largest number that `pattern` captures at the start of a name; 0 if it captures none."""
-    return max((int(match[1]) + 1 for name in names if (match := re.match(pattern, name))), default=0)
+def _checked(shapes: Mapping[str, torch.Size], name: str, dims: int) -> torch.Size:
+    shape = shapes[name]
+    if len(shape) != dims or 0 in shape:
+        raise ValueError(
+            f"{name} has the shape {list(shape)}, but a VITS generator's has {dims} dimensions, none of them 0. The "
+            "file is damaged, or of another model."
+        )
+    return shape
+
+
+def count(names: Collection[str], pattern: str, first: int = 0, step: int = 1) -> int:
+    """
+    How many layers there are, by the numbers that `pattern` captures at the start of their names.
+
+    Args:
+        names (`Collection[str]`):
+            Names of tensors or modules.
+        pattern (`str`):
+            A regular expression; its group is the layer's number.
+        first, step (`int`, *optional*, defaults to 0 and 1):
+            The layers are numbered `first`, `first + step`, and so on.
+
+    Raises:
+        ValueError: if one is left out. So there are never more layers than names, whatever a file says.
+    """
+    matches = [match for name in names if (match := re.match(pattern, name))]
+    found = {match[1]: match[0] for match in matches}
+    for index in range(len(found)):
+        if str(first + step * index) not in found:
+            odd = max(found, key=lambda number: (len(number), number))
+            raise ValueError(
+                f"The file has {found[odd][:60]!r} but not number {first + step * index} of the same layers; it is "
+                "damaged, or of another model."
+            )
+    return len(found)

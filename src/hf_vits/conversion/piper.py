@@ -47,7 +47,26 @@ def convert(path: Path, config: Path | None = None) -> Converted:
     _check_convolutions(weights.convolutions, vits_config)
     dropped = [(prefix.replace(".", r"\."), "used in training only") for prefix in TRAINING_ONLY]
     state_dict, notes = to_ours(weights.tensors, dropped)
-    return Converted(vits_config, state_dict, _tokenizer(voice), weights.notes + notes + voice.notes)
+    notes = (*_recognised(vits_config, voice, state_dict), *notes, *voice.notes)
+    if weights.constants:
+        notes += (f"Left out, shapes and constants of the graph: {weights.constants} tensors.",)
+    return Converted(vits_config, state_dict, _tokenizer(voice), notes)
+
+
+def _recognised(config: VitsConfig, voice: PiperVoice, state_dict: dict[str, torch.Tensor]) -> tuple[str, str]:
+    """What kind of voice this is, and what it cannot do."""
+    speakers = "1 speaker" if config.num_speakers == 1 else f"{config.num_speakers} speakers"
+    front_end = "letters" if voice.phoneme_type == "text" else f"eSpeak's phonemes for {voice.espeak_voice}"
+    millions = sum(tensor.numel() for tensor in state_dict.values()) / 1e6
+    durations = "stochastic" if config.use_stochastic_duration_prediction else "plain"
+    return (
+        f"A Piper voice: {config.sampling_rate:,} Hz, {speakers}, {len(voice.symbols)} symbols ({front_end}), "
+        f"{millions:.3g} million parameters; text encoder of "
+        f"{config.num_hidden_layers} layers and {config.hidden_size} channels, {durations} duration predictor, "
+        f"{config.prior_encoder_num_flows} couplings, decoder of {config.upsample_initial_channel} channels with "
+        f"residual blocks of type {config.resblock_type}, {config.hop_length} samples per frame.",
+        "It can speak but not be trained as it is: an ONNX voice has no posterior encoder and no discriminator.",
+    )
 
 
 def _config(weights: OnnxWeights, voice: PiperVoice, path: Path) -> VitsConfig:
@@ -56,6 +75,7 @@ def _config(weights: OnnxWeights, voice: PiperVoice, path: Path) -> VitsConfig:
         **_strides_and_dilations(weights),
         leaky_relu_slope=_slope(weights, path),
         inference_only=True,
+        blank_id=voice.symbols[PAD],
         sampling_rate=voice.sampling_rate,
         speaker_names=voice.speaker_names,
         noise_scale=voice.noise_scale,
@@ -88,6 +108,12 @@ def _check_agreement(voice: PiperVoice, config: VitsConfig, path: Path) -> None:
 
 def _strides_and_dilations(weights: OnnxWeights) -> dict[str, list]:
     """What the graph's convolutions say about the decoder's and the flow's."""
+
+    def at(name: str) -> Convolution:
+        if name not in convolutions:
+            raise ValueError(f"The graph has no convolution {name}, though others like it; the .onnx file is damaged.")
+        return convolutions[name]
+
     convolutions = weights.convolutions
     stages = count(convolutions, r"dec\.ups\.(\d+)$")
     blocks = count(convolutions, r"dec\.resblocks\.(\d+)\.") // max(stages, 1)
@@ -97,10 +123,10 @@ def _strides_and_dilations(weights: OnnxWeights) -> dict[str, list]:
         layers = count(convolutions, first + r"\.(\d+)$")
         stem = first.replace("\\", "").removesuffix("1?")
         stem = stem if f"{stem}.0" in convolutions else stem + "1"
-        dilations.append([convolutions[f"{stem}.{layer}"].dilation for layer in range(layers)])
+        dilations.append([at(f"{stem}.{layer}").dilation for layer in range(layers)])
     second = convolutions.get("flow.flows.0.enc.in_layers.1")
     return {
-        "upsample_rates": [convolutions[f"dec.ups.{stage}"].stride for stage in range(stages)],
+        "upsample_rates": [at(f"dec.ups.{stage}").stride for stage in range(stages)],
         "resblock_dilation_sizes": dilations,
         "wavenet_dilation_rate": second.dilation if second else 1,
     }

@@ -13,6 +13,9 @@ PAD, BOS, EOS = "_", "^", "$"
 PHONEME_TYPES = ("espeak", "text")
 """Front ends whose symbols are single code points, which is what the tokenizer makes."""
 
+MOST_SPEAKERS = 100_000
+"""Far more than any voice has; a larger number is damage, not worth a list of names."""
+
 MOST = 2**31 - 1
 """The largest whole number that any field may be."""
 
@@ -49,12 +52,12 @@ def read_voice(file: Path) -> PiperVoice:
         )
     try:
         data = json.loads(file.read_bytes())
-    except ValueError as error:  # neither text nor JSON
+    except (ValueError, RecursionError) as error:  # neither text nor JSON, or nested without an end
         raise ValueError(f"{file} is not JSON ({error}); fetch it again.") from error
     fields = _Fields(file, data)
     phoneme_type = _phoneme_type(fields)
     symbols, notes = _symbols(fields)
-    speakers = fields.whole("num_speakers", 1, least=1)
+    speakers = fields.whole("num_speakers", 1, least=1, most=MOST_SPEAKERS)
     names, named = _speaker_names(fields, speakers)
     return PiperVoice(
         sampling_rate=fields.whole("audio.sample_rate", least=1),
@@ -96,10 +99,10 @@ class _Fields:
                 return default
         return value
 
-    def whole(self, path: str, default: Any = ..., least: int = 0) -> Any:
+    def whole(self, path: str, default: Any = ..., least: int = 0, most: int = MOST) -> Any:
         value = self.value(path, default)
-        if value is not default and not (_is_int(value) and least <= value <= MOST):
-            self.refuse(path, value, f"a whole number from {least} to {MOST}")
+        if value is not default and not (_is_int(value) and least <= value <= most):
+            self.refuse(path, value, f"a whole number from {least} to {most}")
         return value
 
     def number(self, path: str, default: float, positive: bool = False) -> float:

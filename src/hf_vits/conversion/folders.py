@@ -1,0 +1,104 @@
+"""Folders that are written whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+LAST = "config.json"
+"""The file without which a folder does not load; it goes in when all others are there."""
+
+
+@contextmanager
+def new_folder(directory: Path, overwrite: bool = False) -> Iterator[Path]:
+    """
+    A temporary folder to write files to, which become `directory` when the context ends without an error.
+
+    Args:
+        directory (`Path`):
+            The folder to make; its parents are made as well. One that exists and is empty keeps its owner, mode and
+            place: it may be a mount point, or where a shell stands.
+        overwrite (`bool`, *optional*, defaults to `False`):
+            Whether a folder that is not empty may be replaced, with everything in it.
+
+    Raises:
+        FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
+    """
+    _refuse_existing(directory, overwrite)
+    filled = directory.is_dir() and not any(directory.iterdir())
+    parent = directory if filled else directory.parent  # where renaming stays within one file system
+    parent.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=parent))
+    try:
+        yield staged
+        _share(staged)
+        if filled:
+            _fill(staged, directory)
+        else:
+            _put_in_place(staged, directory, overwrite)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _refuse_existing(directory: Path, overwrite: bool) -> None:
+    if directory.exists() and not directory.is_dir():
+        raise FileExistsError(f"{directory} is a file; give the name of a folder to make.")
+    if directory.is_dir() and any(directory.iterdir()) and not overwrite:
+        raise FileExistsError(
+            f"{directory} exists and is not empty. Choose another folder, or pass `overwrite=True` (`--overwrite`) to "
+            "replace it with everything in it."
+        )
+
+
+def _fill(staged: Path, directory: Path) -> None:
+    """Moves the files one by one; takes those back that were moved if one cannot be."""
+    files, moved = sorted(staged.iterdir(), key=lambda file: (file.name == LAST, file.name)), []
+    if any((directory / file.name).exists() for file in files):
+        raise FileExistsError(_made_meanwhile(directory))
+    try:
+        for file in files:
+            os.rename(file, directory / file.name)
+            moved.append(directory / file.name)
+    except BaseException:
+        for file in reversed(moved):
+            with suppress(OSError):
+                file.unlink()
+        raise
+
+
+def _put_in_place(staged: Path, directory: Path, overwrite: bool) -> None:
+    """Renames staged to directory; what was there is removed after, and comes back if the renaming fails."""
+    former = None
+    if directory.is_dir() and overwrite:
+        former = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".former", dir=directory.parent))
+        try:
+            os.rename(directory, former / directory.name)
+        except OSError:
+            former.rmdir()
+            raise
+    try:
+        os.rename(staged, directory)
+    except OSError as error:
+        if former is not None:
+            os.rename(former / directory.name, directory)
+            former.rmdir()
+        if directory.exists():
+            raise FileExistsError(_made_meanwhile(directory)) from error
+        raise
+    if former is not None:
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def _made_meanwhile(directory: Path) -> str:
+    return f"{directory} was made by another process meanwhile; it was left as it is."
+
+
+def _share(folder: Path) -> None:
+    """The usual permissions: temporary folders, and safetensors' files, are made for their owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    folder.chmod(0o777 & ~mask)
+    for file in folder.iterdir():
+        file.chmod(0o666 & ~mask)
