@@ -7,33 +7,26 @@ from dataclasses import fields
 from transformers import BatchEncoding, PreTrainedTokenizer
 from transformers.utils import to_py_obj
 
+from hf_vits.text import vocabulary
 from hf_vits.text.front_end import FrontEnd, StockFrontEnd
-from hf_vits.text.layout import framed, framed_spans, masked, unframed
-from hf_vits.text.report import check_text, is_batch, listed, nothing_left
+from hf_vits.text.layout import framed as in_frame
+from hf_vits.text.layout import framed_spans, masked, unframed
+from hf_vits.text.report import check_added, check_text, is_batch, listed, nothing_left, of_item
+from hf_vits.text.tokenizer_parts import Batches, Files
 from hf_vits.text.tracked import Span, TrackedText
-from hf_vits.text.vocabulary import check_symbols, clear_of_symbols, read_vocabulary, update_config
 
 logger = logging.getLogger(__name__)
 
-PADDING_OPTIONS = frozenset(["max_length", "pad_to_multiple_of", "padding_side", "return_attention_mask"])
-# Fields beyond upstream's, written to tokenizer_config.json where they differ from these defaults.
-EXTENSIONS = {
-    "blank_token": None,
-    "phoneme_language": None,
-    "phoneme_style": "vits",
-    "unicode_form": None,
-    "cleaner": None,
-    "upstream_compatible": False,
-}
+UPSTREAMS = ("language", "add_blank", "normalize", "phonemize", "is_uroman")
 
 
-class VitsTokenizer(PreTrainedTokenizer):
+class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
     """
     Turns text into the ids a VITS voice was trained on, with a blank between all symbols.
 
     The files are those of `transformers.VitsTokenizer` and each loads the other's. The ids are those of the front end
     the voice was trained with (original VITS, MMS, Coqui, Piper); `upstream_compatible=True` gives transformers' own.
-    The sequence is `[bos] blank s1 blank s2 ... sn blank [eos]`.
+    The sequence is `[bos] blank s1 blank s2 ... sn blank [eos]`. Special tokens added later are names and change no id.
 
     Args:
         vocab_file (`str`):
@@ -48,7 +41,7 @@ class VitsTokenizer(PreTrainedTokenizer):
         add_blank (`bool`, *optional*, defaults to `True`):
             Whether to put the blank around and between all symbols.
         normalize (`bool`, *optional*, defaults to `True`):
-            Whether to lower-case the text.
+            Whether to lower-case the text and, without phonemes, to leave out white space at its ends.
         phonemize (`bool`, *optional*, defaults to `True`):
             Whether to turn the text into phonemes with espeak-ng. What stands in `[[ ]]` is taken as phonemes.
         is_uroman (`bool`, *optional*, defaults to `False`):
@@ -70,6 +63,9 @@ class VitsTokenizer(PreTrainedTokenizer):
             given, `"english"` for normalised English voices with phonemes in the style `"vits"`.
         upstream_compatible (`bool`, *optional*, defaults to `False`):
             Whether to give the ids of `transformers.VitsTokenizer`, bit for bit, where they differ.
+        framed (`bool`, *optional*, defaults to `True`):
+            Whether `bos_token` and `eos_token` stand around every sequence. In files of transformers' own tokenizer,
+            which puts them nowhere, they do not.
 
     Example:
 
@@ -102,36 +98,35 @@ class VitsTokenizer(PreTrainedTokenizer):
         unicode_form: str | None = None,
         cleaner: str | None = None,
         upstream_compatible: bool = False,
+        framed: bool = True,
         **kwargs,
     ):
         """Reads the vocabulary; raises ValueError for options that do not exist or symbols that are not in it."""
         named = kwargs.pop("model_specific_special_tokens", None) or {}  # where `from_pretrained` puts it
-        blank_token = named.pop("blank_token", blank_token)
-        self.encoder = read_vocabulary(vocab_file)
-        self.decoder = {index: symbol for symbol, index in self.encoder.items()}
+        self.blank_token = blank_token = named.pop("blank_token", blank_token)
         self.language, self.add_blank, self.normalize = language, add_blank, normalize
-        self.phonemize, self.is_uroman, self.blank_token = phonemize, is_uroman, blank_token
-        self.phoneme_language, self.phoneme_style, self.unicode_form = phoneme_language, phoneme_style, unicode_form
-        self.cleaner, self.upstream_compatible = cleaner, upstream_compatible
-        self._known = frozenset(symbol for symbol in self.encoder if len(symbol) == 1)
+        self.phonemize, self.is_uroman, self.phoneme_language = phonemize, is_uroman, phoneme_language
+        self.phoneme_style, self.unicode_form, self.cleaner = phoneme_style, unicode_form, cleaner
+        self.upstream_compatible, self.framed = upstream_compatible, framed
         self._front_end(normalize)  # refuses wrong values here and not at the first sentence
         frame = {"bos_token": bos_token, "eos_token": eos_token}
-        check_symbols(self.encoder, **frame, blank_token=blank_token)
+        self._has_frame = framed and not upstream_compatible and any(frame.values())
+        self._read_vocabulary(vocab_file, frame)
         if not upstream_compatible:
             added = kwargs.pop("added_tokens_decoder", {})
-            kwargs["added_tokens_decoder"] = clear_of_symbols(self.encoder, added, unk_token, pad_token)
-        super().__init__(
-            pad_token=pad_token,
-            unk_token=unk_token,
-            language=language,
-            add_blank=add_blank,
-            normalize=normalize,
-            phonemize=phonemize,
-            is_uroman=is_uroman,
-            special_tokens_pattern="none",
-            **{name: token for name, token in {**frame, "model_specific_special_tokens": named}.items() if token},
-            **kwargs,
-        )
+            kwargs["added_tokens_decoder"] = vocabulary.clear_of_symbols(self.encoder, added, unk_token, pad_token)
+        declared = {**frame, "model_specific_special_tokens": named}
+        kwargs |= {name: getattr(self, name) for name in UPSTREAMS}
+        kwargs |= {name: token for name, token in declared.items() if token}
+        super().__init__(pad_token=pad_token, unk_token=unk_token, special_tokens_pattern="none", **kwargs)
+
+    def _read_vocabulary(self, path: str, frame: dict) -> None:
+        self.encoder = vocabulary.read(path)
+        self.decoder = {index: symbol for symbol, index in self.encoder.items()}
+        self._known = frozenset(symbol for symbol in self.encoder if len(symbol) == 1)
+        vocabulary.check_symbols(self.encoder, **(frame if self._has_frame else {}), blank_token=self.blank_token)
+        if self.add_blank and self.blank_token is None and 0 not in self.decoder and not self.upstream_compatible:
+            raise ValueError(f"{path} gives no symbol the id 0, which is the blank's. Name it with `blank_token`.")
 
     @property
     def vocab_size(self) -> int:
@@ -140,7 +135,16 @@ class VitsTokenizer(PreTrainedTokenizer):
 
     def get_vocab(self) -> dict[str, int]:
         """The id of every symbol, added tokens included."""
+        if self.upstream_compatible:  # upstream counts, over gaps too, and takes an added token before a symbol
+            counted = range(self.vocab_size)
+            return {self.convert_ids_to_tokens(index): index for index in counted} | self.added_tokens_encoder
         return {**self.encoder, **self.added_tokens_encoder}
+
+    def add_tokens(self, new_tokens, special_tokens: bool = False) -> int:
+        """Names special tokens. Raises ValueError for others: a voice has no sound for a symbol not trained on."""
+        if not self.upstream_compatible:
+            check_added(self.encoder, new_tokens, special_tokens)
+        return super().add_tokens(new_tokens, special_tokens)
 
     @property
     def blank_id(self) -> int:
@@ -192,11 +196,18 @@ class VitsTokenizer(PreTrainedTokenizer):
         symbols, dropped = self._symbols(text, track, self.normalize if normalize is None else normalize)
         if not symbols.text:
             raise nothing_left(text, dropped, self._known)
-        bos, eos = (str(token) if frame and token else None for token in (self.bos_token, self.eos_token))
+        bos, eos = self._frame() if frame else (None, None)
         ids = [self.encoder[symbol] for symbol in symbols.text]
-        ids = framed(ids, self.blank_id if self.add_blank else None, self.encoder.get(bos), self.encoder.get(eos))
-        spans = framed_spans(symbols.spans, self.add_blank, bos, eos) if track else None
+        ids = in_frame(ids, self.blank_id if self.add_blank else None, bos, eos)
+        spans = framed_spans(symbols.spans, self.add_blank, bos is not None, eos is not None) if track else None
         return ids, spans, dropped
+
+    def _frame(self) -> tuple[int | None, int | None]:
+        """Ids of what stands before and after a sequence."""
+        if not self._has_frame:
+            return None, None
+        vocabulary.check_symbols(self.encoder, bos_token=self.bos_token, eos_token=self.eos_token)  # may have changed
+        return tuple(None if token is None else self.encoder[token] for token in (self.bos_token, self.eos_token))
 
     def _encode_plus(self, text, text_pair=None, return_offsets_mapping=False, **kwargs) -> BatchEncoding:
         if self.upstream_compatible:
@@ -205,53 +216,44 @@ class VitsTokenizer(PreTrainedTokenizer):
             return super()._encode_plus(text, text_pair, **kwargs)
         batched = is_batch(text, text_pair, kwargs.get("is_split_into_words", False))
         dropped, encodings = Counter(), []
-        for item in text if batched else [text]:
-            ids, spans, missing = self._ids(
-                item, return_offsets_mapping, kwargs.get("normalize"), kwargs.get("add_special_tokens", True)
-            )
+        frame = kwargs.get("add_special_tokens", True)
+        for i, item in enumerate(text if batched else [text]):
+            with of_item(i if batched else None):
+                ids, spans, missing = self._ids(item, return_offsets_mapping, kwargs.get("normalize"), frame)
             dropped += missing
             encodings.append(self._truncated(ids, spans, **kwargs))
         if dropped:
             logger.warning(f"The voice does not know everything in the text: {listed(dropped)}.")
         return self._padded(encodings, batched, **kwargs)
 
-    def _truncated(self, ids: list[int], spans: list[Span] | None, **kwargs) -> dict:
-        later = {"padding": False, "return_attention_mask": False, "return_tensors": None, "pad_to_multiple_of": None}
-        options = {**kwargs, **later, "truncation": kwargs.get("truncation_strategy", False)}
-        encoding = dict(self.prepare_for_model(ids, **options))
-        if spans is not None:
-            kept = len(encoding["input_ids"])
-            encoding["offset_mapping"] = spans[:kept] if self.truncation_side == "right" else spans[-kept:]
-        overflow = ("overflowing_tokens", "num_truncated_tokens") if kwargs.get("return_tensors") else ()  # ragged
-        return {name: value for name, value in encoding.items() if name not in overflow}
-
-    def _padded(self, encodings: list[dict], batched: bool, padding_strategy=False, **kwargs) -> BatchEncoding:
-        options = {name: kwargs[name] for name in PADDING_OPTIONS & kwargs.keys()}
-        padded = self.pad(encodings if batched else encodings[0], padding=padding_strategy, **options)
-        return BatchEncoding(dict(padded), tensor_type=kwargs.get("return_tensors"), prepend_batch_axis=not batched)
-
-    def _pad(self, encoded_inputs, **kwargs) -> dict:
-        padded = super()._pad(encoded_inputs, **kwargs)
-        spans = padded.get("offset_mapping")
-        if spans is not None and (missing := len(padded["input_ids"]) - len(spans)):
-            side = kwargs.get("padding_side") or self.padding_side
-            end, start = (spans[-1][1],) * 2, (spans[0][0],) * 2
-            padded["offset_mapping"] = [*spans, *[end] * missing] if side == "right" else [*[start] * missing, *spans]
-        return padded
-
     def prepare_for_tokenization(self, text: str, is_split_into_words: bool = False, normalize=None, **kwargs):
-        """Upstream's preparation of a text; used with `upstream_compatible=True` only."""
+        """Upstream's preparation of a text. Raises ValueError without `upstream_compatible=True`."""
+        if not self.upstream_compatible:
+            raise ValueError(
+                "`prepare_for_tokenization` exists with `upstream_compatible=True` only; call the tokenizer itself, "
+                "or `tokenize(text)` for the symbols."
+            )
         front_end = self._front_end(self.normalize if normalize is None else normalize)
-        return StockFrontEnd(front_end, self.get_vocab()).symbols(text), kwargs
+        return StockFrontEnd(front_end, self.get_vocab(), self.encoder).symbols(text), kwargs
 
     def _tokenize(self, text: str, **kwargs) -> list[str]:
-        return framed(list(text), self.decoder.get(0), None, None) if self.add_blank else list(text)
+        tokens = list(text)
+        if self.add_blank:  # where no symbol has the id 0, upstream's blank is None, which is the id of `<unk>`
+            tokens = [self.decoder.get(0)] * (2 * len(tokens) + 1)
+            tokens[1::2] = text
+        return tokens
 
     def _convert_token_to_id(self, token: str) -> int | None:
         return self.encoder.get(token, self._added_tokens_encoder.get(self.unk_token))
 
     def _convert_id_to_token(self, index: int) -> str | None:
         return self.decoder.get(index)
+
+    def convert_tokens_to_string(self, tokens: list[str]) -> str:
+        """The text that symbols with blanks and frame, as `tokenize` gives them, stand for."""
+        if self.upstream_compatible:
+            return "".join(tokens[1::2] if self.add_blank and len(tokens) > 1 else tokens)
+        return self._decode(self.convert_tokens_to_ids(tokens))
 
     def decode(self, token_ids, skip_special_tokens: bool = False, attention_mask=None, **kwargs):
         """
@@ -277,22 +279,11 @@ class VitsTokenizer(PreTrainedTokenizer):
     def _decode(self, token_ids, skip_special_tokens=False, unpadded=False, **kwargs) -> str:
         ids = [token_ids] if isinstance(token_ids, int) else list(token_ids)
         if self.upstream_compatible:
-            tokens = self.convert_ids_to_tokens(ids, skip_special_tokens=skip_special_tokens)
-            return "".join(tokens[1::2] if self.add_blank and len(tokens) > 1 else tokens)
+            return self.convert_tokens_to_string(self.convert_ids_to_tokens(ids, skip_special_tokens))
         pad = None if unpadded else self.pad_token_id
         blank = self.blank_id if self.add_blank else None
-        symbols = unframed(ids, blank, self.bos_token_id, self.eos_token_id, pad, str(self.pad_token).isalpha())
+        symbols = unframed(ids, blank, *self._frame(), pad, str(self.pad_token).isalpha())
         return "".join(self.decoder.get(index, "") for index in symbols)
-
-    def _save_pretrained(self, save_directory, file_names, **kwargs) -> tuple[str, ...]:
-        class_name = "VitsTokenizer" if self._in_upstreams_layout() else "HfVitsTokenizer"
-        update_config(file_names[0], class_name, {name: getattr(self, name) for name in EXTENSIONS}, EXTENSIONS)
-        return super()._save_pretrained(save_directory, file_names, **kwargs)
-
-    def _in_upstreams_layout(self) -> bool:
-        """Whether transformers' own tokenizer can express what this one declares."""
-        spoken = self.phonemize and (self.phoneme_style != "vits" or self.phoneme_language not in (None, "en-us"))
-        return self.blank_id == 0 and not (self.bos_token or self.eos_token or self.unicode_form or spoken)
 
 
 class HfVitsTokenizer(VitsTokenizer):

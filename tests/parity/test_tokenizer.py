@@ -58,6 +58,15 @@ ALPHABETS = {
         "你好世界三百五十爱中国 ABCxyz，。! Приветéß\n\t",
     ),
 }
+# Those of which only the compatible mode is the same: transformers gives ids that no model has a row for.
+ODD_ALPHABETS = {
+    "pad outside": (numbered("ab "), "_", {}, "aabb _<unk>"),
+    "unk outside": (numbered("ab "), "a", {"unk_token": "?"}, "aabb ?<unk>"),
+    "gaps": ({"a": 10, "b": 20, " ": 30, "_": 0}, "_", {}, "aabbAB _?<unk>"),
+    "a gap at the end": ({"_": 0, "a": 1, "b": 3, " ": 2, "c": 5}, "<pad>", {}, "aabbc _<pad>"),
+    "no id 0": ({"a": 1, "b": 2, " ": 3, "_": 4}, "_", {}, "aabb _?"),
+    "two with one id": ({"_": 0, "a": 1, "b": 1, " ": 2}, "_", {}, "aabb _?"),
+}
 STRINGS = 1000
 
 
@@ -143,6 +152,25 @@ def test_ids_equal_those_of_transformers_in_compatible_mode(name, vocab_file, sh
     assert [ours(text)["input_ids"] for text in texts] == [stock(text)["input_ids"] for text in texts]
 
 
+@pytest.mark.parametrize("add_blank", [True, False])
+@pytest.mark.parametrize("name", ODD_ALPHABETS)
+def test_odd_vocabularies_are_read_as_by_transformers_in_compatible_mode(name, add_blank, vocab_file):
+    vocabulary, pad, options, characters = ODD_ALPHABETS[name]
+    options = {"pad_token": pad, "phonemize": False, "add_blank": add_blank, **options}
+    ours = VitsTokenizer(vocab_file(vocabulary), upstream_compatible=True, **options)
+    stock = transformers.VitsTokenizer(vocab_file(vocabulary), **options)
+    for tokenizer in (ours, stock):
+        tokenizer.add_tokens(["é"])
+    assert (ours.get_vocab(), len(ours)) == (stock.get_vocab(), len(stock))
+    assert (ours.unk_token_id, ours.pad_token_id) == (stock.unk_token_id, stock.pad_token_id)
+    for text in drawn(characters + "é", seed=6, count=200):
+        ids, tokens = stock(text)["input_ids"], stock.tokenize(text)
+        assert (ours(text)["input_ids"], ours.tokenize(text)) == (ids, tokens)
+        assert ours.decode(ids) == stock.decode(ids)
+        if None not in tokens:
+            assert ours.convert_tokens_to_string(tokens) == stock.convert_tokens_to_string(tokens)
+
+
 @pytest.mark.parametrize("name", ALPHABETS)
 def test_ids_follow_the_original_mms_rules(name, vocab_file, shared_uroman):
     vocabulary, pad, options, characters = ALPHABETS[name]
@@ -200,7 +228,7 @@ def test_english_phoneme_ids_follow_the_original_vits_rules(vocab_file, phonemiz
             strip=True,
             preserve_punctuation=True,
             with_stress=True,
-            punctuation_marks=';:,.!?¡¿—…"«»“”',
+            punctuation_marks=';:,.!?¡¿—…"«»“”',  # of the original symbols; phonemizer's own add brackets
         )
 
     for text in sentences(seed=4):

@@ -30,3 +30,15 @@ def test_a_long_phrase_is_paired_word_by_word():
     groups = pair(expected, spoken)
     assert groups[39:42] == [(39, 40, 39, 40), (40, 42, 40, 41), (42, 43, 41, 42)]
     assert groups[-1] == (89, 90, 88, 89)
+
+
+def test_long_numbers_are_paired_however_far_they_are_from_the_expected_place():
+    number = " ".join(f"{a}{b}n" for a in "ptkb" for b in "aeiou")
+    expected = ["ɒv", "ðə"] * 20 + [number] * 3
+    groups = pair(expected, ["ɒvðə"] * 20 + number.split() * 3)
+    assert groups[:2] == [(0, 2, 0, 1), (2, 4, 1, 2)]
+    assert groups[20:] == [(40, 41, 20, 40), (41, 42, 40, 60), (42, 43, 60, 80)]
+
+
+def test_a_sign_read_by_another_name_is_believed_next_to_what_sounds_alike():
+    assert pair(["mɛn", "maɪnəs faɪv"], ["mɛn", "dæʃ", "faɪv"]) == [(0, 1, 0, 1), (1, 2, 1, 3)]

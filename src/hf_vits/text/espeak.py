@@ -7,13 +7,20 @@ import functools
 import os
 import re
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _IPA = 2  # phoneme mode of espeak_TextToPhonemes
 _UTF8 = 1
 _RETRIEVAL = 1  # audio output mode of espeak_Initialize that opens no sound device
 _DO_NOT_EXIT = 0x8000  # else espeak ends the process when its data is missing
-_DOTTED_RUN = re.compile(r"(?:\w\.){32}")  # espeak 1.52 writes past its buffer in an abbreviation of 100 letters
+# espeak 1.52 writes past its buffer in a row of some 190 single letters with full stops ("p.m. p.m. ..."), whatever
+# other marks and white space stand between them. One word of two letters ends the row.
+_DOTTED_RUN = re.compile(r"(?:(?<![^\W_])[^\W_](?:[^\w.]|_)*\.[\W_]*){32}")
+# Its Vietnamese voices read past theirs at a grave accent without a word, and at a hyphen between a mark and a word.
+_UNSAFE_IN_VIETNAMESE = re.compile(r"`|(?<=[^\w\s]|_)-")
+_VARIABLE = "PHONEMIZER_ESPEAK_LIBRARY"
+_NAME = re.compile(r"[A-Za-z0-9_+-]+")  # of a voice; espeak opens it as a file, so no path may pass
 _LANGUAGE_SWITCH = re.compile(r"\([a-z0-9-]+\)")
 
 # ISO 639-3 codes, as MMS and upstream write them, to espeak's names; espeak's own names pass as they are.
@@ -34,7 +41,10 @@ _ISO = {
     "vie": "vi",
 }
 # fmt: on
+_NOTHING = ctypes.create_string_buffer(b"")
 _LOCK = threading.RLock()  # the library keeps its state in globals
+if hasattr(os, "register_at_fork"):  # a child forked while another thread speaks must not wait for that thread for ever
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,8 @@ def clauses(text: str, voice: str) -> list[Clause]:
         ImportError: no espeak-ng library was found.
         ValueError: espeak-ng has no such voice.
     """
+    if voice.lower().startswith("vi"):
+        text = _UNSAFE_IN_VIETNAMESE.sub(" ", text)
     cuts = [0, *(run.end() for run in _DOTTED_RUN.finditer(text)), len(text)]
     found = []
     with _LOCK:
@@ -83,6 +95,8 @@ def _read(library: ctypes.CDLL, text: str, offset: int) -> list[Clause]:
             end = len(text)
         found.append(Clause(offset + start, offset + end, " ".join(_LANGUAGE_SWITCH.sub("", phonemes).split())))
         start = end
+    # Else the second full stop of a text that ends with two is spoken at the beginning of the next text.
+    library.espeak_TextToPhonemes(ctypes.byref(ctypes.c_void_p(ctypes.addressof(_NOTHING))), _UTF8, _IPA)
     return found
 
 
@@ -117,7 +131,7 @@ def library_paths() -> tuple[str, str | None]:
     Raises:
         ImportError: none of them exists.
     """
-    if path := os.environ.get("PHONEMIZER_ESPEAK_LIBRARY"):
+    if path := os.environ.get(_VARIABLE):
         return path, os.environ.get("PHONEMIZER_ESPEAK_DATA_PATH")
     try:
         import espeakng_loader
@@ -146,24 +160,41 @@ class _State:
 @functools.cache
 def _library() -> ctypes.CDLL:
     path, data = library_paths()
-    library = ctypes.CDLL(path)
-    if library.espeak_Initialize(_RETRIEVAL, 0, data.encode() if data else None, _DO_NOT_EXIT) <= 0:
+    try:
+        library = ctypes.CDLL(path)
+        speaks = library.espeak_Initialize(_RETRIEVAL, 0, data.encode() if data else None, _DO_NOT_EXIT) > 0
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int]
+    except (OSError, AttributeError) as error:  # no library, or none of espeak-ng
+        chosen = _VARIABLE in os.environ
+        cure = f"Set {_VARIABLE} to espeak-ng's shared library, or unset it" if chosen else "Install it again"
+        raise ImportError(f"{path} cannot be used as the library of espeak-ng ({error}). {cure}.") from error
+    if not speaks:
         raise ImportError(f"espeak-ng ({path}) could not read its data folder {data}. Install it again.")
-    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-    library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int]
     return library
 
 
 def _with_voice(voice: str) -> ctypes.CDLL:
     library = _library()
     if _State.voice != voice:
-        identifier = _identifiers().get(voice)
-        if identifier is None or library.espeak_SetVoiceByName(identifier) != 0:
-            near = difflib.get_close_matches(voice, voices(), n=5, cutoff=0.4)
-            near = near or [name for name in voices() if name[:1] == voice[:1]]
+        _State.voice = None  # whatever a refused name leaves behind
+        if not any(library.espeak_SetVoiceByName(name) == 0 for name in _names(voice)):
+            near = difflib.get_close_matches(voice.lower(), voices(), n=5, cutoff=0.4)
+            near = near or [name for name in voices() if name[:1] == voice[:1].lower()]
             raise ValueError(
                 f"espeak-ng has no voice {voice!r}; the nearest are {near}. Set `phoneme_language` to one of "
                 "`hf_vits.text.espeak.voices()`."
             )
         _State.voice = voice
     return library
+
+
+def _names(voice: str) -> Iterator[bytes]:
+    """What espeak may call a voice: its language's file, its own name ("en-us+f3"), or an ISO code's voice."""
+    identifiers = _identifiers()
+    if voice in identifiers:
+        yield identifiers[voice]
+    elif _NAME.fullmatch(voice):
+        yield voice.encode()
+        if (iso := voice_for(voice)) in identifiers:
+            yield identifiers[iso]

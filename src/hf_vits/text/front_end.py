@@ -20,7 +20,7 @@ class FrontEnd:
 
     Args:
         language: ISO 639-3 code of the voice, or None for English.
-        normalize: lower-case the text.
+        normalize: lower-case the text; the white space at the ends of one without phonemes is left to the caller.
         phonemize: turn the text into phonemes with espeak-ng.
         is_uroman: romanise the text first.
         phoneme_language: espeak voice; None takes `language`'s.
@@ -71,7 +71,7 @@ class FrontEnd:
 
     def _spelled(self, text: TrackedText) -> TrackedText:
         cleaner = self.cleaner
-        if cleaner is None and self.normalize and self.phoneme_style == "vits" and self.voice.startswith("en"):
+        if cleaner is None and self.normalize and self.phoneme_style == "vits" and self.voice.lower().startswith("en"):
             cleaner = "english"
         if cleaner == "english":
             return normalize.english(text)
@@ -91,10 +91,10 @@ def _raw_blocks(text: TrackedText) -> Iterable[tuple[bool, TrackedText]]:
 class StockFrontEnd:
     """The front end of transformers' own `VitsTokenizer`, with its order of steps, for `upstream_compatible`."""
 
-    def __init__(self, front_end: FrontEnd, entries: Iterable[str]):
-        """The options, and every entry of the vocabulary in order, added tokens included."""
+    def __init__(self, front_end: FrontEnd, entries: Iterable[str], symbols: Iterable[str]):
+        """The options, every entry of the vocabulary in order, added tokens included, and the file's symbols alone."""
         self.front_end = front_end
-        self.known = frozenset(entries)
+        self.known = frozenset(symbols)
         # Anything spelled as in the vocabulary, a whole "<unk>" too, keeps its case; the rest is lower-cased.
         self._kept = re.compile("|".join(map(re.escape, filter(None, entries))) or r"(?!)")
 

@@ -18,11 +18,16 @@ def framed(symbols: list, blank: Any | None, bos: Any | None, eos: Any | None) -
 
 
 def framed_spans(spans: list[Span], blanks: bool, bos: bool, eos: bool) -> list[Span]:
-    """Spans laid out as by `framed`: blanks and frame are empty, at the start of what follows or the end of all."""
-    end = (spans[-1][1], spans[-1][1])
-    out = [(spans[0][0], spans[0][0])] if bos else []
+    """Spans laid out as by `framed`; starts and ends never run backwards.
+
+    Blanks and frame are empty, at the start of what follows or the end of all. A blank within a span, such as that of
+    a word, has that span.
+    """
+    start, end = (spans[0][0], spans[0][0]), (spans[-1][1], spans[-1][1])
+    out, before = [start] if bos else [], start
     for span in spans:
-        out += [(span[0], span[0]), span] if blanks else [span]
+        out += [(span[0], max(before[1], span[0])), span] if blanks else [span]
+        before = span
     return out + [end] * (bool(blanks) + bool(eos))
 
 

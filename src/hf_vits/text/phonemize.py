@@ -13,21 +13,35 @@ from hf_vits.text.normalize import collapse_white_space
 from hf_vits.text.tracked import Span, TrackedText
 
 STYLES = ("vits", "piper")
+# The marks that the original VITS voices have symbols for. phonemizer takes brackets for marks too, if it is not told
+# otherwise; these voices have no symbol for them, so that brackets would only cut their phrases.
 VITS_MARKS = ';:,.!?¡¿—…"«»“”'
 _MARKS = re.compile(rf"[{re.escape(VITS_MARKS)}][\s{re.escape(VITS_MARKS)}]*")
 _LINE = re.compile(r"[^\n]+")
 RAW_BLOCK = re.compile(r"\[\[([^\[\]]*)\]\]")
-_SILENT = VITS_MARKS + "'‘’()[]{}<>-–"
+_SILENT = VITS_MARKS + "'‘’()[]{}<>-–，、；：．｡।॥،؛؟۔。！？「」『』·՝։፣።"
 _WORD = re.compile(r"\S+")
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _ELLIPSIS = re.compile(r"\.\s?\.|…")
-_CLAUSE_MARK = re.compile(r"[.,:;!?]")
+# What piper-tts 1.8.0 writes for each mark at which espeak ends a clause. The marks without one end a sentence.
+_ENDINGS = {
+    ", ": ",،՝፣᠂",
+    "; ": ";؛፤\u0387–—",
+    ": ": ":፥፦",
+    ". ": ".۔።᠃｡",
+    "? ": "?؟፧\u037e",
+    "! ": "!",
+    " ": "。！？．।॥։෴།༎჻፨",
+}
+_ENDING = {mark: ending for ending, marks in _ENDINGS.items() for mark in marks}
+_CLAUSE_MARK = re.compile(f"[{re.escape(''.join(_ENDING))}]")
 
 
 def phonemize(text: TrackedText, voice: str, style: str = "vits") -> TrackedText:
     """The phonemes of a text; what stands in `[[ ]]` is taken as phonemes already.
 
-    Each phoneme spans the word it speaks, or the whole phrase where espeak's words cannot be told apart.
+    Each phoneme spans the word it speaks, or the whole clause where espeak's words cannot be told apart. Languages
+    written without spaces, such as Chinese, Japanese and Thai, have clauses only.
 
     Raises:
         ImportError: espeak-ng is not installed.
@@ -111,14 +125,16 @@ def _piper(text: TrackedText, voice: str) -> TrackedText:
     """Clauses are spoken, each with the one mark that ended it; sentences are separated by a space."""
     track, pieces = text.spans is not None, []
     for clause in espeak.clauses(text.text, voice):
+        if not clause.phonemes:  # marks alone; what ended the clause before stands already
+            continue
         spoken = _spoken(text, clause, voice)
         ending, at = _clause_ending(text.text[clause.start : clause.end])
-        place = clause.start + at
-        if track and ending and spoken.spans:  # a symbol after the mark may have been spoken
-            last = spoken.spans[-1][1]
-            span = (max(last, text.spans[place][0]), max(last, text.spans[place][1]))
-        else:
-            span = text.spans[place] if track and ending else (0, 0)
+        span = (0, 0)
+        if track and ending:
+            place = clause.start + at
+            last = spoken.spans[-1][1] if spoken.spans else 0  # a symbol after the mark may have been spoken
+            start, end = text.span(place, min(place + 1, clause.end))
+            span = (max(last, start), max(last, end))
         pieces += [spoken, TrackedText(ending, [span] * len(ending) if track else None)]
     whole = TrackedText.join(pieces, track)
     # Piper calls the voice once per sentence, so no space follows the last one; after a comma there is one.
@@ -134,9 +150,11 @@ def _clause_ending(clause: str) -> tuple[str, int]:
     if paragraph := _PARAGRAPH.search(clause, tail):
         return " ", paragraph.start()
     mark, ellipsis = _CLAUSE_MARK.search(clause, tail), _ELLIPSIS.search(clause, tail)
-    if mark is None or (ellipsis and ellipsis.start() <= mark.start()):
-        return "", len(clause)
-    return mark[0] + " ", mark.start()
+    if ellipsis and (mark is None or ellipsis.start() <= mark.start()):
+        return "", len(clause)  # as Piper does, what follows is not even separated
+    if mark is None:
+        return " ", len(clause)  # espeak ran out of room
+    return _ENDING[mark[0]], mark.start()
 
 
 def _spoken(text: TrackedText, clause: espeak.Clause, voice: str) -> TrackedText:
@@ -157,13 +175,15 @@ def _spoken(text: TrackedText, clause: espeak.Clause, voice: str) -> TrackedText
 def _word_spans(text: TrackedText, clause: espeak.Clause, spoken: list[str], voice: str) -> list[Span]:
     """The original span of each spoken word; of the whole clause when the words cannot be told apart."""
     words = list(_WORD.finditer(text.text, clause.start, clause.end))
-    groups = word_alignment.pair([_alone(word[0], voice) for word in words], spoken)
+    alone = [_alone(word[0], voice) for word in words]
+    groups = word_alignment.pair(alone, spoken)
     if groups is None:
         first, last = (words[0].start(), words[-1].end()) if words else (clause.start, clause.end)
         return [text.span(first, last)] * len(spoken)
     spans = []
     for first, last, spoken_first, spoken_last in groups:
-        written = text.span(_trimmed(words[first])[0], _trimmed(words[last - 1])[1])
+        audible = [i for i in range(first, last) if alone[i]] or [first, last - 1]  # "c'est ?" is "c'est"
+        written = text.span(_trimmed(words[audible[0]])[0], _trimmed(words[audible[-1]])[1])
         spans += [written] * (spoken_last - spoken_first)
     return spans
 

@@ -1,12 +1,15 @@
 """Romanisation with uroman, for the MMS voices trained on it."""
 
 import functools
+import os
 import threading
 
 from hf_vits.text.normalize import collapse_white_space
 from hf_vits.text.tracked import TrackedText
 
-_LOCK = threading.Lock()
+_LOCK = threading.RLock()
+if hasattr(os, "register_at_fork"):  # a child forked while another thread romanises must not wait for it for ever
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 
 
 def romanize(text: TrackedText) -> TrackedText:

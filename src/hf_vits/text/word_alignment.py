@@ -6,7 +6,7 @@ from math import inf
 
 Group = tuple[int, int, int, int]  # words first to last, spoken words first to last; ends excluded
 _MOST_JOINED = 4  # written words that espeak speaks as one
-_BAND = 8  # spoken words by which a pairing may stray from the expected place
+_BAND = 8  # spoken words by which a pairing may stray from the expected place, and as many as the longest word has
 _MOST_DIFFERENT = 0.5  # distance per phoneme above which a pairing is not believed
 _VOWELS = frozenset("aeiouyæɐɑɒɔəɚɛɜɝɪɨʉʊʌøœɵɤɯᵻ")
 _STRESS = str.maketrans("", "", "ˈˌː ")
@@ -39,10 +39,11 @@ def _cheapest(expected: Sequence[str], spoken: Sequence[str]) -> list[Group] | N
     for phonemes in expected:
         places.append(places[-1] + len(phonemes.split()))
     scale = len(spoken) / max(places[-1], 1)
+    band = max([_BAND, *(len(phonemes.split()) for phonemes in expected)])  # long numbers are read as many words
     best: dict[tuple[int, int], tuple[float, Group | None]] = {(0, 0): (0.0, None)}
     for i in range(len(expected)):
         place = round(places[i] * scale)
-        for j in range(max(0, place - _BAND), min(len(spoken), place + _BAND) + 1):
+        for j in range(max(0, place - band), min(len(spoken), place + band) + 1):
             if (i, j) not in best:
                 continue
             for group in _steps(i, j, expected, len(spoken)):
@@ -76,10 +77,10 @@ def _traced(best: dict, expected: Sequence[str], spoken: Sequence[str]) -> list[
 
 
 def _convincing(groups: list[Group], expected: Sequence[str], spoken: Sequence[str]) -> bool:
-    """Whether all pairs sound alike; one word read quite otherwise is believed between two that do."""
+    """Whether all pairs sound alike; one read otherwise ("-5" as "dash five") is believed between two that do."""
     alike = [_alike("".join(expected[a:b]), "".join(spoken[c:d])) for a, b, c, d in groups]
     for i, (first, last, spoken_first, spoken_last) in enumerate(groups):
-        single = last - first == 1 and spoken_last - spoken_first == 1
+        single = last - first == 1 and spoken_last - spoken_first == max(1, len(expected[first].split()))
         if not alike[i] and not (single and all(alike[max(i - 1, 0) : i] + alike[i + 1 : i + 2])):
             return False
     return True

@@ -1,0 +1,190 @@
+"""What espeak-ng is asked for, and that no text, fork or thread of ours brings it down."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from hf_vits.text.front_end import FrontEnd
+from hf_vits.text.tracked import TrackedText
+
+pytest.importorskip("espeakng_loader")
+
+ORIGINAL = FrontEnd()
+# Of Piper's voices; espeak knows some of them only by a file's name.
+PIPERS_LANGUAGES = """ar ca cmn cs cy da de el en en-gb en-gb-x-rp en-us es es-419 fa fi fr hu is it ka kk lb lv nb ne
+nl pl pt pt-br ro ru sk sl sr sv sw tr uk vi EN-US en-us+f3 no zh"""
+
+
+def symbols(front_end, text):
+    return front_end.symbols(TrackedText.original(text, track=False)).text
+
+
+def run(code, *arguments, **options):
+    """Runs code in a process of its own, which may crash; returns its standard error, with its exit code if not 0."""
+    head = (
+        "import json, sys; from hf_vits.text.front_end import FrontEnd; from hf_vits.text.tracked import TrackedText\n"
+    )
+    command = [sys.executable, "-c", head + code, *arguments]
+    result = subprocess.run(command, text=True, capture_output=True, timeout=60, **options)
+    return result.stderr[-500:] + (f" exit code {result.returncode}" if result.returncode else "")
+
+
+SPEAK = """
+texts = json.load(sys.stdin)
+for voice in sys.argv[1:]:
+    for text in texts:
+        for style in ("vits", "piper"):
+            front_end = FrontEnd(phoneme_style=style, phoneme_language=voice, normalize=False)
+            front_end.symbols(TrackedText.original(text, track=False))
+"""
+
+
+@pytest.mark.parametrize("text", ["a." * 2000, "[[" * 40_000, "-" * 90_000, " " * 90_000 + "a", "a\n" * 10_000])
+def test_endless_texts_of_one_kind_neither_crash_nor_hang(text):
+    assert run(SPEAK, "en-us", input=json.dumps([text])) == ""
+
+
+@pytest.mark.parametrize("voice", ["en-us", "de", "vi", "chr-US-Qaaa-x-west"])
+def test_endless_abbreviations_do_not_crash(voice):
+    patterns = [
+        "a.b. ",
+        " a.b.",
+        "p.m. ",
+        "a .",
+        "-a.b.",
+        "e.g.!",
+        "{/-\u0928a.b.",
+        "\u4f60.",
+        "._a",
+        ".b\n",
+        "e\u0301.",
+    ]
+    assert run(SPEAK, voice, input=json.dumps([pattern * 1000 for pattern in patterns])) == ""
+
+
+def test_marks_do_not_crash_the_vietnamese_voices():
+    texts = ["`", "a. `", "/-a", "/-\u0928", "(`)", 'x. "-a b', "_-a", "- a -b `c` 5 -3"]
+    assert run(SPEAK, "vi", "vi-vn-x-central", "vi-vn-x-south", input=json.dumps(texts)) == ""
+
+
+FORK = """
+import os, signal, threading, time
+stop, text = [], "this is a rather long sentence to keep the lock held, " * 200
+speak = lambda voice, text: FrontEnd(phoneme_language=voice).symbols(TrackedText.original(text, track=False)).text
+expected = speak("de", "Guten Tag")
+def spin():
+    while not stop:
+        speak("en-us", text)
+thread = threading.Thread(target=spin)
+thread.start()
+time.sleep(0.2)
+for _ in range(3):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        os._exit(speak("de", "Guten Tag") != expected)
+    if os.waitpid(child, 0)[1]:
+        stop.append("the child hung")
+stop.append("")
+thread.join()
+sys.exit(stop[0] or None)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_process_forked_while_another_thread_speaks_can_speak():
+    assert "the child hung" not in run(FORK)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_process_forked_while_another_thread_romanises_can_romanise():
+    code = """
+import os, signal, threading, time
+from hf_vits.text import romanize
+def hold():
+    with romanize._LOCK:
+        time.sleep(1)
+threading.Thread(target=hold).start()
+time.sleep(0.2)
+child = os.fork()
+if child == 0:
+    signal.alarm(5)
+    os._exit(not romanize._LOCK.acquire(timeout=3))
+sys.exit("the child hung" if os.waitpid(child, 0)[1] else None)
+"""
+    assert "the child hung" not in run(code)
+
+
+def test_the_languages_of_pipers_voices_are_known():
+    wrong = []
+    for voice in PIPERS_LANGUAGES.split():
+        try:
+            assert symbols(FrontEnd(phoneme_language=voice, phoneme_style="piper"), "a 1")
+        except ValueError as error:
+            wrong.append(str(error))
+    assert wrong == []
+
+
+def test_a_name_of_espeaks_own_is_the_voice_that_espeak_means():
+    assert symbols(FrontEnd(phoneme_language="en", cleaner="none"), "bath") == "bˈaθ"  # British, as in Piper
+    assert symbols(FrontEnd(phoneme_language="EN-US"), "Dr. Wu, bath") == symbols(ORIGINAL, "Dr. Wu, bath")
+
+
+def test_the_name_of_a_voice_is_no_path():
+    with pytest.raises(ValueError, match="no voice '../lang/gmw/de'"):
+        symbols(FrontEnd(phoneme_language="../lang/gmw/de"), "a")
+
+
+def test_every_language_code_leads_to_a_voice():
+    from hf_vits.text import espeak
+
+    known = set(espeak.voices())
+    assert {code: voice for code, voice in espeak._ISO.items() if voice not in known} == {}
+
+
+def test_languages_do_not_mix_between_threads():
+    texts = {"de": "Guten Tag, das ist gut", "fr-fr": "bonjour le monde", "en-us": "this is good"}
+    expected = {voice: symbols(FrontEnd(phoneme_language=voice), text) for voice, text in texts.items()}
+    wrong = []
+
+    def speak(voice):
+        for _ in range(100):
+            if symbols(FrontEnd(phoneme_language=voice), texts[voice]) != expected[voice]:
+                wrong.append(voice)
+
+    threads = [threading.Thread(target=speak, args=(voice,)) for voice in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_without_espeak_the_error_names_the_command_that_installs_it(monkeypatch):
+    from hf_vits.text import espeak
+
+    monkeypatch.delenv("PHONEMIZER_ESPEAK_LIBRARY", raising=False)
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
+    monkeypatch.setattr(espeak.ctypes.util, "find_library", lambda name: None)
+    with pytest.raises(ImportError, match=r'pip install "hf_vits\[phonemes\]"'):
+        espeak.library_paths()
+
+
+def test_a_library_that_is_not_espeaks_is_named_with_the_variable_that_chose_it():
+    import _ctypes
+
+    code = """
+from hf_vits.text import espeak
+try:
+    espeak.clauses("a", "en-us")
+except ImportError as error:
+    sys.exit(str(error))
+"""
+    for path in ("/nope.so", _ctypes.__file__):
+        said = run(code, env={**os.environ, "PHONEMIZER_ESPEAK_LIBRARY": path})
+        assert f"{path} cannot be used" in said
+        assert "Set PHONEMIZER_ESPEAK_LIBRARY" in said

@@ -1,0 +1,189 @@
+"""The files of a tokenizer, those of transformers among them, and what is said of broken ones."""
+
+import json
+
+import pytest
+import transformers
+
+from hf_vits.tokenization_vits import HfVitsTokenizer, VitsTokenizer
+
+LETTERS = {"_": 0, "a": 1, "b": 2}
+OPTIONS = {"pad_token": "_", "phonemize": False}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "vocab.json").write_text(json.dumps(LETTERS))
+    return tmp_path
+
+
+@pytest.fixture
+def tokenizer(folder):
+    return VitsTokenizer(str(folder / "vocab.json"), **OPTIONS)
+
+
+def config_of(folder):
+    return json.loads((folder / "tokenizer_config.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "is not a JSON file"),
+        ("\xff", "is not a JSON file"),
+        ("{}", "found no symbol"),
+        ('["a", "b"]', "found a list"),
+        ('{"a": -1}', "found 'a': -1"),
+        ('{"_": 0, "a": "1"}', "found 'a': '1'"),
+        ('{"_": 0, "a": true}', "found 'a': True"),
+        ('{"a": 1, "b": 2}', "gives no symbol the id 0.*`blank_token`"),
+    ],
+)
+def test_a_vocabulary_that_is_none_is_refused_with_its_path(folder, content, said):
+    path = folder / "vocab.json"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(ValueError, match=rf"vocab\.json.*{said}"):
+        VitsTokenizer(str(path), **OPTIONS)
+    with pytest.raises(ValueError, match=rf"vocab\.json.*{said}"):
+        VitsTokenizer.from_pretrained(folder, **OPTIONS)
+
+
+def test_a_vocabulary_without_the_id_0_does_for_another_blank_or_none(folder):
+    path = folder / "vocab.json"
+    path.write_text('{"a": 1, "b": 2}')
+    assert VitsTokenizer(str(path), **OPTIONS, blank_token="b")("a")["input_ids"] == [2, 1, 2]
+    assert VitsTokenizer(str(path), **OPTIONS, add_blank=False)("ab")["input_ids"] == [1, 2]
+
+
+def test_a_folder_without_a_vocabulary_is_named(tmp_path):
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(OSError, match=rf"{tmp_path.name} has no vocab\.json"):
+        VitsTokenizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '"a"'])
+def test_a_broken_configuration_is_named(folder, content):
+    (folder / "tokenizer_config.json").write_text(content)
+    with pytest.raises(ValueError, match=rf"{folder.name}.*(broken|must hold one JSON object)"):
+        VitsTokenizer.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("token", ["<s>", "a"])
+def test_transformers_files_with_a_beginning_token_load_and_put_it_nowhere(folder, token):
+    stock = transformers.VitsTokenizer(str(folder / "vocab.json"), **OPTIONS, bos_token=token)
+    stock.save_pretrained(folder / "stock")
+    for options in ({}, {"upstream_compatible": True}):
+        loaded = VitsTokenizer.from_pretrained(folder / "stock", **options)
+        assert loaded.bos_token == token
+        assert loaded("b")["input_ids"] == [0, 2, 0]
+        loaded.save_pretrained(folder / "again")
+        assert config_of(folder / "again")["tokenizer_class"] == "VitsTokenizer"
+        again = VitsTokenizer.from_pretrained(folder / "again")
+        assert (again("b")["input_ids"], again.decode([0, 2, 0])) == ([0, 2, 0], "b")
+
+
+def test_a_special_token_named_later_changes_no_id_and_survives_saving(tokenizer, folder):
+    tokenizer.add_special_tokens({"bos_token": "<s>", "eos_token": "b"})
+    assert tokenizer("ab")["input_ids"] == [0, 1, 0, 2, 0]
+    tokenizer.save_pretrained(folder / "saved")
+    loaded = VitsTokenizer.from_pretrained(folder / "saved")
+    assert (loaded.bos_token, loaded("ab")["input_ids"]) == ("<s>", [0, 1, 0, 2, 0])
+
+
+def test_a_beginning_token_is_ours_where_a_field_of_ours_or_the_caller_declares_it(folder):
+    VitsTokenizer(str(folder / "vocab.json"), **OPTIONS, bos_token="a").save_pretrained(folder)
+    assert config_of(folder)["tokenizer_class"] == "HfVitsTokenizer"
+    assert HfVitsTokenizer.from_pretrained(folder)("b")["input_ids"] == [1, 0, 2, 0]
+    config = {**OPTIONS, "tokenizer_class": "VitsTokenizer", "bos_token": "a"}
+    for extension, framed in (({}, False), ({"framed": True}, True), ({"unicode_form": "NFD"}, True)):
+        (folder / "tokenizer_config.json").write_text(json.dumps({**config, **extension}))
+        assert VitsTokenizer.from_pretrained(folder)("b")["input_ids"] == [1] * framed + [0, 2, 0]
+    (folder / "tokenizer_config.json").write_text(json.dumps(OPTIONS))
+    assert VitsTokenizer.from_pretrained(folder, bos_token="a")("b")["input_ids"] == [1, 0, 2, 0]
+    assert VitsTokenizer.from_pretrained(folder, bos_token="a", framed=False)("b")["input_ids"] == [0, 2, 0]
+
+
+def test_an_unframed_layout_of_ours_stays_unframed(folder):
+    options = {**OPTIONS, "bos_token": "a", "blank_token": "b", "framed": False}
+    VitsTokenizer(str(folder / "vocab.json"), **options).save_pretrained(folder)
+    assert config_of(folder)["framed"] is False
+    assert HfVitsTokenizer.from_pretrained(folder)("a")["input_ids"] == [2, 1, 2]
+
+
+def test_a_frame_changed_to_what_is_no_symbol_is_refused(folder):
+    tokenizer = VitsTokenizer(str(folder / "vocab.json"), **OPTIONS, bos_token="a")
+    tokenizer.add_special_tokens({"bos_token": "<s>"})
+    for call in (lambda: tokenizer("b"), lambda: tokenizer.save_pretrained(folder / "saved")):
+        with pytest.raises(ValueError, match="`bos_token` is '<s>'"):
+            call()
+
+
+def test_a_symbol_without_sound_cannot_be_added(tokenizer, folder):
+    with pytest.raises(ValueError, match="'é' cannot be added.*special_tokens=True"):
+        tokenizer.add_tokens(["a", "é"])
+    with pytest.raises(ValueError, match="'<x>' cannot be added"):
+        tokenizer.add_tokens("<x>")
+    assert tokenizer.add_tokens(["<x>"], special_tokens=True) == 1
+    compatible = VitsTokenizer(str(folder / "vocab.json"), **OPTIONS, upstream_compatible=True)
+    assert compatible.add_tokens(["é"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"language": "deu"}, "HfVitsTokenizer"),  # transformers would speak American English
+        ({"phoneme_language": "EN-US"}, "VitsTokenizer"),
+        ({"language": "eng"}, "VitsTokenizer"),
+        ({"language": "deu", "phonemize": False}, "VitsTokenizer"),
+        ({"language": "deu", "upstream_compatible": True}, "VitsTokenizer"),
+    ],
+)
+def test_the_saved_class_follows_the_language_that_is_spoken(folder, options, name):
+    options = {"pad_token": "_", **options}
+    VitsTokenizer(str(folder / "vocab.json"), **options).save_pretrained(folder)
+    assert config_of(folder)["tokenizer_class"] == name
+
+
+@pytest.mark.parametrize("value", [b"abc", bytearray(b"abc")])
+def test_bytes_are_named_as_what_they_are(tokenizer, value):
+    with pytest.raises(ValueError, match=rf"must be a string.*\({type(value).__name__}\)"):
+        tokenizer(value)
+
+
+@pytest.mark.parametrize(("batch", "said"), [(["ab", ""], "Nothing of the text"), (["ab", 3], "must be a string")])
+def test_an_error_in_a_batch_says_which_text(tokenizer, batch, said):
+    with pytest.raises(ValueError, match=f"Text 1 of the batch: .*{said}"):
+        tokenizer(batch)
+
+
+def test_one_dropped_character_is_in_the_singular(tokenizer, caplog):
+    tokenizer("ab!")
+    assert caplog.records[-1].getMessage().endswith("dropped 1 character: '!' x1.")
+
+
+def test_a_large_vocabulary_is_not_listed_whole(tmp_path):
+    (tmp_path / "vocab.json").write_text(json.dumps({chr(0x4E00 + i): i for i in range(5000)}))
+    with pytest.raises(ValueError, match=r"The voice knows '.{60}\.\.\.'") as caught:
+        VitsTokenizer(str(tmp_path / "vocab.json"), **OPTIONS)("a")
+    assert len(str(caught.value)) < 250
+
+
+def test_transformers_preparation_is_refused_outside_the_compatible_mode(tokenizer):
+    with pytest.raises(ValueError, match="upstream_compatible=True"):
+        tokenizer.prepare_for_tokenization("a")
+
+
+def test_tokens_become_the_text_they_stand_for(tokenizer, folder):
+    assert tokenizer.convert_tokens_to_string(tokenizer.tokenize("bab")) == "bab"
+    framed = VitsTokenizer(str(folder / "vocab.json"), **OPTIONS, bos_token="a", eos_token="b")
+    assert framed.convert_tokens_to_string(framed.tokenize("bab")) == "bab"
+
+
+def test_offsets_of_a_word_take_its_blanks_along(folder):
+    pytest.importorskip("espeakng_loader")
+    (folder / "vocab.json").write_text(json.dumps({symbol: i for i, symbol in enumerate("_ haʊsðə.ˈiɡbɪ")}))
+    tokenizer = VitsTokenizer(str(folder / "vocab.json"), pad_token="_")
+    offsets = tokenizer("The big house.", return_offsets_mapping=True)["offset_mapping"]
+    for places in zip(*offsets, strict=True):
+        assert list(places) == sorted(places)
+    assert offsets[:6] == [(0, 0), (0, 3), (0, 3), (0, 3), (3, 3), (3, 4)]
