@@ -194,7 +194,7 @@ class VitsModel(PreTrainedModel):
         mean, log_std = expand(text.prior_mean, index), expand(text.prior_log_std, index)
         noise = prior_noise(mean, frame_lengths, generator)
         latents = self.flow.inverse((mean + noise * log_std.exp() * noise_scale) * frame_mask, frame_mask, speaker)
-        return VitsLatents(latents * frame_mask, frame_lengths, durations, text.hidden_states, text.attentions)
+        return VitsLatents(latents, frame_lengths, durations, text.hidden_states, text.attentions)
 
     @torch.no_grad()
     def decode(self, latents: Tensor, frame_lengths: Tensor | None = None, speaker: Tensor | None = None) -> Tensor:
