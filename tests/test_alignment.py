@@ -1,6 +1,9 @@
+import itertools
+
+import pytest
 import torch
 
-from hf_vits.alignment import expand, token_of_frame
+from hf_vits.alignment import expand, frames_of_token, log_likelihood, search, token_of_frame
 
 
 def test_each_token_is_repeated_for_its_frames():
@@ -20,3 +23,53 @@ def test_expanding_by_index_is_the_dense_product():
     index = token_of_frame(durations, frames)
     dense = torch.nn.functional.one_hot(index, 7).float().transpose(1, 2)
     torch.testing.assert_close(expand(values, index), values @ dense)
+
+
+def all_monotonic(tokens, frames):
+    """Every way to give `frames` frames to `tokens` tokens, in order and at least one each."""
+    for cuts in itertools.combinations(range(1, frames), tokens - 1):
+        edges = (0, *cuts, frames)
+        yield [token for token in range(tokens) for _ in range(edges[token + 1] - edges[token])]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_search_finds_the_best_of_all_monotonic_paths(seed):
+    noise = torch.Generator().manual_seed(seed)
+    text_lengths, frame_lengths = torch.tensor([4, 1, 6, 3]), torch.tensor([9, 5, 6, 10])
+    scores = torch.randn(4, 10, 6, generator=noise)
+    index = search(scores, text_lengths, frame_lengths)
+    for item, (tokens, frames) in enumerate(zip(text_lengths.tolist(), frame_lengths.tolist(), strict=True)):
+        total = {
+            tuple(p): sum(scores[item, f, t].item() for f, t in enumerate(p)) for p in all_monotonic(tokens, frames)
+        }
+        assert tuple(index[item, :frames].tolist()) == max(total, key=total.get)
+        assert (index[item, frames:] == tokens - 1).all()
+
+
+def test_what_lies_in_the_padding_of_scores_is_never_looked_at():
+    scores = torch.randn(2, 12, 7, generator=torch.Generator().manual_seed(0))
+    text_lengths, frame_lengths = torch.tensor([5, 3]), torch.tensor([9, 12])
+    expected = search(scores, text_lengths, frame_lengths)
+    for item in range(2):
+        scores[item, frame_lengths[item] :] = float("nan")
+        scores[item, :, text_lengths[item] :] = float("inf")
+    assert torch.equal(search(scores, text_lengths, frame_lengths), expected)
+
+
+def test_more_tokens_than_frames_is_an_error_that_says_which():
+    with pytest.raises(ValueError, match=r"\[1\].*\(5, 4\)"):
+        search(torch.zeros(2, 6, 5), torch.tensor([5, 5]), torch.tensor([6, 4]))
+
+
+def test_the_log_likelihood_is_that_of_the_normal_distribution():
+    noise = torch.Generator().manual_seed(0)
+    latents, mean = torch.randn(2, 3, 5, generator=noise), torch.randn(2, 3, 4, generator=noise)
+    log_std = 0.5 * torch.randn(2, 3, 4, generator=noise)
+    density = torch.distributions.Normal(mean.unsqueeze(2), log_std.exp().unsqueeze(2)).log_prob(latents.unsqueeze(3))
+    torch.testing.assert_close(log_likelihood(latents, mean, log_std), density.sum(dim=1), rtol=1e-5, atol=1e-5)
+
+
+def test_counting_frames_undoes_repeating_tokens():
+    durations = torch.tensor([[2, 0, 3, 1], [1, 4, 0, 0]])
+    lengths = durations.sum(dim=1)
+    assert torch.equal(frames_of_token(token_of_frame(durations, 7), lengths, 4), durations)

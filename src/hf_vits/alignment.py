@@ -1,7 +1,45 @@
-"""Which token each frame belongs to: an index per frame, never a dense (text × frames) matrix."""
+"""Which token each frame belongs to: an index per frame, never a dense (text × frames) matrix (section 2.2.1)."""
+
+import math
 
 import torch
 from torch import Tensor
+
+
+@torch.no_grad()
+def log_likelihood(latents: Tensor, prior_mean: Tensor, prior_log_std: Tensor) -> Tensor:
+    """latents (B, C, T_spec), prior (B, C, T_text) -> (B, T_spec, T_text): log-density of each frame under each token.
+
+    The square is multiplied out, so that the sum over channels is two matrix products; float32.
+    """
+    latents, mean, log_std = latents.float(), prior_mean.float(), prior_log_std.float()
+    precision = torch.exp(-2 * log_std)
+    constant = -(0.5 * math.log(2 * math.pi) + log_std + 0.5 * mean.square() * precision).sum(dim=1, keepdim=True)
+    frames = torch.cat([latents, -0.5 * latents.square()], dim=1).transpose(1, 2)
+    return torch.baddbmm(constant, frames, torch.cat([mean * precision, precision], dim=1))
+
+
+@torch.no_grad()
+def search(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
+    """scores (B, T_spec, T_text), lengths int64 (B,) -> int64 (B, T_spec): the most likely monotonic alignment.
+
+    Every token has a frame at least, in order; frames past an item's end repeat its last token.
+
+    Raises:
+        ValueError: if an item has no token, or fewer frames than tokens.
+    """
+    from hf_vits.alignment_kernel import best_paths
+
+    short = ((frame_lengths < text_lengths) | (text_lengths < 1)).nonzero().flatten().tolist()
+    if short:
+        lengths = [(int(text_lengths[i]), int(frame_lengths[i])) for i in short]
+        raise ValueError(
+            f"Items {short} have (tokens, frames) {lengths}; each token needs a frame of its own. Leave such clips out."
+        )
+    index = torch.empty(scores.shape[:2], dtype=torch.long)
+    host = scores.detach().to("cpu", torch.float32).contiguous()
+    best_paths(host.numpy(), text_lengths.cpu().numpy(), frame_lengths.cpu().numpy(), index.numpy())
+    return index.to(scores.device)
 
 
 def token_of_frame(durations: Tensor, frames: int) -> Tensor:
@@ -9,6 +47,12 @@ def token_of_frame(durations: Tensor, frames: int) -> Tensor:
     ends = durations.cumsum(dim=1)
     positions = torch.arange(frames, device=durations.device).expand(durations.shape[0], frames).contiguous()
     return torch.searchsorted(ends, positions, right=True).clamp(max=durations.shape[1] - 1)
+
+
+def frames_of_token(index: Tensor, frame_lengths: Tensor, tokens: int) -> Tensor:
+    """index int64 (B, T_spec), frame_lengths (B,) -> durations int64 (B, T_text); undoes `token_of_frame`."""
+    real = torch.arange(index.shape[1], device=index.device) < frame_lengths[:, None]
+    return torch.zeros(index.shape[0], tokens, dtype=torch.long, device=index.device).scatter_add(1, index, real.long())
 
 
 def expand(values: Tensor, index: Tensor) -> Tensor:
