@@ -1,6 +1,8 @@
 import pytest
 import torch
 
+from hf_vits.modules.duration_predictor import _through
+
 
 @pytest.fixture
 def predictor(make_model):
@@ -35,3 +37,61 @@ def test_half_precision_durations_have_float_splines(make_model):
     out = predictor(hidden, mask, torch.randn(1, 2, 6).bfloat16())
     exact = predictor.float()(hidden.float(), mask.float(), torch.zeros(1, 2, 6))
     assert out.dtype == torch.bfloat16 and out.shape == exact.shape and torch.isfinite(out).all()
+
+
+def whole_inverse(predictor, pair, mask, condition):
+    """All layers backwards; to speak, the predictor leaves out the one whose result is thrown away."""
+    for coupling in reversed(predictor.flows[1:]):
+        pair = coupling.inverse(pair.flip(1), mask, condition)
+    return predictor.flows[0].inverse(pair, mask, condition)
+
+
+def test_training_runs_the_flow_that_speaking_runs_backwards(make_model):
+    """In the original's order, with no swap after the affine layer; transformers has one, and does not invert."""
+    predictor = make_model().double().duration_predictor
+    mask, condition = torch.ones(2, 1, 9).double(), torch.randn(2, 16, 9).double()
+    pair = torch.randn(2, 2, 9).double()
+    moved, _ = _through(predictor.flows, pair, mask, condition)
+    torch.testing.assert_close(whole_inverse(predictor, moved, mask, condition), pair, rtol=0, atol=1e-8)
+    hidden = torch.randn(2, 16, 9).double()
+    condition = predictor.condition(hidden, mask)
+    spoken = predictor(hidden, mask, moved)
+    torch.testing.assert_close(spoken, whole_inverse(predictor, moved, mask, condition)[:, :1], rtol=0, atol=1e-8)
+
+
+def test_the_likelihood_is_that_of_the_durations_that_are_spoken(make_model):
+    """exp(-bound) averages to P(duration); so do the durations that the same flow says, run backwards."""
+    predictor, draws = make_model().duration_predictor, 20_000
+    hidden = torch.randn(1, 16, 1, generator=torch.Generator().manual_seed(9)).expand(draws, -1, -1)
+    mask, noise = torch.ones(draws, 1, 1), torch.randn(draws, 2, 1, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for coupling in [*predictor.flows[1:], *predictor.post_flows[1:]]:
+            coupling.conv_proj.weight *= 0.2  # nearer to each other: else few draws decide the average
+        spoken = whole_inverse(predictor, noise, mask, predictor.condition(hidden, mask))[:, 0].exp().ceil()
+        for duration in (1, 2, 3):
+            durations = torch.full((draws, 1, 1), float(duration))
+            generator = torch.Generator().manual_seed(duration)
+            bound = predictor.negative_log_likelihood(hidden, mask, durations, generator=generator)
+            share = (spoken == duration).float().mean()
+            assert share > 0.02
+            torch.testing.assert_close((-bound).exp().mean(), share, rtol=0.1, atol=0)
+
+
+def test_padding_changes_no_likelihood(make_model):
+    predictor = make_model().double().duration_predictor
+    hidden, mask = torch.randn(1, 16, 8).double(), (torch.arange(8) < 5).double().view(1, 1, 8)
+    durations = torch.randint(1, 6, (1, 1, 8)).double()
+    one, other = (
+        predictor.negative_log_likelihood(h, mask, d, generator=torch.Generator().manual_seed(0))
+        for h, d in ((hidden, durations), (hidden + 5 * (1 - mask), durations + 3 * (1 - mask)))
+    )
+    torch.testing.assert_close(one, other, rtol=0, atol=1e-9)
+
+
+def test_every_parameter_that_speaking_and_training_use_gets_a_gradient(make_model):
+    predictor = make_model().duration_predictor
+    mask = torch.ones(2, 1, 6)
+    predictor.negative_log_likelihood(
+        torch.randn(2, 16, 6), mask, torch.randint(1, 6, (2, 1, 6)).float()
+    ).sum().backward()
+    assert not [name for name, parameter in predictor.named_parameters() if parameter.grad is None]

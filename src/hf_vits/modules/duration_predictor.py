@@ -1,11 +1,16 @@
 """How long each token lasts: the stochastic predictor (paper, section 2.2.2) and the plain one."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.spline import Spline, logits_scale
+
+LEAST_DURATION = 1e-5
+"""Floor of a duration before its logarithm, in frames."""
 
 
 class DilatedDepthSeparable(nn.Module):
@@ -113,6 +118,36 @@ class StochasticDurationPredictor(nn.Module):
             pair = coupling.inverse(pair.flip(1), mask, condition)
         return self.flows[0].inverse(pair.flip(1), mask, condition)[:, :1]
 
+    def negative_log_likelihood(
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        durations: Tensor,
+        speaker: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """hidden (B, H, T), mask (B, 1, T), durations (B, 1, T) in frames -> bounds of −log p(durations) (B,).
+
+        Whole durations become real numbers by taking a part u in [0, 1) off, and gain a second channel, both drawn
+        from a flow that sees them (variational dequantization and data augmentation, section 2.2.2, equation 7).
+        """
+        condition = self.condition(hidden, mask, speaker)
+        durations = durations.to(condition.dtype)
+        seen = self.post_conv_proj(self.post_conv_dds(self.post_conv_pre(durations), mask)) * mask
+        noise = torch.randn(
+            (durations.shape[0], 2, durations.shape[2]), generator=generator, dtype=mask.dtype, device=mask.device
+        )
+        noise = noise * mask
+        drawn, log_determinant = _through(self.post_flows, noise, mask, condition + seen)
+        logit, second = drawn.chunk(2, dim=1)
+        log_determinant = log_determinant + _sum((F.logsigmoid(logit) + F.logsigmoid(-logit)) * mask)
+        log_posterior = -0.5 * _sum((math.log(2 * math.pi) + noise.square()) * mask) - log_determinant
+
+        log_first = (durations - logit.sigmoid() * mask).clamp(min=LEAST_DURATION).log() * mask
+        pair, log_determinant = _through(self.flows, torch.cat([log_first, second], dim=1), mask, condition)
+        log_likelihood = -0.5 * _sum((math.log(2 * math.pi) + pair.square()) * mask) + log_determinant - _sum(log_first)
+        return log_posterior - log_likelihood
+
     def condition(self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1) -> (B, H, T): what the flow sees of the text."""
         hidden = self.conv_pre(hidden)
@@ -147,6 +182,19 @@ class DurationPredictor(nn.Module):
         hidden = self.dropout(_over_channels(self.norm_1, self.conv_1(hidden * mask).relu()))
         hidden = self.dropout(_over_channels(self.norm_2, self.conv_2(hidden * mask).relu()))
         return self.proj(hidden * mask) * mask
+
+
+def _through(flow: nn.ModuleList, pair: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+    """pair (B, 2, T) -> (B, 2, T) and the log-determinant (B,): affine, then couplings, each with a swap after it."""
+    pair, total = flow[0](pair, mask, condition)
+    for coupling in flow[1:]:
+        pair, log_determinant = coupling(pair, mask, condition)
+        pair, total = pair.flip(1), total + log_determinant
+    return pair, total
+
+
+def _sum(values: Tensor) -> Tensor:
+    return values.float().sum(dim=(1, 2))
 
 
 def _duration_flow(config: VitsConfig) -> nn.ModuleList:
