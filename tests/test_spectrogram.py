@@ -45,6 +45,14 @@ def test_it_is_float_under_autocast_and_in_half_precision(spectrogram, waveform)
     assert half.mel(half(waveform)).dtype == torch.float32
 
 
+def test_items_of_a_padded_batch_are_what_they_are_alone(spectrogram, waveform):
+    lengths = torch.tensor([waveform.shape[-1], 256 * 9 + 31])
+    together = spectrogram(waveform, lengths)
+    for item, length in enumerate(lengths.tolist()):
+        alone = spectrogram(waveform[item : item + 1, :, :length])
+        torch.testing.assert_close(together[item : item + 1, :, : length // 256], alone, rtol=0, atol=1e-6)
+
+
 def test_silence_has_a_gradient(spectrogram):
     waveform = torch.zeros(1, 1, 2048, requires_grad=True)
     spectrogram.mel(spectrogram(waveform)).sum().backward()

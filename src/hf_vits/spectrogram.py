@@ -32,20 +32,28 @@ class Spectrogram(nn.Module):
         self.register_buffer("window", torch.hann_window(window), persistent=False)
         self.register_buffer("mel_bank", torch.from_numpy(mel_bank).float(), persistent=False)
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """waveform (B, 1, T_wav) -> magnitudes (B, F, T_spec), float32 whatever autocast says.
+    def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """waveform (B, 1, T_wav), lengths in samples (B,) -> magnitudes (B, F, T_spec), float32 whatever autocast says.
+
+        Each item is reflected at its own end, so its frames are what they would be alone; later ones mean nothing.
 
         Raises:
-            ValueError: if the waveform is too short to be reflected at its edges.
+            ValueError: if a waveform is too short to be reflected at its edges.
         """
-        edge = (self.fft_size - self.hop_length) // 2
-        if waveform.shape[-1] <= edge:
+        edge, size = (self.fft_size - self.hop_length) // 2, waveform.shape[-1]
+        shortest = size if lengths is None else int(lengths.min())
+        if shortest <= edge:
             raise ValueError(
-                f"The waveform has {waveform.shape[-1]} samples; a spectrogram needs more than {edge}. "
-                "Leave such clips out."
+                f"A waveform has {shortest} samples; a spectrogram needs more than {edge}. Leave such clips out."
             )
         with torch.autocast(waveform.device.type, enabled=False):
             padded = F.pad(waveform.float(), (edge, edge), mode="reflect").squeeze(1)
+            if lengths is not None:
+                position = torch.arange(-edge, size + edge, device=waveform.device)
+                mirrored = (2 * (lengths[:, None] - 1) - position).clamp(0, size - 1)
+                padded = torch.where(
+                    position < lengths[:, None], padded, waveform.float().squeeze(1).gather(1, mirrored)
+                )
             spectrum = torch.stft(
                 padded,
                 self.fft_size,

@@ -1,0 +1,1 @@
+"""Recorded speech in, a voice out: everything that only training needs."""

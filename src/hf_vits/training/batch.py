@@ -1,0 +1,39 @@
+"""What a training step is given: tokens and waveform, and nothing that could be computed from them."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class VitsBatch:
+    """
+    Utterances padded to the longest.
+
+    Args:
+        input_ids (`Tensor` of shape `(B, T_text)`, int64):
+            Tokens, blanks included.
+        text_lengths (`Tensor` of shape `(B,)`, int64):
+            Tokens of each item.
+        waveform (`Tensor` of shape `(B, 1, T_wav)`):
+            Samples within ±1.
+        waveform_lengths (`Tensor` of shape `(B,)`, int64):
+            Samples of each item.
+        speaker_id (`Tensor` of shape `(B,)`, int64, *optional*):
+            Who speaks; `None` for a model of one speaker.
+    """
+
+    input_ids: Tensor
+    text_lengths: Tensor
+    waveform: Tensor
+    waveform_lengths: Tensor
+    speaker_id: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    def to(self, device: torch.device | str) -> "VitsBatch":
+        """The same batch on another device."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return VitsBatch(**{name: None if v is None else v.to(device) for name, v in values.items()})

@@ -1,0 +1,126 @@
+"""The generator's pass in training: posterior → flow → alignment → slice → decoder (paper, figure 1a)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hf_vits.alignment import expand, frames_of_token, log_likelihood, search
+from hf_vits.losses import plain_duration_loss, stochastic_duration_loss
+from hf_vits.masks import mask_from_lengths
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.modules.duration_predictor import StochasticDurationPredictor
+from hf_vits.modules.text_encoder import TextEncoding
+from hf_vits.spectrogram import Spectrogram
+from hf_vits.training.batch import VitsBatch
+from hf_vits.training.segments import random_starts, take
+
+
+@dataclass
+class VitsTrainingOutput:
+    """
+    All that the losses look at.
+
+    Args:
+        real, fake (`Tensor` of shape `(B, 1, T_seg)`):
+            Recorded and generated samples of one slice per item; both zero past the end of a short clip.
+        real_mel, fake_mel (`Tensor` of shape `(B, M, frames)`):
+            Their log-mels, the real one cut from that of the whole clip; zero past the end of a short clip.
+        prior_latents, posterior_log_std, prior_mean, prior_log_std (`Tensor` of shape `(B, C, T_spec)`):
+            The latents after the flow, and both distributions at each frame.
+        frame_mask (`Tensor` of shape `(B, 1, T_spec)`):
+            One where a frame is real.
+        duration_loss (`Tensor` of shape `()`):
+            Of the duration predictor, per token.
+        token_of_frame (`Tensor` of shape `(B, T_spec)`, int64):
+            The alignment that was found.
+    """
+
+    real: Tensor
+    fake: Tensor
+    real_mel: Tensor
+    fake_mel: Tensor
+    prior_latents: Tensor
+    posterior_log_std: Tensor
+    prior_mean: Tensor
+    prior_log_std: Tensor
+    frame_mask: Tensor
+    duration_loss: Tensor
+    token_of_frame: Tensor
+
+
+class VitsGenerator(nn.Module):
+    """
+    The submodules of a [`VitsModel`] in the order in which training runs them.
+
+    Args:
+        model ([`VitsModel`]):
+            The voice; its parameters are the only ones here.
+        segment_frames (`int`, *optional*, defaults to 32):
+            Frames that are decoded per item and step.
+
+    Raises:
+        ValueError: if the model lacks parts that only training uses; says which.
+    """
+
+    def __init__(self, model: VitsModel, segment_frames: int = 32):
+        super().__init__()
+        missing = model.missing_for_training()
+        if missing:
+            raise ValueError(
+                f"This voice was converted for speaking only and lacks {', '.join(missing)}; "
+                "it cannot be trained as it is."
+            )
+        self.model, self.segment_frames = model, segment_frames
+        self.spectrogram = Spectrogram(model.config)
+
+    def forward(self, batch: VitsBatch, generator: torch.Generator | None = None) -> VitsTrainingOutput:
+        """batch -> VitsTrainingOutput; `generator` is the source of all noise."""
+        model, hop = self.model, self.model.config.hop_length
+        speaker = model.speaker_vector(batch.speaker_id, len(batch))
+        with torch.no_grad():
+            spectrogram = self.spectrogram(batch.waveform, batch.waveform_lengths)
+        frame_lengths = batch.waveform_lengths // hop
+        frame_mask = mask_from_lengths(frame_lengths, spectrogram.shape[-1], spectrogram.dtype)
+        text_mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], spectrogram.dtype)
+
+        latents, _, posterior_log_std = model.posterior_encoder(spectrogram, frame_mask, speaker, generator)
+        prior_latents = model.flow(latents, frame_mask, speaker)
+        text = model.text_encoder(batch.input_ids, text_mask)
+        index = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
+        durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
+
+        starts = random_starts(frame_lengths, self.segment_frames, generator)
+        heard_frames = take(frame_mask, starts, self.segment_frames)
+        heard = heard_frames.repeat_interleave(hop, dim=-1)
+        fake = model.decoder(take(latents, starts, self.segment_frames), speaker) * heard
+        return VitsTrainingOutput(
+            real=take(batch.waveform, starts * hop, self.segment_frames * hop) * heard,
+            fake=fake,
+            real_mel=take(self.spectrogram.mel(spectrogram), starts, self.segment_frames) * heard_frames,
+            fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * heard_frames,
+            prior_latents=prior_latents,
+            posterior_log_std=posterior_log_std,
+            prior_mean=expand(text.prior_mean, index),
+            prior_log_std=expand(text.prior_log_std, index),
+            frame_mask=frame_mask,
+            duration_loss=self._duration_loss(text.hidden, text_mask, durations, speaker, generator),
+            token_of_frame=index,
+        )
+
+    def _align(self, prior_latents: Tensor, text: TextEncoding, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
+        scores = log_likelihood(prior_latents.detach(), text.prior_mean.detach(), text.prior_log_std.detach())
+        return search(scores, text_lengths, frame_lengths)
+
+    def _duration_loss(
+        self, hidden: Tensor, mask: Tensor, durations: Tensor, speaker: Tensor | None, generator: torch.Generator | None
+    ) -> Tensor:
+        """The predictor learns from the text, and teaches it nothing (section 2.2.2: its gradient is stopped)."""
+        predictor, hidden = self.model.duration_predictor, hidden.detach()
+        speaker = None if speaker is None else speaker.detach()
+        if isinstance(predictor, StochasticDurationPredictor):
+            frames = durations.unsqueeze(1).to(hidden.dtype)
+            return stochastic_duration_loss(
+                predictor.negative_log_likelihood(hidden, mask, frames, speaker, generator), mask
+            )
+        return plain_duration_loss(predictor(hidden, mask, speaker), durations, mask)

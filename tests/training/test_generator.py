@@ -1,0 +1,110 @@
+import pytest
+import torch
+
+from hf_vits.alignment import log_likelihood
+from hf_vits.losses import kl_loss, mel_loss
+from hf_vits.training.batch import VitsBatch
+from hf_vits.training.generator import VitsGenerator
+
+HOP = 8
+
+
+@pytest.fixture
+def batch():
+    noise = torch.Generator().manual_seed(0)
+    return VitsBatch(
+        input_ids=torch.randint(1, 20, (3, 9), generator=noise),
+        text_lengths=torch.tensor([9, 5, 7]),
+        waveform=torch.randn(3, 1, 400, generator=noise) * 0.2,
+        waveform_lengths=torch.tensor([400, 251, 90]),
+        speaker_id=torch.tensor([0, 2, 1]),
+    )
+
+
+def without_noise(model):
+    """A posterior so narrow that what is drawn does not matter."""
+    with torch.no_grad():
+        half = model.config.flow_size
+        model.posterior_encoder.conv_proj.weight[half:] = 0
+        model.posterior_encoder.conv_proj.bias[half:] = -40
+    return model
+
+
+@pytest.mark.parametrize("stochastic", [True, False])
+def test_every_parameter_learns_from_the_sum_of_the_terms(make_model, speakers, batch, stochastic):
+    model = make_model(**speakers, use_stochastic_duration_prediction=stochastic).train()
+    out = VitsGenerator(model, 16)(batch)
+    kl = kl_loss(out.prior_latents, out.posterior_log_std, out.prior_mean, out.prior_log_std, out.frame_mask)
+    (mel_loss(out.real_mel, out.fake_mel) + kl + out.duration_loss).backward()
+    assert not [name for name, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+
+
+def test_durations_teach_neither_text_encoder_nor_speaker(make_model, speakers, batch):
+    model = make_model(**speakers)
+    VitsGenerator(model, 16)(batch).duration_loss.backward()
+    reached = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+    assert reached == {"duration_predictor"}
+
+
+def test_the_alignment_is_the_likeliest_and_the_prior_is_spread_along_it(make_model, speakers, batch):
+    out = VitsGenerator(make_model(**speakers), 16)(batch)
+    frames = batch.waveform_lengths // HOP
+    for item in range(3):
+        index = out.token_of_frame[item, : frames[item]]
+        assert index[0] == 0 and index[-1] == batch.text_lengths[item] - 1
+        assert set(index.diff().tolist()) <= {0, 1}
+        first = [int((index == token).nonzero()[0]) for token in range(batch.text_lengths[item])]
+        prior = [out.prior_mean[item : item + 1][..., first], out.prior_log_std[item : item + 1][..., first]]
+        scores = log_likelihood(out.prior_latents[item : item + 1, :, : frames[item]], *prior)[0]
+        found = scores.gather(1, index[:, None]).sum()
+        for edge in range(1, len(first)):  # a boundary moved by one frame is never better
+            for step in (-1, 1):
+                moved = index.clone()
+                place = first[edge] + min(step, 0)
+                moved[place] = edge if step < 0 else edge - 1
+                if set(moved.diff().tolist()) <= {0, 1} and moved[0] == 0 and moved[-1] == index[-1]:
+                    assert scores.gather(1, moved[:, None]).sum() <= found + 1e-4
+
+
+def test_items_of_a_batch_are_aligned_as_they_are_alone(make_model, speakers, batch):
+    generator = VitsGenerator(without_noise(make_model(**speakers)), 16)
+    together = generator(batch)
+    for item in range(3):
+        tokens, samples = int(batch.text_lengths[item]), int(batch.waveform_lengths[item])
+        one = slice(item, item + 1)
+        alone = generator(
+            VitsBatch(
+                batch.input_ids[one, :tokens],
+                batch.text_lengths[one],
+                batch.waveform[one, :, :samples],
+                batch.waveform_lengths[one],
+                batch.speaker_id[one],
+            )
+        )
+        frames = samples // HOP
+        assert torch.equal(together.token_of_frame[item, :frames], alone.token_of_frame[0])
+        torch.testing.assert_close(together.prior_latents[item, :, :frames], alone.prior_latents[0], rtol=0, atol=1e-4)
+        assert not together.prior_latents[item, :, frames:].any()
+
+
+def test_real_and_fake_are_the_same_slice_of_the_same_clip(make_model, speakers, batch):
+    out = VitsGenerator(make_model(**speakers), 16)(batch, torch.Generator().manual_seed(1))
+    assert out.real.shape == out.fake.shape == (3, 1, 16 * HOP)
+    for item in range(2):
+        whole = batch.waveform[item, 0].unfold(0, 16 * HOP, HOP)
+        assert (whole == out.real[item, 0]).all(dim=1).any()
+    short = int(batch.waveform_lengths[2]) // HOP * HOP
+    assert torch.equal(out.real[2, 0, :short], batch.waveform[2, 0, :short])
+    for silent in (out.real[2, 0, short:], out.fake[2, 0, short:], out.real_mel[2, :, short // HOP :]):
+        assert silent.numel() and not silent.any()
+
+
+def test_one_generator_repeats_a_pass(make_model, speakers, batch):
+    generator = VitsGenerator(make_model(**speakers), 16)
+    one, two = (generator(batch, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(one.fake, two.fake) and torch.equal(one.duration_loss, two.duration_loss)
+
+
+def test_a_voice_without_its_training_parts_is_refused_by_name(make_model):
+    with pytest.raises(ValueError, match=r"posterior_encoder.*duration_predictor\.post_"):
+        VitsGenerator(make_model(inference_only=True))
