@@ -30,6 +30,13 @@ def prior_noise(like: Tensor, lengths: Tensor, generator: Generators) -> Tensor:
     return _draw(draw, batch, lengths, size, generator).to(like.device)
 
 
+def uniform(items: int, generator: Generators, device: torch.device) -> Tensor:
+    """-> (items,) in [0, 1), on `device`."""
+    if isinstance(generator, Sequence):
+        return torch.cat([torch.rand(1, generator=source, device=source.device) for source in generator]).to(device)
+    return torch.rand(items, generator=generator, device=generator.device if generator else device).to(device)
+
+
 def _draw(draw, batch: int, lengths: Tensor, size: int, generator: Generators) -> Tensor:
     if generator is None or isinstance(generator, torch.Generator):
         return draw(batch, size, generator)

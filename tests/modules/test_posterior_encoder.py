@@ -1,12 +1,14 @@
 import torch
 
+from hf_vits.randomness import prior_noise
+
 
 def test_latents_are_mean_plus_noise_times_deviation_and_zero_at_padding(make_model):
     encoder = make_model().double().posterior_encoder
     mask = torch.ones(2, 1, 10).double()
     mask[1, :, 6:] = 0
     latents, mean, log_std = encoder(torch.rand(2, 9, 10).double(), mask, generator=torch.Generator().manual_seed(3))
-    noise = torch.randn(2, 8, 10, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    noise = prior_noise(mean, torch.tensor([10, 6]), torch.Generator().manual_seed(3))
     torch.testing.assert_close(latents, (mean + noise * log_std.exp()) * mask, rtol=0, atol=0)
     assert not latents[1, :, 6:].any() and not mean[1, :, 6:].any()
 

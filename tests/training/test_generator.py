@@ -108,3 +108,20 @@ def test_one_generator_repeats_a_pass(make_model, speakers, batch):
 def test_a_voice_without_its_training_parts_is_refused_by_name(make_model):
     with pytest.raises(ValueError, match=r"posterior_encoder.*duration_predictor\.post_"):
         VitsGenerator(make_model(inference_only=True))
+
+
+def test_with_a_generator_of_its_own_a_clip_is_the_same_in_any_batch(make_model, speakers, batch):
+    generator = VitsGenerator(make_model(**speakers), 16)
+    together = generator(batch, [torch.Generator().manual_seed(i) for i in range(3)])
+    for item in range(3):
+        tokens, samples, one = int(batch.text_lengths[item]), int(batch.waveform_lengths[item]), slice(item, item + 1)
+        alone = VitsBatch(
+            batch.input_ids[one, :tokens],
+            batch.text_lengths[one],
+            batch.waveform[one, :, :samples],
+            batch.waveform_lengths[one],
+            batch.speaker_id[one],
+        )
+        out = generator(alone, [torch.Generator().manual_seed(item)])
+        torch.testing.assert_close(together.fake[one], out.fake, rtol=0, atol=1e-4)
+        assert torch.equal(together.real[one], out.real)

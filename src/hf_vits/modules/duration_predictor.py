@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.spline import Spline, logits_scale
+from hf_vits.randomness import Generators, duration_noise
 
 LEAST_DURATION = 1e-5
 """Floor of a duration before its logarithm, in frames."""
@@ -124,7 +125,7 @@ class StochasticDurationPredictor(nn.Module):
         mask: Tensor,
         durations: Tensor,
         speaker: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
     ) -> Tensor:
         """hidden (B, H, T), mask (B, 1, T), durations (B, 1, T) in frames -> bounds of −log p(durations) (B,).
 
@@ -134,10 +135,7 @@ class StochasticDurationPredictor(nn.Module):
         condition = self.condition(hidden, mask, speaker)
         durations = durations.to(condition.dtype)
         seen = self.post_conv_proj(self.post_conv_dds(self.post_conv_pre(durations), mask)) * mask
-        noise = torch.randn(
-            (durations.shape[0], 2, durations.shape[2]), generator=generator, dtype=mask.dtype, device=mask.device
-        )
-        noise = noise * mask
+        noise = duration_noise(len(mask), mask.sum(dim=(1, 2)).long(), mask.shape[2], generator).to(mask) * mask
         drawn, log_determinant = _through(self.post_flows, noise, mask, condition + seen)
         logit, second = drawn.chunk(2, dim=1)
         log_determinant = log_determinant + _sum((F.logsigmoid(logit) + F.logsigmoid(-logit)) * mask)

@@ -1,10 +1,10 @@
 """Linear spectrogram to the latents' posterior (paper, section 2.5.1, posterior encoder)."""
 
-import torch
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.wavenet import WaveNet
+from hf_vits.randomness import Generators, prior_noise
 
 
 class PosteriorEncoder(nn.Module):
@@ -21,10 +21,10 @@ class PosteriorEncoder(nn.Module):
         spectrogram: Tensor,
         mask: Tensor,
         speaker: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """spectrogram (B, F, T), mask (B, 1, T), speaker (B, S, 1) -> latents, posterior_mean, posterior_log_std."""
         hidden = self.wavenet(self.conv_pre(spectrogram) * mask, mask, speaker)
         mean, log_std = (self.conv_proj(hidden) * mask).chunk(2, dim=1)
-        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+        noise = prior_noise(mean, mask.sum(dim=(1, 2)).long(), generator)
         return (mean + noise * log_std.exp()) * mask, mean, log_std

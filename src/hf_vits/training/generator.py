@@ -11,6 +11,7 @@ from hf_vits.masks import mask_from_lengths
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.duration_predictor import StochasticDurationPredictor
 from hf_vits.modules.text_encoder import TextEncoding
+from hf_vits.randomness import Generators
 from hf_vits.spectrogram import Spectrogram
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.segments import random_starts, take
@@ -74,8 +75,8 @@ class VitsGenerator(nn.Module):
         self.model, self.segment_frames = model, segment_frames
         self.spectrogram = Spectrogram(model.config)
 
-    def forward(self, batch: VitsBatch, generator: torch.Generator | None = None) -> VitsTrainingOutput:
-        """batch -> VitsTrainingOutput; `generator` is the source of all noise."""
+    def forward(self, batch: VitsBatch, generator: Generators = None) -> VitsTrainingOutput:
+        """batch -> VitsTrainingOutput; `generator` is the source of all noise, one for all items or one for each."""
         model, hop = self.model, self.model.config.hop_length
         speaker = model.speaker_vector(batch.speaker_id, len(batch))
         with torch.no_grad():
@@ -113,7 +114,7 @@ class VitsGenerator(nn.Module):
         return search(scores, text_lengths, frame_lengths)
 
     def _duration_loss(
-        self, hidden: Tensor, mask: Tensor, durations: Tensor, speaker: Tensor | None, generator: torch.Generator | None
+        self, hidden: Tensor, mask: Tensor, durations: Tensor, speaker: Tensor | None, generator: Generators
     ) -> Tensor:
         """The predictor learns from the text, and teaches it nothing (section 2.2.2: its gradient is stopped)."""
         predictor, hidden = self.model.duration_predictor, hidden.detach()

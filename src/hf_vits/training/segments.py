@@ -3,19 +3,16 @@
 import torch
 from torch import Tensor
 
+from hf_vits.randomness import Generators, uniform
 
-def random_starts(lengths: Tensor, size: int, generator: torch.Generator | None = None) -> Tensor:
+
+def random_starts(lengths: Tensor, size: int, generator: Generators = None) -> Tensor:
     """lengths in frames int64 (B,), size of a slice -> first frame of one for each item, int64 (B,).
 
     Uniform over all places where the slice fits; 0 for an item that is shorter than the slice.
     """
     room = (lengths - size).clamp(min=0) + 1
-    device = generator.device if generator is not None else lengths.device
-    return (
-        (torch.rand(len(lengths), generator=generator, device=device).to(lengths.device) * room)
-        .long()
-        .minimum(room - 1)
-    )
+    return (uniform(len(lengths), generator, lengths.device) * room).long().minimum(room - 1)
 
 
 def take(values: Tensor, starts: Tensor, size: int) -> Tensor:
