@@ -1,0 +1,187 @@
+"""Rows of a `datasets` split that can be trained on, and why the others cannot; nothing but tokens is kept of them."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from hf_vits.audio import audio_seconds, read_audio
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.text.report import NothingToSayError
+from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.training.batch import VitsBatch
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns that hold the text, the audio and, for several speakers, who speaks."""
+
+    text: str = "text"
+    audio: str = "audio"
+    speaker: str | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a clip must be to be trained on: seconds of sound, and tokens with their blanks."""
+
+    min_seconds: float = 0.5
+    max_seconds: float = 20.0
+    max_tokens: int = 800
+
+
+@dataclass
+class Report:
+    """How many clips and seconds were kept, and how many were dropped for which reason, with the first row of each."""
+
+    kept: int = 0
+    seconds: float = 0.0
+    dropped: Counter = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+    unsaid: Counter = field(default_factory=Counter)
+
+    def drop(self, reason: str, row: int, detail: object = "") -> None:
+        """Counts one row."""
+        self.dropped[reason] += 1
+        self.first.setdefault(reason, f"row {row}{f': {detail}' if str(detail) else ''}")
+
+    def __str__(self) -> str:
+        lines = [f"kept    {self.kept:7d}  clips, {self.seconds / 60:.1f} minutes"]
+        lines += [f"dropped {n:7d}  {reason}; first {self.first[reason]}" for reason, n in self.dropped.most_common()]
+        if self.unsaid:
+            said = ", ".join(f"{character!r} x{count}" for character, count in self.unsaid.most_common(12))
+            lines.append(f"left out of texts, because the voice does not know them: {said}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One row that is trained on: its number in the data set, tokens, samples at the voice's rate, and speaker."""
+
+    row: int
+    input_ids: list[int]
+    num_samples: int
+    speaker_id: int | None = None
+
+
+def check_columns(given: Sequence[str], columns: Columns) -> None:
+    """Raises `ValueError` if a column is not there, saying which there are."""
+    missing = [name for name in (columns.text, columns.audio, columns.speaker) if name and name not in given]
+    if missing:
+        raise ValueError(
+            f"The data has no column {missing}; its columns are {list(given)}. "
+            "Name the right ones with `text_column`, `audio_column` and `speaker_column`."
+        )
+
+
+def undecoded(dataset, column: str):
+    """The same data set with its audio as bytes or paths, which soundfile reads without torchcodec or FFmpeg."""
+    from datasets import Audio
+
+    if isinstance((dataset.features or {}).get(column), Audio):
+        return dataset.cast_column(column, Audio(decode=False))
+    return dataset
+
+
+def speakers_of(dataset, column: str) -> list[str]:
+    """The names in a speaker column, sorted, so that every process and every resumed run numbers them alike."""
+    return sorted({str(name) for name in dataset[column]})
+
+
+def select(
+    dataset, tokenizer: VitsTokenizer, config: VitsConfig, columns: Columns, limits: Limits, progress=iter
+) -> tuple[list[Clip], Report]:
+    """
+    The clips of a map-style data set that can be trained on, and a report on all others.
+
+    Audio is not decoded for it: lengths come from headers. `progress` wraps the loop, for example in `tqdm`.
+
+    Raises:
+        ValueError: for a column that is not there, or if no clip is left; the report is in the message.
+    """
+    check_columns(dataset.column_names, columns)
+    dataset, report, clips = undecoded(dataset, columns.audio), Report(), []
+    for row in progress(range(len(dataset))):
+        clip = _clip(row, dataset[row], tokenizer, config, columns, limits, report)
+        if clip is not None:
+            clips.append(clip)
+            report.kept += 1
+            report.seconds += clip.num_samples / config.sampling_rate
+    if not clips:
+        raise ValueError(f"No clip can be trained on.\n{report}")
+    return clips, report
+
+
+def _clip(
+    row: int, item: dict, tokenizer, config: VitsConfig, columns: Columns, limits: Limits, report: Report
+) -> Clip | None:
+    text, source = item[columns.text], item[columns.audio]
+    if not isinstance(text, str) or not text.strip():
+        return report.drop("no text", row)
+    try:
+        input_ids = tokenizer(text).input_ids
+        seconds = audio_seconds(source)
+    except NothingToSayError as error:
+        return report.drop("text with nothing that the voice can say", row, error)
+    except ValueError as error:
+        return report.drop("text or audio that cannot be read", row, error)
+    report.unsaid.update(tokenizer.dropped_characters(text))
+    samples = int(seconds * config.sampling_rate)
+    frames = samples // config.hop_length
+    if not limits.min_seconds <= seconds <= limits.max_seconds:
+        kind = "shorter" if seconds < limits.min_seconds else "longer"
+        least_or_most = limits.min_seconds if kind == "shorter" else limits.max_seconds
+        return report.drop(f"{kind} than {least_or_most:g} s", row, f"{seconds:.2f} s")
+    if samples <= (config.fft_size - config.hop_length) // 2:
+        return report.drop("too short for one spectrogram frame", row, f"{samples} samples")
+    if len(input_ids) > limits.max_tokens:
+        return report.drop(f"more than {limits.max_tokens} tokens", row, len(input_ids))
+    if len(input_ids) > frames:
+        return report.drop("more tokens than frames", row, f"{len(input_ids)} tokens, {frames} frames")
+    speaker = None if columns.speaker is None else config.speaker_index(_speaker(item[columns.speaker], config))
+    return Clip(row, input_ids, samples, speaker)
+
+
+def _speaker(value: object, config: VitsConfig) -> int | str:
+    """A number is an id unless the configuration has it as a name."""
+    return str(value) if str(value) in (config.speaker_names or ()) else value
+
+
+class VitsDataset(Dataset):
+    """The clips with their sound, decoded and resampled when they are asked for."""
+
+    def __init__(self, dataset, clips: Sequence[Clip], columns: Columns, sampling_rate: int):
+        self.dataset, self.clips = undecoded(dataset, columns.audio), list(clips)
+        self.column, self.sampling_rate = columns.audio, sampling_rate
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> tuple[Clip, torch.Tensor]:
+        """A clip and its waveform (T_wav,); `ValueError` that names the row if its sound is damaged."""
+        clip = self.clips[index]
+        try:
+            waveform = read_audio(self.dataset[clip.row][self.column], self.sampling_rate)
+        except ValueError as error:
+            raise ValueError(f"Row {clip.row}: {error} Mend it, or leave it out.") from error
+        return clip, torch.from_numpy(waveform)
+
+
+def collate(items: Sequence[tuple[Clip, torch.Tensor]]) -> VitsBatch:
+    """Clips and their waveforms -> one padded batch."""
+    clips, waveforms = zip(*items, strict=True)
+    ids = [torch.tensor(clip.input_ids) for clip in clips]
+    speakers = [clip.speaker_id for clip in clips]
+    return VitsBatch(
+        input_ids=pad_sequence(ids, batch_first=True),
+        text_lengths=torch.tensor([len(item) for item in ids]),
+        waveform=pad_sequence(waveforms, batch_first=True).unsqueeze(1),
+        waveform_lengths=torch.tensor([len(waveform) for waveform in waveforms]),
+        speaker_id=None if None in speakers else torch.tensor(speakers),
+    )

@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from hf_vits.training.batches import LengthBatches
+
+LENGTHS = torch.randint(100, 2000, (997,), generator=torch.Generator().manual_seed(0)).tolist()
+
+
+def test_an_epoch_takes_every_clip_once():
+    taken = [clip for batch in LengthBatches(LENGTHS, 8) for clip in batch]
+    assert sorted(taken) == list(range(997))
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_share_each_batch_of_a_single_process_between_them(processes):
+    alone = list(LengthBatches(LENGTHS[:960], 12))
+    shares = [
+        list(LengthBatches(LENGTHS[:960], 12 // processes, process_index=i, num_processes=processes))
+        for i in range(processes)
+    ]
+    assert len({len(share) for share in shares}) == 1
+    for batch, *parts in zip(alone, *shares, strict=True):
+        assert sorted(batch) == sorted(clip for part in parts for clip in part)
+        assert {len(part) for part in parts} == {12 // processes}
+
+
+def test_no_clip_is_lost_and_every_process_has_as_many_where_they_do_not_divide():
+    shares = [[c for b in LengthBatches(LENGTHS, 5, process_index=i, num_processes=3) for c in b] for i in range(3)]
+    assert len({len(share) for share in shares}) == 1
+    assert set(sum(shares, [])) == set(range(997))
+
+
+def test_batches_are_of_like_length():
+    def padding(batches):
+        return sum(max(LENGTHS[c] for c in batch) * len(batch) for batch in batches) / sum(LENGTHS)
+
+    shuffled = torch.randperm(997).tolist()
+    assert padding(LengthBatches(LENGTHS, 8)) < 1.05 < padding([shuffled[i : i + 8] for i in range(0, 997, 8)])
+
+
+def test_the_order_is_that_of_seed_and_epoch():
+    first, second = LengthBatches(LENGTHS, 8, seed=1), LengthBatches(LENGTHS, 8, seed=1)
+    assert list(first) == list(second)
+    second.set_epoch(1)
+    assert list(first) != list(second)
+    first.set_epoch(1)
+    assert list(first) == list(second)
+    assert list(LengthBatches(LENGTHS, 8, seed=2)) != list(LengthBatches(LENGTHS, 8, seed=1))
+
+
+def test_a_batch_holds_no_more_samples_than_allowed():
+    batches = list(LengthBatches(LENGTHS, 8, max_samples=6000))
+    assert sorted(c for b in batches for c in b) == list(range(997))
+    assert max(max(LENGTHS[c] for c in b) * len(b) for b in batches) <= 6000
+    with pytest.raises(ValueError, match="1500"):
+        LengthBatches(LENGTHS, 8, max_samples=1500)

@@ -1,0 +1,132 @@
+import io
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from hf_vits.training.data import Columns, Limits, VitsDataset, collate, select, speakers_of
+
+datasets = pytest.importorskip("datasets")
+RATE = 16_000
+
+
+def sound(seconds, rate=RATE, channels=1, seed=0):
+    samples = np.random.default_rng(seed).normal(size=(int(seconds * rate), channels)) * 0.1
+    return samples[:, 0] if channels == 1 else samples
+
+
+def encoded(samples, rate=RATE, kind="WAV"):
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=kind)
+    return {"bytes": file.getvalue(), "path": f"clip.{kind.lower()}"}
+
+
+@pytest.fixture
+def config(make_config):
+    return make_config(upsample_rates=[8, 8, 2, 2], upsample_kernel_sizes=[16, 16, 4, 4], spectrogram_bins=513)
+
+
+def table(**columns):
+    return datasets.Dataset.from_dict(columns)
+
+
+@pytest.fixture
+def audio():
+    return datasets.Audio(decode=False)
+
+
+def test_bad_rows_are_dropped_counted_and_named(config, make_tokenizer, audio):
+    rows = {
+        "good": ("a hope", encoded(sound(1))),
+        "no text": ("", encoded(sound(1))),
+        "missing text": (None, encoded(sound(1))),
+        "nothing to say": ("***", encoded(sound(1))),
+        "corrupt": ("a hope", {"bytes": b"RIFFnonsense", "path": "broken.wav"}),
+        "empty": ("a hope", encoded(np.zeros(0))),
+        "too long": ("a hope", encoded(sound(30))),
+        "too many tokens": ("a hope " * 20, encoded(sound(1))),
+        "gone": ("a hope", {"bytes": None, "path": "nowhere.wav"}),
+    }
+    texts, sounds = zip(*rows.values(), strict=True)
+    data = table(text=texts, audio=sounds).cast_column("audio", audio)
+    clips, report = select(data, make_tokenizer(), config, Columns(), Limits())
+    assert [clip.row for clip in clips] == [0]
+    assert sum(report.dropped.values()) == 8
+    text = str(report)
+    for part in (
+        "no text; first row 1",
+        "first row 4: broken.wav",
+        "longer than 20 s; first row 6",
+        "30.00 s",
+        "first row 7",
+    ):
+        assert part in text, text
+
+
+@pytest.mark.parametrize("form", ["bytes", "path", "array", "stereo", "8 kHz", "flac"])
+def test_every_form_of_audio_gives_the_same_clip(config, make_tokenizer, audio, tmp_path, form):
+    samples = sound(1)
+    if form == "array":
+        data = table(text=["a hope"], audio=[{"array": samples.tolist(), "sampling_rate": RATE}])
+    elif form == "path":
+        soundfile.write(tmp_path / "a.wav", samples, RATE)
+        data = table(text=["a hope"], audio=[str(tmp_path / "a.wav")]).cast_column("audio", datasets.Audio())
+    else:
+        made = {
+            "bytes": lambda: encoded(samples),
+            "stereo": lambda: encoded(np.stack([samples, samples], axis=1)),
+            "8 kHz": lambda: encoded(sound(1, 8_000), 8_000),
+            "flac": lambda: encoded(samples, kind="FLAC"),
+        }[form]()
+        data = table(text=["a hope"], audio=[made]).cast_column("audio", audio)
+    clips, _ = select(data, make_tokenizer(), config, Columns(), Limits())
+    clip, waveform = VitsDataset(data, clips, Columns(), RATE)[0]
+    assert waveform.dtype == torch.float32 and abs(len(waveform) - clip.num_samples) <= 1
+    if form != "8 kHz":
+        np.testing.assert_allclose(waveform.numpy(), samples, rtol=0, atol=1e-4)
+
+
+def test_speakers_are_numbered_by_their_sorted_names(config, make_tokenizer, audio, make_config):
+    data = table(text=["a"] * 3, audio=[encoded(sound(1))] * 3, who=["zoe", "ann", "zoe"]).cast_column("audio", audio)
+    names = speakers_of(data, "who")
+    assert names == ["ann", "zoe"]
+    fields = {"num_speakers": 2, "speaker_embedding_size": 4, "speaker_names": names}
+    clips, _ = select(data, make_tokenizer(), make_config(**fields), Columns(speaker="who"), Limits())
+    assert [clip.speaker_id for clip in clips] == [1, 0, 1]
+
+
+def test_a_column_that_is_not_there_is_an_error_that_says_which_are(config, make_tokenizer):
+    with pytest.raises(ValueError, match=r"\['audio'\].*\['text', 'sound'\].*audio_column"):
+        select(table(text=["a"], sound=["b"]), make_tokenizer(), config, Columns(), Limits())
+
+
+def test_data_without_a_single_clip_is_an_error_with_the_report(config, make_tokenizer, audio):
+    data = table(text=["", ""], audio=[encoded(sound(1))] * 2).cast_column("audio", audio)
+    with pytest.raises(ValueError, match=r"No clip.*\n.*\n.*2  no text"):
+        select(data, make_tokenizer(), config, Columns(), Limits())
+
+
+def test_characters_the_voice_cannot_say_are_counted(config, make_tokenizer, audio):
+    data = table(text=["a hope!", "no! ü"], audio=[encoded(sound(1))] * 2).cast_column("audio", audio)
+    _, report = select(data, make_tokenizer(), config, Columns(), Limits())
+    assert report.unsaid == {"!": 2, "ü": 1}
+
+
+def test_samples_that_are_not_finite_are_an_error_that_names_the_row(config, make_tokenizer):
+    samples = sound(1)
+    samples[100] = np.nan
+    data = table(text=["a hope"], audio=[{"array": samples.tolist(), "sampling_rate": RATE}])
+    clips, _ = select(data, make_tokenizer(), config, Columns(), Limits())
+    with pytest.raises(ValueError, match=r"Row 0: .*NaN"):
+        VitsDataset(data, clips, Columns(), RATE)[0]
+
+
+def test_a_batch_pads_tokens_and_samples_with_zeros(config, make_tokenizer, audio):
+    data = table(text=["a hope", "deaf"], audio=[encoded(sound(1)), encoded(sound(0.7))]).cast_column("audio", audio)
+    clips, _ = select(data, make_tokenizer(), config, Columns(), Limits())
+    dataset = VitsDataset(data, clips, Columns(), RATE)
+    batch = collate([dataset[0], dataset[1]])
+    assert batch.input_ids.shape == (2, 13) and batch.text_lengths.tolist() == [13, 9]
+    assert batch.waveform.shape == (2, 1, 16000) and batch.waveform_lengths.tolist() == [16000, 11200]
+    assert not batch.waveform[1, :, 11200:].any() and batch.speaker_id is None
