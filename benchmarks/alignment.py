@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 import numba
 import torch
+from monotonic_alignment_search import maximum_path
 
 from hf_vits.alignment import expand, search
 
@@ -29,23 +30,23 @@ def case(batch, tokens, frames):
     return scores, text_lengths, frame_lengths, mean, log_std
 
 
-def peer(scores, text_lengths, frame_lengths):
-    """The package's dense path, text by frames."""
-    from monotonic_alignment_search import maximum_path
-
+def peers_view(scores, text_lengths, frame_lengths):
+    """Scores and mask as the package takes them, text by frames."""
     rows = torch.arange(scores.shape[2])[None, :, None] < text_lengths[:, None, None]
     columns = torch.arange(scores.shape[1])[None, None] < frame_lengths[:, None, None]
-    return maximum_path(scores.transpose(1, 2).contiguous(), (rows & columns).float())
+    return scores.transpose(1, 2).contiguous(), (rows & columns).float()
 
 
 def measure(rounds, shape):
     scores, text_lengths, frame_lengths, mean, log_std = case(*shape)
 
+    dense, mask = peers_view(scores, text_lengths, frame_lengths)
+
     def package():
-        return peer(scores, text_lengths, frame_lengths)
+        return maximum_path(dense, mask)
 
     def package_and_products():
-        path = peer(scores, text_lengths, frame_lengths).float()
+        path = maximum_path(dense, mask).float()
         return mean @ path, log_std @ path
 
     def ours():

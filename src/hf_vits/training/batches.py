@@ -40,7 +40,7 @@ class LengthBatches(Sampler[list[int]]):
             raise ValueError(f"There are {len(lengths)} clips for batches of {batch_size}; both must be above 0.")
         if max_samples is not None and max_samples < max(lengths):
             raise ValueError(
-                f"`max_samples` is {max_samples}, but the longest clip has {max(lengths)}; raise it, or drop such clips."
+                f"`max_samples` is {max_samples}, but the longest clip has {max(lengths)}; raise it or drop such clips."
             )
         self.lengths, self.batch_size, self.max_samples = list(lengths), batch_size, max_samples
         self.seed, self.process_index, self.num_processes = seed, process_index, num_processes
