@@ -1,1 +1,1 @@
-"""Recorded speech in, a voice out: everything that only training needs."""
+"""What only training needs: batches, the generator's pass, and the terms that it learns from."""
