@@ -1,5 +1,6 @@
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
@@ -75,6 +76,21 @@ def test_it_is_saved_and_loaded_unchanged(judges, tmp_path):
     waveform = torch.randn(1, 1, 300)
     for ours, expected in zip(loaded(waveform).logits, judges(waveform).logits, strict=True):
         assert torch.equal(ours, expected)
+
+
+@pytest.mark.parametrize("how", ["missing", "unexpected", "misshaped"])
+def test_any_tensor_amiss_is_an_error_that_names_it(judges, tmp_path, how):
+    judges.save_pretrained(tmp_path)
+    state_dict, key = load_file(tmp_path / "model.safetensors"), "discriminators.1.convs.0.bias"
+    if how == "missing":
+        state_dict.pop(key)
+    elif how == "unexpected":
+        state_dict[key := "discriminators.9.bias"] = torch.zeros(1)
+    else:
+        state_dict[key] = torch.zeros(1)
+    save_file(state_dict, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=key.replace(".", r"\.")):
+        VitsDiscriminator.from_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize("fields", [{"periods": [], "scales": 0}, {"scale_channels": [4]}, {"periods": [0]}])

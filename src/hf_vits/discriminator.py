@@ -12,6 +12,8 @@ from hf_vits.modules.weight_norm import add_weight_norm
 SLOPE = 0.1
 """Negative slope of every judge."""
 
+AMISS = ("missing_keys", "unexpected_keys", "mismatched_keys")
+
 SCALE_LAYERS = ((15, 1, 1), (41, 4, 4), (41, 4, 16), (41, 4, 64), (41, 4, 256), (5, 1, 1))
 """Kernel, stride and most groups of each convolution of a scale judge."""
 
@@ -139,6 +141,23 @@ class VitsDiscriminator(PreTrainedModel):
         """waveform (B, 1, T_seg) -> Judgement."""
         features = [judge(waveform) for judge in self.discriminators]
         return Judgement([layers[-1].flatten(1) for layers in features], features)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *args, output_loading_info: bool = False, **kwargs):
+        """
+        Loads the judges of a checkpoint, with the arguments of `transformers.PreTrainedModel.from_pretrained`.
+
+        Raises:
+            ValueError: if a tensor is missing, left over or of another shape; no layer is ever freshly initialised.
+        """
+        told = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # all three kinds are refused below
+        model, info = super().from_pretrained(pretrained_model_name_or_path, *args, **{**kwargs, **told})
+        amiss = {kind: sorted(map(str, info[kind]))[:5] for kind in AMISS if info.get(kind)}
+        if amiss:
+            raise ValueError(
+                f"The weights in {pretrained_model_name_or_path} are not those of its config.json: {amiss}."
+            )
+        return (model, info) if output_loading_info else model
 
     def _init_weights(self, module: nn.Module) -> None:
         """Does nothing: convolutions start as PyTorch starts them, as in the original."""
