@@ -8,3 +8,8 @@ def mask_from_lengths(lengths: Tensor, size: int, dtype: torch.dtype) -> Tensor:
     """lengths int64 (B,) -> float mask (B, 1, size), one where a position is real."""
     positions = torch.arange(size, device=lengths.device)
     return (positions < lengths[:, None]).unsqueeze(1).to(dtype)
+
+
+def lengths_from_mask(mask: Tensor) -> Tensor:
+    """float mask (B, 1, T) -> int64 (B,); counted as integers, because half precision cannot count past 256."""
+    return mask.bool().sum(dim=(1, 2))

@@ -20,7 +20,7 @@ from hf_vits.controls import (
     text_mask,
     token_ids,
 )
-from hf_vits.masks import mask_from_lengths
+from hf_vits.masks import lengths_from_mask, mask_from_lengths
 from hf_vits.modules.decoder import HifiGan
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
 from hf_vits.modules.flow import Flow
@@ -100,7 +100,7 @@ class VitsModel(PreTrainedModel):
         return_dict: bool | None = None,
     ) -> VitsModelOutput | tuple:
         """
-        Speaks. Item *i* of a padded batch is what it would be alone, and silent past its length.
+        Speaks. With the same draws, item *i* of a padded batch is what it would be alone; it is silent past its length.
 
         Args:
             input_ids (`Tensor` of shape `(B, T_text)`, int64):
@@ -244,8 +244,7 @@ class VitsModel(PreTrainedModel):
     ) -> Tensor:
         """hidden (B, H, T_text) -> predicted frames of each token, int64 (B, T_text)."""
         if isinstance(self.duration_predictor, StochasticDurationPredictor):
-            lengths = mask.sum(dim=(1, 2)).long()
-            noise = duration_noise(hidden.shape[0], lengths, hidden.shape[2], generator).to(mask)
+            noise = duration_noise(len(mask), lengths_from_mask(mask), mask.shape[2], generator).to(mask)
             log_durations = self.duration_predictor(hidden, mask, noise * noise_scale, speaker)
         else:
             log_durations = self.duration_predictor(hidden, mask, speaker)
@@ -298,11 +297,12 @@ class VitsModel(PreTrainedModel):
         source = str(pretrained_model_name_or_path)
         hub = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
         dtype = {name: kwargs.pop(name) for name in ("dtype", "torch_dtype") if name in kwargs}
+        state_dict = kwargs.pop("state_dict", None)
         if not isinstance(config, PreTrainedConfig):
             config, kwargs = cls.config_class.from_pretrained(
                 config or pretrained_model_name_or_path, return_unused_kwargs=True, **hub, **kwargs
             )
-        config, state_dict = cls.config_class.of(config), kwargs.pop("state_dict", None)
+        config = cls.config_class.of(config)
         if state_dict is None:
             state_dict = read_state_dict(source, variant, use_safetensors, **hub)
         if config.inference_only:

@@ -2,6 +2,7 @@ import json
 import re
 from pathlib import Path
 
+import piper_files
 import pytest
 import torch
 
@@ -42,27 +43,13 @@ ONE_DIFFERENCE = {
 
 
 def tiny_model(**overrides) -> VitsModel:
-    torch.manual_seed(0)
-    fields = {
-        "vocab_size": 20,
-        "hidden_size": 12,
-        "num_hidden_layers": 2,
-        "ffn_dim": 16,
-        "flow_size": 12,
-        "spectrogram_bins": 17,
-        "upsample_initial_channel": 16,
-        "upsample_rates": [4, 2],
-        "upsample_kernel_sizes": [8, 4],
-        "resblock_kernel_sizes": [3, 5],
-        "resblock_dilation_sizes": [[1, 3], [1, 2]],
-        "duration_predictor_filter_channels": 14,
+    whole = {
+        "inference_only": False,
         "posterior_encoder_num_wavenet_layers": 2,
-        "prior_encoder_num_wavenet_layers": 2,
+        "spectrogram_bins": 17,
+        "sampling_rate": 16_000,
     }
-    model = VitsModel(VitsConfig(**(fields | overrides))).eval()
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)  # no two alike, so that a mix-up shows
-    return model
+    return piper_files.tiny_model(**(whole | {"duration_predictor_filter_channels": 14} | overrides))
 
 
 def original_name(name: str) -> str:

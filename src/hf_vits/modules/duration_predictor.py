@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.masks import lengths_from_mask
 from hf_vits.modules.spline import Spline, logits_scale
 from hf_vits.randomness import Generators, duration_noise
 
@@ -135,7 +136,7 @@ class StochasticDurationPredictor(nn.Module):
         condition = self.condition(hidden, mask, speaker)
         durations = durations.to(condition.dtype)
         seen = self.post_conv_proj(self.post_conv_dds(self.post_conv_pre(durations), mask)) * mask
-        noise = duration_noise(len(mask), mask.sum(dim=(1, 2)).long(), mask.shape[2], generator).to(mask) * mask
+        noise = duration_noise(len(mask), lengths_from_mask(mask), mask.shape[2], generator).to(mask) * mask
         drawn, log_determinant = _through(self.post_flows, noise, mask, condition + seen)
         logit, second = drawn.chunk(2, dim=1)
         log_determinant = log_determinant + _sum((F.logsigmoid(logit) + F.logsigmoid(-logit)) * mask)

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.masks import lengths_from_mask
 from hf_vits.modules.wavenet import WaveNet
 from hf_vits.randomness import Generators, prior_noise
 
@@ -26,5 +27,5 @@ class PosteriorEncoder(nn.Module):
         """spectrogram (B, F, T), mask (B, 1, T), speaker (B, S, 1) -> latents, posterior_mean, posterior_log_std."""
         hidden = self.wavenet(self.conv_pre(spectrogram) * mask, mask, speaker)
         mean, log_std = (self.conv_proj(hidden) * mask).chunk(2, dim=1)
-        noise = prior_noise(mean, mask.sum(dim=(1, 2)).long(), generator)
+        noise = prior_noise(mean, lengths_from_mask(mask), generator)
         return (mean + noise * log_std.exp()) * mask, mean, log_std
