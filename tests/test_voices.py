@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from hf_vits import conversion, voices
-from hf_vits.conversion.folders import new_folder
+from hf_vits.folders import new_folder
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.voices import DEFAULT, VOICES, cached_voice, default_voice
 

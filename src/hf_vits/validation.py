@@ -121,6 +121,10 @@ def _check_speakers(config) -> None:
 
 
 def _check_signal(config) -> None:
+    _require(
+        config.posterior_input in ("linear", "mel"),
+        f"`posterior_input` is {config.posterior_input!r}; the posterior encoder sees 'linear' or 'mel'.",
+    )
     _require(config.spectrogram_bins > 1, f"`spectrogram_bins` is {config.spectrogram_bins}; it must be above 1.")
     window = config.fft_size if config.win_length is None else config.win_length
     _require(

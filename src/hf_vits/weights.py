@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -54,11 +55,22 @@ def read_state_dict(
 
 def read_file(file: str | Path) -> dict[str, Tensor]:
     """The tensors of one `.safetensors` or pickled file; raises `ValueError` for a damaged or hostile one."""
+    state_dict = read_contents(file)
+    if not isinstance(state_dict, Mapping) or not all(isinstance(value, Tensor) for value in state_dict.values()):
+        raise ValueError(
+            f"{file} does not hold a plain table of tensors, as a checkpoint in the middle of training may not. "
+            "Take its table of weights out and pass that as `state_dict=`."
+        )
+    return dict(state_dict)
+
+
+def read_contents(file: str | Path) -> Any:
+    """Whatever one `.safetensors` or pickled file holds, tensors or not; errors are those of `read_file`."""
     file = Path(file)
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
-        state_dict = torch.load(file, map_location="cpu", weights_only=True)
+        return torch.load(file, map_location="cpu", weights_only=True)
     except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # a damaged file can make the readers fail in any way
@@ -67,12 +79,6 @@ def read_file(file: str | Path) -> dict[str, Tensor]:
             f"{file} is not a readable file of tensors ({reason}). It may be truncated, or hold code that is not run; "
             "fetch it again, or ask its author for a .safetensors file."
         ) from error
-    if not isinstance(state_dict, Mapping) or not all(isinstance(value, Tensor) for value in state_dict.values()):
-        raise ValueError(
-            f"{file} does not hold a plain table of tensors, as a checkpoint in the middle of training may not. "
-            "Take its table of weights out and pass that as `state_dict=`."
-        )
-    return dict(state_dict)
 
 
 def match_state_dict(
@@ -110,7 +116,10 @@ def _advice(missing: list[str], unexpected: list[str], misshaped: list[str]) -> 
     if not misshaped and not unexpected and all(key.startswith(TRAINING_ONLY) for key in missing):
         return "\nOnly training uses these: with `inference_only=True` in its configuration the checkpoint can speak."
     if unexpected and all(key.startswith("discriminator.") for key in unexpected) and not (missing or misshaped):
-        return "\nThe checkpoint carries its discriminators; load it without them by passing the rest as `state_dict=`."
+        return (
+            "\nThe checkpoint carries its discriminators; load it without them by passing the rest as `state_dict=`. "
+            "`hf_vits.conversion.discriminators.generator_tensors` gives that."
+        )
     return "\nCheck that config.json belongs to these weights, or fetch them again."
 
 

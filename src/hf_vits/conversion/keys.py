@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizer
 from transformers.utils import logging
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.folders import new_folder
+from hf_vits.folders import new_folder
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.weights import match_state_dict
 
@@ -87,7 +87,10 @@ class Converted:
 
 
 def translate(
-    tensors: Mapping[str, Tensor], rules: Iterable[Rule], dropped: Sequence[tuple[str, str]] = ()
+    tensors: Mapping[str, Tensor],
+    rules: Iterable[Rule],
+    dropped: Sequence[tuple[str, str]] = (),
+    whole: str = "VITS generator",
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """
     tensors by foreign name -> tensors by our name, and a note on each kind of tensor that was dropped.
@@ -99,6 +102,8 @@ def translate(
             Applied to every name one after the other, each where it matches.
         dropped (`Sequence` of `(pattern, reason)`, *optional*):
             A tensor whose **new** name begins with a match of `pattern` is left out, for that reason.
+        whole (`str`, *optional*, defaults to `"VITS generator"`):
+            What the tensors should make up, for the message of an error.
 
     Raises:
         ValueError: if no rule knows a name, or two names become the same.
@@ -118,8 +123,8 @@ def translate(
             renamed[name], sources[name] = tensor, source
     if unknown:
         raise ValueError(
-            f"{len(unknown)} tensors belong to no part of a VITS voice that is known here: {listed(unknown)}. Nothing "
-            "was converted; is the file a plain VITS generator?"
+            f"{len(unknown)} tensors belong to no part of a {whole} that is known here: {listed(unknown)}. Nothing "
+            f"was converted; is the file a plain {whole}?"
         )
     return renamed, tuple(f"Left out, {reason}: {listed(names)}." for reason, names in notes.items())
 
