@@ -6,7 +6,7 @@ from huggingface_hub.errors import StrictDataclassError
 
 from hf_vits import VitsConfig
 
-EXTENSIONS = {"resblock_type": "2"}, {"inference_only": True}, {"window_size": None}
+EXTENSIONS = {"resblock_type": "2"}, {"inference_only": True}, {"posterior_input": "mel"}, {"window_size": None}
 
 
 def test_every_upstream_field_has_upstreams_default():
@@ -70,6 +70,7 @@ def test_fields_of_other_tools_survive_a_round_trip(make_config, tmp_path):
         ({"resblock_kernel_sizes": [4], "resblock_dilation_sizes": [[1]]}, ["[4]", "odd"]),
         ({"resblock_dilation_sizes": [[1], []]}, ["[[1], []]"]),
         ({"resblock_type": "3"}, ["'3'", "'1' and '2'"]),
+        ({"posterior_input": "loud"}, ["'loud'", "'linear' or 'mel'"]),
         ({"num_speakers": 4, "speaker_embedding_size": 0}, ["4", "0"]),
         ({"num_speakers": 2, "speaker_embedding_size": 4, "speaker_names": ["ann"]}, ["1 names", "2"]),
         ({"num_speakers": 2, "speaker_embedding_size": 4, "speaker_names": ["ann", "ann"]}, ["ann"]),

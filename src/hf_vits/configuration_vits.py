@@ -118,12 +118,15 @@ class VitsConfig(PreTrainedConfig):
         inference_only (`bool`, *optional*, defaults to `False`):
             Extension. The checkpoint lacks what only training uses (posterior encoder, `duration_predictor.flows.1`,
             `duration_predictor.post_*`), as one converted from ONNX does.
+        posterior_input (`str`, *optional*, defaults to `"linear"`):
+            Extension. What the posterior encoder sees in training: `"linear"` is the paper's linear spectrogram,
+            `"mel"` the log-mel of `num_mel_bins` bands.
         speaker_names (`list[str]`, *optional*):
             Name of each speaker, in the order of their ids. Ignored by upstream.
         win_length (`int`, *optional*):
             STFT window in samples for training; `None` is the FFT size. Ignored by upstream.
         num_mel_bins (`int`, *optional*, defaults to 80):
-            Mel bands of the training loss. Ignored by upstream.
+            Mel bands of the training loss, and of `posterior_input="mel"`. Ignored by upstream.
         mel_fmin, mel_fmax (`float`, *optional*, defaults to 0.0 and `None`):
             Edges of the mel bank in hertz; `None` is half the sampling rate. Ignored by upstream.
 
@@ -194,6 +197,7 @@ class VitsConfig(PreTrainedConfig):
     blank_id: int = 0
     resblock_type: str = "1"
     inference_only: bool = False
+    posterior_input: str = "linear"
     speaker_names: list[str] | tuple[str, ...] | None = None
     win_length: int | None = None
     num_mel_bins: int = 80
@@ -213,7 +217,8 @@ class VitsConfig(PreTrainedConfig):
     @property
     def needs_extension(self) -> bool:
         """Whether stock transformers would build other layers than this configuration asks for."""
-        return self.resblock_type != "1" or self.inference_only or not self.window_size
+        extended = self.resblock_type != "1" or self.inference_only or self.posterior_input != "linear"
+        return extended or not self.window_size
 
     def speaker_index(self, speaker: int | str) -> int:
         """

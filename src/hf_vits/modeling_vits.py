@@ -3,6 +3,8 @@
 Axes: B batch · C latent channels · H hidden · S speaker channels · T_text tokens · T_spec frames · T_wav samples.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -28,6 +30,7 @@ from hf_vits.modules.posterior_encoder import PosteriorEncoder
 from hf_vits.modules.text_encoder import TextEncoder
 from hf_vits.outputs import VitsLatents, VitsModelOutput
 from hf_vits.randomness import Generators, duration_noise, prior_noise
+from hf_vits.speakers import resize_speakers
 from hf_vits.weights import TRAINING_ONLY, match_state_dict, read_state_dict
 
 MAX_SECONDS = 3600
@@ -65,6 +68,7 @@ class VitsModel(PreTrainedModel):
     config_class = VitsConfig
     base_model_prefix = "vits"
     main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
 
     speaking_rate, noise_scale, noise_scale_duration = map(
         _default, ("speaking_rate", "noise_scale", "noise_scale_duration")
@@ -223,6 +227,26 @@ class VitsModel(PreTrainedModel):
         """speaker_id, as `forward` takes it -> speaker vectors (B, S, 1), or None for a model of one speaker."""
         ids = speaker_ids(speaker_id, batch, self.config)
         return None if ids is None else self.embed_speaker(ids.to(self.device)).unsqueeze(-1)
+
+    def resize_speakers(self, names: Sequence[str], speaker_embedding_size: int | None = None) -> None:
+        """
+        Makes `names` the speakers of this voice, in that order, before it is trained on them; none is ever dropped.
+
+        A known name keeps its speaker's voice wherever it stands. A new name in the place of one that is gone (or never
+        had a name) renames that speaker. Every other new name is a new speaker, who starts as the mean of the others.
+        A voice of one speaker gains the layers that see a speaker, and all sound as it did until they are trained.
+        Parameters are added and replaced: make optimizers afterwards.
+
+        Args:
+            names (`list[str]`):
+                Names of all speakers; one name for a voice of one speaker only names it.
+            speaker_embedding_size (`int`, *optional*):
+                Channels of the speaker vectors of a voice that has none yet; 256 if not given.
+
+        Raises:
+            ValueError: for an empty or repeated name, and for a list that would lose a speaker.
+        """
+        resize_speakers(self, names, speaker_embedding_size)
 
     def missing_for_training(self) -> list[str]:
         """The parts that training needs and this checkpoint does not have, by name; empty if it can be trained."""

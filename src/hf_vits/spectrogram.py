@@ -30,7 +30,8 @@ class Spectrogram(nn.Module):
             fmax=config.mel_fmax,
         )
         self.register_buffer("window", torch.hann_window(window), persistent=False)
-        self.register_buffer("mel_bank", torch.from_numpy(mel_bank).float(), persistent=False)
+        # A copy in PyTorch's own memory: NumPy aligns less, and products round by where their factors lie.
+        self.register_buffer("mel_bank", torch.tensor(mel_bank, dtype=torch.float32), persistent=False)
 
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
         """waveform (B, 1, T_wav), lengths in samples (B,) -> magnitudes (B, F, T_spec), float32 whatever autocast says.

@@ -1,5 +1,6 @@
 import torch
 
+from hf_vits.modules.posterior_encoder import PosteriorEncoder
 from hf_vits.randomness import prior_noise
 
 
@@ -11,6 +12,11 @@ def test_latents_are_mean_plus_noise_times_deviation_and_zero_at_padding(make_mo
     noise = prior_noise(mean, torch.tensor([10, 6]), torch.Generator().manual_seed(3))
     torch.testing.assert_close(latents, (mean + noise * log_std.exp()) * mask, rtol=0, atol=0)
     assert not latents[1, :, 6:].any() and not mean[1, :, 6:].any()
+
+
+def test_it_sees_as_many_bands_as_its_input_has(make_config):
+    for fields, bands in (({}, 9), ({"posterior_input": "linear"}, 9), ({"posterior_input": "mel"}, 4)):
+        assert PosteriorEncoder(make_config(**fields)).conv_pre.in_channels == bands
 
 
 def test_it_is_upstreams(make_model, make_stock_model):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from hf_vits.modules.weight_norm import NEW_G, NEW_V, add_weight_norm, fold, unfold
+from hf_vits.modules.weight_norm import NEW_G, NEW_V, add_weight_norm, fold, respell, unfold
 
 LAYERS = {
     "Conv1d": lambda: nn.Conv1d(3, 4, 5),
@@ -28,6 +28,24 @@ def test_unfolding_and_folding_gives_the_weight_back():
     torch.testing.assert_close(fold(g, v), weight, rtol=0, atol=1e-14)
 
 
+def test_a_filter_of_zeros_stays_one_and_can_learn():
+    weight = torch.randn(3, 2, 5)
+    weight[1] = 0
+    g, v = (tensor.requires_grad_() for tensor in unfold(weight))
+    again = fold(g, v)
+    torch.testing.assert_close(again, weight, rtol=0, atol=1e-6)
+    again.sum().backward()
+    assert torch.isfinite(g.grad).all() and torch.isfinite(v.grad).all() and g.grad[1].any()
+
+
 def test_adding_twice_adds_once():
     layer = add_weight_norm(add_weight_norm(nn.Sequential(nn.Conv1d(2, 2, 3))))
     assert sorted(layer.state_dict()) == ["0.bias", "0" + NEW_G, "0" + NEW_V]
+
+
+def test_a_layer_in_both_spellings_is_refused_rather_than_one_of_them_forgotten():
+    g, v = unfold(torch.randn(5, 3, 7))
+    state_dict = {"a.weight_g": g, "a.weight_v": v, "a" + NEW_G: g, "a" + NEW_V: v}
+    for order in (list(state_dict), list(reversed(state_dict))):
+        with pytest.raises(ValueError, match="of a is stored in both spellings"):
+            respell({key: state_dict[key] for key in order}, ["a" + NEW_G, "a" + NEW_V])

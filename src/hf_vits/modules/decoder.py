@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.recomputed import Recomputed
 
 FINAL_SLOPE = 0.01
 """Negative slope before the last convolution, whatever `leaky_relu_slope` is; so it was trained."""
@@ -44,7 +45,7 @@ class Upsample(nn.ConvTranspose1d):
         return F.conv_transpose2d(signal, weight, self.bias, stride=(1, *self.stride), padding=(0, *self.padding))
 
 
-class ResidualBlock1(nn.Module):
+class ResidualBlock1(Recomputed):
     """Type 1: per dilation a dilated and a plain convolution, added to what came in."""
 
     def __init__(self, channels: int, kernel: int, dilations: list[int], slope: float):
@@ -61,7 +62,7 @@ class ResidualBlock1(nn.Module):
         return signal
 
 
-class ResidualBlock2(nn.Module):
+class ResidualBlock2(Recomputed):
     """Type 2: one dilated convolution per dilation."""
 
     def __init__(self, channels: int, kernel: int, dilations: list[int], slope: float):

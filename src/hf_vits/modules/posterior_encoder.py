@@ -1,4 +1,4 @@
-"""Linear spectrogram to the latents' posterior (paper, section 2.5.1, posterior encoder)."""
+"""Spectrogram, linear or mel, to the latents' posterior (paper, section 2.5.1, posterior encoder)."""
 
 from torch import Tensor, nn
 
@@ -13,7 +13,8 @@ class PosteriorEncoder(nn.Module):
 
     def __init__(self, config: VitsConfig):
         super().__init__()
-        self.conv_pre = nn.Conv1d(config.spectrogram_bins, config.hidden_size, 1)
+        bands = config.num_mel_bins if config.posterior_input == "mel" else config.spectrogram_bins
+        self.conv_pre = nn.Conv1d(bands, config.hidden_size, 1)
         self.wavenet = WaveNet(config, config.posterior_encoder_num_wavenet_layers)
         self.conv_proj = nn.Conv1d(config.hidden_size, 2 * config.flow_size, 1)
 
@@ -24,7 +25,7 @@ class PosteriorEncoder(nn.Module):
         speaker: Tensor | None = None,
         generator: Generators = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """spectrogram (B, F, T), mask (B, 1, T), speaker (B, S, 1) -> latents, posterior_mean, posterior_log_std."""
+        """spectrogram (B, F|M, T), mask (B, 1, T), speaker (B, S, 1) -> latents, posterior_mean, posterior_log_std."""
         hidden = self.wavenet(self.conv_pre(spectrogram) * mask, mask, speaker)
         mean, log_std = (self.conv_proj(hidden) * mask).chunk(2, dim=1)
         noise = prior_noise(mean, lengths_from_mask(mask), generator)

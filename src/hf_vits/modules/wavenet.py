@@ -3,10 +3,11 @@
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.recomputed import Recomputed
 from hf_vits.modules.weight_norm import add_weight_norm
 
 
-class WaveNet(nn.Module):
+class WaveNet(Recomputed):
     """Each layer gates its input, passes a part on and leaves a part for the sum that comes out."""
 
     def __init__(self, config: VitsConfig, num_layers: int):

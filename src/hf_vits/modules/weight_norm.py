@@ -25,7 +25,8 @@ def fold(g: Tensor, v: Tensor) -> Tensor:
 
 def unfold(weight: Tensor) -> tuple[Tensor, Tensor]:
     """weight (C, …) -> g (C, 1, …) and v (C, …) with `fold(g, v)` equal to it."""
-    return torch.norm_except_dim(weight, 2, 0), weight
+    g = torch.norm_except_dim(weight, 2, 0)
+    return g, torch.where(g == 0, 1, weight)  # a filter of zeros has no direction; without any it would be 0 / 0
 
 
 def respell(state_dict: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
@@ -36,6 +37,8 @@ def respell(state_dict: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str
         for g, v in ((OLD_G, OLD_V), (NEW_G, NEW_V)):
             if key.endswith(g) and key.removesuffix(g) + v in state_dict:
                 layer = key.removesuffix(g)
+                if layer + OLD_G in state_dict and layer + NEW_G in state_dict:
+                    raise ValueError(f"The weight norm of {layer} is stored in both spellings; remove one of them.")
                 pair = result.pop(layer + g), result.pop(layer + v)
                 if layer + NEW_G in wanted or layer + ".weight" not in wanted:
                     result[layer + NEW_G], result[layer + NEW_V] = pair
