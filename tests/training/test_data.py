@@ -81,7 +81,7 @@ def test_every_form_of_audio_gives_the_same_clip(config, make_tokenizer, audio, 
         }[form]()
         data = table(text=["a hope"], audio=[made]).cast_column("audio", audio)
     clips, _ = select(data, make_tokenizer(), config, Columns(), Limits())
-    clip, waveform = VitsDataset(data, clips, Columns(), RATE)[0]
+    clip, waveform = VitsDataset(data, clips, "audio", config)[0]
     assert waveform.dtype == torch.float32 and abs(len(waveform) - clip.num_samples) <= 1
     if form != "8 kHz":
         np.testing.assert_allclose(waveform.numpy(), samples, rtol=0, atol=1e-4)
@@ -113,19 +113,29 @@ def test_characters_the_voice_cannot_say_are_counted(config, make_tokenizer, aud
     assert report.unsaid == {"!": 2, "ü": 1}
 
 
-def test_samples_that_are_not_finite_are_an_error_that_names_the_row(config, make_tokenizer):
-    samples = sound(1)
-    samples[100] = np.nan
+def test_a_clip_whose_samples_are_damaged_is_named_and_replaced(config, make_tokenizer, caplog):
+    damaged, good = sound(1.2), sound(1)
+    damaged[100] = np.nan
+    audio = [{"array": samples.tolist(), "sampling_rate": RATE} for samples in (damaged, good)]
+    data = table(text=["a hope", "deaf"], audio=audio)
+    clips, _ = select(data, make_tokenizer(), config, Columns(), Limits())
+    clip, waveform = VitsDataset(data, clips, "audio", config)[0]
+    assert clip.row == 1 and len(waveform) == RATE
+    assert "Row 0 is left out, and row 1 taken instead" in caplog.text and "NaN" in caplog.text
+
+
+def test_data_of_which_nothing_can_be_decoded_is_an_error(config, make_tokenizer):
+    samples = np.full(RATE, np.nan)
     data = table(text=["a hope"], audio=[{"array": samples.tolist(), "sampling_rate": RATE}])
     clips, _ = select(data, make_tokenizer(), config, Columns(), Limits())
-    with pytest.raises(ValueError, match=r"Row 0: .*NaN"):
-        VitsDataset(data, clips, Columns(), RATE)[0]
+    with pytest.raises(ValueError, match="No clip can be decoded"):
+        VitsDataset(data, clips, "audio", config)[0]
 
 
 def test_a_batch_pads_tokens_and_samples_with_zeros(config, make_tokenizer, audio):
     data = table(text=["a hope", "deaf"], audio=[encoded(sound(1)), encoded(sound(0.7))]).cast_column("audio", audio)
     clips, _ = select(data, make_tokenizer(), config, Columns(), Limits())
-    dataset = VitsDataset(data, clips, Columns(), RATE)
+    dataset = VitsDataset(data, clips, "audio", config)
     batch = collate([dataset[0], dataset[1]])
     assert batch.input_ids.shape == (2, 13) and batch.text_lengths.tolist() == [13, 9]
     assert batch.waveform.shape == (2, 1, 16000) and batch.waveform_lengths.tolist() == [16000, 11200]

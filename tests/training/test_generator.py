@@ -1,8 +1,14 @@
+import json
+
+import librosa
+import numpy as np
 import pytest
 import torch
 
+from hf_vits import VitsModel
 from hf_vits.alignment import log_likelihood
 from hf_vits.losses import kl_loss, mel_loss
+from hf_vits.spectrogram import Spectrogram
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.generator import VitsGenerator
 
@@ -17,6 +23,7 @@ def batch():
         text_lengths=torch.tensor([9, 5, 7]),
         waveform=torch.randn(3, 1, 400, generator=noise) * 0.2,
         waveform_lengths=torch.tensor([400, 251, 90]),
+        rows=torch.arange(3),
         speaker_id=torch.tensor([0, 2, 1]),
     )
 
@@ -37,6 +44,31 @@ def test_every_parameter_learns_from_the_sum_of_the_terms(make_model, speakers, 
     kl = kl_loss(out.prior_latents, out.posterior_log_std, out.prior_mean, out.prior_log_std, out.frame_mask)
     (mel_loss(out.real_mel, out.fake_mel) + kl + out.duration_loss).backward()
     assert not [name for name, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+
+
+def test_a_posterior_of_mels_sees_the_log_mel_and_learns_from_it(make_model, speakers, batch):
+    model = make_model(**speakers, posterior_input="mel")
+    given = []
+    model.posterior_encoder.register_forward_pre_hook(lambda _, arguments: given.append(arguments[0]))
+    out = VitsGenerator(model, 16)(batch)
+    mel = librosa.feature.melspectrogram(
+        S=Spectrogram(model.config)(batch.waveform)[0].numpy(), sr=16_000, n_fft=16, n_mels=4
+    )
+    torch.testing.assert_close(given[0][0].numpy(), np.log(np.maximum(mel, 1e-5)), rtol=0, atol=1e-5)
+    mel_loss(out.real_mel, out.fake_mel).backward()
+    weight = model.posterior_encoder.conv_pre.weight
+    assert weight.shape == (16, 4, 1) and weight.grad.any(dim=0).all()
+
+
+def test_a_voice_with_a_posterior_of_mels_is_the_same_after_saving_and_loading(make_model, batch, tmp_path):
+    model = make_model(posterior_input="mel")
+    model.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "hf_vits"
+    loaded = VitsModel.from_pretrained(tmp_path)
+    assert loaded.config.posterior_input == "mel"
+    batch.speaker_id = None
+    one, two = (VitsGenerator(voice, 16)(batch, torch.Generator().manual_seed(3)) for voice in (model, loaded))
+    assert torch.equal(one.fake, two.fake) and torch.equal(one.prior_latents, two.prior_latents)
 
 
 def test_durations_teach_neither_text_encoder_nor_speaker(make_model, speakers, batch):
@@ -78,6 +110,7 @@ def test_items_of_a_batch_are_aligned_as_they_are_alone(make_model, speakers, ba
                 batch.text_lengths[one],
                 batch.waveform[one, :, :samples],
                 batch.waveform_lengths[one],
+                batch.rows[one],
                 batch.speaker_id[one],
             )
         )
@@ -120,6 +153,7 @@ def test_with_a_generator_of_its_own_a_clip_is_the_same_in_any_batch(make_model,
             batch.text_lengths[one],
             batch.waveform[one, :, :samples],
             batch.waveform_lengths[one],
+            batch.rows[one],
             batch.speaker_id[one],
         )
         out = generator(alone, [torch.Generator().manual_seed(item)])

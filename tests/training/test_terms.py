@@ -21,7 +21,7 @@ def batch():
     noise = torch.Generator().manual_seed(0)
     ids = torch.randint(1, 20, (2, 9), generator=noise)
     waveform = torch.randn(2, 1, 300, generator=noise) * 0.2
-    return VitsBatch(ids, torch.tensor([9, 6]), waveform, torch.tensor([300, 200]))
+    return VitsBatch(ids, torch.tensor([9, 6]), waveform, torch.tensor([300, 200]), torch.arange(2))
 
 
 def terms_of(out, judges):

@@ -20,6 +20,8 @@ class VitsBatch:
             Samples within ±1.
         waveform_lengths (`Tensor` of shape `(B,)`, int64):
             Samples of each item.
+        rows (`Tensor` of shape `(B,)`, int64):
+            Number of each item in the data set; its noise depends on it.
         speaker_id (`Tensor` of shape `(B,)`, int64, *optional*):
             Who speaks; `None` for a model of one speaker.
     """
@@ -28,6 +30,7 @@ class VitsBatch:
     text_lengths: Tensor
     waveform: Tensor
     waveform_lengths: Tensor
+    rows: Tensor
     speaker_id: Tensor | None = None
 
     def __len__(self) -> int:

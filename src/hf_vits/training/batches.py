@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.utils.data import Sampler
 
+from hf_vits.training.noise import seed_of
+
 
 class LengthBatches(Sampler[list[int]]):
     """
@@ -44,22 +46,22 @@ class LengthBatches(Sampler[list[int]]):
             )
         self.lengths, self.batch_size, self.max_samples = list(lengths), batch_size, max_samples
         self.seed, self.process_index, self.num_processes = seed, process_index, num_processes
-        self.epoch = 0
+        self.epoch = self.start = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Chooses the epoch whose order the next iteration has."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Chooses the epoch whose order the next iteration has, and the batch that it starts with."""
+        self.epoch, self.start = epoch, start
 
     def __len__(self) -> int:
-        return len(self._global_batches())
+        return len(self._global_batches()) - self.start
 
     def __iter__(self) -> Iterator[list[int]]:
-        for batch in self._global_batches():
+        for batch in self._global_batches()[self.start :]:
             yield batch[self.process_index :: self.num_processes]
 
     def _global_batches(self) -> list[list[int]]:
         """Clips shuffled, sorted by length within windows of many batches, cut, and the batches shuffled."""
-        order = torch.Generator().manual_seed(hash((self.seed, self.epoch)) % 2**63)
+        order = torch.Generator().manual_seed(seed_of(self.seed, self.epoch))
         shuffled = torch.randperm(len(self.lengths), generator=order).tolist()
         size = self.batch_size * self.num_processes
         window = max(size * 50, 1)

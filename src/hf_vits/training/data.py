@@ -108,19 +108,24 @@ def select(
     check_columns(dataset.column_names, columns)
     dataset, report, clips = undecoded(dataset, columns.audio), Report(), []
     for row in progress(range(len(dataset))):
-        clip = _clip(row, dataset[row], tokenizer, config, columns, limits, report)
+        clip = clip_of(row, dataset[row], tokenizer, config, columns, limits, report)
         if clip is not None:
             clips.append(clip)
-            report.kept += 1
-            report.seconds += clip.num_samples / config.sampling_rate
     if not clips:
         raise ValueError(f"No clip can be trained on.\n{report}")
     return clips, report
 
 
-def _clip(
-    row: int, item: dict, tokenizer, config: VitsConfig, columns: Columns, limits: Limits, report: Report
+def clip_of(
+    row: int,
+    item: dict,
+    tokenizer: VitsTokenizer,
+    config: VitsConfig,
+    columns: Columns,
+    limits: Limits,
+    report: Report,
 ) -> Clip | None:
+    """What is kept of a row; `None` if it is dropped. Either is counted in the report."""
     text, source = item[columns.text], item[columns.audio]
     if not isinstance(text, str) or not text.strip():
         return report.drop("no text", row)
@@ -145,6 +150,8 @@ def _clip(
     if len(input_ids) > frames:
         return report.drop("more tokens than frames", row, f"{len(input_ids)} tokens, {frames} frames")
     speaker = None if columns.speaker is None else config.speaker_index(_speaker(item[columns.speaker], config))
+    report.kept += 1
+    report.seconds += seconds
     return Clip(row, input_ids, samples, speaker)
 
 
@@ -154,23 +161,51 @@ def _speaker(value: object, config: VitsConfig) -> int | str:
 
 
 class VitsDataset(Dataset):
-    """The clips with their sound, decoded and resampled when they are asked for."""
+    """
+    The clips with their sound, decoded and resampled when they are asked for.
 
-    def __init__(self, dataset, clips: Sequence[Clip], columns: Columns, sampling_rate: int):
-        self.dataset, self.clips = undecoded(dataset, columns.audio), list(clips)
-        self.column, self.sampling_rate = columns.audio, sampling_rate
+    A clip whose sound turns out to be damaged is named in a warning, and the one next to it in length is taken in its
+    place: a run of days does not end for one file.
+
+    Args:
+        rows (indexable by row number):
+            The data set, or some of its rows by number.
+        clips (`Sequence[Clip]`):
+            Those of its rows that are trained on.
+        column (`str`):
+            Where the audio is.
+        config ([`VitsConfig`]):
+            Of the voice; says the sampling rate.
+    """
+
+    def __init__(self, rows, clips: Sequence[Clip], column: str, config: VitsConfig):
+        self.rows = undecoded(rows, column) if hasattr(rows, "features") else rows
+        self.clips, self.column, self.config = list(clips), column, config
+        self.by_length = sorted(range(len(clips)), key=lambda index: clips[index].num_samples)
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def __getitem__(self, index: int) -> tuple[Clip, torch.Tensor]:
-        """A clip and its waveform (T_wav,); `ValueError` that names the row if its sound is damaged."""
-        clip = self.clips[index]
-        try:
-            waveform = read_audio(self.dataset[clip.row][self.column], self.sampling_rate)
-        except ValueError as error:
-            raise ValueError(f"Row {clip.row}: {error} Mend it, or leave it out.") from error
-        return clip, torch.from_numpy(waveform)
+        """A clip and its waveform (T_wav,); raises `ValueError` if none can be decoded."""
+        place = None
+        for _ in range(len(self.clips)):
+            clip = self.clips[index]
+            try:
+                return clip, self._waveform(clip)
+            except ValueError as error:
+                place = self.by_length.index(index) if place is None else place
+                place = (place or len(self.clips)) - 1  # the next shorter one, which fits wherever this one did
+                index = self.by_length[place]
+                logger.warning(f"Row {clip.row} is left out, and row {self.clips[index].row} taken instead: {error}")
+        raise ValueError("No clip can be decoded; the warnings above say why.")
+
+    def _waveform(self, clip: Clip) -> torch.Tensor:
+        waveform = read_audio(self.rows[clip.row][self.column], self.config.sampling_rate)
+        frames = len(waveform) // self.config.hop_length
+        if len(waveform) < 0.9 * clip.num_samples or frames < len(clip.input_ids):
+            raise ValueError(f"It has {len(waveform)} samples, not {clip.num_samples} as its header says.")
+        return torch.from_numpy(waveform[: max(clip.num_samples, len(clip.input_ids) * self.config.hop_length)])
 
 
 def collate(items: Sequence[tuple[Clip, torch.Tensor]]) -> VitsBatch:
@@ -183,5 +218,6 @@ def collate(items: Sequence[tuple[Clip, torch.Tensor]]) -> VitsBatch:
         text_lengths=torch.tensor([len(item) for item in ids]),
         waveform=pad_sequence(waveforms, batch_first=True).unsqueeze(1),
         waveform_lengths=torch.tensor([len(waveform) for waveform in waveforms]),
+        rows=torch.tensor([clip.row for clip in clips]),
         speaker_id=None if None in speakers else torch.tensor(speakers),
     )

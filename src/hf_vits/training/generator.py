@@ -75,9 +75,14 @@ class VitsGenerator(nn.Module):
         self.model, self.segment_frames = model, segment_frames
         self.spectrogram = Spectrogram(model.config)
 
-    def forward(self, batch: VitsBatch, generator: Generators = None) -> VitsTrainingOutput:
-        """batch -> VitsTrainingOutput; `generator` is the source of all noise, one for all items or one for each."""
-        model, hop = self.model, self.model.config.hop_length
+    def forward(
+        self, batch: VitsBatch, generator: Generators = None, segment_frames: int | None = None
+    ) -> VitsTrainingOutput:
+        """batch -> VitsTrainingOutput; `generator` is the source of all noise, one for all items or one for each.
+
+        `segment_frames` is another length of the slices than the usual one, such as a whole clip's.
+        """
+        model, hop, size = self.model, self.model.config.hop_length, segment_frames or self.segment_frames
         speaker = model.speaker_vector(batch.speaker_id, len(batch))
         with torch.no_grad():
             spectrogram = self.spectrogram(batch.waveform, batch.waveform_lengths)
@@ -85,20 +90,21 @@ class VitsGenerator(nn.Module):
         frame_mask = mask_from_lengths(frame_lengths, spectrogram.shape[-1], spectrogram.dtype)
         text_mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], spectrogram.dtype)
 
-        latents, _, posterior_log_std = model.posterior_encoder(spectrogram, frame_mask, speaker, generator)
+        seen = self.spectrogram.mel(spectrogram) if model.config.posterior_input == "mel" else spectrogram
+        latents, _, posterior_log_std = model.posterior_encoder(seen, frame_mask, speaker, generator)
         prior_latents = model.flow(latents, frame_mask, speaker)
         text = model.text_encoder(batch.input_ids, text_mask)
         index = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
 
-        starts = random_starts(frame_lengths, self.segment_frames, generator)
-        heard_frames = take(frame_mask, starts, self.segment_frames)
+        starts = random_starts(frame_lengths, size, generator)
+        heard_frames = take(frame_mask, starts, size)
         heard = heard_frames.repeat_interleave(hop, dim=-1)
-        fake = model.decoder(take(latents, starts, self.segment_frames), speaker) * heard
+        fake = model.decoder(take(latents, starts, size), speaker) * heard
         return VitsTrainingOutput(
-            real=take(batch.waveform, starts * hop, self.segment_frames * hop) * heard,
+            real=take(batch.waveform, starts * hop, size * hop) * heard,
             fake=fake,
-            real_mel=take(self.spectrogram.mel(spectrogram), starts, self.segment_frames) * heard_frames,
+            real_mel=take(self.spectrogram.mel(spectrogram), starts, size) * heard_frames,
             fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * heard_frames,
             prior_latents=prior_latents,
             posterior_log_std=posterior_log_std,
@@ -119,9 +125,11 @@ class VitsGenerator(nn.Module):
         """The predictor learns from the text, and teaches it nothing (section 2.2.2: its gradient is stopped)."""
         predictor, hidden = self.model.duration_predictor, hidden.detach()
         speaker = None if speaker is None else speaker.detach()
-        if isinstance(predictor, StochasticDurationPredictor):
-            frames = durations.unsqueeze(1).to(hidden.dtype)
-            return stochastic_duration_loss(
-                predictor.negative_log_likelihood(hidden, mask, frames, speaker, generator), mask
-            )
-        return plain_duration_loss(predictor(hidden, mask, speaker), durations, mask)
+        with torch.autocast(hidden.device.type, enabled=False):  # logarithms and splines need float32
+            hidden = hidden.to(mask.dtype)
+            if isinstance(predictor, StochasticDurationPredictor):
+                frames = durations.unsqueeze(1).to(hidden.dtype)
+                return stochastic_duration_loss(
+                    predictor.negative_log_likelihood(hidden, mask, frames, speaker, generator), mask
+                )
+            return plain_duration_loss(predictor(hidden, mask, speaker), durations, mask)

@@ -1,0 +1,151 @@
+"""Folders of a run that are whole or not there: each speaks, can be trained on, and can be resumed to the bit."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hf_vits.discriminator import VitsDiscriminator
+from hf_vits.folders import new_folder
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.modules.weight_norm import add_weight_norm
+from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.weights import match_state_dict
+
+STATE_FILE = "training_state.pt"
+"""All that resuming needs besides the discriminator's folder."""
+
+DISCRIMINATOR = "discriminator"
+"""Subfolder of the judges, beside a voice that can be trained on."""
+
+
+def normalise_decoder(model: VitsModel) -> VitsModel:
+    """Gives the decoder's residual blocks and upsamplings the weight norm that they are trained with; on disk, and in
+    upstream, they have none."""
+    add_weight_norm(model.decoder.upsampler)
+    add_weight_norm(model.decoder.resblocks)
+    return model
+
+
+def plain(model: VitsModel) -> VitsModel:
+    """A copy of a model in training, on the CPU, with the decoder's weight norm folded: what is saved and speaks."""
+    with torch.device("meta"):
+        released = VitsModel(model.config)
+    shapes = {name: tensor.shape for name, tensor in released.state_dict().items()}
+    state = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+    released.load_state_dict(match_state_dict(state, shapes, "the model in training"), assign=True)
+    return released.eval()
+
+
+def write_voice(
+    folder: Path, model: VitsModel, tokenizer: VitsTokenizer, discriminator: VitsDiscriminator | None = None
+) -> None:
+    """Writes what speaks, and the judges that it can be trained on with."""
+    plain(model).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    if discriminator is not None:
+        discriminator.save_pretrained(folder / DISCRIMINATOR)
+
+
+def release(output_dir: Path, write: Callable[[Path], None]) -> None:
+    """Puts the files that `write` makes into a folder that holds other things: each is replaced whole, config last."""
+    output_dir.mkdir(parents=True, exist_ok=True)
+    with new_folder(output_dir / ".release", overwrite=True) as staged:
+        write(staged)
+    staged = output_dir / ".release"
+    files = sorted((file for file in staged.rglob("*") if file.is_file()), key=lambda file: file.name == "config.json")
+    for file in files:
+        target = output_dir / file.relative_to(staged)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, target)
+    shutil.rmtree(staged)
+
+
+def save_checkpoint(output_dir: Path, step: int, keep: int, write: Callable[[Path], None], state: Mapping) -> Path:
+    """
+    Writes `checkpoint-<step>`, then removes the oldest until `keep` are left.
+
+    Args:
+        output_dir (`Path`):
+            Folder of the run.
+        step (`int`):
+            How many steps were taken.
+        keep (`int`):
+            Most checkpoints that stay.
+        write (`Callable[[Path], None]`):
+            Writes voice and judges into the folder it is given.
+        state (`Mapping`):
+            What `read_state` will give back.
+    """
+    folder = output_dir / f"checkpoint-{step}"
+    with new_folder(folder, overwrite=True) as staged:
+        write(staged)
+        torch.save(dict(state), staged / STATE_FILE)
+    for old in checkpoints(output_dir)[:-keep]:
+        shutil.rmtree(old)
+    return folder
+
+
+def checkpoints(output_dir: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first; folders that were not written to their end do not count."""
+    found = [folder for folder in output_dir.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", folder.name)]
+    return sorted((f for f in found if (f / STATE_FILE).is_file()), key=lambda folder: int(folder.name[11:]))
+
+
+def remove_partial(output_dir: Path) -> None:
+    """Removes what a run that was killed while it wrote has left behind."""
+    for folder in output_dir.glob(".checkpoint-*.partial"):
+        shutil.rmtree(folder, ignore_errors=True)
+    for folder in output_dir.glob(".release*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def find_checkpoint(output_dir: Path, resume: str | Path | None) -> Path | None:
+    """
+    The folder that a run resumes from: the newest one for "latest", none if there is none yet.
+
+    Raises:
+        FileExistsError: if nothing is to be resumed, but the folder holds checkpoints.
+        FileNotFoundError: if a folder is named that is no checkpoint; says which there are.
+    """
+    known = checkpoints(output_dir)
+    if resume is None:
+        if known:
+            raise FileExistsError(
+                f'{output_dir} holds a run of {known[-1].name[11:]} steps. Go on with it by resuming from "latest", or '
+                "choose another folder."
+            )
+        return None
+    if str(resume) == "latest":
+        return known[-1] if known else None
+    folder = Path(resume)
+    if not (folder / STATE_FILE).is_file():
+        there = ", ".join(map(str, known)) or "none"
+        raise FileNotFoundError(
+            f'{folder} is no checkpoint: it has no {STATE_FILE}. In {output_dir} there are: {there}. "latest" takes '
+            "the newest."
+        )
+    return folder
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """What `save_checkpoint` was given; nothing in the file is executed."""
+    try:
+        return torch.load(folder / STATE_FILE, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file can make the reader fail in any way
+        raise ValueError(
+            f"{folder / STATE_FILE} cannot be read ({str(error).splitlines()[0]}); resume from another checkpoint."
+        ) from error
+
+
+def restore(module: torch.nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
+    """Loads a state dict strictly; raises `ValueError` if the checkpoint is of another architecture."""
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"The checkpoint's {what} does not fit this run's: {str(error).splitlines()[-1]}") from error

@@ -1,0 +1,213 @@
+"""From a data set to the batches of a process: a map-style split, or a stream that is never held whole."""
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+
+from torch.utils.data import DataLoader, IterableDataset
+from tqdm.auto import tqdm
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.training.batch import VitsBatch
+from hf_vits.training.batches import LengthBatches
+from hf_vits.training.config import VitsTrainingConfig
+from hf_vits.training.data import (
+    Clip,
+    Columns,
+    Report,
+    VitsDataset,
+    check_columns,
+    clip_of,
+    collate,
+    select,
+    undecoded,
+)
+from hf_vits.training.interruption import ignore_interrupts
+from hf_vits.training.noise import seed_of
+
+logger = logging.getLogger(__name__)
+
+WINDOW_BATCHES = 16
+"""Global batches of a stream that are sorted by length together; their encoded sound is held in memory."""
+
+
+class ClipBatches:
+    """
+    Batches of a map-style data set, for one process.
+
+    Args:
+        dataset ([`VitsDataset`]):
+            The clips.
+        order ([`LengthBatches`]):
+            Which of them go into which batch.
+        num_workers (`int`):
+            Processes that decode.
+    """
+
+    def __init__(self, dataset: VitsDataset, order: LengthBatches, num_workers: int = 0):
+        self.order = order
+        self.loader = DataLoader(
+            dataset,
+            batch_sampler=order,
+            collate_fn=collate,
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            worker_init_fn=ignore_interrupts,
+        )
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[VitsBatch]:
+        """The epoch's batches from number `start` on."""
+        self.order.set_epoch(epoch, start)
+        return iter(self.loader)
+
+
+class StreamBatches:
+    """
+    Batches of a `datasets.IterableDataset`, for one process; each process reads the whole stream and decodes its share.
+
+    Args:
+        stream (`IterableDataset`):
+            The data, undecoded; its `set_epoch` chooses the order if it was shuffled.
+        clip_of_row (`Callable[[int, dict], Clip | None]`):
+            What is kept of a row; takes a `report=` to count it in.
+        order (`Callable[[list[int]], LengthBatches]`):
+            Lengths of the clips of a window -> which of them go into which batch; takes a `seed=`.
+        column (`str`):
+            Where the audio is.
+        config ([`VitsConfig`]):
+            Of the voice.
+        window (`int`):
+            Clips that are sorted together.
+        num_workers (`int`):
+            0 decodes in this process, more in one beside it.
+    """
+
+    def __init__(
+        self,
+        stream,
+        clip_of_row: Callable[..., Clip | None],
+        order: Callable[..., LengthBatches],
+        column: str,
+        config: VitsConfig,
+        window: int,
+        num_workers: int = 0,
+    ):
+        self.stream, self.clip_of_row, self.order = stream, clip_of_row, order
+        self.column, self.config, self.window, self.num_workers = column, config, window, min(num_workers, 1)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[VitsBatch]:
+        """One pass over the stream, without its first `start` batches."""
+        if hasattr(self.stream, "set_epoch"):
+            self.stream.set_epoch(epoch)
+        one_pass = _Pass(self, epoch, start)
+        return iter(
+            DataLoader(one_pass, batch_size=None, num_workers=self.num_workers, worker_init_fn=ignore_interrupts)
+        )
+
+    def batches(self, epoch: int, start: int) -> Iterator[VitsBatch]:
+        """The same, in this process."""
+        report, passed = Report(), 0
+        for number, (clips, rows) in enumerate(self._windows(report)):
+            if number == 0:
+                _tell(f"The first {report.kept + report.dropped.total()} rows", report)
+            dataset = VitsDataset(rows, clips, self.column, self.config)
+            order = self.order([clip.num_samples for clip in clips], seed=seed_of(epoch, number))
+            for batch in islice(order, max(start - passed, 0), None):
+                yield collate([dataset[index] for index in batch])
+            passed += len(order)
+        if not report.kept:
+            raise ValueError(f"No clip of the stream can be trained on.\n{report}")
+        if epoch == 0:
+            _tell("The whole stream", report)
+
+    def _windows(self, report: Report) -> Iterator[tuple[list[Clip], dict[int, dict]]]:
+        clips, rows = [], {}
+        for number, row in enumerate(self.stream):
+            clip = self.clip_of_row(number, row, report=report)
+            if clip is not None:
+                clips.append(clip)
+                rows[number] = row
+            if len(clips) == self.window:
+                yield clips, rows
+                clips, rows = [], {}
+        if clips:
+            yield clips, rows
+
+
+class _Pass(IterableDataset):
+    """One pass over a stream, as PyTorch wants it."""
+
+    def __init__(self, stream: StreamBatches, epoch: int, start: int):
+        self.stream, self.epoch, self.start = stream, epoch, start
+
+    def __iter__(self) -> Iterator[VitsBatch]:
+        return self.stream.batches(self.epoch, self.start)
+
+
+def training_batches(
+    dataset,
+    tokenizer: VitsTokenizer,
+    config: VitsConfig,
+    columns: Columns,
+    settings: VitsTrainingConfig,
+    process_index: int = 0,
+    num_processes: int = 1,
+) -> tuple[ClipBatches | StreamBatches, Report | None]:
+    """
+    The batches of one process, and for a map-style data set the report on what was kept and dropped.
+
+    Raises:
+        ValueError: for a column that is not there, a speaker that the voice does not have, or if no clip is left.
+    """
+    samples = settings.max_batch_seconds and int(settings.max_batch_seconds * config.sampling_rate)
+    order = partial(
+        LengthBatches,
+        batch_size=settings.batch_size,
+        max_samples=samples,
+        seed=settings.seed,
+        process_index=process_index,
+        num_processes=num_processes,
+    )
+    keep = {"tokenizer": tokenizer, "config": config, "columns": columns, "limits": settings.limits}
+    if hasattr(dataset, "__len__"):
+        clips, report = select(dataset, progress=partial(tqdm, desc="reading", disable=process_index > 0), **keep)
+        _tell("Training", report, process_index)
+        clips_with_sound = VitsDataset(dataset, clips, columns.audio, config)
+        return (
+            ClipBatches(clips_with_sound, order([clip.num_samples for clip in clips]), settings.num_workers),
+            report,
+        )
+    check_columns(list(next(iter(dataset), {})), columns)
+    window = WINDOW_BATCHES * settings.batch_size * num_processes
+    clip_of_row = partial(clip_of, **keep)
+    stream = undecoded(dataset, columns.audio)
+    return StreamBatches(stream, clip_of_row, order, columns.audio, config, window, settings.num_workers), None
+
+
+def held_out_clips(
+    dataset,
+    tokenizer: VitsTokenizer,
+    config: VitsConfig,
+    columns: Columns,
+    settings: VitsTrainingConfig,
+    process_index: int = 0,
+) -> VitsDataset:
+    """Clips to evaluate on, spread evenly over the split; of a stream, which is not rewound, the first ones."""
+    if not hasattr(dataset, "__len__"):
+        from datasets import Dataset
+
+        stream = undecoded(dataset, columns.audio)
+        dataset = Dataset.from_list(list(stream.take(settings.evaluation_clips)))
+    clips, report = select(dataset, tokenizer, config, columns, settings.limits)
+    _tell("Held out", report, process_index)
+    step = max(1, len(clips) / settings.evaluation_clips)
+    chosen = [clips[int(number * step)] for number in range(min(len(clips), settings.evaluation_clips))]
+    return VitsDataset(dataset, chosen, columns.audio, config)
+
+
+def _tell(what: str, report: Report, process_index: int = 0) -> None:
+    """The table of what was kept and dropped; as a warning if anything was."""
+    if process_index == 0:
+        logger.log(logging.WARNING if report.dropped or report.unsaid else logging.INFO, f"{what}:\n{report}")

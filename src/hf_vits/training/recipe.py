@@ -1,0 +1,87 @@
+"""What a run is made of, by name: voice, judges, tokenizer and data, and the trainer that they give."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.discriminator import VitsDiscriminatorConfig
+from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.training.config import VitsTrainingConfig, option
+from hf_vits.training.data import Columns, check_columns, speakers_of
+from hf_vits.training.new_tokenizer import tokenizer_of_texts
+from hf_vits.training.sources import load_data
+from hf_vits.training.starting import StartingPoint, narrowed
+from hf_vits.training.trainer import VitsTrainer
+
+
+@dataclass
+class Recipe:
+    """
+    Names of everything that a run needs, in a form that a JSON file or a command line can give.
+
+    Raises:
+        ValueError: for JSON that is no object.
+    """
+
+    dataset_name: str = option("", "Folder with a metadata.csv, or a data set of the Hub.")
+    dataset_config_name: str | None = option(None, "Configuration of a data set of the Hub.")
+    train_split: str = option("train", "Split to train on.")
+    held_out_split: str | None = option(None, "Split to evaluate on; without one, some clips of the other.")
+    streaming: bool = option(False, "Read the data while training, and never hold it whole.")
+    text_column: str = option("text", "Column of the texts.")
+    audio_column: str = option("audio", "Column of the sound.")
+    speaker_column: str | None = option(None, "Column of who speaks, by name or number.")
+    model_name_or_path: str | None = option(None, 'Voice to begin with: folder, name on the Hub, or "default".')
+    discriminator_name_or_path: str | None = option(None, "Its judges, if not with it: folder, or original D_*.pth.")
+    model_config: str = option("{}", "JSON object: configuration of a new voice; {} is the paper's.")
+    tokenizer_name_or_path: str | None = option(None, "Tokenizer of a new voice; made from the texts if not given.")
+    tokenizer_options: str = option("{}", "JSON object: options of a tokenizer made from the texts.")
+
+    def __post_init__(self):
+        self.model_config = _object("model_config", self.model_config)
+        self.tokenizer_options = _object("tokenizer_options", self.tokenizer_options)
+
+    @property
+    def columns(self) -> Columns:
+        """Names of the columns."""
+        return Columns(self.text_column, self.audio_column, self.speaker_column)
+
+    def trainer(self, config: VitsTrainingConfig) -> VitsTrainer:
+        """Loads all of it."""
+        train, held_out = load_data(
+            self.dataset_name,
+            self.dataset_config_name,
+            self.train_split,
+            self.held_out_split,
+            self.streaming,
+            config.evaluation_clips,
+        )
+        check_columns(list(next(iter(train), {})) if train.column_names is None else train.column_names, self.columns)
+        judges = narrowed(VitsDiscriminatorConfig(), config.discriminator_width)
+        if self.model_name_or_path:
+            start = StartingPoint.load(self.model_name_or_path, self.discriminator_name_or_path, judges, config.seed)
+            tokenizer = VitsTokenizer.from_pretrained(start.model.name_or_path)
+        else:
+            tokenizer = self._new_tokenizer(train)
+            fields = {"vocab_size": max(tokenizer.get_vocab().values()) + 1, **self.model_config}
+            start = StartingPoint.from_scratch(VitsConfig(**fields), judges, config.seed)
+        if self.speaker_column:
+            start.add_speakers(speakers_of(train, self.speaker_column))
+        return VitsTrainer(start, tokenizer, config, train, held_out, self.columns)
+
+    def _new_tokenizer(self, train) -> VitsTokenizer:
+        if self.tokenizer_name_or_path:
+            return VitsTokenizer.from_pretrained(self.tokenizer_name_or_path)
+        texts = (row[self.text_column] for row in train.select_columns([self.text_column]))
+        return tokenizer_of_texts((text for text in texts if isinstance(text, str)), **self.tokenizer_options)
+
+
+def _object(name: str, value: dict | str) -> dict[str, Any]:
+    try:
+        read = json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError as error:
+        raise ValueError(f"`{name}` is no JSON: {error}.") from error
+    if not isinstance(read, dict):
+        raise ValueError(f"`{name}` is {read!r}; it must be a JSON object.")
+    return read

@@ -1,0 +1,144 @@
+"""What a run starts from: a new voice, a whole one, or one that lacks parts and gets them fresh."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion.discriminators import INSIDE_VOICE, convert_discriminator, generator_tensors
+from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.training.checkpoints import DISCRIMINATOR
+from hf_vits.voices import default_voice
+from hf_vits.weights import read_state_dict
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class StartingPoint:
+    """
+    Args:
+        model ([`VitsModel`]):
+            The whole generator.
+        discriminator ([`VitsDiscriminator`]):
+            Its judges.
+        fresh (`frozenset[str]`):
+            Names of the generator's parameters that were initialised because the voice lacked them; these are trained
+            first. Empty if all were.
+        fresh_discriminator (`bool`):
+            Whether the judges are new to a voice that is not.
+    """
+
+    model: VitsModel
+    discriminator: VitsDiscriminator
+    fresh: frozenset[str] = field(default_factory=frozenset)
+    fresh_discriminator: bool = False
+
+    @classmethod
+    def from_scratch(
+        cls, config: VitsConfig, discriminator: VitsDiscriminatorConfig | None = None, seed: int = 0
+    ) -> "StartingPoint":
+        """A new voice, initialised as in the original; all of it is trained from the first step."""
+        with seeded(seed):
+            return cls(VitsModel(config), VitsDiscriminator(discriminator or VitsDiscriminatorConfig()))
+
+    @classmethod
+    def from_voice(
+        cls,
+        model: VitsModel,
+        discriminator: VitsDiscriminator | VitsDiscriminatorConfig | None = None,
+        seed: int = 0,
+    ) -> "StartingPoint":
+        """A trained voice. What it lacks is initialised, and said in one line; new judges have the given shape."""
+        with seeded(seed):
+            whole, fresh = completed(model)
+            is_new = not isinstance(discriminator, VitsDiscriminator)
+            judges = VitsDiscriminator(discriminator or VitsDiscriminatorConfig()) if is_new else discriminator
+        new = [*model.missing_for_training(), *(["discriminator"] if is_new else [])]
+        if new:
+            logger.warning(f"The voice has no {', '.join(new)}: initialised, and trained before the rest.")
+        return cls(whole, judges, fresh, is_new)
+
+    @classmethod
+    def load(
+        cls,
+        name_or_path: str,
+        discriminator: str | None = None,
+        config: VitsDiscriminatorConfig | None = None,
+        seed: int = 0,
+    ) -> "StartingPoint":
+        """
+        A voice by folder or name on the Hub, with its judges if it has any.
+
+        Args:
+            name_or_path (`str`):
+                The voice; `"default"` is [`default_voice`].
+            discriminator (`str`, *optional*):
+                Where its judges are, if not with the voice: a folder, or an original `D_*.pth`.
+            config ([`VitsDiscriminatorConfig`], *optional*):
+                Of new judges, if there are none.
+            seed (`int`, *optional*, defaults to 0):
+                Of whatever is new.
+        """
+        path = str(default_voice()) if name_or_path == "default" else name_or_path
+        model = VitsModel.from_pretrained(path, state_dict=generator_tensors(path))
+        judges = convert_discriminator(discriminator) if discriminator else _judges_of(path)
+        return cls.from_voice(model, judges or config, seed)
+
+    def add_speakers(self, names: Sequence[str]) -> None:
+        """Makes the voice one of these speakers too; the first one takes over a voice whose speakers have no names."""
+        known = list(self.model.config.speaker_names or [])
+        new = [name for name in names if name not in known]
+        if new:
+            self.model.resize_speakers([*known, *new])
+
+    @property
+    def has_fresh_parts(self) -> bool:
+        """Whether some parts must be trained before the rest."""
+        return bool(self.fresh) or self.fresh_discriminator
+
+
+def completed(model: VitsModel) -> tuple[VitsModel, frozenset[str]]:
+    """The same voice with the parts that only training uses, and the names of the parameters that are new."""
+    if not model.missing_for_training():
+        return model, frozenset()
+    config = VitsConfig.from_dict({**model.config.to_dict(), "model_type": "vits", "inference_only": False})
+    whole = VitsModel(config).to(model.dtype)
+    state = model.state_dict()
+    fresh = frozenset(name for name, _ in whole.named_parameters() if name not in state)
+    whole.load_state_dict({**whole.state_dict(), **state})
+    whole.config.name_or_path = whole.name_or_path = model.name_or_path
+    return whole, fresh
+
+
+def _judges_of(path: str) -> VitsDiscriminator | None:
+    """The judges that are stored with a voice, in a folder of their own or among its tensors."""
+    if (Path(path) / DISCRIMINATOR / "config.json").is_file():
+        return VitsDiscriminator.from_pretrained(Path(path) / DISCRIMINATOR)
+    if any(name.startswith(INSIDE_VOICE) for name in read_state_dict(path)):
+        return convert_discriminator(path)
+    return None
+
+
+def narrowed(config: VitsDiscriminatorConfig, width: float) -> VitsDiscriminatorConfig:
+    """The same judges with so many times as many channels, in multiples of 4 so that the groups of the scales stay."""
+    return VitsDiscriminatorConfig(
+        **{
+            **config.to_dict(),
+            "period_channels": [max(4, round(channels * width / 4) * 4) for channels in config.period_channels],
+            "scale_channels": [max(4, round(channels * width / 4) * 4) for channels in config.scale_channels],
+        }
+    )
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within it, PyTorch's own randomness on the CPU has this seed; after it, it is what it was before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

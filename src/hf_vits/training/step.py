@@ -1,0 +1,134 @@
+"""One step of adversarial training: first the discriminator's move, then the generator's (paper, section 2.3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from hf_vits.discriminator import VitsDiscriminator
+from hf_vits.losses import discriminator_loss
+from hf_vits.training.batch import VitsBatch
+from hf_vits.training.config import VitsTrainingConfig
+from hf_vits.training.generator import VitsGenerator, VitsTrainingOutput
+from hf_vits.training.noise import clip_generators, seed_of
+from hf_vits.training.players import Player
+from hf_vits.training.terms import frozen, generator_terms, weighted_sum
+
+
+@dataclass
+class StepResult:
+    """Losses by name, each () and summed over the step's batches; whether both gradients were finite; and whether any
+    process was asked to stop."""
+
+    losses: dict[str, Tensor]
+    finite: bool
+    stop: bool
+
+
+@dataclass(frozen=True)
+class Share:
+    """
+    What a batch counts in a step: its part of all clips, tokens and frames, times the number of processes.
+
+    Each term is a mean over a batch; so weighted, terms summed over batches and averaged over processes are the means
+    over the joint batch, whatever the lengths.
+    """
+
+    clips: Tensor
+    tokens: Tensor
+    frames: Tensor
+
+    def of(self, term: str) -> Tensor:
+        """The factor of a term of the generator, ()."""
+        return {"kl": self.frames, "duration": self.tokens}.get(term, self.clips)
+
+
+class TrainingStep:
+    """
+    Both players' moves on the same batches.
+
+    Args:
+        generator, discriminator ([`Player`]):
+            Of a [`VitsGenerator`] and a [`VitsDiscriminator`].
+        config ([`VitsTrainingConfig`]):
+            Settings.
+        accelerator (`Accelerator`):
+            Says device, precision and processes.
+    """
+
+    def __init__(self, generator: Player, discriminator: Player, config: VitsTrainingConfig, accelerator: Accelerator):
+        self.generator, self.discriminator = generator, discriminator
+        self.config, self.accelerator = config, accelerator
+        self.average = self._mean if accelerator.num_processes > 1 else None
+
+    def __call__(self, batches: Sequence[VitsBatch], step: int, epoch: int, stop: bool = False) -> StepResult:
+        """The batches of one step, its number and epoch, and whether this process wishes to stop after it."""
+        shares, stop = self._shares(batches, stop)
+        rate, scaler = self.config.rate_factor(step, epoch), self.accelerator.scaler
+        # One batch's graph serves both moves. Several would not fit: each is made again, with the same noise.
+        keep = len(batches) == 1 and self.generator.is_trained
+        losses: dict[str, Tensor] = {}
+        for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
+            out = self._generate(batch, step, number, keep)
+            if self.discriminator.is_trained:
+                _add(losses, "discriminator", self._judge(out, share))
+        finite = self.discriminator.update(rate, self.average, scaler)
+        if self.generator.is_trained:
+            for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
+                out = out if keep else self._generate(batch, step, number, True)
+                for name, term in self._teach(out, share).items():
+                    _add(losses, name, term)
+        finite = self.generator.update(rate, self.average, scaler) and finite
+        if scaler is not None:
+            scaler.update()  # once for both, whose gradients it saw
+        return StepResult(losses, finite, stop)
+
+    def _generate(self, batch: VitsBatch, step: int, number: int, keep_graph: bool) -> VitsTrainingOutput:
+        seed = self.config.seed
+        torch.manual_seed(seed_of(seed, step, number, self.accelerator.process_index))  # of dropout
+        generators = clip_generators(seed, step, batch.rows)
+        with self.accelerator.autocast(), torch.set_grad_enabled(keep_graph):
+            return self.generator.module(batch, generators)
+
+    def _judge(self, out: VitsTrainingOutput, share: Share) -> Tensor:
+        """The discriminator's loss () on one batch; its gradient is added to what there is."""
+        with self.accelerator.autocast():
+            both = self.discriminator.module(torch.cat([out.real, out.fake.detach()]))
+        real, fake = zip(*(logits.chunk(2) for logits in both.logits), strict=True)
+        loss = discriminator_loss(real, fake) * share.clips
+        self.accelerator.backward(loss)
+        return loss.detach()
+
+    def _teach(self, out: VitsTrainingOutput, share: Share) -> dict[str, Tensor]:
+        """The generator's terms () on one batch; the gradient of their sum is added to what there is."""
+        judges: VitsDiscriminator = self.discriminator.module
+        with frozen(judges), self.accelerator.autocast():  # or their next move would follow the generator's gradient
+            with torch.no_grad():
+                real = judges(out.real)
+            fake = judges(out.fake)
+            terms = {name: term * share.of(name) for name, term in generator_terms(out, real, fake).items()}
+            self.accelerator.backward(weighted_sum(terms, self.config.weights))
+        return {name: term.detach() for name, term in terms.items()}
+
+    def _shares(self, batches: Sequence[VitsBatch], stop: bool) -> tuple[list[Share], bool]:
+        module: VitsGenerator = self.generator.module
+        hop = module.model.config.hop_length
+        counts = torch.tensor(
+            [[len(b), int(b.text_lengths.sum()), int((b.waveform_lengths // hop).sum())] for b in batches],
+            dtype=torch.float64,
+            device=self.accelerator.device,
+        )
+        total = torch.cat([counts.sum(dim=0), counts.new_tensor([float(stop)])])
+        if self.average is not None:
+            total = self.accelerator.reduce(total, "sum")
+        parts = counts * self.accelerator.num_processes / total[:3]
+        return [Share(*part.float()) for part in parts], bool(total[3])
+
+    def _mean(self, tensor: Tensor) -> Tensor:
+        return self.accelerator.reduce(tensor, "mean")
+
+
+def _add(losses: dict[str, Tensor], name: str, value: Tensor) -> None:
+    losses[name] = losses[name] + value if name in losses else value

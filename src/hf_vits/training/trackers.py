@@ -1,0 +1,137 @@
+"""What a run reports: lines of a history file, sound and pictures in folders, and the same to Accelerate's trackers."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from hf_vits.audio import write_audio
+from hf_vits.training.config import VitsTrainingConfig
+from hf_vits.training.pictures import loss_picture, pixels, save_picture
+
+logger = logging.getLogger(__name__)
+
+HISTORY = "history.jsonl"
+
+
+class Meter:
+    """Means of losses, and seconds a step, since they were last read."""
+
+    def __init__(self):
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        self.steps, self.seconds, self.clock = 0, 0.0, time.perf_counter()
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        """One step's losses by name, each (); not looked at before they are read."""
+        for name, loss in losses.items():
+            self.sums[name] = self.sums.get(name, 0) + loss
+            self.counts[name] = self.counts.get(name, 0) + 1
+        self.steps += 1
+        self.seconds += time.perf_counter() - self.clock
+        self.clock = time.perf_counter()
+
+    def resume(self) -> None:
+        """What was done since the last step does not count as training."""
+        self.clock = time.perf_counter()
+
+    def read(self, accelerator: Accelerator) -> dict[str, float]:
+        """Means over steps and processes by name; begins anew."""
+        means = torch.stack([self.sums[name] / self.counts[name] for name in self.sums])
+        if accelerator.num_processes > 1:
+            means = accelerator.reduce(means, "mean")
+        numbers = {f"train/{name}": value for name, value in zip(self.sums, means.tolist(), strict=True)}
+        numbers["seconds_per_step"] = self.seconds / self.steps
+        self.sums, self.counts, self.steps, self.seconds = {}, {}, 0, 0.0
+        return numbers
+
+
+class Reporter:
+    """
+    Of one run, on the main process; does nothing on others.
+
+    Args:
+        accelerator (`Accelerator`):
+            Its trackers get what is reported.
+        output_dir (`Path`):
+            Folder of the run.
+        config ([`VitsTrainingConfig`]):
+            Settings, for the trackers.
+        step (`int`):
+            Steps taken so far; lines of the history after it belong to a run that was lost, and are removed.
+    """
+
+    def __init__(self, accelerator: Accelerator, output_dir: Path, config: VitsTrainingConfig, step: int = 0):
+        self.accelerator, self.output_dir = accelerator, output_dir
+        settings = {name: v if isinstance(v, int | float | str) else str(v) for name, v in config.to_dict().items()}
+        accelerator.init_trackers("hf_vits", config=settings)
+        self.history = [line for line in read_history(output_dir) if line["step"] <= step] if step else []
+        if accelerator.is_main_process:
+            self._rewrite()
+
+    def numbers(self, step: int, values: Mapping[str, float]) -> None:
+        """One line: losses or measures by name, such as train/mel."""
+        if not self.accelerator.is_main_process:
+            return
+        line = {"step": step, **values}
+        self.history.append(line)
+        with (self.output_dir / HISTORY).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self.accelerator.log(dict(values), step=step)
+
+    def sound(self, step: int, name: str, waveform: np.ndarray, sampling_rate: int) -> None:
+        """waveform float (T_wav,) -> samples/<step>/<name>.wav and trackers."""
+        if not self.accelerator.is_main_process:
+            return
+        write_audio(self._samples(step) / f"{name}.wav", waveform, sampling_rate)
+        for tracker in self.accelerator.trackers:
+            if tracker.name == "tensorboard":
+                tracker.tracker.add_audio(name, waveform[None], step, sample_rate=sampling_rate)
+            elif tracker.name == "wandb":
+                import wandb
+
+                tracker.tracker.log({name: wandb.Audio(waveform, sample_rate=sampling_rate)}, step=step)
+
+    def picture(self, step: int, name: str, figure) -> None:
+        """A figure -> samples/<step>/<name>.png and every tracker that shows pictures."""
+        if not self.accelerator.is_main_process:
+            return
+        save_picture(figure, self._samples(step) / f"{name}.png")
+        for tracker in self.accelerator.trackers:
+            if hasattr(tracker, "log_images"):
+                options = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
+                tracker.log_images({name: pixels(figure)[None]}, step=step, **options)
+
+    def losses(self) -> None:
+        """Draws the history into losses.png."""
+        if self.accelerator.is_main_process and any("/" in name for line in self.history for name in line):
+            save_picture(loss_picture(self.history), self.output_dir / "losses.png")
+
+    def _samples(self, step: int) -> Path:
+        folder = self.output_dir / "samples" / f"step-{step}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _rewrite(self) -> None:
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        beside = self.output_dir / f".{HISTORY}"
+        beside.write_text("".join(json.dumps(line) + "\n" for line in self.history), encoding="utf-8")
+        os.replace(beside, self.output_dir / HISTORY)
+
+
+def read_history(output_dir: Path) -> list[dict[str, float]]:
+    """The lines of a run's history; one that was cut off by a crash is left out."""
+    file, lines = output_dir / HISTORY, []
+    for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
+        try:
+            lines.append(json.loads(line))
+        except json.JSONDecodeError:
+            logger.warning(f"{file} has a broken line, which is left out: {line[:60]}")
+    return lines

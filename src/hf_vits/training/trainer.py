@@ -1,0 +1,285 @@
+"""VitsTrainer: recorded speech in, a voice out."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import ProjectConfiguration
+from tqdm.auto import tqdm
+
+from hf_vits.alignment import search
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.training import checkpoints
+from hf_vits.training.average import moving_average
+from hf_vits.training.batch import VitsBatch
+from hf_vits.training.config import VitsTrainingConfig
+from hf_vits.training.data import Columns
+from hf_vits.training.evaluation import Evaluation
+from hf_vits.training.generator import VitsGenerator
+from hf_vits.training.interruption import Interruption
+from hf_vits.training.loading import held_out_clips, training_batches
+from hf_vits.training.players import Player, train_only
+from hf_vits.training.starting import StartingPoint
+from hf_vits.training.step import StepResult, TrainingStep
+from hf_vits.training.trackers import Meter, Reporter
+
+logger = logging.getLogger(__name__)
+
+MOST_SKIPPED = 100
+"""Steps in a row without a finite gradient after which a run has failed."""
+
+NOT_RELEASED = ["checkpoint-*", "samples/*", "runs/*", ".*"]
+"""What of a run's folder is not uploaded."""
+
+
+@dataclass
+class Progress:
+    """Where a run is: steps taken, the epoch, batches of it that are used up, and steps that were skipped."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+
+
+class VitsTrainer:
+    """
+    Trains a voice adversarially (paper, section 2) on one process or on many, as `accelerate launch` has it.
+
+    Args:
+        start ([`StartingPoint`]):
+            What the run begins with.
+        tokenizer ([`VitsTokenizer`]):
+            Of the voice; it is saved with it.
+        config ([`VitsTrainingConfig`]):
+            Settings.
+        train (`datasets.Dataset` or `datasets.IterableDataset`):
+            Rows with text and audio, and optionally a speaker.
+        held_out (`datasets.Dataset`, *optional*):
+            Rows to evaluate on.
+        columns ([`Columns`], *optional*):
+            Names of the columns.
+
+    Raises:
+        ValueError: for columns, speakers or settings that do not fit, or if no clip can be trained on.
+
+    Example:
+
+    ```python
+    >>> from hf_vits.training import StartingPoint, VitsTrainer, VitsTrainingConfig
+
+    >>> start = StartingPoint.from_voice(model)
+    >>> trainer = VitsTrainer(start, tokenizer, VitsTrainingConfig("out"), data)
+    >>> trainer.train(resume="latest")
+    ```
+    """
+
+    def __init__(
+        self,
+        start: StartingPoint,
+        tokenizer: VitsTokenizer,
+        config: VitsTrainingConfig,
+        train,
+        held_out=None,
+        columns: Columns | None = None,
+    ):
+        self.start, self.tokenizer, self.config = start, tokenizer, config
+        self.output_dir, self.progress = Path(config.output_dir), Progress()
+        self.accelerator = accelerator = Accelerator(
+            mixed_precision=config.mixed_precision,
+            log_with=config.report_to or None,
+            project_config=ProjectConfiguration(config.output_dir, logging_dir=str(self.output_dir / "runs")),
+            step_scheduler_with_optimizer=False,
+        )
+        voice, columns = start.model.config, columns or Columns()
+        self.batches, self.report = training_batches(
+            train, tokenizer, voice, columns, config, accelerator.process_index, accelerator.num_processes
+        )
+        clips = None if held_out is None else held_out_clips(held_out, tokenizer, voice, columns, config)
+
+        model = checkpoints.normalise_decoder(start.model).to(accelerator.device)
+        if config.gradient_checkpointing:
+            model.gradient_checkpointing_enable()
+        generator = VitsGenerator(model, config.segment_frames).to(accelerator.device).train()
+        rate, discriminator_rate = config.learning_rates
+        self.generator = Player(generator, rate, config)
+        self.discriminator = Player(start.discriminator.to(accelerator.device).train(), discriminator_rate, config)
+        self.average = moving_average(model, config.ema_decay) if config.ema_decay else None
+        self.evaluation = None if clips is None else Evaluation(self.voice, clips, accelerator, config.seed)
+
+    @property
+    def voice(self) -> VitsModel:
+        """What is evaluated and saved: the moving average, or without one the model itself."""
+        return self.generator.module.model if self.average is None else self.average.module
+
+    def train(self, resume: str | Path | None = None) -> Progress:
+        """
+        Trains to `max_steps`, or until Ctrl-C or SIGTERM; either way the voice is then in `output_dir`.
+
+        Args:
+            resume (`str` or `Path`, *optional*):
+                A checkpoint to go on from, to the bit; "latest" is the newest in `output_dir`, or a new start if there
+                is none yet.
+
+        Raises:
+            FileExistsError: if `output_dir` holds checkpoints and `resume` is not given.
+            FloatingPointError: if no gradient is finite for 100 steps.
+        """
+        self._prepare(resume)
+        config, progress = self.config, self.progress
+        reporter = Reporter(self.accelerator, self.output_dir, config, progress.step)
+        step, meter = TrainingStep(self.generator, self.discriminator, config, self.accelerator), Meter()
+        if progress.step == 0:
+            self._evaluate(reporter)
+        with Interruption() as interruption, self._bar() as bar:
+            for batches in self._steps():
+                result = step(batches, progress.step, progress.epoch, interruption.wanted)
+                self._advance(len(batches), result)
+                meter.add(result.losses)
+                bar.update()
+                last = result.stop or progress.step >= config.max_steps
+                if progress.step % config.log_every == 0 or last:
+                    numbers = meter.read(self.accelerator)
+                    bar.set_postfix({name.removeprefix("train/"): f"{value:.3g}" for name, value in numbers.items()})
+                    reporter.numbers(progress.step, {**numbers, "skipped": progress.skipped, "epoch": progress.epoch})
+                if progress.step % config.evaluate_every == 0 or last:
+                    self._evaluate(reporter)
+                if progress.step % config.save_every == 0 or last:
+                    self.save()
+                meter.resume()
+                if last:
+                    break
+        self.release()
+        self.accelerator.end_training()
+        return progress
+
+    def save(self) -> None:
+        """Writes a checkpoint: the voice, its judges, and what resuming needs."""
+        if self.accelerator.is_main_process:
+            keep = self.config.save_total_limit
+            checkpoints.save_checkpoint(self.output_dir, self.progress.step, keep, self._write_voice, self._state())
+        self.accelerator.wait_for_everyone()
+
+    def release(self) -> None:
+        """Puts the voice and its judges into the folder of the run itself."""
+        if self.accelerator.is_main_process:
+            checkpoints.release(self.output_dir, self._write_voice)
+        self.accelerator.wait_for_everyone()
+
+    def push_to_hub(self, name: str | None = None) -> None:
+        """Uploads the voice with its judges, to be trained on by anyone; `name` is the output folder's if not given."""
+        if self.accelerator.is_main_process:
+            from huggingface_hub import HfApi
+
+            repository = HfApi().create_repo(name or self.output_dir.name, exist_ok=True).repo_id
+            HfApi().upload_folder(repo_id=repository, folder_path=self.output_dir, ignore_patterns=NOT_RELEASED)
+        self.accelerator.wait_for_everyone()
+
+    def _steps(self) -> Iterator[list[VitsBatch]]:
+        """The batches of each step to come, on the device, epoch after epoch; what is trained is chosen before."""
+        progress, count, phase = self.progress, self.config.gradient_accumulation_steps, None
+        while progress.step < self.config.max_steps:
+            batches, taken = self.batches.epoch(progress.epoch, progress.batch), progress.batch
+            while group := [batch.to(self.accelerator.device) for batch in islice(batches, count)]:
+                is_fresh = self.start.has_fresh_parts and progress.step < self.config.fresh_steps
+                if phase != is_fresh:
+                    phase = is_fresh
+                    self._choose_trained(is_fresh)
+                yield group
+            if progress.batch == taken == 0:
+                raise ValueError("The data gave no batch in a whole epoch.")
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+
+    def _choose_trained(self, only_fresh: bool) -> None:
+        start = self.start
+        train_only(self.generator.module.model, start.fresh if only_fresh else None, self.config.freeze)
+        train_only(self.discriminator.module, () if only_fresh and not start.fresh_discriminator else None)
+
+    def _advance(self, batches: int, result: StepResult) -> None:
+        progress = self.progress
+        progress.step, progress.batch = progress.step + 1, progress.batch + batches
+        if result.finite:
+            progress.skipped_in_a_row = 0
+            if self.average is not None and self.generator.is_trained:
+                self.average.update_parameters(self.generator.module.model)
+            return
+        progress.skipped, progress.skipped_in_a_row = progress.skipped + 1, progress.skipped_in_a_row + 1
+        logger.warning(f"Step {progress.step} is skipped: its gradient is not finite ({progress.skipped} so far).")
+        if progress.skipped_in_a_row == MOST_SKIPPED:
+            raise FloatingPointError(
+                f"No gradient was finite for {MOST_SKIPPED} steps. Go on from an earlier checkpoint with a lower "
+                "`learning_rate`, with `max_grad_norm`, or in higher precision."
+            )
+
+    def _evaluate(self, reporter: Reporter) -> None:
+        if self.evaluation is not None:
+            self.evaluation.run(self.progress.step, reporter)
+
+    def _bar(self) -> tqdm:
+        silent = not self.accelerator.is_main_process
+        return tqdm(
+            total=self.config.max_steps, initial=self.progress.step, desc="training", unit="step", disable=silent
+        )
+
+    def _write_voice(self, folder: Path) -> None:
+        checkpoints.write_voice(folder, self.voice, self.tokenizer, self.discriminator.module)
+
+    def _prepare(self, resume: str | Path | None) -> None:
+        # PyTorch rounds differently once Numba has started its threads, so that must not happen within the first step.
+        search(torch.zeros(1, 1, 1), torch.ones(1, dtype=torch.long), torch.ones(1, dtype=torch.long))
+        if self.accelerator.is_main_process:
+            checkpoints.remove_partial(self.output_dir)
+        self.accelerator.wait_for_everyone()
+        folder = checkpoints.find_checkpoint(self.output_dir, resume)
+        if folder is not None:
+            self._restore(folder)
+
+    def _state(self) -> dict[str, Any]:
+        """All that the run would be another without, but for the judges, which have a folder of their own."""
+        scaler = self.accelerator.scaler
+        return {
+            "progress": asdict(self.progress),
+            "order": self._order(),
+            "fresh": sorted(self.start.fresh),
+            "fresh_discriminator": self.start.fresh_discriminator,
+            "generator": self.generator.module.model.state_dict(),
+            "average": self.average and self.average.state_dict(),
+            "generator_optimizer": self.generator.optimizer.state_dict(),
+            "discriminator": self.discriminator.module.state_dict(),
+            "discriminator_optimizer": self.discriminator.optimizer.state_dict(),
+            "scaler": scaler and scaler.state_dict(),
+        }
+
+    def _restore(self, folder: Path) -> None:
+        state = checkpoints.read_state(folder)
+        restore = checkpoints.restore
+        restore(self.generator.module.model, state["generator"], "generator")
+        restore(self.discriminator.module, state["discriminator"], "discriminator")
+        if self.average is not None and state["average"]:
+            restore(self.average, state["average"], "average")
+        self.generator.optimizer.load_state_dict(state["generator_optimizer"])
+        self.discriminator.optimizer.load_state_dict(state["discriminator_optimizer"])
+        if self.accelerator.scaler is not None and state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.start.fresh, self.start.fresh_discriminator = frozenset(state["fresh"]), state["fresh_discriminator"]
+        vars(self.progress).update(state["progress"])
+        logger.info(f"Going on from {folder}, at step {self.progress.step}.")
+        if state["order"] != self._order() and self.progress.batch:
+            logger.warning(f"The data or its batches are others than those of {folder}: a new epoch begins.")
+            self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+
+    def _order(self) -> dict[str, Any]:
+        """What the order of an epoch's batches depends on."""
+        return {
+            "clips": self.report and self.report.kept,
+            "global_batch": self.config.batch_size * self.accelerator.num_processes,
+            "max_batch_seconds": self.config.max_batch_seconds,
+            "seed": self.config.seed,
+        }

@@ -1,0 +1,50 @@
+"""A run of a few steps in a process of its own: small_run.py <folder of recordings> <JSON settings> <parameters' file>.
+
+With `"die_at": n` among the settings the process kills itself, as `kill -9` does, once n steps are taken.
+"""
+
+import importlib.util
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+from hf_vits import VitsConfig
+from hf_vits.discriminator import VitsDiscriminatorConfig
+from hf_vits.training import StartingPoint, VitsTrainer, VitsTrainingConfig, read_folder
+from hf_vits.training.new_tokenizer import tokenizer_of_texts
+
+torch.set_num_threads(1)
+
+spec = importlib.util.spec_from_file_location("tests_conftest", Path(__file__).parents[1] / "conftest.py")
+tests = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tests)
+
+
+def main(folder, settings, parameters):
+    settings = json.loads(settings)
+    die_at, config = settings.pop("die_at", None), VitsConfig(**settings.pop("model"))
+    data, _ = read_folder(folder)
+    start = StartingPoint.from_scratch(config, VitsDiscriminatorConfig(**settings.pop("judges")), seed=1)
+    tests.enliven(start.model)  # a new voice has gradients that are mere rounding, and ties in its alignments
+    tokenizer = tokenizer_of_texts(data["text"], phonemize=False)
+    trainer = VitsTrainer(start, tokenizer, VitsTrainingConfig(**settings), data)
+    advance = trainer._advance
+
+    def advance_or_die(*arguments):
+        advance(*arguments)
+        if trainer.progress.step == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    trainer._advance = advance_or_die
+    trainer.train(resume="latest")
+    if trainer.accelerator.is_main_process:
+        players = {"generator": trainer.generator.module, "discriminator": trainer.discriminator.module}
+        torch.save({name: module.state_dict() for name, module in players.items()}, parameters)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

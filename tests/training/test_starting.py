@@ -1,0 +1,70 @@
+import pytest
+import torch
+
+from hf_vits import VitsModel, VitsTokenizer
+from hf_vits.discriminator import VitsDiscriminatorConfig
+from hf_vits.training import StartingPoint
+from hf_vits.training.starting import completed, narrowed
+
+IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
+
+
+def speech(model, **controls):
+    return model.eval()(IDS, generator=torch.Generator().manual_seed(3), **controls).waveform
+
+
+def test_a_voice_that_gets_the_parts_it_lacked_sounds_as_before(make_model):
+    spoken = make_model(inference_only=True, resblock_type="2")
+    whole, fresh = completed(spoken)
+    assert not whole.missing_for_training()
+    torch.testing.assert_close(speech(whole), speech(spoken), rtol=0, atol=0)
+    assert fresh == {name for name, _ in whole.named_parameters()} - {name for name, _ in spoken.named_parameters()}
+
+
+def test_what_a_voice_lacked_is_said_in_one_line(make_model, caplog):
+    start = StartingPoint.from_voice(make_model(inference_only=True))
+    assert start.has_fresh_parts and start.fresh_discriminator
+    assert [line for line in caplog.messages if "posterior_encoder" in line and "discriminator" in line]
+
+
+def test_a_voice_from_scratch_has_no_parts_to_be_trained_first(make_start):
+    assert not make_start().has_fresh_parts
+
+
+def test_equal_seeds_start_equal_and_leave_other_randomness_alone(make_config):
+    torch.manual_seed(5)
+    first = StartingPoint.from_scratch(make_config(), seed=3).model.state_dict()
+    after = torch.rand(1)
+    torch.manual_seed(5)
+    assert torch.equal(after, torch.rand(1))
+    second = StartingPoint.from_scratch(make_config(), seed=3).model.state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_trained_voice_brings_its_judges(make_trainer):
+    trainer = make_trainer(max_steps=1)
+    trainer.train()
+    start = StartingPoint.load(str(trainer.output_dir))
+    assert not start.has_fresh_parts
+    judges = trainer.discriminator.module.state_dict()
+    assert all(torch.equal(value, judges[name]) for name, value in start.discriminator.state_dict().items())
+    released = VitsModel.from_pretrained(trainer.output_dir)
+    torch.testing.assert_close(speech(start.model), speech(released), rtol=0, atol=0)
+    assert VitsTokenizer.from_pretrained(trainer.output_dir)
+
+
+def test_the_first_speaker_takes_over_a_voice_without_names(make_model):
+    start = StartingPoint.from_voice(make_model())
+    before = speech(start.model)
+    start.add_speakers(["anna", "bert"])
+    assert start.model.config.speaker_names == ["anna", "bert"]
+    torch.testing.assert_close(speech(start.model, speaker_id="anna"), before, rtol=0, atol=0)
+    start.add_speakers(["bert", "carl"])
+    assert start.model.config.speaker_names == ["anna", "bert", "carl"]
+
+
+@pytest.mark.parametrize("width", [0.125, 0.25, 1.0])
+def test_narrower_judges_have_so_many_times_as_many_channels(width):
+    config = VitsDiscriminatorConfig()
+    narrow = narrowed(config, width)
+    assert list(narrow.period_channels) == [max(4, channels * width) for channels in config.period_channels]

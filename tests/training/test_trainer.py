@@ -1,0 +1,174 @@
+import json
+import signal
+
+import pytest
+import torch
+import transformers
+
+from hf_vits import VitsModel, VitsTokenizer
+from hf_vits.discriminator import VitsDiscriminator
+from hf_vits.training import StartingPoint
+from hf_vits.training.checkpoints import checkpoints, plain
+from hf_vits.training.trackers import read_history
+
+IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
+
+
+def test_a_run_leaves_a_voice_its_judges_a_history_and_samples(make_trainer, make_data):
+    trainer = make_trainer(held_out=make_data(3), max_steps=3, log_every=1, evaluate_every=2)
+    progress, out = trainer.train(), trainer.output_dir
+    assert (progress.step, progress.skipped) == (3, 0)
+    model, tokenizer = VitsModel.from_pretrained(out), VitsTokenizer.from_pretrained(out)
+    assert torch.isfinite(model(**tokenizer("a hope", return_tensors="pt")).waveform).all()
+    judges = VitsDiscriminator.from_pretrained(out / "discriminator").state_dict()
+    assert all(torch.equal(judges[name], value) for name, value in trainer.discriminator.module.state_dict().items())
+    lines = read_history(out)
+    assert [line["step"] for line in lines if "train/mel" in line] == [1, 2, 3]
+    assert [line["step"] for line in lines if "held_out/mel" in line] == [0, 2, 3]
+    assert {"losses.png", "samples"} <= {file.name for file in out.iterdir()}
+    assert len(list((out / "samples" / "step-2").glob("*.png"))) == 3
+
+
+def test_stock_transformers_speaks_the_same(make_trainer):
+    trainer = make_trainer(max_steps=2)
+    trainer.train()
+    ours = VitsModel.from_pretrained(trainer.output_dir)
+    stock = transformers.VitsModel.from_pretrained(trainer.output_dir)
+    torch.manual_seed(3)
+    theirs = stock(IDS).waveform
+    out = ours(IDS, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(out.waveform, theirs, rtol=0, atol=1e-5)
+
+
+def test_what_is_saved_is_the_moving_average(make_trainer):
+    trainer = make_trainer(max_steps=4, ema_decay=0.5)
+    trainer.train()
+    saved = VitsModel.from_pretrained(trainer.output_dir).state_dict()
+    average, last = plain(trainer.average.module).state_dict(), plain(trainer.generator.module.model).state_dict()
+    assert all(torch.equal(saved[name], average[name]) for name in saved)
+    assert any(not torch.equal(saved[name], last[name]) for name in saved)
+
+
+def test_without_an_average_the_last_parameters_are_saved(make_trainer):
+    trainer = make_trainer(max_steps=2, ema_decay=0)
+    trainer.train()
+    saved = VitsModel.from_pretrained(trainer.output_dir).state_dict()
+    last = plain(trainer.generator.module.model).state_dict()
+    assert all(torch.equal(saved[name], last[name]) for name in saved)
+
+
+def test_a_resumed_run_ends_where_one_that_never_stopped_does(make_trainer, make_start, parameters_of, assert_equal):
+    whole = make_trainer(max_steps=7, save_every=3, output_dir_name="whole")
+    whole.train()
+    make_trainer(max_steps=4, save_every=1000, output_dir_name="parts").train()
+    rest = make_trainer(max_steps=7, output_dir_name="parts")
+    rest.train(resume="latest")
+    assert_equal(parameters_of(rest), parameters_of(whole))
+    average, other = rest.average.module.state_dict(), whole.average.module.state_dict()
+    assert all(torch.equal(average[name], other[name]) for name in other)
+    assert rest.progress == whole.progress
+
+
+def test_resuming_latest_begins_where_there_is_nothing_yet(make_trainer):
+    assert make_trainer(max_steps=1).train(resume="latest").step == 1
+
+
+def test_a_folder_with_a_run_is_not_begun_anew(make_trainer):
+    make_trainer(max_steps=1).train()
+    with pytest.raises(FileExistsError, match='holds a run of 1 steps.*"latest"'):
+        make_trainer(max_steps=2).train()
+
+
+def test_the_newest_checkpoints_are_kept(make_trainer):
+    trainer = make_trainer(max_steps=5, save_every=1, save_total_limit=2)
+    trainer.train()
+    assert [folder.name for folder in checkpoints(trainer.output_dir)] == ["checkpoint-4", "checkpoint-5"]
+
+
+def test_a_signal_saves_and_leaves(make_trainer):
+    trainer = make_trainer(max_steps=50)
+    advance = trainer._advance
+
+    def interrupted(*arguments):
+        advance(*arguments)
+        if trainer.progress.step == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    trainer._advance = interrupted
+    assert trainer.train().step == 3  # the step that was begun after the signal is finished
+    assert checkpoints(trainer.output_dir)[-1].name == "checkpoint-3"
+    assert VitsModel.from_pretrained(trainer.output_dir)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_step_without_a_finite_gradient_is_skipped_and_counted(make_trainer, parameters_of, assert_equal):
+    trainer = make_trainer(max_steps=1)
+    before = parameters_of(trainer)
+    hook = trainer.generator.module.model.decoder.conv_post.register_forward_hook(lambda *a: a[2] * float("nan"))
+    assert trainer.train().skipped == 1
+    hook.remove()
+    assert_equal(parameters_of(trainer), before)
+
+
+def test_fresh_parts_are_trained_before_the_rest(make_trainer, make_model, parameters_of):
+    spoken = make_model(inference_only=True, sampling_rate=2000, resblock_type="2")
+    start = StartingPoint.from_voice(spoken, seed=2)
+    trainer = make_trainer(start=start, max_steps=2, fresh_steps=2)
+    before = parameters_of(trainer)
+    trainer.train()
+    moved = {name for name, value in parameters_of(trainer).items() if not torch.equal(value, before[name])}
+    parts = {".".join(name.split(".")[2:4]) for name in moved if name.startswith("generator.model.")}
+    assert parts <= {"posterior_encoder.conv_pre", "posterior_encoder.wavenet", "posterior_encoder.conv_proj"} | {
+        part for part in parts if part.startswith(("duration_predictor.flows", "duration_predictor.post_"))
+    }
+    assert "posterior_encoder.wavenet" in parts and any(name.startswith("discriminator.") for name in moved)
+    resumed = make_trainer(start=StartingPoint.from_voice(spoken, seed=2), max_steps=3, fresh_steps=2)
+    resumed.train(resume="latest")
+    after = parameters_of(resumed)
+    assert not torch.equal(
+        after["generator.model.text_encoder.project.weight"], before["generator.model.text_encoder.project.weight"]
+    )
+
+
+def test_frozen_modules_stay_as_they_are(make_trainer, parameters_of):
+    trainer = make_trainer(max_steps=2, freeze=["text_encoder", "flow.flows.0"])
+    before = parameters_of(trainer)
+    trainer.train()
+    kept = {name for name, value in parameters_of(trainer).items() if torch.equal(value, before[name])}
+    frozen = {n for n in before if n.startswith(("generator.model.text_encoder.", "generator.model.flow.flows.0."))}
+    assert frozen <= kept
+    assert "generator.model.flow.flows.1.conv_pre.weight" not in kept
+
+
+def test_a_frozen_name_that_is_none_is_an_error_that_lists_the_parts(make_trainer):
+    with pytest.raises(ValueError, match="text_encodr.*'text_encoder'"):
+        make_trainer(max_steps=1, freeze=["text_encodr"]).train()
+
+
+@pytest.mark.parametrize("settings", [{"mixed_precision": "bf16"}, {"gradient_checkpointing": True}])
+def test_cheaper_steps_learn_about_the_same(make_trainer, forget_accelerate, settings):
+    def losses(**settings):
+        forget_accelerate()
+        trainer = make_trainer(max_steps=3, log_every=1, **settings)
+        trainer.train()
+        return [line["train/mel"] for line in read_history(trainer.output_dir) if "train/mel" in line]
+
+    plainly = losses(output_dir_name="plain")
+    tolerance = 0.05 if "mixed_precision" in settings else 1e-4
+    assert losses(output_dir_name="cheaper", **settings) == pytest.approx(plainly, rel=tolerance)
+
+
+def test_the_learning_rate_decays_by_epochs_and_not_by_processes(make_settings):
+    config = make_settings(epoch_decay=0.5, warmup_steps=4)
+    assert [config.rate_factor(step, 0) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert [config.rate_factor(10, epoch) for epoch in range(3)] == [1.0, 0.5, 0.25]
+
+
+def test_history_after_the_checkpoint_is_forgotten_when_a_run_is_resumed(make_trainer):
+    trainer = make_trainer(max_steps=2, log_every=1)
+    trainer.train()
+    with (trainer.output_dir / "history.jsonl").open("a") as file:
+        file.write(json.dumps({"step": 3, "train/mel": 1.0}) + '\n{"step": 4, "tra')
+    resumed = make_trainer(max_steps=3, log_every=1)
+    resumed.train(resume="latest")
+    assert [line["step"] for line in read_history(trainer.output_dir)] == [1, 2, 3]
