@@ -1,4 +1,6 @@
 import itertools
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -73,3 +75,15 @@ def test_counting_frames_undoes_repeating_tokens():
     durations = torch.tensor([[2, 0, 3, 1], [1, 4, 0, 0]])
     lengths = durations.sum(dim=1)
     assert torch.equal(frames_of_token(token_of_frame(durations, 7), lengths, 4), durations)
+
+
+def test_the_search_leaves_pytorch_the_threads_it_was_given():
+    """A process of its own, since numba starts its threads once."""
+    code = """
+import torch
+from hf_vits.alignment import search
+torch.set_num_threads(1)
+search(torch.zeros(1, 1, 1), torch.ones(1, dtype=torch.long), torch.ones(1, dtype=torch.long))
+assert torch.get_num_threads() == 1, torch.get_num_threads()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -28,6 +28,8 @@ def search(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tenso
     Raises:
         ValueError: if an item has no token, or fewer frames than tokens.
     """
+    import numba
+
     from hf_vits.alignment_kernel import best_paths
 
     short = ((frame_lengths < text_lengths) | (text_lengths < 1)).nonzero().flatten().tolist()
@@ -38,7 +40,11 @@ def search(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tenso
         )
     index = torch.empty(scores.shape[:2], dtype=torch.long)
     host = scores.detach().to("cpu", torch.float32).contiguous()
+    threads = torch.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     best_paths(host.numpy(), text_lengths.cpu().numpy(), frame_lengths.cpu().numpy(), index.numpy())
+    if torch.get_num_threads() != threads:  # starting numba's OpenMP gives the whole process as many as there are cores
+        torch.set_num_threads(threads)
     return index.to(scores.device)
 
 

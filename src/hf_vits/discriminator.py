@@ -1,5 +1,6 @@
 """The judges of adversarial training: periods and scales of the waveform (Kong et al. 2020, section 2.3)."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from huggingface_hub.dataclasses import strict
@@ -63,10 +64,16 @@ class VitsDiscriminatorConfig(PreTrainedConfig):
 
 @dataclass
 class Judgement:
-    """What every judge says of a waveform: logits (B, …), and the features of its layers, the logits' last."""
+    """What judges say of a waveform: logits (B, …) of each, and the features of its layers, the logits' last."""
 
     logits: list[Tensor]
     features: list[list[Tensor]]
+
+    @classmethod
+    def of(cls, features: Iterable[list[Tensor]]) -> "Judgement":
+        """From the features of each judge."""
+        features = list(features)
+        return cls([layers[-1].flatten(1) for layers in features], features)
 
 
 class PeriodJudge(nn.Module):
@@ -139,8 +146,12 @@ class VitsDiscriminator(PreTrainedModel):
 
     def forward(self, waveform: Tensor) -> Judgement:
         """waveform (B, 1, T_seg) -> Judgement."""
-        features = [judge(waveform) for judge in self.discriminators]
-        return Judgement([layers[-1].flatten(1) for layers in features], features)
+        return Judgement.of(judge(waveform) for judge in self.discriminators)
+
+    def one_by_one(self) -> Iterator[Callable[[Tensor], Judgement]]:
+        """Functions that do as `forward` does for one judge each, so that only one's activations need be held."""
+        for judge in self.discriminators:
+            yield lambda waveform, judge=judge: Judgement.of([judge(waveform)])
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, output_loading_info: bool = False, **kwargs):
@@ -166,6 +177,6 @@ class VitsDiscriminator(PreTrainedModel):
 def _features(signal: Tensor, convs: nn.ModuleList, conv_post: nn.Module) -> list[Tensor]:
     features: list[Tensor] = []
     for conv in convs:
-        signal = F.leaky_relu(conv(signal), SLOPE)
+        signal = F.leaky_relu(conv(signal), SLOPE, inplace=True)
         features.append(signal)
     return [*features, conv_post(signal)]

@@ -5,7 +5,7 @@ from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.losses import discriminator_loss
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.generator import VitsGenerator
-from hf_vits.training.terms import Weights, frozen, generator_terms, weighted_sum
+from hf_vits.training.terms import Weights, frozen, judged_terms, own_terms, weighted_sum
 
 SMALL = {"period_channels": [4, 6], "scale_channels": [4, 8, 8, 8, 8, 8], "periods": [2, 3]}
 
@@ -27,7 +27,7 @@ def batch():
 def terms_of(out, judges):
     with torch.no_grad():
         real = judges(out.real)
-    return generator_terms(out, real, judges(out.fake))
+    return {**judged_terms(real, judges(out.fake)), **own_terms(out), "duration": out.duration_loss}
 
 
 def test_the_generators_step_leaves_no_gradient_in_the_judges(players, batch):
@@ -52,14 +52,24 @@ def test_every_parameter_of_the_generator_learns_from_the_sum(players, batch):
     assert not [name for name, parameter in generator.named_parameters() if parameter.grad is None]
 
 
-def test_terms_and_weights_must_have_the_same_names(players, batch):
+def test_terms_and_weights_have_the_same_names(players, batch):
     generator, judges = players
     terms = terms_of(generator(batch), judges)
     expected = sum(getattr(Weights(mel=3.0), name) * value for name, value in terms.items())
     torch.testing.assert_close(weighted_sum(terms, Weights(mel=3.0)), expected)
-    terms["loudness"] = terms.pop("mel")
+    assert terms.keys() == vars(Weights()).keys()
     with pytest.raises(ValueError, match=r"loudness.*mel"):
-        weighted_sum(terms, Weights())
+        weighted_sum({**terms, "loudness": terms["mel"]}, Weights())
+
+
+def test_judges_one_by_one_decide_what_all_decide_together(players, batch):
+    generator, judges = players
+    out = generator(batch)
+    together = judged_terms(judges(out.real), judges(out.fake))
+    alone = [judged_terms(judge(out.real), judge(out.fake)) for judge in judges.one_by_one()]
+    assert len(alone) == 3
+    for name, value in together.items():
+        torch.testing.assert_close(sum(terms[name] for terms in alone), value)
 
 
 def test_frozen_parameters_stay_frozen_after(players):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.activation import leaky_relu
 from hf_vits.modules.recomputed import Recomputed
 
 FINAL_SLOPE = 0.01
@@ -57,7 +58,7 @@ class ResidualBlock1(Recomputed):
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C, 1, T) -> (B, C, 1, T)."""
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            inner = F.leaky_relu(dilated(F.leaky_relu(signal, self.slope)), self.slope)
+            inner = F.leaky_relu(dilated(leaky_relu(signal, self.slope)), self.slope, inplace=True)
             signal = plain(inner) + signal
         return signal
 
@@ -73,7 +74,7 @@ class ResidualBlock2(Recomputed):
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C, 1, T) -> (B, C, 1, T)."""
         for dilated in self.convs:
-            signal = dilated(F.leaky_relu(signal, self.slope)) + signal
+            signal = dilated(leaky_relu(signal, self.slope)) + signal
         return signal
 
 
@@ -106,8 +107,8 @@ class HifiGan(nn.Module):
         if speaker is not None:
             signal = signal + self.cond(speaker).unsqueeze(2)
         for stage, upsample in enumerate(self.upsampler):
-            signal = upsample(F.leaky_relu(signal, self.slope))
+            signal = upsample(F.leaky_relu(signal, self.slope, inplace=True))
             first = stage * self.blocks_per_stage
             outputs = [block(signal) for block in self.resblocks[first : first + self.blocks_per_stage]]
             signal = sum(outputs[1:], outputs[0]) / self.blocks_per_stage
-        return self.conv_post(F.leaky_relu(signal, FINAL_SLOPE)).tanh().squeeze(2)
+        return self.conv_post(F.leaky_relu(signal, FINAL_SLOPE, inplace=True)).tanh().squeeze(2)

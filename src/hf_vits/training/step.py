@@ -1,11 +1,12 @@
 """One step of adversarial training: first the discriminator's move, then the generator's (paper, section 2.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 from hf_vits.discriminator import VitsDiscriminator
 from hf_vits.losses import discriminator_loss
@@ -14,7 +15,7 @@ from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.generator import VitsGenerator, VitsTrainingOutput
 from hf_vits.training.noise import clip_generators, seed_of
 from hf_vits.training.players import Player
-from hf_vits.training.terms import frozen, generator_terms, weighted_sum
+from hf_vits.training.terms import frozen, judged_terms, own_terms, weighted_sum
 
 
 @dataclass
@@ -40,9 +41,10 @@ class Share:
     tokens: Tensor
     frames: Tensor
 
-    def of(self, term: str) -> Tensor:
-        """The factor of a term of the generator, ()."""
-        return {"kl": self.frames, "duration": self.tokens}.get(term, self.clips)
+    def weigh(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Terms of the generator by name, each () -> the same, each times its factor."""
+        factors = {"kl": self.frames, "duration": self.tokens}
+        return {name: term * factors.get(name, self.clips) for name, term in terms.items()}
 
 
 class TrainingStep:
@@ -72,14 +74,17 @@ class TrainingStep:
         losses: dict[str, Tensor] = {}
         for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
             out = self._generate(batch, step, number, keep)
+            if keep:
+                _add(losses, self._teach_durations(out, share))
             if self.discriminator.is_trained:
-                _add(losses, "discriminator", self._judge(out, share))
+                _add(losses, {"discriminator": self._judge(out, share)})
         finite = self.discriminator.update(rate, self.average, scaler)
         if self.generator.is_trained:
             for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
-                out = out if keep else self._generate(batch, step, number, True)
-                for name, term in self._teach(out, share).items():
-                    _add(losses, name, term)
+                if not keep:
+                    out = self._generate(batch, step, number, True)
+                    _add(losses, self._teach_durations(out, share))
+                _add(losses, self._teach(out, share))
         finite = self.generator.update(rate, self.average, scaler) and finite
         if scaler is not None:
             scaler.update()  # once for both, whose gradients it saw
@@ -94,23 +99,49 @@ class TrainingStep:
 
     def _judge(self, out: VitsTrainingOutput, share: Share) -> Tensor:
         """The discriminator's loss () on one batch; its gradient is added to what there is."""
-        with self.accelerator.autocast():
-            both = self.discriminator.module(torch.cat([out.real, out.fake.detach()]))
-        real, fake = zip(*(logits.chunk(2) for logits in both.logits), strict=True)
-        loss = discriminator_loss(real, fake) * share.clips
-        self.accelerator.backward(loss)
-        return loss.detach()
+        both, total = torch.cat([out.real, out.fake.detach()]), out.real.new_zeros(())
+        for judge in self.discriminator.module.one_by_one():
+            with self.accelerator.autocast():
+                real, fake = judge(both).logits[0].chunk(2)
+            loss = discriminator_loss([real], [fake]) * share.clips
+            self._backward(loss)
+            total += loss.detach()
+        return total
+
+    def _teach_durations(self, out: VitsTrainingOutput, share: Share) -> dict[str, Tensor]:
+        """The duration predictor's term (), whose graph touches no other and so need not wait for the judges."""
+        terms = share.weigh({"duration": out.duration_loss})
+        self._backward(weighted_sum(terms, self.config.weights))
+        return terms
 
     def _teach(self, out: VitsTrainingOutput, share: Share) -> dict[str, Tensor]:
-        """The generator's terms () on one batch; the gradient of their sum is added to what there is."""
+        """The generator's other terms () on one batch; the gradient of their sum is added to what there is.
+
+        Each judge's gradient at the waveform is taken alone, and their sum then goes on through the decoder.
+        """
         judges: VitsDiscriminator = self.discriminator.module
-        with frozen(judges), self.accelerator.autocast():  # or their next move would follow the generator's gradient
-            with torch.no_grad():
-                real = judges(out.real)
-            fake = judges(out.fake)
-            terms = {name: term * share.of(name) for name, term in generator_terms(out, real, fake).items()}
-            self.accelerator.backward(weighted_sum(terms, self.config.weights))
-        return {name: term.detach() for name, term in terms.items()}
+        heard, losses = out.fake.detach().requires_grad_(), {}
+        # Unless frozen, their next move would follow the generator's gradient; then, one weight serves both passes.
+        with frozen(judges), parametrize.cached():
+            for judge in judges.one_by_one():
+                with self.accelerator.autocast():
+                    with torch.no_grad():
+                        real = judge(out.real)
+                    terms = share.weigh(judged_terms(real, judge(heard)))
+                self._backward(weighted_sum(terms, self.config.weights))
+                _add(losses, terms)
+        terms = share.weigh(own_terms(out))
+        self._backward(weighted_sum(terms, self.config.weights), out.fake, heard.grad)
+        return _add(losses, terms)
+
+    def _backward(self, loss: Tensor, waveform: Tensor | None = None, gradient: Tensor | None = None) -> None:
+        """Adds the gradient of a loss () and, if given, of a scaled gradient at the waveform."""
+        scaler = self.accelerator.scaler
+        scaled = loss if scaler is None else scaler.scale(loss)
+        if waveform is None:
+            scaled.backward()
+        else:
+            torch.autograd.backward([scaled, waveform], [None, gradient])
 
     def _shares(self, batches: Sequence[VitsBatch], stop: bool) -> tuple[list[Share], bool]:
         module: VitsGenerator = self.generator.module
@@ -130,5 +161,7 @@ class TrainingStep:
         return self.accelerator.reduce(tensor, "mean")
 
 
-def _add(losses: dict[str, Tensor], name: str, value: Tensor) -> None:
-    losses[name] = losses[name] + value if name in losses else value
+def _add(losses: dict[str, Tensor], more: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    for name, value in more.items():
+        losses[name] = losses.get(name, 0) + value.detach()
+    return losses

@@ -22,22 +22,24 @@ class Weights:
     duration: float = 1.0
 
 
-def generator_terms(out: VitsTrainingOutput, real: Judgement, fake: Judgement) -> dict[str, Tensor]:
-    """The five terms of the generator, each ()."""
+def judged_terms(real: Judgement, fake: Judgement) -> dict[str, Tensor]:
+    """The generator's terms that judges decide, each (); those of all judges are the sums of each judge's."""
+    return {"adversarial": adversarial_loss(fake.logits), "features": feature_loss(real.features, fake.features)}
+
+
+def own_terms(out: VitsTrainingOutput) -> dict[str, Tensor]:
+    """The generator's terms that no judge decides, each (), but for that of the durations, which comes as it is."""
     return {
-        "adversarial": adversarial_loss(fake.logits),
-        "features": feature_loss(real.features, fake.features),
         "mel": mel_loss(out.real_mel, out.fake_mel),
         "kl": kl_loss(out.prior_latents, out.posterior_log_std, out.prior_mean, out.prior_log_std, out.frame_mask),
-        "duration": out.duration_loss,
     }
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Weights) -> Tensor:
-    """Terms by name -> (); raises `ValueError` unless every term has a weight and every weight a term."""
+    """Terms by name -> (); raises `ValueError` for a term without a weight."""
     names = {field.name for field in fields(weights)}
-    if names != terms.keys():
-        raise ValueError(f"The terms are {sorted(terms)} and the weights {sorted(names)}; they must be the same.")
+    if unknown := sorted(terms.keys() - names):
+        raise ValueError(f"The terms {unknown} have no weight; there are weights of {sorted(names)}.")
     return sum(getattr(weights, name) * term for name, term in terms.items())
 
 

@@ -7,12 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration
 from tqdm.auto import tqdm
 
-from hf_vits.alignment import search
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training import checkpoints
@@ -232,8 +230,6 @@ class VitsTrainer:
         checkpoints.write_voice(folder, self.voice, self.tokenizer, self.discriminator.module)
 
     def _prepare(self, resume: str | Path | None) -> None:
-        # PyTorch rounds differently once Numba has started its threads, so that must not happen within the first step.
-        search(torch.zeros(1, 1, 1), torch.ones(1, dtype=torch.long), torch.ones(1, dtype=torch.long))
         if self.accelerator.is_main_process:
             checkpoints.remove_partial(self.output_dir)
         self.accelerator.wait_for_everyone()
