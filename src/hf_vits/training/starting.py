@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from transformers.utils import cached_file
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.discriminators import INSIDE_VOICE, convert_discriminator, generator_tensors
@@ -123,10 +124,10 @@ def completed(model: VitsModel) -> tuple[VitsModel, frozenset[str]]:
 
 def _judges_of(path: str) -> VitsDiscriminator | None:
     """The judges that are stored with a voice, in a folder of their own or among its tensors."""
-    if (Path(path) / DISCRIMINATOR / "config.json").is_file():
-        return VitsDiscriminator.from_pretrained(Path(path) / DISCRIMINATOR)
+    if cached_file(path, f"{DISCRIMINATOR}/config.json", _raise_exceptions_for_missing_entries=False):
+        return VitsDiscriminator.from_pretrained(path, subfolder=DISCRIMINATOR)
     if any(name.startswith(INSIDE_VOICE) for name in read_state_dict(path)):
-        return convert_discriminator(path)
+        return convert_discriminator(Path(cached_file(path, "config.json")).parent)
     return None
 
 
