@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -10,6 +12,8 @@ import pytest
 import torch
 
 from hf_vits import VitsConfig, VitsModel
+
+sys.path.insert(0, str(Path(__file__).parent))  # for what tests share, such as `stub_hub`
 
 TINY = {
     "vocab_size": 20,
@@ -101,3 +105,12 @@ def make_tokenizer(tmp_path):
         return VitsTokenizer(str(file), **{"pad_token": "_", "phonemize": False, **fields})
 
     return make
+
+
+@pytest.fixture
+def hub():
+    """The address of a Hub on this machine, which is empty."""
+    from stub_hub import serving
+
+    with serving() as url:
+        yield url

@@ -1,77 +1,10 @@
-"""The Hub, played by a server of thirty lines on this machine: what is pushed comes back the same."""
+"""What is pushed to the Hub comes back the same."""
 
-import base64
-import hashlib
-import json
 import os
-import re
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import pytest
-
-
-class Hub(BaseHTTPRequestHandler):
-    """Takes commits and serves their files."""
-
-    files: dict[str, bytes] = {}
-
-    def log_message(self, *arguments):
-        pass
-
-    def body(self):
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-
-    def answer(self, content=b"{}", status=200, **headers):
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(content)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-    def json(self, content):
-        self.answer(json.dumps(content).encode())
-
-    def do_POST(self):
-        body = self.body()
-        if "/preupload/" in self.path:
-            files = json.loads(body)["files"]
-            modes = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in files]
-            self.json({"files": modes})
-        elif "/commit/" in self.path:
-            for line in map(json.loads, body.splitlines()):
-                if line["key"] == "file":
-                    self.files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
-            self.json({"commitUrl": f"{self.server.url}/org/voice/commit/1", "commitOid": "1" * 40})
-        else:
-            self.json({"url": f"{self.server.url}/org/voice", "id": "org/voice", "name": "org/voice"})
-
-    def do_GET(self):
-        name = re.sub(r".*/resolve/[^/]+/|[?].*", "", self.path)
-        if name in self.files:
-            content = self.files[name]
-            etag = f'"{hashlib.sha1(content).hexdigest()}"'
-            self.answer(content, ETag=etag, X_Repo_Commit="1" * 40, Content_Type="application/octet-stream")
-        elif "/resolve/" in self.path or "/tree/" in self.path:
-            self.answer(b"", 404, X_Error_Code="EntryNotFound", X_Repo_Commit="1" * 40)
-        else:
-            siblings = [{"rfilename": path} for path in self.files]
-            self.json({"id": "org/voice", "sha": "1" * 40, "siblings": siblings})
-
-    do_HEAD = do_GET
-
-
-@pytest.fixture
-def hub():
-    Hub.files = {}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.url
-    server.shutdown()
+from stub_hub import Hub
 
 
 def run(code, hub, home):

@@ -68,7 +68,7 @@ class Recipe:
             start = StartingPoint.from_scratch(VitsConfig(**fields), judges, config.seed)
         if self.speaker_column:
             start.add_speakers(speakers_of(train, self.speaker_column))
-        return VitsTrainer(start, tokenizer, config, train, held_out, self.columns)
+        return VitsTrainer(start, tokenizer, config, train, held_out, self.columns, self.dataset_name)
 
     def _new_tokenizer(self, train) -> VitsTokenizer:
         if self.tokenizer_name_or_path:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from transformers.utils import cached_file
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.discriminators import INSIDE_VOICE, convert_discriminator, generator_tensors
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.training.checkpoints import DISCRIMINATOR
+from hf_vits.training.origin import Origin, origin_of
 from hf_vits.voices import default_voice
 from hf_vits.weights import read_state_dict
 
@@ -32,12 +34,15 @@ class StartingPoint:
             first. Empty if all were.
         fresh_discriminator (`bool`):
             Whether the judges are new to a voice that is not.
+        origin ([`Origin`], *optional*):
+            Where the voice came from; `None` if it is new.
     """
 
     model: VitsModel
     discriminator: VitsDiscriminator
     fresh: frozenset[str] = field(default_factory=frozenset)
     fresh_discriminator: bool = False
+    origin: Origin | None = field(default_factory=Origin)
 
     @classmethod
     def from_scratch(
@@ -45,7 +50,8 @@ class StartingPoint:
     ) -> "StartingPoint":
         """A new voice, initialised as in the original; all of it is trained from the first step."""
         with seeded(seed):
-            return cls(VitsModel(config), VitsDiscriminator(discriminator or VitsDiscriminatorConfig()))
+            judges = VitsDiscriminator(discriminator or VitsDiscriminatorConfig())
+            return cls(VitsModel(config), judges, origin=None)
 
     @classmethod
     def from_voice(
@@ -62,7 +68,7 @@ class StartingPoint:
         new = [*model.missing_for_training(), *(["discriminator"] if is_new else [])]
         if new:
             logger.warning(f"The voice has no {', '.join(new)}: initialised, and trained before the rest.")
-        return cls(whole, judges, fresh, is_new)
+        return cls(whole, judges, fresh, is_new, origin_of(str(model.name_or_path or "")))
 
     @classmethod
     def load(
@@ -118,10 +124,10 @@ def completed(model: VitsModel) -> tuple[VitsModel, frozenset[str]]:
 
 def _judges_of(path: str) -> VitsDiscriminator | None:
     """The judges that are stored with a voice, in a folder of their own or among its tensors."""
-    if (Path(path) / DISCRIMINATOR / "config.json").is_file():
-        return VitsDiscriminator.from_pretrained(Path(path) / DISCRIMINATOR)
+    if cached_file(path, f"{DISCRIMINATOR}/config.json", _raise_exceptions_for_missing_entries=False):
+        return VitsDiscriminator.from_pretrained(path, subfolder=DISCRIMINATOR)
     if any(name.startswith(INSIDE_VOICE) for name in read_state_dict(path)):
-        return convert_discriminator(path)
+        return convert_discriminator(Path(cached_file(path, "config.json")).parent)
     return None
 
 

@@ -16,12 +16,15 @@ from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training import checkpoints
 from hf_vits.training.average import moving_average
 from hf_vits.training.batch import VitsBatch
+from hf_vits.training.card import free_name, remove_unlinked, write_card
 from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.data import Columns
 from hf_vits.training.evaluation import Evaluation
 from hf_vits.training.generator import VitsGenerator
+from hf_vits.training.hub import upload
 from hf_vits.training.interruption import Interruption
 from hf_vits.training.loading import held_out_clips, training_batches
+from hf_vits.training.origin import CARD, Origin
 from hf_vits.training.players import Player, train_only
 from hf_vits.training.starting import StartingPoint
 from hf_vits.training.step import StepResult, TrainingStep
@@ -31,9 +34,6 @@ logger = logging.getLogger(__name__)
 
 MOST_SKIPPED = 100
 """Steps in a row without a finite gradient after which a run has failed."""
-
-NOT_RELEASED = ["checkpoint-*", "samples/*", "runs/*", ".*"]
-"""What of a run's folder is not uploaded."""
 
 
 @dataclass
@@ -64,6 +64,8 @@ class VitsTrainer:
             Rows to evaluate on.
         columns ([`Columns`], *optional*):
             Names of the columns.
+        data_name (`str`, *optional*):
+            What the data is called, for the model card: a folder, or a name on the Hub.
 
     Raises:
         ValueError: for columns, speakers or settings that do not fit, or if no clip can be trained on.
@@ -87,8 +89,10 @@ class VitsTrainer:
         train,
         held_out=None,
         columns: Columns | None = None,
+        data_name: str | None = None,
     ):
         self.start, self.tokenizer, self.config = start, tokenizer, config
+        self.columns, self.data_name = columns or Columns(), data_name
         self.output_dir, self.progress = Path(config.output_dir), Progress()
         self.accelerator = accelerator = Accelerator(
             mixed_precision=config.mixed_precision,
@@ -96,7 +100,7 @@ class VitsTrainer:
             project_config=ProjectConfiguration(config.output_dir, logging_dir=str(self.output_dir / "runs")),
             step_scheduler_with_optimizer=False,
         )
-        voice, columns = start.model.config, columns or Columns()
+        voice, columns = start.model.config, self.columns
         self.batches, self.report = training_batches(
             train, tokenizer, voice, columns, config, accelerator.process_index, accelerator.num_processes
         )
@@ -166,18 +170,20 @@ class VitsTrainer:
         self.accelerator.wait_for_everyone()
 
     def release(self) -> None:
-        """Puts the voice and its judges into the folder of the run itself."""
+        """Puts the voice, its judges and its model card into the folder of the run itself."""
         if self.accelerator.is_main_process:
-            checkpoints.release(self.output_dir, self._write_voice)
+            card = free_name(self.output_dir)
+            if card != CARD:
+                logger.warning(f"{self.output_dir / CARD} was not written by a run and stays; its card is {card}.")
+            checkpoints.release(self.output_dir, lambda folder: self._write_voice(folder, card))
+            remove_unlinked(self.output_dir)
         self.accelerator.wait_for_everyone()
 
-    def push_to_hub(self, name: str | None = None) -> None:
-        """Uploads the voice with its judges, to be trained on by anyone; `name` is the output folder's if not given."""
+    def push_to_hub(self, name: str | None = None, private: bool | None = None) -> None:
+        """Uploads the voice with its judges and its card, to be trained on by whoever may read it; `name` is the output
+        folder's if not given, and `private` what your account has."""
         if self.accelerator.is_main_process:
-            from huggingface_hub import HfApi
-
-            repository = HfApi().create_repo(name or self.output_dir.name, exist_ok=True).repo_id
-            HfApi().upload_folder(repo_id=repository, folder_path=self.output_dir, ignore_patterns=NOT_RELEASED)
+            upload(self.output_dir, name, private)
         self.accelerator.wait_for_everyone()
 
     def _steps(self) -> Iterator[list[VitsBatch]]:
@@ -226,8 +232,9 @@ class VitsTrainer:
             total=self.config.max_steps, initial=self.progress.step, desc="training", unit="step", disable=silent
         )
 
-    def _write_voice(self, folder: Path) -> None:
+    def _write_voice(self, folder: Path, card: str = CARD) -> None:
         checkpoints.write_voice(folder, self.voice, self.tokenizer, self.discriminator.module)
+        write_card(folder, self, card)
 
     def _prepare(self, resume: str | Path | None) -> None:
         if self.accelerator.is_main_process:
@@ -245,6 +252,7 @@ class VitsTrainer:
             "order": self._order(),
             "fresh": sorted(self.start.fresh),
             "fresh_discriminator": self.start.fresh_discriminator,
+            "origin": self.start.origin and asdict(self.start.origin),
             "generator": self.generator.module.model.state_dict(),
             "average": self.average and self.average.state_dict(),
             "generator_optimizer": self.generator.optimizer.state_dict(),
@@ -265,6 +273,8 @@ class VitsTrainer:
         if self.accelerator.scaler is not None and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.start.fresh, self.start.fresh_discriminator = frozenset(state["fresh"]), state["fresh_discriminator"]
+        if "origin" in state:  # the first checkpoints of 0.1.0 have none
+            self.start.origin = state["origin"] and Origin(**state["origin"])
         vars(self.progress).update(state["progress"])
         logger.info(f"Going on from {folder}, at step {self.progress.step}.")
         if state["order"] != self._order() and self.progress.batch:

@@ -1,0 +1,261 @@
+"""The model card of a run: what the voice was made from and how, and what it sounds like, in words."""
+
+import html
+import json
+import platform
+import re
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from huggingface_hub import ModelCard, ModelCardData
+
+from hf_vits import __version__
+from hf_vits.training.trackers import read_history
+
+if TYPE_CHECKING:
+    from hf_vits.training.trainer import VitsTrainer
+
+MARK = "<!-- Written by a run of hf_vits; the next one replaces it. Take this line out to keep what you write here. -->"
+"""Tells the card of a run from one that somebody wrote."""
+
+MEDIA = "card"
+"""Subfolder of the sounds and pictures that a card shows."""
+
+Samples = Sequence[tuple[str, str]]
+"""The name of each sample, which is that of its files, and what is said in it."""
+
+LIBRARIES = ("torch", "transformers", "accelerate", "datasets")
+ON_HUB = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def card(trainer: "VitsTrainer", samples: Samples, has_losses: bool) -> ModelCard:
+    """The card of a run as it stands; `has_losses` says whether there is a picture of them beside the samples."""
+    sections = [
+        f"# {trainer.output_dir.resolve().name}",
+        MARK,
+        _summary(trainer),
+        _use(trainer, samples),
+        _licence(trainer),
+        _listen(samples),
+        _data(trainer),
+        _losses(trainer, has_losses),
+        _training(trainer),
+        _versions(),
+    ]
+    body = "\n\n".join(section for section in sections if section)
+    return ModelCard(f"---\n{_metadata(trainer).to_yaml()}\n---\n\n{body}\n")
+
+
+def _metadata(trainer: "VitsTrainer") -> ModelCardData:
+    origin, speaks, base = trainer.start.origin, _language(trainer), None
+    if origin is not None:
+        base = origin.on_hub[0] if len(origin.on_hub) == 1 else origin.on_hub or None
+    return ModelCardData(
+        language=speaks or (origin.language if origin and origin.language else None),
+        license=origin and origin.license,
+        license_name=origin and origin.license_name,
+        license_link=origin and origin.license_link,
+        library_name="hf_vits",
+        pipeline_tag="text-to-speech",
+        tags=["text-to-speech", "vits", "hf_vits"],
+        base_model=base,
+        datasets=[trainer.data_name] if _is_on_hub(trainer.data_name) else None,
+    )
+
+
+def _language(trainer: "VitsTrainer") -> str | None:
+    """An ISO 639 code, from eng or en-us."""
+    tokenizer = trainer.tokenizer
+    code = re.match(r"[a-z]{2,3}(?![a-z])", tokenizer.language or tokenizer.phoneme_language or "")
+    return code and code[0]
+
+
+def _is_on_hub(name: str | None) -> bool:
+    return bool(name) and ON_HUB.fullmatch(name) is not None and not Path(name).exists()
+
+
+def _called(name: str) -> str:
+    """A link to the Hub, or the name of a folder without its place."""
+    if _is_on_hub(name):
+        return f"[{name}](https://huggingface.co/datasets/{name})"
+    path = Path(name).expanduser()
+    return f"`{path.resolve().name if path.exists() or path.is_absolute() else name}`"
+
+
+def _summary(trainer: "VitsTrainer") -> str:
+    config, origin = trainer.start.model.config, trainer.start.origin
+    begun = "a new voice" if origin is None else f"`{origin.name}`" if origin.name else "a voice without a name"
+    data = f" on {_called(trainer.data_name)}" if trainer.data_name else ""
+    speakers = f"{config.num_speakers} speakers" if config.num_speakers > 1 else "one speaker"
+    names = f" ({', '.join(map(html.escape, config.speaker_names))})" if config.speaker_names else ""
+    return (
+        f"A VITS text-to-speech voice: {speakers}{names}, {config.sampling_rate:,} Hz. Trained with hf_vits from "
+        f"{begun}{data}, {trainer.progress.step:,} steps."
+    )
+
+
+def _use(trainer: "VitsTrainer", samples: Samples) -> str:
+    config, tokenizer = trainer.start.model.config, trainer.tokenizer
+    text = json.dumps(samples[0][1] if samples else "Hello there.", ensure_ascii=False)
+    folder = json.dumps(trainer.output_dir.resolve().name, ensure_ascii=False)
+    first = json.dumps(config.speaker_names[0], ensure_ascii=False) if config.speaker_names else 0
+    speaker = f", speaker_id={first}" if config.num_speakers > 1 else ""
+    extra = "[phonemes]" if tokenizer.phonemize or tokenizer.is_uroman else ""
+    return f"""## Use
+
+`pip install "hf_vits{extra}"`, then:
+
+```python
+import soundfile
+from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer
+
+voice = {folder}  # the folder of this card, or its name on the Hub
+speak = TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))
+speech = speak({text}{speaker})
+soundfile.write("speech.wav", speech["audio"], speech["sampling_rate"])
+```
+
+Its judges are in `discriminator/`: it can be trained further, with `model_name_or_path` in hf_vits' training."""
+
+
+def _licence(trainer: "VitsTrainer") -> str:
+    origin, data = trainer.start.origin, "The recordings that it was trained on have a licence of their own."
+    if origin is None:
+        return f"## Licence\n\nTrained from scratch; this run does not know under what licence it is given away. {data}"
+    name = f"`{origin.name}`" if origin.name else "a voice whose name is unknown"
+    if origin.on_hub == [origin.name]:
+        name = f"[{origin.name}](https://huggingface.co/{origin.name})"
+    if not origin.license:
+        found = f"The licence of that voice is **unknown: find out before you pass this one on.** {data}"
+    else:
+        found = f"Licence of that voice, under which this one is too: **{origin.license_in_words}**. {data}"
+    warning = ""
+    if origin.is_non_commercial:
+        warning = "\n\n> **Not for commercial use:** the licence of the voice that it was made from forbids it."
+    return f"## Licence\n\nMade from {name}. {found}{warning}"
+
+
+def _listen(samples: Samples) -> str:
+    shown = [
+        f"> {html.escape(text, quote=False)}\n\n"
+        f'<audio controls src="{MEDIA}/{name}.wav"></audio>\n\n'
+        f"![Mels and alignment]({MEDIA}/{name}.png)"
+        for name, text in samples
+    ]
+    return "\n\n".join(["## Samples\n\nSentences that it was not trained on:", *shown]) if shown else ""
+
+
+def _data(trainer: "VitsTrainer") -> str:
+    report, name = trainer.report, trainer.data_name
+    lines = ["## Data", "", f"Data: {_called(name)}." if name else "The run was not told what its data is called.", ""]
+    if report is None:
+        lines += [f"Read as a stream, {_passes(trainer)}; its clips were not counted."]
+    else:
+        lines += [
+            "| | clips | hours |",
+            "|---|---|---|",
+            f"| trained on | {report.kept} | {report.seconds / 3600:.2f} |",
+        ]
+        if trainer.evaluation is not None:
+            clips, rate = trainer.evaluation.clips.clips, trainer.start.model.config.sampling_rate
+            hours = sum(clip.num_samples for clip in clips) / rate / 3600
+            lines += [f"| held out and evaluated | {len(clips)} | {hours:.2f} |"]
+        lines += [f"| left out: {reason} | {count} | |" for reason, count in report.dropped.most_common()]
+        lines += ["", f"{_passes(trainer)} over them."]
+    return "\n".join(lines)
+
+
+def _passes(trainer: "VitsTrainer") -> str:
+    part = ", and part of the next" if trainer.progress.batch else ""
+    return f"{trainer.progress.epoch} whole passes{part}"
+
+
+def _losses(trainer: "VitsTrainer", is_drawn: bool) -> str:
+    lines = [line for line in read_history(trainer.output_dir) if line["step"] <= trainer.progress.step]
+    kind = "held_out" if any("held_out/mel" in line for line in lines) else "train"
+    lines = [line for line in lines if f"{kind}/mel" in line]
+    if not lines:
+        return ""
+    first, last = lines[0], lines[-1]
+    rows = [
+        f"| {name.split('/')[1]} | {first[name]:.4g} | {last[name]:.4g} |"
+        for name in last
+        if name.startswith(f"{kind}/") and name in first
+    ]
+    what = "On held-out clips" if kind == "held_out" else "On the training data, means since the line before"
+    return "\n".join(
+        [
+            "## Losses",
+            "",
+            f"{what}. mel: distance of log-mels; kl: nats per frame; duration: nats per token; focus: 1 is a sharp "
+            "alignment.",
+            "",
+            f"| | step {first['step']} | step {last['step']} |",
+            "|---|---|---|",
+            *rows,
+            *(["", f"![Losses over the steps]({MEDIA}/losses.png)"] if is_drawn else []),
+        ]
+    )
+
+
+def _training(trainer: "VitsTrainer") -> str:
+    accelerator, progress, hours = trainer.accelerator, trainer.progress, _hours(trainer)
+    settings = trainer.config.to_dict()
+    defaults = type(trainer.config)().to_dict()
+    settings["output_dir"] = trainer.output_dir.resolve().name
+    changed = {name: value for name, value in settings.items() if value != defaults[name] and name != "output_dir"}
+    return f"""## Training
+
+{progress.step:,} steps on {accelerator.device.type}, with {accelerator.num_processes} process(es), in about
+{hours:.2f} hours. Steps skipped because a gradient was not finite: {progress.skipped}.{_fresh(trainer)}
+
+Settings that are not the default: {_listed(changed)}.
+
+<details><summary>All settings, as a file for <code>--config</code></summary>
+
+```json
+{json.dumps(settings, indent=2, ensure_ascii=False)}
+```
+
+</details>"""
+
+
+def _fresh(trainer: "VitsTrainer") -> str:
+    start = trainer.start
+    if not start.has_fresh_parts:
+        return ""
+    parts = sorted({name.split(".")[0] for name in start.fresh})
+    parts += ["discriminator"] if start.fresh_discriminator else []
+    steps = min(trainer.config.fresh_steps, trainer.progress.step)
+    return (
+        f"\n\nThe voice that it was made from lacked {', '.join(parts)}, in whole or in part; these began new, and "
+        f"were trained alone for the first {steps:,} steps."
+    )
+
+
+def _hours(trainer: "VitsTrainer") -> float:
+    """Time that the steps of the history took, without evaluations and saving."""
+    seconds, before = 0.0, 0
+    for line in read_history(trainer.output_dir):
+        if "seconds_per_step" in line:
+            seconds, before = seconds + (line["step"] - before) * line["seconds_per_step"], line["step"]
+    return seconds / 3600
+
+
+def _listed(settings: dict[str, Any]) -> str:
+    return ", ".join(f"`{name}` {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items()) or "none"
+
+
+def _versions() -> str:
+    numbers = [("python", platform.python_version()), *_numbers(LIBRARIES), ("hf_vits", __version__)]
+    return "\n".join(["## Versions", "", "| | |", "|---|---|", *(f"| {name} | {number} |" for name, number in numbers)])
+
+
+def _numbers(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue
