@@ -102,7 +102,8 @@ class VitsTrainer:
         self.batches, self.report = training_batches(
             train, tokenizer, voice, columns, config, accelerator.process_index, accelerator.num_processes
         )
-        clips = None if held_out is None else held_out_clips(held_out, tokenizer, voice, columns, config)
+        index = accelerator.process_index
+        clips = None if held_out is None else held_out_clips(held_out, tokenizer, voice, columns, config, index)
 
         model = checkpoints.normalise_decoder(start.model).to(accelerator.device)
         if config.gradient_checkpointing:
