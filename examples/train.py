@@ -12,19 +12,23 @@ from transformers import HfArgumentParser
 from hf_vits.training import Recipe, VitsTrainingConfig
 
 
-def main():
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+def parse(arguments=None):
     parser = HfArgumentParser([Recipe, VitsTrainingConfig], description=__doc__)
     parser.add_argument("--config", type=Path, help="JSON file of settings")
     parser.add_argument("--resume_from_checkpoint", help='checkpoint to go on from; "latest" is the newest, if any')
     parser.add_argument("--push_to_hub", metavar="NAME", nargs="?", const="", help="upload the voice at the end")
-    given, _ = parser.parse_known_args()
+    given, _ = parser.parse_known_args(arguments)
     if given.config:
         settings = json.loads(given.config.read_text(encoding="utf-8"))
         if unknown := sorted(settings.keys() - vars(given).keys()):
             parser.error(f"{given.config} holds {unknown}, which are no settings; --help lists those there are.")
         parser.set_defaults(**settings)
-    recipe, config, run = parser.parse_args_into_dataclasses()
+    return parser.parse_args_into_dataclasses(arguments)
+
+
+def main():
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    recipe, config, run = parse()
     trainer = recipe.trainer(config)
     trainer.train(resume=run.resume_from_checkpoint)
     if run.push_to_hub is not None:

@@ -457,7 +457,9 @@ def test_joe_sounds_as_onnxruntime_speaks_it(joe, converted_joe, one_thread):
         expected = session.run(None, inputs)[0].reshape(-1)
         found = model(torch.from_numpy(ids), noise_scale=0.0, noise_scale_duration=0.0, speaking_rate=1.0).waveform[0]
         assert found.shape == expected.shape, sentence["text"]
-        assert np.abs(found.numpy() - expected).max() <= 1e-4, sentence["text"]
+        difference = np.abs(found.numpy() - expected)
+        assert np.sqrt(np.square(difference).mean()) <= 1e-5, sentence["text"]
+        assert difference.max() <= 2e-4, sentence["text"]  # as far as rounding alone takes onnxruntime from float64
 
 
 def test_joes_tokenizer_gives_pipers_ids(converted_joe):

@@ -1,4 +1,5 @@
 import io
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_bad_rows_are_dropped_counted_and_named(config, make_tokenizer, audio):
     text = str(report)
     for part in (
         "no text; first row 1",
-        "first row 4: broken.wav",
+        "first row 4 (broken.wav)",
         "longer than 20 s; first row 6",
         "30.00 s",
         "first row 7",
@@ -64,18 +65,23 @@ def test_bad_rows_are_dropped_counted_and_named(config, make_tokenizer, audio):
         assert part in text, text
 
 
-@pytest.mark.parametrize("form", ["bytes", "path", "array", "stereo", "8 kHz", "flac"])
+@pytest.mark.parametrize("form", ["bytes", "path", "plain path", "array", "decoder", "stereo", "8 kHz", "flac"])
 def test_every_form_of_audio_gives_the_same_clip(config, make_tokenizer, audio, tmp_path, form):
     samples = sound(1)
     if form == "array":
         data = table(text=["a hope"], audio=[{"array": samples.tolist(), "sampling_rate": RATE}])
-    elif form == "path":
+    elif form.endswith("path"):
         soundfile.write(tmp_path / "a.wav", samples, RATE)
-        data = table(text=["a hope"], audio=[str(tmp_path / "a.wav")]).cast_column("audio", datasets.Audio())
+        data = table(text=["a hope"], audio=[str(tmp_path / "a.wav")])
+        data = data if form == "plain path" else data.cast_column("audio", datasets.Audio())
+    elif form == "decoder":  # as torchcodec's, which gives channels first
+        sound_of = SimpleNamespace(data=torch.tensor(np.stack([1.5 * samples, 0.5 * samples])), sample_rate=RATE)
+        decoder = SimpleNamespace(get_all_samples=lambda: sound_of)
+        data = table(text=["a hope"], audio=[0]).with_transform(lambda rows: {**rows, "audio": [decoder]})
     else:
         made = {
             "bytes": lambda: encoded(samples),
-            "stereo": lambda: encoded(np.stack([samples, samples], axis=1)),
+            "stereo": lambda: encoded(np.stack([1.5 * samples, 0.5 * samples], axis=1)),
             "8 kHz": lambda: encoded(sound(1, 8_000), 8_000),
             "flac": lambda: encoded(samples, kind="FLAC"),
         }[form]()
@@ -89,11 +95,33 @@ def test_every_form_of_audio_gives_the_same_clip(config, make_tokenizer, audio, 
 
 def test_speakers_are_numbered_by_their_sorted_names(config, make_tokenizer, audio, make_config):
     data = table(text=["a"] * 3, audio=[encoded(sound(1))] * 3, who=["zoe", "ann", "zoe"]).cast_column("audio", audio)
-    names = speakers_of(data, "who")
+    names = speakers_of("who", data)
     assert names == ["ann", "zoe"]
     fields = {"num_speakers": 2, "speaker_embedding_size": 4, "speaker_names": names}
     clips, _ = select(data, make_tokenizer(), make_config(**fields), Columns(speaker="who"), Limits())
     assert [clip.speaker_id for clip in clips] == [1, 0, 1]
+
+
+def test_a_row_that_names_no_speaker_is_dropped_and_makes_none(config, make_tokenizer, audio, make_config):
+    who = ["zoe", None, "", "ann"]
+    data = table(text=["a"] * 4, audio=[encoded(sound(1))] * 4, who=who).cast_column("audio", audio)
+    assert speakers_of("who", data) == ["ann", "zoe"] == speakers_of("who", data.to_iterable_dataset())
+    fields = {"num_speakers": 2, "speaker_embedding_size": 4, "speaker_names": ["ann", "zoe"]}
+    clips, report = select(data, make_tokenizer(), make_config(**fields), Columns(speaker="who"), Limits())
+    assert [(clip.row, clip.speaker_id) for clip in clips] == [(0, 1), (3, 0)]
+    assert report.dropped == {"no speaker": 2} and "first row 1 (clip.wav)" in str(report)
+
+
+def test_a_speaker_whom_the_voice_does_not_have_is_an_error_that_names_the_row(make_tokenizer, audio, make_config):
+    data = table(text=["a"] * 2, audio=[encoded(sound(1))] * 2, who=["ann", "eve"]).cast_column("audio", audio)
+    fields = {"num_speakers": 2, "speaker_embedding_size": 4, "speaker_names": ["ann", "zoe"]}
+    with pytest.raises(ValueError, match=r"In row 1 \(clip.wav\): .*'eve'.*\['ann', 'zoe'\]"):
+        select(data, make_tokenizer(), make_config(**fields), Columns(speaker="who"), Limits())
+
+
+def test_speakers_of_a_stream_are_read_without_decoding_its_audio():
+    data = table(audio=[encoded(sound(0.1))], who=[3]).cast_column("audio", datasets.Audio())
+    assert speakers_of("who", data.to_iterable_dataset()) == ["3"]
 
 
 def test_a_column_that_is_not_there_is_an_error_that_says_which_are(config, make_tokenizer):

@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -16,6 +17,9 @@ from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.batch import VitsBatch
 
 logger = logging.getLogger(__name__)
+
+NOBODY = (None, "")
+"""What a speaker column holds where it says nothing."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,10 @@ class Report:
     first: dict[str, str] = field(default_factory=dict)
     unsaid: Counter = field(default_factory=Counter)
 
-    def drop(self, reason: str, row: int, detail: object = "") -> None:
-        """Counts one row."""
+    def drop(self, reason: str, row: str, detail: object = "") -> None:
+        """Counts one row, which is given as people find it."""
         self.dropped[reason] += 1
-        self.first.setdefault(reason, f"row {row}{f': {detail}' if str(detail) else ''}")
+        self.first.setdefault(reason, f"{row}{f': {detail}' if str(detail) else ''}")
 
     def __str__(self) -> str:
         lines = [f"kept    {self.kept:7d}  clips, {self.seconds / 60:.1f} minutes"]
@@ -89,9 +93,19 @@ def undecoded(dataset, column: str):
     return dataset
 
 
-def speakers_of(dataset, column: str) -> list[str]:
-    """The names in a speaker column, sorted, so that every process and every resumed run numbers them alike."""
-    return sorted({str(name) for name in dataset[column]})
+def column_names(dataset) -> list[str]:
+    """Of a map-style data set or a stream; a stream that does not know them shows them in its first row."""
+    return list(next(iter(dataset), {})) if dataset.column_names is None else list(dataset.column_names)
+
+
+def speakers_of(column: str, *datasets) -> list[str]:
+    """The names in a column of all data sets, sorted, so that every process and every resumed run numbers them alike.
+
+    Numbers are sorted as numbers, so that those from 0 up keep their own. Rows without a speaker name none.
+    """
+    values = (row[column] for dataset in datasets for row in dataset.select_columns([column]))
+    names = {str(value) for value in values if value not in NOBODY}
+    return sorted(names, key=int if all(map(str.isdecimal, names)) else None)
 
 
 def select(
@@ -127,37 +141,64 @@ def clip_of(
 ) -> Clip | None:
     """What is kept of a row; `None` if it is dropped. Either is counted in the report."""
     text, source = item[columns.text], item[columns.audio]
+    place = _place(row, source)
     if not isinstance(text, str) or not text.strip():
-        return report.drop("no text", row)
+        return report.drop("no text", place)
+    if columns.speaker is not None and item[columns.speaker] in NOBODY:
+        return report.drop("no speaker", place)
     try:
-        input_ids = tokenizer(text).input_ids
+        with _untold():
+            input_ids = tokenizer(text).input_ids
         seconds = audio_seconds(source)
     except NothingToSayError as error:
-        return report.drop("text with nothing that the voice can say", row, error)
+        return report.drop("text with nothing that the voice can say", place, error)
     except ValueError as error:
-        return report.drop("text or audio that cannot be read", row, error)
+        return report.drop("text or audio that cannot be read", place, error)
     report.unsaid.update(tokenizer.dropped_characters(text))
     samples = int(seconds * config.sampling_rate)
     frames = samples // config.hop_length
     if not limits.min_seconds <= seconds <= limits.max_seconds:
         kind = "shorter" if seconds < limits.min_seconds else "longer"
         least_or_most = limits.min_seconds if kind == "shorter" else limits.max_seconds
-        return report.drop(f"{kind} than {least_or_most:g} s", row, f"{seconds:.2f} s")
+        return report.drop(f"{kind} than {least_or_most:g} s", place, f"{seconds:.2f} s")
     if samples <= (config.fft_size - config.hop_length) // 2:
-        return report.drop("too short for one spectrogram frame", row, f"{samples} samples")
+        return report.drop("too short for one spectrogram frame", place, f"{samples} samples")
     if len(input_ids) > limits.max_tokens:
-        return report.drop(f"more than {limits.max_tokens} tokens", row, len(input_ids))
+        return report.drop(f"more than {limits.max_tokens} tokens", place, len(input_ids))
     if len(input_ids) > frames:
-        return report.drop("more tokens than frames", row, f"{len(input_ids)} tokens, {frames} frames")
-    speaker = None if columns.speaker is None else config.speaker_index(_speaker(item[columns.speaker], config))
+        return report.drop("more tokens than frames", place, f"{len(input_ids)} tokens, {frames} frames")
+    speaker = None if columns.speaker is None else _speaker(item[columns.speaker], config, place)
     report.kept += 1
     report.seconds += seconds
     return Clip(row, input_ids, samples, speaker)
 
 
-def _speaker(value: object, config: VitsConfig) -> int | str:
-    """A number is an id unless the configuration has it as a name."""
-    return str(value) if str(value) in (config.speaker_names or ()) else value
+@contextmanager
+def _untold() -> Iterator[None]:
+    """Within it, no tokenizer warns of what it leaves out: the report has it, once for all texts."""
+    teller = logging.getLogger(VitsTokenizer.__module__)
+    silence = logging.Filter("nobody")
+    teller.addFilter(silence)
+    try:
+        yield
+    finally:
+        teller.removeFilter(silence)
+
+
+def _place(row: int, source) -> str:
+    """A row by its number and, as a split is often a shuffled part of a table, by its file."""
+    file = source.get("path") if isinstance(source, Mapping) else source
+    return f"row {row} ({file})" if isinstance(file, str) else f"row {row}"
+
+
+def _speaker(value: int | str, config: VitsConfig, place: str) -> int:
+    """Who speaks, as the voice numbers its speakers; a number is an id unless the configuration has it as a name."""
+    name = str(value)
+    is_id = name.isdecimal() and name not in (config.speaker_names or ())
+    try:
+        return config.speaker_index(int(name) if is_id else name)
+    except ValueError as error:
+        raise ValueError(f"In {place}: {error}") from error
 
 
 class VitsDataset(Dataset):

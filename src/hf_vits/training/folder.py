@@ -1,6 +1,7 @@
 """A folder of recordings and what is said in them, as a data set."""
 
 import csv
+import io
 from pathlib import Path
 
 METADATA = ("metadata.csv", "metadata.txt")
@@ -22,7 +23,7 @@ def read_folder(folder: str | Path, held_out: str | Path | None = None):
 
     Raises:
         FileNotFoundError: if there is no table, or no recording of a name that is held out.
-        ValueError: if the table has no usable column, or no row.
+        ValueError: if the table has no usable column, no row, or a line that can be read in two ways; says which.
     """
     from datasets import Audio, Dataset
 
@@ -35,7 +36,10 @@ def read_folder(folder: str | Path, held_out: str | Path | None = None):
     rows = _rows(table)
     names = _held_out_names(folder, held_out)
     if missing := sorted(names - {row["file_name"] for row in rows}):
-        raise FileNotFoundError(f"{len(missing)} held-out recordings are not in {table}, the first is {missing[0]!r}.")
+        raise FileNotFoundError(
+            f"{len(missing)} held-out recordings are not in {table}, the first is {missing[0]!r}. Name them as it "
+            f"does, such as {rows[0]['file_name']!r}."
+        )
 
     def dataset(rows: list[dict[str, str]]):
         columns = {name: [row[name] for row in rows] for name in rows[0] if name != "file_name"}
@@ -49,18 +53,47 @@ def read_folder(folder: str | Path, held_out: str | Path | None = None):
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        file.seek(0)
-        if "file_name" in first:
-            rows = list(csv.DictReader(file))
-        elif "|" in first:
-            lines = [line.rstrip("\n").split("|") for line in file if line.strip()]
-            rows = [{"file_name": f"wavs/{line[0]}.wav", "text": line[-1]} for line in lines]
-        else:
-            raise ValueError(f"{table} has no column file_name; its first line is {first.strip()[:100]!r}.")
-    if not rows or "text" not in rows[0]:
-        raise ValueError(f"{table} has {len(rows)} rows, and needs at least one, with the columns file_name and text.")
+    text = _read(table)
+    first = text.split("\n", 1)[0]
+    if "file_name" in first:
+        rows = _rows_with_header(table, text)
+    elif "|" in first:
+        rows = _rows_of_bars(table, text)
+    else:
+        raise ValueError(
+            f"{table} begins with {first[:100]!r}. Its first line must name the columns, file_name and text among "
+            "them, or be a row such as name|text."
+        )
+    if not rows:
+        raise ValueError(f"{table} has no rows; it needs one for each recording.")
+    return rows
+
+
+def _rows_with_header(table: Path, text: str) -> list[dict[str, str]]:
+    """Cells that a row lacks are empty, and reported as such later; cells too many would be a text cut short."""
+    reader, rows = csv.DictReader(io.StringIO(text), restval="", strict=True), []
+    if missing := {"file_name", "text"} - set(reader.fieldnames):
+        raise ValueError(f"{table} has no column {sorted(missing)}; its columns are {reader.fieldnames}.")
+    advice = "Put a text with commas or quotation marks in quotation marks, and double those within it."
+    try:
+        for row in reader:
+            if None in row:
+                raise ValueError(f"{table}, line {reader.line_num}, has more cells than the header names. {advice}")
+            rows.append(row)
+    except csv.Error as error:
+        raise ValueError(f"{table} cannot be read after line {reader.line_num}: {error}. {advice}") from error
+    return rows
+
+
+def _rows_of_bars(table: Path, text: str) -> list[dict[str, str]]:
+    rows = []
+    for number, line in enumerate(text.split("\n"), 1):
+        name, *texts = line.split("|")
+        if line.strip() and not texts:
+            raise ValueError(f"{table}, line {number}, is {line[:100]!r}; it must be name|text, as the lines before.")
+        if texts:
+            said = next((text for text in reversed(texts) if text.strip()), "")
+            rows.append({"file_name": f"wavs/{name}.wav", "text": said})
     return rows
 
 
@@ -68,4 +101,11 @@ def _held_out_names(folder: Path, held_out: str | Path | None) -> set[str]:
     file = Path(held_out).expanduser() if held_out else folder / "heldout.txt"
     if held_out is None and not file.is_file():
         return set()
-    return set(file.read_text(encoding="utf-8").split("\n")) - {""}
+    return {line.strip() for line in _read(file).split("\n")} - {""}
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not in UTF-8: {error}. Save it as UTF-8.") from error

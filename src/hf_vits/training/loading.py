@@ -21,6 +21,7 @@ from hf_vits.training.data import (
     check_columns,
     clip_of,
     collate,
+    column_names,
     select,
     undecoded,
 )
@@ -73,7 +74,7 @@ class StreamBatches:
         clip_of_row (`Callable[[int, dict], Clip | None]`):
             What is kept of a row; takes a `report=` to count it in.
         order (`Callable[[list[int]], LengthBatches]`):
-            Lengths of the clips of a window -> which of them go into which batch; takes a `seed=`.
+            Lengths of the clips of a window -> which of them go into which batch.
         column (`str`):
             Where the audio is.
         config ([`VitsConfig`]):
@@ -82,6 +83,8 @@ class StreamBatches:
             Clips that are sorted together.
         num_workers (`int`):
             0 decodes in this process, more in one beside it.
+        process_index (`int`):
+            Of all processes, the first one reports what is kept.
     """
 
     def __init__(
@@ -93,33 +96,37 @@ class StreamBatches:
         config: VitsConfig,
         window: int,
         num_workers: int = 0,
+        process_index: int = 0,
     ):
         self.stream, self.clip_of_row, self.order = stream, clip_of_row, order
         self.column, self.config, self.window, self.num_workers = column, config, window, min(num_workers, 1)
+        self.tells = process_index == 0
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[VitsBatch]:
         """One pass over the stream, without its first `start` batches."""
         if hasattr(self.stream, "set_epoch"):
             self.stream.set_epoch(epoch)
-        one_pass = _Pass(self, epoch, start)
+        one_pass = _Pass(self, epoch, start, self.tells)
+        self.tells = False  # of the first pass only: the others are over the same rows
         return iter(
             DataLoader(one_pass, batch_size=None, num_workers=self.num_workers, worker_init_fn=ignore_interrupts)
         )
 
-    def batches(self, epoch: int, start: int) -> Iterator[VitsBatch]:
-        """The same, in this process."""
+    def batches(self, epoch: int, start: int, tells: bool) -> Iterator[VitsBatch]:
+        """The same, in this process; `tells` has what is kept reported."""
         report, passed = Report(), 0
         for number, (clips, rows) in enumerate(self._windows(report)):
-            if number == 0:
+            if number == 0 and tells:
                 _tell(f"The first {report.kept + report.dropped.total()} rows", report)
             dataset = VitsDataset(rows, clips, self.column, self.config)
-            order = self.order([clip.num_samples for clip in clips], seed=seed_of(epoch, number))
+            order = self.order([clip.num_samples for clip in clips])
+            order.set_epoch(seed_of(epoch, number))
             for batch in islice(order, max(start - passed, 0), None):
                 yield collate([dataset[index] for index in batch])
             passed += len(order)
         if not report.kept:
             raise ValueError(f"No clip of the stream can be trained on.\n{report}")
-        if epoch == 0:
+        if tells:
             _tell("The whole stream", report)
 
     def _windows(self, report: Report) -> Iterator[tuple[list[Clip], dict[int, dict]]]:
@@ -139,11 +146,11 @@ class StreamBatches:
 class _Pass(IterableDataset):
     """One pass over a stream, as PyTorch wants it."""
 
-    def __init__(self, stream: StreamBatches, epoch: int, start: int):
-        self.stream, self.epoch, self.start = stream, epoch, start
+    def __init__(self, stream: StreamBatches, epoch: int, start: int, tells: bool):
+        self.stream, self.epoch, self.start, self.tells = stream, epoch, start, tells
 
     def __iter__(self) -> Iterator[VitsBatch]:
-        return self.stream.batches(self.epoch, self.start)
+        return self.stream.batches(self.epoch, self.start, self.tells)
 
 
 def training_batches(
@@ -159,7 +166,8 @@ def training_batches(
     The batches of one process, and for a map-style data set the report on what was kept and dropped.
 
     Raises:
-        ValueError: for a column that is not there, a speaker that the voice does not have, or if no clip is left.
+        ValueError: for a column that is not there, a speaker that the voice does not have, a clip that no batch may
+            hold, or if no clip is left.
     """
     samples = settings.max_batch_seconds and int(settings.max_batch_seconds * config.sampling_rate)
     order = partial(
@@ -179,11 +187,19 @@ def training_batches(
             ClipBatches(clips_with_sound, order([clip.num_samples for clip in clips]), settings.num_workers),
             report,
         )
-    check_columns(list(next(iter(dataset), {})), columns)
+    check_columns(column_names(dataset), columns)
+    if samples and settings.max_batch_seconds < settings.max_seconds:
+        raise ValueError(
+            f"`max_batch_seconds` is {settings.max_batch_seconds:g}, but a clip of a stream may have `max_seconds`, "
+            f"{settings.max_seconds:g}; raise the one or lower the other."
+        )
     window = WINDOW_BATCHES * settings.batch_size * num_processes
     clip_of_row = partial(clip_of, **keep)
     stream = undecoded(dataset, columns.audio)
-    return StreamBatches(stream, clip_of_row, order, columns.audio, config, window, settings.num_workers), None
+    return (
+        StreamBatches(stream, clip_of_row, order, columns.audio, config, window, settings.num_workers, process_index),
+        None,
+    )
 
 
 def held_out_clips(

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ def tokenizer_of_texts(texts: Iterable[str], least: int = 1, **options: Any) -> 
     Raises:
         ValueError: if the texts hold no symbol, or for an option that does not exist.
     """
+    if unknown := sorted(options.keys() - {item.name for item in fields(FrontEnd)}):
+        known = [item.name for item in fields(FrontEnd)]
+        raise ValueError(f"There are no tokenizer options {unknown}; known ones are {known}.")
     front_end = FrontEnd(**options)
     symbols = Counter()
     for text in texts:

@@ -6,9 +6,10 @@ from typing import Any
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.discriminator import VitsDiscriminatorConfig
+from hf_vits.speakers import NEW_EMBEDDING_SIZE
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.config import VitsTrainingConfig, option
-from hf_vits.training.data import Columns, check_columns, speakers_of
+from hf_vits.training.data import Columns, check_columns, column_names, speakers_of
 from hf_vits.training.new_tokenizer import tokenizer_of_texts
 from hf_vits.training.sources import load_data
 from hf_vits.training.starting import StartingPoint, narrowed
@@ -21,7 +22,7 @@ class Recipe:
     Names of everything that a run needs, in a form that a JSON file or a command line can give.
 
     Raises:
-        ValueError: for JSON that is no object.
+        ValueError: for JSON that is no object, or a configuration with a field that does not exist.
     """
 
     dataset_name: str = option("", "Folder with a metadata.csv, or a data set of the Hub.")
@@ -41,6 +42,9 @@ class Recipe:
     def __post_init__(self):
         self.model_config = _object("model_config", self.model_config)
         self.tokenizer_options = _object("tokenizer_options", self.tokenizer_options)
+        known = VitsConfig().to_dict().keys()
+        if unknown := sorted(self.model_config.keys() - known):
+            raise ValueError(f"`model_config` holds {unknown}, which are no fields; known ones are {sorted(known)}.")
 
     @property
     def columns(self) -> Columns:
@@ -57,18 +61,28 @@ class Recipe:
             self.streaming,
             config.evaluation_clips,
         )
-        check_columns(list(next(iter(train), {})) if train.column_names is None else train.column_names, self.columns)
+        parts = [part for part in (train, held_out) if part is not None]
+        for part in parts:
+            check_columns(column_names(part), self.columns)
+        speakers = speakers_of(self.speaker_column, *parts) if self.speaker_column else []
         judges = narrowed(VitsDiscriminatorConfig(), config.discriminator_width)
         if self.model_name_or_path:
             start = StartingPoint.load(self.model_name_or_path, self.discriminator_name_or_path, judges, config.seed)
             tokenizer = VitsTokenizer.from_pretrained(start.model.name_or_path)
         else:
             tokenizer = self._new_tokenizer(train)
-            fields = {"vocab_size": max(tokenizer.get_vocab().values()) + 1, **self.model_config}
-            start = StartingPoint.from_scratch(VitsConfig(**fields), judges, config.seed)
-        if self.speaker_column:
-            start.add_speakers(speakers_of(train, self.speaker_column))
+            start = StartingPoint.from_scratch(self._new_config(tokenizer, speakers), judges, config.seed)
+        start.add_speakers(speakers)
         return VitsTrainer(start, tokenizer, config, train, held_out, self.columns, self.dataset_name)
+
+    def _new_config(self, tokenizer: VitsTokenizer, speakers: list[str]) -> VitsConfig:
+        """That of a voice which is made for these speakers, as opposed to one that is widened for them."""
+        fields = {"vocab_size": max(tokenizer.get_vocab().values()) + 1, **self.model_config}
+        if speakers:
+            fields |= {"num_speakers": len(speakers), "speaker_names": speakers}
+        if len(speakers) > 1 and not fields.get("speaker_embedding_size"):
+            fields["speaker_embedding_size"] = NEW_EMBEDDING_SIZE
+        return VitsConfig(**fields)
 
     def _new_tokenizer(self, train) -> VitsTokenizer:
         if self.tokenizer_name_or_path:

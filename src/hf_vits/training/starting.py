@@ -97,8 +97,14 @@ class StartingPoint:
         return cls.from_voice(model, judges or config, seed)
 
     def add_speakers(self, names: Sequence[str]) -> None:
-        """Makes the voice one of these speakers too; the first one takes over a voice whose speakers have no names."""
-        known = list(self.model.config.speaker_names or [])
+        """
+        Makes the voice one of these speakers too.
+
+        Several speakers without names are known by their numbers; one without a name is taken over by the first.
+        """
+        config = self.model.config
+        numbers = [str(number) for number in range(config.num_speakers)] if config.num_speakers > 1 else []
+        known = list(config.speaker_names or numbers)
         new = [name for name in names if name not in known]
         if new:
             self.model.resize_speakers([*known, *new])

@@ -104,7 +104,8 @@ class VitsTrainer:
         self.batches, self.report = training_batches(
             train, tokenizer, voice, columns, config, accelerator.process_index, accelerator.num_processes
         )
-        clips = None if held_out is None else held_out_clips(held_out, tokenizer, voice, columns, config)
+        index = accelerator.process_index
+        clips = None if held_out is None else held_out_clips(held_out, tokenizer, voice, columns, config, index)
 
         model = checkpoints.normalise_decoder(start.model).to(accelerator.device)
         if config.gradient_checkpointing:
@@ -273,8 +274,7 @@ class VitsTrainer:
         if self.accelerator.scaler is not None and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.start.fresh, self.start.fresh_discriminator = frozenset(state["fresh"]), state["fresh_discriminator"]
-        if "origin" in state:  # the first checkpoints of 0.1.0 have none
-            self.start.origin = state["origin"] and Origin(**state["origin"])
+        self.start.origin = state["origin"] and Origin(**state["origin"])
         vars(self.progress).update(state["progress"])
         logger.info(f"Going on from {folder}, at step {self.progress.step}.")
         if state["order"] != self._order() and self.progress.batch:

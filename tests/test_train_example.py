@@ -1,0 +1,123 @@
+"""examples/train.py trains a voice with a file of settings, and every file of settings beside it is one."""
+
+import importlib.util
+import json
+import logging
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import transformers
+
+from hf_vits import VitsConfig, VitsModel, VitsTokenizer
+from hf_vits.training import Recipe, VitsTrainingConfig
+
+pytest.importorskip("accelerate")
+pytest.importorskip("datasets")
+EXAMPLES = Path(__file__).parents[1] / "examples"
+RATE = 2000
+SETTINGS = {
+    "tokenizer_options": {"phonemize": False},
+    "max_steps": 2,
+    "batch_size": 2,
+    "num_workers": 0,
+    "segment_frames": 16,
+    "min_seconds": 0.1,
+    "discriminator_width": 0.02,
+    "evaluation_clips": 1,
+    "report_to": [],
+}
+
+
+@pytest.fixture(scope="module")
+def example():
+    spec = importlib.util.spec_from_file_location("train_example", EXAMPLES / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def settings(tmp_path, make_config):
+    """A file of settings for six short recordings, one of which is held out."""
+    noise = np.random.default_rng(0)
+    for number in range(6):
+        soundfile.write(tmp_path / f"{number}.wav", 0.1 * noise.normal(size=800 + 50 * number), RATE)
+    (tmp_path / "metadata.csv").write_text("file_name,text\n" + "".join(f"{n}.wav,a hope.\n" for n in range(6)))
+    (tmp_path / "heldout.txt").write_text("5.wav\n")
+    fields = make_config(sampling_rate=RATE).to_diff_dict()
+    del fields["vocab_size"], fields["model_type"]
+    names = {"dataset_name": str(tmp_path), "output_dir": str(tmp_path / "voice"), "model_config": fields}
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({**SETTINGS, **names}))
+    return file
+
+
+@pytest.fixture
+def launch(example, monkeypatch):
+    """Runs the example as `python examples/train.py …` does, in this process."""
+    from accelerate.state import AcceleratorState, PartialState
+
+    def go(*arguments):
+        monkeypatch.setattr(sys, "argv", [str(EXAMPLES / "train.py"), *map(str, arguments)])
+        with monkeypatch.context() as quiet:
+            quiet.setattr(logging, "basicConfig", lambda **_: None)
+            example.main()
+        AcceleratorState._reset_state()
+        PartialState._reset_state()
+
+    return go
+
+
+def steps(folder):
+    return [json.loads(line)["step"] for line in (folder / "history.jsonl").read_text().splitlines()]
+
+
+def test_it_leaves_a_voice_that_speaks_here_and_in_transformers_and_goes_on_when_told(launch, settings, tmp_path):
+    voice = tmp_path / "voice"
+    launch("--config", settings)
+    tokenizer = VitsTokenizer.from_pretrained(voice)
+    inputs = tokenizer("hope", return_tensors="pt")
+    ours = VitsModel.from_pretrained(voice)(**inputs, generator=torch.Generator().manual_seed(3)).waveform
+    stock = transformers.VitsModel.from_pretrained(voice)
+    torch.manual_seed(3)
+    torch.testing.assert_close(ours, stock(**inputs).waveform, rtol=0, atol=1e-5)
+    assert steps(voice)[-1] == 2 and list((voice / "samples").glob("step-2/*.wav"))
+
+    launch("--config", settings, "--resume_from_checkpoint", "latest", "--max_steps", 3)
+    assert steps(voice)[-1] == 3 and (voice / "checkpoint-3").is_dir()
+
+
+def test_arguments_win_over_the_file_and_the_file_over_defaults(example, settings):
+    recipe, config, run = example.parse(["--config", str(settings), "--batch_size", "7", "--text_column", "said"])
+    assert (config.batch_size, config.max_steps, config.report_to) == (7, 2, [])
+    assert config.mel_weight == VitsTrainingConfig().mel_weight
+    assert recipe.text_column == "said" and recipe.model_config["sampling_rate"] == RATE
+    assert recipe.tokenizer_options == {"phonemize": False}
+    assert run.resume_from_checkpoint is None and run.push_to_hub is None
+
+
+@pytest.mark.parametrize("name", ["batchsize", "Max_steps"])
+def test_an_unknown_setting_in_the_file_is_an_error_that_names_it(example, settings, capsys, name):
+    settings.write_text(json.dumps({name: 3}))
+    with pytest.raises(SystemExit):
+        example.parse(["--config", str(settings)])
+    assert f"['{name}'], which are no settings" in capsys.readouterr().err
+
+
+def test_an_unknown_argument_is_an_error(example, settings):
+    with pytest.raises(ValueError, match="--batchsize"):
+        example.parse(["--config", str(settings), "--batchsize", "3"])
+
+
+@pytest.mark.parametrize("file", sorted((EXAMPLES / "configs").glob("*.json")), ids=lambda file: file.stem)
+def test_every_file_of_settings_is_one(example, file):
+    recipe, config, _ = example.parse(["--config", str(file)])
+    given = json.loads(file.read_text())
+    for name, value in given.items():
+        assert getattr(recipe if hasattr(recipe, name) else config, name) == value, name
+    assert isinstance(recipe, Recipe) and recipe.dataset_name
+    assert recipe.model_name_or_path or VitsConfig(**recipe.model_config).sampling_rate

@@ -1,0 +1,195 @@
+"""A stream gives what the same rows give as a split, in any number of pieces, processes and workers."""
+
+import logging
+from collections import Counter
+
+import pytest
+import torch
+
+from hf_vits.training import loading
+from hf_vits.training.data import Columns, VitsDataset, collate, select
+from hf_vits.training.loading import held_out_clips, training_batches
+
+datasets = pytest.importorskip("datasets")
+CLIPS = 21
+GOOD = [row for row in range(CLIPS) if row not in (3, 10)]
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch):
+    """Two global batches, so that a stream of 19 good clips has several windows."""
+    monkeypatch.setattr(loading, "WINDOW_BATCHES", 2)
+
+
+@pytest.fixture
+def data(make_data):
+    """21 clips of unequal length; two say nothing."""
+    return make_data(CLIPS, text=["a hope" if row in GOOD else " " for row in range(CLIPS)])
+
+
+@pytest.fixture
+def load(data, make_tokenizer, make_start, make_settings):
+    """The batches of a process, and the report."""
+    config = make_start().model.config
+
+    def go(data=data, process_index=0, num_processes=1, columns=None, **settings):
+        settings = make_settings(**{"batch_size": 4, **settings})
+        return training_batches(
+            data, make_tokenizer(), config, columns or Columns(), settings, process_index, num_processes
+        )
+
+    return go
+
+
+@pytest.fixture
+def whole(data, make_tokenizer, make_start, make_settings):
+    """Every clip by its row, as the split gives it."""
+    config = make_start().model.config
+    clips, _ = select(data, make_tokenizer(), config, Columns(), make_settings().limits)
+    sounds = VitsDataset(data, clips, "audio", config)
+    return {clip.row: sounds[index] for index, clip in enumerate(clips)}
+
+
+def rows(batches):
+    return [batch.rows.tolist() for batch in batches]
+
+
+def assert_same(left, right):
+    assert len(left) == len(right)
+    for one, other in zip(left, right, strict=True):
+        for name, value in vars(one).items():
+            assert value is None and vars(other)[name] is None or torch.equal(value, vars(other)[name]), name
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_epoch_of_a_stream_gives_every_clip_of_the_split_once_and_as_the_split_does(data, load, whole, workers):
+    batches = list(load(data.to_iterable_dataset(), num_workers=workers)[0].epoch(0))
+    assert sorted(sum(rows(batches), [])) == GOOD == sorted(whole)
+    assert_same(batches, [collate([whole[row] for row in batch.rows.tolist()]) for batch in batches])
+
+
+def test_a_stream_whose_audio_would_be_decoded_is_read_as_bytes(data, load):
+    """Decoding takes torchcodec and FFmpeg, which nothing here needs."""
+    decoding = data.cast_column("audio", datasets.Audio()).to_iterable_dataset()
+    assert_same(list(load(decoding)[0].epoch(0)), list(load(data.to_iterable_dataset())[0].epoch(0)))
+
+
+@pytest.mark.parametrize("kind", ["stream", "shuffled stream", "split"])
+def test_an_epoch_begun_in_its_midst_gives_the_batches_that_are_left(data, load, kind):
+    if kind != "split":
+        data = data.to_iterable_dataset()
+    if kind == "shuffled stream":
+        data = data.shuffle(seed=1, buffer_size=6)
+    batches, _ = load(data)
+    for epoch in (0, 1):
+        complete = list(batches.epoch(epoch))
+        for start in range(len(complete) + 1):
+            assert_same(list(batches.epoch(epoch, start)), complete[start:])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_two_processes_share_every_batch_of_a_stream_that_one_takes_alone(data, load, workers):
+    data = data.select(range(18)).to_iterable_dataset()  # 16 good clips, which two processes divide
+    alone = rows(load(data, batch_size=4)[0].epoch(0))
+    shares = [rows(load(data, index, 2, batch_size=2, num_workers=workers)[0].epoch(0)) for index in range(2)]
+    for batch, *parts in zip(alone, *shares, strict=True):
+        assert sorted(batch) == sorted(sum(parts, []))
+        assert {len(part) for part in parts} == {2}
+
+
+def test_processes_have_as_many_batches_of_a_stream_that_they_do_not_divide(data, load):
+    shares = [rows(load(data.to_iterable_dataset(), index, 3, batch_size=2)[0].epoch(0)) for index in range(3)]
+    assert len({tuple(map(len, share)) for share in shares}) == 1
+    assert set(sum((sum(share, []) for share in shares), [])) == set(GOOD)
+
+
+def test_the_order_of_a_stream_within_its_windows_is_that_of_seed_and_epoch(data, load):
+    data = data.to_iterable_dataset()
+    orders = [rows(load(data, seed=seed)[0].epoch(epoch)) for seed in (1, 2) for epoch in (0, 1)]
+    assert rows(load(data, seed=1)[0].epoch(0)) == orders[0]
+    assert all(one != other for number, one in enumerate(orders) for other in orders[:number])
+
+
+def test_a_stream_tells_what_it_kept_before_its_first_batch_and_again_at_its_end_once(data, load, caplog):
+    caplog.set_level(logging.INFO, "hf_vits")
+    batches = load(data.to_iterable_dataset())[0]
+    first = batches.epoch(0)
+    next(first)
+    assert caplog.messages == ["The first 9 rows:\nkept          8  clips, 0.1 minutes\n" + nothing_said(1, 3)]
+    list(first)
+    list(batches.epoch(1))
+    assert caplog.messages[1:] == ["The whole stream:\nkept         19  clips, 0.1 minutes\n" + nothing_said(2, 3)]
+
+
+def nothing_said(count, first):
+    return f"dropped {count:7d}  no text; first row {first} ({first}.wav)"
+
+
+def test_only_the_first_process_tells_what_was_kept(data, load, make_tokenizer, make_start, make_settings, caplog):
+    caplog.set_level(logging.INFO, "hf_vits")
+    for kind in (data, data.to_iterable_dataset()):
+        list(load(kind, 1, 2)[0].epoch(0))
+    held_out_clips(data, make_tokenizer(), make_start().model.config, Columns(), make_settings(), 1)
+    assert not caplog.messages
+
+
+def test_a_stream_without_a_clip_or_column_is_an_error_with_the_reason(make_data, load):
+    silent = make_data(2, text=["", ""]).to_iterable_dataset()
+    with pytest.raises(ValueError, match=r"No clip of the stream.*\n.*\n.*2  no text"):
+        list(load(silent)[0].epoch(0))
+    with pytest.raises(ValueError, match=r"no column \['said'\]; its columns are \['text', 'audio'\]"):
+        load(silent, columns=Columns(text="said"))
+    nameless = datasets.IterableDataset.from_generator(lambda: iter([{"words": "a", "audio": None}]))
+    with pytest.raises(ValueError, match=r"no column \['text'\]; its columns are \['words', 'audio'\]"):
+        load(nameless)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_clip_that_no_batch_may_hold_is_an_error_before_the_first_batch(data, load, streamed):
+    data = data.to_iterable_dataset() if streamed else data
+    told = "`max_batch_seconds` is 0.4.*20" if streamed else "longest clip has 1[0-9]{3}"
+    with pytest.raises(ValueError, match=told):
+        load(data, max_batch_seconds=0.4)
+    sizes = [int(batch.waveform_lengths.max()) * len(batch) for batch in load(data, max_batch_seconds=20)[0].epoch(0)]
+    assert max(sizes) <= 20 * 2000
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_held_out_clips_are_spread_over_a_split_and_the_first_of_a_stream(
+    data, make_tokenizer, make_start, make_settings, streamed
+):
+    kind = data.to_iterable_dataset() if streamed else data
+    config, settings = make_start().model.config, make_settings(evaluation_clips=6)
+    clips = held_out_clips(kind, make_tokenizer(), config, Columns(), settings).clips
+    expected = [0, 1, 2, 4, 5] if streamed else [GOOD[int(19 / 6 * place)] for place in range(6)]
+    assert [clip.row for clip in clips] == expected
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_run_reads_every_clip_as_often_as_any_other(make_trainer, data, streamed):
+    """Two epochs of 19 clips in batches of 4, the last of which are of 3."""
+    trainer = make_trainer(data=data.to_iterable_dataset() if streamed else data, max_steps=10)
+    seen, step = Counter(), trainer.generator.module.forward
+
+    def counted(batch, *arguments):
+        seen.update(batch.rows.tolist())
+        return step(batch, *arguments)
+
+    trainer.generator.module.forward = counted
+    assert trainer.train().epoch == 1
+    assert seen == dict.fromkeys(GOOD, 2)
+
+
+def test_a_run_on_a_stream_that_is_resumed_in_mid_epoch_ends_where_one_that_was_not_does(
+    make_trainer, data, parameters_of, assert_equal
+):
+    def run(steps, name):
+        stream = data.to_iterable_dataset().shuffle(seed=1, buffer_size=6)
+        trainer = make_trainer(data=stream, max_steps=steps, output_dir_name=name)
+        return trainer, trainer.train(resume="latest")
+
+    whole, progress = run(8, "whole")
+    assert run(3, "parts")[1].batch == 3
+    rest, resumed = run(8, "parts")
+    assert resumed == progress and progress.epoch == 1
+    assert_equal(parameters_of(rest), parameters_of(whole))

@@ -1,0 +1,75 @@
+"""Data by name: a folder, or a data set on disk, as a split or as a stream; and what of it is held out."""
+
+import pytest
+
+from hf_vits.training.sources import load_data
+
+datasets = pytest.importorskip("datasets")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "metadata.csv").write_text("".join(f"{n}|text {n}\n" for n in range(40)))
+    return tmp_path
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Two splits, as the Hub would hold them."""
+    data = datasets.Dataset.from_dict({"text": [f"text {n}" for n in range(40)]})
+    data.to_parquet(tmp_path / "train-0.parquet")
+    data.select(range(3)).to_parquet(tmp_path / "test-0.parquet")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path_factory):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+
+
+def texts(data):
+    return [row["text"] for row in data]
+
+
+ALL = [f"text {n}" for n in range(40)]
+
+
+@pytest.mark.parametrize(("asked", "held"), [(16, 4), (3, 3)])
+def test_a_folder_without_held_out_recordings_gives_up_to_a_tenth_the_same_each_time(folder, asked, held):
+    train, held_out = load_data(str(folder), held_out_clips=asked)
+    assert len(held_out) == held and sorted(texts(train) + texts(held_out)) == sorted(ALL)
+    again = load_data(str(folder), held_out_clips=asked)
+    assert [texts(part) for part in again] == [texts(train), texts(held_out)]
+
+
+def test_recordings_that_a_folder_names_are_held_out_and_no_others(folder):
+    (folder / "heldout.txt").write_text("wavs/7.wav\nwavs/8.wav\n")
+    train, held_out = load_data(str(folder))
+    assert texts(held_out) == ["text 7", "text 8"] and len(train) == 38
+
+
+def test_too_few_clips_are_all_trained_on(folder):
+    (folder / "metadata.csv").write_text("".join(f"{n}|text {n}\n" for n in range(9)))
+    train, held_out = load_data(str(folder))
+    assert len(train) == 9 and held_out is None
+
+
+def test_a_split_of_its_own_is_held_out_if_it_is_named(files):
+    train, held_out = load_data(str(files), held_out_split="test")
+    assert texts(train) == ALL and texts(held_out) == ALL[:3]
+
+
+def test_a_stream_gives_its_first_rows_to_evaluation_and_the_others_to_training(files):
+    train, held_out = load_data(str(files), streaming=True, held_out_clips=5)
+    assert not hasattr(train, "__len__")
+    assert texts(held_out) == ALL[:5] and texts(train) == ALL[5:]
+
+
+def test_no_name_is_an_error_that_says_what_to_give():
+    with pytest.raises(ValueError, match="metadata.csv, or a data set, as `dataset_name`"):
+        load_data("")
+
+
+def test_a_name_that_is_nowhere_is_an_error_that_repeats_it(tmp_path):
+    with pytest.raises(Exception, match="no-such-folder"):
+        load_data(str(tmp_path / "no-such-folder"))
