@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 SPEAKS := $(VENV)/.speaks
 DEVELOPS := $(VENV)/.develops
 BENCHES := $(VENV)/.benches
+PEER := $(VENV)-coqui/.ready
 # A variable for the shell as it was given: neither make nor the shell sees a meaning in its $, quotes or dashes.
 quoted = '$(subst ','\'',$(value $(1)))'
 
@@ -31,11 +32,12 @@ lint: $(DEVELOPS)  ## style, format and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-bench: $(BENCHES)  ## every benchmark that needs no voices or recordings of yours, in turn; each can be run alone
-	set -e; for script in $(filter-out benchmarks/finetune_quality.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: $(BENCHES) $(PEER)  ## every benchmark that needs no voices or recordings of yours, in turn; each can be run alone
+	set -e; for script in $(filter-out benchmarks/finetune_quality.py benchmarks/train_step.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
+	$(BIN)/python benchmarks/train_step.py --peer-python $(VENV)-coqui/bin/python
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) $(VENV)-oldest build dist .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-coqui build dist .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hf_vits needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] + "; give another with PYTHON=…")'
@@ -54,4 +56,9 @@ $(DEVELOPS): setup.py constraints.txt | $(BIN)/python
 $(BENCHES): $(DEVELOPS)
 	@echo "Adding what benchmarks compare with …"
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,bench]"
+	@touch $@
+
+$(PEER):
+	$(PYTHON) -m venv $(VENV)-coqui
+	@$(VENV)-coqui/bin/python -m pip install --quiet torch==2.13.0 coqui-tts==0.28.0 six
 	@touch $@
