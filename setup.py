@@ -40,6 +40,7 @@ extras["dev"] = [
     "hypothesis>=6",
     "pytest>=8",
     "pytest-timeout>=2.3",
+    "pytest-xdist>=3.6",
     "ruff>=0.9",
     "scipy>=1.11",
 ]

@@ -37,11 +37,15 @@ def loss_picture(history: Sequence[Mapping[str, float]]):
     terms = sorted({name.split("/")[1] for name in names})
     figure = Figure(figsize=(12, 3 * -(-len(terms) // 3)))
     figure.subplots_adjust(left=0.05, right=0.98, hspace=0.4)
-    for axis, term in zip(figure.subplots(-(-len(terms) // 3), 3, squeeze=False).flat, terms, strict=False):
+    axes = figure.subplots(-(-len(terms) // 3), 3, squeeze=False).flat
+    for axis in list(axes)[len(terms) :]:
+        axis.set_visible(False)
+    for axis, term in zip(axes, terms, strict=False):
         for name in (name for name in names if name.split("/")[1] == term):
             points = [(line["step"], line[name]) for line in history if name in line]
             axis.plot(*zip(*points, strict=True), label=name.split("/")[0], marker="." if len(points) < 30 else None)
-        axis.set(title=term, xlabel="step")
+        values = [line[name] for line in history for name in line if name.split("/")[-1] == term]
+        axis.set(title=term, xlabel="step", yscale="log" if 0 < 50 * min(values) < max(values) else "linear")
         axis.legend()
     return figure
 
