@@ -45,7 +45,7 @@ dropped       2  text or audio that cannot be read; first row 1 (corrupt.wav): c
 dropped       1  shorter than 0.1 s; first row 3 (empty.wav): 0.00 s
 dropped       1  longer than 20 s; first row 5 (long.wav): 120.00 s
 dropped       1  no text; first row 6 (silent.wav)
-left out of texts, because the voice does not know them: '¿' x2, '?' x2"""
+left out of texts, because the voice does not know them: '?' x2, '¿' x2"""
 
 
 @pytest.fixture

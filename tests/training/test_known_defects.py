@@ -21,7 +21,7 @@ from hf_vits.training.batch import VitsBatch
 from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.players import Player
 from hf_vits.training.step import TrainingStep
-from hf_vits.training.terms import generator_terms
+from hf_vits.training.terms import judged_terms, own_terms
 
 HOP = 8
 SMALL_JUDGES = {"periods": [2, 3], "period_channels": [4, 8], "scale_channels": [4, 4, 8, 8, 8, 8]}
@@ -70,7 +70,7 @@ def test_losses_and_spectra_are_float32_under_autocast(make_model, judges):
     plainly = generator(batch, noise())
     with torch.autocast("cpu", torch.bfloat16):
         out = generator(batch, noise())
-        terms = generator_terms(out, judges(out.real), judges(out.fake))
+        terms = {**judged_terms(judges(out.real), judges(out.fake)), **own_terms(out)}
     assert not torch.equal(out.fake, plainly.fake), "nothing ran in half precision, so nothing is shown"
     assert {name: term.dtype for name, term in terms.items()} == dict.fromkeys(terms, torch.float32)
     assert torch.equal(out.real_mel, plainly.real_mel)

@@ -73,11 +73,13 @@ def shortened(text: str, most: int = 60) -> str:
 
 
 def listed(dropped: Counter) -> str:
-    """A count of dropped characters in one line, the most frequent first; empty if there are none."""
-    if not dropped:
-        return ""
-    items = sorted(dropped.items(), key=lambda item: (-item[1], item[0]))
-    line = ", ".join(f"{character!r} x{count}" for character, count in items[:_SHOWN])
-    more = f" and {len(items) - _SHOWN} others" if len(items) > _SHOWN else ""
+    """How many characters were dropped, and which; empty if none were."""
     total = dropped.total()
-    return f"dropped {total} character{'s' * (total != 1)}: {line}{more}"
+    return f"dropped {total} character{'s' * (total != 1)}: {counted(dropped)}" if dropped else ""
+
+
+def counted(characters: Counter) -> str:
+    """Characters with their counts in one line, the most frequent first, and equally frequent ones by code point."""
+    items = sorted(characters.items(), key=lambda item: (-item[1], item[0]))
+    more = f" and {len(items) - _SHOWN} others" if len(items) > _SHOWN else ""
+    return ", ".join(f"{character!r} x{count}" for character, count in items[:_SHOWN]) + more

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from hf_vits.audio import audio_seconds, read_audio
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.text.report import NothingToSayError
+from hf_vits.text.report import NothingToSayError, counted
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.batch import VitsBatch
 
@@ -59,8 +59,7 @@ class Report:
         lines = [f"kept    {self.kept:7d}  clips, {self.seconds / 60:.1f} minutes"]
         lines += [f"dropped {n:7d}  {reason}; first {self.first[reason]}" for reason, n in self.dropped.most_common()]
         if self.unsaid:
-            said = ", ".join(f"{character!r} x{count}" for character, count in self.unsaid.most_common(12))
-            lines.append(f"left out of texts, because the voice does not know them: {said}")
+            lines.append(f"left out of texts, because the voice does not know them: {counted(self.unsaid)}")
         return "\n".join(lines)
 
 
