@@ -24,6 +24,7 @@ SETTINGS = {
     "max_steps": 2,
     "batch_size": 2,
     "num_workers": 0,
+    "cpu_threads": 1,
     "segment_frames": 16,
     "min_seconds": 0.1,
     "discriminator_width": 0.02,

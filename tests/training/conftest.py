@@ -61,7 +61,8 @@ def make_start(make_config, make_model):
 @pytest.fixture
 def make_settings(tmp_path):
     def make(output_dir_name="out", **settings):
-        quiet = {"report_to": [], "num_workers": 0, "segment_frames": 16, "min_seconds": 0.1, "save_every": 1000}
+        quiet = {"report_to": [], "num_workers": 0, "cpu_threads": 1, "save_every": 1000}
+        quiet |= {"segment_frames": 16, "min_seconds": 0.1}
         return VitsTrainingConfig(
             **{"output_dir": str(tmp_path / output_dir_name), "batch_size": 4, **quiet, **settings}
         )

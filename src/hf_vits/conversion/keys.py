@@ -1,19 +1,18 @@
 """What a converter returns, and how foreign tensor names become ours: ordered rules, nothing skipped in silence."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizer
-from transformers.utils import logging
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.folders import new_folder
 from hf_vits.modeling_vits import VitsModel
+from hf_vits.quiet import no_progress_bar
 from hf_vits.weights import match_state_dict
 
 Rule = tuple[str, str | Callable[[re.Match], str]]
@@ -79,7 +78,7 @@ class Converted:
         """
         directory = Path(directory).expanduser().resolve()
         with new_folder(directory, overwrite) as staged:
-            with _no_progress_bar():
+            with no_progress_bar():
                 self.model().save_pretrained(staged)
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(staged)
@@ -148,15 +147,3 @@ def _skeleton(config: VitsConfig) -> tuple[VitsModel, dict[str, torch.Size]]:
     with torch.device("meta"):
         model = VitsModel(config)
     return model, {key: tensor.shape for key, tensor in model.state_dict().items()}
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """A voice is one file, written in a moment."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

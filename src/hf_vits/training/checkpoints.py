@@ -14,6 +14,7 @@ from hf_vits.discriminator import VitsDiscriminator
 from hf_vits.folders import new_folder
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.weight_norm import add_weight_norm
+from hf_vits.quiet import no_progress_bar
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.weights import match_state_dict
 
@@ -46,10 +47,11 @@ def write_voice(
     folder: Path, model: VitsModel, tokenizer: VitsTokenizer, discriminator: VitsDiscriminator | None = None
 ) -> None:
     """Writes what speaks, and the judges that it can be trained on with."""
-    plain(model).save_pretrained(folder)
+    with no_progress_bar():
+        plain(model).save_pretrained(folder)
+        if discriminator is not None:
+            discriminator.save_pretrained(folder / DISCRIMINATOR)
     tokenizer.save_pretrained(folder)
-    if discriminator is not None:
-        discriminator.save_pretrained(folder / DISCRIMINATOR)
 
 
 def release(output_dir: Path, write: Callable[[Path], None]) -> None:

@@ -36,6 +36,7 @@ class VitsTrainingConfig:
         None, "Most seconds of sound in the batch of all processes, padding included; longer clips then come in fewer."
     )
     gradient_accumulation_steps: int = option(1, "Batches per step; a step is that of the joint batch, to rounding.")
+    cpu_threads: int | None = option(None, "Threads of a process without a GPU; its share of the cores if not set.")
     num_workers: int = option(2, "Processes that decode audio; 0 decodes in the training process.")
     segment_frames: int = option(32, "Spectrogram frames decoded per clip and step; memory grows with it.")
 
@@ -82,7 +83,7 @@ class VitsTrainingConfig:
             *("max_steps", "batch_size", "gradient_accumulation_steps", "segment_frames", "learning_rate"),
             *("max_seconds", "max_tokens", "adam_epsilon", "epoch_decay", "discriminator_width", "log_every"),
             *("evaluate_every", "evaluation_clips", "save_every", "save_total_limit"),
-            *("max_batch_seconds", "discriminator_learning_rate", "max_grad_norm"),
+            *("max_batch_seconds", "discriminator_learning_rate", "max_grad_norm", "cpu_threads"),
         )
         for item in fields(self):
             value = getattr(self, item.name)

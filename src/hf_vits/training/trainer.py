@@ -28,6 +28,7 @@ from hf_vits.training.origin import CARD, Origin
 from hf_vits.training.players import Player, train_only
 from hf_vits.training.starting import StartingPoint
 from hf_vits.training.step import StepResult, TrainingStep
+from hf_vits.training.threads import use_cores
 from hf_vits.training.trackers import Meter, Reporter
 
 logger = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class VitsTrainer:
             project_config=ProjectConfiguration(config.output_dir, logging_dir=str(self.output_dir / "runs")),
             step_scheduler_with_optimizer=False,
         )
+        use_cores(accelerator, config.cpu_threads)
         voice, columns = start.model.config, self.columns
         self.batches, self.report = training_batches(
             train, tokenizer, voice, columns, config, accelerator.process_index, accelerator.num_processes
