@@ -10,6 +10,12 @@ import numpy as np
 FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64")
 """What is written, by the ending of the file's name."""
 
+FULL_SCALE = {"uint8": 2**7, "int16": 2**15, "int32": 2**31}
+"""What stands for 1 in samples of integers."""
+
+LOUDEST, QUIETEST = 8.0, 1e-4
+"""Peaks beyond which samples are on another scale than ±1, or no sound at all."""
+
 
 def read_audio(source, sampling_rate: int) -> np.ndarray:
     """
@@ -23,37 +29,30 @@ def read_audio(source, sampling_rate: int) -> np.ndarray:
             What to resample to.
 
     Raises:
-        ValueError: if it cannot be read, holds no samples, or samples that are not finite.
+        ValueError: if it cannot be read, or holds no samples, no sound, or samples that are not finite or on a scale
+            that is not known.
     """
     samples, rate = _decoded(source)
-    samples = np.asarray(samples)
-    if samples.dtype.kind in "iu":
-        samples = samples / np.iinfo(samples.dtype).max
-    samples = samples.astype(np.float32)
-    if samples.ndim == 2:
-        samples = samples.mean(axis=int(samples.shape[0] > samples.shape[1]))  # channels are the shorter axis
-    if samples.ndim != 1 or not samples.size:
-        raise ValueError(f"{_named(source)} holds no samples.")
-    if not np.isfinite(samples).all():
-        raise ValueError(f"{_named(source)} holds samples that are NaN or infinite.")
+    waveform = _mono(samples, _named(source))
     if rate != sampling_rate:
         import librosa
 
-        samples = librosa.resample(samples, orig_sr=rate, target_sr=sampling_rate, res_type="soxr_hq")
-    return samples
+        waveform = librosa.resample(waveform, orig_sr=rate, target_sr=sampling_rate, res_type="soxr_hq")
+    return waveform
 
 
 def audio_seconds(source) -> float:
-    """Length of a source that `read_audio` takes, from its header where it has one; raises `ValueError` likewise."""
+    """Length of a source that `read_audio` takes, from its header where it has one; raises `ValueError` likewise, for
+    samples only if they need no decoding."""
     if isinstance(source, Mapping) and source.get("array") is not None or hasattr(source, "get_all_samples"):
         samples, rate = _decoded(source)
-        return max(np.shape(samples), default=0) / rate
+        return len(_mono(samples, _named(source))) / rate
     import soundfile
 
     try:
         with _opened(source) as file:
             info = soundfile.info(file)
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+    except (soundfile.LibsndfileError, OSError) as error:
         raise ValueError(f"{_named(source)} cannot be read: {error}") from error
     return info.frames / info.samplerate
 
@@ -64,20 +63,56 @@ def _decoded(source) -> tuple[np.ndarray, int]:
         samples = source.get_all_samples()
         return samples.data.numpy(), int(samples.sample_rate)
     if isinstance(source, Mapping) and source.get("array") is not None:
-        return np.asarray(source["array"]), int(source["sampling_rate"])
+        rate = source.get("sampling_rate")
+        if not isinstance(rate, int | float | np.number) or not 0 < rate < np.inf:
+            raise ValueError(f"{_named(source)} has the `sampling_rate` {rate!r}; give that of its `array`, in hertz.")
+        return np.asarray(source["array"]), int(rate)
     import soundfile
 
     try:
         with _opened(source) as file:
             return soundfile.read(file, dtype="float32")
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+    except (soundfile.LibsndfileError, OSError) as error:
         raise ValueError(f"{_named(source)} cannot be read: {error}") from error
+
+
+def _mono(samples: np.ndarray, name: str) -> np.ndarray:
+    """Samples (T,), or with channels on either axis -> float32 (T,), within about ±1."""
+    samples = _floats(np.asarray(samples), name)
+    if samples.ndim == 2:
+        samples = samples.mean(axis=int(samples.shape[0] > samples.shape[1]))  # channels are the shorter axis
+    if samples.ndim != 1 or not samples.size:
+        raise ValueError(f"{name} holds no samples.")
+    if not np.isfinite(samples).all():
+        raise ValueError(f"{name} holds samples that are NaN or infinite.")
+    peak = np.abs(samples).max()
+    if peak > LOUDEST:
+        raise ValueError(f"{name} holds samples up to {peak:g}; scale them to ±1, those of 16 bits by 1/32768.")
+    if peak < QUIETEST:
+        raise ValueError(f"{name} holds no sound: its samples, where ±1 is full scale, are within ±{peak:g}.")
+    return samples
+
+
+def _floats(samples: np.ndarray, name: str) -> np.ndarray:
+    """Samples of a type in which sound is stored -> float32 of the same shape, full scale ±1."""
+    kind = samples.dtype.name
+    if samples.dtype.kind == "f":
+        return samples.astype(np.float32)
+    if kind not in FULL_SCALE:
+        raise ValueError(
+            f"{name} holds samples of the type {kind}, whose full scale is not known (`datasets` gives integers of any "
+            f"size as int64). Give floats within ±1, as `array / 32768` of 16 bits, or {', '.join(FULL_SCALE)}."
+        )
+    silence = FULL_SCALE[kind] if samples.dtype.kind == "u" else 0
+    return ((samples.astype(np.float64) - silence) / FULL_SCALE[kind]).astype(np.float32)
 
 
 def _opened(source):
     """A binary file of a path, of bytes, or of `{"bytes", "path"}`."""
     if isinstance(source, Mapping):
         source = source.get("bytes") or source.get("path")
+    if not isinstance(source, str | Path | bytes | bytearray):
+        raise ValueError(f"The audio is {source!r:.100}; give a path, the bytes of a file, or samples with their rate.")
     return io.BytesIO(source) if isinstance(source, bytes | bytearray) else open(source, "rb")
 
 

@@ -17,9 +17,9 @@ def sound(seconds, rate=RATE, channels=1, seed=0):
     return samples[:, 0] if channels == 1 else samples
 
 
-def encoded(samples, rate=RATE, kind="WAV"):
+def encoded(samples, rate=RATE, kind="WAV", subtype=None):
     file = io.BytesIO()
-    soundfile.write(file, samples, rate, format=kind)
+    soundfile.write(file, samples, rate, format=kind, subtype=subtype)
     return {"bytes": file.getvalue(), "path": f"clip.{kind.lower()}"}
 
 
@@ -30,6 +30,15 @@ def config(make_config):
 
 def table(**columns):
     return datasets.Dataset.from_dict(columns)
+
+
+class Rows(list):
+    """As a data set gives rows whose samples are of different types, which no table holds."""
+
+    column_names, features = ["text", "audio"], None
+
+    def __getitem__(self, row):
+        return {"text": "a hope", "audio": super().__getitem__(row)}
 
 
 @pytest.fixture
@@ -141,20 +150,31 @@ def test_characters_the_voice_cannot_say_are_counted(config, make_tokenizer, aud
     assert report.unsaid == {"!": 2, "ü": 1}
 
 
-def test_a_clip_whose_samples_are_damaged_is_named_and_replaced(config, make_tokenizer, caplog):
+def test_samples_on_an_unknown_scale_or_without_a_rate_are_dropped_before_the_first_step(config, make_tokenizer):
+    """Lists of integers come from `datasets` as int64, on whose scale 16-bit speech would be silence."""
+    good, full_scale = sound(1).tolist(), np.round(sound(1) * 32768).astype(int).tolist()
+    bad = [{"array": full_scale, "sampling_rate": RATE}], [{"array": good, "sampling_rate": None}]
+    for sounds, told in zip(bad, ("int64", "`sampling_rate` None"), strict=True):
+        data = Rows([*sounds, {"array": good, "sampling_rate": RATE}])
+        clips, report = select(data, make_tokenizer(), config, Columns(), Limits())
+        assert [clip.row for clip in clips] == [1] and report.dropped == {"text or audio that cannot be read": 1}
+        assert "first row 0: The audio" in str(report) and told in str(report)
+
+
+def test_a_clip_whose_samples_are_damaged_is_named_and_replaced(config, make_tokenizer, audio, caplog):
     damaged, good = sound(1.2), sound(1)
     damaged[100] = np.nan
-    audio = [{"array": samples.tolist(), "sampling_rate": RATE} for samples in (damaged, good)]
-    data = table(text=["a hope", "deaf"], audio=audio)
+    sounds = [encoded(samples, subtype="FLOAT") for samples in (damaged, good)]
+    data = table(text=["a hope", "deaf"], audio=sounds).cast_column("audio", audio)
     clips, _ = select(data, make_tokenizer(), config, Columns(), Limits())
     clip, waveform = VitsDataset(data, clips, "audio", config)[0]
     assert clip.row == 1 and len(waveform) == RATE
     assert "Row 0 is left out, and row 1 taken instead" in caplog.text and "NaN" in caplog.text
 
 
-def test_data_of_which_nothing_can_be_decoded_is_an_error(config, make_tokenizer):
-    samples = np.full(RATE, np.nan)
-    data = table(text=["a hope"], audio=[{"array": samples.tolist(), "sampling_rate": RATE}])
+def test_data_of_which_nothing_can_be_decoded_is_an_error(config, make_tokenizer, audio):
+    sounds = [encoded(np.full(RATE, np.nan), subtype="FLOAT"), encoded(np.zeros(RATE))]
+    data = table(text=["a hope"] * 2, audio=sounds).cast_column("audio", audio)
     clips, _ = select(data, make_tokenizer(), config, Columns(), Limits())
     with pytest.raises(ValueError, match="No clip can be decoded"):
         VitsDataset(data, clips, "audio", config)[0]
