@@ -48,9 +48,18 @@ def test_the_order_is_that_of_seed_and_epoch():
     assert list(LengthBatches(LENGTHS, 8, seed=2)) != list(LengthBatches(LENGTHS, 8, seed=1))
 
 
-def test_a_batch_holds_no_more_samples_than_allowed():
-    batches = list(LengthBatches(LENGTHS, 8, max_samples=6000))
-    assert sorted(c for b in batches for c in b) == list(range(997))
-    assert max(max(LENGTHS[c] for c in b) * len(b) for b in batches) <= 6000
+@pytest.mark.parametrize("processes", [1, 2, 4, 8])
+def test_a_batch_of_a_process_holds_no_more_samples_than_allowed(processes):
+    shares = [
+        list(LengthBatches(LENGTHS, 8, max_samples=6000, process_index=i, num_processes=processes))
+        for i in range(processes)
+    ]
+    assert {c for share in shares for b in share for c in b} == set(range(997))
+    assert len({tuple(map(len, share)) for share in shares}) == 1
+    padded = [max(LENGTHS[c] for c in b) * len(b) for share in shares for b in share]
+    assert 5500 < max(padded) <= 6000
+
+
+def test_a_clip_longer_than_a_batch_may_be_is_an_error():
     with pytest.raises(ValueError, match="1500"):
         LengthBatches(LENGTHS, 8, max_samples=1500)

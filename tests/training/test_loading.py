@@ -147,11 +147,16 @@ def test_a_stream_without_a_clip_or_column_is_an_error_with_the_reason(make_data
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_clip_that_no_batch_may_hold_is_an_error_before_the_first_batch(data, load, streamed):
     data = data.to_iterable_dataset() if streamed else data
-    told = "`max_batch_seconds` is 0.4.*20" if streamed else "longest clip has 1[0-9]{3}"
+    told = "`max_batch_seconds` is 0.4 s for a process's batch.* may have " + ("20 s" if streamed else r"0\.5[0-9]* s")
     with pytest.raises(ValueError, match=told):
         load(data, max_batch_seconds=0.4)
-    sizes = [int(batch.waveform_lengths.max()) * len(batch) for batch in load(data, max_batch_seconds=20)[0].epoch(0)]
-    assert max(sizes) <= 20 * 2000
+
+
+def test_a_batch_of_each_process_is_no_longer_than_allowed(data, load):
+    for processes in (1, 2, 4):
+        shares = [list(load(data, i, processes, max_batch_seconds=1)[0].epoch(0)) for i in range(processes)]
+        assert max(int(batch.waveform_lengths.max()) * len(batch) for share in shares for batch in share) <= 2000
+        assert 1 < max(len(batch) for share in shares for batch in share) < 4
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -1,5 +1,6 @@
 import json
 import signal
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -67,6 +68,14 @@ def test_a_resumed_run_ends_where_one_that_never_stopped_does(make_trainer, make
     average, other = rest.average.module.state_dict(), whole.average.module.state_dict()
     assert all(torch.equal(average[name], other[name]) for name in other)
     assert rest.progress == whole.progress
+
+
+@pytest.mark.parametrize("limit", [None, 20])
+def test_an_epoch_goes_on_in_more_processes_with_smaller_batches_unless_each_is_limited(make_trainer, limit):
+    trainer = make_trainer(batch_size=4, max_batch_seconds=limit)
+    alone = trainer._order()
+    trainer.accelerator, trainer.config.batch_size = SimpleNamespace(num_processes=2), 2
+    assert (trainer._order() == alone) is (limit is None)
 
 
 def test_resuming_latest_begins_where_there_is_nothing_yet(make_trainer):

@@ -14,7 +14,8 @@ class LengthBatches(Sampler[list[int]]):
     Batches of clips of about equal length, for one of `num_processes` processes.
 
     All processes together run through every clip once an epoch. A global batch is the same whatever the number of
-    processes; each takes its share of it. The last one is filled up with clips of the same length.
+    processes, as long as `max_samples` does not cut it shorter; each takes its share of it. The last one is filled up
+    with clips of the same length.
 
     Args:
         lengths (`Sequence[int]`):
@@ -22,7 +23,7 @@ class LengthBatches(Sampler[list[int]]):
         batch_size (`int`):
             Clips per process and step.
         max_samples (`int`, *optional*):
-            Most samples of a global batch, padding included; longer clips then come in smaller batches.
+            Most samples of a process's batch, padding included; longer clips then come in smaller batches.
         seed (`int`, *optional*, defaults to 0):
             Of the order.
         process_index, num_processes (`int`, *optional*, defaults to 0 and 1):
@@ -75,9 +76,10 @@ class LengthBatches(Sampler[list[int]]):
         start = 0
         while start < len(clips):
             batch = clips[start : start + size]
-            if self.max_samples is not None:
-                while len(batch) > self.num_processes and len(batch) * self.lengths[batch[-1]] > self.max_samples:
-                    batch = batch[: max(self.num_processes, len(batch) - self.num_processes)]
+            share = math.ceil(len(batch) / self.num_processes)
+            while self.max_samples is not None and share * self.lengths[batch[-1]] > self.max_samples:
+                share -= 1
+                batch = batch[: share * self.num_processes]
             start += len(batch)
-            short = math.ceil(len(batch) / self.num_processes) * self.num_processes - len(batch)
+            short = share * self.num_processes - len(batch)
             yield batch + [batch[i % len(batch)] for i in range(short)]

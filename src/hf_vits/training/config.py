@@ -33,7 +33,9 @@ class VitsTrainingConfig:
     max_steps: int = option(100_000, "Steps to train for, counted over all runs that are resumed.")
     batch_size: int = option(16, "Clips per process and forward pass.")
     max_batch_seconds: float | None = option(
-        None, "Most seconds of sound in the batch of all processes, padding included; longer clips then come in fewer."
+        None,
+        "Most seconds of sound in a process's batch, padding included: a limit of its memory. Longer clips then come "
+        "in smaller batches.",
     )
     gradient_accumulation_steps: int = option(1, "Batches per step; a step is that of the joint batch, to rounding.")
     cpu_threads: int | None = option(None, "Threads of a process without a GPU; its share of the cores if not set.")

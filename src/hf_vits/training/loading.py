@@ -182,17 +182,14 @@ def training_batches(
     if hasattr(dataset, "__len__"):
         clips, report = select(dataset, progress=partial(tqdm, desc="reading", disable=process_index > 0), **keep)
         _tell("Training", report, process_index)
+        _check_fits(max(clip.num_samples for clip in clips) / config.sampling_rate, settings)
         clips_with_sound = VitsDataset(dataset, clips, columns.audio, config)
         return (
             ClipBatches(clips_with_sound, order([clip.num_samples for clip in clips]), settings.num_workers),
             report,
         )
     check_columns(column_names(dataset), columns)
-    if samples and settings.max_batch_seconds < settings.max_seconds:
-        raise ValueError(
-            f"`max_batch_seconds` is {settings.max_batch_seconds:g}, but a clip of a stream may have `max_seconds`, "
-            f"{settings.max_seconds:g}; raise the one or lower the other."
-        )
+    _check_fits(settings.max_seconds, settings)
     window = WINDOW_BATCHES * settings.batch_size * num_processes
     clip_of_row = partial(clip_of, **keep)
     stream = undecoded(dataset, columns.audio)
@@ -200,6 +197,16 @@ def training_batches(
         StreamBatches(stream, clip_of_row, order, columns.audio, config, window, settings.num_workers, process_index),
         None,
     )
+
+
+def _check_fits(longest_seconds: float, settings: VitsTrainingConfig) -> None:
+    """Raises `ValueError` if the longest clip that may come does not fit into a process's batch."""
+    if settings.max_batch_seconds and settings.max_batch_seconds < longest_seconds:
+        raise ValueError(
+            f"`max_batch_seconds` is {settings.max_batch_seconds:g} s for a process's batch, but a clip may have "
+            f"{longest_seconds:.4g} s; raise it, or leave such clips out by a lower `max_seconds`, which is "
+            f"{settings.max_seconds:g} s."
+        )
 
 
 def held_out_clips(

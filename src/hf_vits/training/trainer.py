@@ -288,6 +288,10 @@ class VitsTrainer:
         return {
             "clips": self.report and self.report.kept,
             "global_batch": self.config.batch_size * self.accelerator.num_processes,
-            "max_batch_seconds": self.config.max_batch_seconds,
+            "max_batch_seconds": self.config.max_batch_seconds
+            and (
+                self.config.max_batch_seconds,
+                self.accelerator.num_processes,
+            ),
             "seed": self.config.seed,
         }
