@@ -24,6 +24,7 @@ from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.hub import upload
 from hf_vits.training.interruption import Interruption
 from hf_vits.training.loading import held_out_clips, training_batches
+from hf_vits.training.numbering import check_numbering
 from hf_vits.training.origin import CARD, Origin
 from hf_vits.training.players import Player, train_only
 from hf_vits.training.starting import StartingPoint
@@ -266,6 +267,7 @@ class VitsTrainer:
 
     def _restore(self, folder: Path) -> None:
         state = checkpoints.read_state(folder)
+        check_numbering(folder, self.tokenizer, self.start.model.config)
         restore = checkpoints.restore
         restore(self.generator.module.model, state["generator"], "generator")
         restore(self.discriminator.module, state["discriminator"], "discriminator")
