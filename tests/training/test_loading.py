@@ -2,13 +2,15 @@
 
 import logging
 from collections import Counter
+from importlib.util import find_spec
 
 import pytest
 import torch
 
 from hf_vits.training import loading
 from hf_vits.training.data import Columns, VitsDataset, collate, select
-from hf_vits.training.loading import held_out_clips, training_batches
+from hf_vits.training.loading import draw_held_out, held_out_clips, training_batches
+from hf_vits.training.rows import rows_of
 
 datasets = pytest.importorskip("datasets")
 CLIPS = 21
@@ -72,6 +74,28 @@ def test_a_stream_whose_audio_would_be_decoded_is_read_as_bytes(data, load):
     """Decoding takes torchcodec and FFmpeg, which nothing here needs."""
     decoding = data.cast_column("audio", datasets.Audio()).to_iterable_dataset()
     assert_same(list(load(decoding)[0].epoch(0)), list(load(data.to_iterable_dataset())[0].epoch(0)))
+
+
+OPERATIONS = {
+    "filtered": lambda stream: stream.filter(lambda row: True),
+    "mapped": lambda stream: stream.map(lambda row: row),
+    "renamed": lambda stream: stream.rename_column("text", "said").rename_column("said", "text"),
+}
+
+
+@pytest.mark.skipif(find_spec("torchcodec") is not None, reason="it decodes what is to be refused")
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_stream_that_decodes_its_sound_is_an_error_that_says_how_to_do_without(data, load, operation, tmp_path):
+    data.cast_column("audio", datasets.Audio()).to_parquet(tmp_path / "data.parquet")
+    stream = datasets.load_dataset(str(tmp_path), split="train", streaming=True, cache_dir=str(tmp_path / "cache"))
+    operate = OPERATIONS[operation]
+    told = r"torchcodec.*call `\.cast_column\('audio', datasets\.Audio\(decode=False\)\)`.*`text_column`"
+    for read in (lambda: next(load(operate(stream))[0].epoch(0)), lambda: next(rows_of(operate(stream)))):
+        with pytest.raises(ValueError, match=told):
+            read()
+    if operation != "renamed":
+        undecoded = operate(stream.cast_column("audio", datasets.Audio(decode=False)))
+        assert_same(list(load(undecoded)[0].epoch(0)), list(load(data.to_iterable_dataset())[0].epoch(0)))
 
 
 @pytest.mark.parametrize("kind", ["stream", "shuffled stream", "split"])
@@ -168,6 +192,77 @@ def test_held_out_clips_are_spread_over_a_split_and_the_first_of_a_stream(
     clips = held_out_clips(kind, make_tokenizer(), config, Columns(), settings).clips
     expected = [0, 1, 2, 4, 5] if streamed else [GOOD[int(19 / 6 * place)] for place in range(6)]
     assert [clip.row for clip in clips] == expected
+
+
+@pytest.fixture
+def draw(make_tokenizer, make_start, make_settings):
+    """The texts of what is left and of what is held out."""
+    config = make_start().model.config
+
+    def go(data, most):
+        parts = draw_held_out(data, make_tokenizer(), config, Columns(), make_settings(evaluation_clips=most))
+        return [part and list(part["text"]) for part in parts]
+
+    return go
+
+
+ROWS = ["a" * (row + 1) if row % 3 else " " for row in range(40)]
+
+
+@pytest.mark.parametrize(("asked", "held"), [(16, 4), (3, 3)])
+def test_up_to_a_tenth_is_held_out_by_lot_of_the_usable_rows_and_the_same_each_time(make_data, draw, asked, held):
+    data = make_data(40, 2.0, text=ROWS)
+    left, held_out = draw(data, asked)
+    assert len(held_out) == held and " " not in held_out
+    assert sorted(left + held_out) == sorted(ROWS)
+    assert draw(data, asked) == [left, held_out]
+
+
+def test_nothing_is_held_out_of_a_few_rows_or_if_none_would_be_left(make_data, draw):
+    assert draw(make_data(9), 16)[1] is None
+    texts = [" "] * 9 + ["a hope"]
+    assert draw(make_data(10, text=texts), 16) == [texts, None]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_run_whose_held_out_clips_are_all_unusable_says_so_and_goes_on_without(
+    make_trainer, make_data, streamed, caplog
+):
+    held_out = make_data(3, 30.0)
+    trainer = make_trainer(held_out=held_out.to_iterable_dataset() if streamed else held_out, max_steps=1)
+    assert trainer.evaluation is None and trainer.train().step == 1
+    told = next(message for message in caplog.messages if message.startswith("No held-out clip can be evaluated on"))
+    assert "dropped       3  longer than 20 s; first row 0 (0.wav): 30.00 s" in told
+
+
+def test_speakers_of_a_held_out_stream_are_known_by_the_names_of_their_numbers(
+    make_data, make_tokenizer, make_config, make_settings, speakers
+):
+    data = make_data(3, who=[2, 0, 1]).cast_column("who", datasets.ClassLabel(names=["bea", "cem", "ada"]))
+    config, columns = make_config(sampling_rate=2000, **speakers), Columns(speaker="who")
+    for kind in (data, data.to_iterable_dataset()):
+        clips = held_out_clips(kind, make_tokenizer(), config, columns, make_settings()).clips
+        assert [clip.speaker_id for clip in clips] == [0, 1, 2]
+        batches = training_batches(kind, make_tokenizer(), config, columns, make_settings())[0].epoch(0)
+        assert all(torch.equal(batch.speaker_id, batch.rows) for batch in batches)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_several_speakers_and_no_column_that_says_who_are_an_error_before_anything_is_read(
+    data, make_tokenizer, make_config, make_settings, speakers, streamed
+):
+    kind = data.to_iterable_dataset() if streamed else data
+    with pytest.raises(ValueError, match=r"3 speakers, \['ada', 'bea', 'cem'\].*`speaker_column`"):
+        training_batches(kind, make_tokenizer(), make_config(**speakers), Columns(), make_settings())
+
+
+def test_that_a_stream_has_one_worker_is_said_by_the_first_process(data, load, caplog):
+    caplog.set_level(logging.INFO, "hf_vits")
+    for kind, workers, index in ((data.to_iterable_dataset(), 2, 0), (data.to_iterable_dataset(), 2, 1), (data, 2, 0)):
+        load(kind, index, 2, num_workers=workers)
+    assert [message for message in caplog.messages if "num_workers" in message] == [
+        "`num_workers` is 2, but of a stream each process has one."
+    ]
 
 
 @pytest.mark.parametrize("streamed", [False, True])

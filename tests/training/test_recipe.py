@@ -1,13 +1,14 @@
 """Names in a file become a voice, judges, tokenizer and data that fit each other."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
 
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.training import Recipe, StartingPoint, read_folder
-from hf_vits.training.data import speakers_of
+from hf_vits.training.speaker_column import speakers_of
 
 pytest.importorskip("datasets")
 WHO = ["10", "9", "zoe"]
@@ -92,6 +93,17 @@ def test_numbers_from_0_up_are_the_numbers_of_their_speakers(make_folder, traine
     trainer = trainer_of(folder, speaker_column="who")
     assert trainer.evaluation
     assert trainer.voice.config.speaker_names == [str(number) for number in range(12)]
+
+
+def test_unusable_clips_of_a_folder_are_not_drawn_to_be_held_out(make_folder, trainer_of):
+    """Of twelve clips one is held out; here ten have no text, and then eleven."""
+    folder = Path(make_folder(clips=12))
+    lines = (folder / "metadata.csv").read_text().splitlines()
+    for usable in ({3, 7}, {7}):
+        kept = [line if n - 1 in usable or n == 0 else f"{n - 1}.wav," for n, line in enumerate(lines)]
+        (folder / "metadata.csv").write_text("\n".join(kept))
+        trainer = trainer_of(str(folder))
+        assert trainer.report.kept == 1 and (trainer.evaluation is not None) == (len(usable) == 2)
 
 
 def test_a_voice_keeps_its_tokenizer_and_weights_and_gains_the_speakers_it_lacks(

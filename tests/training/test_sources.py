@@ -34,24 +34,25 @@ def texts(data):
 ALL = [f"text {n}" for n in range(40)]
 
 
-@pytest.mark.parametrize(("asked", "held"), [(16, 4), (3, 3)])
-def test_a_folder_without_held_out_recordings_gives_up_to_a_tenth_the_same_each_time(folder, asked, held):
-    train, held_out = load_data(str(folder), held_out_clips=asked)
-    assert len(held_out) == held and sorted(texts(train) + texts(held_out)) == sorted(ALL)
-    again = load_data(str(folder), held_out_clips=asked)
-    assert [texts(part) for part in again] == [texts(train), texts(held_out)]
+def test_a_folder_that_names_no_held_out_recordings_holds_none_out(folder):
+    train, held_out = load_data(str(folder))
+    assert texts(train) == ALL and held_out is None
+
+
+SETTINGS = {"config_name": "x", "train_split": "nonsense", "held_out_split": "nonsense", "streaming": True}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_settings_that_a_folder_does_not_have_are_an_error_that_names_them(folder, setting):
+    name = {"config_name": "dataset_config_name"}.get(setting, setting)
+    with pytest.raises(ValueError, match=rf"folder of recordings.*{{'{name}': .*}} do not apply.*heldout.txt"):
+        load_data(str(folder), **{setting: SETTINGS[setting]})
 
 
 def test_recordings_that_a_folder_names_are_held_out_and_no_others(folder):
     (folder / "heldout.txt").write_text("wavs/7.wav\nwavs/8.wav\n")
     train, held_out = load_data(str(folder))
     assert texts(held_out) == ["text 7", "text 8"] and len(train) == 38
-
-
-def test_too_few_clips_are_all_trained_on(folder):
-    (folder / "metadata.csv").write_text("".join(f"{n}|text {n}\n" for n in range(9)))
-    train, held_out = load_data(str(folder))
-    assert len(train) == 9 and held_out is None
 
 
 def test_a_split_of_its_own_is_held_out_if_it_is_named(files):
@@ -70,6 +71,17 @@ def test_no_name_is_an_error_that_says_what_to_give():
         load_data("")
 
 
-def test_a_name_that_is_nowhere_is_an_error_that_repeats_it(tmp_path):
-    with pytest.raises(Exception, match="no-such-folder"):
-        load_data(str(tmp_path / "no-such-folder"))
+@pytest.mark.parametrize("name", ["recordings", "./recordings", "~/recordings", "a/b/recordings", "/no/recordings"])
+def test_a_folder_that_is_not_there_is_an_error_that_says_what_should_be_in_it_and_not_asked_of_the_hub(
+    name, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets, "load_dataset", None)
+    with pytest.raises(FileNotFoundError, match=r"no folder /.*recordings\. Give one with a metadata\.csv.*owner/name"):
+        load_data(name)
+
+
+def test_a_name_that_is_neither_a_folder_nor_on_the_hub_is_an_error_that_says_both(monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    with pytest.raises(FileNotFoundError, match=r"no folder /.*some/recordings\..*Nor can it be had from the Hub: "):
+        load_data("some/recordings")

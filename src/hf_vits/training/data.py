@@ -15,11 +15,10 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.text.report import NothingToSayError, counted
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.batch import VitsBatch
+from hf_vits.training.rows import undecoded
+from hf_vits.training.speaker_column import speaker_labels, speaker_name, speaker_number
 
 logger = logging.getLogger(__name__)
-
-NOBODY = (None, "")
-"""What a speaker column holds where it says nothing."""
 
 
 @dataclass(frozen=True)
@@ -83,30 +82,6 @@ def check_columns(given: Sequence[str], columns: Columns) -> None:
         )
 
 
-def undecoded(dataset, column: str):
-    """The same data set with its audio as bytes or paths, which soundfile reads without torchcodec or FFmpeg."""
-    from datasets import Audio
-
-    if isinstance((dataset.features or {}).get(column), Audio):
-        return dataset.cast_column(column, Audio(decode=False))
-    return dataset
-
-
-def column_names(dataset) -> list[str]:
-    """Of a map-style data set or a stream; a stream that does not know them shows them in its first row."""
-    return list(next(iter(dataset), {})) if dataset.column_names is None else list(dataset.column_names)
-
-
-def speakers_of(column: str, *datasets) -> list[str]:
-    """The names in a column of all data sets, sorted, so that every process and every resumed run numbers them alike.
-
-    Numbers are sorted as numbers, so that those from 0 up keep their own. Rows without a speaker name none.
-    """
-    values = (row[column] for dataset in datasets for row in dataset.select_columns([column]))
-    names = {str(value) for value in values if value not in NOBODY}
-    return sorted(names, key=int if all(map(str.isdecimal, names)) else None)
-
-
 def select(
     dataset, tokenizer: VitsTokenizer, config: VitsConfig, columns: Columns, limits: Limits, progress=iter
 ) -> tuple[list[Clip], Report]:
@@ -116,16 +91,15 @@ def select(
     Audio is not decoded for it: lengths come from headers. `progress` wraps the loop, for example in `tqdm`.
 
     Raises:
-        ValueError: for a column that is not there, or if no clip is left; the report is in the message.
+        ValueError: for a column that is not there, or a speaker that the voice does not have.
     """
     check_columns(dataset.column_names, columns)
+    labels = speaker_labels(dataset, columns.speaker)
     dataset, report, clips = undecoded(dataset, columns.audio), Report(), []
     for row in progress(range(len(dataset))):
-        clip = clip_of(row, dataset[row], tokenizer, config, columns, limits, report)
+        clip = clip_of(row, dataset[row], tokenizer, config, columns, limits, report, labels)
         if clip is not None:
             clips.append(clip)
-    if not clips:
-        raise ValueError(f"No clip can be trained on.\n{report}")
     return clips, report
 
 
@@ -137,13 +111,16 @@ def clip_of(
     columns: Columns,
     limits: Limits,
     report: Report,
+    labels=None,
 ) -> Clip | None:
-    """What is kept of a row; `None` if it is dropped. Either is counted in the report."""
+    """What is kept of a row; `None` if it is dropped. Either is counted in the report. `labels` are the names of the
+    speakers if their column holds numbers of them."""
     text, source = item[columns.text], item[columns.audio]
     place = _place(row, source)
     if not isinstance(text, str) or not text.strip():
         return report.drop("no text", place)
-    if columns.speaker is not None and item[columns.speaker] in NOBODY:
+    speaker = None if columns.speaker is None else speaker_name(item[columns.speaker], labels)
+    if columns.speaker is not None and speaker is None:
         return report.drop("no speaker", place)
     try:
         with _untold():
@@ -166,10 +143,10 @@ def clip_of(
         return report.drop(f"more than {limits.max_tokens} tokens", place, len(input_ids))
     if len(input_ids) > frames:
         return report.drop("more tokens than frames", place, f"{len(input_ids)} tokens, {frames} frames")
-    speaker = None if columns.speaker is None else _speaker(item[columns.speaker], config, place)
+    speaker_id = None if speaker is None else _speaker_id(speaker, config, place)
     report.kept += 1
     report.seconds += seconds
-    return Clip(row, input_ids, samples, speaker)
+    return Clip(row, input_ids, samples, speaker_id)
 
 
 @contextmanager
@@ -190,12 +167,9 @@ def _place(row: int, source) -> str:
     return f"row {row} ({file})" if isinstance(file, str) else f"row {row}"
 
 
-def _speaker(value: int | str, config: VitsConfig, place: str) -> int:
-    """Who speaks, as the voice numbers its speakers; a number is an id unless the configuration has it as a name."""
-    name = str(value)
-    is_id = name.isdecimal() and name not in (config.speaker_names or ())
+def _speaker_id(name: str, config: VitsConfig, place: str) -> int:
     try:
-        return config.speaker_index(int(name) if is_id else name)
+        return speaker_number(name, config)
     except ValueError as error:
         raise ValueError(f"In {place}: {error}") from error
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 
+import torch
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm.auto import tqdm
 
@@ -21,17 +22,20 @@ from hf_vits.training.data import (
     check_columns,
     clip_of,
     collate,
-    column_names,
     select,
-    undecoded,
 )
 from hf_vits.training.interruption import ignore_interrupts
 from hf_vits.training.noise import seed_of
+from hf_vits.training.rows import column_names, rows_of, undecoded
+from hf_vits.training.speaker_column import check_speakers_are_named, speaker_labels
 
 logger = logging.getLogger(__name__)
 
 WINDOW_BATCHES = 16
 """Global batches of a stream that are sorted by length together; their encoded sound is held in memory."""
+
+HELD_OUT_SEED = 0
+"""Of the lot that decides what is held out, which must be the same in a run that is resumed."""
 
 
 class ClipBatches:
@@ -131,7 +135,7 @@ class StreamBatches:
 
     def _windows(self, report: Report) -> Iterator[tuple[list[Clip], dict[int, dict]]]:
         clips, rows = [], {}
-        for number, row in enumerate(self.stream):
+        for number, row in enumerate(rows_of(self.stream)):
             clip = self.clip_of_row(number, row, report=report)
             if clip is not None:
                 clips.append(clip)
@@ -166,9 +170,10 @@ def training_batches(
     The batches of one process, and for a map-style data set the report on what was kept and dropped.
 
     Raises:
-        ValueError: for a column that is not there, a speaker that the voice does not have, a clip that no batch may
-            hold, or if no clip is left.
+        ValueError: for a column that is not there or not named, a speaker that the voice does not have, a clip that no
+            batch may hold, or if no clip is left; the report is in the message.
     """
+    check_speakers_are_named(config, columns.speaker)
     samples = settings.max_batch_seconds and int(settings.max_batch_seconds * config.sampling_rate)
     order = partial(
         LengthBatches,
@@ -181,6 +186,8 @@ def training_batches(
     keep = {"tokenizer": tokenizer, "config": config, "columns": columns, "limits": settings.limits}
     if hasattr(dataset, "__len__"):
         clips, report = select(dataset, progress=partial(tqdm, desc="reading", disable=process_index > 0), **keep)
+        if not clips:
+            raise ValueError(f"No clip can be trained on.\n{report}")
         _tell("Training", report, process_index)
         _check_fits(max(clip.num_samples for clip in clips) / config.sampling_rate, settings)
         clips_with_sound = VitsDataset(dataset, clips, columns.audio, config)
@@ -191,7 +198,9 @@ def training_batches(
     check_columns(column_names(dataset), columns)
     _check_fits(settings.max_seconds, settings)
     window = WINDOW_BATCHES * settings.batch_size * num_processes
-    clip_of_row = partial(clip_of, **keep)
+    clip_of_row = partial(clip_of, labels=speaker_labels(dataset, columns.speaker), **keep)
+    if settings.num_workers > 1 and process_index == 0:
+        logger.info(f"`num_workers` is {settings.num_workers}, but of a stream each process has one.")
     stream = undecoded(dataset, columns.audio)
     return (
         StreamBatches(stream, clip_of_row, order, columns.audio, config, window, settings.num_workers, process_index),
@@ -209,6 +218,29 @@ def _check_fits(longest_seconds: float, settings: VitsTrainingConfig) -> None:
         )
 
 
+def draw_held_out(
+    dataset, tokenizer: VitsTokenizer, config: VitsConfig, columns: Columns, settings: VitsTrainingConfig
+):
+    """
+    A map-style data set -> what is left to train on, and what is held out of it or `None`.
+
+    Held out are up to `evaluation_clips` rows that can be trained on, no more than a tenth of all, and the same ones
+    every time; one such row is always left.
+    """
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(HELD_OUT_SEED)).tolist()
+    labels, rows = speaker_labels(dataset, columns.speaker), undecoded(dataset, columns.audio)
+
+    def is_usable(row: int) -> bool:
+        clip = clip_of(row, rows[row], tokenizer, config, columns, settings.limits, Report(), labels)
+        return clip is not None
+
+    most = min(settings.evaluation_clips, len(dataset) // 10)
+    drawn = set(list(islice(filter(is_usable, order), most + 1))[:-1])
+    if not drawn:
+        return dataset, None
+    return dataset.select([row for row in range(len(dataset)) if row not in drawn]), dataset.select(sorted(drawn))
+
+
 def held_out_clips(
     dataset,
     tokenizer: VitsTokenizer,
@@ -216,14 +248,24 @@ def held_out_clips(
     columns: Columns,
     settings: VitsTrainingConfig,
     process_index: int = 0,
-) -> VitsDataset:
-    """Clips to evaluate on, spread evenly over the split; of a stream, which is not rewound, the first ones."""
+) -> VitsDataset | None:
+    """
+    Clips to evaluate on, spread evenly over the split; of a stream, which is not rewound, the first ones.
+
+    If there are none, a warning says why, and it is `None`: a run can go without evaluation.
+    """
     if not hasattr(dataset, "__len__"):
         from datasets import Dataset
 
-        stream = undecoded(dataset, columns.audio)
-        dataset = Dataset.from_list(list(stream.take(settings.evaluation_clips)))
+        stream, labels = undecoded(dataset, columns.audio), speaker_labels(dataset, columns.speaker)
+        dataset = Dataset.from_list(list(rows_of(stream.take(settings.evaluation_clips))))
+        if labels is not None:
+            dataset = dataset.cast_column(columns.speaker, labels)
     clips, report = select(dataset, tokenizer, config, columns, settings.limits)
+    if not clips:
+        if process_index == 0:
+            logger.warning(f"No held-out clip can be evaluated on, so there is no evaluation.\n{report}")
+        return None
     _tell("Held out", report, process_index)
     step = max(1, len(clips) / settings.evaluation_clips)
     chosen = [clips[int(number * step)] for number in range(min(len(clips), settings.evaluation_clips))]

@@ -9,9 +9,12 @@ from hf_vits.discriminator import VitsDiscriminatorConfig
 from hf_vits.speakers import NEW_EMBEDDING_SIZE
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.config import VitsTrainingConfig, option
-from hf_vits.training.data import Columns, check_columns, column_names, speakers_of
+from hf_vits.training.data import Columns, check_columns
+from hf_vits.training.loading import draw_held_out
 from hf_vits.training.new_tokenizer import tokenizer_of_texts
+from hf_vits.training.rows import column_names, rows_of
 from hf_vits.training.sources import load_data
+from hf_vits.training.speaker_column import speakers_of
 from hf_vits.training.starting import StartingPoint, narrowed
 from hf_vits.training.trainer import VitsTrainer
 
@@ -73,6 +76,8 @@ class Recipe:
             tokenizer = self._new_tokenizer(train)
             start = StartingPoint.from_scratch(self._new_config(tokenizer, speakers), judges, config.seed)
         start.add_speakers(speakers)
+        if held_out is None:
+            train, held_out = draw_held_out(train, tokenizer, start.model.config, self.columns, config)
         return VitsTrainer(start, tokenizer, config, train, held_out, self.columns, self.dataset_name)
 
     def _new_config(self, tokenizer: VitsTokenizer, speakers: list[str]) -> VitsConfig:
@@ -87,7 +92,7 @@ class Recipe:
     def _new_tokenizer(self, train) -> VitsTokenizer:
         if self.tokenizer_name_or_path:
             return VitsTokenizer.from_pretrained(self.tokenizer_name_or_path)
-        texts = (row[self.text_column] for row in train.select_columns([self.text_column]))
+        texts = (row[self.text_column] for row in rows_of(train.select_columns([self.text_column])))
         return tokenizer_of_texts((text for text in texts if isinstance(text, str)), **self.tokenizer_options)
 
 

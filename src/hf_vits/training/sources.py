@@ -1,11 +1,12 @@
 """The data of a run: a folder of recordings, or a data set of the Hub, and the part of it that is held out."""
 
+import re
 from pathlib import Path
 
 from hf_vits.training.folder import read_folder
 
-HELD_OUT_SEED = 0
-"""Of the choice of held-out clips, which must be the same in a run that is resumed."""
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+"""What a data set of the Hub is called."""
 
 
 def load_data(
@@ -17,7 +18,7 @@ def load_data(
     held_out_clips: int = 16,
 ):
     """
-    Training and held-out rows, undecoded.
+    Training rows and held-out ones, or `None` if nothing says which are held out.
 
     Args:
         name (`str`):
@@ -27,28 +28,56 @@ def load_data(
         streaming (`bool`, *optional*, defaults to `False`):
             Read rows while training instead of fetching all of them first.
         held_out_clips (`int`, *optional*, defaults to 16):
-            How many are held out where neither folder nor `held_out_split` says which: chosen at random, or the first
-            ones of a stream; no more than a tenth.
+            How many of a stream are held out, its first ones, unless `held_out_split` is given.
 
     Raises:
-        ValueError: without a name.
-        FileNotFoundError: as `read_folder` and `datasets.load_dataset` do.
+        ValueError: without a name, or for settings that a folder does not have.
+        FileNotFoundError: if neither folder nor data set has the name, and as `read_folder` and `load_dataset` do.
     """
     if not name:
         raise ValueError("There is no data: give a folder with a metadata.csv, or a data set, as `dataset_name`.")
-    if Path(name).expanduser().is_dir() and not any(Path(name).expanduser().glob("**/*.parquet")):
-        train, held_out = read_folder(name)
-    else:
-        from datasets import load_dataset
+    folder = Path(name).expanduser()
+    if folder.is_dir() and not any(folder.glob("**/*.parquet")):
+        _check_folder_has_all(folder, config_name, train_split, held_out_split, streaming)
+        return read_folder(folder)
+    if not folder.is_dir() and not HUB_NAME.fullmatch(name):
+        raise FileNotFoundError(_no_folder(folder))
+    train = _split(name, config_name, train_split, streaming)
+    if held_out_split:
+        return train, _split(name, config_name, held_out_split, streaming)
+    return (train.skip(held_out_clips), train.take(held_out_clips)) if streaming else (train, None)
 
-        train = load_dataset(name, config_name, split=train_split, streaming=streaming)
-        held_out = held_out_split and load_dataset(name, config_name, split=held_out_split, streaming=streaming)
-    if held_out is not None:
-        return train, held_out
-    if not hasattr(train, "__len__"):
-        return train.skip(held_out_clips), train.take(held_out_clips)
-    count = min(held_out_clips, len(train) // 10)
-    if count == 0:
-        return train, None
-    parts = train.train_test_split(count, seed=HELD_OUT_SEED)
-    return parts["train"], parts["test"]
+
+def _split(name: str, config_name: str | None, split: str, streaming: bool):
+    from datasets import load_dataset
+
+    try:
+        return load_dataset(name, config_name, split=split, streaming=streaming)
+    except (FileNotFoundError, ConnectionError) as error:
+        if Path(name).expanduser().is_dir():
+            raise
+        raise FileNotFoundError(f"{_no_folder(Path(name))} Nor can it be had from the Hub: {error}") from error
+
+
+def _no_folder(folder: Path) -> str:
+    return (
+        f"There is no folder {folder.expanduser().absolute()}. Give one with a metadata.csv, a table with the columns "
+        "file_name and text and a row for each recording, or a data set of the Hub as owner/name."
+    )
+
+
+def _check_folder_has_all(
+    folder: Path, config_name: str | None, train_split: str, held_out_split: str | None, streaming: bool
+) -> None:
+    """Raises `ValueError` for settings of data sets that a folder of recordings has no use for."""
+    given = {
+        "dataset_config_name": config_name,
+        "train_split": None if train_split == "train" else train_split,
+        "held_out_split": held_out_split,
+        "streaming": streaming,
+    }
+    if without_use := {name: value for name, value in given.items() if value}:
+        raise ValueError(
+            f"{folder} is a folder of recordings, to which {without_use} do not apply: they are of data sets of the "
+            "Hub. Leave them out; what is held out of a folder stands in its heldout.txt."
+        )
