@@ -14,6 +14,7 @@ import transformers
 
 from hf_vits import VitsConfig, VitsModel, VitsTokenizer
 from hf_vits.training import Recipe, VitsTrainingConfig
+from hf_vits.training.sources import load_data
 
 pytest.importorskip("accelerate")
 pytest.importorskip("datasets")
@@ -122,3 +123,10 @@ def test_every_file_of_settings_is_one(example, file):
         assert getattr(recipe if hasattr(recipe, name) else config, name) == value, name
     assert isinstance(recipe, Recipe) and recipe.dataset_name
     assert recipe.model_name_or_path or VitsConfig(**recipe.model_config).sampling_rate
+
+
+def test_the_first_command_of_the_docs_finds_its_recordings(example, monkeypatch):
+    monkeypatch.chdir(EXAMPLES.parent)
+    recipe, _, _ = example.parse(["--config", "examples/configs/finetune_piper_cpu.json"])
+    train, held_out = load_data(recipe.dataset_name)
+    assert len(train) > 0 and len(held_out) > 0 and Path(train[0]["audio"]["path"]).is_file()

@@ -39,7 +39,7 @@ class VitsTrainingConfig:
     )
     gradient_accumulation_steps: int = option(1, "Batches per step; a step is that of the joint batch, to rounding.")
     cpu_threads: int | None = option(None, "Threads of a process without a GPU; its share of the cores if not set.")
-    num_workers: int = option(2, "Processes that decode audio; 0 decodes in the training process.")
+    num_workers: int = option(2, "Processes that decode audio, of a stream one at most; 0 decodes in the training one.")
     segment_frames: int = option(32, "Spectrogram frames decoded per clip and step; memory grows with it.")
 
     min_seconds: float = option(0.5, "Shorter clips are left out.")
