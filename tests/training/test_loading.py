@@ -1,10 +1,13 @@
 """A stream gives what the same rows give as a split, in any number of pieces, processes and workers."""
 
+import io
 import logging
 from collections import Counter
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from hf_vits.training import loading
@@ -233,6 +236,21 @@ def test_a_run_whose_held_out_clips_are_all_unusable_says_so_and_goes_on_without
     assert trainer.evaluation is None and trainer.train().step == 1
     told = next(message for message in caplog.messages if message.startswith("No held-out clip can be evaluated on"))
     assert "dropped       3  longer than 20 s; first row 0 (0.wav): 30.00 s" in told
+
+
+def test_damaged_held_out_clips_are_named_and_not_evaluated_on(
+    data, make_data, make_tokenizer, make_start, make_settings, caplog
+):
+    silent = io.BytesIO()
+    soundfile.write(silent, np.zeros(1000), 2000, format="WAV")
+    rows = [row["audio"] for row in data]
+    rows[1] = {"bytes": silent.getvalue(), "path": "silent.wav"}
+    for sounds, kept in ((rows[:3], [0, 2]), (rows[1:2], None)):
+        held_out = make_data(len(sounds), text=["a hope"] * len(sounds), audio=sounds)
+        found = held_out_clips(held_out, make_tokenizer(), make_start().model.config, Columns(), make_settings())
+        assert (found and [clip.row for clip in found.clips]) == kept
+    assert "Row 1 is left out: silent.wav holds no sound" in caplog.text
+    assert "No held-out clip can be evaluated on" in caplog.messages[-1]
 
 
 def test_speakers_of_a_held_out_stream_are_known_by_the_names_of_their_numbers(

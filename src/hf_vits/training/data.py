@@ -214,6 +214,17 @@ class VitsDataset(Dataset):
                 logger.warning(f"Row {clip.row} is left out, and row {self.clips[index].row} taken instead: {error}")
         raise ValueError("No clip can be decoded; the warnings above say why.")
 
+    def without_damaged(self) -> "VitsDataset":
+        """The same without the clips whose sound is damaged, each of which is named in a warning; all are decoded."""
+        whole = []
+        for clip in self.clips:
+            try:
+                self._waveform(clip)
+                whole.append(clip)
+            except ValueError as error:
+                logger.warning(f"Row {clip.row} is left out: {error}")
+        return VitsDataset(self.rows, whole, self.column, self.config)
+
     def _waveform(self, clip: Clip) -> torch.Tensor:
         waveform = read_audio(self.rows[clip.row][self.column], self.config.sampling_rate)
         frames = len(waveform) // self.config.hop_length

@@ -262,14 +262,15 @@ def held_out_clips(
         if labels is not None:
             dataset = dataset.cast_column(columns.speaker, labels)
     clips, report = select(dataset, tokenizer, config, columns, settings.limits)
-    if not clips:
+    step = max(1, len(clips) / settings.evaluation_clips)
+    chosen = [clips[int(number * step)] for number in range(min(len(clips), settings.evaluation_clips))]
+    sounds = VitsDataset(dataset, chosen, columns.audio, config).without_damaged()
+    if not len(sounds):
         if process_index == 0:
             logger.warning(f"No held-out clip can be evaluated on, so there is no evaluation.\n{report}")
         return None
     _tell("Held out", report, process_index)
-    step = max(1, len(clips) / settings.evaluation_clips)
-    chosen = [clips[int(number * step)] for number in range(min(len(clips), settings.evaluation_clips))]
-    return VitsDataset(dataset, chosen, columns.audio, config)
+    return sounds
 
 
 def _tell(what: str, report: Report, process_index: int = 0) -> None:
