@@ -4,6 +4,8 @@ import torch
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.losses import discriminator_loss
 from hf_vits.training.batch import VitsBatch
+from hf_vits.training.config import VitsTrainingConfig
+from hf_vits.training.data import Limits
 from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.terms import Weights, frozen, judged_terms, own_terms, weighted_sum
 
@@ -60,6 +62,12 @@ def test_terms_and_weights_have_the_same_names(players, batch):
     assert terms.keys() == vars(Weights()).keys()
     with pytest.raises(ValueError, match=r"loudness.*mel"):
         weighted_sum({**terms, "loudness": terms["mel"]}, Weights())
+
+
+def test_weights_and_limits_of_the_settings_are_their_own_unless_set():
+    assert (VitsTrainingConfig().weights, VitsTrainingConfig().limits) == (Weights(), Limits())
+    changed = VitsTrainingConfig(mel_weight=3.0, kl_weight=2.0, max_tokens=5)
+    assert (changed.weights, changed.limits) == (Weights(mel=3.0, kl=2.0), Limits(max_tokens=5))
 
 
 def test_judges_one_by_one_decide_what_all_decide_together(players, batch):

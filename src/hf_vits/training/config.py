@@ -42,9 +42,9 @@ class VitsTrainingConfig:
     num_workers: int = option(2, "Processes that decode audio, of a stream one at most; 0 decodes in the training one.")
     segment_frames: int = option(32, "Spectrogram frames decoded per clip and step; memory grows with it.")
 
-    min_seconds: float = option(0.5, "Shorter clips are left out.")
-    max_seconds: float = option(20.0, "Longer clips are left out.")
-    max_tokens: int = option(800, "Clips with more tokens, blanks included, are left out.")
+    min_seconds: float = option(Limits.min_seconds, "Shorter clips are left out.")
+    max_seconds: float = option(Limits.max_seconds, "Longer clips are left out.")
+    max_tokens: int = option(Limits.max_tokens, "Clips with more tokens, blanks included, are left out.")
 
     learning_rate: float = option(2e-4, "Of both players.")
     discriminator_learning_rate: float | None = option(None, "Of the discriminator, if another.")
@@ -56,11 +56,11 @@ class VitsTrainingConfig:
     warmup_steps: int = option(0, "Steps in which the learning rate rises from zero.")
     max_grad_norm: float | None = option(None, "Longest gradient of each player; none is clipped if not set.")
 
-    adversarial_weight: float = option(1.0, "Of the least-squares adversarial term.")
-    features_weight: float = option(1.0, "Of the feature-matching term.")
-    mel_weight: float = option(45.0, "Of the L1 distance between log-mels.")
-    kl_weight: float = option(1.0, "Of the divergence between posterior and prior.")
-    duration_weight: float = option(1.0, "Of the duration predictor's term.")
+    adversarial_weight: float = option(Weights.adversarial, "Of the least-squares adversarial term.")
+    features_weight: float = option(Weights.features, "Of the feature-matching term.")
+    mel_weight: float = option(Weights.mel, "Of the L1 distance between log-mels.")
+    kl_weight: float = option(Weights.kl, "Of the divergence between posterior and prior.")
+    duration_weight: float = option(Weights.duration, "Of the duration predictor's term.")
 
     freeze: list[str] = option([], "Modules that are not trained, by the start of their names, as flow.flows.0.")
     fresh_steps: int = option(
