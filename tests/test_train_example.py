@@ -130,3 +130,13 @@ def test_the_first_command_of_the_docs_finds_its_recordings(example, monkeypatch
     recipe, _, _ = example.parse(["--config", "examples/configs/finetune_piper_cpu.json"])
     train, held_out = load_data(recipe.dataset_name)
     assert len(train) > 0 and len(held_out) > 0 and Path(train[0]["audio"]["path"]).is_file()
+
+
+def test_the_table_of_clips_is_shown_even_if_none_is_dropped(example, monkeypatch):
+    """It is no warning then, and Python shows nothing less by default."""
+    shown = {}
+    monkeypatch.setattr(logging, "basicConfig", lambda **settings: shown.update(settings))
+    monkeypatch.setattr(sys, "argv", ["train.py", "--help"])
+    with pytest.raises(SystemExit):
+        example.main()
+    assert shown["level"] <= logging.INFO
