@@ -35,6 +35,9 @@ class VitsTrainingOutput:
             Of the duration predictor, per token.
         token_of_frame (`Tensor` of shape `(B, T_spec)`, int64):
             The alignment that was found.
+        seams (`list[tuple[Tensor, Tensor]]`):
+            Where the graph was cut: what the posterior and the speaker gave, and the leaves that the prior's side was
+            given in their place. Empty unless `forward` was told to cut.
     """
 
     real: Tensor
@@ -48,6 +51,7 @@ class VitsTrainingOutput:
     frame_mask: Tensor
     duration_loss: Tensor
     token_of_frame: Tensor
+    seams: list[tuple[Tensor, Tensor]]
 
 
 class VitsGenerator(nn.Module):
@@ -76,11 +80,13 @@ class VitsGenerator(nn.Module):
         self.spectrogram = Spectrogram(model.config)
 
     def forward(
-        self, batch: VitsBatch, generator: Generators = None, segment_frames: int | None = None
+        self, batch: VitsBatch, generator: Generators = None, segment_frames: int | None = None, cut: bool = False
     ) -> VitsTrainingOutput:
         """batch -> VitsTrainingOutput; `generator` is the source of all noise, one for all items or one for each.
 
-        `segment_frames` is another length of the slices than the usual one, such as a whole clip's.
+        `segment_frames` is another length of the slices than the usual one, such as a whole clip's. With `cut` the
+        gradient of the divergence stops at the posterior, so that the prior's side (flow and text encoder) can be
+        differentiated and forgotten before all else; what then stands at the `seams` is for the caller to hand on.
         """
         model, hop, size = self.model, self.model.config.hop_length, segment_frames or self.segment_frames
         speaker = model.speaker_vector(batch.speaker_id, len(batch))
@@ -91,8 +97,13 @@ class VitsGenerator(nn.Module):
         text_mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], spectrogram.dtype)
 
         seen = self.spectrogram.mel(spectrogram) if model.config.posterior_input == "mel" else spectrogram
-        latents, _, posterior_log_std = model.posterior_encoder(seen, frame_mask, speaker, generator)
-        prior_latents = model.flow(latents, frame_mask, speaker)
+        latents, _, log_std = model.posterior_encoder(seen, frame_mask, speaker, generator)
+        seams, handed_on = [], (latents, log_std, speaker)
+        if cut:
+            seams = [(tensor, tensor.detach().requires_grad_()) for tensor in handed_on if tensor is not None]
+            handed_on = (*(leaf for _, leaf in seams), None)[:3]
+        seen_latents, posterior_log_std, seen_speaker = handed_on
+        prior_latents = model.flow(seen_latents, frame_mask, seen_speaker)
         text = model.text_encoder(batch.input_ids, text_mask)
         index = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
@@ -113,6 +124,7 @@ class VitsGenerator(nn.Module):
             frame_mask=frame_mask,
             duration_loss=self._duration_loss(text.hidden, text_mask, durations, speaker, generator),
             token_of_frame=index,
+            seams=seams,
         )
 
     def _align(self, prior_latents: Tensor, text: TextEncoding, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:

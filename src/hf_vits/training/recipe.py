@@ -72,7 +72,7 @@ class Recipe:
         else:
             tokenizer = self._new_tokenizer(train)
             start = StartingPoint.from_scratch(self._new_config(tokenizer, speakers), judges, config.seed)
-        start.add_speakers(speakers)
+        start.add_speakers(speakers, config.seed)
         return VitsTrainer(start, tokenizer, config, train, held_out, self.columns, self.dataset_name)
 
     def _new_config(self, tokenizer: VitsTokenizer, speakers: list[str]) -> VitsConfig:

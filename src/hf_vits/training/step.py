@@ -13,9 +13,10 @@ from hf_vits.losses import discriminator_loss
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.generator import VitsGenerator, VitsTrainingOutput
+from hf_vits.training.heap import return_free_memory
 from hf_vits.training.noise import clip_generators, seed_of
 from hf_vits.training.players import Player
-from hf_vits.training.terms import frozen, judged_terms, own_terms, weighted_sum
+from hf_vits.training.terms import frozen, judged_terms, sound_terms, text_terms, weighted_sum
 
 
 @dataclass
@@ -75,7 +76,9 @@ class TrainingStep:
         for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
             out = self._generate(batch, step, number, keep)
             if keep:
-                _add(losses, self._teach_durations(out, share))
+                _add(losses, self._teach_text(out, share))
+                if self.accelerator.device.type == "cpu":
+                    return_free_memory()  # the judges' gradients come on top of what is held now
             if self.discriminator.is_trained:
                 _add(losses, {"discriminator": self._judge(out, share)})
         finite = self.discriminator.update(rate, self.average, scaler)
@@ -83,7 +86,7 @@ class TrainingStep:
             for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
                 if not keep:
                     out = self._generate(batch, step, number, True)
-                    _add(losses, self._teach_durations(out, share))
+                    _add(losses, self._teach_text(out, share))
                 _add(losses, self._teach(out, share))
         finite = self.generator.update(rate, self.average, scaler) and finite
         if scaler is not None:
@@ -95,7 +98,7 @@ class TrainingStep:
         torch.manual_seed(seed_of(seed, step, number, self.accelerator.process_index))  # of dropout
         generators = clip_generators(seed, step, batch.rows)
         with self.accelerator.autocast(), torch.set_grad_enabled(keep_graph):
-            return self.generator.module(batch, generators)
+            return self.generator.module(batch, generators, cut=keep_graph)
 
     def _judge(self, out: VitsTrainingOutput, share: Share) -> Tensor:
         """The discriminator's loss () on one batch; its gradient is added to what there is."""
@@ -108,54 +111,53 @@ class TrainingStep:
             total += loss.detach()
         return total
 
-    def _teach_durations(self, out: VitsTrainingOutput, share: Share) -> dict[str, Tensor]:
-        """The duration predictor's term (), whose graph touches no other and so need not wait for the judges."""
-        terms = share.weigh({"duration": out.duration_loss})
+    def _teach_text(self, out: VitsTrainingOutput, share: Share) -> dict[str, Tensor]:
+        """The terms () of duration predictor, text encoder and flow, whose graphs so need not wait for the judges."""
+        terms = share.weigh(text_terms(out))
         self._backward(weighted_sum(terms, self.config.weights))
         return terms
 
     def _teach(self, out: VitsTrainingOutput, share: Share) -> dict[str, Tensor]:
         """The generator's other terms () on one batch; the gradient of their sum is added to what there is.
 
-        Each judge's gradient at the waveform is taken alone, and their sum then goes on through the decoder.
+        Each judge's gradient at the waveform is taken alone, and their sum then goes on through the decoder, and with
+        what the terms of the text left at the seams through the posterior encoder.
         """
         judges: VitsDiscriminator = self.discriminator.module
         heard, losses = out.fake.detach().requires_grad_(), {}
-        # Unless frozen, their next move would follow the generator's gradient; then, one weight serves both passes.
-        with frozen(judges), parametrize.cached():
+        with frozen(judges):  # otherwise their next move would follow the generator's gradient
             for judge in judges.one_by_one():
-                with self.accelerator.autocast():
+                with self.accelerator.autocast(), parametrize.cached():  # one weight serves both passes
                     with torch.no_grad():
                         real = judge(out.real)
                     terms = share.weigh(judged_terms(real, judge(heard)))
                 self._backward(weighted_sum(terms, self.config.weights))
                 _add(losses, terms)
-        terms = share.weigh(own_terms(out))
-        self._backward(weighted_sum(terms, self.config.weights), out.fake, heard.grad)
+        terms = share.weigh(sound_terms(out))
+        seams = [(tensor, leaf.grad) for tensor, leaf in out.seams]
+        self._backward(weighted_sum(terms, self.config.weights), (out.fake, heard.grad), *seams)
         return _add(losses, terms)
 
-    def _backward(self, loss: Tensor, waveform: Tensor | None = None, gradient: Tensor | None = None) -> None:
-        """Adds the gradient of a loss () and, if given, of a scaled gradient at the waveform."""
+    def _backward(self, loss: Tensor, *more: tuple[Tensor, Tensor]) -> None:
+        """Adds the gradient of a loss (), and of tensors whose scaled gradients are given; frozen parts have none."""
         scaler = self.accelerator.scaler
-        scaled = loss if scaler is None else scaler.scale(loss)
-        if waveform is None:
-            scaled.backward()
-        else:
-            torch.autograd.backward([scaled, waveform], [None, gradient])
+        roots = [(loss if scaler is None else scaler.scale(loss), None), *more]
+        roots = [(tensor, gradient) for tensor, gradient in roots if tensor.requires_grad]
+        if roots:
+            torch.autograd.backward(*zip(*roots, strict=True))
 
     def _shares(self, batches: Sequence[VitsBatch], stop: bool) -> tuple[list[Share], bool]:
         module: VitsGenerator = self.generator.module
         hop = module.model.config.hop_length
         counts = torch.tensor(
             [[len(b), int(b.text_lengths.sum()), int((b.waveform_lengths // hop).sum())] for b in batches],
-            dtype=torch.float64,
             device=self.accelerator.device,
         )
-        total = torch.cat([counts.sum(dim=0), counts.new_tensor([float(stop)])])
+        total = torch.cat([counts.sum(dim=0), counts.new_tensor([int(stop)])])
         if self.average is not None:
             total = self.accelerator.reduce(total, "sum")
         parts = counts * self.accelerator.num_processes / total[:3]
-        return [Share(*part.float()) for part in parts], bool(total[3])
+        return [Share(*part) for part in parts], bool(total[3])
 
     def _mean(self, tensor: Tensor) -> Tensor:
         return self.accelerator.reduce(tensor, "mean")
