@@ -170,7 +170,7 @@ def make_step(make_model, make_settings):
             scaler=None,
             num_processes=1,
             process_index=0,
-            device="cpu",
+            device=torch.device("cpu"),
             autocast=nullcontext,
             backward=torch.Tensor.backward,
         )
