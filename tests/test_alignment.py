@@ -27,6 +27,16 @@ def test_expanding_by_index_is_the_dense_product():
     torch.testing.assert_close(expand(values, index), values @ dense)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_likelihoods_are_those_of_float32_under_autocast(dtype):
+    """Frames are told apart by small differences of large numbers, which half precision rounds away."""
+    noise = torch.Generator().manual_seed(0)
+    latents, mean, log_std = (torch.randn(2, 16, size, generator=noise) for size in (30, 9, 9))
+    plainly = log_likelihood(latents, mean, log_std)
+    with torch.autocast("cpu", dtype):
+        assert torch.equal(log_likelihood(latents, mean, log_std), plainly)
+
+
 def all_monotonic(tokens, frames):
     """Every way to give `frames` frames to `tokens` tokens, in order and at least one each."""
     for cuts in itertools.combinations(range(1, frames), tokens - 1):

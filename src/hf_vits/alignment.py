@@ -10,13 +10,15 @@ from torch import Tensor
 def log_likelihood(latents: Tensor, prior_mean: Tensor, prior_log_std: Tensor) -> Tensor:
     """latents (B, C, T_spec), prior (B, C, T_text) -> (B, T_spec, T_text): log-density of each frame under each token.
 
-    The square is multiplied out, so that the sum over channels is two matrix products; float32.
+    The square is multiplied out, so that the sum over channels is two matrix products; in float32 under autocast too,
+    as their difference would be lost in half precision.
     """
     latents, mean, log_std = latents.float(), prior_mean.float(), prior_log_std.float()
     precision = torch.exp(-2 * log_std)
     constant = -(0.5 * math.log(2 * math.pi) + log_std + 0.5 * mean.square() * precision).sum(dim=1, keepdim=True)
     frames = torch.cat([latents, -0.5 * latents.square()], dim=1).transpose(1, 2)
-    return torch.baddbmm(constant, frames, torch.cat([mean * precision, precision], dim=1))
+    with torch.autocast(latents.device.type, enabled=False):
+        return torch.baddbmm(constant, frames, torch.cat([mean * precision, precision], dim=1))
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """A run of a few steps in a process of its own: small_run.py <folder of recordings> <JSON settings> <parameters' file>.
 
-With `"die_at": n` among the settings the process kills itself, as `kill -9` does, once n steps are taken.
+With `"die_at": n` among the settings the process kills itself, as `kill -9` does, once n steps are taken; with
+`"stray": true` every process but the first begins with other parameters.
 """
 
 import importlib.util
@@ -27,9 +28,13 @@ spec.loader.exec_module(tests)
 def main(folder, settings, parameters):
     settings = json.loads(settings)
     die_at, config = settings.pop("die_at", None), VitsConfig(**settings.pop("model"))
+    strays = settings.pop("stray", False) and os.environ["RANK"] != "0"
     data, _ = read_folder(folder)
     start = StartingPoint.from_scratch(config, VitsDiscriminatorConfig(**settings.pop("judges")), seed=1)
     tests.enliven(start.model)  # a new voice has gradients that are mere rounding, and ties in its alignments
+    if strays:
+        for parameter in (*start.model.parameters(), *start.discriminator.parameters()):
+            parameter.data += 0.1
     tokenizer = tokenizer_of_texts(data["text"], phonemize=False)
     trainer = VitsTrainer(start, tokenizer, VitsTrainingConfig(**settings), data)
     advance = trainer._advance

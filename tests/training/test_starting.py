@@ -68,3 +68,22 @@ def test_narrower_judges_have_so_many_times_as_many_channels(width):
     config = VitsDiscriminatorConfig()
     narrow = narrowed(config, width)
     assert list(narrow.period_channels) == [max(4, channels * width) for channels in config.period_channels]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_voice_in_half_precision_is_trained_in_single(make_model, make_trainer, dtype):
+    spoken = make_model(inference_only=True, sampling_rate=2000).to(dtype)
+    judges = VitsDiscriminatorConfig(periods=[2], period_channels=[4, 8], scale_channels=[4, 4, 8, 8, 8, 8])
+    trainer = make_trainer(start=StartingPoint.from_voice(spoken, judges), max_steps=1, fresh_steps=0)
+    assert trainer.train().skipped == 0
+    assert {value.dtype for value in VitsModel.from_pretrained(trainer.output_dir).parameters()} == {torch.float32}
+
+
+def test_new_speakers_are_drawn_by_the_seed_alone(make_model):
+    tables = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        start = StartingPoint(make_model(), None)
+        start.add_speakers(["ada", "bea"], seed=4)
+        tables.append({name: value for name, value in start.model.state_dict().items()})
+    assert all(torch.equal(value, tables[1][name]) for name, value in tables[0].items())

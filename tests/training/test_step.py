@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from hf_vits.training import Columns
+from hf_vits.training.noise import clip_generators, seed_of
 from hf_vits.training.step import TrainingStep
+from hf_vits.training.terms import judged_terms, sound_terms, text_terms, weighted_sum
+from hf_vits.training.trackers import read_history
 
 SCRIPT = Path(__file__).with_name("small_run.py")
 
@@ -28,10 +32,10 @@ def run(make_start, make_data, make_settings, tmp_path):
             (tmp_path / "audio" / f"{number}.wav").write_bytes(row["audio"]["bytes"])
             table.writerow({"file_name": f"audio/{number}.wav", "text": row["text"]})
 
-    def go(name, processes=1, die_at=None, **settings):
+    def go(name, processes=1, more=None, **settings):
         given = make_settings(output_dir_name=name, **settings).to_dict()
         given |= {"model": start.model.config.to_diff_dict(), "judges": start.discriminator.config.to_diff_dict()}
-        given |= {} if die_at is None else {"die_at": die_at}
+        given |= more or {}
         parameters = tmp_path / f"{name}.pt"
         command = [sys.executable, str(SCRIPT), str(tmp_path), json.dumps(given), str(parameters)]
         alone = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -78,10 +82,17 @@ def test_two_processes_take_the_steps_of_one(run):
     assert_close(two, one, 1e-5)
 
 
+def test_processes_that_began_apart_go_on_as_the_first_one(run):
+    """New layers, such as those for more speakers, are drawn in each process by itself."""
+    _, alone = run("alone", batch_size=4, max_steps=2)
+    _, joined = run("joined", processes=2, batch_size=2, max_steps=2, more={"stray": True})
+    assert_close(joined, alone, 1e-5)
+
+
 def test_a_killed_run_that_is_resumed_ends_where_one_that_was_not_does(run):
     settings = {"batch_size": 4, "max_steps": 10, "save_every": 4, "num_workers": 2}
     _, whole = run("whole", **settings)
-    codes, nothing = run("killed", die_at=5, **settings)
+    codes, nothing = run("killed", more={"die_at": 5}, **settings)
     assert codes == {-9} and nothing is None
     _, resumed = run("killed", **settings)
     assert_close(resumed, whole, 0)
@@ -116,6 +127,74 @@ def test_the_generators_move_leaves_the_judges_no_gradient(make_trainer, pieces)
     batches = list(trainer.batches.epoch(0))[:pieces]
     step(batches, 0, 0)
     assert gradients and all(gradient is None or not gradient.any() for gradient in gradients)
+
+
+FROZEN = (
+    ["duration_predictor"],
+    ["posterior_encoder", "decoder"],
+    ["posterior_encoder", "decoder", "flow"],
+    ["text_encoder", "flow", "duration_predictor"],
+    ["decoder"],
+)
+
+
+@pytest.mark.parametrize("stochastic", [True, False], ids=["stochastic", "plain"])
+@pytest.mark.parametrize("freeze", FROZEN, ids="-".join)
+def test_whatever_is_frozen_the_rest_learns_and_every_term_is_reported(
+    make_trainer, make_start, parameters_of, freeze, stochastic
+):
+    start = make_start(use_stochastic_duration_prediction=stochastic)
+    trainer = make_trainer(start=start, max_steps=2, freeze=freeze, log_every=1)
+    before = parameters_of(trainer)
+    trainer.train()
+    parts = {name.split(".")[2] for name in before if name.startswith("generator.model.")}
+    moved = {
+        name.split(".")[2]
+        for name, value in parameters_of(trainer).items()
+        if name.startswith("generator.model.") and not torch.equal(value, before[name])
+    }
+    assert moved == parts - set(freeze)
+    assert {"train/mel", "train/kl", "train/duration"} <= read_history(trainer.output_dir)[-1].keys()
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+@pytest.mark.parametrize("several", [False, True], ids=["one speaker", "speakers"])
+def test_cutting_the_graph_changes_no_gradient(make_trainer, make_start, make_data, speakers, pieces, several):
+    """What a step adds up piece by piece is the gradient of the sum of all terms, taken at once."""
+    names = speakers["speaker_names"]
+    who = {"who": [names[clip % len(names)] for clip in range(8)]} if several else {}
+    start = make_start(lively=True, **(speakers if several else {}))
+    columns = Columns(speaker="who") if several else None
+    trainer = make_trainer(start=start, data=make_data(8, **who), columns=columns, batch_size=4)
+    generator, judges = trainer.generator.module, trainer.discriminator.module
+    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.config, trainer.accelerator)
+    batches = list(trainer.batches.epoch(0))[:pieces]
+    found = {}
+
+    def look(*arguments):
+        found.update({name: p.grad.clone() for name, p in generator.named_parameters() if p.grad is not None})
+        trainer.generator.optimizer.zero_grad()
+        return True
+
+    trainer.generator.update = look
+    step(batches, 0, 0)
+    shares, _ = step._shares(batches, False)
+    for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
+        torch.manual_seed(seed_of(trainer.config.seed, 0, number, 0))
+        out = generator(batch, clip_generators(trainer.config.seed, 0, batch.rows))
+        assert not out.seams
+        terms = {**judged_terms(judges(out.real), judges(out.fake)), **sound_terms(out), **text_terms(out)}
+        weighted_sum(share.weigh(terms), trainer.config.weights).backward()
+    expected = {name: p.grad for name, p in generator.named_parameters() if p.grad is not None}
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(
+            found[name],
+            gradient,
+            rtol=1e-4,
+            atol=1e-5 * float(gradient.abs().max()) + 1e-7,
+            msg=lambda m, n=name: n + m,
+        )
 
 
 def test_each_player_moves_along_the_gradient_of_its_own_loss_alone(make_trainer, parameters_of):

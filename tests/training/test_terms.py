@@ -7,7 +7,7 @@ from hf_vits.training.batch import VitsBatch
 from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.data import Limits
 from hf_vits.training.generator import VitsGenerator
-from hf_vits.training.terms import Weights, frozen, judged_terms, own_terms, weighted_sum
+from hf_vits.training.terms import Weights, frozen, judged_terms, sound_terms, text_terms, weighted_sum
 
 SMALL = {"period_channels": [4, 6], "scale_channels": [4, 8, 8, 8, 8, 8], "periods": [2, 3]}
 
@@ -29,7 +29,7 @@ def batch():
 def terms_of(out, judges):
     with torch.no_grad():
         real = judges(out.real)
-    return {**judged_terms(real, judges(out.fake)), **own_terms(out), "duration": out.duration_loss}
+    return {**judged_terms(real, judges(out.fake)), **sound_terms(out), **text_terms(out)}
 
 
 def test_the_generators_step_leaves_no_gradient_in_the_judges(players, batch):

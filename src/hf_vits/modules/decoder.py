@@ -55,11 +55,11 @@ class ResidualBlock1(Recomputed):
         self.convs2 = nn.ModuleList([Conv(channels, channels, kernel) for _ in dilations])
         self.slope = slope
 
-    def forward(self, signal: Tensor) -> Tensor:
-        """signal (B, C, 1, T) -> (B, C, 1, T)."""
-        for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            inner = F.leaky_relu(dilated(leaky_relu(signal, self.slope)), self.slope, inplace=True)
-            signal = plain(inner) + signal
+    def forward(self, signal: Tensor, activated: Tensor) -> Tensor:
+        """signal (B, C, 1, T) and its leaky ReLU, which parallel blocks share -> (B, C, 1, T)."""
+        for layer, (dilated, plain) in enumerate(zip(self.convs1, self.convs2, strict=True)):
+            inner = dilated(leaky_relu(signal, self.slope) if layer else activated)
+            signal = plain(F.leaky_relu(inner, self.slope, inplace=True)) + signal
         return signal
 
 
@@ -71,10 +71,10 @@ class ResidualBlock2(Recomputed):
         self.convs = nn.ModuleList([Conv(channels, channels, kernel, dilation) for dilation in dilations])
         self.slope = slope
 
-    def forward(self, signal: Tensor) -> Tensor:
-        """signal (B, C, 1, T) -> (B, C, 1, T)."""
-        for dilated in self.convs:
-            signal = dilated(leaky_relu(signal, self.slope)) + signal
+    def forward(self, signal: Tensor, activated: Tensor) -> Tensor:
+        """signal (B, C, 1, T) and its leaky ReLU, which parallel blocks share -> (B, C, 1, T)."""
+        for layer, dilated in enumerate(self.convs):
+            signal = dilated(leaky_relu(signal, self.slope) if layer else activated) + signal
         return signal
 
 
@@ -108,7 +108,7 @@ class HifiGan(nn.Module):
             signal = signal + self.cond(speaker).unsqueeze(2)
         for stage, upsample in enumerate(self.upsampler):
             signal = upsample(F.leaky_relu(signal, self.slope, inplace=True))
-            first = stage * self.blocks_per_stage
-            outputs = [block(signal) for block in self.resblocks[first : first + self.blocks_per_stage]]
+            first, activated = stage * self.blocks_per_stage, leaky_relu(signal, self.slope)
+            outputs = [block(signal, activated) for block in self.resblocks[first : first + self.blocks_per_stage]]
             signal = sum(outputs[1:], outputs[0]) / self.blocks_per_stage
         return self.conv_post(F.leaky_relu(signal, FINAL_SLOPE, inplace=True)).tanh().squeeze(2)

@@ -202,4 +202,5 @@ def _duration_flow(config: VitsConfig) -> nn.ModuleList:
 
 
 def _over_channels(norm: nn.LayerNorm, hidden: Tensor) -> Tensor:
-    return norm(hidden.transpose(1, 2)).transpose(1, 2)  # layer norm wants channels last
+    """hidden (B, H, T) -> (B, H, T), which lies in memory as it says: gradients of mixed layouts are slow."""
+    return norm(hidden.transpose(1, 2)).transpose(1, 2).contiguous()  # layer norm wants channels last

@@ -27,12 +27,13 @@ class WaveNet(Recomputed):
 
     def forward(self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1) -> (B, H, T)."""
-        biases = [0] * len(self.in_layers)
+        biases = [None] * len(self.in_layers)
         if speaker is not None:
             biases = self.cond_layer(speaker).chunk(len(self.in_layers), dim=1)
         total = 0
         for gate, res_skip, bias in zip(self.in_layers, self.res_skip_layers, biases, strict=True):
-            filtered, opening = (gate(hidden) + bias).chunk(2, dim=1)
+            gated = gate(hidden) if bias is None else gate(hidden) + bias
+            filtered, opening = gated.chunk(2, dim=1)
             out = res_skip(self.dropout(filtered.tanh() * opening.sigmoid()))
             if out.shape[1] > hidden.shape[1]:  # all but the last layer
                 passed, out = out.chunk(2, dim=1)

@@ -18,15 +18,15 @@ from hf_vits.training.segments import random_starts, take
 
 
 @dataclass
-class VitsTrainingOutput:
+class Aligned:
     """
-    All that the losses look at.
+    What the posterior sees in whole clips, and what the text has to say of it.
 
     Args:
-        real, fake (`Tensor` of shape `(B, 1, T_seg)`):
-            Recorded and generated samples of one slice per item; both zero past the end of a short clip.
-        real_mel, fake_mel (`Tensor` of shape `(B, M, frames)`):
-            Their log-mels, the real one cut from that of the whole clip; zero past the end of a short clip.
+        spectrogram (`Tensor` of shape `(B, F, T_spec)`):
+            Linear magnitudes.
+        latents (`Tensor` of shape `(B, C, T_spec)`):
+            Drawn from the posterior; what is decoded.
         prior_latents, posterior_log_std, prior_mean, prior_log_std (`Tensor` of shape `(B, C, T_spec)`):
             The latents after the flow, and both distributions at each frame.
         frame_mask (`Tensor` of shape `(B, 1, T_spec)`):
@@ -35,12 +35,15 @@ class VitsTrainingOutput:
             Of the duration predictor, per token.
         token_of_frame (`Tensor` of shape `(B, T_spec)`, int64):
             The alignment that was found.
+        speaker (`Tensor` of shape `(B, S, 1)`, *optional*):
+            Who speaks.
+        seams (`list[tuple[Tensor, Tensor]]`):
+            Where the graph was cut: what the posterior and the speaker gave, and the leaves that the prior's side was
+            given in their place. Empty unless `align` was told to cut.
     """
 
-    real: Tensor
-    fake: Tensor
-    real_mel: Tensor
-    fake_mel: Tensor
+    spectrogram: Tensor
+    latents: Tensor
     prior_latents: Tensor
     posterior_log_std: Tensor
     prior_mean: Tensor
@@ -48,6 +51,31 @@ class VitsTrainingOutput:
     frame_mask: Tensor
     duration_loss: Tensor
     token_of_frame: Tensor
+    speaker: Tensor | None
+    seams: list[tuple[Tensor, Tensor]]
+
+
+@dataclass
+class Slices:
+    """
+    What is heard of each clip.
+
+    Args:
+        real, fake (`Tensor` of shape `(B, 1, T_seg)`):
+            Recorded and generated samples of one slice per item; both zero past the end of a short clip.
+        real_mel, fake_mel (`Tensor` of shape `(B, M, frames)`):
+            Their log-mels, the real one cut from that of the whole clip; zero past the end of a short clip.
+    """
+
+    real: Tensor
+    fake: Tensor
+    real_mel: Tensor
+    fake_mel: Tensor
+
+
+@dataclass
+class VitsTrainingOutput(Aligned, Slices):
+    """All that the losses look at: the fields of [`Aligned`] and of [`Slices`]."""
 
 
 class VitsGenerator(nn.Module):
@@ -82,30 +110,38 @@ class VitsGenerator(nn.Module):
 
         `segment_frames` is another length of the slices than the usual one, such as a whole clip's.
         """
-        model, hop, size = self.model, self.model.config.hop_length, segment_frames or self.segment_frames
+        aligned = self.align(batch, generator)
+        return VitsTrainingOutput(**vars(aligned), **vars(self.decode(batch, aligned, generator, segment_frames)))
+
+    def align(self, batch: VitsBatch, generator: Generators = None, cut: bool = False) -> Aligned:
+        """batch -> Aligned, the first half of `forward`.
+
+        With `cut` no gradient of the prior's side (flow and text encoder) goes into the posterior: that side can then
+        be differentiated and forgotten before anything is decoded. What arrives at the `seams` is for the caller to
+        hand on.
+        """
+        model = self.model
         speaker = model.speaker_vector(batch.speaker_id, len(batch))
         with torch.no_grad():
             spectrogram = self.spectrogram(batch.waveform, batch.waveform_lengths)
-        frame_lengths = batch.waveform_lengths // hop
+        frame_lengths = batch.waveform_lengths // model.config.hop_length
         frame_mask = mask_from_lengths(frame_lengths, spectrogram.shape[-1], spectrogram.dtype)
         text_mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], spectrogram.dtype)
 
         seen = self.spectrogram.mel(spectrogram) if model.config.posterior_input == "mel" else spectrogram
-        latents, _, posterior_log_std = model.posterior_encoder(seen, frame_mask, speaker, generator)
-        prior_latents = model.flow(latents, frame_mask, speaker)
+        latents, _, log_std = model.posterior_encoder(seen, frame_mask, speaker, generator)
+        seams, handed_on = [], (latents, log_std, speaker)
+        if cut:
+            seams = [(tensor, tensor.detach().requires_grad_()) for tensor in handed_on if tensor is not None]
+            handed_on = (*(leaf for _, leaf in seams), None)[:3]
+        seen_latents, posterior_log_std, seen_speaker = handed_on
+        prior_latents = model.flow(seen_latents, frame_mask, seen_speaker)
         text = model.text_encoder(batch.input_ids, text_mask)
         index = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
-
-        starts = random_starts(frame_lengths, size, generator)
-        heard_frames = take(frame_mask, starts, size)
-        heard = heard_frames.repeat_interleave(hop, dim=-1)
-        fake = model.decoder(take(latents, starts, size), speaker) * heard
-        return VitsTrainingOutput(
-            real=take(batch.waveform, starts * hop, size * hop) * heard,
-            fake=fake,
-            real_mel=take(self.spectrogram.mel(spectrogram), starts, size) * heard_frames,
-            fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * heard_frames,
+        return Aligned(
+            spectrogram=spectrogram,
+            latents=latents,
             prior_latents=prior_latents,
             posterior_log_std=posterior_log_std,
             prior_mean=expand(text.prior_mean, index),
@@ -113,6 +149,24 @@ class VitsGenerator(nn.Module):
             frame_mask=frame_mask,
             duration_loss=self._duration_loss(text.hidden, text_mask, durations, speaker, generator),
             token_of_frame=index,
+            speaker=speaker,
+            seams=seams,
+        )
+
+    def decode(
+        self, batch: VitsBatch, aligned: Aligned, generator: Generators = None, segment_frames: int | None = None
+    ) -> Slices:
+        """A batch and what `align` made of it -> Slices, the second half of `forward`."""
+        hop, size = self.model.config.hop_length, segment_frames or self.segment_frames
+        starts = random_starts(batch.waveform_lengths // hop, size, generator)
+        heard_frames = take(aligned.frame_mask, starts, size)
+        heard = heard_frames.repeat_interleave(hop, dim=-1)
+        fake = self.model.decoder(take(aligned.latents, starts, size), aligned.speaker) * heard
+        return Slices(
+            real=take(batch.waveform, starts * hop, size * hop) * heard,
+            fake=fake,
+            real_mel=take(self.spectrogram.mel(aligned.spectrogram), starts, size) * heard_frames,
+            fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * heard_frames,
         )
 
     def _align(self, prior_latents: Tensor, text: TextEncoding, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 
 from hf_vits.training.config import VitsTrainingConfig
@@ -36,6 +37,11 @@ class Player:
             weight_decay=config.weight_decay,
             fused=True,
         )
+
+    def share(self) -> None:
+        """Gives every process the first one's parameters and buffers: only gradients are averaged from then on."""
+        for tensor in (*self.parameters, *self.module.buffers()):
+            broadcast(tensor.data)
 
     @property
     def is_trained(self) -> bool:

@@ -75,7 +75,7 @@ class Recipe:
         else:
             tokenizer = self._new_tokenizer(train)
             start = StartingPoint.from_scratch(self._new_config(tokenizer, speakers), judges, config.seed)
-        start.add_speakers(speakers)
+        start.add_speakers(speakers, config.seed)
         if held_out is None:
             train, held_out = draw_held_out(train, tokenizer, start.model.config, self.columns, config)
         return VitsTrainer(start, tokenizer, config, train, held_out, self.columns, self.dataset_name)

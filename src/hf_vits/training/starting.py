@@ -60,11 +60,14 @@ class StartingPoint:
         discriminator: VitsDiscriminator | VitsDiscriminatorConfig | None = None,
         seed: int = 0,
     ) -> "StartingPoint":
-        """A trained voice. What it lacks is initialised, and said in one line; new judges have the given shape."""
+        """A trained voice. What it lacks is initialised, and said in one line; new judges have the given shape.
+
+        One that is stored in half precision is trained, and then saved, in float32.
+        """
         with seeded(seed):
-            whole, fresh = completed(model)
+            whole, fresh = completed(model.float())
             is_new = not isinstance(discriminator, VitsDiscriminator)
-            judges = VitsDiscriminator(discriminator or VitsDiscriminatorConfig()) if is_new else discriminator
+            judges = VitsDiscriminator(discriminator or VitsDiscriminatorConfig()) if is_new else discriminator.float()
         new = [*model.missing_for_training(), *(["discriminator"] if is_new else [])]
         if new:
             logger.warning(f"The voice has no {', '.join(new)}: initialised, and trained before the rest.")
@@ -96,9 +99,9 @@ class StartingPoint:
         judges = convert_discriminator(discriminator) if discriminator else _judges_of(path)
         return cls.from_voice(model, judges or config, seed)
 
-    def add_speakers(self, names: Sequence[str]) -> None:
+    def add_speakers(self, names: Sequence[str], seed: int = 0) -> None:
         """
-        Makes the voice one of these speakers too.
+        Makes the voice one of these speakers too; `seed` is that of what is new.
 
         Several speakers without names are known by their numbers; one without a name is taken over by the first.
         """
@@ -107,7 +110,8 @@ class StartingPoint:
         known = list(config.speaker_names or numbers)
         new = [name for name in names if name not in known]
         if new:
-            self.model.resize_speakers([*known, *new])
+            with seeded(seed):
+                self.model.resize_speakers([*known, *new])
 
     @property
     def has_fresh_parts(self) -> bool:
@@ -120,7 +124,7 @@ def completed(model: VitsModel) -> tuple[VitsModel, frozenset[str]]:
     if not model.missing_for_training():
         return model, frozenset()
     config = VitsConfig.from_dict({**model.config.to_dict(), "model_type": "vits", "inference_only": False})
-    whole = VitsModel(config).to(model.dtype)
+    whole = VitsModel(config)
     state = model.state_dict()
     fresh = frozenset(name for name, _ in whole.named_parameters() if name not in state)
     whole.load_state_dict({**whole.state_dict(), **state})

@@ -12,10 +12,11 @@ from hf_vits.discriminator import VitsDiscriminator
 from hf_vits.losses import discriminator_loss
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.config import VitsTrainingConfig
-from hf_vits.training.generator import VitsGenerator, VitsTrainingOutput
+from hf_vits.training.generator import Slices, VitsGenerator
+from hf_vits.training.heap import return_free_memory
 from hf_vits.training.noise import clip_generators, seed_of
 from hf_vits.training.players import Player
-from hf_vits.training.terms import frozen, judged_terms, own_terms, weighted_sum
+from hf_vits.training.terms import frozen, judged_terms, sound_terms, text_terms, weighted_sum
 
 
 @dataclass
@@ -47,6 +48,15 @@ class Share:
         return {name: term * factors.get(name, self.clips) for name, term in terms.items()}
 
 
+@dataclass
+class Heard:
+    """A generator's pass that was cut in two: what is heard, the seams to its first half, and that half's losses."""
+
+    slices: Slices
+    seams: list[tuple[Tensor, Tensor]]
+    losses: dict[str, Tensor]
+
+
 class TrainingStep:
     """
     Both players' moves on the same batches.
@@ -73,33 +83,41 @@ class TrainingStep:
         keep = len(batches) == 1 and self.generator.is_trained
         losses: dict[str, Tensor] = {}
         for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
-            out = self._generate(batch, step, number, keep)
-            if keep:
-                _add(losses, self._teach_durations(out, share))
+            heard = self._generate(batch, share, step, number, keep)
+            _add(losses, heard.losses)
             if self.discriminator.is_trained:
-                _add(losses, {"discriminator": self._judge(out, share)})
+                _add(losses, {"discriminator": self._judge(heard.slices, share)})
         finite = self.discriminator.update(rate, self.average, scaler)
         if self.generator.is_trained:
             for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
                 if not keep:
-                    out = self._generate(batch, step, number, True)
-                    _add(losses, self._teach_durations(out, share))
-                _add(losses, self._teach(out, share))
+                    heard = self._generate(batch, share, step, number, True)
+                    _add(losses, heard.losses)
+                _add(losses, self._teach(heard, share))
         finite = self.generator.update(rate, self.average, scaler) and finite
         if scaler is not None:
             scaler.update()  # once for both, whose gradients it saw
         return StepResult(losses, finite, stop)
 
-    def _generate(self, batch: VitsBatch, step: int, number: int, keep_graph: bool) -> VitsTrainingOutput:
-        seed = self.config.seed
+    def _generate(self, batch: VitsBatch, share: Share, step: int, number: int, learns: bool) -> Heard:
+        """The generator's pass over one batch. If it learns from it, what the text has to say is learnt at once."""
+        generator: VitsGenerator = self.generator.module
+        seed, losses = self.config.seed, {}
         torch.manual_seed(seed_of(seed, step, number, self.accelerator.process_index))  # of dropout
-        generators = clip_generators(seed, step, batch.rows)
-        with self.accelerator.autocast(), torch.set_grad_enabled(keep_graph):
-            return self.generator.module(batch, generators)
+        noise = clip_generators(seed, step, batch.rows)
+        with self.accelerator.autocast(), torch.set_grad_enabled(learns):
+            aligned = generator.align(batch, noise, cut=learns)
+        if learns:
+            losses = share.weigh(text_terms(aligned))
+            self._backward(weighted_sum(losses, self.config.weights))
+            if self.accelerator.device.type == "cpu":
+                return_free_memory()  # holes that the decoder and the judges would not fit into
+        with self.accelerator.autocast(), torch.set_grad_enabled(learns):
+            return Heard(generator.decode(batch, aligned, noise), aligned.seams, losses)
 
-    def _judge(self, out: VitsTrainingOutput, share: Share) -> Tensor:
+    def _judge(self, slices: Slices, share: Share) -> Tensor:
         """The discriminator's loss () on one batch; its gradient is added to what there is."""
-        both, total = torch.cat([out.real, out.fake.detach()]), out.real.new_zeros(())
+        both, total = torch.cat([slices.real, slices.fake.detach()]), slices.real.new_zeros(())
         for judge in self.discriminator.module.one_by_one():
             with self.accelerator.autocast():
                 real, fake = judge(both).logits[0].chunk(2)
@@ -108,54 +126,48 @@ class TrainingStep:
             total += loss.detach()
         return total
 
-    def _teach_durations(self, out: VitsTrainingOutput, share: Share) -> dict[str, Tensor]:
-        """The duration predictor's term (), whose graph touches no other and so need not wait for the judges."""
-        terms = share.weigh({"duration": out.duration_loss})
-        self._backward(weighted_sum(terms, self.config.weights))
-        return terms
+    def _teach(self, heard: Heard, share: Share) -> dict[str, Tensor]:
+        """The generator's terms () of what is heard of one batch; the gradient of their sum is added to what there is.
 
-    def _teach(self, out: VitsTrainingOutput, share: Share) -> dict[str, Tensor]:
-        """The generator's other terms () on one batch; the gradient of their sum is added to what there is.
-
-        Each judge's gradient at the waveform is taken alone, and their sum then goes on through the decoder.
+        Each judge's gradient at the waveform is taken alone, and their sum then goes on through the decoder, and with
+        what the terms of the text left at the seams through the posterior encoder.
         """
         judges: VitsDiscriminator = self.discriminator.module
-        heard, losses = out.fake.detach().requires_grad_(), {}
-        # Unless frozen, their next move would follow the generator's gradient; then, one weight serves both passes.
-        with frozen(judges), parametrize.cached():
+        slices, losses = heard.slices, {}
+        fake = slices.fake.detach().requires_grad_()
+        with frozen(judges):  # otherwise their next move would follow the generator's gradient
             for judge in judges.one_by_one():
-                with self.accelerator.autocast():
+                with self.accelerator.autocast(), parametrize.cached():  # one weight serves both passes
                     with torch.no_grad():
-                        real = judge(out.real)
-                    terms = share.weigh(judged_terms(real, judge(heard)))
+                        real = judge(slices.real)
+                    terms = share.weigh(judged_terms(real, judge(fake)))
                 self._backward(weighted_sum(terms, self.config.weights))
                 _add(losses, terms)
-        terms = share.weigh(own_terms(out))
-        self._backward(weighted_sum(terms, self.config.weights), out.fake, heard.grad)
+        terms = share.weigh(sound_terms(slices))
+        seams = [(tensor, leaf.grad) for tensor, leaf in heard.seams]
+        self._backward(weighted_sum(terms, self.config.weights), (slices.fake, fake.grad), *seams)
         return _add(losses, terms)
 
-    def _backward(self, loss: Tensor, waveform: Tensor | None = None, gradient: Tensor | None = None) -> None:
-        """Adds the gradient of a loss () and, if given, of a scaled gradient at the waveform."""
+    def _backward(self, loss: Tensor, *more: tuple[Tensor, Tensor]) -> None:
+        """Adds the gradient of a loss (), and of tensors whose scaled gradients are given; frozen parts have none."""
         scaler = self.accelerator.scaler
-        scaled = loss if scaler is None else scaler.scale(loss)
-        if waveform is None:
-            scaled.backward()
-        else:
-            torch.autograd.backward([scaled, waveform], [None, gradient])
+        roots = [(loss if scaler is None else scaler.scale(loss), None), *more]
+        roots = [(tensor, gradient) for tensor, gradient in roots if tensor.requires_grad]
+        if roots:
+            torch.autograd.backward(*zip(*roots, strict=True))
 
     def _shares(self, batches: Sequence[VitsBatch], stop: bool) -> tuple[list[Share], bool]:
         module: VitsGenerator = self.generator.module
         hop = module.model.config.hop_length
         counts = torch.tensor(
             [[len(b), int(b.text_lengths.sum()), int((b.waveform_lengths // hop).sum())] for b in batches],
-            dtype=torch.float64,
             device=self.accelerator.device,
         )
-        total = torch.cat([counts.sum(dim=0), counts.new_tensor([float(stop)])])
+        total = torch.cat([counts.sum(dim=0), counts.new_tensor([int(stop)])])
         if self.average is not None:
             total = self.accelerator.reduce(total, "sum")
         parts = counts * self.accelerator.num_processes / total[:3]
-        return [Share(*part.float()) for part in parts], bool(total[3])
+        return [Share(*part) for part in parts], bool(total[3])
 
     def _mean(self, tensor: Tensor) -> Tensor:
         return self.accelerator.reduce(tensor, "mean")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from hf_vits.discriminator import Judgement
 from hf_vits.losses import adversarial_loss, feature_loss, kl_loss, mel_loss
-from hf_vits.training.generator import VitsTrainingOutput
+from hf_vits.training.generator import Aligned, Slices
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,17 @@ def judged_terms(real: Judgement, fake: Judgement) -> dict[str, Tensor]:
     return {"adversarial": adversarial_loss(fake.logits), "features": feature_loss(real.features, fake.features)}
 
 
-def own_terms(out: VitsTrainingOutput) -> dict[str, Tensor]:
-    """The generator's terms that no judge decides, each (), but for that of the durations, which comes as it is."""
+def text_terms(out: Aligned) -> dict[str, Tensor]:
+    """The generator's terms that speak of the text, each (): what it predicts of the latents and of the durations."""
     return {
-        "mel": mel_loss(out.real_mel, out.fake_mel),
         "kl": kl_loss(out.prior_latents, out.posterior_log_std, out.prior_mean, out.prior_log_std, out.frame_mask),
+        "duration": out.duration_loss,
     }
+
+
+def sound_terms(out: Slices) -> dict[str, Tensor]:
+    """The generator's term that speaks of the waveform, (), and that no judge decides."""
+    return {"mel": mel_loss(out.real_mel, out.fake_mel)}
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Weights) -> Tensor:

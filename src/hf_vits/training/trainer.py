@@ -117,6 +117,8 @@ class VitsTrainer:
         rate, discriminator_rate = config.learning_rates
         self.generator = Player(generator, rate, config)
         self.discriminator = Player(start.discriminator.to(accelerator.device).train(), discriminator_rate, config)
+        for player in (self.generator, self.discriminator):
+            player.share()
         self.average = moving_average(model, config.ema_decay) if config.ema_decay else None
         self.evaluation = None if clips is None else Evaluation(self.voice, clips, accelerator, config.seed)
 
