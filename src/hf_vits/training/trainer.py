@@ -154,10 +154,10 @@ class VitsTrainer:
                     numbers = meter.read(self.accelerator)
                     bar.set_postfix({name.removeprefix("train/"): f"{value:.3g}" for name, value in numbers.items()})
                     reporter.numbers(progress.step, {**numbers, "skipped": progress.skipped, "epoch": progress.epoch})
-                if progress.step % config.evaluate_every == 0 or last:
-                    self._evaluate(reporter)
                 if progress.step % config.save_every == 0 or last:
-                    self.save()
+                    self.save()  # before the evaluation, which takes time and may fail
+                if (progress.step % config.evaluate_every == 0 or last) and not result.stop:
+                    self._evaluate(reporter)
                 meter.resume()
                 if last:
                     break
