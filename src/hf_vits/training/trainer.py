@@ -131,7 +131,7 @@ class VitsTrainer:
         Args:
             resume (`str` or `Path`, *optional*):
                 A checkpoint to go on from, to the bit; "latest" is the newest in `output_dir`, or a new start if there
-                is none yet.
+                is none yet. Later ones than the one that is named are set aside.
 
         Raises:
             FileExistsError: if `output_dir` holds checkpoints and `resume` is not given.
@@ -241,11 +241,13 @@ class VitsTrainer:
 
     def _prepare(self, resume: str | Path | None) -> None:
         if self.accelerator.is_main_process:
-            checkpoints.remove_partial(self.output_dir)
+            checkpoints.recover(self.output_dir)
         self.accelerator.wait_for_everyone()
         folder = checkpoints.find_checkpoint(self.output_dir, resume)
         if folder is not None:
             self._restore(folder)
+            if self.accelerator.is_main_process:
+                checkpoints.give_up_later(self.output_dir, folder, self.progress.step)
 
     def _state(self) -> dict[str, Any]:
         """All that the run would be another without, but for the judges, which have a folder of their own."""
