@@ -9,7 +9,8 @@ import pytest
 
 from hf_vits import VitsModel
 from hf_vits.training.checkpoints import checkpoints
-from hf_vits.training.interruption import LAUNCHED, Interruption, ignore_interrupts
+from hf_vits.training.interruption import Interruption, ignore_interrupts
+from hf_vits.training.launch import LAUNCHED
 from hf_vits.training.trackers import read_history
 
 
@@ -59,15 +60,6 @@ def test_the_end_of_the_launcher_is_a_wish_and_that_of_a_shell_is_not(monkeypatc
     monkeypatch.setattr(os, "getppid", lambda: 1)
     assert interruption.wanted is launched and interruption.wanted is launched
     assert caplog.text.count("The launcher has ended") == launched
-
-
-def test_the_launcher_is_known_by_what_it_sets():
-    from accelerate.commands.launch import _validate_launch_command, launch_command_parser
-    from accelerate.utils.launch import prepare_simple_launcher_cmd_env
-
-    arguments = launch_command_parser().parse_args(["--cpu", "--num_processes", "1", "train.py"])
-    _, environment = prepare_simple_launcher_cmd_env(_validate_launch_command(arguments)[0])
-    assert LAUNCHED in environment
 
 
 def test_a_signal_to_the_workers_too_leaves_a_checkpoint_and_the_voice(make_trainer):

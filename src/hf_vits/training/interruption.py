@@ -6,12 +6,11 @@ import os
 import signal
 import threading
 
+from hf_vits.training.launch import LAUNCHED
+
 logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-LAUNCHED = "ACCELERATE_MIXED_PRECISION"
-"""Environment variable that `accelerate launch` sets, whatever it launches."""
 
 
 class Interruption:

@@ -23,6 +23,7 @@ from hf_vits.training.evaluation import Evaluation
 from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.hub import upload
 from hf_vits.training.interruption import Interruption
+from hf_vits.training.launch import check_launch
 from hf_vits.training.loading import held_out_clips, training_batches
 from hf_vits.training.origin import CARD, Origin
 from hf_vits.training.players import Player, train_only
@@ -101,6 +102,7 @@ class VitsTrainer:
             project_config=ProjectConfiguration(config.output_dir, logging_dir=str(self.output_dir / "runs")),
             step_scheduler_with_optimizer=False,
         )
+        check_launch(accelerator.num_processes)
         use_cores(accelerator, config.cpu_threads)
         voice, columns = start.model.config, self.columns
         self.batches, self.report = training_batches(
