@@ -187,9 +187,8 @@ class VitsTrainer:
     def push_to_hub(self, name: str | None = None, private: bool | None = None) -> None:
         """Uploads the voice with its judges and its card, to be trained on by whoever may read it; `name` is the output
         folder's if not given, and `private` what your account has."""
-        if self.accelerator.is_main_process:
+        if self.accelerator.is_main_process:  # nobody waits: after `train` there are no processes together any more
             upload(self.output_dir, name, private)
-        self.accelerator.wait_for_everyone()
 
     def _steps(self) -> Iterator[list[VitsBatch]]:
         """The batches of each step to come, on the device, epoch after epoch; what is trained is chosen before."""
