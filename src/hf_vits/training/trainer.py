@@ -30,7 +30,7 @@ from hf_vits.training.players import Player, train_only
 from hf_vits.training.starting import StartingPoint
 from hf_vits.training.step import StepResult, TrainingStep
 from hf_vits.training.threads import use_cores
-from hf_vits.training.trackers import Meter, Reporter
+from hf_vits.training.trackers import Meter, Reporter, check_trackers
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +70,7 @@ class VitsTrainer:
             What the data is called, for the model card: a folder, or a name on the Hub.
 
     Raises:
+        ImportError: for a tracker that is not installed.
         ValueError: for columns, speakers or settings that do not fit, or if no clip can be trained on.
 
     Example:
@@ -96,6 +97,7 @@ class VitsTrainer:
         self.start, self.tokenizer, self.config = start, tokenizer, config
         self.columns, self.data_name = columns or Columns(), data_name
         self.output_dir, self.progress = Path(config.output_dir), Progress()
+        check_trackers(config.report_to)
         self.accelerator = accelerator = Accelerator(
             mixed_precision=config.mixed_precision,
             log_with=config.report_to or None,
