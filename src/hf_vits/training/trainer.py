@@ -27,6 +27,7 @@ from hf_vits.training.launch import check_launch
 from hf_vits.training.loading import held_out_clips, training_batches
 from hf_vits.training.origin import CARD, Origin
 from hf_vits.training.players import Player, train_only
+from hf_vits.training.recomputing import recompute_activations
 from hf_vits.training.starting import StartingPoint
 from hf_vits.training.step import StepResult, TrainingStep
 from hf_vits.training.threads import use_cores
@@ -115,7 +116,7 @@ class VitsTrainer:
 
         model = checkpoints.normalise_decoder(start.model).to(accelerator.device)
         if config.gradient_checkpointing:
-            model.gradient_checkpointing_enable()
+            recompute_activations(model)
         generator = VitsGenerator(model, config.segment_frames).to(accelerator.device).train()
         rate, discriminator_rate = config.learning_rates
         self.generator = Player(generator, rate, config)
