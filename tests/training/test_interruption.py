@@ -62,6 +62,17 @@ def test_the_end_of_the_launcher_is_a_wish_and_that_of_a_shell_is_not(monkeypatc
     assert caplog.text.count("The launcher has ended") == launched
 
 
+def test_a_signal_that_comes_after_the_end_of_the_launcher_is_still_the_first(number, monkeypatch):
+    monkeypatch.setenv(LAUNCHED, "no")
+    with Interruption() as interruption:
+        with monkeypatch.context() as orphaned:
+            orphaned.setattr(os, "getppid", lambda: 1)
+            assert interruption.wanted
+        signal.raise_signal(number)  # as when a whole group is told to end, one after the other
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+
+
 def test_a_signal_to_the_workers_too_leaves_a_checkpoint_and_the_voice(make_trainer):
     trainer = make_trainer(max_steps=50, num_workers=2)
 

@@ -29,7 +29,7 @@ class Interruption:
     def wanted(self) -> bool:
         """Whether the run is to end."""
         if not self.asked and self.launcher is not None and self.launcher != os.getppid():
-            self._ask("The launcher has ended")
+            self._ask("The launcher has ended: saves after this step and leaves.")
         return self.asked
 
     def __enter__(self) -> "Interruption":
@@ -43,11 +43,11 @@ class Interruption:
 
     def _note(self, number: int, frame) -> None:
         self.__exit__()
-        self._ask(signal.Signals(number).name)
+        self._ask(f"{signal.Signals(number).name}: saves after this step and leaves; once more stops at once.")
 
-    def _ask(self, why: str) -> None:
+    def _ask(self, message: str) -> None:
         self.asked = True
-        logger.warning(f"{why}: saves after this step and leaves; a signal from now on stops at once.")
+        logger.warning(message)
 
 
 def ignore_interrupts(worker: int) -> None:
