@@ -9,14 +9,14 @@ from pathlib import Path
 
 from transformers import HfArgumentParser
 
-from hf_vits.training import Recipe, VitsTrainingConfig
+from hf_vits.training import Recipe, VitsTrainingConfig, check_login
 
 
 def parse(arguments=None):
     parser = HfArgumentParser([Recipe, VitsTrainingConfig], description=__doc__)
     parser.add_argument("--config", type=Path, help="JSON file of settings")
     parser.add_argument("--resume_from_checkpoint", help='checkpoint to go on from; "latest" is the newest, if any')
-    parser.add_argument("--push_to_hub", metavar="NAME", nargs="?", const="", help="upload the voice at the end")
+    parser.add_argument("--push_to_hub", metavar="NAME", nargs="?", const="", help="upload the finished voice")
     given, _ = parser.parse_known_args(arguments)
     if given.config:
         settings = json.loads(given.config.read_text(encoding="utf-8"))
@@ -29,9 +29,11 @@ def parse(arguments=None):
 def main():
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recipe, config, run = parse()
-    trainer = recipe.trainer(config)
-    trainer.train(resume=run.resume_from_checkpoint)
     if run.push_to_hub is not None:
+        check_login()
+    trainer = recipe.trainer(config)
+    progress = trainer.train(resume=run.resume_from_checkpoint)
+    if run.push_to_hub is not None and progress.step >= config.max_steps:  # not what was stopped on its way
         trainer.push_to_hub(run.push_to_hub or None)
 
 

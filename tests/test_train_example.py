@@ -140,3 +140,36 @@ def test_the_table_of_clips_is_shown_even_if_none_is_dropped(example, monkeypatc
     with pytest.raises(SystemExit):
         example.main()
     assert shown["level"] <= logging.INFO
+
+
+class Finished:
+    """Stands for a trainer whose run ends after so many steps."""
+
+    def __init__(self, step):
+        self.step, self.pushed = step, []
+
+    def train(self, resume):
+        return self
+
+    def push_to_hub(self, name):
+        self.pushed.append(name)
+
+
+@pytest.mark.parametrize(("step", "pushed"), [(2, ["org/voice"]), (1, [])])
+def test_a_voice_is_uploaded_when_it_is_finished_and_not_when_it_was_stopped(
+    example, launch, settings, monkeypatch, step, pushed
+):
+    trainer = Finished(step)
+    monkeypatch.setattr(Recipe, "trainer", lambda *_: trainer)
+    monkeypatch.setattr(example, "check_login", lambda: None)
+    launch("--config", settings, "--push_to_hub", "org/voice")
+    assert trainer.pushed == pushed
+
+
+def test_a_run_that_could_not_be_uploaded_does_not_begin(launch, settings, monkeypatch, tmp_path):
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
+    monkeypatch.setattr(Recipe, "trainer", lambda *_: pytest.fail("the run begins"))
+    with pytest.raises(PermissionError, match="nobody is logged in to the Hub.*`hf auth login`"):
+        launch("--config", settings, "--push_to_hub")

@@ -199,3 +199,10 @@ def test_a_stream_and_speakers_are_told(make_data, make_model, make_trainer, spe
     card, _ = card_of(trainer.output_dir)
     assert card.data.datasets == ["org/corpus"] and "3 speakers (ada, bea, cem)" in card.text
     assert "Read as a stream" in card.text and 'speaker_id="ada"' in card.text
+
+
+@pytest.mark.parametrize(("stochastic", "unit"), [(True, "nats per token"), (False, "squared error of the logarithm")])
+def test_the_unit_of_the_durations_loss_is_that_of_the_predictor(make_trainer, make_start, stochastic, unit):
+    trainer = make_trainer(start=make_start(use_stochastic_duration_prediction=stochastic), max_steps=1)
+    trainer.train()
+    assert f"duration: {unit}" in card_of(trainer.output_dir)[0].text

@@ -10,6 +10,7 @@ from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.discriminator import VitsDiscriminator
 from hf_vits.training import StartingPoint
 from hf_vits.training.checkpoints import checkpoints, plain
+from hf_vits.training.step import StepResult
 from hf_vits.training.trackers import read_history
 
 IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
@@ -117,6 +118,15 @@ def test_a_step_without_a_finite_gradient_is_skipped_and_counted(make_trainer, p
     assert trainer.train().skipped == 1
     hook.remove()
     assert_equal(parameters_of(trainer), before)
+
+
+def test_a_hundred_steps_in_a_row_without_a_finite_gradient_end_the_run(make_trainer):
+    trainer, bad, good = make_trainer(), StepResult({}, False, False), StepResult({}, True, False)
+    for result in [bad] * 99 + [good] + [bad] * 99:
+        trainer._advance(1, result)
+    with pytest.raises(FloatingPointError, match="100 steps.*earlier checkpoint.*`learning_rate`"):
+        trainer._advance(1, bad)
+    assert (trainer.progress.skipped, trainer.progress.step) == (199, 200)
 
 
 def test_fresh_parts_are_trained_before_the_rest(make_trainer, make_model, parameters_of):

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from hf_vits.training.config import VitsTrainingConfig
     from hf_vits.training.data import Columns
     from hf_vits.training.folder import read_folder
+    from hf_vits.training.hub import check_login
     from hf_vits.training.recipe import Recipe
     from hf_vits.training.starting import StartingPoint
     from hf_vits.training.trainer import VitsTrainer
@@ -17,9 +18,10 @@ _HOMES = {
     "StartingPoint": "starting",
     "VitsTrainer": "trainer",
     "VitsTrainingConfig": "config",
+    "check_login": "hub",
     "read_folder": "folder",
 }
-__all__ = ["Columns", "Recipe", "StartingPoint", "VitsTrainer", "VitsTrainingConfig", "read_folder"]
+__all__ = ["Columns", "Recipe", "StartingPoint", "VitsTrainer", "VitsTrainingConfig", "check_login", "read_folder"]
 
 
 def __getattr__(name: str):

@@ -184,12 +184,14 @@ def _losses(trainer: "VitsTrainer", is_drawn: bool) -> str:
         for name in last
         if name.startswith(f"{kind}/") and name in first
     ]
+    stochastic = trainer.start.model.config.use_stochastic_duration_prediction
+    duration = "nats per token" if stochastic else "squared error of the logarithm, per token"
     what = "On held-out clips" if kind == "held_out" else "On the training data, means since the line before"
     return "\n".join(
         [
             "## Losses",
             "",
-            f"{what}. mel: distance of log-mels; kl: nats per frame; duration: nats per token; focus: 1 is a sharp "
+            f"{what}. mel: distance of log-mels; kl: nats per frame; duration: {duration}; focus: 1 is a sharp "
             "alignment.",
             "",
             f"| | step {first['step']} | step {last['step']} |",

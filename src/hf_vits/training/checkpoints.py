@@ -1,5 +1,6 @@
 """Folders of a run that are whole or not there: each speaks, can be trained on, and can be resumed to the bit."""
 
+import logging
 import os
 import re
 import shutil
@@ -17,6 +18,8 @@ from hf_vits.modules.weight_norm import add_weight_norm
 from hf_vits.quiet import no_progress_bar
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.weights import match_state_dict
+
+logger = logging.getLogger(__name__)
 
 STATE_FILE = "training_state.pt"
 """All that resuming needs besides the discriminator's folder."""
@@ -96,15 +99,38 @@ def save_checkpoint(output_dir: Path, step: int, keep: int, write: Callable[[Pat
 def checkpoints(output_dir: Path) -> list[Path]:
     """The checkpoints of a run, oldest first; folders that were not written to their end do not count."""
     found = [folder for folder in output_dir.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", folder.name)]
-    return sorted((f for f in found if (f / STATE_FILE).is_file()), key=lambda folder: int(folder.name[11:]))
+    return sorted((f for f in found if (f / STATE_FILE).is_file()), key=step_of)
 
 
-def remove_partial(output_dir: Path) -> None:
-    """Removes what a run that was killed while it wrote has left behind."""
-    for folder in output_dir.glob(".checkpoint-*.partial"):
-        shutil.rmtree(folder, ignore_errors=True)
-    for folder in output_dir.glob(".release*"):
-        shutil.rmtree(folder, ignore_errors=True)
+def step_of(checkpoint: Path) -> int:
+    """How many steps a checkpoint of that name was written after."""
+    return int(checkpoint.name.removeprefix("checkpoint-"))
+
+
+def recover(output_dir: Path) -> None:
+    """Cleans up after a run that was killed while it wrote: a checkpoint that was being replaced comes back, unless the
+    one in its place is there, and what was not written to its end goes."""
+    for former in output_dir.glob(".checkpoint-*.former"):
+        for whole in former.glob("checkpoint-*"):
+            if not (output_dir / whole.name).exists():
+                os.rename(whole, output_dir / whole.name)
+    for pattern in (".checkpoint-*.former", ".checkpoint-*.partial", ".release", "..release.*"):
+        for folder in output_dir.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def give_up_later(output_dir: Path, kept: Path, step: int) -> None:
+    """Renames what a run has from a step on, but for the checkpoint that it goes on from: as they stand, they would be
+    taken for newer than those that it will write."""
+    aside = [folder for folder in checkpoints(output_dir) if step_of(folder) >= step and not folder.samefile(kept)]
+    for folder in aside:
+        number = 1
+        while (given_up := folder.with_name(f"{folder.name}-given-up-{number}")).exists():
+            number += 1
+        os.rename(folder, given_up)
+    if aside:
+        names = ", ".join(folder.name for folder in aside)
+        logger.warning(f"Going on from step {step} gives up {names}: renamed to …-given-up-…, delete them at will.")
 
 
 def find_checkpoint(output_dir: Path, resume: str | Path | None) -> Path | None:
@@ -119,7 +145,7 @@ def find_checkpoint(output_dir: Path, resume: str | Path | None) -> Path | None:
     if resume is None:
         if known:
             raise FileExistsError(
-                f'{output_dir} holds a run of {known[-1].name[11:]} steps. Go on with it by resuming from "latest", or '
+                f'{output_dir} holds a run of {step_of(known[-1])} steps. Go on with it by resuming from "latest", or '
                 "choose another folder."
             )
         return None
@@ -139,10 +165,9 @@ def read_state(folder: Path) -> dict[str, Any]:
     """What `save_checkpoint` was given; nothing in the file is executed."""
     try:
         return torch.load(folder / STATE_FILE, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can make the reader fail in any way
-        raise ValueError(
-            f"{folder / STATE_FILE} cannot be read ({str(error).splitlines()[0]}); resume from another checkpoint."
-        ) from error
+    except Exception as error:  # a damaged file can make the reader fail in any way, and without a word
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{folder / STATE_FILE} cannot be read ({reason}); resume from another checkpoint.") from error
 
 
 def restore(module: torch.nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:

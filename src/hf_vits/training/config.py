@@ -1,9 +1,7 @@
 """Everything a training run can be told, each setting with its default, its meaning and its limits."""
 
-import json
 import math
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 from hf_vits.training.data import Limits
@@ -125,12 +123,3 @@ class VitsTrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """Settings by name."""
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, path: str | Path) -> "VitsTrainingConfig":
-        """Settings from a JSON file; raises `ValueError` for a name that is none, saying which there are."""
-        given = json.loads(Path(path).read_text(encoding="utf-8"))
-        known = {item.name for item in fields(cls)}
-        if unknown := sorted(given.keys() - known):
-            raise ValueError(f"{path} holds {unknown}, which are no settings; known ones are {sorted(known)}.")
-        return cls(**given)

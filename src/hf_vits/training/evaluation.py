@@ -1,5 +1,7 @@
 """Held-out clips, from time to time: measures for the history, speech and pictures for whoever looks."""
 
+import logging
+
 import torch
 from accelerate import Accelerator
 
@@ -9,6 +11,8 @@ from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.held_out import MEASURES, HeldOut, evaluate_clip, speak_clip
 from hf_vits.training.pictures import clip_picture
 from hf_vits.training.trackers import Reporter
+
+logger = logging.getLogger(__name__)
 
 SHOWN_CLIPS = 3
 """Clips that are spoken and drawn at each evaluation."""
@@ -51,9 +55,14 @@ class Evaluation:
 
     def _show(self, step: int, reporter: Reporter, batch, clip: HeldOut) -> None:
         name, rate = f"row-{int(batch.rows)}", self.generator.model.config.sampling_rate
-        spoken = speak_clip(self.generator, batch, self.seed)
-        reporter.sound(step, name, spoken.cpu().numpy(), rate)
         if step == 0:
             reporter.sound(step, f"{name}-recorded", batch.waveform[0, 0].cpu().numpy(), rate)
-        spectrogram = self.generator.spectrogram
-        reporter.picture(step, name, clip_picture(clip, spectrogram.mel(spectrogram(spoken[None, None]))[0]))
+        spectrogram, spoken_mel = self.generator.spectrogram, None
+        try:
+            spoken = speak_clip(self.generator, batch, self.seed)
+        except ValueError as error:
+            logger.warning(f"At step {step} the voice cannot speak {name}: {error}")
+        else:
+            reporter.sound(step, name, spoken.cpu().numpy(), rate)
+            spoken_mel = spectrogram.mel(spectrogram(spoken[None, None]))[0]
+        reporter.picture(step, name, clip_picture(clip, spoken_mel))

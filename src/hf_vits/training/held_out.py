@@ -1,5 +1,7 @@
 """How a voice does on clips that it is not trained on: numbers, and what there is to hear and to see."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -23,8 +25,9 @@ class HeldOut:
 
     Args:
         measures (`dict[str, float]`):
-            mel (distance of the reconstruction), kl (nats per frame), duration (nats per token), and focus, which is
-            the mean probability of the likeliest token of a frame (Ren et al. 2019); 1 is a sharp alignment.
+            mel (distance of the reconstruction), kl (nats per frame), duration (per token, of either predictor), and
+            focus, which is the mean probability of the likeliest token of a frame (Ren et al. 2019); 1 is a sharp
+            alignment.
         real_mel, fake_mel (`Tensor` of shape `(M, T_spec)`):
             Log-mels of the recording and of its reconstruction.
         scores (`Tensor` of shape `(T_spec, T_text)`):
@@ -43,12 +46,10 @@ class HeldOut:
 @torch.no_grad()
 def evaluate_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> HeldOut:
     """A batch of one clip -> HeldOut; with equal seeds its noise is the same in every evaluation."""
-    training = generator.training
-    generator.eval()
     frames = int(batch.waveform_lengths // generator.model.config.hop_length)
-    out = generator(batch, clip_generators(seed, 0, batch.rows), frames)
-    scores = _scores(generator, batch, out)
-    generator.train(training)
+    with _at_rest(generator):
+        out = generator(batch, clip_generators(seed, 0, batch.rows), frames)
+        scores = _scores(generator, batch, out)
     measures = (
         mel_loss(out.real_mel, out.fake_mel),
         kl_loss(out.prior_latents, out.posterior_log_std, out.prior_mean, out.prior_log_std, out.frame_mask),
@@ -66,13 +67,26 @@ def evaluate_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> Held
 
 @torch.no_grad()
 def speak_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> Tensor:
-    """A batch of one clip -> waveform (T_wav,): its text, spoken as a user would hear it."""
-    model, training = generator.model, generator.training
+    """A batch of one clip -> waveform (T_wav,): its text, spoken as a user would hear it.
+
+    Raises:
+        ValueError: if the voice does not know how long a sound lasts, or thinks that it never ends.
+    """
     source = torch.Generator().manual_seed(seed_of(seed, 0))
-    generator.eval()
-    out = model(batch.input_ids, speaker_id=batch.speaker_id, generator=source)
-    generator.train(training)
+    with _at_rest(generator):
+        out = generator.model(batch.input_ids, speaker_id=batch.speaker_id, generator=source)
     return out.waveform[0, : int(out.sequence_lengths)]
+
+
+@contextmanager
+def _at_rest(generator: VitsGenerator) -> Iterator[None]:
+    """Without dropout inside; in training again after, whatever happened, if it was before."""
+    training = generator.training
+    generator.eval()
+    try:
+        yield
+    finally:
+        generator.train(training)
 
 
 def _scores(generator: VitsGenerator, batch: VitsBatch, out: VitsTrainingOutput) -> Tensor:

@@ -8,6 +8,20 @@ NOT_RELEASED = ["checkpoint-*", "samples/*", "runs/*", ".*"]
 """What of a run's folder is not uploaded."""
 
 
+def check_login() -> None:
+    """Raises `PermissionError` if nobody is logged in: before a run, which would else be trained and not uploaded."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+
+    try:
+        HfApi().whoami()
+    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
+        raise PermissionError(
+            f"The voice cannot be uploaded, nobody is logged in to the Hub ({str(error).splitlines()[0]}). Run "
+            "`hf auth login`, or set HF_TOKEN, or train without uploading."
+        ) from error
+
+
 def upload(output_dir: Path, name: str | None = None, private: bool | None = None) -> None:
     """Uploads a released voice with its judges and its card, which from then on says the repository's name."""
     from huggingface_hub import HfApi

@@ -1,8 +1,12 @@
 """Ctrl-C and SIGTERM as a wish that the loop grants after the step it is in, instead of a death in its midst."""
 
 import logging
+import multiprocessing
+import os
 import signal
 import threading
+
+from hf_vits.training.launch import LAUNCHED
 
 logger = logging.getLogger(__name__)
 
@@ -10,10 +14,23 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Within it, the first signal sets `wanted`; a second one acts as it always does."""
+    """
+    Within it, the first signal sets `wanted`; a second one acts as it always does.
+
+    So does the end of `accelerate launch`, which for a single process passes no signal on and leaves it behind. Any
+    other parent may go: a shell does, and leaves what `nohup` began.
+    """
 
     def __init__(self):
-        self.wanted, self.former = False, {}
+        self.asked, self.former = False, {}
+        self.launcher = os.getppid() if LAUNCHED in os.environ else None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the run is to end."""
+        if not self.asked and self.launcher is not None and self.launcher != os.getppid():
+            self._ask("The launcher has ended: saves after this step and leaves.")
+        return self.asked
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():  # others cannot have handlers
@@ -25,12 +42,25 @@ class Interruption:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame) -> None:
-        self.wanted = True
         self.__exit__()
-        logger.warning(f"{signal.Signals(number).name}: saves after this step and leaves; once more stops at once.")
+        self._ask(f"{signal.Signals(number).name}: saves after this step and leaves; once more stops at once.")
+
+    def _ask(self, message: str) -> None:
+        self.asked = True
+        logger.warning(message)
 
 
 def ignore_interrupts(worker: int) -> None:
-    """For processes that decode: Ctrl-C reaches them too, but they end when the training process says so."""
+    """For processes that decode: signals to the whole group reach them too, but they end when the training process says
+    so. It says so by SIGTERM as well; to ignore all of them would have it wait for its workers forever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if hasattr(signal, "sigwaitinfo"):  # without it nobody knows who sent one, and SIGTERM to the group ends them
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        parent = multiprocessing.parent_process().pid
+        threading.Thread(target=_leave_when_told, args=(parent,), daemon=True).start()
+
+
+def _leave_when_told(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)

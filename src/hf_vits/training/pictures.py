@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from hf_vits.training.held_out import HeldOut
@@ -37,8 +36,8 @@ def loss_picture(history: Sequence[Mapping[str, float]]):
     terms = sorted({name.split("/")[1] for name in names})
     figure = Figure(figsize=(12, 3 * -(-len(terms) // 3)))
     figure.subplots_adjust(left=0.05, right=0.98, hspace=0.4)
-    axes = figure.subplots(-(-len(terms) // 3), 3, squeeze=False).flat
-    for axis in list(axes)[len(terms) :]:
+    axes = figure.subplots(-(-len(terms) // 3), 3, squeeze=False).flatten()
+    for axis in axes[len(terms) :]:
         axis.set_visible(False)
     for axis, term in zip(axes, terms, strict=False):
         for name in (name for name in names if name.split("/")[1] == term):
@@ -48,15 +47,6 @@ def loss_picture(history: Sequence[Mapping[str, float]]):
         axis.set(title=term, xlabel="step", yscale="log" if 0 < 50 * min(values) < max(values) else "linear")
         axis.legend()
     return figure
-
-
-def pixels(figure) -> np.ndarray:
-    """A figure -> uint8 (height, width, 3)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def save_picture(figure, path: Path) -> None:

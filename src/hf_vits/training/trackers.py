@@ -4,17 +4,20 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
+from accelerate.utils import LoggerType
 from torch import Tensor
 
 from hf_vits.audio import write_audio
 from hf_vits.training.config import VitsTrainingConfig
-from hf_vits.training.pictures import loss_picture, pixels, save_picture
+from hf_vits.training.media import show
+from hf_vits.training.pictures import loss_picture, save_picture
 
 logger = logging.getLogger(__name__)
 
@@ -90,29 +93,26 @@ class Reporter:
         """waveform float (T_wav,) -> samples/<step>/<name>.wav and trackers."""
         if not self.accelerator.is_main_process:
             return
-        write_audio(self._samples(step) / f"{name}.wav", waveform, sampling_rate)
-        for tracker in self.accelerator.trackers:
-            if tracker.name == "tensorboard":
-                tracker.tracker.add_audio(name, waveform[None], step, sample_rate=sampling_rate)
-            elif tracker.name == "wandb":
-                import wandb
-
-                tracker.tracker.log({name: wandb.Audio(waveform, sample_rate=sampling_rate)}, step=step)
+        file = self._samples(step) / f"{name}.wav"
+        write_audio(file, waveform, sampling_rate)
+        self._show(file, step)
 
     def picture(self, step: int, name: str, figure) -> None:
-        """A figure -> samples/<step>/<name>.png and every tracker that shows pictures."""
+        """A figure -> samples/<step>/<name>.png and trackers."""
         if not self.accelerator.is_main_process:
             return
-        save_picture(figure, self._samples(step) / f"{name}.png")
-        for tracker in self.accelerator.trackers:
-            if hasattr(tracker, "log_images"):
-                options = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
-                tracker.log_images({name: pixels(figure)[None]}, step=step, **options)
+        file = self._samples(step) / f"{name}.png"
+        save_picture(figure, file)
+        self._show(file, step)
 
     def losses(self) -> None:
         """Draws the history into losses.png."""
         if self.accelerator.is_main_process and any("/" in name for line in self.history for name in line):
             save_picture(loss_picture(self.history), self.output_dir / "losses.png")
+
+    def _show(self, file: Path, step: int) -> None:
+        for tracker in self.accelerator.trackers:
+            show(tracker, file, step)
 
     def _samples(self, step: int) -> Path:
         folder = self.output_dir / "samples" / f"step-{step}"
@@ -124,6 +124,16 @@ class Reporter:
         beside = self.output_dir / f".{HISTORY}"
         beside.write_text("".join(json.dumps(line) + "\n" for line in self.history), encoding="utf-8")
         os.replace(beside, self.output_dir / HISTORY)
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Raises `ImportError` for trackers that are not installed, which Accelerate would leave out without a word."""
+    installed = [tracker.value for tracker in get_available_trackers()]
+    if missing := [name for name in names if name in {tracker.value for tracker in LoggerType} - {"all", *installed}]:
+        raise ImportError(
+            f"`report_to` has {missing}, which are not installed: `pip install {' '.join(missing)}`, or take them out. "
+            f"There are {installed}."
+        )
 
 
 def read_history(output_dir: Path) -> list[dict[str, float]]:

@@ -23,14 +23,16 @@ from hf_vits.training.evaluation import Evaluation
 from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.hub import upload
 from hf_vits.training.interruption import Interruption
+from hf_vits.training.launch import check_launch
 from hf_vits.training.loading import held_out_clips, training_batches
 from hf_vits.training.numbering import check_numbering
 from hf_vits.training.origin import CARD, Origin
 from hf_vits.training.players import Player, train_only
+from hf_vits.training.recomputing import recompute_activations
 from hf_vits.training.starting import StartingPoint
 from hf_vits.training.step import StepResult, TrainingStep
 from hf_vits.training.threads import use_cores
-from hf_vits.training.trackers import Meter, Reporter
+from hf_vits.training.trackers import Meter, Reporter, check_trackers
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ class VitsTrainer:
             What the data is called, for the model card: a folder, or a name on the Hub.
 
     Raises:
+        ImportError: for a tracker that is not installed.
         ValueError: for columns, speakers or settings that do not fit, or if no clip can be trained on.
 
     Example:
@@ -96,12 +99,14 @@ class VitsTrainer:
         self.start, self.tokenizer, self.config = start, tokenizer, config
         self.columns, self.data_name = columns or Columns(), data_name
         self.output_dir, self.progress = Path(config.output_dir), Progress()
+        check_trackers(config.report_to)
         self.accelerator = accelerator = Accelerator(
             mixed_precision=config.mixed_precision,
             log_with=config.report_to or None,
             project_config=ProjectConfiguration(config.output_dir, logging_dir=str(self.output_dir / "runs")),
             step_scheduler_with_optimizer=False,
         )
+        check_launch(accelerator.num_processes)
         use_cores(accelerator, config.cpu_threads)
         voice, columns = start.model.config, self.columns
         self.batches, self.report = training_batches(
@@ -112,7 +117,7 @@ class VitsTrainer:
 
         model = checkpoints.normalise_decoder(start.model).to(accelerator.device)
         if config.gradient_checkpointing:
-            model.gradient_checkpointing_enable()
+            recompute_activations(model)
         generator = VitsGenerator(model, config.segment_frames).to(accelerator.device).train()
         rate, discriminator_rate = config.learning_rates
         self.generator = Player(generator, rate, config)
@@ -134,7 +139,7 @@ class VitsTrainer:
         Args:
             resume (`str` or `Path`, *optional*):
                 A checkpoint to go on from, to the bit; "latest" is the newest in `output_dir`, or a new start if there
-                is none yet.
+                is none yet. Later ones than the one that is named are set aside.
 
         Raises:
             FileExistsError: if `output_dir` holds checkpoints and `resume` is not given.
@@ -157,10 +162,10 @@ class VitsTrainer:
                     numbers = meter.read(self.accelerator)
                     bar.set_postfix({name.removeprefix("train/"): f"{value:.3g}" for name, value in numbers.items()})
                     reporter.numbers(progress.step, {**numbers, "skipped": progress.skipped, "epoch": progress.epoch})
-                if progress.step % config.evaluate_every == 0 or last:
-                    self._evaluate(reporter)
                 if progress.step % config.save_every == 0 or last:
-                    self.save()
+                    self.save()  # before the evaluation, which takes time and may fail
+                if (progress.step % config.evaluate_every == 0 or last) and not result.stop:
+                    self._evaluate(reporter)
                 meter.resume()
                 if last:
                     break
@@ -188,9 +193,8 @@ class VitsTrainer:
     def push_to_hub(self, name: str | None = None, private: bool | None = None) -> None:
         """Uploads the voice with its judges and its card, to be trained on by whoever may read it; `name` is the output
         folder's if not given, and `private` what your account has."""
-        if self.accelerator.is_main_process:
+        if self.accelerator.is_main_process:  # nobody waits: after `train` there are no processes together any more
             upload(self.output_dir, name, private)
-        self.accelerator.wait_for_everyone()
 
     def _steps(self) -> Iterator[list[VitsBatch]]:
         """The batches of each step to come, on the device, epoch after epoch; what is trained is chosen before."""
@@ -244,11 +248,13 @@ class VitsTrainer:
 
     def _prepare(self, resume: str | Path | None) -> None:
         if self.accelerator.is_main_process:
-            checkpoints.remove_partial(self.output_dir)
+            checkpoints.recover(self.output_dir)
         self.accelerator.wait_for_everyone()
         folder = checkpoints.find_checkpoint(self.output_dir, resume)
         if folder is not None:
             self._restore(folder)
+            if self.accelerator.is_main_process:
+                checkpoints.give_up_later(self.output_dir, folder, self.progress.step)
 
     def _state(self) -> dict[str, Any]:
         """All that the run would be another without, but for the judges, which have a folder of their own."""

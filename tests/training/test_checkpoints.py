@@ -1,0 +1,169 @@
+"""Checkpoints are whole or not there, and the newest is the one that a run wrote last, whatever happened before."""
+
+import os
+
+import pytest
+import torch
+
+from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.training.checkpoints import (
+    STATE_FILE,
+    checkpoints,
+    find_checkpoint,
+    give_up_later,
+    read_state,
+    recover,
+    release,
+    save_checkpoint,
+)
+
+
+def save(folder, step, keep=10, content="new"):
+    return save_checkpoint(folder, step, keep, lambda staged: (staged / "voice").write_text(content), {"step": step})
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_oldest_go_by_number_and_not_by_letter(tmp_path):
+    for step in (8, 9, 10):
+        save(tmp_path, step, keep=2)
+    assert [folder.name for folder in checkpoints(tmp_path)] == ["checkpoint-9", "checkpoint-10"]
+
+
+def test_what_is_read_is_what_was_saved(tmp_path):
+    state = {"step": 3, "tensor": torch.arange(3), "none": None}
+    folder = save_checkpoint(tmp_path, 3, 1, lambda _: None, state)
+    read = read_state(folder)
+    assert torch.equal(read.pop("tensor"), state.pop("tensor")) and read == state
+
+
+def test_a_write_that_fails_leaves_nothing_and_the_others(tmp_path):
+    def fail(_):
+        raise OSError("No space left on device")
+
+    save(tmp_path, 1)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(tmp_path, 2, 1, fail, {})
+    assert names(tmp_path) == ["checkpoint-1"]
+
+
+def test_what_a_killed_run_left_unfinished_goes_and_nothing_else_does(tmp_path):
+    save(tmp_path, 1)
+    for name in (".checkpoint-2.x.partial", ".release", "..release.x.partial", "samples", "checkpoint-mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    recover(tmp_path)
+    assert names(tmp_path) == ["checkpoint-1", "checkpoint-mine", "samples"]
+
+
+def test_a_checkpoint_that_was_being_replaced_comes_back(tmp_path):
+    (tmp_path / ".checkpoint-4.x.former").mkdir()
+    os.rename(save(tmp_path, 4), tmp_path / ".checkpoint-4.x.former" / "checkpoint-4")
+    recover(tmp_path)
+    assert find_checkpoint(tmp_path, "latest") == tmp_path / "checkpoint-4"
+    assert read_state(tmp_path / "checkpoint-4") == {"step": 4} and names(tmp_path) == ["checkpoint-4"]
+
+
+def test_a_checkpoint_that_was_replaced_does_not_come_back(tmp_path):
+    (tmp_path / ".checkpoint-4.x.former").mkdir()
+    os.rename(save(tmp_path, 4, content="old"), tmp_path / ".checkpoint-4.x.former" / "checkpoint-4")
+    save(tmp_path, 4)
+    recover(tmp_path)
+    assert names(tmp_path) == ["checkpoint-4"] and (tmp_path / "checkpoint-4" / "voice").read_text() == "new"
+
+
+def test_later_checkpoints_are_set_aside_when_a_run_goes_on_from_an_older_one(tmp_path, caplog):
+    for step in (5, 8, 10):
+        save(tmp_path, step)
+    give_up_later(tmp_path, tmp_path / "checkpoint-5", 5)
+    save(tmp_path, 8, keep=1)
+    assert find_checkpoint(tmp_path, "latest") == tmp_path / "checkpoint-8"
+    assert names(tmp_path) == ["checkpoint-10-given-up-1", "checkpoint-8", "checkpoint-8-given-up-1"]
+    assert "step 5 gives up checkpoint-8, checkpoint-10" in caplog.text
+    assert find_checkpoint(tmp_path, tmp_path / "checkpoint-10-given-up-1") == tmp_path / "checkpoint-10-given-up-1"
+
+
+def test_going_on_from_one_that_was_given_up_gives_up_the_others(tmp_path):
+    for step in (5, 10):
+        save(tmp_path, step)
+    give_up_later(tmp_path, tmp_path / "checkpoint-5", 5)
+    save(tmp_path, 10)
+    give_up_later(tmp_path, tmp_path / "checkpoint-10-given-up-1", 10)
+    assert names(tmp_path) == ["checkpoint-10-given-up-1", "checkpoint-10-given-up-2", "checkpoint-5"]
+
+
+def test_going_on_from_the_newest_gives_up_none(tmp_path, caplog):
+    save(tmp_path, 5)
+    give_up_later(tmp_path, tmp_path / "checkpoint-5", 5)
+    assert names(tmp_path) == ["checkpoint-5"] and not caplog.text
+
+
+def test_a_folder_that_is_no_checkpoint_is_an_error_that_lists_those_there_are(tmp_path):
+    save(tmp_path, 7)
+    with pytest.raises(FileNotFoundError, match=f"checkpoint-3 is no checkpoint: it has no {STATE_FILE}.*checkpoint-7"):
+        find_checkpoint(tmp_path, tmp_path / "checkpoint-3")
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"", lambda whole: b"junk"])
+def test_a_damaged_checkpoint_is_an_error_that_names_the_file(tmp_path, damage):
+    file = save(tmp_path, 7) / STATE_FILE
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError, match=f"checkpoint-7/{STATE_FILE} cannot be read .*another checkpoint"):
+        read_state(file.parent)
+
+
+def test_a_file_that_would_run_code_is_not_read(tmp_path):
+    file = save(tmp_path, 7) / STATE_FILE
+    torch.save({"step": Trap(tmp_path / "sprung")}, file)
+    with pytest.raises(ValueError, match="cannot be read"):
+        read_state(file.parent)
+    assert not (tmp_path / "sprung").exists()
+
+
+class Trap:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_release_replaces_its_own_files_and_keeps_the_others(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "config.json").write_text("old")
+
+    def write(folder):
+        (folder / "config.json").write_text("new")
+        (folder / "discriminator").mkdir()
+        (folder / "discriminator" / "weights").write_text("new")
+
+    release(tmp_path, write)
+    assert names(tmp_path) == ["config.json", "discriminator", "mine"]
+    assert (tmp_path / "config.json").read_text() == (tmp_path / "discriminator" / "weights").read_text() == "new"
+
+
+def test_a_run_that_goes_on_from_a_named_checkpoint_goes_on_from_its_own_later(make_trainer, forget_accelerate):
+    make_trainer(max_steps=3, save_every=1, save_total_limit=3).train()
+    forget_accelerate()
+    other = make_trainer(max_steps=2, save_every=1, save_total_limit=1, seed=7)
+    other.train(resume=other.output_dir / "checkpoint-1")
+    assert [folder.name for folder in checkpoints(other.output_dir)] == ["checkpoint-2"]
+    assert find_checkpoint(other.output_dir, "latest").name == "checkpoint-2"
+    kept = {folder.name for folder in other.output_dir.glob("*-given-up-*")}
+    assert kept == {"checkpoint-2-given-up-1", "checkpoint-3-given-up-1"}
+
+
+@pytest.mark.parametrize(("what", "fields"), [("generator", {"ffn_dim": 20}), ("discriminator", None)])
+def test_a_checkpoint_of_another_architecture_says_what_does_not_fit(
+    make_trainer, make_start, forget_accelerate, what, fields
+):
+    make_trainer(max_steps=1).save()
+    forget_accelerate()
+    start = make_start(**(fields or {}))
+    if fields is None:
+        few = {"periods": [2], "period_channels": [4], "scale_channels": [4, 4, 8, 8, 8, 8]}
+        start.discriminator = VitsDiscriminator(VitsDiscriminatorConfig(**few))
+    with pytest.raises(ValueError, match=f"The checkpoint's {what} does not fit this run's: "):
+        make_trainer(start=start, max_steps=2).train(resume="latest")
