@@ -58,6 +58,12 @@ def test_a_new_voice_has_the_given_fields_the_texts_symbols_and_the_papers_rest(
     assert list(trainer.start.discriminator.config.period_channels) == [4, 4, 12, 20, 20]
 
 
+def test_new_judges_are_those_that_were_described(make_folder, trainer_of):
+    judges = trainer_of(make_folder(), discriminator_config={"scales": 3, "periods": [2, 5]}).start.discriminator
+    assert [type(judge).__name__ for judge in judges.discriminators] == ["ScaleJudge"] * 3 + ["PeriodJudge"] * 2
+    assert list(judges.config.period_channels) == [4, 4, 12, 20, 20]
+
+
 def test_a_new_voice_of_several_speakers_is_one_that_was_built_for_them(make_folder, trainer_of, make_settings):
     """As opposed to one of one speaker that is widened, whose new layers answer 0."""
     trainer = trainer_of(make_folder(WHO), {"speaker_embedding_size": 6}, speaker_column="who")
@@ -148,6 +154,7 @@ def test_a_given_tokenizer_serves_a_new_voice(make_folder, trainer_of, make_toke
     [
         ({"model_config": "{"}, "`model_config` is no JSON"),
         ({"tokenizer_options": "[1]"}, r"`tokenizer_options` is \[1\]; it must be a JSON object"),
+        ({"discriminator_config": {"scale": 3}}, r"\['scale'\], which are no fields.*'scales'"),
         ({"model_config": {"hiden_size": 4}}, r"\['hiden_size'\], which are no fields.*'hidden_size'"),
     ],
 )

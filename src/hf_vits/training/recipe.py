@@ -39,15 +39,18 @@ class Recipe:
     model_name_or_path: str | None = option(None, 'Voice to begin with: folder, name on the Hub, or "default".')
     discriminator_name_or_path: str | None = option(None, "Its judges, if not with it: folder, or original D_*.pth.")
     model_config: str = option("{}", "JSON object: configuration of a new voice; {} is the paper's.")
+    discriminator_config: str = option("{}", "JSON object: configuration of new judges, before they are narrowed.")
     tokenizer_name_or_path: str | None = option(None, "Tokenizer of a new voice; made from the texts if not given.")
     tokenizer_options: str = option("{}", "JSON object: options of a tokenizer made from the texts.")
 
     def __post_init__(self):
         self.model_config = _object("model_config", self.model_config)
         self.tokenizer_options = _object("tokenizer_options", self.tokenizer_options)
-        known = VitsConfig().to_dict().keys()
-        if unknown := sorted(self.model_config.keys() - known):
-            raise ValueError(f"`model_config` holds {unknown}, which are no fields; known ones are {sorted(known)}.")
+        self.discriminator_config = _object("discriminator_config", self.discriminator_config)
+        for name, kind in (("model_config", VitsConfig), ("discriminator_config", VitsDiscriminatorConfig)):
+            known = kind().to_dict().keys()
+            if unknown := sorted(getattr(self, name).keys() - known):
+                raise ValueError(f"`{name}` holds {unknown}, which are no fields; known ones are {sorted(known)}.")
 
     @property
     def columns(self) -> Columns:
@@ -68,7 +71,7 @@ class Recipe:
         for part in parts:
             check_columns(column_names(part), self.columns)
         speakers = speakers_of(self.speaker_column, *parts) if self.speaker_column else []
-        judges = narrowed(VitsDiscriminatorConfig(), config.discriminator_width)
+        judges = narrowed(VitsDiscriminatorConfig(**self.discriminator_config), config.discriminator_width)
         if self.model_name_or_path:
             start = StartingPoint.load(self.model_name_or_path, self.discriminator_name_or_path, judges, config.seed)
             tokenizer = VitsTokenizer.from_pretrained(start.model.name_or_path)
