@@ -287,13 +287,13 @@ def test_that_a_stream_has_one_worker_is_said_by_the_first_process(data, load, c
 def test_a_run_reads_every_clip_as_often_as_any_other(make_trainer, data, streamed):
     """Two epochs of 19 clips in batches of 4, the last of which are of 3."""
     trainer = make_trainer(data=data.to_iterable_dataset() if streamed else data, max_steps=10)
-    seen, step = Counter(), trainer.generator.module.forward
+    seen, align = Counter(), trainer.generator.module.align
 
-    def counted(batch, *arguments):
+    def counted(batch, *arguments, **options):
         seen.update(batch.rows.tolist())
-        return step(batch, *arguments)
+        return align(batch, *arguments, **options)
 
-    trainer.generator.module.forward = counted
+    trainer.generator.module.align = counted
     assert trainer.train().epoch == 1
     assert seen == dict.fromkeys(GOOD, 2)
 
