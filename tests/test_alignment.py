@@ -33,6 +33,7 @@ def test_likelihoods_are_those_of_float32_under_autocast(dtype):
     noise = torch.Generator().manual_seed(0)
     latents, mean, log_std = (torch.randn(2, 16, size, generator=noise) for size in (30, 9, 9))
     plainly = log_likelihood(latents, mean, log_std)
+    assert plainly.dtype == torch.float32
     with torch.autocast("cpu", dtype):
         assert torch.equal(log_likelihood(latents, mean, log_std), plainly)
 

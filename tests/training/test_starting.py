@@ -70,9 +70,10 @@ def test_narrower_judges_have_so_many_times_as_many_channels(width):
     assert list(narrow.period_channels) == [max(4, channels * width) for channels in config.period_channels]
 
 
+@pytest.mark.parametrize("lacks_parts", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_a_voice_in_half_precision_is_trained_in_single(make_model, make_trainer, dtype):
-    spoken = make_model(inference_only=True, sampling_rate=2000).to(dtype)
+def test_a_voice_in_half_precision_is_trained_in_single(make_model, make_trainer, dtype, lacks_parts):
+    spoken = make_model(inference_only=lacks_parts, sampling_rate=2000).to(dtype)
     judges = VitsDiscriminatorConfig(periods=[2], period_channels=[4, 8], scale_channels=[4, 4, 8, 8, 8, 8])
     trainer = make_trainer(start=StartingPoint.from_voice(spoken, judges), max_steps=1, fresh_steps=0)
     assert trainer.train().skipped == 0

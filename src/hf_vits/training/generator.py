@@ -130,12 +130,16 @@ class VitsGenerator(nn.Module):
 
         seen = self.spectrogram.mel(spectrogram) if model.config.posterior_input == "mel" else spectrogram
         latents, _, log_std = model.posterior_encoder(seen, frame_mask, speaker, generator)
-        seams, handed_on = [], (latents, log_std, speaker)
-        if cut:
-            seams = [(tensor, tensor.detach().requires_grad_()) for tensor in handed_on if tensor is not None]
-            handed_on = (*(leaf for _, leaf in seams), None)[:3]
-        seen_latents, posterior_log_std, seen_speaker = handed_on
-        prior_latents = model.flow(seen_latents, frame_mask, seen_speaker)
+        seams: list[tuple[Tensor, Tensor]] = []
+
+        def handed_on(tensor: Tensor) -> Tensor:
+            if not cut:
+                return tensor
+            seams.append((tensor, tensor.detach().requires_grad_()))
+            return seams[-1][1]
+
+        posterior_log_std = handed_on(log_std)
+        prior_latents = model.flow(handed_on(latents), frame_mask, None if speaker is None else handed_on(speaker))
         text = model.text_encoder(batch.input_ids, text_mask)
         index = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])

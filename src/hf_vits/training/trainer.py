@@ -295,13 +295,10 @@ class VitsTrainer:
 
     def _order(self) -> dict[str, Any]:
         """What the order of an epoch's batches depends on."""
+        limit, processes = self.config.max_batch_seconds, self.accelerator.num_processes
         return {
             "clips": self.report and self.report.kept,
-            "global_batch": self.config.batch_size * self.accelerator.num_processes,
-            "max_batch_seconds": self.config.max_batch_seconds
-            and (
-                self.config.max_batch_seconds,
-                self.accelerator.num_processes,
-            ),
+            "global_batch": self.config.batch_size * processes,
+            "limit": limit and (limit, processes),  # it is of each process's share
             "seed": self.config.seed,
         }
