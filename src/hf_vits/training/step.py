@@ -105,15 +105,17 @@ class TrainingStep:
         seed, losses = self.config.seed, {}
         torch.manual_seed(seed_of(seed, step, number, self.accelerator.process_index))  # of dropout
         noise = clip_generators(seed, step, batch.rows)
+        self._tidy()
         with self.accelerator.autocast(), torch.set_grad_enabled(learns):
             aligned = generator.align(batch, noise, cut=learns)
         if learns:
             losses = share.weigh(text_terms(aligned))
             self._backward(weighted_sum(losses, self.config.weights))
-            if self.accelerator.device.type == "cpu":
-                return_free_memory()  # holes that the decoder and the judges would not fit into
+            self._tidy()
         with self.accelerator.autocast(), torch.set_grad_enabled(learns):
-            return Heard(generator.decode(batch, aligned, noise), aligned.seams, losses)
+            slices = generator.decode(batch, aligned, noise)
+        self._tidy()
+        return Heard(slices, aligned.seams, losses)
 
     def _judge(self, slices: Slices, share: Share) -> Tensor:
         """The discriminator's loss () on one batch; its gradient is added to what there is."""
@@ -168,6 +170,11 @@ class TrainingStep:
             total = self.accelerator.reduce(total, "sum")
         parts = counts * self.accelerator.num_processes / total[:3]
         return [Share(*part) for part in parts], bool(total[3])
+
+    def _tidy(self) -> None:
+        """Between parts of a pass on a CPU: what comes next would not fit into the holes that are left."""
+        if self.accelerator.device.type == "cpu":
+            return_free_memory()
 
     def _mean(self, tensor: Tensor) -> Tensor:
         return self.accelerator.reduce(tensor, "mean")
