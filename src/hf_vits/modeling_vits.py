@@ -3,7 +3,7 @@
 Axes: B batch · C latent channels · H hidden · S speaker channels · T_text tokens · T_spec frames · T_wav samples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +28,10 @@ from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDura
 from hf_vits.modules.flow import Flow
 from hf_vits.modules.posterior_encoder import PosteriorEncoder
 from hf_vits.modules.text_encoder import TextEncoder
-from hf_vits.outputs import VitsLatents, VitsModelOutput
+from hf_vits.outputs import VitsLatents, VitsModelOutput, VitsPrior
 from hf_vits.randomness import Generators, duration_noise, prior_noise
 from hf_vits.speakers import resize_speakers
+from hf_vits.streaming import FlowedFrames, chunk_ends, decode_in_pieces, decoder_context, flow_context
 from hf_vits.weights import TRAINING_ONLY, match_state_dict, read_state_dict
 
 MAX_SECONDS = 3600
@@ -139,11 +140,11 @@ class VitsModel(PreTrainedModel):
             input_ids,
             attention_mask,
             speaker,
-            noise_scale,
-            noise_scale_duration,
-            speaking_rate,
-            durations,
-            generator,
+            noise_scale=noise_scale,
+            noise_scale_duration=noise_scale_duration,
+            speaking_rate=speaking_rate,
+            durations=durations,
+            generator=generator,
             keep_states=keep_attentions or keep_hidden,
         )
         waveform = self.decode(out.latents, out.frame_lengths, speaker)
@@ -158,7 +159,7 @@ class VitsModel(PreTrainedModel):
         return outputs if _chosen(return_dict, self.config.return_dict) else outputs.to_tuple()
 
     @torch.no_grad()
-    def latents(
+    def prior(
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
@@ -169,9 +170,9 @@ class VitsModel(PreTrainedModel):
         durations: Tensor | None = None,
         generator: Generators = None,
         keep_states: bool = False,
-    ) -> VitsLatents:
+    ) -> VitsPrior:
         """
-        The first half of `forward`: input_ids (B, T_text) -> latents (B, C, T_spec), lengths and durations.
+        What the text says: input_ids (B, T_text) -> a sample of the prior (B, C, T_spec), lengths and durations.
 
         Arguments are those of `forward`, but the speaker is a vector (B, S, 1), as `speaker_vector` gives it. All
         randomness of a call is drawn here. `keep_states` keeps the text encoder's hidden states and attentions, which
@@ -197,8 +198,22 @@ class VitsModel(PreTrainedModel):
         frame_mask = mask_from_lengths(frame_lengths, index.shape[1], mask.dtype)
         mean, log_std = expand(text.prior_mean, index), expand(text.prior_log_std, index)
         noise = prior_noise(mean, frame_lengths, generator)
-        latents = self.flow.inverse((mean + noise * log_std.exp() * noise_scale) * frame_mask, frame_mask, speaker)
-        return VitsLatents(latents, frame_lengths, durations, text.hidden_states, text.attentions)
+        sample = (mean + noise * log_std.exp() * noise_scale) * frame_mask
+        return VitsPrior(sample, frame_lengths, durations, text.hidden_states, text.attentions)
+
+    @torch.no_grad()
+    def latents(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, speaker: Tensor | None = None, **controls
+    ) -> VitsLatents:
+        """
+        The first half of `forward`: input_ids (B, T_text) -> latents (B, C, T_spec), lengths and durations.
+
+        Arguments are those of `prior`, whose sample the flow makes latents of.
+        """
+        prior = self.prior(input_ids, attention_mask, speaker, **controls)
+        mask = mask_from_lengths(prior.frame_lengths, prior.sample.shape[2], prior.sample.dtype)
+        latents = self.flow.inverse(prior.sample, mask, speaker)
+        return VitsLatents(latents, prior.frame_lengths, prior.durations, prior.hidden_states, prior.attentions)
 
     @torch.no_grad()
     def decode(self, latents: Tensor, frame_lengths: Tensor | None = None, speaker: Tensor | None = None) -> Tensor:
@@ -222,6 +237,48 @@ class VitsModel(PreTrainedModel):
             spoken = self.decoder(latents[one, :, :length], None if speaker is None else speaker[one])
             waveform[one, :, : spoken.shape[-1]] = spoken
         return waveform
+
+    @torch.no_grad()
+    def stream(
+        self, latents: Tensor | VitsPrior, speaker: Tensor | None = None, chunk_frames: int | None = None
+    ) -> Iterator[Tensor]:
+        """
+        Decodes piece by piece: to the samples of `decode`, the first ones after work that does not grow with the rest.
+
+        Args:
+            latents (`Tensor` of shape `(1, C, T_spec)` or what [`VitsModel.prior`] gives):
+                Of one item. From a prior, the flow runs piece by piece too.
+            speaker (`Tensor` of shape `(1, S, 1)`, *optional*):
+                Who speaks, as `speaker_vector` gives it.
+            chunk_frames (`int`, *optional*):
+                Frames of each piece; without it, 8 and then twice as many each time, up to 256.
+
+        Returns:
+            `Iterator[Tensor]`: of shape `(1, samples)`. Together they are `decode`'s, to rounding.
+
+        Raises:
+            ValueError: for more than one item, no frames, a missing speaker, or `chunk_frames` below 1.
+
+        Example:
+
+        ```python
+        >>> import torch
+        >>> from hf_vits import VitsConfig, VitsModel
+
+        >>> model = VitsModel(VitsConfig(vocab_size=40)).eval()
+        >>> prior = model.prior(torch.tensor([[0, 7, 0, 12, 0]]))
+        >>> sum(piece.shape[1] for piece in model.stream(prior)) == prior.frame_lengths.item() * 256
+        True
+        ```
+        """
+        check_speaker_vector(speaker, 1, self.config)
+        frames = latents.sample if isinstance(latents, VitsPrior) else latents
+        if frames.shape[0] != 1 or frames.shape[-1] < 1:
+            raise ValueError(f"There are frames of shape {tuple(frames.shape)}; stream one item, of 1 frame at least.")
+        ends = chunk_ends(frames.shape[-1], chunk_frames)
+        if isinstance(latents, VitsPrior):
+            frames = FlowedFrames(self.flow, frames, flow_context(self.config), speaker)
+        return decode_in_pieces(self.decoder, frames, ends, decoder_context(self.config), speaker)
 
     def speaker_vector(self, speaker_id: Speaker, batch: int) -> Tensor | None:
         """speaker_id, as `forward` takes it -> speaker vectors (B, S, 1), or None for a model of one speaker."""

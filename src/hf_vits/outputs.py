@@ -41,3 +41,15 @@ class VitsLatents:
     durations: Tensor
     hidden_states: tuple[Tensor, ...]
     attentions: tuple[Tensor, ...]
+
+
+@dataclass
+class VitsPrior:
+    """What the text says: a sample (B, C, T_spec) of the prior before the flow, frame_lengths int64 (B,), durations
+    int64 (B, T_text)."""
+
+    sample: Tensor
+    frame_lengths: Tensor
+    durations: Tensor
+    hidden_states: tuple[Tensor, ...]
+    attentions: tuple[Tensor, ...]

@@ -83,6 +83,65 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             return []
         return super().__call__(_with_controls(text_inputs, per_text) if per_text else text_inputs, **kwargs)
 
+    def stream(
+        self, text: str | Mapping, *, chunk_frames: int | None = None, **kwargs
+    ) -> Iterator[dict[str, np.ndarray | int]]:
+        """
+        Speaks a text piece by piece: the first sound needs the first sentence's text encoder and a few frames.
+
+        Together the pieces are the samples that a call gives, to rounding. Sentence after sentence is forgotten, so
+        memory does not grow with the text.
+
+        Args:
+            text (`str` or `dict`):
+                As in a call, but one.
+            chunk_frames (`int`, *optional*):
+                Frames of `hop_length` samples in a piece; without it, 8 at the beginning of each sentence and then
+                twice as many each time, up to 256.
+            **kwargs:
+                The controls and `pause` of the class.
+
+        Returns:
+            `Iterator[dict]`: `{"audio": float32 array (samples,), "sampling_rate": int}` of each piece.
+
+        Raises:
+            ValueError: as a call; for a control out of range, when its first sentence is reached.
+
+        Example:
+
+        ```python
+        >>> from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer, default_voice
+
+        >>> voice = default_voice()
+        >>> pipe = TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))
+        >>> pieces = list(pipe.stream("Hello there. How are you?", pause=0.2))
+        >>> len(pieces) > 2
+        True
+        ```
+        """
+        if chunk_frames is not None and chunk_frames < 1:
+            raise ValueError(f"`chunk_frames` is {chunk_frames}; a piece has at least one frame.")
+        preprocessing, forward, postprocessing = self._sanitize_parameters(**kwargs)
+        controls = {**self._forward_params, **forward}
+        pause = {**self._postprocess_params, **postprocessing}.get("pause", 0.0)
+        sentences = self.preprocess(text, **{**self._preprocess_params, **preprocessing})
+        return self._pieces(sentences, controls, pause, chunk_frames)
+
+    @torch.no_grad()
+    def _pieces(self, sentences: Iterator[dict], controls: dict, pause: float, chunk_frames: int | None):
+        silence = np.zeros(round(pause * self.sampling_rate), dtype=np.float32)
+        for number, sentence in enumerate(sentences):
+            if number and len(silence):
+                yield {"audio": silence.copy(), "sampling_rate": self.sampling_rate}
+            own = {**controls, **sentence["controls"]}
+            speaker = self.model.speaker_vector(own.pop("speaker_id", None), 1)
+            inputs = self._ensure_tensor_on_device(
+                {name: sentence[name] for name in ("input_ids", "attention_mask")}, self.device
+            )
+            prior = self.model.prior(**inputs, speaker=speaker, **own)
+            for piece in self.model.stream(prior, speaker, chunk_frames):
+                yield {"audio": piece[0].to("cpu", torch.float32).numpy(), "sampling_rate": self.sampling_rate}
+
     def _sanitize_parameters(
         self,
         speaker_id=None,

@@ -1,9 +1,4 @@
-"""Latents to waveform: the HiFi-GAN generator (Kong et al. 2020), channels-last.
-
-Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then
-run them near their matrix-product speed, where `conv1d` reaches a third to two thirds of it. Checkpoints hold Conv1d
-shapes.
-"""
+"""Latents to waveform: the HiFi-GAN generator (Kong et al. 2020), on signals (B, C, 1, T), channels last."""
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +6,7 @@ from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.activation import leaky_relu
+from hf_vits.modules.convolution import Conv, Upsample
 from hf_vits.modules.recomputed import Recomputed
 
 FINAL_SLOPE = 0.01
@@ -19,31 +15,6 @@ FINAL_SLOPE = 0.01
 
 INITIAL_STD = 0.01
 """Standard deviation of new weights between the first and the last convolution."""
-
-
-class Conv(nn.Conv1d):
-    """A one-dimensional convolution over (B, C, 1, T); length is kept."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, dilation: int = 1, bias: bool = True):
-        padding = dilation * (kernel - 1) // 2
-        super().__init__(in_channels, out_channels, kernel, dilation=dilation, padding=padding, bias=bias)
-
-    def forward(self, signal: Tensor) -> Tensor:
-        """signal (B, C_in, 1, T) -> (B, C_out, 1, T)."""
-        weight = self.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        return F.conv2d(signal, weight, self.bias, padding=(0, *self.padding), dilation=(1, *self.dilation))
-
-
-class Upsample(nn.ConvTranspose1d):
-    """A transposed convolution over (B, C, 1, T) that makes exactly `rate` samples of each."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, rate: int):
-        super().__init__(in_channels, out_channels, kernel, stride=rate, padding=(kernel - rate) // 2)
-
-    def forward(self, signal: Tensor) -> Tensor:
-        """signal (B, C_in, 1, T) -> (B, C_out, 1, rate · T)."""
-        weight = self.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        return F.conv_transpose2d(signal, weight, self.bias, stride=(1, *self.stride), padding=(0, *self.padding))
 
 
 class ResidualBlock1(Recomputed):

@@ -1,0 +1,88 @@
+"""Speech in pieces that equal the whole: windows of frames with all the context that the layers see, and no more."""
+
+from collections.abc import Iterator
+from itertools import accumulate, chain, repeat, takewhile
+
+import torch
+from torch import Tensor
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.decoder import HifiGan
+from hf_vits.modules.flow import Flow
+
+FIRST_CHUNK, LARGEST_CHUNK = 8, 256
+"""Frames of the first piece, and of the ones after six: each is twice the one before, so sound comes early and the
+context, which is computed twice, costs little after that."""
+
+
+def decoder_context(config: VitsConfig) -> int:
+    """Frames to either side of a frame that its samples depend on; 13 in the paper's size."""
+    reach = 3  # conv_post, in samples
+    shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
+    steps = [(kernel - 1) // 2 * sum(d + (config.resblock_type == "1") for d in rates) for kernel, rates in shapes]
+    for rate, kernel in zip(reversed(config.upsample_rates), reversed(config.upsample_kernel_sizes), strict=True):
+        reach += max(steps)
+        padding = (kernel - rate) // 2
+        reach = max((reach + kernel - 1 - padding) // rate, (reach + padding - 1) // rate + 1)
+    return reach + 3  # conv_pre
+
+
+def flow_context(config: VitsConfig) -> int:
+    """Frames to either side of a frame that the flow mixes into it; 32 in the paper's size."""
+    layers = range(config.prior_encoder_num_wavenet_layers)
+    wavenet = sum(config.wavenet_dilation_rate**i * (config.wavenet_kernel_size - 1) // 2 for i in layers)
+    return config.prior_encoder_num_flows * wavenet
+
+
+def chunk_ends(frames: int, chunk_frames: int | None) -> list[int]:
+    """Where pieces of `chunk_frames`, or of growing size, end in `frames` frames."""
+    if chunk_frames is not None and chunk_frames < 1:
+        raise ValueError(f"`chunk_frames` is {chunk_frames}; a piece has at least one frame.")
+    if chunk_frames is None:
+        growing = takewhile(lambda size: size < LARGEST_CHUNK, (FIRST_CHUNK << i for i in range(64)))
+        sizes = chain(growing, repeat(LARGEST_CHUNK))
+    else:
+        sizes = repeat(chunk_frames)
+    return [*takewhile(lambda end: end < frames, accumulate(sizes)), frames]
+
+
+class FlowedFrames:
+    """
+    Latents (1, C, T_spec) that are computed from a sample of the prior as they are asked for, from left to right.
+
+    What is asked for must not begin before what was asked for last; what lies before it is forgotten.
+    """
+
+    def __init__(self, flow: Flow, sample: Tensor, context: int, speaker: Tensor | None):
+        self.flow, self.sample, self.context, self.speaker = flow, sample, context, speaker
+        self.known, self.first = sample[..., :0], 0
+
+    def between(self, start: int, end: int) -> Tensor:
+        """-> latents (1, C, end - start)."""
+        done = self.first + self.known.shape[-1]
+        if end > done:
+            left = max(0, done - self.context)
+            window = self.sample[..., left : end + self.context]
+            fresh = self.flow.inverse(window, torch.ones_like(window[:, :1]), self.speaker)
+            self.known = torch.cat([self.known, fresh[..., done - left : end - left]], dim=-1)
+        self.known, self.first = self.known[..., start - self.first :], start
+        return self.known[..., : end - start]
+
+
+@torch.no_grad()
+def decode_in_pieces(
+    decoder: HifiGan,
+    frames: FlowedFrames | Tensor,
+    ends: list[int],
+    context: int,
+    speaker: Tensor | None,
+) -> Iterator[Tensor]:
+    """Pieces of the waveform, (1, samples) each, that end at the frames `ends`."""
+    start = 0
+    for end in ends:
+        left, right = max(0, start - context), min(end + context, ends[-1])
+        window = frames[..., left:right] if isinstance(frames, Tensor) else frames.between(left, right)
+        waveform = decoder(window, speaker).squeeze(1)
+        hop = waveform.shape[-1] // (right - left)
+        yield waveform[:, hop * (start - left) : hop * (end - left)]
+        start = end

@@ -1,0 +1,87 @@
+"""Pieces equal the whole."""
+
+import numpy as np
+import pytest
+import torch
+
+KINDS = {
+    "type 1": {},
+    "type 2": {"resblock_type": "2"},
+    "speakers": {"num_speakers": 2, "speaker_embedding_size": 6},
+    "long flow": {"wavenet_dilation_rate": 2, "prior_encoder_num_wavenet_layers": 3},
+}
+IDS = torch.arange(1, 19).unsqueeze(0)
+
+
+def spoken(model, seed=3):
+    """A prior of some hundred frames, its speaker, and the whole waveform (1, T_wav)."""
+    speaker = model.speaker_vector(1, 1) if model.config.num_speakers > 1 else None
+    durations = torch.arange(1, 19).remainder(9).add(4).unsqueeze(0)
+    noise = torch.Generator().manual_seed(seed)
+    prior = model.prior(IDS, None, speaker, durations=durations, generator=noise)
+    mask = torch.ones(1, 1, prior.sample.shape[2], dtype=prior.sample.dtype)
+    latents = model.flow.inverse(prior.sample, mask, speaker)
+    return prior, latents.detach(), speaker, model.decode(latents, None, speaker).squeeze(1)
+
+
+@pytest.mark.parametrize("chunk_frames", [1, 7, 50, 1000, None])
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+def test_streamed_pieces_equal_the_whole(make_model, kind, chunk_frames):
+    model = make_model(**kind).double()
+    prior, latents, speaker, whole = spoken(model)
+    assert latents.shape[2] > 120 and whole.abs().max() > 0.05
+    for source in (latents, prior):
+        pieces = list(model.stream(source, speaker, chunk_frames))
+        torch.testing.assert_close(torch.cat(pieces, dim=1), whole, rtol=0, atol=1e-11)
+        if chunk_frames is not None:
+            hop = model.config.hop_length
+            assert {piece.shape[1] for piece in pieces[:-1]} <= {chunk_frames * hop}
+
+
+def test_the_first_piece_sees_as_many_frames_of_a_long_sentence_as_of_a_short_one(make_model, monkeypatch):
+    model = make_model().double()
+    seen = []
+    for part in (model.flow, model.decoder):
+        name = "inverse" if part is model.flow else "forward"
+        original = getattr(part, name)
+
+        def counted(latents, *args, original=original, **kwargs):
+            seen.append(latents.shape[-1])
+            return original(latents, *args, **kwargs)
+
+        monkeypatch.setattr(part, name, counted)
+    counts = []
+    for repeats in (20, 200):
+        seen.clear()
+        prior = model.prior(IDS, durations=torch.full_like(IDS, repeats))
+        next(model.stream(prior))
+        counts.append(list(seen))
+    assert counts[0] == counts[1] and len(counts[0]) == 2
+
+
+def test_each_latent_frame_is_computed_once(make_model, monkeypatch):
+    model = make_model().double()
+    prior, *_ = spoken(model)
+    original, windows = model.flow.inverse, []
+    monkeypatch.setattr(
+        model.flow, "inverse", lambda sample, *a: windows.append(sample.shape[2]) or original(sample, *a)
+    )
+    list(model.stream(prior, chunk_frames=10))
+    from hf_vits.streaming import flow_context
+
+    frames, pieces = prior.sample.shape[2], len(windows)
+    assert sum(windows) <= frames + 2 * flow_context(model.config) * pieces
+
+
+def test_a_streamed_text_is_the_text_spoken_at_once():
+    from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer, default_voice
+
+    voice = default_voice()
+    pipe = TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))
+    text = "Dr. Smith paid 3.50. Why? Nobody knows."
+    whole = pipe(text, pause=0.25, generator=torch.Generator().manual_seed(5))
+    pieces = list(pipe.stream(text, pause=0.25, generator=torch.Generator().manual_seed(5)))
+    audio = np.concatenate([piece["audio"] for piece in pieces])
+    assert audio.dtype == np.float32 and {piece["sampling_rate"] for piece in pieces} == {whole["sampling_rate"]}
+    np.testing.assert_allclose(audio, whole["audio"], rtol=0, atol=1e-5)
+    assert sum(not piece["audio"].any() for piece in pieces) == 2

@@ -1,0 +1,127 @@
+import copy
+import pickle
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from hf_vits.modules import frequency
+from hf_vits.modules.convolution import Conv, Upsample
+from hf_vits.modules.weight_norm import add_weight_norm
+
+LENGTH = 800
+
+
+@pytest.fixture
+def narrow_layers_in_the_frequency_domain(monkeypatch):
+    monkeypatch.setattr(frequency, "pays", lambda channels, kernel: kernel >= 5)
+
+
+def kinds():
+    return {
+        "direct": Conv(6, 4, 3, 2),
+        "without bias": Conv(6, 4, 3, bias=False),
+        "frequency": Conv(6, 4, 7, 3),
+        "upsampling": Upsample(6, 4, 8, 4),
+        "upsampling by three phases": Upsample(6, 4, 9, 3),
+        "upsampling, kernel no multiple of the rate": Upsample(6, 4, 10, 4),
+    }
+
+
+def plain(layer, signal):
+    """(B, C, 1, T) -> the same by one-dimensional convolution."""
+    if isinstance(layer, Upsample):
+        made = F.conv_transpose1d(signal[:, :, 0], layer.weight, layer.bias, layer.stride, layer.padding)
+    else:
+        made = F.conv1d(signal[:, :, 0], layer.weight, layer.bias, 1, layer.padding, layer.dilation)
+    return made.unsqueeze(2)
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+def test_prepared_weights_give_the_plain_convolution(kind, batch):
+    layer = kinds()[kind].double().eval()
+    signal = torch.randn(batch, 6, 1, LENGTH, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        made = layer(signal)
+    assert made.shape[-1] == LENGTH * getattr(layer, "stride", (1,))[0]
+    torch.testing.assert_close(made, plain(layer, signal), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+def test_what_is_prepared_follows_the_weights(kind):
+    layer = kinds()[kind].double().eval()
+    signal = torch.randn(1, 6, 1, LENGTH, dtype=torch.float64)
+    with torch.no_grad():
+        layer(signal)
+        layer.weight.mul_(2)
+        torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=1e-12)
+        layer.weight.data.mul_(0.5)  # which PyTorch does not count
+        torch.testing.assert_close(layer.eval()(signal), plain(layer, signal), rtol=0, atol=1e-12)
+        layer.weight = torch.nn.Parameter(layer.weight + 1)
+        torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=1e-12)
+        layer.load_state_dict({name: 3 * tensor for name, tensor in layer.state_dict().items()})
+        torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=1e-12)
+        made = layer.float()(signal.float())
+        torch.testing.assert_close(made, plain(layer, signal.float()), rtol=0, atol=1e-3)
+        assert made.dtype == torch.float32
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+def test_it_works_under_inference_mode_and_outside_of_it_afterwards(kind):
+    layer, signal = kinds()[kind].eval(), torch.randn(1, 6, 1, LENGTH)
+    with torch.inference_mode():
+        first = layer(signal)
+    torch.testing.assert_close(first.clone(), layer(signal).detach(), rtol=0, atol=1e-4)
+    with torch.inference_mode():
+        made_there = copy.deepcopy(layer)
+        made_there(signal)
+        made_there.weight.mul_(2)
+        twice = made_there(signal)
+        torch.testing.assert_close(twice, plain(made_there, signal), rtol=0, atol=1e-4)
+
+
+@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+def test_a_weight_that_is_normalised_is_prepared_from_what_it_is_made_of():
+    layer, signal = add_weight_norm(Conv(6, 4, 7)).double().eval(), torch.randn(1, 6, 1, LENGTH, dtype=torch.float64)
+    with torch.no_grad():
+        layer(signal)
+        layer.parametrizations.weight.original0.mul_(3)
+        torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+def test_gradients_are_those_of_the_plain_convolution(kind):
+    layer = kinds()[kind].double().eval()
+    signal = torch.randn(2, 6, 1, 30, dtype=torch.float64)
+    with torch.no_grad():
+        layer(signal)
+    ours, theirs = (
+        torch.autograd.grad(made.square().sum(), list(layer.parameters()))
+        for made in (layer(signal), plain(layer, signal))
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+def test_what_is_prepared_is_neither_saved_nor_copied(kind):
+    layer, signal = kinds()[kind].eval(), torch.randn(1, 6, 1, LENGTH)
+    keys, size = set(layer.state_dict()), len(pickle.dumps(layer))
+    with torch.no_grad():
+        made = layer(signal)
+        assert set(layer.state_dict()) == keys
+        assert len(pickle.dumps(layer)) == size
+        torch.testing.assert_close(copy.deepcopy(layer)(signal), made, rtol=0, atol=0)
+
+
+@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+def test_half_precision_takes_the_direct_form():
+    layer, signal = Conv(6, 4, 7).to(torch.bfloat16).eval(), torch.randn(1, 6, 1, LENGTH).to(torch.bfloat16)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=0.05)

@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from hf_vits.streaming import chunk_ends, decoder_context, flow_context
+
+SHAPES = {
+    "paper": {
+        "upsample_rates": [8, 8, 2, 2],
+        "upsample_kernel_sizes": [16, 16, 4, 4],
+        "resblock_kernel_sizes": [3, 7, 11],
+        "resblock_dilation_sizes": [[1, 3, 5]] * 3,
+    },
+    "piper medium": {
+        "resblock_type": "2",
+        "upsample_rates": [8, 8, 4],
+        "upsample_kernel_sizes": [16, 16, 8],
+        "resblock_kernel_sizes": [3, 5, 7],
+        "resblock_dilation_sizes": [[1, 2], [2, 6], [3, 12]],
+    },
+    "tiny": {},
+    "uneven kernels": {"upsample_rates": [3, 2], "upsample_kernel_sizes": [9, 2]},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_the_context_of_the_decoder_is_what_a_frames_samples_depend_on(make_model, shape):
+    model = make_model(**shape).double()
+    reach, hop = decoder_context(model.config), model.config.hop_length
+    frame = reach + 3
+    latents = torch.randn(1, 8, 2 * reach + 7, dtype=torch.float64, requires_grad=True)
+    waveform = model.decoder(latents)[0, 0, hop * frame : hop * (frame + 1)]
+    (gradient,) = torch.autograd.grad(waveform.abs().sum(), latents)
+    seen = gradient[0].abs().sum(dim=0).nonzero().flatten()
+    assert frame - seen.min() <= reach and seen.max() - frame <= reach  # enough,
+    assert max(frame - seen.min(), seen.max() - frame) == reach  # and no frame more
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [{}, {"wavenet_dilation_rate": 2, "prior_encoder_num_wavenet_layers": 3}, {"wavenet_kernel_size": 7}],
+    ids=["plain", "dilated", "long kernel"],
+)
+def test_the_context_of_the_flow_is_what_a_frame_depends_on(make_model, shape):
+    model = make_model(**shape).double()
+    reach = flow_context(model.config)
+    sample = torch.randn(1, 8, 2 * reach + 7, dtype=torch.float64, requires_grad=True)
+    frame = reach + 3
+    latents = model.flow.inverse(sample, torch.ones(1, 1, sample.shape[2]).double())
+    (gradient,) = torch.autograd.grad(latents[..., frame].abs().sum(), sample)
+    seen = gradient[0].abs().sum(dim=0).nonzero().flatten()
+    assert (frame - seen.min(), seen.max() - frame) == (reach, reach)
+
+
+def test_contexts_in_the_papers_size(make_config):
+    from hf_vits import VitsConfig
+
+    assert (decoder_context(VitsConfig()), flow_context(VitsConfig())) == (13, 32)
+
+
+def test_pieces_grow_and_end_with_the_last_frame():
+    assert chunk_ends(1, None) == [1]
+    assert chunk_ends(60, None) == [8, 24, 56, 60]
+    assert chunk_ends(56, None) == [8, 24, 56]
+    sizes = torch.tensor(chunk_ends(2000, None)).diff(prepend=torch.tensor([0]))
+    assert sizes.tolist()[:8] == [8, 16, 32, 64, 128, 256, 256, 256] and sizes.sum() == 2000
+    assert chunk_ends(10, 4) == [4, 8, 10]
+
+
+@pytest.mark.parametrize("frames", [0, -3])
+def test_a_piece_of_no_frames_is_refused(make_model, frames):
+    with pytest.raises(ValueError, match="at least one frame"):
+        make_model().stream(torch.zeros(1, 8, 5), chunk_frames=frames)
+
+
+def test_what_cannot_be_streamed_is_refused_at_once(make_model, speakers):
+    model = make_model()
+    with pytest.raises(ValueError, match="one item"):
+        model.stream(torch.zeros(2, 8, 5))
+    with pytest.raises(ValueError, match="1 frame at least"):
+        model.stream(torch.zeros(1, 8, 0))
+    with pytest.raises(ValueError, match="speaker"):
+        make_model(**speakers).stream(torch.zeros(1, 8, 5))
