@@ -1,8 +1,10 @@
 """A stack of gated dilated convolutions that sees a speaker (van den Oord et al. 2016)."""
 
+import torch
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.convolution import Conv
 from hf_vits.modules.recomputed import Recomputed
 from hf_vits.modules.weight_norm import add_weight_norm
 
@@ -18,18 +20,18 @@ class WaveNet(Recomputed):
         if config.speaker_embedding_size:
             self.cond_layer = nn.Conv1d(config.speaker_embedding_size, 2 * size * num_layers, 1)
         for layer in range(num_layers):
-            dilation = config.wavenet_dilation_rate**layer
-            padding = dilation * (kernel - 1) // 2
-            self.in_layers.append(nn.Conv1d(size, 2 * size, kernel, dilation=dilation, padding=padding))
+            self.in_layers.append(Conv(size, 2 * size, kernel, config.wavenet_dilation_rate**layer))
             last = layer == num_layers - 1  # has nothing to pass on
-            self.res_skip_layers.append(nn.Conv1d(size, size if last else 2 * size, 1))
+            self.res_skip_layers.append(Conv(size, size if last else 2 * size, 1))
         add_weight_norm(self)
 
     def forward(self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1) -> (B, H, T)."""
+        hidden = hidden.unsqueeze(2).contiguous(memory_format=torch.channels_last)  # (B, H, 1, T)
+        mask = mask.unsqueeze(2)
         biases = [None] * len(self.in_layers)
         if speaker is not None:
-            biases = self.cond_layer(speaker).chunk(len(self.in_layers), dim=1)
+            biases = self.cond_layer(speaker).unsqueeze(2).chunk(len(self.in_layers), dim=1)
         total = 0
         for gate, res_skip, bias in zip(self.in_layers, self.res_skip_layers, biases, strict=True):
             gated = gate(hidden) if bias is None else gate(hidden) + bias
@@ -39,4 +41,4 @@ class WaveNet(Recomputed):
                 passed, out = out.chunk(2, dim=1)
                 hidden = (hidden + passed) * mask
             total = total + out
-        return total * mask
+        return (total * mask).squeeze(2).contiguous()
