@@ -2,7 +2,8 @@
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -145,17 +146,29 @@ def check_output(path: str | Path) -> None:
         raise PermissionError(f"The folder {path.parent} may not be written to; write elsewhere.")
 
 
-def write_audio(path: str | Path, waveform: np.ndarray, sampling_rate: int) -> None:
-    """waveform float (T_wav,) within ±1, hertz -> a file in the format its name ends with; errors of `check_output`."""
+@contextmanager
+def audio_writer(path: str | Path, sampling_rate: int) -> Iterator[Callable[[np.ndarray], None]]:
+    """
+    A function that appends samples, float (n,) within ±1, to a sound file, in the format that its name ends with.
+
+    The file appears when the block is left without an error; until then an older one stays. Errors of `check_output`.
+    """
     import soundfile
 
     check_output(path)
     path = Path(path)
     beside = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
-        soundfile.write(beside, waveform, sampling_rate, format=path.suffix.lstrip(".").upper())
+        with soundfile.SoundFile(beside, "w", sampling_rate, 1, format=path.suffix.lstrip(".").upper()) as file:
+            yield file.write
         os.replace(beside, path)
     except soundfile.LibsndfileError as error:
         raise OSError(f"{path} could not be written: {error}") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_audio(path: str | Path, waveform: np.ndarray, sampling_rate: int) -> None:
+    """waveform float (T_wav,) within ±1, hertz -> a file in the format its name ends with; errors of `check_output`."""
+    with audio_writer(path, sampling_rate) as write:
+        write(waveform)

@@ -1,5 +1,7 @@
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +123,54 @@ def test_no_verb_is_wrong_usage():
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("stream", [[], ["--stream"]], ids=["whole sentences", "streamed"])
+def test_samples_go_to_standard_output_and_words_about_them_elsewhere(voice, capfdbinary, stream):
+    pipe, folder = voice
+    arguments = ["speak", "a hope", "--voice", folder, "--speaker", "1", "--seed", "4", "--output", "-", *stream]
+    assert main(arguments) == 0
+    written, told = capfdbinary.readouterr()
+    expected = pipe("a hope", speaker_id=1, generator=torch.Generator().manual_seed(4))["audio"]
+    np.testing.assert_allclose(np.frombuffer(written, "<f4"), expected, rtol=0, atol=1e-5)
+    assert b"16000" in told and b"real-time factor" in told
+
+
+def test_a_stream_is_written_piece_by_piece(voice, monkeypatch):
+    pieces = []
+
+    class Output:
+        buffer = property(lambda self: self)
+        write, flush = pieces.append, staticmethod(lambda: None)
+
+    monkeypatch.setattr("sys.stdout", Output())
+    arguments = ["speak", "a hope a hope a hope", "--voice", voice[1], "--speaker", "1", "--speed", "0.1"]
+    assert main([*arguments, "--output", "-", "--stream"]) == 0
+    lengths = [len(piece) for piece in pieces]
+    assert len(lengths) > 2 and lengths[1] == 2 * lengths[0]
+    pieces.clear()
+    assert main([*arguments, "--output", "-"]) == 0
+    assert len(pieces) == 1
+
+
+def test_a_player_that_goes_away_ends_the_speech_without_a_complaint(voice, tmp_path):
+    speaking = subprocess.Popen(
+        [sys.executable, "-m", "hf_vits.cli", "speak", "a hope. " * 50, "--voice", voice[1], "--speaker", "1"]
+        + ["--output", "-", "--stream"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    speaking.stdout.read(64)
+    speaking.stdout.close()
+    errors = speaking.stderr.read().decode()
+    assert speaking.wait(60) == 0 and "Traceback" not in errors and "Broken" not in errors, errors
+
+
+def test_a_file_appears_when_all_is_said(voice, tmp_path, monkeypatch):
+    def stops(self, *_, **__):
+        yield {"audio": np.zeros(100, dtype=np.float32), "sampling_rate": 16000}
+        raise ValueError("no more")
+
+    monkeypatch.setattr(TextToSpeechPipeline, "stream", stops)
+    assert main(["speak", "a hope", "--voice", voice[1], "--output", str(tmp_path / "out.wav")]) == 1
+    assert not [path for path in tmp_path.iterdir() if "out" in path.name]

@@ -1,12 +1,17 @@
-"""`hf-vits speak`: text, a file or standard input, to a file of sound."""
+"""`hf-vits speak`: text, a file or standard input, to a file of sound or to a player."""
 
 import argparse
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-HELP = "Speak a text into a sound file."
+HELP = "Speak a text into a sound file, or to standard output."
+
+WHOLE_SENTENCE = 10**9
+"""Frames of a piece that no sentence has."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,15 +29,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--noise-scale-duration", type=float, help="variation of the rhythm (default: the voice's own)")
     parser.add_argument("--pause", type=float, default=0.0, metavar="SECONDS", help="silence between sentences")
     parser.add_argument("--seed", type=int, help="makes the speech repeatable")
-    parser.add_argument("--output", default="speech.wav", metavar="FILE", help="default: speech.wav")
+    parser.add_argument(
+        "--output",
+        default="speech.wav",
+        metavar="FILE",
+        help="default: speech.wav; - writes samples to standard output, 32-bit floats, little-endian, mono",
+    )
+    parser.add_argument(
+        "--stream", action="store_true", help="hand over sound within a sentence, as early as possible, for --output -"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Speaks, and prints how long the speech is and how long it took."""
-    from hf_vits.audio import check_output, write_audio
+    from hf_vits.audio import check_output
 
     text = _text(options)
-    check_output(options.output)
+    if options.output != "-":
+        check_output(options.output)
     pipe = _pipeline(options.voice)
     import torch  # after all that can be wrong without it: it takes a second or two
 
@@ -44,12 +58,40 @@ def run(options: argparse.Namespace) -> None:
     }
     if options.seed is not None:
         controls["generator"] = torch.Generator().manual_seed(options.seed)
-    start = time.perf_counter()
-    speech = pipe(text, pause=options.pause, **controls)
-    work = time.perf_counter() - start
-    write_audio(options.output, speech["audio"], speech["sampling_rate"])
-    seconds = len(speech["audio"]) / speech["sampling_rate"]
-    print(f"{options.output}: {seconds:.2f} s of audio in {work:.2f} s of work (real-time factor {work / seconds:.3f})")
+    chunk_frames = None if options.stream else WHOLE_SENTENCE
+    samples, work, start = 0, 0.0, time.perf_counter()
+    with _writer(options.output, pipe.sampling_rate) as write:
+        for piece in pipe.stream(text, chunk_frames=chunk_frames, pause=options.pause, **controls):
+            work += time.perf_counter() - start  # without the time that a player takes
+            samples += len(piece["audio"])
+            write(piece["audio"])
+            start = time.perf_counter()
+    seconds, name = samples / pipe.sampling_rate, "standard output" if options.output == "-" else options.output
+    print(
+        f"{name}: {seconds:.2f} s of audio in {work:.2f} s of work (real-time factor {work / seconds:.3f})",
+        file=sys.stderr if options.output == "-" else sys.stdout,
+    )
+
+
+@contextmanager
+def _writer(output: str, rate: int) -> Iterator[Callable]:
+    """A function that writes samples (n,) to a file, or at once to standard output."""
+    from hf_vits.audio import audio_writer
+
+    if output != "-":
+        with audio_writer(output, rate) as write:
+            yield write
+        return
+    print(f"{rate} samples per second; play them with: aplay -f FLOAT_LE -r {rate}", file=sys.stderr)
+
+    def write(samples) -> None:
+        sys.stdout.buffer.write(samples.astype("<f4").tobytes())
+        sys.stdout.buffer.flush()
+
+    try:
+        yield write
+    except BrokenPipeError:  # nobody listens any more; Python would complain once more when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _text(options: argparse.Namespace) -> str:
