@@ -161,3 +161,64 @@ def test_lists_of_values_belong_in_a_call_and_a_tokenizer_in_the_constructor(mak
         TextToSpeechPipeline(make_model(), tokenizer, speaking_rate=[1.0, 2.0])
     with pytest.raises(ValueError, match="tokenizer"):
         TextToSpeechPipeline(make_model())
+
+
+def streamed(pipe, text, **arguments):
+    return np.concatenate([piece["audio"] for piece in pipe.stream(text, **arguments)])
+
+
+@pytest.mark.parametrize("chunk_frames", [None, 3])
+def test_what_is_streamed_is_what_a_call_says_with_every_control(pipe, chunk_frames):
+    controls = {
+        "speaker_id": "bea",
+        "noise_scale": 0.3,
+        "speaking_rate": 0.4,
+        "noise_scale_duration": 0.5,
+        "pause": 0.1,
+    }
+    text = "A hope. Big dog. Deaf fog."
+    expected = pipe(text, generator=seeded(), **controls)["audio"]
+    made = streamed(pipe, text, generator=seeded(), chunk_frames=chunk_frames, **controls)
+    np.testing.assert_allclose(made, expected, rtol=0, atol=1e-6)
+
+
+def test_an_item_with_its_own_controls_is_streamed_with_them(pipe):
+    item = {"text": "a hope", "speaker_id": 2, "noise_scale": 0.0, "noise_scale_duration": 0.0}
+    np.testing.assert_allclose(streamed(pipe, item), pipe(item)["audio"], rtol=0, atol=1e-6)
+
+
+def test_arguments_of_the_pipeline_itself_hold_for_streams_too(make_model, tokenizer, speakers):
+    pipe = TextToSpeechPipeline(make_model(**speakers), tokenizer, speaker_id="cem", noise_scale=0.1, pause=0.5)
+    made = streamed(pipe, "A hope. Deaf fog.", generator=seeded())
+    np.testing.assert_allclose(made, pipe("A hope. Deaf fog.", generator=seeded())["audio"], rtol=0, atol=1e-6)
+
+
+def test_nothing_is_spoken_before_it_is_asked_for(pipe, monkeypatch):
+    spoken_sentences = []
+    original = pipe.model.prior
+    monkeypatch.setattr(pipe.model, "prior", lambda *a, **k: spoken_sentences.append(1) or original(*a, **k))
+    pieces = pipe.stream("A hope. Big dog. Deaf fog.", speaker_id=0, chunk_frames=10**6)
+    assert not spoken_sentences
+    next(pieces)
+    assert len(spoken_sentences) == 1
+    assert len(list(pieces)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        ({"chunk_frames": 0}, ValueError, "chunk_frames"),
+        ({"pause": -1.0}, ValueError, "pause"),
+        ({"speaker_id": [0, 1]}, ValueError, "list"),
+        ({"speed": 2.0}, TypeError, "speed"),
+    ],
+)
+def test_a_wrong_argument_of_a_stream_is_told_before_the_first_piece_is_asked_for(pipe, arguments, error, told):
+    with pytest.raises(error, match=told):
+        pipe.stream("a hope", **arguments)
+
+
+@pytest.mark.parametrize("text", ["***", ""])
+def test_a_text_of_which_nothing_can_be_said_is_an_error_of_its_stream(pipe, text):
+    with pytest.raises(ValueError, match="say|empty|text"):
+        list(pipe.stream(text, speaker_id=0))

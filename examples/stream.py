@@ -1,0 +1,29 @@
+"""Speak a text of any length piece by piece, and write each piece to a file while the next one is made.
+
+python examples/stream.py [text file]
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer, default_voice
+from hf_vits.audio import audio_writer
+
+TEXT = "The first sound is there before the sentence is done. Dr. Smith listens, and so do we."
+
+
+def main(text):
+    voice = default_voice()
+    pipe = TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))
+    seconds, start = 0.0, time.perf_counter()
+    with audio_writer("streamed.wav", pipe.sampling_rate) as write:
+        for piece in pipe.stream(text, pause=0.3):  # a player would take the pieces in the same way
+            write(piece["audio"])
+            print(f"{time.perf_counter() - start:6.3f} s: sound for the time from {seconds:.2f} s", end=" ")
+            seconds += len(piece["audio"]) / piece["sampling_rate"]
+            print(f"to {seconds:.2f} s")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).read_text(encoding="utf-8") if len(sys.argv) > 1 else TEXT)
