@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
 
 from hf_vits.alignment import expand, token_of_frame
 from hf_vits.configuration_vits import HfVitsConfig, VitsConfig
@@ -22,26 +21,18 @@ from hf_vits.controls import (
     text_mask,
     token_ids,
 )
-from hf_vits.masks import lengths_from_mask, mask_from_lengths
+from hf_vits.durations import frames_of, predicted_durations
+from hf_vits.masks import mask_from_lengths
 from hf_vits.modules.decoder import HifiGan
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
 from hf_vits.modules.flow import Flow
 from hf_vits.modules.posterior_encoder import PosteriorEncoder
 from hf_vits.modules.text_encoder import TextEncoder
 from hf_vits.outputs import VitsLatents, VitsModelOutput, VitsPrior
-from hf_vits.randomness import Generators, duration_noise, prior_noise
+from hf_vits.pretrained import StrictlyLoaded
+from hf_vits.randomness import Generators, prior_noise
 from hf_vits.speakers import resize_speakers
 from hf_vits.streaming import FlowedFrames, chunk_ends, decode_in_pieces, decoder_context, flow_context
-from hf_vits.weights import TRAINING_ONLY, match_state_dict, read_state_dict
-
-MAX_SECONDS = 3600
-"""Longest speech of one item of one call; more is a mistake in the durations or the rate."""
-
-HUB_ARGUMENTS = (
-    *("cache_dir", "force_download", "proxies", "local_files_only", "token", "revision"),
-    *("subfolder", "_commit_hash", "user_agent", "repo_type"),
-)
-"""Arguments of `from_pretrained` that say where the files are, not what to do with them."""
 
 
 def _default(name: str) -> property:
@@ -49,7 +40,7 @@ def _default(name: str) -> property:
     return property(lambda self: getattr(self.config, name), lambda self, value: setattr(self.config, name, value))
 
 
-class VitsModel(PreTrainedModel):
+class VitsModel(StrictlyLoaded):
     """
     A VITS voice: token ids in, waveform out. Weights, keys and files are those of `transformers.VitsModel`.
 
@@ -190,10 +181,12 @@ class VitsModel(PreTrainedModel):
             duration_scale = scale(
                 "noise_scale_duration", noise_scale_duration, config.noise_scale_duration, batch, mask
             )
-            durations = self._durations(text.hidden, mask, speaker, duration_scale, rate, generator)
+            durations = predicted_durations(
+                self.duration_predictor, text.hidden, mask, speaker, duration_scale, rate, generator
+            )
         else:
             durations = given_durations(durations, input_ids, mask)
-        frame_lengths = self._checked_frames(durations)
+        frame_lengths = frames_of(durations, config)
         index = token_of_frame(durations, int(frame_lengths.max()))
         frame_mask = mask_from_lengths(frame_lengths, index.shape[1], mask.dtype)
         mean, log_std = expand(text.prior_mean, index), expand(text.prior_log_std, index)
@@ -313,88 +306,6 @@ class VitsModel(PreTrainedModel):
         if self.config.use_stochastic_duration_prediction:
             parts += ["duration_predictor.flows.1", "duration_predictor.post_*"]
         return parts
-
-    def _durations(
-        self,
-        hidden: Tensor,
-        mask: Tensor,
-        speaker: Tensor | None,
-        noise_scale: Tensor,
-        rate: Tensor,
-        generator: Generators,
-    ) -> Tensor:
-        """hidden (B, H, T_text) -> predicted frames of each token, int64 (B, T_text)."""
-        if isinstance(self.duration_predictor, StochasticDurationPredictor):
-            noise = duration_noise(len(mask), lengths_from_mask(mask), mask.shape[2], generator).to(mask)
-            log_durations = self.duration_predictor(hidden, mask, noise * noise_scale, speaker)
-        else:
-            log_durations = self.duration_predictor(hidden, mask, speaker)
-        slowness = (1 / rate).to(mask.dtype)
-        frames = torch.ceil(log_durations.exp() * mask * slowness).squeeze(1)
-        if not torch.isfinite(frames).all():
-            raise ValueError(
-                "The predicted durations are not finite: the weights are damaged or overflow their dtype, "
-                "`speaking_rate` is too small, or `noise_scale_duration` too large."
-            )
-        # In double: half precision cannot count frames. An item lasts one frame at least.
-        frames = frames.double().clamp(max=2**31)
-        frames[:, 0] += (frames.sum(dim=1) == 0).to(frames.dtype)
-        return frames.long()
-
-    def _checked_frames(self, durations: Tensor) -> Tensor:
-        """durations int64 (B, T_text) -> frames of each item int64 (B,)."""
-        frame_lengths = durations.sum(dim=1)
-        seconds = frame_lengths.max().item() * self.config.hop_length / self.config.sampling_rate
-        if seconds > MAX_SECONDS:
-            raise ValueError(
-                f"The speech would last {seconds:.0f} s; one call makes at most {MAX_SECONDS} s. "
-                "Raise `speaking_rate`, check `durations`, or speak sentence by sentence."
-            )
-        return frame_lengths
-
-    def _init_weights(self, module: nn.Module) -> None:
-        """Does nothing: each layer starts as in the original when it is built, and none is ever left to be filled."""
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        pretrained_model_name_or_path,
-        *model_args,
-        config=None,
-        variant: str | None = None,
-        use_safetensors: bool | None = None,
-        **kwargs,
-    ):
-        """
-        Loads a voice from a folder or the Hub, with the arguments of `transformers.PreTrainedModel.from_pretrained`.
-
-        Every layer's weight norm may be spelt in any of the three known ways. Tensors that only training uses are left
-        out if the configuration says `inference_only`.
-
-        Raises:
-            ValueError: if a tensor is missing, left over or of another shape; no layer is ever freshly initialised.
-            OSError: if there is no such checkpoint.
-        """
-        source = str(pretrained_model_name_or_path)
-        hub = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
-        dtype = {name: kwargs.pop(name) for name in ("dtype", "torch_dtype") if name in kwargs}
-        state_dict = kwargs.pop("state_dict", None)
-        if not isinstance(config, PreTrainedConfig):
-            config, kwargs = cls.config_class.from_pretrained(
-                config or pretrained_model_name_or_path, return_unused_kwargs=True, **hub, **kwargs
-            )
-        config = cls.config_class.of(config)
-        if state_dict is None:
-            state_dict = read_state_dict(source, variant, use_safetensors, **hub)
-        if config.inference_only:
-            state_dict = {key: tensor for key, tensor in state_dict.items() if not key.startswith(TRAINING_ONLY)}
-        with torch.device("meta"):
-            shapes = {key: tensor.shape for key, tensor in cls(config).state_dict().items()}
-        state_dict = match_state_dict(state_dict, shapes, source)
-        loaded = super().from_pretrained(None, *model_args, config=config, state_dict=state_dict, **dtype, **kwargs)
-        model = loaded[0] if isinstance(loaded, tuple) else loaded
-        model.config.name_or_path = model.name_or_path = source
-        return loaded
 
 
 class HfVitsModel(VitsModel):

@@ -1,0 +1,55 @@
+"""How many frames each token lasts, and whether that is speech of a sensible length."""
+
+import torch
+from torch import Tensor
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.masks import lengths_from_mask
+from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
+from hf_vits.randomness import Generators, duration_noise
+
+MAX_SECONDS = 3600
+"""Longest speech of one item of one call; more is a mistake in the durations or the rate."""
+
+
+def predicted_durations(
+    predictor: StochasticDurationPredictor | DurationPredictor,
+    hidden: Tensor,
+    mask: Tensor,
+    speaker: Tensor | None,
+    noise_scale: Tensor,
+    rate: Tensor,
+    generator: Generators,
+) -> Tensor:
+    """hidden (B, H, T_text), mask (B, 1, T_text) -> frames of each token int64 (B, T_text), one at least of an item.
+
+    Raises:
+        ValueError: if they are not finite.
+    """
+    if isinstance(predictor, StochasticDurationPredictor):
+        noise = duration_noise(len(mask), lengths_from_mask(mask), mask.shape[2], generator).to(mask)
+        log_durations = predictor(hidden, mask, noise * noise_scale, speaker)
+    else:
+        log_durations = predictor(hidden, mask, speaker)
+    slowness = (1 / rate).to(mask.dtype)
+    frames = torch.ceil(log_durations.exp() * mask * slowness).squeeze(1)
+    if not torch.isfinite(frames).all():
+        raise ValueError(
+            "The predicted durations are not finite: the weights are damaged or overflow their dtype, "
+            "`speaking_rate` is too small, or `noise_scale_duration` too large."
+        )
+    frames = frames.double().clamp(max=2**31)  # half precision cannot count frames
+    frames[:, 0] += (frames.sum(dim=1) == 0).to(frames.dtype)
+    return frames.long()
+
+
+def frames_of(durations: Tensor, config: VitsConfig) -> Tensor:
+    """durations int64 (B, T_text) -> frames of each item int64 (B,); `ValueError` beyond `MAX_SECONDS`."""
+    frame_lengths = durations.sum(dim=1)
+    seconds = frame_lengths.max().item() * config.hop_length / config.sampling_rate
+    if seconds > MAX_SECONDS:
+        raise ValueError(
+            f"The speech would last {seconds:.0f} s; one call makes at most {MAX_SECONDS} s. "
+            "Raise `speaking_rate`, check `durations`, or speak sentence by sentence."
+        )
+    return frame_lengths

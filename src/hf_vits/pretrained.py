@@ -1,0 +1,61 @@
+"""Voices from a folder or the Hub: every tensor is there, or none is loaded."""
+
+import torch
+from torch import nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from hf_vits.weights import TRAINING_ONLY, match_state_dict, read_state_dict
+
+HUB_ARGUMENTS = (
+    *("cache_dir", "force_download", "proxies", "local_files_only", "token", "revision"),
+    *("subfolder", "_commit_hash", "user_agent", "repo_type"),
+)
+"""Arguments of `from_pretrained` that say where the files are, not what to do with them."""
+
+
+class StrictlyLoaded(PreTrainedModel):
+    """A model whose layers start as they are built, and whose checkpoints fit exactly."""
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Does nothing: each layer starts as in the original when it is built, and none is ever left to be filled."""
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path,
+        *model_args,
+        config=None,
+        variant: str | None = None,
+        use_safetensors: bool | None = None,
+        **kwargs,
+    ):
+        """
+        Loads a voice from a folder or the Hub, with the arguments of `transformers.PreTrainedModel.from_pretrained`.
+
+        Every layer's weight norm may be spelt in any of the three known ways. Tensors that only training uses are left
+        out if the configuration says `inference_only`.
+
+        Raises:
+            ValueError: if a tensor is missing, left over or of another shape; no layer is ever freshly initialised.
+            OSError: if there is no such checkpoint.
+        """
+        source = str(pretrained_model_name_or_path)
+        hub = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
+        dtype = {name: kwargs.pop(name) for name in ("dtype", "torch_dtype") if name in kwargs}
+        state_dict = kwargs.pop("state_dict", None)
+        if not isinstance(config, PreTrainedConfig):
+            config, kwargs = cls.config_class.from_pretrained(
+                config or pretrained_model_name_or_path, return_unused_kwargs=True, **hub, **kwargs
+            )
+        config = cls.config_class.of(config)
+        if state_dict is None:
+            state_dict = read_state_dict(source, variant, use_safetensors, **hub)
+        if config.inference_only:
+            state_dict = {key: tensor for key, tensor in state_dict.items() if not key.startswith(TRAINING_ONLY)}
+        with torch.device("meta"):
+            shapes = {key: tensor.shape for key, tensor in cls(config).state_dict().items()}
+        state_dict = match_state_dict(state_dict, shapes, source)
+        loaded = super().from_pretrained(None, *model_args, config=config, state_dict=state_dict, **dtype, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        model.config.name_or_path = model.name_or_path = source
+        return loaded
