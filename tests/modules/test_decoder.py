@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from hf_vits.modules import frequency
 from hf_vits.modules.decoder import HifiGan
 
 KINDS = {"1": {}, "2": {"resblock_type": "2"}, "speakers": {"num_speakers": 3, "speaker_embedding_size": 6}}
@@ -59,3 +60,35 @@ def test_blocks_of_the_two_types_have_the_keys_of_their_checkpoints(make_config)
     keys = {kind: set(HifiGan(make_config(resblock_type=kind)).state_dict()) for kind in ("1", "2")}
     assert {"resblocks.0.convs1.0.weight", "resblocks.0.convs2.1.bias"} <= keys["1"]
     assert "resblocks.0.convs.1.weight" in keys["2"] and not any("convs1" in key for key in keys["2"])
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+def test_it_compiles_to_one_graph_that_follows_the_weights(make_model, kind):
+    model = make_model(**kind).double()
+    latents, speaker = torch.randn(2, 8, 9).double(), None
+    if "num_speakers" in kind:
+        speaker = model.speaker_vector([1, 2], 2).detach()
+    with torch.no_grad():
+        compiled = torch.compile(model.decoder, backend="eager", fullgraph=True)
+        for _ in range(2):
+            expected = model.decoder(latents, speaker)
+            torch.testing.assert_close(compiled(latents, speaker), expected, rtol=0, atol=1e-12)
+            model.decoder.conv_pre.weight.mul_(1.5)
+
+
+def test_long_kernels_on_wide_stages_run_in_the_frequency_domain_to_speak_only(make_model, monkeypatch):
+    monkeypatch.setattr(frequency, "pays", lambda channels, kernel: kernel == 5)
+    monkeypatch.setattr(frequency, "FEWEST_TILES", 1)
+    model, used = make_model().double(), []
+    original = frequency.convolve
+    monkeypatch.setattr(frequency, "convolve", lambda *a: used.append(1) or original(*a))
+    latents = torch.randn(2, 8, 40).double()
+    with torch.no_grad():
+        spoken = model.decoder(latents)
+    assert len(used) == 2 * 2 * 2  # stages, dilations, convolutions of a pair
+    trained = model.decoder(latents)
+    assert len(used) == 8
+    torch.testing.assert_close(spoken, trained.detach(), rtol=0, atol=1e-12)
+    with torch.no_grad():
+        model.decoder.train()(latents)
+    assert len(used) == 8

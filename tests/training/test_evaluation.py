@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from hf_vits.modules.prepared import Prepared
 from hf_vits.training.evaluation import SHOWN_CLIPS
 from hf_vits.training.held_out import MEASURES, evaluate_clip
 from hf_vits.training.trackers import Reporter, read_history
@@ -63,3 +64,19 @@ def test_a_voice_that_cannot_speak_yet_is_a_warning_and_is_trained_on(make_train
     samples = trainer.output_dir / "samples" / "step-2"
     assert list(samples.glob("*.png")) and not list(samples.glob("*.wav"))
     assert json.loads((trainer.output_dir / "history.jsonl").read_text().splitlines()[-1])["held_out/mel"] > 0
+
+
+def test_weights_are_prepared_once_for_all_clips_and_forgotten_after(trainer, reporter, monkeypatch):
+    original, made = Prepared.of, []
+
+    def of(self, layer):
+        before, value = self._value, original(self, layer)
+        if value is not before:
+            made.append(self)
+        return value
+
+    monkeypatch.setattr(Prepared, "of", of)
+    trainer.evaluation.run(1, reporter)
+    assert made and len({id(prepared) for prepared in made}) == len(made)
+    assert all(prepared._value is None for prepared in made)
+    assert trainer.evaluation.generator.training

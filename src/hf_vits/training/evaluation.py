@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.training.data import VitsDataset, collate
 from hf_vits.training.generator import VitsGenerator
-from hf_vits.training.held_out import MEASURES, HeldOut, evaluate_clip, speak_clip
+from hf_vits.training.held_out import MEASURES, HeldOut, at_rest, evaluate_clip, speak_clip
 from hf_vits.training.pictures import clip_picture
 from hf_vits.training.trackers import Reporter
 
@@ -41,12 +41,13 @@ class Evaluation:
         """Means over all clips by name, which are reported."""
         index, processes = self.accelerator.process_index, self.accelerator.num_processes
         sums = torch.zeros(len(MEASURES) + 1, dtype=torch.float64)
-        for number in range(index, len(self.clips), processes):
-            batch = collate([self.clips[number]]).to(self.accelerator.device)
-            clip = evaluate_clip(self.generator, batch, self.seed)
-            sums += torch.tensor([*(clip.measures[name] for name in MEASURES), 1.0], dtype=torch.float64)
-            if self.accelerator.is_main_process and number < SHOWN_CLIPS * processes:
-                self._show(step, reporter, batch, clip)
+        with at_rest(self.generator):
+            for number in range(index, len(self.clips), processes):
+                batch = collate([self.clips[number]]).to(self.accelerator.device)
+                clip = evaluate_clip(self.generator, batch, self.seed)
+                sums += torch.tensor([*(clip.measures[name] for name in MEASURES), 1.0], dtype=torch.float64)
+                if self.accelerator.is_main_process and number < SHOWN_CLIPS * processes:
+                    self._show(step, reporter, batch, clip)
         *totals, count = self.accelerator.reduce(sums.float().to(self.accelerator.device), "sum").tolist()
         measures = {f"held_out/{name}": total / count for name, total in zip(MEASURES, totals, strict=True)}
         reporter.numbers(step, measures)

@@ -47,7 +47,7 @@ class HeldOut:
 def evaluate_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> HeldOut:
     """A batch of one clip -> HeldOut; with equal seeds its noise is the same in every evaluation."""
     frames = int(batch.waveform_lengths // generator.model.config.hop_length)
-    with _at_rest(generator):
+    with at_rest(generator):
         out = generator(batch, clip_generators(seed, 0, batch.rows), frames)
         scores = _scores(generator, batch, out)
     measures = (
@@ -73,20 +73,22 @@ def speak_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> Tensor:
         ValueError: if the voice does not know how long a sound lasts, or thinks that it never ends.
     """
     source = torch.Generator().manual_seed(seed_of(seed, 0))
-    with _at_rest(generator):
+    with at_rest(generator):
         out = generator.model(batch.input_ids, speaker_id=batch.speaker_id, generator=source)
     return out.waveform[0, : int(out.sequence_lengths)]
 
 
 @contextmanager
-def _at_rest(generator: VitsGenerator) -> Iterator[None]:
-    """Without dropout inside; in training again after, whatever happened, if it was before."""
-    training = generator.training
+def at_rest(generator: VitsGenerator) -> Iterator[None]:
+    """Without dropout inside, and with weights that are prepared once; in training again after, whatever happened."""
+    if not generator.training:  # inside of another one
+        yield
+        return
     generator.eval()
     try:
         yield
     finally:
-        generator.train(training)
+        generator.train()
 
 
 def _scores(generator: VitsGenerator, batch: VitsBatch, out: VitsTrainingOutput) -> Tensor:
