@@ -1,4 +1,4 @@
-"""Convolutions of a waveform's channels, in the memory layout that CPUs run fastest.
+"""One-dimensional convolutions in the memory layout that CPUs run fastest.
 
 Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then
 run them near their matrix-product speed, where `conv1d` reaches a third to two thirds of it without AVX-512.
@@ -14,13 +14,31 @@ from hf_vits.modules.prepared import Prepared, may_be_used
 
 
 class Conv(nn.Conv1d):
-    """A one-dimensional convolution over (B, C, 1, T); length is kept."""
+    """A one-dimensional convolution over (B, C, 1, T); length is kept, unless `padding` is given."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, dilation: int = 1, bias: bool = True):
-        padding = dilation * (kernel - 1) // 2
-        super().__init__(in_channels, out_channels, kernel, dilation=dilation, padding=padding, bias=bias)
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        dilation: int = 1,
+        bias: bool = True,
+        groups: int = 1,
+        padding: int | None = None,
+    ):
+        same = dilation * (kernel - 1) // 2
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel,
+            dilation=dilation,
+            padding=same if padding is None else padding,
+            groups=groups,
+            bias=bias,
+        )
         self.direct, self.spectrum = Prepared(_flat), Prepared(_spectrum)
-        self.has_spectrum = frequency.pays(min(in_channels, out_channels), kernel)
+        whole = groups == 1 and self.padding[0] == same
+        self.has_spectrum = whole and frequency.pays(min(in_channels, out_channels), kernel)
 
     def train(self, mode: bool = True) -> "Conv":
         """As in every module; what was prepared is dropped."""
@@ -41,7 +59,8 @@ class Conv(nn.Conv1d):
         return self._convolve(signal, self.direct.of(self))
 
     def _convolve(self, signal: Tensor, weight: Tensor) -> Tensor:
-        return F.conv2d(signal, weight, self.bias, padding=(0, *self.padding), dilation=(1, *self.dilation))
+        padding, dilation = (0, *self.padding), (1, *self.dilation)
+        return F.conv2d(signal, weight, self.bias, padding=padding, dilation=dilation, groups=self.groups)
 
 
 class Upsample(nn.ConvTranspose1d):

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.masks import lengths_from_mask
+from hf_vits.modules.convolution import Conv
 from hf_vits.modules.spline import Spline, logits_scale
 from hf_vits.randomness import Generators, duration_noise
 
@@ -22,22 +23,21 @@ class DilatedDepthSeparable(nn.Module):
         super().__init__()
         size, kernel = config.hidden_size, config.duration_predictor_kernel_size
         dilations = [kernel**layer for layer in range(config.depth_separable_num_layers)]
-        self.convs_dilated = nn.ModuleList(
-            [nn.Conv1d(size, size, kernel, groups=size, dilation=d, padding=d * (kernel - 1) // 2) for d in dilations]
-        )
-        self.convs_pointwise = nn.ModuleList([nn.Conv1d(size, size, 1) for _ in dilations])
+        self.convs_dilated = nn.ModuleList([Conv(size, size, kernel, d, groups=size) for d in dilations])
+        self.convs_pointwise = nn.ModuleList([Conv(size, size, 1) for _ in dilations])
         self.norms_1 = nn.ModuleList([nn.LayerNorm(size) for _ in dilations])
         self.norms_2 = nn.ModuleList([nn.LayerNorm(size) for _ in dilations])
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """hidden (B, H, T), mask (B, 1, T) -> (B, H, T)."""
+        hidden, mask = hidden.unsqueeze(2).contiguous(memory_format=torch.channels_last), mask.unsqueeze(2)
         layers = zip(self.convs_dilated, self.norms_1, self.convs_pointwise, self.norms_2, strict=True)
         for dilated, norm_1, pointwise, norm_2 in layers:
             out = F.gelu(_over_channels(norm_1, dilated(hidden * mask)))
             out = F.gelu(_over_channels(norm_2, pointwise(out)))
             hidden = hidden + self.dropout(out)
-        return hidden * mask
+        return (hidden * mask).squeeze(2).contiguous()
 
 
 class ElementwiseAffine(nn.Module):
@@ -178,8 +178,8 @@ class DurationPredictor(nn.Module):
         """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1) -> log durations (B, 1, T)."""
         if speaker is not None:
             hidden = hidden + self.cond(speaker)
-        hidden = self.dropout(_over_channels(self.norm_1, self.conv_1(hidden * mask).relu()))
-        hidden = self.dropout(_over_channels(self.norm_2, self.conv_2(hidden * mask).relu()))
+        hidden = self.dropout(_over_channels(self.norm_1, self.conv_1(hidden * mask).relu()).contiguous())
+        hidden = self.dropout(_over_channels(self.norm_2, self.conv_2(hidden * mask).relu()).contiguous())
         return self.proj(hidden * mask) * mask
 
 
@@ -202,5 +202,5 @@ def _duration_flow(config: VitsConfig) -> nn.ModuleList:
 
 
 def _over_channels(norm: nn.LayerNorm, hidden: Tensor) -> Tensor:
-    """hidden (B, H, T) -> (B, H, T), which lies in memory as it says: gradients of mixed layouts are slow."""
-    return norm(hidden.transpose(1, 2)).transpose(1, 2).contiguous()  # layer norm wants channels last
+    """hidden (B, H, …) -> the same shape, whose channels lie side by side in memory."""
+    return norm(hidden.movedim(1, -1)).movedim(-1, 1)

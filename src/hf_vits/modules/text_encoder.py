@@ -9,6 +9,7 @@ from transformers.activations import ACT2FN
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.attention import RelativeAttention
+from hf_vits.modules.convolution import Conv
 
 
 @dataclass
@@ -28,14 +29,14 @@ class FeedForward(nn.Module):
     def __init__(self, config: VitsConfig):
         super().__init__()
         kernel = config.ffn_kernel_size
-        self.conv_1 = nn.Conv1d(config.hidden_size, config.ffn_dim, kernel)
-        self.conv_2 = nn.Conv1d(config.ffn_dim, config.hidden_size, kernel)
+        self.conv_1 = Conv(config.hidden_size, config.ffn_dim, kernel, padding=0)
+        self.conv_2 = Conv(config.ffn_dim, config.hidden_size, kernel, padding=0)
         self.activation = ACT2FN[config.hidden_act]
         self.dropout = nn.Dropout(config.activation_dropout)
         self.padding = ((kernel - 1) // 2, kernel // 2)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """hidden (B, H, T), mask (B, 1, T) -> (B, H, T)."""
+        """hidden (B, H, 1, T) channels last, mask (B, 1, 1, T) -> (B, H, 1, T)."""
         inner = self.activation(self.conv_1(F.pad(hidden * mask, self.padding)))
         return self.conv_2(F.pad(self.dropout(inner) * mask, self.padding)) * mask
 
@@ -55,7 +56,8 @@ class EncoderLayer(nn.Module):
         """hidden (B, T, H), mask (B, 1, T) -> (B, T, H) and attention weights (B, heads, T, T)."""
         attended, weights = self.attention(hidden, mask)
         hidden = self.layer_norm(hidden + self.dropout(attended))
-        fed = self.feed_forward(hidden.transpose(1, 2), mask).transpose(1, 2)  # time last inside
+        signal = hidden.transpose(1, 2).unsqueeze(2)  # (B, H, 1, T) as it lies in memory
+        fed = self.feed_forward(signal, mask.unsqueeze(2)).squeeze(2).transpose(1, 2)
         return self.final_layer_norm(hidden + self.dropout(fed)), weights
 
 
