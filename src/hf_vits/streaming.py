@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.modules.decoder import HifiGan
+from hf_vits.modules.decoder import HifiGan, blocks_reach
 from hf_vits.modules.flow import Flow
 
 FIRST_CHUNK, LARGEST_CHUNK = 8, 256
@@ -18,10 +18,8 @@ context, which is computed twice, costs little after that."""
 def decoder_context(config: VitsConfig) -> int:
     """Frames to either side of a frame that its samples depend on; 13 in the paper's size."""
     reach = 3  # conv_post, in samples
-    shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
-    steps = [(kernel - 1) // 2 * sum(d + (config.resblock_type == "1") for d in rates) for kernel, rates in shapes]
     for rate, kernel in zip(reversed(config.upsample_rates), reversed(config.upsample_kernel_sizes), strict=True):
-        reach += max(steps)
+        reach += blocks_reach(config)
         padding = (kernel - rate) // 2
         reach = max((reach + kernel - 1 - padding) // rate, (reach + padding - 1) // rate + 1)
     return reach + 3  # conv_pre

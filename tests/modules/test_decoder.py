@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hf_vits.modules import frequency
+from hf_vits.modules import decoder, frequency
 from hf_vits.modules.decoder import HifiGan
 
 KINDS = {"1": {}, "2": {"resblock_type": "2"}, "speakers": {"num_speakers": 3, "speaker_embedding_size": 6}}
@@ -92,3 +92,19 @@ def test_long_kernels_on_wide_stages_run_in_the_frequency_domain_to_speak_only(m
     with torch.no_grad():
         model.decoder.train()(latents)
     assert len(used) == 8
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+@pytest.mark.parametrize("size", [16, 50, 1000])
+def test_stages_in_pieces_are_stages_at_once(make_model, monkeypatch, kind, size):
+    monkeypatch.setattr(decoder, "PIECE", 1)
+    monkeypatch.setattr(decoder, "SHORTEST_PIECE", size)
+    model = make_model(**kind).double()
+    latents = torch.randn(2, 8, 40).double()
+    speaker = model.speaker_vector([1, 2], 2).detach() if "num_speakers" in kind else None
+    counted, original = [], decoder.HifiGan._mean
+    monkeypatch.setattr(decoder.HifiGan, "_mean", lambda *a: counted.append(1) or original(*a))
+    with torch.no_grad():
+        made = model.decoder(latents, speaker)
+    assert len(counted) > 2 or size == 1000
+    torch.testing.assert_close(made, model.decoder(latents, speaker).detach(), rtol=0, atol=1e-12)

@@ -1,5 +1,7 @@
 """Latents to waveform: the HiFi-GAN generator (Kong et al. 2020), on signals (B, C, 1, T), channels last."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,11 +9,14 @@ from torch.nn import functional as F
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.activation import leaky_relu
 from hf_vits.modules.convolution import Conv, Upsample
+from hf_vits.modules.prepared import may_be_used
 from hf_vits.modules.recomputed import Recomputed
 
 FINAL_SLOPE = 0.01
 """Negative slope before the last convolution, whatever `leaky_relu_slope` is; so it was trained."""
 
+PIECE, SHORTEST_PIECE = 2**19, 2**13
+"""Values of a stage's signal that are decoded at once, 2 MiB in float32, but so many samples at least."""
 
 INITIAL_STD = 0.01
 """Standard deviation of new weights between the first and the last convolution."""
@@ -30,7 +35,7 @@ class ResidualBlock1(Recomputed):
         """signal (B, C, 1, T) and its leaky ReLU, which parallel blocks share -> (B, C, 1, T)."""
         for layer, (dilated, plain) in enumerate(zip(self.convs1, self.convs2, strict=True)):
             inner = dilated(leaky_relu(signal, self.slope) if layer else activated)
-            signal = plain(F.leaky_relu(inner, self.slope, inplace=True)) + signal
+            signal = plain(F.leaky_relu(inner, self.slope, inplace=True)).add_(signal)
         return signal
 
 
@@ -45,8 +50,15 @@ class ResidualBlock2(Recomputed):
     def forward(self, signal: Tensor, activated: Tensor) -> Tensor:
         """signal (B, C, 1, T) and its leaky ReLU, which parallel blocks share -> (B, C, 1, T)."""
         for layer, dilated in enumerate(self.convs):
-            signal = dilated(leaky_relu(signal, self.slope) if layer else activated) + signal
+            signal = dilated(leaky_relu(signal, self.slope) if layer else activated).add_(signal)
         return signal
+
+
+def blocks_reach(config: VitsConfig) -> int:
+    """Samples to either side of a sample that the residual blocks of a stage mix into it, at the stage's rate."""
+    pairs = config.resblock_type == "1"  # each dilated convolution is followed by a plain one
+    shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
+    return max((kernel - 1) // 2 * sum(rate + pairs for rate in dilations) for kernel, dilations in shapes)
 
 
 class HifiGan(nn.Module):
@@ -67,7 +79,7 @@ class HifiGan(nn.Module):
         for conv in [*self.upsampler.modules(), *self.resblocks.modules()]:
             if isinstance(conv, Conv | Upsample):
                 nn.init.normal_(conv.weight, std=INITIAL_STD)
-        self.blocks_per_stage = len(shapes)
+        self.blocks_per_stage, self.reach = len(shapes), blocks_reach(config)
         self.conv_post = Conv(channels, 1, 7, bias=False)
         if config.speaker_embedding_size:
             self.cond = nn.Conv1d(config.speaker_embedding_size, config.upsample_initial_channel, 1)
@@ -79,7 +91,33 @@ class HifiGan(nn.Module):
             signal = signal + self.cond(speaker).unsqueeze(2)
         for stage, upsample in enumerate(self.upsampler):
             signal = upsample(F.leaky_relu(signal, self.slope, inplace=True))
-            first, activated = stage * self.blocks_per_stage, leaky_relu(signal, self.slope)
-            outputs = [block(signal, activated) for block in self.resblocks[first : first + self.blocks_per_stage]]
-            signal = sum(outputs[1:], outputs[0]) / self.blocks_per_stage
+            first = stage * self.blocks_per_stage
+            blocks = self.resblocks[first : first + self.blocks_per_stage]
+            size = max(PIECE // signal.shape[1], SHORTEST_PIECE) if may_be_used(self) else signal.shape[-1]
+            signal = in_pieces(lambda piece, blocks=blocks: self._mean(blocks, piece), signal, size, self.reach)
         return self.conv_post(F.leaky_relu(signal, FINAL_SLOPE, inplace=True)).tanh().squeeze(2)
+
+    def _mean(self, blocks: nn.ModuleList, signal: Tensor) -> Tensor:
+        """signal (B, C, 1, T) -> the mean (B, C, 1, T) of what the blocks make of it."""
+        activated = leaky_relu(signal, self.slope)
+        total, *others = (block(signal, activated) for block in blocks)
+        for other in others:
+            total = total.add_(other)
+        return total.div_(len(blocks))
+
+
+def in_pieces(function: Callable[[Tensor], Tensor], signal: Tensor, size: int, reach: int) -> Tensor:
+    """
+    function(signal) for a signal (B, C, 1, T), `size` samples at once: `reach` is how far each is mixed into others.
+
+    So what the layers of a stage hand to each other is still in the processor's cache.
+    """
+    length = signal.shape[-1]
+    if length <= size + 2 * reach:
+        return function(signal)
+    made = torch.empty_like(signal)
+    for start in range(0, length, size):
+        left, end = max(0, start - reach), min(start + size, length)
+        piece = function(signal[..., left : end + reach])
+        made[..., start:end] = piece[..., start - left : end - left]
+    return made
