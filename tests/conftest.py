@@ -1,9 +1,11 @@
 """Voices small enough to test with: random but lively, so that every layer leaves its mark on the waveform."""
 
+import importlib.util
 import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -105,6 +107,14 @@ def make_tokenizer(tmp_path):
         return VitsTokenizer(str(file), **{"pad_token": "_", "phonemize": False, **fields})
 
     return make
+
+
+@pytest.fixture
+def no_encoder(monkeypatch):
+    """Stands in for torchcodec, which `datasets` asks for, but has no use for, where it takes sound by its path."""
+    if importlib.util.find_spec("torchcodec") is None:
+        monkeypatch.setitem(sys.modules, "torchcodec", SimpleNamespace())
+        monkeypatch.setitem(sys.modules, "torchcodec.encoders", SimpleNamespace(AudioEncoder=None))
 
 
 @pytest.fixture

@@ -1,18 +1,33 @@
-"""Silence about what takes a moment."""
+"""Silence about what takes a moment, or is told later."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+TOKENIZER = "hf_vits.tokenization_vits"
+"""Logger that tells what a voice leaves out of a text."""
 
 
 @contextmanager
 def no_progress_bar() -> Iterator[None]:
     """Within it, transformers draws no progress bar: a voice is one file, written in a moment."""
-    from transformers.utils import logging
+    from transformers.utils import logging as theirs
 
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    shown = theirs.is_progress_bar_enabled()
+    theirs.disable_progress_bar()
     try:
         yield
     finally:
         if shown:
-            logging.enable_progress_bar()
+            theirs.enable_progress_bar()
+
+
+@contextmanager
+def untold() -> Iterator[None]:
+    """Within it, no tokenizer warns of what it leaves out: a report has it, once for all texts."""
+    teller, silence = logging.getLogger(TOKENIZER), logging.Filter("nobody")
+    teller.addFilter(silence)
+    try:
+        yield
+    finally:
+        teller.removeFilter(silence)

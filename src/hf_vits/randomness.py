@@ -1,11 +1,18 @@
-"""Normal noise drawn in upstream's order, so that equal seeds give equal speech."""
+"""Normal noise drawn in upstream's order, so that equal seeds give equal speech; seeds made of several numbers."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
+
+
+def seed_of(*numbers: int) -> int:
+    """Whole numbers from 0 up -> a seed below 2⁶³, as good as independent of that of any other numbers."""
+    high, low = np.random.SeedSequence(numbers).generate_state(2, np.uint32).tolist()
+    return (high << 31) ^ low
 
 
 def duration_noise(batch: int, lengths: Tensor, size: int, generator: Generators) -> Tensor:

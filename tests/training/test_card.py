@@ -7,11 +7,11 @@ import pytest
 from huggingface_hub import ModelCard
 
 from hf_vits.discriminator import VitsDiscriminatorConfig
+from hf_vits.origin import Origin, origin_of
 from hf_vits.training import Columns, StartingPoint
 from hf_vits.training.card import MARK
 from hf_vits.training.checkpoints import checkpoints
 from hf_vits.training.config import VitsTrainingConfig
-from hf_vits.training.origin import Origin, origin_of
 from hf_vits.training.trackers import read_history
 from hf_vits.voices import VOICES
 

@@ -8,9 +8,9 @@ import subprocess
 import pytest
 
 from hf_vits import VitsModel
+from hf_vits.launch import LAUNCHED
 from hf_vits.training.checkpoints import checkpoints
 from hf_vits.training.interruption import Interruption, ignore_interrupts
-from hf_vits.training.launch import LAUNCHED
 from hf_vits.training.trackers import read_history
 
 

@@ -1,28 +1,17 @@
-"""Who speaks, however a column says it."""
+"""Which speakers a column names."""
 
 import math
 
 import pytest
 
-from hf_vits.training.speaker_column import speaker_name, speakers_of
+from hf_vits.training.speaker_column import speakers_of
 
 datasets = pytest.importorskip("datasets")
 
 
 @pytest.mark.parametrize("value", [None, "", " ", math.nan])
-def test_a_cell_without_a_name_is_nobody(value):
-    assert speaker_name(value) is None
+def test_cells_without_a_name_name_nobody(value):
     assert speakers_of("who", datasets.Dataset.from_dict({"who": [value]})) == []
-
-
-@pytest.mark.parametrize(("value", "name"), [(" ann ", "ann"), (7, "7"), (7.0, "7"), ("7", "7"), ("7.5", "7.5")])
-def test_a_name_is_what_stands_between_blanks_and_a_number_that_of_its_digits(value, name):
-    assert speaker_name(value) == name
-
-
-def test_the_number_of_a_name_is_the_name_and_that_of_none_is_nobody():
-    labels = datasets.ClassLabel(names=["zoe", "ann"])
-    assert [speaker_name(value, labels) for value in (0, 1, -1, None, "ann")] == ["zoe", "ann", None, None, "ann"]
 
 
 def test_names_of_equal_numbers_have_one_order_whatever_that_of_their_rows():

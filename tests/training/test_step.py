@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from hf_vits.randomness import seed_of
 from hf_vits.training import Columns
-from hf_vits.training.noise import clip_generators, seed_of
+from hf_vits.training.noise import clip_generators
 from hf_vits.training.step import TrainingStep
 from hf_vits.training.terms import judged_terms, sound_terms, text_terms, weighted_sum
 from hf_vits.training.trackers import read_history

@@ -191,3 +191,11 @@ def test_history_after_the_checkpoint_is_forgotten_when_a_run_is_resumed(make_tr
     resumed = make_trainer(max_steps=3, log_every=1)
     resumed.train(resume="latest")
     assert [line["step"] for line in read_history(trainer.output_dir)] == [1, 2, 3]
+
+
+def test_processes_that_each_think_they_are_alone_do_not_begin(make_trainer, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with pytest.raises(ValueError, match="2 processes were started"):
+        make_trainer()

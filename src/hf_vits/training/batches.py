@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch.utils.data import Sampler
 
-from hf_vits.training.noise import seed_of
+from hf_vits.randomness import seed_of
 
 
 class LengthBatches(Sampler[list[int]]):

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hf_vits.origin import CARD, CARD_BESIDE
 from hf_vits.training.card_text import MARK, MEDIA, card
 from hf_vits.training.evaluation import SHOWN_CLIPS
-from hf_vits.training.origin import CARD, CARD_BESIDE
 
 if TYPE_CHECKING:
     from hf_vits.training.trainer import VitsTrainer

@@ -2,16 +2,12 @@
 
 import html
 import json
-import platform
-import re
-from collections.abc import Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from hf_vits import __version__
+from hf_vits.cards import called, is_on_hub, language_code, versions
 from hf_vits.training.trackers import read_history
 
 if TYPE_CHECKING:
@@ -26,9 +22,6 @@ MEDIA = "card"
 Samples = Sequence[tuple[str, str]]
 """The name of each sample, which is that of its files, and what is said in it."""
 
-LIBRARIES = ("torch", "transformers", "accelerate", "datasets")
-ON_HUB = re.compile(r"[\w.-]+/[\w.-]+")
-
 
 def card(trainer: "VitsTrainer", samples: Samples, has_losses: bool) -> ModelCard:
     """The card of a run as it stands; `has_losses` says whether there is a picture of them beside the samples."""
@@ -42,14 +35,14 @@ def card(trainer: "VitsTrainer", samples: Samples, has_losses: bool) -> ModelCar
         _data(trainer),
         _losses(trainer, has_losses),
         _training(trainer),
-        _versions(),
+        versions(),
     ]
     body = "\n\n".join(section for section in sections if section)
     return ModelCard(f"---\n{_metadata(trainer).to_yaml()}\n---\n\n{body}\n")
 
 
 def _metadata(trainer: "VitsTrainer") -> ModelCardData:
-    origin, speaks, base = trainer.start.origin, _language(trainer), None
+    origin, speaks, base = trainer.start.origin, language_code(trainer.tokenizer), None
     if origin is not None:
         base = origin.on_hub[0] if len(origin.on_hub) == 1 else origin.on_hub or None
     return ModelCardData(
@@ -61,33 +54,14 @@ def _metadata(trainer: "VitsTrainer") -> ModelCardData:
         pipeline_tag="text-to-speech",
         tags=["text-to-speech", "vits", "hf_vits"],
         base_model=base,
-        datasets=[trainer.data_name] if _is_on_hub(trainer.data_name) else None,
+        datasets=[trainer.data_name] if is_on_hub(trainer.data_name) else None,
     )
-
-
-def _language(trainer: "VitsTrainer") -> str | None:
-    """An ISO 639 code, from eng or en-us."""
-    tokenizer = trainer.tokenizer
-    code = re.match(r"[a-z]{2,3}(?![a-z])", tokenizer.language or tokenizer.phoneme_language or "")
-    return code and code[0]
-
-
-def _is_on_hub(name: str | None) -> bool:
-    return bool(name) and ON_HUB.fullmatch(name) is not None and not Path(name).exists()
-
-
-def _called(name: str) -> str:
-    """A link to the Hub, or the name of a folder without its place."""
-    if _is_on_hub(name):
-        return f"[{name}](https://huggingface.co/datasets/{name})"
-    path = Path(name).expanduser()
-    return f"`{path.resolve().name if path.exists() or path.is_absolute() else name}`"
 
 
 def _summary(trainer: "VitsTrainer") -> str:
     config, origin = trainer.start.model.config, trainer.start.origin
     begun = "a new voice" if origin is None else f"`{origin.name}`" if origin.name else "a voice without a name"
-    data = f" on {_called(trainer.data_name)}" if trainer.data_name else ""
+    data = f" on {called(trainer.data_name)}" if trainer.data_name else ""
     speakers = f"{config.num_speakers} speakers" if config.num_speakers > 1 else "one speaker"
     names = f" ({', '.join(map(html.escape, config.speaker_names))})" if config.speaker_names else ""
     return (
@@ -149,7 +123,7 @@ def _listen(samples: Samples) -> str:
 
 def _data(trainer: "VitsTrainer") -> str:
     report, name = trainer.report, trainer.data_name
-    lines = ["## Data", "", f"Data: {_called(name)}." if name else "The run was not told what its data is called.", ""]
+    lines = ["## Data", "", f"Data: {called(name)}." if name else "The run was not told what its data is called.", ""]
     if report is None:
         lines += [f"Read as a stream, {_passes(trainer)}; its clips were not counted."]
     else:
@@ -248,16 +222,3 @@ def _hours(trainer: "VitsTrainer") -> float:
 
 def _listed(settings: dict[str, Any]) -> str:
     return ", ".join(f"`{name}` {json.dumps(value, ensure_ascii=False)}" for name, value in settings.items()) or "none"
-
-
-def _versions() -> str:
-    numbers = [("python", platform.python_version()), *_numbers(LIBRARIES), ("hf_vits", __version__)]
-    return "\n".join(["## Versions", "", "| | |", "|---|---|", *(f"| {name} | {number} |" for name, number in numbers)])
-
-
-def _numbers(names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for name in names:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            continue

@@ -1,19 +1,14 @@
 """Everything a training run can be told, each setting with its default, its meaning and its limits."""
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from hf_vits.options import option
 from hf_vits.training.data import Limits
 from hf_vits.training.terms import Weights
 
 PRECISIONS = ("no", "bf16", "fp16")
-
-
-def option(default: Any, description: str) -> Any:
-    """A setting; one description serves the reader, `--help` and the docs."""
-    kind = {"default_factory": lambda: list(default)} if isinstance(default, list) else {"default": default}
-    return field(**kind, metadata={"help": description})
 
 
 @dataclass

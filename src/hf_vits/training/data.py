@@ -2,8 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -12,11 +11,12 @@ from torch.utils.data import Dataset
 
 from hf_vits.audio import audio_seconds, read_audio
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.quiet import untold
+from hf_vits.speaker_cells import speaker_labels, speaker_name, speaker_number
 from hf_vits.text.report import NothingToSayError, counted
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.rows import undecoded
-from hf_vits.training.speaker_column import speaker_labels, speaker_name, speaker_number
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def clip_of(
     if columns.speaker is not None and speaker is None:
         return report.drop("no speaker", place)
     try:
-        with _untold():
+        with untold():
             input_ids = tokenizer(text).input_ids
         seconds = audio_seconds(source)
     except NothingToSayError as error:
@@ -147,18 +147,6 @@ def clip_of(
     report.kept += 1
     report.seconds += seconds
     return Clip(row, input_ids, samples, speaker_id)
-
-
-@contextmanager
-def _untold() -> Iterator[None]:
-    """Within it, no tokenizer warns of what it leaves out: the report has it, once for all texts."""
-    teller = logging.getLogger(VitsTokenizer.__module__)
-    silence = logging.Filter("nobody")
-    teller.addFilter(silence)
-    try:
-        yield
-    finally:
-        teller.removeFilter(silence)
 
 
 def _place(row: int, source) -> str:

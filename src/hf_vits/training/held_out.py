@@ -10,9 +10,10 @@ from torch import Tensor
 from hf_vits.alignment import log_likelihood
 from hf_vits.losses import kl_loss, mel_loss
 from hf_vits.masks import mask_from_lengths
+from hf_vits.randomness import seed_of
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.generator import VitsGenerator, VitsTrainingOutput
-from hf_vits.training.noise import clip_generators, seed_of
+from hf_vits.training.noise import clip_generators
 
 MEASURES = ("mel", "kl", "duration", "focus")
 """Names of what is measured."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hf_vits import login
 from hf_vits.training.card import set_address
 
 NOT_RELEASED = ["checkpoint-*", "samples/*", "runs/*", ".*"]
@@ -10,16 +11,7 @@ NOT_RELEASED = ["checkpoint-*", "samples/*", "runs/*", ".*"]
 
 def check_login() -> None:
     """Raises `PermissionError` if nobody is logged in: before a run, which would else be trained and not uploaded."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
-
-    try:
-        HfApi().whoami()
-    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
-        raise PermissionError(
-            f"The voice cannot be uploaded, nobody is logged in to the Hub ({str(error).splitlines()[0]}). Run "
-            "`hf auth login`, or set HF_TOKEN, or train without uploading."
-        ) from error
+    login.check_login("voice")
 
 
 def upload(output_dir: Path, name: str | None = None, private: bool | None = None) -> None:

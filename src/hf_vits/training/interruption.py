@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-from hf_vits.training.launch import LAUNCHED
+from hf_vits.launch import LAUNCHED
 
 logger = logging.getLogger(__name__)
 

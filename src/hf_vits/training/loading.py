@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader, IterableDataset
 from tqdm.auto import tqdm
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.randomness import seed_of
+from hf_vits.speaker_cells import speaker_labels
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.batches import LengthBatches
@@ -25,9 +27,8 @@ from hf_vits.training.data import (
     select,
 )
 from hf_vits.training.interruption import ignore_interrupts
-from hf_vits.training.noise import seed_of
 from hf_vits.training.rows import column_names, rows_of, undecoded
-from hf_vits.training.speaker_column import check_speakers_are_named, speaker_labels
+from hf_vits.training.speaker_column import check_speakers_are_named
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.discriminator import VitsDiscriminatorConfig
+from hf_vits.options import option
 from hf_vits.speakers import NEW_EMBEDDING_SIZE
 from hf_vits.tokenization_vits import VitsTokenizer
-from hf_vits.training.config import VitsTrainingConfig, option
+from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.data import Columns, check_columns
 from hf_vits.training.loading import draw_held_out
 from hf_vits.training.new_tokenizer import tokenizer_of_texts

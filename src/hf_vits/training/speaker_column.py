@@ -1,26 +1,8 @@
-"""Who speaks, as a column of the data says it: by name, by number, or by the number of a name."""
-
-import math
+"""The speakers that a column of the data names, and whether the voice needs one."""
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.speaker_cells import speaker_labels, speaker_name
 from hf_vits.training.rows import rows_of
-
-
-def speaker_labels(dataset, column: str | None):
-    """The `datasets.ClassLabel` of a column that holds numbers of names; `None` for any other column."""
-    from datasets import ClassLabel
-
-    feature = (getattr(dataset, "features", None) or {}).get(column)
-    return feature if isinstance(feature, ClassLabel) else None
-
-
-def speaker_name(value: object, labels=None) -> str | None:
-    """A cell of the column -> who speaks; `None` if it does not say, as an empty cell or NaN."""
-    if labels is not None and isinstance(value, int):
-        value = labels.int2str(value) if value >= 0 else None  # -1 is no label
-    if isinstance(value, float) and (math.isnan(value) or value.is_integer()):
-        value = None if math.isnan(value) else int(value)  # numbers become floats beside NaN
-    return None if value is None else str(value).strip() or None
 
 
 def speakers_of(column: str, *datasets) -> list[str]:
@@ -35,16 +17,6 @@ def speakers_of(column: str, *datasets) -> list[str]:
     names.discard(None)
     numbers = all(map(str.isdecimal, names))
     return sorted(names, key=lambda name: (int(name), name) if numbers else name)
-
-
-def speaker_number(name: str, config: VitsConfig) -> int:
-    """Who speaks, as the voice numbers its speakers; a number is an id unless the configuration has it as a name.
-
-    Raises:
-        ValueError: if the voice has no such speaker; says which it has.
-    """
-    is_id = name.isdecimal() and name not in (config.speaker_names or ())
-    return config.speaker_index(int(name) if is_id else name)
 
 
 def check_speakers_are_named(config: VitsConfig, column: str | None) -> None:

@@ -13,8 +13,8 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.discriminators import INSIDE_VOICE, convert_discriminator, generator_tensors
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.modeling_vits import VitsModel
+from hf_vits.origin import Origin, origin_of
 from hf_vits.training.checkpoints import DISCRIMINATOR
-from hf_vits.training.origin import Origin, origin_of
 from hf_vits.voices import default_voice
 from hf_vits.weights import read_state_dict
 

@@ -10,11 +10,12 @@ from torch.nn.utils import parametrize
 
 from hf_vits.discriminator import VitsDiscriminator
 from hf_vits.losses import discriminator_loss
+from hf_vits.randomness import seed_of
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.generator import Slices, VitsGenerator
 from hf_vits.training.heap import return_free_memory
-from hf_vits.training.noise import clip_generators, seed_of
+from hf_vits.training.noise import clip_generators
 from hf_vits.training.players import Player
 from hf_vits.training.terms import frozen, judged_terms, sound_terms, text_terms, weighted_sum
 

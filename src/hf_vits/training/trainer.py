@@ -11,7 +11,10 @@ from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration
 from tqdm.auto import tqdm
 
+from hf_vits.launch import check_launch
 from hf_vits.modeling_vits import VitsModel
+from hf_vits.origin import CARD, Origin
+from hf_vits.threads import use_cores
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training import checkpoints
 from hf_vits.training.average import moving_average
@@ -23,15 +26,12 @@ from hf_vits.training.evaluation import Evaluation
 from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.hub import upload
 from hf_vits.training.interruption import Interruption
-from hf_vits.training.launch import check_launch
 from hf_vits.training.loading import held_out_clips, training_batches
 from hf_vits.training.numbering import check_numbering
-from hf_vits.training.origin import CARD, Origin
 from hf_vits.training.players import Player, train_only
 from hf_vits.training.recomputing import recompute_activations
 from hf_vits.training.starting import StartingPoint
 from hf_vits.training.step import StepResult, TrainingStep
-from hf_vits.training.threads import use_cores
 from hf_vits.training.trackers import Meter, Reporter, check_trackers
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Where a voice in training came from, and under what licence: what its model card must say before it is passed on."""
+"""Where a voice came from, and under what licence: what a card must say before what is made from it is passed on."""
 
 import logging
 import re
@@ -27,7 +27,7 @@ PACKAGED_LICENSE_NAME = "cc0-recordings-on-a-research-licensed-base"
 @dataclass(frozen=True)
 class Origin:
     """
-    The voice that a run began with.
+    The voice that something is made from.
 
     Args:
         name (`str`, *optional*):
@@ -83,7 +83,7 @@ def origin_of(name_or_path: str) -> Origin:
         written["license"] = MMS_LICENSE
     origin = Origin(name, **written)
     if origin.is_non_commercial:
-        logger.warning(f"{name} has the licence {origin.license}: no voice made from it may be used commercially.")
+        logger.warning(f"{name} has the licence {origin.license}: nothing made from it may be used commercially.")
     return origin
 
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from hf_vits.training.threads import cores, use_cores
+from hf_vits.threads import cores, use_cores
 
-TELL = "import torch, accelerate, hf_vits.training.threads as t; t.use_cores(accelerate.Accelerator(cpu=True)); "
+TELL = "import torch, accelerate, hf_vits.threads as t; t.use_cores(accelerate.Accelerator(cpu=True)); "
 
 
 @pytest.fixture(autouse=True)
@@ -32,13 +32,13 @@ def test_a_process_that_was_left_one_thread_takes_all_cores():
 
 @pytest.mark.parametrize(("count", "share"), [(1, 8), (2, 4), (3, 2), (16, 1)])
 def test_processes_of_one_machine_share_its_cores(monkeypatch, count, share):
-    monkeypatch.setattr("hf_vits.training.threads.cores", lambda: 8)
+    monkeypatch.setattr("hf_vits.threads.cores", lambda: 8)
     use_cores(processes(count))
     assert torch.get_num_threads() == share
 
 
 def test_processes_of_other_machines_take_nothing(monkeypatch):
-    monkeypatch.setattr("hf_vits.training.threads.cores", lambda: 8)
+    monkeypatch.setattr("hf_vits.threads.cores", lambda: 8)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     use_cores(processes(16))
     assert torch.get_num_threads() == 4

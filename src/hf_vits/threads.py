@@ -1,12 +1,15 @@
-"""Threads of a process that trains on a CPU: `accelerate launch` leaves each one, and all other cores idle."""
+"""Threads of a process on a CPU: `accelerate launch` leaves each one, and all other cores idle."""
 
 import os
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
-def use_cores(accelerator: Accelerator, threads: int | None = None) -> None:
+def use_cores(accelerator: "Accelerator", threads: int | None = None) -> None:
     """Gives PyTorch so many threads, or without a number this process's share of the cores; not beside a GPU."""
     if accelerator.device.type == "cpu":
         here = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))

@@ -1,0 +1,21 @@
+"""Speak a data set: accelerate launch examples/synthesize_dataset.py --dataset_name org/texts --output_dir spoken
+
+The folder is one that `datasets.load_dataset("audiofolder", data_dir=…)` reads. The same command goes on with a run
+that was stopped, on as many processes as there are then.
+"""
+
+import logging
+
+from transformers import HfArgumentParser
+
+from hf_vits.synthesis import SynthesisSettings, synthesize
+
+
+def main(arguments=None):
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    (settings,) = HfArgumentParser(SynthesisSettings, description=__doc__).parse_args_into_dataclasses(arguments)
+    synthesize(settings)
+
+
+if __name__ == "__main__":
+    main()

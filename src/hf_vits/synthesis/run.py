@@ -1,0 +1,183 @@
+"""A whole run: looks at the texts, speaks what is not spoken yet, and describes the folder."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import torch
+from huggingface_hub.utils import validate_repo_id
+from tqdm.auto import tqdm
+
+from hf_vits.controls import scale
+from hf_vits.launch import check_launch
+from hf_vits.login import check_login
+from hf_vits.origin import Origin, origin_of
+from hf_vits.pipeline import TextToSpeechPipeline
+from hf_vits.speaker_cells import speaker_number
+from hf_vits.synthesis.batches import joint_batches
+from hf_vits.synthesis.card import MARK, card
+from hf_vits.synthesis.folder import OutputFolder
+from hf_vits.synthesis.identity import controls_of, identity_of
+from hf_vits.synthesis.joint import together
+from hf_vits.synthesis.progress import SpeechBar
+from hf_vits.synthesis.settings import SynthesisSettings
+from hf_vits.synthesis.speaking import load_voice, row_generator, speak
+from hf_vits.synthesis.survey import Row, Survey, survey
+from hf_vits.synthesis.texts import check_columns, load_texts, records, written_columns
+from hf_vits.threads import use_cores
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = timedelta(hours=12)
+"""How long processes wait for one that fetches data; one that dies is noticed at once."""
+
+
+def synthesize(settings: SynthesisSettings) -> OutputFolder:
+    """
+    Speaks a column of texts into a folder of FLAC files with a table, or goes on where a run of the same was stopped.
+
+    Every process that `accelerate launch` or `torchrun` starts calls it, and does its share.
+
+    Raises:
+        ValueError: for a setting that does not fit data or voice, texts of which nothing can be said, or a folder that
+            was begun with others; says what differs.
+        OSError: for texts, a voice or a folder that cannot be read or written.
+    """
+    return Synthesis(settings).run()
+
+
+class Synthesis:
+    """One process's part of a run; `main` is the process that reports, and writes what is not speech."""
+
+    def __init__(self, settings: SynthesisSettings):
+        from accelerate import Accelerator
+        from accelerate.utils import InitProcessGroupKwargs
+
+        self.settings, self.folder = settings, OutputFolder(settings.output_dir)
+        self.accelerator: Accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
+        self.main = self.accelerator.is_main_process
+        check_launch(self.accelerator.num_processes)
+        use_cores(self.accelerator, settings.cpu_threads)
+
+    def run(self) -> OutputFolder:
+        """All of it; gives the finished folder."""
+        together(self._check)
+        dataset, pipe = self._loaded()
+        found = self._surveyed(dataset, pipe)
+        origin = together(self._begin, dataset, pipe, found)[0]
+        numbers = [row.number for row in found.rows] if self.main else []
+        seconds = together(self.folder.finished, numbers)[0]
+        seconds |= self._spoken(dataset, pipe, found, seconds)
+        together(self._finish, dataset, pipe, found, seconds, origin)
+        self.accelerator.end_training()
+        return self.folder
+
+    def _check(self) -> None:
+        """What would make the work useless, before it begins."""
+        self.folder.check()
+        if self.settings.push_to_hub is not None and self.main:
+            validate_repo_id(self.settings.push_to_hub)
+            check_login("speech")
+
+    def _loaded(self) -> tuple["Dataset", TextToSpeechPipeline]:
+        """Texts and voice. The first process of a machine fetches what the others then find."""
+        loaded = []
+        for turn in (True, False):
+            if turn == self.accelerator.is_local_main_process:
+                together(lambda: loaded.extend(self._load()))
+            else:
+                together(lambda: None)
+        return tuple(loaded)
+
+    def _load(self) -> tuple["Dataset", TextToSpeechPipeline]:
+        """Raises `ValueError` for what can be seen to be wrong without looking at the texts."""
+        settings = self.settings
+        dataset = load_texts(settings.dataset_name, settings.dataset_config_name, settings.split)
+        check_columns(dataset.column_names, settings.text_column, settings.speaker_column)
+        pipe = load_voice(settings.voice, self.accelerator.device)
+        if settings.speaker_column is None:
+            pipe.model.speaker_vector(self._speaker(pipe), 1)
+        for name, value in controls_of(settings, pipe).items():
+            scale(name, value, value, 1, torch.ones(1))
+        return dataset, pipe
+
+    def _speaker(self, pipe: TextToSpeechPipeline) -> int | None:
+        """Who speaks all texts, by number; `None` in a voice of one speaker, and if a column says who."""
+        name = self.settings.speaker_id
+        return None if name is None else speaker_number(name, pipe.model.config)
+
+    def _surveyed(self, dataset: "Dataset", pipe: TextToSpeechPipeline) -> Survey:
+        """Each process looks at its share."""
+        settings, accelerator = self.settings, self.accelerator
+        share = range(accelerator.process_index, len(dataset), accelerator.num_processes)
+        numbers = tqdm(share, desc="looking at texts", disable=not self.main, leave=False)
+        columns = settings.text_column, settings.speaker_column
+        return Survey.joined(together(survey, dataset, numbers, pipe, *columns, self._speaker(pipe)))
+
+    def _begin(self, dataset: "Dataset", pipe: TextToSpeechPipeline, found: Survey) -> Origin | None:
+        """Reports what will not be heard, and claims the folder; gives where the voice comes from."""
+        if not self.main:
+            return None
+        if found.table():
+            logger.warning(found.table())
+        if not found.rows:
+            raise ValueError(f"None of the {len(dataset):,} texts can be spoken; the reasons are above.")
+        _, left_out = written_columns(dataset)
+        if left_out:
+            logger.warning(f"Left out, as a table of text cannot hold them: columns {left_out}.")
+        self.folder.begin(identity_of(self.settings, pipe, found, dataset[self.settings.text_column]))
+        self.folder.note(found.left_out)
+        return origin_of(pipe.model.name_or_path)
+
+    def _spoken(
+        self, dataset: "Dataset", pipe: TextToSpeechPipeline, found: Survey, done: dict[int, float]
+    ) -> dict[int, float]:
+        """Speaks the rows that are not done; seconds of each, those of other processes too."""
+        todo = [row for row in found.rows if row.number not in done]
+        texts = dataset.select_columns([self.settings.text_column])
+        processes, own = self.accelerator.num_processes, self.accelerator.process_index
+        seconds: dict[int, float] = {}
+        with SpeechBar(found.rows, todo, disable=not self.main) as bar:
+            for batch in joint_batches(todo, self.settings.batch_size, processes):
+                new = {}
+                for part in together(self._speak, texts, pipe, batch[own::processes]):
+                    new |= part
+                bar.add(batch, sum(new.values()))
+                seconds |= new
+        return seconds
+
+    def _speak(self, texts: "Dataset", pipe: TextToSpeechPipeline, rows: Sequence[Row]) -> dict[int, float]:
+        """Speaks and writes these rows; seconds of each."""
+        settings, rate = self.settings, pipe.sampling_rate
+        waveforms = speak(
+            pipe,
+            [texts[row.number][settings.text_column] for row in rows],
+            [row.speaker for row in rows],
+            [row_generator(settings.seed, row.number) for row in rows],
+            controls_of(settings, pipe),
+            settings.pause,
+        )
+        for row, waveform in zip(rows, waveforms, strict=True):
+            self.folder.write(row.number, waveform, rate)
+        return {row.number: len(waveform) / rate for row, waveform in zip(rows, waveforms, strict=True)}
+
+    def _finish(
+        self,
+        dataset: "Dataset",
+        pipe: TextToSpeechPipeline,
+        found: Survey,
+        seconds: dict[int, float],
+        origin: Origin | None,
+    ) -> None:
+        """Describes the folder, and uploads it if it is wanted on the Hub."""
+        if not self.main:
+            return
+        self.folder.describe(found, seconds, records(dataset, [row.number for row in found.rows]))
+        self.folder.write_card(card(self.settings, pipe, origin, found, seconds), MARK)
+        logger.info(f"{self.folder.path}: {len(seconds):,} rows, {sum(seconds.values()) / 3600:.2f} hours of speech.")
+        if self.settings.push_to_hub is not None:
+            self.folder.upload(self.settings.push_to_hub)

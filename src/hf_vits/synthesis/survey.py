@@ -1,0 +1,137 @@
+"""What of the texts can be said, found out before the work: lengths, speakers, and what is left out and why."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from hf_vits.controls import MAX_TOKENS
+from hf_vits.pipeline import TextToSpeechPipeline
+from hf_vits.quiet import untold
+from hf_vits.speaker_cells import speaker_labels, speaker_name, speaker_number
+from hf_vits.text import sentences
+from hf_vits.text.report import NothingToSayError, counted, shortened
+
+NO_TEXT = "no text"
+NO_SPEAKER = "no speaker"
+NOTHING_KNOWN = "nothing that the voice can say"
+TOO_LONG = f"a sentence of more than {MAX_TOKENS:,} tokens"
+UNREADABLE = "text that cannot be read"
+
+SHOWN_ROWS = 40
+"""Most numbers of rows in a line of the table."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that is spoken: its number, how long it is, who speaks, and a digest of its symbols."""
+
+    number: int
+    sentences: int
+    tokens: int
+    speaker: int | None
+    symbols: bytes
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row that is not spoken."""
+
+    number: int
+    reason: str
+    detail: str
+
+
+@dataclass
+class Survey:
+    """Rows in their order, those left out, and characters that are left out of the others, with their counts."""
+
+    rows: list[Row] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    dropped: Counter = field(default_factory=Counter)
+
+    @classmethod
+    def joined(cls, parts: Iterable["Survey"]) -> "Survey":
+        """One survey of several that processes made of their shares."""
+        parts = list(parts)
+        return cls(
+            sorted((row for part in parts for row in part.rows), key=lambda row: row.number),
+            sorted((row for part in parts for row in part.left_out), key=lambda row: row.number),
+            sum((part.dropped for part in parts), Counter()),
+        )
+
+    def table(self) -> str:
+        """Rows left out by reason and dropped characters, as lines; empty if there are none of either."""
+        lines = []
+        if self.left_out:
+            reasons = Counter(row.reason for row in self.left_out)
+            width = max(map(len, [*reasons, "reason"]))
+            total = len(self.left_out) + len(self.rows)
+            lines += [f"{len(self.left_out):,} of {total:,} rows are left out:", f"  rows  {'reason':{width}}  numbers"]
+            lines += [f"{n:6d}  {reason:{width}}  {self._numbers(reason)}" for reason, n in reasons.most_common()]
+        if self.dropped:
+            lines.append(f"Left out of texts, because the voice does not know them: {counted(self.dropped)}")
+        return "\n".join(lines)
+
+    def _numbers(self, reason: str) -> str:
+        rows = [row for row in self.left_out if row.reason == reason]
+        more = f" and {len(rows) - SHOWN_ROWS:,} others" if len(rows) > SHOWN_ROWS else ""
+        first = f"; the first is {rows[0].detail}" if rows[0].detail else ""
+        return ", ".join(str(row.number) for row in rows[:SHOWN_ROWS]) + more + first
+
+
+def survey(
+    dataset,
+    numbers: Iterable[int],
+    pipe: TextToSpeechPipeline,
+    text: str,
+    speaker: str | None = None,
+    speaker_of_all: int | None = None,
+) -> Survey:
+    """
+    Looks at the rows with these numbers; `text` and `speaker` are names of columns.
+
+    Raises:
+        ValueError: if a row names a speaker that the voice does not have.
+    """
+    found, labels = Survey(), speaker_labels(dataset, speaker)
+    rows = dataset.select_columns(list(dict.fromkeys(name for name in (text, speaker) if name)))
+    for number in numbers:
+        item = rows[number]
+        row = _looked_at(number, item[text], pipe, found.dropped)
+        if isinstance(row, Row):
+            row = replace(row, speaker=speaker_of_all)
+        if isinstance(row, Row) and speaker is not None:
+            row = _with_speaker(row, speaker_name(item[speaker], labels), pipe)
+        (found.rows if isinstance(row, Row) else found.left_out).append(row)
+    return found
+
+
+def _looked_at(number: int, text: object, pipe: TextToSpeechPipeline, dropped: Counter) -> Row | LeftOut:
+    if text is None or text != text or (isinstance(text, str) and not text.strip()):  # NaN is not itself
+        return LeftOut(number, NO_TEXT, "")
+    try:
+        with untold():
+            encodings = list(pipe.preprocess(text))
+    except NothingToSayError:
+        return LeftOut(number, NOTHING_KNOWN, shortened(repr(text)))
+    except (TypeError, ValueError) as error:
+        return LeftOut(number, UNREADABLE, shortened(str(error), 120))
+    ids = [encoding["input_ids"][0].tolist() for encoding in encodings]
+    if max(map(len, ids)) > MAX_TOKENS:
+        return LeftOut(number, TOO_LONG, shortened(repr(text)))
+    for sentence in sentences.split(text):
+        dropped.update(pipe.tokenizer.dropped_characters(sentence))
+    symbols = hashlib.blake2b(json.dumps(ids).encode(), digest_size=8).digest()
+    return Row(number, len(ids), sum(map(len, ids)), None, symbols)
+
+
+def _with_speaker(row: Row, name: str | None, pipe: TextToSpeechPipeline) -> Row | LeftOut:
+    if name is None:
+        return LeftOut(row.number, NO_SPEAKER, "")
+    try:
+        speaker = speaker_number(name, pipe.model.config)
+    except ValueError as error:
+        raise ValueError(f"In row {row.number}: {error}") from error
+    return replace(row, speaker=speaker)

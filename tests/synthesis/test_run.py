@@ -1,0 +1,311 @@
+"""What a run leaves is decided by voice, texts, seed and settings, however and in how many pieces it was made."""
+
+import json
+import logging
+from datetime import date
+
+import datasets
+import numpy as np
+import pytest
+from stub_hub import Hub
+from synthesis_run import run
+
+from hf_vits.synthesis import SynthesisSettings, row_generator, synthesize
+from hf_vits.synthesis.speaking import load_voice
+
+STEP = 1  # of 16 bits: what rounding may change
+
+
+def heard(waveform):
+    """float (T_wav,) -> as 16 bits hold it."""
+    return np.round(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
+
+
+def assert_same(left, right):
+    """Two folders hold the same rows, and the same sound to rounding."""
+    assert [row["file_name"] for row in left] == [row["file_name"] for row in right]
+    for one, other in zip(left, right, strict=True):
+        assert {**one, "samples": 0} == {**other, "samples": 0}
+        assert one["samples"].shape == other["samples"].shape
+        assert np.abs(one["samples"].astype(int) - other["samples"]).max() <= STEP
+
+
+def test_each_row_is_what_the_pipeline_says_with_its_generator_in_the_order_of_the_rows(
+    spoken, table, make_voice, make_texts, speakers
+):
+    texts = ["A hope. Feed me. No", "cab", "A man had a map. He came home", "oak", "i"]
+    who = ["ada", "1", "cem", "bea", "ada"]
+    voice = make_voice(**speakers)
+    file = make_texts([{"text": text, "who": name} for text, name in zip(texts, who, strict=True)])
+    controls = {"speaking_rate": 0.8, "noise_scale": 0.5, "noise_scale_duration": 0.3, "pause": 0.1}
+    folder = spoken(dataset_name=file, voice=voice, speaker_column="who", seed=3, batch_size=3, **controls)
+    pipe, rows = load_voice(str(voice)), table(folder)
+    assert [row["text"] for row in rows] == texts and [row["who"] for row in rows] == who
+    for number, row in enumerate(rows):
+        speaker = int(who[number]) if who[number].isdecimal() else who[number]
+        alone = pipe(texts[number], speaker_id=speaker, generator=row_generator(3, number), **controls)
+        assert row["rate"] == alone["sampling_rate"] and row["seconds"] == len(alone["audio"]) / row["rate"]
+        assert row["samples"].shape == alone["audio"].shape
+        assert np.abs(row["samples"].astype(int) - heard(alone["audio"])).max() <= STEP
+        assert row["samples"].std() > 100
+
+
+def test_one_speaker_of_several_speaks_all_by_name_or_number(spoken, table, make_voice, speakers):
+    voice = make_voice(**speakers)
+    by_name, by_number, other = (
+        table(spoken(voice=voice, speaker_id=who, output_dir=who)) for who in ("bea", "1", "cem")
+    )
+    assert_same(by_name, by_number)
+    assert not np.array_equal(by_name[0]["samples"], other[0]["samples"])
+
+
+def test_two_processes_that_speak_one_text_at_a_time_make_what_one_makes_of_four(settings, spoken, table):
+    codes, messages = run(settings(output_dir="two", batch_size=1), processes=2)
+    assert codes == [0, 0], messages
+    shares = [list(map(int, message.split())) for message in messages]
+    assert sorted(sum(shares, [])) == list(range(8)) and len(shares[0]) == len(shares[1])
+    alone = spoken()
+    assert_same(table(alone), table(alone.parent / "two"))
+    assert (alone / "metadata.jsonl").read_bytes() == (alone.parent / "two" / "metadata.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_been_killed(settings, spoken, table, processes):
+    codes, _ = run(settings(output_dir="killed", batch_size=1), processes, killed_at=3)
+    whole = spoken()
+    killed = whole.parent / "killed"
+    kept = {file: file.stat().st_mtime_ns for file in killed.glob("audio/*/[0-9]*.flac")}
+    assert -9 in codes and 0 < len(kept) < 8 and not (killed / "metadata.jsonl").exists()
+    assert list(killed.glob("audio/*/.*")), "nothing was half written"
+
+    assert spoken(output_dir="killed", batch_size=2) == killed
+    assert_same(table(whole), table(killed))
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+    names = [{str(file.relative_to(folder)) for file in folder.rglob("*")} for folder in (whole, killed)]
+    assert names[0] == names[1]
+
+
+def test_a_file_that_is_damaged_or_gone_is_made_again(spoken, table):
+    folder = spoken()
+    before = table(folder)
+    (folder / before[1]["file_name"]).write_bytes(b"fLaC")
+    (folder / before[2]["file_name"]).unlink()
+    spoken()
+    assert_same(before, table(folder))
+
+
+def test_if_one_process_fails_all_end_with_what_it_says(settings):
+    codes, messages = run(settings(output_dir="failed", batch_size=1), processes=2, failing_at=3)
+    assert codes == [1, 1]
+    assert sorted(messages)[1] == "no space is left"
+    assert "failed, and all end with it. OSError: no space is left" in sorted(messages)[0]
+
+
+def test_rows_that_cannot_be_said_are_left_out_and_told_with_what_the_voice_does_not_know(
+    spoken, table, make_texts, caplog, monkeypatch
+):
+    told = []
+    monkeypatch.setattr("hf_vits.synthesis.run.speak", lambda *_: told.append(list(caplog.messages)) or 1 / 0)
+    file = make_texts(["cab", None, "hi z", "  ", "ZZ→", "a quiz"])
+    with pytest.raises(ZeroDivisionError):
+        spoken(dataset_name=file)
+    (before_the_first_batch,) = told[0]
+    assert before_the_first_batch.splitlines() == [
+        "3 of 6 rows are left out:",
+        "  rows  reason                          numbers",
+        "     2  no text                         1, 3",
+        "     1  nothing that the voice can say  4; the first is 'ZZ→'",
+        "Left out of texts, because the voice does not know them: 'z' x2, 'q' x1, 'u' x1",
+    ]
+    monkeypatch.undo()
+    folder = spoken(dataset_name=file)
+    assert [row["text"] for row in table(folder)] == ["cab", "hi z", "a quiz"]
+    left_out = [json.loads(line) for line in (folder / ".synthesis" / "left_out.jsonl").read_text().splitlines()]
+    assert [row["number"] for row in left_out] == [1, 3, 4]
+    assert [record for record in caplog.records if record.name == "hf_vits.tokenization_vits"] == []
+
+
+def test_texts_of_which_nothing_can_be_said_are_an_error(spoken, make_texts):
+    with pytest.raises(ValueError, match="None of the 2 texts can be spoken"):
+        spoken(dataset_name=make_texts(["ZZ", ""]))
+
+
+CHANGES = {
+    "seed": {"seed": 1},
+    "speaking_rate": {"speaking_rate": 0.9},
+    "noise_scale": {"noise_scale": 0.1},
+    "noise_scale_duration": {"noise_scale_duration": 0.1},
+    "pause": {"pause": 0.1},
+}
+
+
+@pytest.mark.parametrize(("name", "changes"), CHANGES.items(), ids=CHANGES)
+def test_other_settings_are_refused_with_what_differs_and_the_same_ones_go_on(spoken, name, changes):
+    folder = spoken(dataset_name=None)
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.*")}
+    with pytest.raises(ValueError, match=f"begun with other work: {name} .*, now {changes[name]}. Give again"):
+        spoken(**changes)
+    assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.*")} == before
+
+
+def test_other_texts_voices_and_speakers_are_refused(spoken, make_texts, make_voice, speakers):
+    spoken()
+    with pytest.raises(ValueError, match="other work: texts .*, now"):
+        spoken(dataset_name=make_texts(["cab", "hi"], "others.jsonl"))
+    with pytest.raises(ValueError, match="other work: voice .*, now"):
+        spoken(voice=make_voice("other", resblock_type="2"))
+    several = make_voice("several", **speakers)
+    spoken(voice=several, speaker_id="ada", output_dir="ada")
+    with pytest.raises(ValueError, match="other work: speaker 0, now 1"):
+        spoken(voice=several, speaker_id="bea", output_dir="ada")
+
+
+def test_what_does_not_change_the_sound_may_change(spoken, make_voice, make_texts, table):
+    folder = spoken()
+    before = table(folder)
+    (folder / before[0]["file_name"]).unlink()
+    spoken(batch_size=1, voice=make_voice("moved"), dataset_name=make_texts(name="moved.jsonl"))
+    assert_same(before, table(folder))
+
+
+def test_a_run_that_was_killed_when_it_had_only_made_its_folder_goes_on(spoken, tmp_path):
+    (tmp_path / "spoken" / ".synthesis").mkdir(parents=True)
+    (tmp_path / "spoken" / ".synthesis" / ".identity.json-7").write_text("{")
+    files = [file.name for file in spoken().iterdir()]
+    assert sorted(files) == [".synthesis", "README.md", "audio", "metadata.jsonl"]
+    assert not list((tmp_path / "spoken" / ".synthesis").glob(".*"))
+
+
+def test_a_folder_that_is_not_of_a_run_is_refused_before_anything_is_read(spoken, tmp_path):
+    (tmp_path / "spoken").mkdir()
+    (tmp_path / "spoken" / "thesis.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="spoken is not empty, and what is in it was not made here. Give a new"):
+        spoken(dataset_name="nowhere/texts.csv")
+    assert [file.name for file in (tmp_path / "spoken").iterdir()] == ["thesis.txt"]
+
+
+def test_datasets_reads_the_folder_with_every_column_that_text_can_hold(spoken, tmp_path, table, no_encoder):
+    features = datasets.Features(
+        {
+            "audio": datasets.Audio(),
+            "file_name": datasets.Value("string"),
+            "text": datasets.Value("string"),
+            "day": datasets.Value("date32"),
+            "who": datasets.ClassLabel(names=["ann", "ben"]),
+            "weights": datasets.List(datasets.Value("float32")),
+        }
+    )
+    rows = {
+        "audio": [None, None, None],
+        "file_name": ["old.wav", "b.wav", "c.wav"],
+        "text": ["cab", "", "hi"],
+        "day": [date(2020, 1, 2), None, None],
+        "who": [1, 0, 0],
+        "weights": [[1.5, float("nan")], [], [2.0]],
+    }
+    data = datasets.Dataset.from_dict(rows, features=features)
+    (tmp_path / "data").mkdir()
+    data.to_parquet(tmp_path / "data" / "train.parquet")
+    folder = spoken(dataset_name=tmp_path / "data")
+
+    assert [row["day"] for row in table(folder)] == ["2020-01-02", None]
+    read = datasets.load_dataset("audiofolder", data_dir=str(folder), split="train")
+    read = read.cast_column("audio", datasets.Audio(decode=False))
+    assert read["text"][:] == ["cab", "hi"] and read["who"][:] == ["ben", "ann"]
+    assert read["file_name_original"][:] == ["old.wav", "c.wav"] and read["weights"][0] == [1.5, None]
+    assert [row["path"].rsplit("/", 1)[1] for row in read["audio"]] == ["000000.flac", "000002.flac"]
+    assert set(read.column_names) == {"audio", "text", "day", "who", "weights", "file_name_original", "seconds"}
+
+
+def test_the_card_says_voice_licence_texts_settings_and_hours_and_no_place(spoken, make_voice, table, tmp_path):
+    voice = make_voice("mms-tts-eng")
+    folder = spoken(voice=voice, seed=5, noise_scale=0.25)
+    card = (folder / "README.md").read_text()
+    hours = sum(row["seconds"] for row in table(folder)) / 3600
+    assert f"| 8 | {hours:.2f} | 2,000 Hz |" in card
+    assert "`mms-tts-eng`" in card and "**cc-by-nc-4.0**" in card and "Not for commercial use" in card
+    assert "--seed 5" in card and "--noise_scale 0.25" in card and "--dataset_name texts.jsonl" in card
+    assert "| torch |" in card and str(tmp_path) not in card
+
+
+def test_a_card_that_somebody_wrote_stays(spoken):
+    folder = spoken()
+    (folder / "README.md").write_text("My own words.")
+    spoken()
+    assert (folder / "README.md").read_text() == "My own words."
+
+
+@pytest.fixture
+def online(hub, monkeypatch):
+    """Lets huggingface_hub, in this process, take the stub for the Hub."""
+    from huggingface_hub import constants, hf_api
+
+    monkeypatch.setattr(constants, "ENDPOINT", hub)
+    monkeypatch.setattr(hf_api.api, "endpoint", hub)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", "hf_stub")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def test_the_finished_folder_becomes_a_data_set_of_the_hub(online, spoken, table):
+    folder = spoken(push_to_hub="org/voice")
+    assert Hub.created[0]["type"] == "dataset" and Hub.created[0]["name"] == "voice"
+    files = {row["file_name"] for row in table(folder)}
+    assert set(Hub.files) - {".gitattributes"} == {"README.md", "metadata.jsonl", *files}
+    assert b'load_dataset("org/voice", split="train")' in Hub.files["README.md"]
+
+
+def test_what_could_not_be_uploaded_does_not_begin(spoken, monkeypatch, tmp_path):
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
+    with pytest.raises(PermissionError, match="The speech cannot be uploaded, nobody is logged in.*`hf auth login`"):
+        spoken(push_to_hub="org/voice", dataset_name="nowhere/texts.csv")
+
+
+def test_a_speaker_that_is_missing_or_unknown_is_told_before_the_work(spoken, make_voice, make_texts, speakers, caplog):
+    voice = make_voice(**speakers)
+    with pytest.raises(ValueError, match="3 speakers.*none was chosen"):
+        spoken(voice=voice)
+    file = make_texts([{"text": "cab", "who": ""}, {"text": "hi", "who": "zoe"}])
+    with pytest.raises(ValueError, match="In row 1: There is no speaker 'zoe' in this model; its speakers are .*'ada'"):
+        spoken(voice=voice, dataset_name=file, speaker_column="who")
+    file = make_texts([{"text": "cab", "who": ""}, {"text": "hi", "who": "ada"}])
+    with caplog.at_level(logging.WARNING):
+        spoken(voice=voice, dataset_name=file, speaker_column="who")
+    assert "     1  no speaker  0" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"text_column": "said"}, r"no column \['said'\]; their columns are \['text'\]"),
+        ({"speaker_column": "who"}, r"no column \['who'\]"),
+        ({"speaking_rate": 0.0}, "`speaking_rate` is 0.0; it must be a finite number above 0"),
+        ({"noise_scale": -1.0}, "`noise_scale` is -1.0"),
+        ({"split": "test"}, 'Unknown split "test"'),
+    ],
+)
+def test_what_does_not_fit_is_told_before_the_folder_is_made(spoken, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        spoken(**changes)
+    assert not (tmp_path / "spoken").exists()
+
+
+@pytest.mark.parametrize(
+    "values", [{"batch_size": 0}, {"seed": -1}, {"cpu_threads": 0}, {"pause": 61.0}, {"pause": -1.0}]
+)
+def test_a_value_out_of_range_is_an_error_that_says_the_range(values):
+    name, value = next(iter(values.items()))
+    with pytest.raises(ValueError, match=f"`{name}` is {value}; it must be"):
+        SynthesisSettings(**values)
+
+
+def test_one_speaker_and_a_column_of_them_are_one_too_many():
+    with pytest.raises(ValueError, match="both given; give the one speaker"):
+        SynthesisSettings(speaker_id="0", speaker_column="who")
+
+
+def test_a_run_is_what_the_package_offers():
+    assert synthesize.__module__ == "hf_vits.synthesis.run"

@@ -1,0 +1,40 @@
+"""What can be said is found out alike by one process and by several."""
+
+import datasets
+import pytest
+
+from hf_vits.controls import MAX_TOKENS
+from hf_vits.synthesis.survey import SHOWN_ROWS, LeftOut, Survey, survey
+
+
+def test_the_shares_of_processes_make_one_survey(pipe):
+    data = datasets.Dataset.from_dict({"text": ["A cab. Hi", None, "dogz", "Zz", "i", "q"]})
+    whole = survey(data, range(6), pipe, "text")
+    joined = Survey.joined(survey(data, range(part, 6, 4), pipe, "text") for part in range(4))
+    assert joined == whole and [row.number for row in whole.rows] == [0, 2, 4]
+    assert [row.sentences for row in whole.rows] == [2, 1, 1] and whole.dropped == {"z": 1}
+
+
+def test_lengths_are_those_of_the_sequences_that_the_model_sees(pipe):
+    data = datasets.Dataset.from_dict({"text": ["A cab. Hi"]})
+    ids = [pipe.tokenizer(sentence)["input_ids"] for sentence in ("A cab.", "Hi")]
+    assert survey(data, [0], pipe, "text").rows[0].tokens == sum(map(len, ids))
+
+
+@pytest.mark.parametrize(("text", "reason"), [(7, "text that cannot be read"), (float("nan"), "no text")])
+def test_cells_that_are_no_texts_are_left_out(pipe, text, reason):
+    (left_out,) = survey(datasets.Dataset.from_dict({"text": [text]}), [0], pipe, "text").left_out
+    assert left_out.reason == reason
+
+
+def test_a_sentence_that_the_model_would_refuse_is_left_out(pipe, monkeypatch):
+    monkeypatch.setattr("hf_vits.synthesis.survey.MAX_TOKENS", 9)
+    data = datasets.Dataset.from_dict({"text": ["hi", "a cab a"]})
+    assert [row.number for row in survey(data, range(2), pipe, "text").left_out] == [1]
+    assert MAX_TOKENS > 9
+
+
+def test_a_table_names_the_first_rows_and_counts_the_others():
+    left_out = [LeftOut(number, "no text", "") for number in range(SHOWN_ROWS + 3)]
+    line = Survey([], left_out).table().splitlines()[-1]
+    assert line.startswith("    43  no text  0, 1, 2") and line.endswith("39 and 3 others")

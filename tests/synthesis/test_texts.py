@@ -1,0 +1,49 @@
+"""Texts come from files, folders and the Hub, and what is beside them goes along."""
+
+import pytest
+
+from hf_vits.synthesis.texts import load_texts, names_in_output
+
+FILES = {
+    "texts.csv": "text,n\na cab,1\nhi,2\n",
+    "texts.tsv": "text\tn\na cab\t1\nhi\t2\n",
+    "texts.json": '[{"text": "a cab", "n": 1}, {"text": "hi", "n": 2}]',
+    "texts.jsonl": '{"text": "a cab", "n": 1}\n{"text": "hi", "n": 2}\n',
+    "texts.txt": "a cab\nhi\n",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_read_by_its_ending_and_any_part_of_it_is_a_split(name, tmp_path):
+    (tmp_path / name).write_text(FILES[name])
+    data = load_texts(str(tmp_path / name))
+    assert data["text"][:] == ["a cab", "hi"] and data.column_names == (
+        ["text", "n"] if "txt" not in name else ["text"]
+    )
+    assert load_texts(str(tmp_path / name), split="train[1:]")["text"][:] == ["hi"]
+
+
+def test_a_folder_of_files_has_splits(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / f"{split}.csv").write_text(f"text\n{split}\n")
+    assert load_texts(str(tmp_path / "data"), split="test")["text"][:] == ["test"]
+
+
+def test_what_is_not_there_or_cannot_be_read_is_an_error_that_says_what_can(tmp_path):
+    (tmp_path / "texts.docx").touch()
+    with pytest.raises(ValueError, match="ends with '.docx'; files of texts end with one of .csv, .tsv"):
+        load_texts(str(tmp_path / "texts.docx"))
+    with pytest.raises(ValueError, match="There are no texts: give a file"):
+        load_texts("")
+    with pytest.raises(FileNotFoundError, match="no file or folder .*texts.csv. Give one, or a data set of the Hub as"):
+        load_texts(str(tmp_path / "nowhere" / "texts.csv"))
+    with pytest.raises(FileNotFoundError, match="nor can a data set of that name be had from the Hub"):
+        load_texts("nobody/nothing")
+
+
+def test_columns_with_a_meaning_in_the_output_are_called_otherwise():
+    given = ["text", "audio", "seconds", "file_name", "cover_file_name", "file_names", "speaker"]
+    renamed = {name for name, new in names_in_output(given).items() if new != name}
+    assert renamed == {"audio", "seconds", "file_name", "cover_file_name", "file_names"}
+    assert names_in_output(given)["cover_file_name"] == "cover_file_name_original"
