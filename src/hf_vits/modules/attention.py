@@ -32,30 +32,22 @@ class RelativeAttention(nn.Module):
         key, value = self._split(self.k_proj(hidden)), self._split(self.v_proj(hidden))
         scores = query @ key.transpose(-2, -1)
         if self.window:
-            scores = scores + self._near_scores(query)
-        scores = scores.masked_fill(mask.unsqueeze(1) == 0, torch.finfo(scores.dtype).min)
+            near, inside = self._near(query)
+            scores.scatter_add_(-1, near, (query @ self.emb_rel_k.transpose(-2, -1)).to(scores.dtype) * inside)
+        scores = scores.masked_fill_(mask.unsqueeze(1) == 0, torch.finfo(scores.dtype).min)
         weights = F.dropout(scores.softmax(dim=-1), self.dropout, self.training)
         mixed = weights @ value
         if self.window:
-            mixed = mixed + self._near_weights(weights) @ self.emb_rel_v
+            mixed = mixed + (weights.gather(-1, near) * inside) @ self.emb_rel_v
         return self.out_proj(mixed.transpose(1, 2).flatten(2)), weights
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, self.head_size)).transpose(1, 2)  # (B, heads, T, head_size)
 
-    def _near_scores(self, query: Tensor) -> Tensor:
-        """query (B, heads, T, D) -> (B, heads, T, T): the query times the embedding of each near distance, else 0."""
-        positions = torch.arange(query.shape[2], device=query.device)
-        distance = positions[None, :] - positions[:, None]  # key minus query
-        slot = (distance + self.window).clamp(0, 2 * self.window)
-        per_slot = query @ self.emb_rel_k.transpose(-2, -1)
-        scores = per_slot.gather(-1, slot.expand(*per_slot.shape[:2], -1, -1))
-        return scores * (distance.abs() <= self.window)
-
-    def _near_weights(self, weights: Tensor) -> Tensor:
-        """weights (B, heads, T, T) -> (B, heads, T, 2 · window + 1): the weight at each near distance."""
-        size = weights.shape[-1]
-        slots = torch.arange(-self.window, self.window + 1, device=weights.device)
-        column = torch.arange(size, device=weights.device)[:, None] + slots
-        inside = (column >= 0) & (column < size)
-        return weights.gather(-1, column.clamp(0, size - 1).expand(*weights.shape[:2], -1, -1)) * inside
+    def _near(self, query: Tensor) -> tuple[Tensor, Tensor]:
+        """query (B, heads, T, D) -> the key at each near distance, int64 (B, heads, T, 2 · window + 1), and whether it
+        exists, bool (T, 2 · window + 1); one that does not is replaced by the nearest that does."""
+        size = query.shape[2]
+        slots = torch.arange(-self.window, self.window + 1, device=query.device)
+        key = torch.arange(size, device=query.device)[:, None] + slots
+        return key.clamp(0, size - 1).expand(*query.shape[:2], -1, -1), (key >= 0) & (key < size)
