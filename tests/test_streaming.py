@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hf_vits.streaming import STEP, chunk_ends, decoder_context, flow_context, window_start
+from hf_vits.streaming import chunk_ends, decoder_context, flow_context
 
 SHAPES = {
     "paper": {
@@ -80,10 +80,3 @@ def test_what_cannot_be_streamed_is_refused_at_once(make_model, speakers):
         model.stream(torch.zeros(1, 8, 0))
     with pytest.raises(ValueError, match="speaker"):
         make_model(**speakers).stream(torch.zeros(1, 8, 5))
-
-
-def test_windows_have_few_lengths_and_hold_what_was_asked_for():
-    for start in range(200):
-        for end in range(start + 1, start + 80):
-            first = window_start(start, end)
-            assert 0 <= first <= start < first + STEP and ((end - first) % STEP == 0 or first == 0)

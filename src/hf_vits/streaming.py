@@ -14,10 +14,6 @@ FIRST_CHUNK, LARGEST_CHUNK = 8, 256
 """Frames of the first piece, and of the ones after six: each is twice the one before, so sound comes early and the
 context, which is computed twice, costs little after that."""
 
-STEP = 16
-"""Windows are as long as a multiple of so many frames, where there is enough before them: for each length, a runtime
-prepares its kernels anew and keeps them."""
-
 
 def decoder_context(config: VitsConfig) -> int:
     """Frames to either side of a frame that its samples depend on; 13 in the paper's size."""
@@ -48,16 +44,11 @@ def chunk_ends(frames: int, chunk_frames: int | None) -> list[int]:
     return [*takewhile(lambda end: end < frames, accumulate(sizes)), frames]
 
 
-def window_start(start: int, end: int) -> int:
-    """Where a window that ends at `end` begins: at `start` or a little before, so that its length is of a few."""
-    return max(0, start - (start - end) % STEP)
-
-
 class FlowedFrames:
     """
     Latents (1, C, T_spec) that are computed from a sample of the prior as they are asked for, from left to right.
 
-    What is asked for must not begin more than `STEP` frames before what was asked for last; the rest is forgotten.
+    What is asked for must not begin before what was asked for last; what lies before it is forgotten.
     """
 
     def __init__(self, flow: Flow, sample: Tensor, context: int, speaker: Tensor | None):
@@ -68,14 +59,12 @@ class FlowedFrames:
         """-> latents (1, C, end - start)."""
         done = self.first + self.known.shape[-1]
         if end > done:
-            right = min(end + self.context, self.sample.shape[-1])
-            left = window_start(max(0, done - self.context), right)
-            window = self.sample[..., left:right]
+            left = max(0, done - self.context)
+            window = self.sample[..., left : end + self.context]
             fresh = self.flow.inverse(window, torch.ones_like(window[:, :1]), self.speaker)
             self.known = torch.cat([self.known, fresh[..., done - left : end - left]], dim=-1)
-        kept = max(self.first, start - STEP)
-        self.known, self.first = self.known[..., kept - self.first :], kept
-        return self.known[..., start - kept : end - kept]
+        self.known, self.first = self.known[..., start - self.first :], start
+        return self.known[..., : end - start]
 
 
 @torch.no_grad()
@@ -89,8 +78,7 @@ def decode_in_pieces(
     """Pieces of the waveform, (1, samples) each, that end at the frames `ends`."""
     start = 0
     for end in ends:
-        right = min(end + context, ends[-1])
-        left = window_start(max(0, start - context), right)
+        left, right = max(0, start - context), min(end + context, ends[-1])
         window = frames[..., left:right] if isinstance(frames, Tensor) else frames.between(left, right)
         waveform = decoder(window, speaker).squeeze(1)
         hop = waveform.shape[-1] // (right - left)

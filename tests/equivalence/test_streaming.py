@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hf_vits.streaming import STEP, flow_context
+from hf_vits.streaming import flow_context
 
 KINDS = {
     "type 1": {},
@@ -70,7 +70,7 @@ def test_each_latent_frame_is_computed_once(make_model, monkeypatch):
     )
     list(model.stream(prior, chunk_frames=10))
     frames, pieces = prior.sample.shape[2], len(windows)
-    assert sum(windows) <= frames + (2 * flow_context(model.config) + STEP) * pieces
+    assert sum(windows) <= frames + 2 * flow_context(model.config) * pieces
 
 
 def test_a_streamed_text_is_the_text_spoken_at_once():

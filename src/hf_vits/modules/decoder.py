@@ -1,7 +1,5 @@
 """Latents to waveform: the HiFi-GAN generator (Kong et al. 2020), on signals (B, C, 1, T), channels last."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,14 +7,15 @@ from torch.nn import functional as F
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.activation import leaky_relu
 from hf_vits.modules.convolution import Conv, Upsample
-from hf_vits.modules.prepared import may_be_used
+from hf_vits.modules.prepared import may_be_used, prepared_length
 from hf_vits.modules.recomputed import Recomputed
 
 FINAL_SLOPE = 0.01
 """Negative slope before the last convolution, whatever `leaky_relu_slope` is; so it was trained."""
 
 PIECE, SHORTEST_PIECE = 2**19, 2**13
-"""Values of a stage's signal that are decoded at once, 2 MiB in float32, but so many samples at least."""
+"""Values of a stage's signal that are decoded at once, 2 MiB in float32, but so many samples at least:
+what the layers of a stage hand to each other is then still in the processor's cache."""
 
 INITIAL_STD = 0.01
 """Standard deviation of new weights between the first and the last convolution."""
@@ -31,11 +30,11 @@ class ResidualBlock1(Recomputed):
         self.convs2 = nn.ModuleList([Conv(channels, channels, kernel) for _ in dilations])
         self.slope = slope
 
-    def forward(self, signal: Tensor, activated: Tensor) -> Tensor:
-        """signal (B, C, 1, T) and its leaky ReLU, which parallel blocks share -> (B, C, 1, T)."""
+    def forward(self, signal: Tensor, activated: Tensor, end: int) -> Tensor:
+        """signal (B, C, 1, T) and its leaky ReLU, which parallel blocks share -> (B, C, 1, T), right up to `end`."""
         for layer, (dilated, plain) in enumerate(zip(self.convs1, self.convs2, strict=True)):
-            inner = dilated(leaky_relu(signal, self.slope) if layer else activated)
-            signal = plain(F.leaky_relu(inner, self.slope, inplace=True)).add_(signal)
+            inner = dilated(ended(leaky_relu(signal, self.slope), end) if layer else activated)
+            signal = plain(ended(F.leaky_relu(inner, self.slope, inplace=True), end)).add_(signal)
         return signal
 
 
@@ -47,11 +46,19 @@ class ResidualBlock2(Recomputed):
         self.convs = nn.ModuleList([Conv(channels, channels, kernel, dilation) for dilation in dilations])
         self.slope = slope
 
-    def forward(self, signal: Tensor, activated: Tensor) -> Tensor:
-        """signal (B, C, 1, T) and its leaky ReLU, which parallel blocks share -> (B, C, 1, T)."""
+    def forward(self, signal: Tensor, activated: Tensor, end: int) -> Tensor:
+        """signal (B, C, 1, T) and its leaky ReLU, which parallel blocks share -> (B, C, 1, T), right up to `end`."""
         for layer, dilated in enumerate(self.convs):
-            signal = dilated(leaky_relu(signal, self.slope) if layer else activated).add_(signal)
+            inner = ended(leaky_relu(signal, self.slope), end) if layer else activated
+            signal = dilated(inner).add_(signal)
         return signal
+
+
+def ended(signal: Tensor, end: int) -> Tensor:
+    """signal (B, C, 1, T), which becomes zero from `end` on, as a convolution sees what lies past an end."""
+    if end < signal.shape[-1]:
+        signal[..., end:] = 0
+    return signal
 
 
 def blocks_reach(config: VitsConfig) -> int:
@@ -86,38 +93,35 @@ class HifiGan(nn.Module):
 
     def forward(self, latents: Tensor, speaker: Tensor | None = None) -> Tensor:
         """latents (B, C, T_spec), speaker (B, S, 1) -> waveform (B, 1, T_wav) within ±1."""
+        end = latents.shape[-1]
+        latents = F.pad(latents, (0, prepared_length(self, latents) - end))
         signal = self.conv_pre(latents.unsqueeze(2).contiguous(memory_format=torch.channels_last))
         if speaker is not None:
             signal = signal + self.cond(speaker).unsqueeze(2)
         for stage, upsample in enumerate(self.upsampler):
-            signal = upsample(F.leaky_relu(signal, self.slope, inplace=True))
+            signal = upsample(ended(F.leaky_relu(signal, self.slope, inplace=True), end))
+            end *= upsample.stride[0]
             first = stage * self.blocks_per_stage
-            blocks = self.resblocks[first : first + self.blocks_per_stage]
-            size = max(PIECE // signal.shape[1], SHORTEST_PIECE) if may_be_used(self) else signal.shape[-1]
-            signal = in_pieces(lambda piece, blocks=blocks: self._mean(blocks, piece), signal, size, self.reach)
-        return self.conv_post(F.leaky_relu(signal, FINAL_SLOPE, inplace=True)).tanh().squeeze(2)
+            signal = self._mean(self.resblocks[first : first + self.blocks_per_stage], signal, end)
+        signal = ended(F.leaky_relu(signal, FINAL_SLOPE, inplace=True), end)
+        return self.conv_post(signal)[..., :end].tanh().squeeze(2)
 
-    def _mean(self, blocks: nn.ModuleList, signal: Tensor) -> Tensor:
-        """signal (B, C, 1, T) -> the mean (B, C, 1, T) of what the blocks make of it."""
-        activated = leaky_relu(signal, self.slope)
-        total, *others = (block(signal, activated) for block in blocks)
-        for other in others:
-            total = total.add_(other)
-        return total.div_(len(blocks))
+    def _mean(self, blocks: nn.ModuleList, signal: Tensor, end: int) -> Tensor:
+        """signal (B, C, 1, T) -> the mean (B, C, 1, T) of what the blocks make of it; to speak, piece by piece."""
 
+        def mean(piece: Tensor, end: int) -> Tensor:
+            activated = ended(leaky_relu(piece, self.slope), end)
+            total, *others = (block(piece, activated, end) for block in blocks)
+            for other in others:
+                total = total.add_(other)
+            return total.div_(len(blocks))
 
-def in_pieces(function: Callable[[Tensor], Tensor], signal: Tensor, size: int, reach: int) -> Tensor:
-    """
-    function(signal) for a signal (B, C, 1, T), `size` samples at once: `reach` is how far each is mixed into others.
-
-    So what the layers of a stage hand to each other is still in the processor's cache.
-    """
-    length = signal.shape[-1]
-    if length <= size + 2 * reach:
-        return function(signal)
-    made = torch.empty_like(signal)
-    for start in range(0, length, size):
-        left, end = max(0, start - reach), min(start + size, length)
-        piece = function(signal[..., left : end + reach])
-        made[..., start:end] = piece[..., start - left : end - left]
-    return made
+        size = max(PIECE // signal.shape[1], SHORTEST_PIECE)
+        if signal.shape[-1] <= size + 2 * self.reach or not may_be_used(self):
+            return mean(signal, end)
+        made = torch.empty_like(signal)
+        for start in range(0, end, size):
+            left = max(0, start - self.reach)  # as far as blocks mix a sample into others
+            piece = mean(signal[..., left : start + size + self.reach], end - left)
+            made[..., start : start + size] = piece[..., start - left : start - left + size]
+        return made

@@ -2,8 +2,10 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.prepared import prepared_length
 from hf_vits.modules.wavenet import WaveNet
 
 
@@ -48,6 +50,9 @@ class Flow(nn.Module):
 
     def inverse(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """Undoes `forward`: a sample of the prior becomes latents; same shapes."""
+        length = latents.shape[2]
+        more = (0, prepared_length(self, latents) - length)
+        latents, mask = F.pad(latents, more), F.pad(mask, more)
         for coupling in reversed(self.flows):
             latents = coupling.inverse(latents.flip(1), mask, speaker)
-        return latents
+        return latents[..., :length]

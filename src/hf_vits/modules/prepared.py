@@ -1,10 +1,13 @@
-"""What inference derives from a layer's parameters: made when it is first needed, dropped when they change."""
+"""What inference derives from a layer's parameters: made when it is first needed, dropped when they change.
+
+And the lengths that it computes with: a CPU's kernels are made anew for each length, and kept.
+"""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 T = TypeVar("T")
 
@@ -45,3 +48,15 @@ def may_be_used(layer: nn.Module) -> bool:
     """Whether derived values may stand in for parameters: not while learning, nor while a graph is traced."""
     tracing = torch.compiler.is_compiling() or torch.jit.is_tracing()
     return not (layer.training or torch.is_grad_enabled() or tracing)
+
+
+def prepared_length(layer: nn.Module, signal: Tensor) -> int:
+    """signal (…, T) -> to how many samples it is padded to speak: 16 lengths between powers of two, of 8 at least.
+
+    Making the kernels of a new length takes a fifth of the time that a sentence does.
+    """
+    length = signal.shape[-1]
+    if signal.device.type != "cpu" or not may_be_used(layer):
+        return length
+    step = max(8, 1 << max(0, length.bit_length() - 5))
+    return -(-length // step) * step
