@@ -97,7 +97,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
                 As in a call, but one.
             chunk_frames (`int`, *optional*):
                 Frames of `hop_length` samples in a piece; without it, 8 at the beginning of each sentence and then
-                twice as many each time, up to 256.
+                four times as many each time, up to 256.
             **kwargs:
                 The controls and `pause` of the class.
 

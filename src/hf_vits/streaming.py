@@ -10,9 +10,9 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.decoder import HifiGan, blocks_reach
 from hf_vits.modules.flow import Flow
 
-FIRST_CHUNK, LARGEST_CHUNK = 8, 256
-"""Frames of the first piece, and of the ones after six: each is twice the one before, so sound comes early and the
-context, which is computed twice, costs little after that."""
+FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 256
+"""Frames of the first piece; how much longer each is than the one before; and the most. So sound comes early, and the
+context, which is computed twice, costs little after that. It also takes most of the second piece's time."""
 
 
 def decoder_context(config: VitsConfig) -> int:
@@ -37,7 +37,7 @@ def chunk_ends(frames: int, chunk_frames: int | None) -> list[int]:
     if chunk_frames is not None and chunk_frames < 1:
         raise ValueError(f"`chunk_frames` is {chunk_frames}; a piece has at least one frame.")
     if chunk_frames is None:
-        growing = takewhile(lambda size: size < LARGEST_CHUNK, (FIRST_CHUNK << i for i in range(64)))
+        growing = takewhile(lambda size: size < LARGEST_CHUNK, (FIRST_CHUNK * GROWTH**i for i in range(64)))
         sizes = chain(growing, repeat(LARGEST_CHUNK))
     else:
         sizes = repeat(chunk_frames)

@@ -147,7 +147,7 @@ def test_a_stream_is_written_piece_by_piece(voice, monkeypatch):
     arguments = ["speak", "a hope a hope a hope", "--voice", voice[1], "--speaker", "1", "--speed", "0.1"]
     assert main([*arguments, "--output", "-", "--stream"]) == 0
     lengths = [len(piece) for piece in pieces]
-    assert len(lengths) > 2 and lengths[1] == 2 * lengths[0]
+    assert len(lengths) > 2 and lengths[1] == 4 * lengths[0]
     pieces.clear()
     assert main([*arguments, "--output", "-"]) == 0
     assert len(pieces) == 1
