@@ -211,11 +211,15 @@ def test_nothing_is_spoken_before_it_is_asked_for(pipe, monkeypatch):
         ({"pause": -1.0}, ValueError, "pause"),
         ({"speaker_id": [0, 1]}, ValueError, "list"),
         ({"speed": 2.0}, TypeError, "speed"),
+        ({"chunk_frames": 2.5}, ValueError, "2.5"),
+        ({"text": ["a hope", "deaf"]}, TypeError, "2 texts"),
+        ({"text": {"text": "a", "voice": 1}}, ValueError, "voice"),
+        ({"text": "a hope. " * 200_000}, ValueError, "characters"),
     ],
 )
 def test_a_wrong_argument_of_a_stream_is_told_before_the_first_piece_is_asked_for(pipe, arguments, error, told):
     with pytest.raises(error, match=told):
-        pipe.stream("a hope", **arguments)
+        pipe.stream(**{"text": "a hope", **arguments})
 
 
 @pytest.mark.parametrize("text", ["***", ""])

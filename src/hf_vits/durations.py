@@ -2,10 +2,12 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.masks import lengths_from_mask
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
+from hf_vits.modules.prepared import prepared_length
 from hf_vits.randomness import Generators, duration_noise
 
 MAX_SECONDS = 3600
@@ -26,13 +28,16 @@ def predicted_durations(
     Raises:
         ValueError: if they are not finite.
     """
+    size = mask.shape[2]
+    more = (0, prepared_length(predictor, hidden) - size)
+    padded, padded_mask = F.pad(hidden, more), F.pad(mask, more)
     if isinstance(predictor, StochasticDurationPredictor):
-        noise = duration_noise(len(mask), lengths_from_mask(mask), mask.shape[2], generator).to(mask)
-        log_durations = predictor(hidden, mask, noise * noise_scale, speaker)
+        noise = duration_noise(len(mask), lengths_from_mask(mask), size, generator).to(mask)
+        log_durations = predictor(padded, padded_mask, F.pad(noise * noise_scale, more), speaker)
     else:
-        log_durations = predictor(hidden, mask, speaker)
+        log_durations = predictor(padded, padded_mask, speaker)
     slowness = (1 / rate).to(mask.dtype)
-    frames = torch.ceil(log_durations.exp() * mask * slowness).squeeze(1)
+    frames = torch.ceil(log_durations[..., :size].exp() * mask * slowness).squeeze(1)
     if not torch.isfinite(frames).all():
         raise ValueError(
             "The predicted durations are not finite: the weights are damaged or overflow their dtype, "

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 from transformers import TextToAudioPipeline
 from transformers.pipelines.base import ChunkPipeline
 
+from hf_vits.streaming import check_chunk_frames
 from hf_vits.text import sentences
 from hf_vits.text.report import NothingToSayError
 
@@ -84,7 +85,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         return super().__call__(_with_controls(text_inputs, per_text) if per_text else text_inputs, **kwargs)
 
     def stream(
-        self, text: str | Mapping, *, chunk_frames: int | None = None, **kwargs
+        self, text: str | dict, *, chunk_frames: int | None = None, **kwargs
     ) -> Iterator[dict[str, np.ndarray | int]]:
         """
         Speaks a text piece by piece: the first sound needs the first sentence's text encoder and a few frames.
@@ -97,7 +98,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
                 As in a call, but one.
             chunk_frames (`int`, *optional*):
                 Frames of `hop_length` samples in a piece; without it, 8 at the beginning of each sentence and then
-                four times as many each time, up to 256.
+                four times as many each time, up to 128.
             **kwargs:
                 The controls and `pause` of the class.
 
@@ -105,7 +106,9 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             `Iterator[dict]`: `{"audio": float32 array (samples,), "sampling_rate": int}` of each piece.
 
         Raises:
-            ValueError: as a call; for a control out of range, when its first sentence is reached.
+            ValueError: as a call. What only the model finds (a control out of range, a text of which nothing can be
+                said) is told with the first piece.
+            TypeError: for more than one text.
 
         Example:
 
@@ -119,8 +122,10 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         True
         ```
         """
-        if chunk_frames is not None and chunk_frames < 1:
-            raise ValueError(f"`chunk_frames` is {chunk_frames}; a piece has at least one frame.")
+        if isinstance(text, list | tuple):
+            raise TypeError(f"There are {len(text)} texts; a stream is of one. Join them, or stream one after another.")
+        self._checked(text)
+        check_chunk_frames(chunk_frames)
         preprocessing, forward, postprocessing = self._sanitize_parameters(**kwargs)
         controls = {**self._forward_params, **forward}
         pause = {**self._postprocess_params, **postprocessing}.get("pause", 0.0)
@@ -140,7 +145,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             )
             prior = self.model.prior(**inputs, speaker=speaker, **own)
             for piece in self.model.stream(prior, speaker, chunk_frames):
-                yield {"audio": piece[0].to("cpu", torch.float32).numpy(), "sampling_rate": self.sampling_rate}
+                yield {"audio": _samples(piece[0]).copy(), "sampling_rate": self.sampling_rate}
 
     def _sanitize_parameters(
         self,
@@ -170,6 +175,16 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
 
     def preprocess(self, text: str | dict, **tokenizer_arguments) -> Iterator[dict]:
         """text -> per sentence input_ids and attention_mask (1, T_text), its controls, and whether it is the last."""
+        text, controls = self._checked(text)
+        held = None  # one behind, to know which is the last
+        for encoding in self._encodings(text, tokenizer_arguments):
+            if held is not None:
+                yield {**held, "controls": controls, "is_last": False}
+            held = encoding
+        yield {**held, "controls": controls, "is_last": True}
+
+    def _checked(self, text: str | dict) -> tuple[str, dict]:
+        """-> the text, and the controls of an item that has its own."""
         controls = {}
         if isinstance(text, dict):
             controls = {name: value for name, value in text.items() if name != "text"}
@@ -186,12 +201,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
                 f"The text has {len(text):,} characters; one call speaks at most {MAX_CHARACTERS:,}. Give it in parts, "
                 "for example chapter by chapter, as a list or a generator."
             )
-        held = None  # one behind, to know which is the last
-        for encoding in self._encodings(text, tokenizer_arguments):
-            if held is not None:
-                yield {**held, "controls": controls, "is_last": False}
-            held = encoding
-        yield {**held, "controls": controls, "is_last": True}
+        return text, controls
 
     def _encodings(self, text: str, arguments: dict) -> Iterator[Mapping]:
         """Of the sentences that have something to say; if none has, the error of the whole text."""
@@ -224,8 +234,12 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         pieces = []
         for sentence in spoken:
             waveform = sentence["waveform"][0, : int(sentence["sequence_lengths"][0])]
-            pieces += [silence, waveform.to("cpu", torch.float32).numpy()]
+            pieces += [silence, _samples(waveform)]
         return {"audio": np.concatenate(pieces[1:]), "sampling_rate": self.sampling_rate}
+
+
+def _samples(waveform: Tensor) -> np.ndarray:
+    return waveform.to("cpu", torch.float32).numpy()
 
 
 def _is_list(value) -> bool:

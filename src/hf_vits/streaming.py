@@ -10,7 +10,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.decoder import HifiGan, blocks_reach
 from hf_vits.modules.flow import Flow
 
-FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 256
+FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 128
 """Frames of the first piece; how much longer each is than the one before; and the most. So sound comes early, and the
 context, which is computed twice, costs little after that. It also takes most of the second piece's time."""
 
@@ -32,10 +32,17 @@ def flow_context(config: VitsConfig) -> int:
     return config.prior_encoder_num_flows * wavenet
 
 
+def check_chunk_frames(chunk_frames: int | None) -> None:
+    """`ValueError` if pieces cannot be of so many frames."""
+    if chunk_frames is not None and (not isinstance(chunk_frames, int) or chunk_frames < 1):
+        raise ValueError(
+            f"`chunk_frames` is {chunk_frames!r}; a piece has a whole number of frames, at least one frame."
+        )
+
+
 def chunk_ends(frames: int, chunk_frames: int | None) -> list[int]:
     """Where pieces of `chunk_frames`, or of growing size, end in `frames` frames."""
-    if chunk_frames is not None and chunk_frames < 1:
-        raise ValueError(f"`chunk_frames` is {chunk_frames}; a piece has at least one frame.")
+    check_chunk_frames(chunk_frames)
     if chunk_frames is None:
         growing = takewhile(lambda size: size < LARGEST_CHUNK, (FIRST_CHUNK * GROWTH**i for i in range(64)))
         sizes = chain(growing, repeat(LARGEST_CHUNK))

@@ -141,7 +141,7 @@ def test_a_stream_is_written_piece_by_piece(voice, monkeypatch):
 
     class Output:
         buffer = property(lambda self: self)
-        write, flush = pieces.append, staticmethod(lambda: None)
+        write, flush, isatty = pieces.append, staticmethod(lambda: None), staticmethod(lambda: False)
 
     monkeypatch.setattr("sys.stdout", Output())
     arguments = ["speak", "a hope a hope a hope", "--voice", voice[1], "--speaker", "1", "--speed", "0.1"]
@@ -164,6 +164,16 @@ def test_a_player_that_goes_away_ends_the_speech_without_a_complaint(voice, tmp_
     speaking.stdout.close()
     errors = speaking.stderr.read().decode()
     assert speaking.wait(60) == 0 and "Traceback" not in errors and "Broken" not in errors, errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "terminal", "told"), [(["--stream"], False, "--output -"), (["--output", "-"], True, "terminal")]
+)
+def test_a_stream_goes_to_a_player(voice, tmp_path, monkeypatch, capsys, arguments, terminal, told):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    assert main(["speak", "a hope", "--voice", voice[1], "--speaker", "0", *arguments]) == 1
+    assert told in capsys.readouterr().err
 
 
 def test_a_file_appears_when_all_is_said(voice, tmp_path, monkeypatch):

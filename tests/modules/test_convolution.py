@@ -69,6 +69,32 @@ def test_what_is_prepared_follows_the_weights(kind):
         assert made.dtype == torch.float32
 
 
+def test_weights_that_come_to_lie_where_others_lay_are_not_taken_for_them():
+    layer, signal = Conv(64, 64, 3).eval(), torch.ones(1, 64, 1, 50)
+    with torch.no_grad():
+        for scale in (1.0, 2.0, 3.0):
+            tensors = {"weight": torch.full((64, 64, 3), scale), "bias": torch.zeros(64)}
+            layer.load_state_dict(tensors, assign=True)
+            del tensors
+            if scale != 2:  # two swaps with nothing said in between
+                assert layer(signal).max() == scale * 64 * 3
+
+
+def test_replicas_that_share_what_is_prepared_have_their_own_weights():
+    layer, signal = Conv(6, 4, 3).eval(), torch.randn(1, 6, 1, 50)
+    with torch.no_grad():
+        for scale in (1.0, 2.0):
+            replica = layer._replicate_for_data_parallel()
+            replica.weight, replica.bias = layer.weight * scale, layer.bias * scale
+            torch.testing.assert_close(replica(signal), plain(replica, signal), rtol=0, atol=1e-5)
+
+
+def test_constants_are_made_on_the_processor_whatever_the_default_device():
+    frequency._matrices.cache_clear()
+    with torch.device("meta"):
+        assert all(matrix.device.type == "cpu" for matrix in frequency._matrices(9))
+
+
 @pytest.mark.parametrize("kind", kinds())
 @pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
 def test_it_works_under_inference_mode_and_outside_of_it_afterwards(kind):

@@ -70,13 +70,13 @@ def test_weights_are_prepared_once_for_all_clips_and_forgotten_after(trainer, re
     original, made = Prepared.of, []
 
     def of(self, layer):
-        before, value = self._value, original(self, layer)
-        if value is not before:
+        before, value = self._held, original(self, layer)
+        if self._held is not before:
             made.append(self)
         return value
 
     monkeypatch.setattr(Prepared, "of", of)
     trainer.evaluation.run(1, reporter)
     assert made and len({id(prepared) for prepared in made}) == len(made)
-    assert all(prepared._value is None for prepared in made)
+    assert all(prepared._held is None for prepared in made)
     assert trainer.evaluation.generator.training

@@ -47,6 +47,12 @@ def run(options: argparse.Namespace) -> None:
     text = _text(options)
     if options.output != "-":
         check_output(options.output)
+        if options.stream:
+            raise ValueError(
+                "--stream is for a player; give --output -, or leave it out: a file is whole or not there."
+            )
+    elif sys.stdout.isatty():
+        raise ValueError("Standard output is a terminal, which shows no sound; pipe it into a player or a file.")
     pipe = _pipeline(options.voice)
     import torch  # after all that can be wrong without it: it takes a second or two
 

@@ -1,7 +1,7 @@
 """One-dimensional convolutions in the memory layout that CPUs run fastest.
 
 Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then
-run them near their matrix-product speed, where `conv1d` reaches a third to two thirds of it without AVX-512.
+run them near their matrix-product speed, which `conv1d` does not reach without AVX-512.
 Checkpoints hold Conv1d shapes. To speak, without gradients, each layer prepares its weights once.
 """
 

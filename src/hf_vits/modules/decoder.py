@@ -116,7 +116,7 @@ class HifiGan(nn.Module):
                 total = total.add_(other)
             return total.div_(len(blocks))
 
-        size = max(PIECE // signal.shape[1], SHORTEST_PIECE)
+        size = max(PIECE // (len(signal) * signal.shape[1]), SHORTEST_PIECE)
         if signal.shape[-1] <= size + 2 * self.reach or not may_be_used(self):
             return mean(signal, end)
         made = torch.empty_like(signal)

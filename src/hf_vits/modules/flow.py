@@ -55,4 +55,4 @@ class Flow(nn.Module):
         latents, mask = F.pad(latents, more), F.pad(mask, more)
         for coupling in reversed(self.flows):
             latents = coupling.inverse(latents.flip(1), mask, speaker)
-        return latents[..., :length]
+        return latents[..., :length].contiguous()

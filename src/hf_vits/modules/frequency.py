@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 TILE = 32
-"""Samples of a tile, n. With 16, twice as many tiles share half the frequencies: a third slower for eleven taps."""
+"""Samples of a tile, n. With 16 there are more of them, each with fewer outputs, for half as many products."""
 
 ROWS = 65
 """Tiles of one phase at once: as many as keep the work of a 128-channel layer in a processor's cache."""
@@ -35,7 +35,7 @@ FEWEST_TILES = 32
 
 
 def pays(channels: int, kernel: int) -> bool:
-    """Whether the layer, of as many channels in as out, is faster so: measured, see `benchmarks/decode.py`."""
+    """Whether the layer, of as many channels in as out, is faster so, as far as layers alone were tried."""
     return kernel < TILE // 2 and (kernel >= 7 and channels >= 128 or kernel >= 11 and channels >= 64)
 
 
@@ -48,7 +48,7 @@ def pays_for(length: int, kernel: int, dilation: int) -> bool:
 def _matrices(kernel: int) -> tuple[Tensor, Tensor, Tensor]:
     """taps k -> F (r, n), K (r, k) and I (m, r) of the module's docstring, in double precision."""
     outputs = TILE - kernel + 1
-    turn = 2 * math.pi / TILE * torch.arange(TILE, dtype=torch.float64)
+    turn = 2 * math.pi / TILE * torch.arange(TILE, dtype=torch.float64, device="cpu")
     forward, taps, inverse = [], [], []
     for frequency in range(TILE // 2 + 1):
         cosine, sine = torch.cos(frequency * turn), torch.sin(frequency * turn)

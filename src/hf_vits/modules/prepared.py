@@ -14,34 +14,44 @@ T = TypeVar("T")
 
 class Prepared(Generic[T]):
     """
-    A value that follows the parameters of a layer. It is neither saved nor copied.
+    A value that follows the tensors of a layer. It is neither saved nor copied.
 
-    Changes are noticed by PyTorch's count of writes, which `parameter.data` does not raise: after writing there, call
-    `forget`, as `train()` and `eval()` of a decoder do.
+    Changes are noticed by which tensors they are and by PyTorch's count of writes, which `parameter.data` does not
+    raise: after writing there, call `forget`, as `train()` and `eval()` of every layer that has one do.
     """
 
     def __init__(self, derive: Callable[[nn.Module], T]):
-        self._derive, self._seen, self._value = derive, None, None
+        self._derive, self._held = derive, None
 
     def of(self, layer: nn.Module) -> T:
-        """The value for the layer's parameters as they are now."""
-        parameters = list(layer.parameters())
-        if any(parameter.is_inference() for parameter in parameters):  # whose writes are not counted
+        """The value for the layer's tensors as they are now."""
+        tensors = list(layer.parameters())
+        if not tensors or any(tensor.is_inference() for tensor in tensors):  # copies, and tensors that count no writes
             return self._derive(layer)
-        seen = [(parameter.data_ptr(), parameter._version, parameter.dtype) for parameter in parameters]
-        if seen != self._seen:
-            with torch.inference_mode(False), torch.no_grad():
-                self._value = self._derive(layer)
-            self._seen = seen
-        return self._value
+        held = self._held  # read once: another thread may forget it meanwhile
+        if held is not None and _are_the_same(held[0], tensors):
+            return held[1]
+        # An alias keeps the memory of each tensor, so that no other can come to lie where it was.
+        seen = [(tensor.detach(), tensor._version) for tensor in tensors]
+        with torch.inference_mode(False), torch.no_grad():
+            value = self._derive(layer)
+        self._held = (seen, value)
+        return value
 
     def forget(self) -> None:
         """Drops the value."""
-        self._seen = self._value = None
+        self._held = None
 
     def __reduce__(self):
         """Copies and pickles begin without a value."""
         return type(self), (self._derive,)
+
+
+def _are_the_same(seen: list[tuple[Tensor, int]], tensors: list[Tensor]) -> bool:
+    return len(seen) == len(tensors) and all(
+        alias.data_ptr() == tensor.data_ptr() and alias.dtype == tensor.dtype and version == tensor._version
+        for (alias, version), tensor in zip(seen, tensors, strict=True)
+    )
 
 
 def may_be_used(layer: nn.Module) -> bool:
@@ -53,7 +63,7 @@ def may_be_used(layer: nn.Module) -> bool:
 def prepared_length(layer: nn.Module, signal: Tensor) -> int:
     """signal (…, T) -> to how many samples it is padded to speak: 16 lengths between powers of two, of 8 at least.
 
-    Making the kernels of a new length takes a fifth of the time that a sentence does.
+    Making the kernels of a new length takes long: a sentence of two seconds was spoken in 161 ms, and again in 132.
     """
     length = signal.shape[-1]
     if signal.device.type != "cpu" or not may_be_used(layer):

@@ -10,6 +10,7 @@ from transformers.activations import ACT2FN
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.attention import RelativeAttention
 from hf_vits.modules.convolution import Conv
+from hf_vits.modules.prepared import prepared_length
 
 
 @dataclass
@@ -84,6 +85,9 @@ class TextEncoder(nn.Module):
 
     def forward(self, input_ids: Tensor, mask: Tensor, keep_states: bool = False) -> TextEncoding:
         """input_ids (B, T_text), mask (B, 1, T_text) -> TextEncoding; what layers saw only with `keep_states`."""
+        length = input_ids.shape[1]
+        more = (0, prepared_length(self, input_ids) - length)
+        input_ids, mask = F.pad(input_ids, more), F.pad(mask, more)
         column_mask = mask.transpose(1, 2)
         hidden = self.dropout(self.embed_tokens(input_ids) * self.scale * column_mask)
         states, attentions = [], []
@@ -91,10 +95,12 @@ class TextEncoder(nn.Module):
             before = hidden
             hidden, weights = layer(hidden, mask)
             if keep_states:
-                states.append(before)
-                attentions.append(weights)
+                states.append(before[:, :length])
+                attentions.append(weights[:, :, :length, :length])
         hidden = hidden * column_mask
         if keep_states:
-            states.append(hidden)
-        prior_mean, prior_log_std = (self.project(hidden.transpose(1, 2)) * mask).chunk(2, dim=1)
-        return TextEncoding(hidden.transpose(1, 2), prior_mean, prior_log_std, tuple(states), tuple(attentions))
+            states.append(hidden[:, :length])
+        prior_mean, prior_log_std = (self.project(hidden.transpose(1, 2)) * mask)[..., :length].chunk(2, dim=1)
+        return TextEncoding(
+            hidden.transpose(1, 2)[..., :length], prior_mean, prior_log_std, tuple(states), tuple(attentions)
+        )
