@@ -7,9 +7,11 @@ from datetime import date
 import datasets
 import numpy as np
 import pytest
+import torch
 from stub_hub import Hub
 from synthesis_run import run
 
+from hf_vits import VitsModel
 from hf_vits.synthesis import SynthesisSettings, row_generator, synthesize
 from hf_vits.synthesis.speaking import load_voice
 
@@ -123,6 +125,63 @@ def test_rows_that_cannot_be_said_are_left_out_and_told_with_what_the_voice_does
     left_out = [json.loads(line) for line in (folder / ".synthesis" / "left_out.jsonl").read_text().splitlines()]
     assert [row["number"] for row in left_out] == [1, 3, 4]
     assert [record for record in caplog.records if record.name == "hf_vits.tokenization_vits"] == []
+
+
+@pytest.fixture
+def make_voice_that_refuses(make_voice, make_tokenizer):
+    """A voice with damaged weights: the durations of a text with one of these letters are not finite."""
+
+    def make(letters):
+        voice = make_voice("damaged")
+        model = VitsModel.from_pretrained(voice)
+        with torch.no_grad():
+            model.text_encoder.embed_tokens.weight[make_tokenizer().convert_tokens_to_ids(list(letters))] = torch.nan
+        model.save_pretrained(voice)
+        return voice
+
+    return make
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_rows_that_the_model_refuses_are_left_out_by_whichever_process_and_the_others_spoken(
+    settings, spoken, table, make_texts, make_voice_that_refuses, caplog, processes
+):
+    file, voice = make_texts(["cab", "oak", "oka", "hi"]), make_voice_that_refuses("k")
+    codes, messages = run(settings(dataset_name=file, voice=voice, batch_size=2, output_dir="refused"), processes)
+    assert codes == [0] * processes, messages
+    whole = spoken(dataset_name=file)
+    refused = whole.parent / "refused"
+    assert_same([table(whole)[number] for number in (0, 3)], table(refused))
+    left_out = [json.loads(line) for line in (refused / ".synthesis" / "left_out.jsonl").read_text().splitlines()]
+    assert [row["number"] for row in left_out] == [1, 2]
+    assert all("durations are not finite" in row["detail"] for row in left_out)
+    card = (refused / "README.md").read_text()
+    assert (
+        "| 2 | " in card and "2 of 4 rows are left out:" in card and "cannot make  1, 2; the first is The pred" in card
+    )
+
+    times = {file: file.stat().st_mtime_ns for file in refused.rglob("*.flac")}
+    spoken(dataset_name=file, voice=voice, batch_size=2, output_dir="refused")
+    assert "2 of 4 rows are left out:" in caplog.text and (refused / "README.md").read_text() == card
+    assert {file: file.stat().st_mtime_ns for file in refused.rglob("*.flac")} == times and len(times) == 2
+
+
+def test_a_row_that_was_refused_is_tried_again(spoken, table, make_texts, monkeypatch):
+    file = make_texts(["cab", "feed a big dog", "hi"])
+    whole = spoken(dataset_name=file)
+    limit = max(row["seconds"] for row in table(whole))
+    monkeypatch.setattr("hf_vits.durations.MAX_SECONDS", limit - 1e-3)
+    again = spoken(dataset_name=file, output_dir="again")
+    assert [row["text"] for row in table(again)] == ["cab", "hi"]
+    monkeypatch.undo()
+    assert_same(table(whole), table(spoken(dataset_name=file, output_dir="again")))
+    assert (again / ".synthesis" / "left_out.jsonl").read_text() == ""
+
+
+def test_texts_that_the_model_refuses_one_and_all_are_an_error(spoken, make_texts, make_voice_that_refuses, caplog):
+    with pytest.raises(ValueError, match="None of the 2 texts can be spoken"):
+        spoken(dataset_name=make_texts(["oak", ""]), voice=make_voice_that_refuses("k"))
+    assert "2 of 2 rows are left out:" in caplog.text and "the first is The predicted durations" in caplog.text
 
 
 def test_texts_of_which_nothing_can_be_said_are_an_error(spoken, make_texts):

@@ -21,7 +21,15 @@ def test_lengths_are_those_of_the_sequences_that_the_model_sees(pipe):
     assert survey(data, [0], pipe, "text").rows[0].tokens == sum(map(len, ids))
 
 
-@pytest.mark.parametrize(("text", "reason"), [(7, "text that cannot be read"), (float("nan"), "no text")])
+CELLS = [
+    (7, "text that cannot be read"),
+    (["hi"], "text that cannot be read"),
+    ({"text": "hi"}, "text that cannot be read"),  # what the pipeline would speak
+    (float("nan"), "no text"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), CELLS)
 def test_cells_that_are_no_texts_are_left_out(pipe, text, reason):
     (left_out,) = survey(datasets.Dataset.from_dict({"text": [text]}), [0], pipe, "text").left_out
     assert left_out.reason == reason

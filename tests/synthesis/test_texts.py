@@ -47,3 +47,9 @@ def test_columns_with_a_meaning_in_the_output_are_called_otherwise():
     renamed = {name for name, new in names_in_output(given).items() if new != name}
     assert renamed == {"audio", "seconds", "file_name", "cover_file_name", "file_names"}
     assert names_in_output(given)["cover_file_name"] == "cover_file_name_original"
+
+
+def test_no_two_columns_are_called_the_same_in_the_output():
+    names = {"seconds": "seconds_original_original", "seconds_original": "seconds_original"}
+    assert names_in_output(["seconds", "seconds_original"]) == names
+    assert names_in_output(["seconds_original", "seconds"]) == names

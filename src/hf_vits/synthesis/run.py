@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from huggingface_hub.utils import validate_repo_id
 from tqdm.auto import tqdm
@@ -23,8 +24,9 @@ from hf_vits.synthesis.joint import together
 from hf_vits.synthesis.progress import SpeechBar
 from hf_vits.synthesis.settings import SynthesisSettings
 from hf_vits.synthesis.speaking import load_voice, row_generator, speak
-from hf_vits.synthesis.survey import Row, Survey, survey
+from hf_vits.synthesis.survey import REFUSED, LeftOut, Row, Survey, survey
 from hf_vits.synthesis.texts import check_columns, load_texts, records, written_columns
+from hf_vits.text.report import shortened
 from hf_vits.threads import use_cores
 
 if TYPE_CHECKING:
@@ -71,7 +73,11 @@ class Synthesis:
         origin = together(self._begin, dataset, pipe, found)[0]
         numbers = [row.number for row in found.rows] if self.main else []
         seconds = together(self.folder.finished, numbers)[0]
-        seconds |= self._spoken(dataset, pipe, found, seconds)
+        new, refused = self._spoken(dataset, pipe, found, seconds)
+        seconds |= new
+        if refused:
+            found = found.without(refused)
+            together(self._leave_out, found)
         together(self._finish, dataset, pipe, found, seconds, origin)
         self.accelerator.end_training()
         return self.folder
@@ -122,10 +128,7 @@ class Synthesis:
         """Reports what will not be heard, and claims the folder; gives where the voice comes from."""
         if not self.main:
             return None
-        if found.table():
-            logger.warning(found.table())
-        if not found.rows:
-            raise ValueError(f"None of the {len(dataset):,} texts can be spoken; the reasons are above.")
+        _tell(found)
         _, left_out = written_columns(dataset)
         if left_out:
             logger.warning(f"Left out, as a table of text cannot hold them: columns {left_out}.")
@@ -135,25 +138,44 @@ class Synthesis:
 
     def _spoken(
         self, dataset: "Dataset", pipe: TextToSpeechPipeline, found: Survey, done: dict[int, float]
-    ) -> dict[int, float]:
-        """Speaks the rows that are not done; seconds of each, those of other processes too."""
+    ) -> tuple[dict[int, float], list[LeftOut]]:
+        """Speaks the rows that are not done; seconds of each, and those refused, of other processes too."""
         todo = [row for row in found.rows if row.number not in done]
         texts = dataset.select_columns([self.settings.text_column])
         processes, own = self.accelerator.num_processes, self.accelerator.process_index
         seconds: dict[int, float] = {}
+        refused: list[LeftOut] = []
         with SpeechBar(found.rows, todo, disable=not self.main) as bar:
             for batch in joint_batches(todo, self.settings.batch_size, processes):
                 new = {}
-                for part in together(self._speak, texts, pipe, batch[own::processes]):
+                for part, refused_there in together(self._speak, texts, pipe, batch[own::processes]):
                     new |= part
+                    refused += refused_there
                 bar.add(batch, sum(new.values()))
                 seconds |= new
-        return seconds
+        return seconds, refused
 
-    def _speak(self, texts: "Dataset", pipe: TextToSpeechPipeline, rows: Sequence[Row]) -> dict[int, float]:
-        """Speaks and writes these rows; seconds of each."""
-        settings, rate = self.settings, pipe.sampling_rate
-        waveforms = speak(
+    def _speak(
+        self, texts: "Dataset", pipe: TextToSpeechPipeline, rows: Sequence[Row]
+    ) -> tuple[dict[int, float], list[LeftOut]]:
+        """Speaks and writes these rows; seconds of each, and those that the model refuses even alone."""
+        try:
+            waveforms = self._waveforms(texts, pipe, rows)
+        except ValueError as error:
+            if len(rows) == 1:
+                return {}, [LeftOut(rows[0].number, REFUSED, shortened(str(error), 120))]
+            alone = [self._speak(texts, pipe, [row]) for row in rows]
+            seconds = {number: length for part, _ in alone for number, length in part.items()}
+            return seconds, [row for _, refused in alone for row in refused]
+        for row, waveform in zip(rows, waveforms, strict=True):
+            self.folder.write(row.number, waveform, pipe.sampling_rate)
+        lengths = (len(waveform) / pipe.sampling_rate for waveform in waveforms)
+        return dict(zip((row.number for row in rows), lengths, strict=True)), []
+
+    def _waveforms(self, texts: "Dataset", pipe: TextToSpeechPipeline, rows: Sequence[Row]) -> list[np.ndarray]:
+        """Of rows that are spoken together; noise is drawn from its beginning, however often that is tried."""
+        settings = self.settings
+        return speak(
             pipe,
             [texts[row.number][settings.text_column] for row in rows],
             [row.speaker for row in rows],
@@ -161,9 +183,12 @@ class Synthesis:
             controls_of(settings, pipe),
             settings.pause,
         )
-        for row, waveform in zip(rows, waveforms, strict=True):
-            self.folder.write(row.number, waveform, rate)
-        return {row.number: len(waveform) / rate for row, waveform in zip(rows, waveforms, strict=True)}
+
+    def _leave_out(self, found: Survey) -> None:
+        """Notes and reports what will not be heard, now that speaking has shown more of it."""
+        if self.main:
+            self.folder.note(found.left_out)
+            _tell(found)
 
     def _finish(
         self,
@@ -181,3 +206,11 @@ class Synthesis:
         logger.info(f"{self.folder.path}: {len(seconds):,} rows, {sum(seconds.values()) / 3600:.2f} hours of speech.")
         if self.settings.push_to_hub is not None:
             self.folder.upload(self.settings.push_to_hub)
+
+
+def _tell(found: Survey) -> None:
+    """Warns of what is left out; `ValueError` if that is everything."""
+    if found.table():
+        logger.warning(found.table())
+    if not found.rows:
+        raise ValueError(f"None of the {len(found.left_out):,} texts can be spoken; the reasons are above.")

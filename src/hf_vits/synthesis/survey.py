@@ -18,6 +18,7 @@ NO_SPEAKER = "no speaker"
 NOTHING_KNOWN = "nothing that the voice can say"
 TOO_LONG = f"a sentence of more than {MAX_TOKENS:,} tokens"
 UNREADABLE = "text that cannot be read"
+REFUSED = "speech that the voice cannot make"
 
 SHOWN_ROWS = 40
 """Most numbers of rows in a line of the table."""
@@ -60,6 +61,12 @@ class Survey:
             sorted((row for part in parts for row in part.left_out), key=lambda row: row.number),
             sum((part.dropped for part in parts), Counter()),
         )
+
+    def without(self, refused: Iterable[LeftOut]) -> "Survey":
+        """Of the same texts, when some of the rows turned out not to be speakable."""
+        left_out = sorted([*self.left_out, *refused], key=lambda row: row.number)
+        gone = {row.number for row in left_out}
+        return Survey([row for row in self.rows if row.number not in gone], left_out, self.dropped)
 
     def table(self) -> str:
         """Rows left out by reason and dropped characters, as lines; empty if there are none of either."""
@@ -111,12 +118,14 @@ def survey(
 def _looked_at(number: int, text: object, pipe: TextToSpeechPipeline, dropped: Counter) -> Row | LeftOut:
     if text is None or text != text or (isinstance(text, str) and not text.strip()):  # NaN is not itself
         return LeftOut(number, NO_TEXT, "")
+    if not isinstance(text, str):  # a dictionary would be an item with controls to the pipeline
+        return LeftOut(number, UNREADABLE, f"{shortened(repr(text))}, no string")
     try:
         with untold():
             encodings = list(pipe.preprocess(text))
     except NothingToSayError:
         return LeftOut(number, NOTHING_KNOWN, shortened(repr(text)))
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         return LeftOut(number, UNREADABLE, shortened(str(error), 120))
     ids = [encoding["input_ids"][0].tolist() for encoding in encodings]
     if max(map(len, ids)) > MAX_TOKENS:

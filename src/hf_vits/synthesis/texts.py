@@ -66,7 +66,13 @@ def names_in_output(columns: Sequence[str]) -> dict[str, str]:
     def is_taken(name: str) -> bool:  # `datasets` takes the others for names of files, and loads them
         return name in OWN or name == "file_names" or name.endswith(("_file_name", "_file_names"))
 
-    return {name: f"{name}_original" if is_taken(name) else name for name in columns}
+    names: dict[str, str] = {}
+    for name in columns:
+        new = name
+        while is_taken(new) or (new != name and (new in columns or new in names.values())):
+            new += "_original"
+        names[name] = new
+    return names
 
 
 def written_columns(dataset) -> tuple[list[str], list[str]]:
