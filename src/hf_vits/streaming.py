@@ -14,6 +14,9 @@ FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 128
 """Frames of the first piece; how much longer each is than the one before; and the most. So sound comes early, and the
 context, which is computed twice, costs little after that. It also takes most of the second piece's time."""
 
+FLOWED_AHEAD = 512
+"""Frames that the flow computes at once, where as many were computed before: its context is wide, its frames small."""
+
 
 def decoder_context(config: VitsConfig) -> int:
     """Frames to either side of a frame that its samples depend on; 13 in the paper's size."""
@@ -66,10 +69,10 @@ class FlowedFrames:
         """-> latents (1, C, end - start)."""
         done = self.first + self.known.shape[-1]
         if end > done:
-            left = max(0, done - self.context)
-            window = self.sample[..., left : end + self.context]
+            left, right = max(0, done - self.context), max(end, done + min(done, FLOWED_AHEAD))
+            window = self.sample[..., left : right + self.context]
             fresh = self.flow.inverse(window, torch.ones_like(window[:, :1]), self.speaker)
-            self.known = torch.cat([self.known, fresh[..., done - left : end - left]], dim=-1)
+            self.known = torch.cat([self.known, fresh[..., done - left : right - left]], dim=-1)
         self.known, self.first = self.known[..., start - self.first :], start
         return self.known[..., : end - start]
 
