@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from hf_vits.modules import frequency
 from hf_vits.modules.convolution import Conv, Upsample
+from hf_vits.modules.prepared import Prepared
 from hf_vits.modules.weight_norm import add_weight_norm
 
 LENGTH = 800
@@ -87,6 +88,19 @@ def test_replicas_that_share_what_is_prepared_have_their_own_weights():
             replica = layer._replicate_for_data_parallel()
             replica.weight, replica.bias = layer.weight * scale, layer.bias * scale
             torch.testing.assert_close(replica(signal), plain(replica, signal), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+def test_what_is_prepared_does_not_outlive_a_change_of_type_or_mode(kind):
+    layer, signal = kinds()[kind].eval(), torch.randn(1, 6, 1, LENGTH)
+    prepared = [value for value in vars(layer).values() if isinstance(value, Prepared)]
+    for change in (layer.double, layer.float, layer.train, layer.eval):
+        with torch.no_grad():
+            layer.eval()(signal.to(layer.weight.dtype))
+        assert any(value._held for value in prepared) == ("multiple" not in kind)
+        change()
+        assert not any(value._held for value in prepared)
 
 
 def test_constants_are_made_on_the_processor_whatever_the_default_device():

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.modules import frequency
-from hf_vits.modules.prepared import Prepared, may_be_used
+from hf_vits.modules.prepared import Prepared, Prepares, may_be_used
 
 
-class Conv(nn.Conv1d):
+class Conv(Prepares, nn.Conv1d):
     """A one-dimensional convolution over (B, C, 1, T); length is kept, unless `padding` is given."""
 
     def __init__(
@@ -40,12 +40,6 @@ class Conv(nn.Conv1d):
         whole = groups == 1 and self.padding[0] == same
         self.has_spectrum = whole and frequency.pays(min(in_channels, out_channels), kernel)
 
-    def train(self, mode: bool = True) -> "Conv":
-        """As in every module; what was prepared is dropped."""
-        self.direct.forget()
-        self.spectrum.forget()
-        return super().train(mode)
-
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, 1, T) -> (B, C_out, 1, T)."""
         if not may_be_used(self):
@@ -63,7 +57,7 @@ class Conv(nn.Conv1d):
         return F.conv2d(signal, weight, self.bias, padding=padding, dilation=dilation, groups=self.groups)
 
 
-class Upsample(nn.ConvTranspose1d):
+class Upsample(Prepares, nn.ConvTranspose1d):
     """A transposed convolution over (B, C, 1, T) that makes exactly `rate` samples of each.
 
     If the kernel is a whole number of rates, as it always is, it is also an ordinary convolution: of T to
@@ -73,11 +67,6 @@ class Upsample(nn.ConvTranspose1d):
     def __init__(self, in_channels: int, out_channels: int, kernel: int, rate: int):
         super().__init__(in_channels, out_channels, kernel, stride=rate, padding=(kernel - rate) // 2)
         self.phases = Prepared(_phases)
-
-    def train(self, mode: bool = True) -> "Upsample":
-        """As in every module; what was prepared is dropped."""
-        self.phases.forget()
-        return super().train(mode)
 
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, 1, T) -> (B, C_out, 1, rate · T)."""

@@ -17,7 +17,7 @@ class Prepared(Generic[T]):
     A value that follows the tensors of a layer. It is neither saved nor copied.
 
     Changes are noticed by which tensors they are and by PyTorch's count of writes, which `parameter.data` does not
-    raise: after writing there, call `forget`, as `train()` and `eval()` of every layer that has one do.
+    raise: after writing there, call `eval()` of the model.
     """
 
     def __init__(self, derive: Callable[[nn.Module], T]):
@@ -25,7 +25,8 @@ class Prepared(Generic[T]):
 
     def of(self, layer: nn.Module) -> T:
         """The value for the layer's tensors as they are now."""
-        tensors = list(layer.parameters())
+        tensors = layer.parameters() if layer._modules else layer._parameters.values()  # seldom the slow way
+        tensors = [tensor for tensor in tensors if tensor is not None]
         if not tensors or any(tensor.is_inference() for tensor in tensors):  # copies, and tensors that count no writes
             return self._derive(layer)
         held = self._held  # read once: another thread may forget it meanwhile
@@ -47,6 +48,24 @@ class Prepared(Generic[T]):
         return type(self), (self._derive,)
 
 
+class Prepares(nn.Module):
+    """A layer with `Prepared` attributes, which are dropped when its mode, device or type changes."""
+
+    def train(self, mode: bool = True) -> "Prepares":
+        """As in every module."""
+        self._forget()
+        return super().train(mode)
+
+    def _apply(self, *args, **kwargs) -> "Prepares":
+        self._forget()
+        return super()._apply(*args, **kwargs)
+
+    def _forget(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, Prepared):
+                value.forget()
+
+
 def _are_the_same(seen: list[tuple[Tensor, int]], tensors: list[Tensor]) -> bool:
     return len(seen) == len(tensors) and all(
         alias.data_ptr() == tensor.data_ptr() and alias.dtype == tensor.dtype and version == tensor._version
@@ -61,10 +80,7 @@ def may_be_used(layer: nn.Module) -> bool:
 
 
 def prepared_length(layer: nn.Module, signal: Tensor) -> int:
-    """signal (…, T) -> to how many samples it is padded to speak: 16 lengths between powers of two, of 8 at least.
-
-    Making the kernels of a new length takes long: a sentence of two seconds was spoken in 161 ms, and again in 132.
-    """
+    """signal (…, T) -> to how many samples it is padded to speak: 16 lengths between powers of two, of 8 at least."""
     length = signal.shape[-1]
     if signal.device.type != "cpu" or not may_be_used(layer):
         return length

@@ -12,17 +12,17 @@ FORMAT = "{desc}{percentage:3.0f}% |{bar}| {elapsed}<{remaining}{postfix}"
 
 class SpeechBar(tqdm):
     """
-    A bar of all rows, of which `todo` are still to be spoken; tokens stand for the speech that is not there yet.
+    A bar of all rows, of which `remaining` are still to be spoken; tokens stand for the speech that is not there yet.
 
     Args:
-        rows, todo (`Sequence[Row]`):
+        rows, remaining (`Sequence[Row]`):
             All rows, and those that are not done.
         **kwargs:
             As of `tqdm`.
     """
 
-    def __init__(self, rows: Sequence[Row], todo: Sequence[Row], **kwargs):
-        whole, left = _tokens(rows), _tokens(todo)
+    def __init__(self, rows: Sequence[Row], remaining: Sequence[Row], **kwargs):
+        whole, left = _tokens(rows), _tokens(remaining)
         super().__init__(total=whole, initial=whole - left, desc="speaking", bar_format=FORMAT, **kwargs)
         self.begun, self.speech = time.perf_counter(), 0.0
 

@@ -140,13 +140,13 @@ class Synthesis:
         self, dataset: "Dataset", pipe: TextToSpeechPipeline, found: Survey, done: dict[int, float]
     ) -> tuple[dict[int, float], list[LeftOut]]:
         """Speaks the rows that are not done; seconds of each, and those refused, of other processes too."""
-        todo = [row for row in found.rows if row.number not in done]
+        remaining = [row for row in found.rows if row.number not in done]
         texts = dataset.select_columns([self.settings.text_column])
         processes, own = self.accelerator.num_processes, self.accelerator.process_index
         seconds: dict[int, float] = {}
         refused: list[LeftOut] = []
-        with SpeechBar(found.rows, todo, disable=not self.main) as bar:
-            for batch in joint_batches(todo, self.settings.batch_size, processes):
+        with SpeechBar(found.rows, remaining, disable=not self.main) as bar:
+            for batch in joint_batches(remaining, self.settings.batch_size, processes):
                 new = {}
                 for part, refused_there in together(self._speak, texts, pipe, batch[own::processes]):
                     new |= part
