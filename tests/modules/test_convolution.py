@@ -1,6 +1,8 @@
 import copy
 import pickle
+import weakref
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
@@ -70,21 +72,22 @@ def test_what_is_prepared_follows_the_weights(kind):
         assert made.dtype == torch.float32
 
 
-def test_weights_that_come_to_lie_where_others_lay_are_not_taken_for_them():
-    layer, signal = Conv(64, 64, 3).eval(), torch.ones(1, 64, 1, 50)
+def test_memory_of_weights_that_are_prepared_is_given_to_no_others_which_would_be_taken_for_them():
+    layer, signal = Conv(6, 4, 3).eval(), torch.ones(1, 6, 1, 50)
 
     def swap(scale):
-        tensors = {"weight": torch.full((64, 64, 3), float(scale)), "bias": torch.zeros(64)}
-        layer.load_state_dict(tensors, assign=True)
-        return [tensor.data_ptr() for tensor in layer.parameters()]
+        array = np.full((4, 6, 3), scale, dtype=np.float32)
+        layer.load_state_dict({"weight": torch.from_numpy(array), "bias": torch.zeros(4)}, assign=True)
+        return weakref.ref(array)
 
     with torch.no_grad():
-        spoken_at = swap(1)
+        first = swap(1)
         layer(signal)
-        for scale in range(2, 50):  # swaps with nothing said in between, until memory is used again
-            if swap(scale) == spoken_at:
-                break
-        assert layer(signal).max() == scale * 64 * 3
+        swap(2)
+        assert first() is not None
+        swap(3)
+        assert layer(signal).max() == 3 * 6 * 3
+        assert first() is None
 
 
 def test_replicas_that_share_what_is_prepared_have_their_own_weights():
