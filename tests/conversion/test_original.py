@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.keys import Converted
+from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.original import infer_config, to_ours
 from hf_vits.modeling_vits import VitsModel
 
