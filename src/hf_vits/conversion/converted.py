@@ -9,11 +9,13 @@ from torch import Tensor
 from transformers import PreTrainedTokenizer
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion.card import card
 from hf_vits.conversion.checkpoint import check_tensors
 from hf_vits.conversion.discriminators import ConvertedDiscriminator
 from hf_vits.conversion.judge_files import SUBFOLDER
 from hf_vits.folders import new_folder
 from hf_vits.modeling_vits import VitsModel
+from hf_vits.origin import CARD
 from hf_vits.quiet import no_progress_bar
 from hf_vits.weights import match_state_dict
 
@@ -34,6 +36,8 @@ class Converted:
             What was left out or decided on the way, in words.
         discriminator ([`~conversion.discriminators.ConvertedDiscriminator`], *optional*):
             What the voice was trained against; with it, training goes on at once.
+        license (`str`, *optional*):
+            As in the metadata of a model card, where the format tells.
 
     Raises:
         ValueError: if a tensor is missing, left over, of another shape or kind, or not finite.
@@ -44,6 +48,7 @@ class Converted:
     tokenizer: PreTrainedTokenizer | None = None
     notes: tuple[str, ...] = ()
     discriminator: ConvertedDiscriminator | None = None
+    license: str | None = None
 
     def __post_init__(self):
         """Checks the weights and brings them to the spelling of a fresh model, in float32."""
@@ -63,7 +68,7 @@ class Converted:
 
     def save(self, directory: str | Path, overwrite: bool = False) -> Path:
         """
-        Writes config.json, model.safetensors and the tokenizer's files; `from_pretrained` reads the folder.
+        Writes config.json, model.safetensors, the tokenizer's files and a card; `from_pretrained` reads the folder.
 
         Discriminators go into the folder `discriminator` in it, where training looks for them. All files are written
         elsewhere first and put in place in one step: the folder is whole or not there. Only an empty folder that is
@@ -86,6 +91,7 @@ class Converted:
                     self.discriminator.model().save_pretrained(staged / SUBFOLDER)
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(staged)
+            card(directory.name, self.license, self.tokenizer, self.notes).save(staged / CARD)
         return directory
 
 
