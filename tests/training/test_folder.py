@@ -36,6 +36,29 @@ def test_a_table_with_a_header_gives_a_row_for_each_recording_with_all_its_colum
     ]
 
 
+def test_a_table_of_json_lines_gives_a_row_for_each_with_all_their_fields(make_folder):
+    lines = ['{"file_name": "a.wav", "text": "Ah, so."}', "", '{"file_name": "b.wav", "text": "Bé.", "seconds": 1.5}']
+    folder = make_folder("\r\n".join(lines), name="metadata.jsonl", held_out="a.wav")
+    data, held_out = read_folder(folder)
+    assert rows_of(data, folder) == [{"audio": "b.wav", "text": "Bé.", "seconds": 1.5}]
+    assert rows_of(held_out, folder) == [{"audio": "a.wav", "text": "Ah, so.", "seconds": None}]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("a.wav|Ah.", "line 2, is not JSON"),
+        ("[1]", r"line 2, is '\[1\]'; it must be an object of file_name and text"),
+        ('{"file_name": "a.wav"}', "line 2, is .*file_name and text"),
+        ('{"file_name": "a.wav", "text": 5}', "both strings"),
+        ("[" * 100_000, "line 2, is not JSON"),
+    ],
+)
+def test_a_line_that_is_no_row_is_an_error_that_says_which(make_folder, line, told):
+    with pytest.raises(ValueError, match=told):
+        read_folder(make_folder('{"file_name": "b.wav", "text": "Be."}\n' + line, name="metadata.jsonl"))
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_the_table_of_ljspeech_gives_the_normalised_text_where_there_is_one(make_folder, end):
     folder = make_folder(BARS.replace("\n", end))

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import json
 from pathlib import Path
+from typing import Any
 
-METADATA = ("metadata.csv", "metadata.txt")
-"""Names of the table, as `datasets` and LJSpeech call it."""
+METADATA = ("metadata.csv", "metadata.jsonl", "metadata.txt")
+"""Names of the table, as `datasets` (the first two) and LJSpeech call it."""
 
 
 def read_folder(folder: str | Path, held_out: str | Path | None = None):
@@ -13,7 +15,8 @@ def read_folder(folder: str | Path, held_out: str | Path | None = None):
     Recordings with a table beside them -> a `datasets.Dataset` for training, and one that is held out or `None`.
 
     The table is `metadata.csv`, either with a header (`file_name,text`, and whatever else, such as `speaker`) or, as in
-    LJSpeech, `name|text|normalised text` without one, for files in `wavs/`. Nothing is decoded here.
+    LJSpeech, `name|text|normalised text` without one, for files in `wavs/`; or `metadata.jsonl`, with such an object a
+    line, as `examples/synthesize_dataset.py` writes. Nothing is decoded here.
 
     Args:
         folder (`str` or `Path`):
@@ -31,7 +34,8 @@ def read_folder(folder: str | Path, held_out: str | Path | None = None):
     table = next((folder / name for name in METADATA if (folder / name).is_file()), None)
     if table is None:
         raise FileNotFoundError(
-            f"{folder} has no metadata.csv, a table with the columns file_name and text and a row for each recording."
+            f"{folder} has no metadata.csv, a table with the columns file_name and text and a row for each recording "
+            "(or metadata.jsonl, with an object of these a line)."
         )
     rows = _rows(table)
     names = _held_out_names(folder, held_out)
@@ -41,7 +45,7 @@ def read_folder(folder: str | Path, held_out: str | Path | None = None):
             f"does, such as {rows[0]['file_name']!r}."
         )
 
-    def dataset(rows: list[dict[str, str]]):
+    def dataset(rows: list[dict[str, Any]]):
         columns = {name: [row[name] for row in rows] for name in rows[0] if name != "file_name"}
         columns["audio"] = [str(folder / row["file_name"]) for row in rows]
         return Dataset.from_dict(columns).cast_column("audio", Audio(decode=False))
@@ -52,8 +56,10 @@ def read_folder(folder: str | Path, held_out: str | Path | None = None):
     return dataset(kept), dataset([row for row in rows if row["file_name"] in names]) if names else None
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
+def _rows(table: Path) -> list[dict[str, Any]]:
     text = _read(table)
+    if table.suffix == ".jsonl":
+        return _rows_of_objects(table, text)
     first = text.split("\n", 1)[0]
     if "file_name" in first:
         rows = _rows_with_header(table, text)
@@ -64,9 +70,32 @@ def _rows(table: Path) -> list[dict[str, str]]:
             f"{table} begins with {first[:100]!r}. Its first line must name the columns, file_name and text among "
             "them, or be a row such as name|text."
         )
+    return _some(table, rows)
+
+
+def _some(table: Path, rows: list) -> list:
     if not rows:
         raise ValueError(f"{table} has no rows; it needs one for each recording.")
     return rows
+
+
+def _rows_of_objects(table: Path, text: str) -> list[dict[str, Any]]:
+    """Columns are the fields of all objects; one that an object lacks is null in its row."""
+    rows = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{table}, line {number}, is not JSON: {error}.") from error
+        if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("file_name", "text")):
+            raise ValueError(
+                f"{table}, line {number}, is {line[:100]!r}; it must be an object of file_name and text, both strings."
+            )
+        rows.append(row)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return _some(table, [{name: row.get(name) for name in names} for row in rows])
 
 
 def _rows_with_header(table: Path, text: str) -> list[dict[str, str]]:
