@@ -8,12 +8,12 @@ from huggingface_hub.errors import StrictDataclassError
 
 import hf_vits
 
-VERBS = ("speak", "convert")
+VERBS = ("speak", "convert", "export")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one verb; returns 0, or 1 after printing what went wrong. Wrong usage exits with 2, as everywhere."""
-    parser = argparse.ArgumentParser(prog="hf-vits", description="VITS voices: speak, convert.")
+    parser = argparse.ArgumentParser(prog="hf-vits", description="VITS voices: speak, convert, export.")
     parser.add_argument("--version", action="version", version=f"hf_vits {hf_vits.__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
     for name in VERBS:

@@ -100,7 +100,7 @@ class _Finder:
             module = self._module(node)
             if module and node.kind in CONVOLUTIONS:
                 self.convolutions[module] = Convolution(
-                    node.attribute("strides", [1])[0], node.attribute("dilations", [1])[0], node.attribute("group", 1)
+                    node.attribute("strides", [1])[-1], node.attribute("dilations", [1])[-1], node.attribute("group", 1)
                 )
             for position, tensor in self._candidates(node):
                 if name := self._by_place(node, position, module):

@@ -22,7 +22,10 @@ class VoiceParts(nn.Module):
 
     def __init__(self, model: VitsModel):
         super().__init__()
-        twin = _folded_twin(model)
+        twin = twin_of(model)
+        for layer in twin.modules():
+            if parametrize.is_parametrized(layer, "weight"):
+                parametrize.remove_parametrizations(layer, "weight")
         for name in PARTS:
             if hasattr(twin, name):
                 setattr(self, name, getattr(twin, name))
@@ -146,15 +149,12 @@ def _whole_frames(frames: Tensor) -> Tensor:
     return frames + (is_first & (frames.sum(dim=1, keepdim=True) == 0)).long()
 
 
-def _folded_twin(model: VitsModel) -> VitsModel:
-    """The same model, in float32 on the CPU, each layer with one weight; where nothing differs, memory is shared.
+def twin_of(model: VitsModel) -> VitsModel:
+    """The same model, in float32 on the CPU and ready to speak; where nothing differs, its weights share memory.
 
-    Not a copy: that would share its classes with the model, and folding changes the class of a layer.
+    Not a copy: that would share its classes with the model, and folding weight norm changes the class of a layer.
     """
     with torch.device("meta"):
         twin = VitsModel(model.config)
     twin.load_state_dict(model.state_dict(), strict=True, assign=True)
-    for layer in twin.modules():
-        if parametrize.is_parametrized(layer, "weight"):
-            parametrize.remove_parametrizations(layer, "weight")
-    return twin.float().cpu()
+    return twin.float().cpu().eval()

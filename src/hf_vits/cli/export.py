@@ -1,0 +1,47 @@
+"""`hf-vits export`: a folder of ours to the files that another runtime reads."""
+
+import argparse
+from pathlib import Path
+
+HELP = "Export a voice for another runtime: Piper and Home Assistant, sherpa-onnx, or streaming in onnxruntime."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options of the verb."""
+    from hf_vits.export import PRECISIONS, TARGETS, known_targets
+    from hf_vits.voices import DEFAULT
+
+    parser.add_argument("voice", help=f"a folder or Hub name of a voice, or {DEFAULT}, the default one")
+    parser.add_argument("output", help="the folder to make")
+    parser.add_argument("--target", required=True, choices=TARGETS, help="; ".join(known_targets()))
+    parser.add_argument(
+        "--precision", default=PRECISIONS[0], choices=PRECISIONS, help=f"of the weights (default: {PRECISIONS[0]})"
+    )
+    parser.add_argument("--name", help="name of the files, where the target lets one choose (default: the voice's)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the folder if there is one")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Exports, and prints how near to PyTorch the result is and what could not be kept."""
+    from transformers.utils import logging
+
+    from hf_vits import VitsModel, VitsTokenizer
+    from hf_vits.export import export
+    from hf_vits.voices import DEFAULT, default_voice
+
+    logging.disable_progress_bar()
+    voice = default_voice() if options.voice == DEFAULT else options.voice
+    model, tokenizer = VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice)
+    notes = export(
+        model,
+        tokenizer,
+        options.output,
+        target=options.target,
+        precision=options.precision,
+        name=options.name or Path(options.voice).resolve().name,
+        overwrite=options.overwrite,
+    )
+    for note in notes:
+        print(note)
+    for file in sorted(Path(options.output).expanduser().iterdir()):
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")

@@ -1,0 +1,103 @@
+"""Voices of ours for other runtimes: `export(model, tokenizer, folder, target)` writes what each of them reads.
+
+A target is one module here with a `NAME`, a `HELP` and `write(voice, folder) -> notes`; the modules import what they
+work with only then, so that a list of them costs nothing.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hf_vits.modeling_vits import VitsModel
+    from hf_vits.tokenization_vits import VitsTokenizer
+
+__all__ = ["PRECISIONS", "TARGETS", "Voice", "export", "known_targets"]
+
+TARGETS = ("piper", "sherpa", "split")
+"""Modules of the targets, by the names that a caller gives."""
+
+PRECISIONS = ("float32", "float16", "int8")
+"""What weights can be kept in; everything is computed in float32."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What is exported: a voice, the name of its files, and the precision of its weights, one of `PRECISIONS`."""
+
+    model: "VitsModel"
+    tokenizer: "VitsTokenizer"
+    name: str = "voice"
+    precision: str = "float32"
+
+
+def export(
+    model: "VitsModel",
+    tokenizer: "VitsTokenizer",
+    directory: str | Path,
+    target: str = "piper",
+    precision: str = "float32",
+    name: str = "voice",
+    overwrite: bool = False,
+) -> tuple[str, ...]:
+    """
+    Writes a voice for another runtime. The model stays as it is.
+
+    What was written is run and compared with PyTorch before it is put in place: the folder is whole and right, or not
+    there.
+
+    Args:
+        model (`VitsModel`):
+            The voice; what only training uses is left out.
+        tokenizer (`VitsTokenizer`):
+            Its tokenizer.
+        directory (`str` or `Path`):
+            The folder to make.
+        target (`str`, *optional*, defaults to `"piper"`):
+            What will run it: `"piper"`, `"sherpa"` or `"split"`.
+        precision (`str`, *optional*, defaults to `"float32"`):
+            `"float16"` halves the file, `"int8"` makes it less than a third; both are computed in float32.
+        name (`str`, *optional*, defaults to `"voice"`):
+            Name of the files, where the target has no names of its own.
+        overwrite (`bool`, *optional*, defaults to `False`):
+            Whether a folder that is not empty may be replaced, with everything in it.
+
+    Returns:
+        `tuple[str, ...]`: what the result is, how near it is to PyTorch, and what could not be kept.
+
+    Raises:
+        FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
+        ImportError: without the packages onnx and onnxruntime.
+        ValueError: if the target's runtime could not speak this voice rightly, or does not say what PyTorch says.
+
+    Example:
+
+    ```python
+    >>> from hf_vits import VitsModel, VitsTokenizer, default_voice
+    >>> from hf_vits.export import export
+
+    >>> voice = default_voice()
+    >>> model, tokenizer = VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice)
+    >>> notes = export(model, tokenizer, "joe", target="piper", name="joe")  # doctest: +SKIP
+    ```
+    """
+    from hf_vits.folders import new_folder
+
+    for kind, value, allowed in (("target", target, TARGETS), ("precision", precision, PRECISIONS)):
+        if value not in allowed:
+            raise ValueError(f"`{kind}` is {value!r}; it can be one of {', '.join(allowed)}.")
+    if not name or Path(name).name != name:
+        raise ValueError(f"`name` is {name!r}; it must be one part of a path, as `en_US-joe-medium` is.")
+    voice = Voice(model, tokenizer, name, precision)
+    with new_folder(Path(directory).expanduser().resolve(), overwrite) as staged:
+        return tuple(_module(target).write(voice, staged))
+
+
+def known_targets() -> list[str]:
+    """What `export` writes, in words."""
+    return [f"{target}: {_module(target).HELP}" for target in TARGETS]
+
+
+def _module(target: str):
+    return import_module(f"hf_vits.export.{target}")

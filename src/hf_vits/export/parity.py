@@ -1,0 +1,158 @@
+"""Whether an exported voice says what it says in PyTorch: random texts, without noise, each kind of input."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hf_vits.export.graph import twin_of
+from hf_vits.export.tracing import needed
+from hf_vits.modeling_vits import VitsModel
+
+TEXT_LENGTHS = (1, 9, 40)
+
+MOST_ERROR = 1e-3
+"""Largest difference of a sample, of ±1, in float32."""
+
+LEAST_CORRELATION = 0.9
+"""Of log spectra, in other precisions; speech that has little to do with the other has half of that."""
+
+MOST_STRETCH = {"float32": 0.002, "float16": 0.02, "int8": 0.1}
+"""Share of all frames that durations may differ by. They are rounded up, so that the least difference may cost one."""
+
+WINDOW = 256
+"""Samples of a spectrum."""
+
+
+@dataclass
+class Parity:
+    """Of all texts: the largest difference of a sample, the least correlation of spectra, and frames of each."""
+
+    precision: str
+    error: float = 0.0
+    correlation: float = 1.0
+    frames: int = 0
+    other_frames: int = 0
+    texts: int = 0
+
+    def add(self, made: np.ndarray, expected: Tensor) -> None:
+        """Counts a waveform, or a part of one, against PyTorch's; both of the same size, or all is lost."""
+        made = torch.from_numpy(made).reshape(-1)
+        expected = expected.detach().reshape(-1)
+        if made.shape != expected.shape:
+            self.error = float("inf")
+            return
+        error = (made - expected).abs().max().item()
+        self.error = error if np.isnan(error) else max(self.error, error)
+        self.correlation = min(self.correlation, _correlation(made, expected))
+
+    def add_durations(self, made: np.ndarray, expected: Tensor) -> None:
+        """Counts frames of tokens against those that PyTorch predicts."""
+        self.frames += int(expected.sum())
+        self.other_frames += int((torch.from_numpy(made) - expected).abs().sum())
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all is within the bounds; NaN is not."""
+        alike = self.error <= MOST_ERROR if self.precision == "float32" else self.correlation >= LEAST_CORRELATION
+        return alike and self.other_frames <= max(1, MOST_STRETCH[self.precision] * self.frames)
+
+    def __str__(self) -> str:
+        lengths = f"{self.other_frames} of {self.frames} frames of durations differ"
+        return (
+            f"{self.texts} texts against PyTorch, without noise: samples differ by {self.error:.1e} at most, spectra "
+            f"correlate to {self.correlation:.4f}, {lengths}."
+        )
+
+
+@torch.no_grad()
+def whole_parity(model: VitsModel, symbols: Sequence[int], graph: bytes, precision: str) -> str:
+    """
+    Runs a graph of `export.graph.WholeGraph` in onnxruntime.
+
+    Args:
+        model (`VitsModel`):
+            What it was made of.
+        symbols (`Sequence[int]`):
+            Ids that texts have.
+        graph (`bytes`):
+            The file.
+        precision (`str`):
+            That of its weights.
+
+    Returns:
+        `str`: how near it is, in words.
+
+    Raises:
+        ImportError: without the package onnxruntime.
+        ValueError: if it is not near enough.
+    """
+    model, run, parity = twin_of(model), runner(graph), Parity(precision)
+    for feed, speakers in feeds(model, symbols):
+        waveforms, durations = run(feed)
+        for item, length in enumerate(feed["input_lengths"]):
+            ids = torch.from_numpy(feed["input"][item : item + 1, :length])
+            speaker = model.speaker_vector(None if speakers is None else speakers[item], 1)
+            own = durations[item : item + 1, :length]
+            latents = model.latents(ids, speaker=speaker, noise_scale=0.0, durations=torch.from_numpy(own)).latents
+            expected = model.decode(latents, speaker=speaker)
+            parity.add(waveforms[item, 0, 0, : expected.shape[-1]], expected)
+            rate = 1 / float(feed["scales"][1])
+            predicted = model.prior(ids, speaker=speaker, noise_scale_duration=0.0, speaking_rate=rate).durations
+            parity.add_durations(own, predicted)
+            parity.texts += 1
+    return told(parity)
+
+
+def told(parity: Parity) -> str:
+    """What was found, in words; `ValueError` if it is not good."""
+    if parity.is_good:
+        return str(parity)
+    bound = f"samples {MOST_ERROR}" if parity.precision == "float32" else f"a correlation of {LEAST_CORRELATION}"
+    raise ValueError(
+        f"The exported voice does not say what it says in PyTorch, and was not kept. {parity} Allowed in "
+        f"{parity.precision} are {bound}, and {MOST_STRETCH[parity.precision]:.1%} of the frames. Its weights may be "
+        "damaged, or too far apart in size for this precision: try float32."
+    )
+
+
+def feeds(model: VitsModel, symbols: Sequence[int]) -> Iterator[tuple[dict[str, np.ndarray], list[int] | None]]:
+    """Inputs of a whole graph, and the speakers among them: single texts, then all as a ragged batch, spoken slower."""
+    random, count = np.random.default_rng(0), model.config.num_speakers
+    texts = [random.choice(np.array(symbols, dtype=np.int64), length) for length in TEXT_LENGTHS]
+    speakers = [(0, count - 1)[number % 2] for number in range(len(texts))]
+
+    def feed(chosen: list[int], length_scale: float):
+        size = max(len(texts[number]) for number in chosen)
+        made = {
+            "input": np.stack([np.pad(texts[number], (0, size - len(texts[number]))) for number in chosen]),
+            "input_lengths": np.array([len(texts[number]) for number in chosen], dtype=np.int64),
+            "scales": np.array([0, length_scale, 0], dtype=np.float32),
+        }
+        who = [speakers[number] for number in chosen] if count > 1 else None
+        return made | ({} if who is None else {"sid": np.array(who, dtype=np.int64)}), who
+
+    for number in range(len(texts)):
+        yield feed([number], 1.0)
+    yield feed(list(range(len(texts))), 1.25)
+
+
+def runner(graph: bytes):
+    """A file's bytes -> a function from inputs by name to the list of outputs; inputs that it has not are left out."""
+    onnxruntime = needed("onnxruntime")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return lambda feed: session.run(None, feed)
+
+
+def _correlation(made: Tensor, expected: Tensor) -> float:
+    """Of two waveforms' log spectra, -1 to 1."""
+    spectra = []
+    for waveform in (made, expected):
+        padded = torch.nn.functional.pad(waveform.float(), (0, max(0, WINDOW - len(waveform))))
+        spectrum = torch.stft(padded, WINDOW, window=torch.hann_window(WINDOW), return_complex=True).abs()
+        spectra.append(spectrum.clamp(min=1e-4).log().flatten())
+    return torch.corrcoef(torch.stack(spectra))[0, 1].item()

@@ -1,0 +1,90 @@
+"""For sherpa-onnx: `model.onnx`, which carries what the runtime asks for, and `tokens.txt`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hf_vits.export import Voice
+
+NAME = "sherpa-onnx"
+HELP = "model.onnx and tokens.txt, for sherpa-onnx"
+
+FRAME = ("_", "^", "$")
+"""Symbols by which it frames phonemes: `^ _ p _ p _ … $`."""
+
+LAYOUT_OF_PIPER, LAYOUT_OF_COQUI = "piper", "coqui"
+"""Words in the comment for which it gives a graph the three scales in one input; only the first frames phonemes."""
+
+
+def write(voice: Voice, folder: Path) -> Iterator[str]:
+    """Writes the files; yields notes."""
+    from hf_vits.export.symbols import symbols_of
+    from hf_vits.export.whole import write_whole
+
+    symbols = symbols_of(voice.tokenizer)
+    takes_phonemes = voice.tokenizer.phonemize and _is_framed_like_piper(symbols)
+    yield from _notes(voice, symbols, takes_phonemes)
+    spoken = {symbol: index for symbol, index in symbols.ids.items() if symbol == " " or not symbol.isspace()}
+    lines = "".join(f"{symbol} {index}\n" for symbol, index in spoken.items())
+    (folder / "tokens.txt").write_text(lines, encoding="utf-8")
+    metadata = _metadata(voice, symbols, takes_phonemes)
+    yield write_whole(voice.model, symbols, folder / "model.onnx", voice.precision, metadata)
+
+
+def _is_framed_like_piper(symbols) -> bool:
+    wanted = (symbols.blank, symbols.bos, symbols.eos)
+    return None not in wanted and tuple(symbols.own.get(symbol) for symbol in FRAME) == wanted
+
+
+def _notes(voice: Voice, symbols, takes_phonemes: bool) -> Iterator[str]:
+    tokenizer = voice.tokenizer
+    if tokenizer.is_uroman:
+        yield "This voice reads text romanised by uroman; sherpa-onnx does not romanise, so do that before."
+    if takes_phonemes:
+        yield (
+            "This voice reads phonemes. sherpa-onnx 2 takes them as `GenerationConfig.phoneme_codepoints`; versions "
+            "before it make them of text, if they are given eSpeak's data."
+        )
+    elif tokenizer.phonemize:
+        yield (
+            "This voice reads phonemes without Piper's frame. Give them to sherpa-onnx as if they were the text: its "
+            "front end for characters lays them out as the voice was trained."
+        )
+    if not takes_phonemes:
+        capitals = sorted(symbol for symbol in symbols.own if symbol.isascii() and symbol.isupper())
+        if capitals and not tokenizer.normalize:
+            yield f"sherpa-onnx makes small letters of A to Z, so these symbols are never used: {' '.join(capitals)}."
+        if tokenizer.unicode_form:
+            yield f"sherpa-onnx takes texts as they are: bring them to the Unicode form {tokenizer.unicode_form} before."
+    if symbols.unreachable:
+        yield f"Left out, symbols longer than a code point: {', '.join(symbols.unreachable)}."
+
+
+def _metadata(voice: Voice, symbols, takes_phonemes: bool) -> dict[str, object]:
+    """What sherpa-onnx reads from the graph, the voice's own scales, which the caller has to give, and what it is."""
+    from hf_vits.export.symbols import espeak_voice
+
+    config, tokenizer = voice.model.config, voice.tokenizer
+    spoken = espeak_voice(tokenizer) if tokenizer.phonemize else tokenizer.language or "und"
+    shared = {
+        "model_type": "vits",
+        "comment": LAYOUT_OF_PIPER if takes_phonemes else LAYOUT_OF_COQUI,
+        "language": spoken,
+        "n_speakers": config.num_speakers,
+        "sample_rate": config.sampling_rate,
+        "add_blank": int(symbols.blank is not None),
+        "noise_scale": config.noise_scale,
+        "noise_scale_w": config.noise_scale_duration,
+        "length_scale": 1 / config.speaking_rate,
+    }
+    if takes_phonemes:
+        return shared | {"voice": spoken, "has_espeak": 1}
+    framed = symbols.bos is not None or symbols.eos is not None
+    return shared | {
+        "voice": spoken if tokenizer.phonemize else "",
+        "has_espeak": 0,
+        "frontend": "characters",
+        "blank_id": symbols.blank or 0,
+        "use_eos_bos": int(framed),  # 1 if it is not given
+        "bos_id": symbols.bos or 0,
+        "eos_id": symbols.eos or 0,
+    }

@@ -1,0 +1,52 @@
+"""For streaming in onnxruntime: the graph in two, text to latents and windows of latents to samples."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hf_vits.export import Voice
+
+NAME = "split graph"
+HELP = "text-to-latents.onnx and decode-window.onnx, to stream with onnxruntime"
+
+FIRST, SECOND = "text-to-latents.onnx", "decode-window.onnx"
+
+
+def write(voice: Voice, folder: Path) -> Iterator[str]:
+    """Writes both graphs and the tokenizer; yields notes."""
+    import torch
+
+    from hf_vits.export.graph import DecodeWindow, TextToLatents
+    from hf_vits.export.split_parity import split_parity
+    from hf_vits.export.symbols import symbols_of
+    from hf_vits.export.tracing import traced
+    from hf_vits.export.whole import TEXT, finished, text_inputs
+    from hf_vits.streaming import decoder_context
+
+    config = voice.model.config
+    context = decoder_context(config)
+    metadata = {
+        "context_frames": context,
+        "hop_length": config.hop_length,
+        "sample_rate": config.sampling_rate,
+        "n_speakers": config.num_speakers,
+        "noise_scale": config.noise_scale,
+        "length_scale": 1 / config.speaking_rate,
+        "noise_scale_duration": config.noise_scale_duration,
+    }
+    inputs = text_inputs(config)
+    outputs = {"latents": {0: "batch_size", 2: "frames"}, "durations": TEXT}
+    first = finished(traced(TextToLatents(voice.model), inputs, outputs), voice.precision, metadata)
+    inputs = {
+        "latents": (torch.zeros(2, config.flow_size, 5), outputs["latents"]),
+        **({"sid": inputs["sid"]} if "sid" in inputs else {}),
+    }
+    outputs = {"samples": {0: "batch_size", 2: "time"}}
+    second = finished(traced(DecodeWindow(voice.model), inputs, outputs), voice.precision, metadata)
+    yield split_parity(voice.model, symbols_of(voice.tokenizer).used, first, second, context, voice.precision)
+    (folder / FIRST).write_bytes(first)
+    (folder / SECOND).write_bytes(second)
+    voice.tokenizer.save_pretrained(folder)
+    yield (
+        f"A frame is {config.hop_length} samples and depends on {context} frames to either side: decode windows with "
+        f"that context and cut it off (`context_frames` in the metadata of {SECOND})."
+    )
