@@ -55,12 +55,12 @@ def enliven(model, seed=0):
     return model.eval()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_config():
     return lambda **fields: VitsConfig(**{**TINY, **fields})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_model(make_config):
     def make(**fields):
         return enliven(VitsModel(make_config(**fields)))

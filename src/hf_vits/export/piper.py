@@ -34,7 +34,7 @@ def _checked(voice: Voice):
             "This voice reads text romanised by uroman, which Piper does not have. Export it for sherpa, and romanise "
             "texts before."
         )
-    lost = composed(symbols.own)
+    lost = composed(symbols.own) if tokenizer.unicode_form not in ("NFD", "NFKD") else []
     if lost and not tokenizer.phonemize:
         raise ValueError(
             f"Piper takes letters with accents apart before it looks them up, and would never find {_shown(lost)} of "

@@ -1,7 +1,9 @@
 """What a runtime without our front end must know of it: symbols and their ids, and what stands around and between."""
 
+import sys
 import unicodedata
 from dataclasses import dataclass, fields
+from functools import cache
 
 from hf_vits.text import espeak
 from hf_vits.text.front_end import FrontEnd
@@ -62,7 +64,13 @@ def composed(own: dict[str, int]) -> list[str]:
 
 def _spelled(tokenizer: VitsTokenizer, own: dict[str, int]) -> dict[str, int]:
     """Every code point that the front end makes one symbol of: the symbols, and letters that it writes another way."""
-    front_end = FrontEnd(**{field.name: getattr(tokenizer, field.name) for field in fields(FrontEnd)} | {"is_uroman": False})
-    letters = [chr(point) for point in range(0x110000) if chr(point).lower() != chr(point).upper()]
-    made = {letter: front_end.symbols(TrackedText.original(letter, False)).text for letter in [*own, *letters]}
+    options = {field.name: getattr(tokenizer, field.name) for field in fields(FrontEnd)}
+    front_end = FrontEnd(**options | {"is_uroman": False})  # what it romanises is no single symbol
+    made = {letter: front_end.symbols(TrackedText.original(letter, False)).text for letter in [*own, *_cased()]}
     return {letter: own[symbol] for letter, symbol in made.items() if symbol in own}
+
+
+@cache
+def _cased() -> list[str]:
+    """Every letter that is written small and large."""
+    return [letter for letter in map(chr, range(sys.maxunicode + 1)) if letter.lower() != letter.upper()]

@@ -1,0 +1,96 @@
+"""Voices of every kind that are exported, and how a file is run."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hf_vits import VitsTokenizer
+from hf_vits.export import export
+
+sys.path.insert(0, str(Path(__file__).parent))  # for what these tests share
+
+from export_voices import KINDS, LETTERS
+
+pytest.importorskip("onnx")
+
+@pytest.fixture(scope="session")
+def make_voice_tokenizer(tmp_path_factory):
+    """A tokenizer of 20 symbols."""
+
+    def make(symbols=LETTERS, **fields):
+        file = tmp_path_factory.mktemp("symbols") / "symbols.json"
+        file.write_text(json.dumps({symbol: i for i, symbol in enumerate(symbols)}))
+        return VitsTokenizer(str(file), **{"pad_token": "_", "phonemize": False, **fields})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def exported(make_model, make_voice_tokenizer, tmp_path_factory):
+    """-> a function from a kind of voice to its model and its file, which is made once."""
+    made = {}
+
+    def exported(kind):
+        if kind not in made:
+            model, folder = make_model(**KINDS[kind]), tmp_path_factory.mktemp("exported")
+            export(model, make_voice_tokenizer(), folder / "out", "sherpa")
+            made[kind] = model, folder / "out" / "model.onnx"
+        return made[kind]
+
+    return exported
+
+
+@pytest.fixture
+def piper_tokenizer(make_voice_tokenizer):
+    """A tokenizer with phonemes, as a voice of Piper's has it."""
+    return make_voice_tokenizer(
+        "_^$ əlˈoʊhɛɹtdsnæ.",
+        phonemize=True,
+        phoneme_language="en-us",
+        phoneme_style="piper",
+        unicode_form="NFD",
+        normalize=False,
+        bos_token="^",
+        eos_token="$",
+        blank_token="_",
+    )
+
+
+@pytest.fixture
+def run():
+    """Runs a file in onnxruntime: ids (B, T_text), lengths, scales and speakers -> its outputs."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    sessions = {}
+
+    def run(file, ids, lengths=None, scales=(0, 1, 0), speakers=None):
+        if file not in sessions:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = 1
+            sessions[file] = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        ids = np.asarray(ids, dtype=np.int64)
+        feed = {
+            "input": ids,
+            "input_lengths": np.asarray([ids.shape[1]] * len(ids) if lengths is None else lengths, dtype=np.int64),
+            "scales": np.asarray(scales, dtype=np.float32),
+        }
+        if speakers is not None:
+            feed["sid"] = np.asarray(speakers, dtype=np.int64)
+        return sessions[file].run(None, feed)
+
+    return run
+
+
+@pytest.fixture
+def silent():
+    """A voice without noise, as PyTorch speaks it: ids (1, T_text) -> waveform (T_wav,) and durations (T_text,)."""
+
+    def speak(model, ids, speaker=None, rate=1.0):
+        ids = torch.as_tensor(ids)
+        out = model(ids, speaker_id=speaker, noise_scale=0, noise_scale_duration=0, speaking_rate=rate)
+        return out.waveform[0].numpy(), out.durations[0].numpy()
+
+    return speak

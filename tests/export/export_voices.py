@@ -1,0 +1,11 @@
+"""What the tests of exporting share: kinds of voices, and letters that one has."""
+
+KINDS = {
+    "paper": {},
+    "piper": {"resblock_type": "2", "inference_only": True, "sampling_rate": 22_050, "leaky_relu_slope": 0.2},
+    "speakers": {"num_speakers": 3, "speaker_embedding_size": 6, "speaker_names": ["ada", "bea", "cem"]},
+    "plain durations": {"use_stochastic_duration_prediction": False, "num_speakers": 2, "speaker_embedding_size": 4},
+    "one who could be several": {"speaker_embedding_size": 6},
+    "no window": {"window_size": None, "wavenet_dilation_rate": 2},
+}
+LETTERS = "_abcdefghijklmno .'é"
