@@ -9,13 +9,30 @@ import pytest
 import torch
 
 from hf_vits import VitsTokenizer
-from hf_vits.export import export
+from hf_vits.export import export, tracing, whole
 
 sys.path.insert(0, str(Path(__file__).parent))  # for what these tests share
 
 from export_voices import KINDS, LETTERS
 
 pytest.importorskip("onnx")
+
+@pytest.fixture(scope="session", autouse=True)
+def traces():
+    """A graph is traced once for all tests, if its module and weights are the same: tracing takes most of the time."""
+    known = {}
+
+    def traced(module, inputs, outputs):
+        weights = b"".join(tensor.numpy().tobytes() for tensor in module.state_dict().values())
+        key = type(module), tuple(inputs), hash(weights), str(module)
+        if key not in known:
+            known[key] = tracing.traced(module, inputs, outputs)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(whole, "traced", traced)
+        yield
+
 
 @pytest.fixture(scope="session")
 def make_voice_tokenizer(tmp_path_factory):

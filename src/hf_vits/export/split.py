@@ -18,8 +18,7 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     from hf_vits.export.graph import DecodeWindow, TextToLatents
     from hf_vits.export.split_parity import split_parity
     from hf_vits.export.symbols import symbols_of
-    from hf_vits.export.tracing import traced
-    from hf_vits.export.whole import TEXT, finished, text_inputs
+    from hf_vits.export.whole import TEXT, finished, text_inputs, traced
     from hf_vits.streaming import decoder_context
 
     config = voice.model.config

@@ -1,0 +1,110 @@
+import sys
+
+import onnx
+import pytest
+import torch
+
+from hf_vits.export import TARGETS, export, known_targets, parity, whole
+
+
+def test_a_target_or_precision_that_does_not_exist_is_an_error_that_lists_those_there_are(
+    make_model, make_voice_tokenizer, tmp_path
+):
+    voice = make_model(), make_voice_tokenizer("_abc"), tmp_path / "out"
+    with pytest.raises(ValueError, match="`target` is 'tflite'; it can be one of " + ", ".join(TARGETS)):
+        export(*voice, target="tflite")
+    with pytest.raises(ValueError, match="`precision` is 'int4'; it can be one of float32, float16, int8"):
+        export(*voice, precision="int4")
+    with pytest.raises(ValueError, match="`name` is 'a/b'"):
+        export(*voice, name="a/b")
+    assert [line.split(":")[0] for line in known_targets()] == list(TARGETS)
+
+
+def test_a_folder_that_holds_anything_is_kept_unless_told_otherwise(make_model, make_voice_tokenizer, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    voice = make_model(), make_voice_tokenizer("_abc"), tmp_path / "out"
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        export(*voice)
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["notes.txt"]
+    export(*voice, overwrite=True)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["voice.onnx", "voice.onnx.json"]
+
+
+@pytest.mark.parametrize(
+    ("target", "stopped_by"),
+    [("piper", OSError("No space left on device")), ("sherpa", KeyboardInterrupt()), ("split", KeyboardInterrupt())],
+)
+def test_what_stops_half_way_leaves_nothing(
+    make_model, make_voice_tokenizer, tmp_path, monkeypatch, target, stopped_by
+):
+    def stop(*_, **__):
+        raise stopped_by
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", stop)
+    with pytest.raises(type(stopped_by)):
+        export(make_model(), make_voice_tokenizer("_abc"), tmp_path / "out", target)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "precision"), [("piper", "float32"), ("split", "float32"), ("sherpa", "float16"), ("split", "int8")]
+)
+def test_a_file_that_says_something_else_is_not_kept(
+    make_model, make_voice_tokenizer, tmp_path, monkeypatch, target, precision
+):
+    def damaged(graph, *arguments):
+        other = onnx.ModelProto()
+        other.CopyFrom(graph)
+        for tensor in other.graph.initializer:
+            if tensor.name.startswith("dec.") and len(tensor.dims) > 1:
+                size = 4 * tensor.dims[-1]
+                tensor.raw_data = tensor.raw_data[size:] + tensor.raw_data[:size]  # each where its neighbour belongs
+        return before(other, *arguments)
+
+    before = whole.with_precision
+    monkeypatch.setattr(whole, "with_precision", damaged)
+    with pytest.raises(ValueError, match="does not say what it says in PyTorch, and was not kept"):
+        export(make_model(), make_voice_tokenizer("_abc"), tmp_path / "out", target, precision)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_figures_beyond_the_bounds_are_not_good():
+    found = parity.Parity("float32")
+    found.add(torch.zeros(300).numpy(), torch.full((300,), 2e-3))
+    assert not found.is_good
+    for precision, other in (("float32", 3), ("int8", 11)):
+        found = parity.Parity(precision)
+        found.add_durations(torch.full((1, 10), 10).numpy() + 0, torch.full((1, 10), 10))
+        assert found.is_good
+        found.other_frames = other
+        assert not found.is_good
+    found = parity.Parity("int8")
+    found.add(torch.randn(4000, generator=torch.Generator().manual_seed(0)).numpy(), torch.sin(torch.arange(4000) / 9))
+    assert not found.is_good and found.correlation < 0.5
+    found = parity.Parity("float32")
+    found.add(torch.full((300,), torch.nan).numpy(), torch.zeros(300))
+    assert not found.is_good
+    found.add(torch.zeros(300).numpy(), torch.zeros(300))
+    assert not found.is_good
+
+
+def test_a_file_that_cannot_run_is_not_kept(make_model, make_voice_tokenizer, tmp_path, monkeypatch):
+    def nameless(graph, *_):
+        graph.graph.node[-1].op_type = "Nothing"
+        return graph
+
+    monkeypatch.setattr(whole, "with_precision", nameless)
+    with pytest.raises(ValueError, match="onnxruntime cannot run the exported voice, which was not kept"):
+        export(make_model(hidden_size=12), make_voice_tokenizer("_abc"), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_a_missing_package_is_named_with_the_command_that_brings_it(
+    make_model, make_voice_tokenizer, tmp_path, monkeypatch, package
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf'{package}: `pip install "hf_vits\[phonemes,onnx\]"`'):
+        export(make_model(), make_voice_tokenizer("_abc"), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,32 @@
+import pytest
+import torch
+from export_voices import KINDS
+
+from hf_vits.conversion.original import to_ours
+from hf_vits.export.original_names import original_name
+from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_come_back_by_the_rules_that_read_the_originals_files(make_model, kind):
+    names = [name.replace(NEW_G, OLD_G).replace(NEW_V, OLD_V) for name in make_model(**KINDS[kind]).state_dict()]
+    originals = {original_name(name): torch.zeros(1) for name in names}
+    assert list(to_ours(originals, [])[0]) == names
+
+
+@pytest.mark.parametrize(
+    ("ours", "original"),
+    [  # as they are in the original repository's checkpoints
+        ("text_encoder.encoder.layers.5.final_layer_norm.bias", "enc_p.encoder.norm_layers_2.5.beta"),
+        ("text_encoder.encoder.layers.0.attention.emb_rel_v", "enc_p.encoder.attn_layers.0.emb_rel_v"),
+        ("flow.flows.3.wavenet.in_layers.2.weight_v", "flow.flows.6.enc.in_layers.2.weight_v"),
+        ("duration_predictor.flows.4.conv_dds.convs_dilated.0.weight", "dp.flows.7.convs.convs_sep.0.weight"),
+        ("duration_predictor.post_conv_dds.norms_1.2.weight", "dp.post_convs.norms_1.2.gamma"),
+        ("duration_predictor.norm_1.weight", "dp.norm_1.gamma"),
+        ("duration_predictor.proj.bias", "dp.proj.bias"),
+        ("decoder.resblocks.11.convs2.1.bias", "dec.resblocks.11.convs2.1.bias"),
+        ("posterior_encoder.wavenet.cond_layer.weight_g", "enc_q.enc.cond_layer.weight_g"),
+    ],
+)
+def test_names_are_those_of_the_original_repository(ours, original):
+    assert original_name(ours) == original

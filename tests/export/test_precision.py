@@ -1,0 +1,68 @@
+import numpy as np
+import onnx
+import pytest
+from export_voices import KINDS
+
+from hf_vits.conversion import convert
+from hf_vits.export import export, precision
+
+
+@pytest.fixture
+def small_counts(monkeypatch):
+    """The layers of these voices are small; these thresholds treat them as those of real ones."""
+    monkeypatch.setattr(precision, "LEAST_SIZE", 16)
+    monkeypatch.setattr(precision, "LEAST_INT8_SIZE", 200)
+
+
+@pytest.fixture
+def weights(small_counts, make_model, piper_tokenizer, tmp_path, request):
+    """-> a function from a precision to the model and the stored tensors of its file, by name."""
+    model = make_model(**KINDS["speakers"])
+
+    def weights(kind):
+        export(model, piper_tokenizer, tmp_path / kind, precision=kind)
+        graph = onnx.load(tmp_path / kind / "voice.onnx").graph
+        return model, {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+    return weights
+
+
+def test_float16_keeps_every_large_weight_in_half_its_bytes_and_its_name(weights, tmp_path):
+    model, stored = weights("float16")
+    large = {name: values for name, values in stored.items() if values.ndim > 1 and values.size >= 16}
+    assert {values.dtype for values in large.values()} == {np.dtype(np.float16)}
+    expected = model.decoder.upsampler[0].weight.detach().half().numpy()
+    np.testing.assert_array_equal(stored["dec.ups.0.weight"], expected)
+    found = convert(tmp_path / "float16").state_dict["decoder.upsampler.0.weight"]
+    np.testing.assert_array_equal(found.numpy(), expected.astype(np.float32))
+
+
+def test_int8_keeps_weights_within_half_a_step_of_their_channel(weights):
+    model, stored = weights("int8")
+    for ours, name, axis in (
+        (model.decoder.conv_pre.weight, "dec.conv_pre.weight", 0),
+        (model.decoder.upsampler[0].weight, "dec.ups.0.weight", 1),  # a transposed one has its channels there
+    ):
+        values, step = stored[name], stored[f"{name}/step"]
+        assert values.dtype == np.int8 and np.abs(values).max() == 127
+        assert step.shape == tuple(size if place == axis else 1 for place, size in enumerate(values.shape))
+        np.testing.assert_array_less(np.abs(values * step - ours.detach().numpy()), 0.5001 * step + 0 * values)
+    assert stored["emb_g.weight"].dtype == np.float16
+
+
+@pytest.mark.parametrize("kind", ["float16", "int8"])
+def test_a_smaller_file_says_nearly_the_same(small_counts, make_model, piper_tokenizer, tmp_path, run, silent, kind):
+    model, ids = make_model(), np.arange(1, 16)[None]
+    export(model, piper_tokenizer, tmp_path / "out", precision=kind)
+    waveform, durations = run(tmp_path / "out" / "voice.onnx", ids)
+    import torch
+
+    expected = model(torch.tensor(ids), noise_scale=0, durations=torch.tensor(durations)).waveform[0].numpy()
+    error = np.sqrt(np.mean((waveform.ravel() - expected) ** 2) / np.mean(expected**2))
+    assert 0 < error < {"float16": 0.01, "int8": 0.2}[kind]
+
+
+def test_eight_bits_are_refused_by_our_reader_with_the_way_out(weights, tmp_path):
+    weights("int8")
+    with pytest.raises(ValueError, match="quantized to 8 bits; convert the voice's float32 file"):
+        convert(tmp_path / "int8")
