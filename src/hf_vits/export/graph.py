@@ -38,7 +38,7 @@ class VoiceParts(nn.Module):
     def text_to_latents(
         self, ids: Tensor, lengths: Tensor, scales: Tensor, speaker: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """ids (B, T_text), lengths (B,), scales (3,), speaker (B, S, 1) -> latents (B, C, T_spec), durations (B, T_text)."""
+        """ids (B, T_text), lengths (B,), scales (3,), speaker (B, S, 1) -> latents (B, C, T_spec), durations."""
         noise_scale, length_scale, noise_scale_duration = scales[0], scales[1], scales[2]
         mask = mask_from_lengths(lengths, ids.shape[1], scales.dtype)
         hidden, prior_mean, prior_log_std = self._encoded(ids, mask)

@@ -8,8 +8,6 @@ import numpy as np
 
 from hf_vits.export.tracing import needed
 
-
-
 LEAST_SIZE = 2**10
 """Values of a weight that is made smaller; the others together are little."""
 
@@ -18,7 +16,7 @@ LEAST_INT8_SIZE = 2**17
 
 
 def with_precision(model, precision: str):
-    """An `onnx.ModelProto` in float32 -> the same with its large weights kept in `precision`, one of `PRECISIONS`."""
+    """An `onnx.ModelProto` in float32 -> the same with its large weights kept in another precision, by its name."""
     onnx = needed("onnx")
     made = onnx.ModelProto()
     made.CopyFrom(model)

@@ -54,7 +54,7 @@ def _notes(voice: Voice, symbols, takes_phonemes: bool) -> Iterator[str]:
         if capitals and not tokenizer.normalize:
             yield f"sherpa-onnx makes small letters of A to Z, so these symbols are never used: {' '.join(capitals)}."
         if tokenizer.unicode_form:
-            yield f"sherpa-onnx takes texts as they are: bring them to the Unicode form {tokenizer.unicode_form} before."
+            yield f"sherpa-onnx takes texts as they are; bring them to the form {tokenizer.unicode_form} before."
     if symbols.unreachable:
         yield f"Left out, symbols longer than a code point: {', '.join(symbols.unreachable)}."
 

@@ -1,7 +1,6 @@
 """The graph that speaks, and the files around it: what the targets for runtimes share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,10 +9,9 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.export.graph import WholeGraph
 from hf_vits.export.parity import whole_parity
 from hf_vits.export.precision import with_precision
-from hf_vits.export.symbols import Symbols, symbols_of
+from hf_vits.export.symbols import Symbols
 from hf_vits.export.tracing import Axes, needed, traced
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.tokenization_vits import VitsTokenizer
 
 TEXT = {0: "batch_size", 1: "phonemes"}
 
