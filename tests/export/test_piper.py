@@ -129,6 +129,16 @@ def test_our_own_reader_reads_the_voice_back(make_model, piper_tokenizer, tmp_pa
     assert converted.tokenizer("hello").input_ids == piper_tokenizer("hello").input_ids
 
 
+@pytest.mark.parametrize("blanks", [True, False])
+def test_our_own_reader_reads_a_voice_without_a_frame_back(make_model, make_voice_tokenizer, tmp_path, blanks):
+    tokenizer = make_voice_tokenizer(nfd("_abcdefghijé .'"), unicode_form="NFD", add_blank=blanks)
+    export(make_model(), tokenizer, tmp_path / "out")
+    found = convert(tmp_path / "out").tokenizer
+    for text in ("Abidé jac", "b", nfd("ÉÉ")):
+        assert found(text).input_ids == tokenizer(text).input_ids
+        assert found.decode(tokenizer(text).input_ids) == nfd(text.lower())
+
+
 def assert_same_weights(found, expected):
     """Equal, but weight norm only as far as folding it allows, and no more than speaking needs."""
     for name, tensor in found.items():

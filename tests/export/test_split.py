@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 from export_voices import KINDS
 
@@ -61,3 +64,17 @@ def test_less_context_would_not_do(halves):
 def test_the_tokenizer_lies_beside_the_graphs(halves, make_voice_tokenizer):
     found = VitsTokenizer.from_pretrained(halves[1])
     assert found("a cabé").input_ids == make_voice_tokenizer()("a cabé").input_ids
+
+
+def test_the_example_of_the_documentation_runs(halves, tmp_path, monkeypatch):
+    model, folder, _, speaker = halves
+    if speaker:
+        pytest.skip("the example is of a voice of one speaker")
+    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    (code,) = (block.split("```")[0] for block in text.split("```python\n") if "def stream(" in block)
+    (tmp_path / "out").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    exec(code, namespace)
+    samples, rate = soundfile.read("hello.wav")
+    assert rate == model.config.sampling_rate and len(samples) == sum(map(len, namespace["pieces"])) > 0

@@ -69,7 +69,7 @@ def _config(weights: OnnxWeights, voice: PiperVoice, path: Path) -> VitsConfig:
         **_strides_and_dilations(weights),
         leaky_relu_slope=_slope(weights, path),
         inference_only=True,
-        blank_id=voice.symbols[PAD],
+        blank_id=voice.symbols.get(PAD, 0),
         sampling_rate=voice.sampling_rate,
         speaker_names=voice.speaker_names,
         noise_scale=voice.noise_scale,
@@ -151,12 +151,14 @@ def _check_convolutions(convolutions: dict[str, Convolution], config: VitsConfig
 
 
 def _tokenizer(voice: PiperVoice) -> VitsTokenizer:
+    pad, bos, eos = (symbol if symbol in voice.symbols else None for symbol in (PAD, BOS, EOS))
     return VitsTokenizer.of_symbols(
         voice.symbols,
         pad_token=PAD,
-        bos_token=BOS,
-        eos_token=EOS,
-        blank_token=PAD,
+        bos_token=bos,
+        eos_token=eos,
+        blank_token=pad,
+        add_blank=pad is not None,
         normalize=False,  # Piper hands the text to espeak as it is
         phonemize=voice.phoneme_type == "espeak",
         phoneme_language=voice.espeak_voice,

@@ -82,6 +82,8 @@ def _symbols(fields: Fields) -> tuple[dict[str, int], tuple[str, ...]]:
     """phoneme_id_map -> {code point: id}. Longer symbols are left out: text comes in single code points."""
     path, symbols, long = "phoneme_id_map", {}, []
     for symbol, ids in fields.table(path).items():
+        if ids == [] and symbol in (PAD, BOS, EOS):
+            continue  # a voice without a frame or blanks, as exported from here
         if not (isinstance(ids, list) and ids and all(is_whole(i) and 0 <= i <= MOST for i in ids)):
             fields.refuse(f"{path}.{symbol}", ids, f"a list of ids, whole numbers from 0 to {MOST}")
         if len(symbol) != 1:
@@ -90,7 +92,7 @@ def _symbols(fields: Fields) -> tuple[dict[str, int], tuple[str, ...]]:
             fields.refuse(f"{path}.{symbol}", ids, "one id: the tokenizer makes one of every symbol")
         else:
             symbols[symbol] = ids[0]
-    absent = [symbol for symbol in (PAD, BOS, EOS) if symbol not in symbols]
+    absent = [symbol for symbol in (PAD, BOS, EOS) if symbol not in fields.table(path)]
     if absent:
         raise ValueError(f"`{path}` in {fields.file} lacks {absent}, which frame every text of a Piper voice.")
     notes = []

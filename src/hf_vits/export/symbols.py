@@ -66,7 +66,11 @@ def _spelled(tokenizer: VitsTokenizer, own: dict[str, int]) -> dict[str, int]:
     """Every code point that the front end makes one symbol of: the symbols, and letters that it writes another way."""
     options = {field.name: getattr(tokenizer, field.name) for field in fields(FrontEnd)}
     front_end = FrontEnd(**options | {"is_uroman": False})  # what it romanises is no single symbol
-    made = {letter: front_end.symbols(TrackedText.original(letter, False)).text for letter in [*own, *_cased()]}
+    letters = [
+        *(letter for letter in _cased() if letter not in own),
+        *own,
+    ]  # who goes from ids to symbols takes the last
+    made = {letter: front_end.symbols(TrackedText.original(letter, False)).text for letter in letters}
     return {letter: own[symbol] for letter, symbol in made.items() if symbol in own}
 
 
