@@ -47,7 +47,7 @@ class RelativeAttention(nn.Module):
     def _near(self, query: Tensor) -> tuple[Tensor, Tensor]:
         """query (B, heads, T, D) -> the key at each near distance, int64 (B, heads, T, 2 · window + 1), and whether it
         exists, bool (T, 2 · window + 1); one that does not is replaced by the nearest that does."""
-        size = query.shape[2]
+        batch, heads, size, _ = query.shape
         slots = torch.arange(-self.window, self.window + 1, device=query.device)
         key = torch.arange(size, device=query.device)[:, None] + slots
-        return key.clamp(0, size - 1).expand(*query.shape[:2], -1, -1), (key >= 0) & (key < size)
+        return key.clamp(0, size - 1).expand(batch, heads, -1, -1), (key >= 0) & (key < size)

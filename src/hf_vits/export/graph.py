@@ -1,0 +1,160 @@
+"""Speaking as modules that ONNX can hold: the parts of a voice, on the plain path, for ragged batches of any length.
+
+Axes: B batch · C latent channels · S speaker channels · T_text tokens · T_spec frames · T_wav samples.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from hf_vits.alignment import expand, token_of_frame
+from hf_vits.masks import mask_from_lengths
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.modules.decoder import FINAL_SLOPE, HifiGan
+from hf_vits.modules.duration_predictor import StochasticDurationPredictor
+
+PARTS = ("text_encoder", "duration_predictor", "flow", "decoder", "embed_speaker")
+
+
+class VoiceParts(nn.Module):
+    """What a voice speaks with, in float32 and with weight norm folded; the voice itself stays as it is."""
+
+    def __init__(self, model: VitsModel):
+        super().__init__()
+        twin = _folded_twin(model)
+        for name in PARTS:
+            if hasattr(twin, name):
+                setattr(self, name, getattr(twin, name))
+        self.requires_grad_(False).eval()
+
+    def speaker(self, sid: tuple[Tensor, ...]) -> Tensor | None:
+        """sid int64 (B,), in a tuple that is empty for a voice of one speaker -> (B, S, 1) or None."""
+        return self.embed_speaker(sid[0]).unsqueeze(-1) if sid else None
+
+    def text_to_latents(
+        self, ids: Tensor, lengths: Tensor, scales: Tensor, speaker: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """ids (B, T_text), lengths (B,), scales (3,), speaker (B, S, 1) -> latents (B, C, T_spec), durations (B, T_text)."""
+        noise_scale, length_scale, noise_scale_duration = scales[0], scales[1], scales[2]
+        mask = mask_from_lengths(lengths, ids.shape[1], scales.dtype)
+        hidden, prior_mean, prior_log_std = self._encoded(ids, mask)
+        log_durations = self._log_durations(hidden, mask, noise_scale_duration, speaker)
+        durations = _whole_frames(log_durations.exp() * mask * length_scale)
+        frame_lengths = durations.sum(dim=1)
+        index = token_of_frame(durations, frame_lengths.max())
+        mean, log_std = expand(prior_mean, index), expand(prior_log_std, index)
+        frame_mask = mask_from_lengths(frame_lengths, index.shape[1], mean.dtype)
+        sample = (mean + torch.randn_like(mean) * log_std.exp() * noise_scale) * frame_mask
+        for coupling in reversed(self.flow.flows):
+            sample = coupling.inverse(sample.flip(1), frame_mask, speaker)
+        return sample, durations
+
+    def _encoded(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """ids (B, T_text), mask (B, 1, T_text) -> hidden (B, H, T_text), prior mean and log std (B, C, T_text)."""
+        encoder, column_mask = self.text_encoder, mask.transpose(1, 2)
+        hidden = encoder.embed_tokens(ids) * encoder.scale * column_mask
+        for layer in encoder.encoder.layers:
+            hidden, _ = layer(hidden, mask)
+        hidden = (hidden * column_mask).transpose(1, 2)
+        mean, log_std = (encoder.project(hidden) * mask).chunk(2, dim=1)
+        return hidden, mean, log_std
+
+    def _log_durations(self, hidden: Tensor, mask: Tensor, noise_scale: Tensor, speaker: Tensor | None) -> Tensor:
+        if not isinstance(self.duration_predictor, StochasticDurationPredictor):
+            # A product with nothing else in it keeps the third scale an input that does something.
+            return self.duration_predictor(hidden, mask, speaker) + 0 * noise_scale
+        return self.duration_predictor(hidden, mask, torch.randn_like(hidden[:, :2]) * noise_scale, speaker)
+
+
+class WholeGraph(VoiceParts):
+    """Ids to samples, with the inputs and outputs of Piper's exporter, and durations after them."""
+
+    def forward(self, ids: Tensor, lengths: Tensor, scales: Tensor, *sid: Tensor) -> tuple[Tensor, Tensor]:
+        """ids (B, T_text), lengths (B,), scales (3,), sid (B,) -> samples (B, 1, 1, T_wav), durations (B, T_text).
+
+        An item is what it would be alone, and zero past its end: the sum of its durations in frames.
+        """
+        speaker = self.speaker(sid)
+        latents, durations = self.text_to_latents(ids, lengths, scales, speaker)
+        return decoded(self.decoder, latents, durations.sum(dim=1), speaker).unsqueeze(1), durations
+
+
+class TextToLatents(VoiceParts):
+    """The first half of `WholeGraph`."""
+
+    def forward(self, ids: Tensor, lengths: Tensor, scales: Tensor, *sid: Tensor) -> tuple[Tensor, Tensor]:
+        """ids (B, T_text), lengths (B,), scales (3,), sid (B,) -> latents (B, C, T_spec), durations (B, T_text)."""
+        return self.text_to_latents(ids, lengths, scales, self.speaker(sid))
+
+
+class DecodeWindow(VoiceParts):
+    """The second half, for any window of the latents."""
+
+    def forward(self, latents: Tensor, *sid: Tensor) -> Tensor:
+        """latents (B, C, T_spec), sid (B,) -> samples (B, 1, T_wav); those near an edge lack what lies beyond it."""
+        return decoded(self.decoder, latents, None, self.speaker(sid))
+
+
+def decoded(decoder: HifiGan, latents: Tensor, lengths: Tensor | None, speaker: Tensor | None) -> Tensor:
+    """latents (B, C, T_spec), lengths (B,) in frames -> samples (B, 1, T_wav).
+
+    What `VitsModel.decode` does item by item, for the whole batch: every convolution sees zeros past an item's end.
+    """
+    signal = decoder.conv_pre(latents.unsqueeze(2))
+    if speaker is not None:
+        signal = signal + decoder.cond(speaker).unsqueeze(2)
+    mask = _mask(lengths, signal)
+    for stage, upsample in enumerate(decoder.upsampler):
+        signal = upsample(_activated(signal, decoder.slope, mask))
+        lengths = None if lengths is None else lengths * upsample.stride[0]
+        mask = _mask(lengths, signal)
+        first = stage * decoder.blocks_per_stage
+        blocks = decoder.resblocks[first : first + decoder.blocks_per_stage]
+        activated = _activated(signal, decoder.slope, mask)
+        made = [_block(block, signal, activated, mask) for block in blocks]
+        signal = sum(made[1:], made[0]) / len(made)
+    waveform = decoder.conv_post(_activated(signal, FINAL_SLOPE, mask)).tanh()
+    return (waveform if mask is None else waveform * mask).squeeze(2)
+
+
+def _block(block: nn.Module, signal: Tensor, activated: Tensor, mask: Tensor | None) -> Tensor:
+    """A residual block of either type on signal (B, C, 1, T) and its leaky ReLU."""
+    layers = zip(block.convs, strict=True) if hasattr(block, "convs") else zip(block.convs1, block.convs2, strict=True)
+    for number, (first, *rest) in enumerate(layers):
+        inner = first(_activated(signal, block.slope, mask) if number else activated)
+        for conv in rest:
+            inner = conv(_activated(inner, block.slope, mask))
+        signal = inner + signal
+    return signal
+
+
+def _activated(signal: Tensor, slope: float, mask: Tensor | None) -> Tensor:
+    signal = F.leaky_relu(signal, slope)
+    return signal if mask is None else signal * mask
+
+
+def _mask(lengths: Tensor | None, signal: Tensor) -> Tensor | None:
+    """lengths (B,), signal (B, C, 1, T) -> (B, 1, 1, T)."""
+    return None if lengths is None else mask_from_lengths(lengths, signal.shape[-1], signal.dtype).unsqueeze(2)
+
+
+def _whole_frames(frames: Tensor) -> Tensor:
+    """frames (B, 1, T_text), real -> int64 (B, T_text), rounded up; an item has one at least."""
+    frames = torch.ceil(frames).squeeze(1).long()
+    is_first = torch.arange(frames.shape[1]) == 0
+    return frames + (is_first & (frames.sum(dim=1, keepdim=True) == 0)).long()
+
+
+def _folded_twin(model: VitsModel) -> VitsModel:
+    """The same model, in float32 on the CPU, each layer with one weight; where nothing differs, memory is shared.
+
+    Not a copy: that would share its classes with the model, and folding changes the class of a layer.
+    """
+    with torch.device("meta"):
+        twin = VitsModel(model.config)
+    twin.load_state_dict(model.state_dict(), strict=True, assign=True)
+    for layer in twin.modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            parametrize.remove_parametrizations(layer, "weight")
+    return twin.float().cpu()
