@@ -64,7 +64,7 @@ def _fill(staged: Path, directory: Path) -> None:
     except BaseException:
         for file in reversed(moved):
             with suppress(OSError):
-                file.unlink()
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
         raise
 
 

@@ -1,5 +1,6 @@
 """Reads a checkpoint's tensors from a folder or the Hub, and lets none be missing, left over or of another shape."""
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def read_contents(file: str | Path) -> Any:
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
+        _refuse_bomb(file)
         return torch.load(file, map_location="cpu", weights_only=True)
     except (FileNotFoundError, PermissionError):
         raise
@@ -79,6 +81,16 @@ def read_contents(file: str | Path) -> Any:
             f"{file} is not a readable file of tensors ({reason}). It may be truncated, or hold code that is not run; "
             "fetch it again, or ask its author for a .safetensors file."
         ) from error
+
+
+def _refuse_bomb(file: Path) -> None:
+    """Raises `ValueError` for an archive that holds more than it is long; PyTorch writes its own uncompressed."""
+    if not zipfile.is_zipfile(file):
+        return
+    with zipfile.ZipFile(file) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+    if unpacked > file.stat().st_size:
+        raise ValueError(f"{unpacked} bytes when unpacked, out of {file.stat().st_size}")
 
 
 def match_state_dict(

@@ -6,7 +6,7 @@ import pytest
 from piper_files import tiny_model, write_voice
 
 from hf_vits.conversion import convert
-from hf_vits.conversion.keys import Converted
+from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.original import count
 
 onnx = pytest.importorskip("onnx")

@@ -219,9 +219,9 @@ def test_a_voice_is_told_from_its_judges(make_model, tmp_path):
         ({"model": {"a": torch.zeros(1)}}, r"but 1 other tensors \(a\)"),
         ({"model": {1: torch.zeros(1)}}, "but the entries model"),
         ({}, "but no tensors at all"),
-        ([torch.zeros(1)], "but one list"),
-        (torch.zeros(1), "but one Tensor"),
-        (3, "but one int"),
+        ([torch.zeros(1)], "holds one list"),
+        (torch.zeros(1), "holds one Tensor"),
+        (3, "holds one int"),
     ],
 )
 def test_a_file_of_something_else_says_what_it_holds_and_what_to_give(contents, message, tmp_path):

@@ -1,17 +1,14 @@
-import json
 import re
-from pathlib import Path
 
-import piper_files
 import pytest
 import torch
+from original_files import in_original_layout, tiny_model
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.keys import Converted
+from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.original import infer_config, to_ours
 from hf_vits.modeling_vits import VitsModel
 
-NAMES = json.loads((Path(__file__).parent / "original_names.json").read_text())
 ONE_DIFFERENCE = {
     "stock": {},
     "block type 2": {"resblock_type": "2", "resblock_dilation_sizes": [[1, 2], [2, 6]]},
@@ -40,39 +37,6 @@ ONE_DIFFERENCE = {
         "ffn_kernel_size": 5,
     },
 }
-
-
-def tiny_model(**overrides) -> VitsModel:
-    whole = {
-        "inference_only": False,
-        "posterior_encoder_num_wavenet_layers": 2,
-        "spectrogram_bins": 17,
-        "sampling_rate": 16_000,
-    }
-    return piper_files.tiny_model(**(whole | {"duration_predictor_filter_channels": 14} | overrides))
-
-
-def original_name(name: str) -> str:
-    for pattern, replacement in NAMES["pairs"]:
-        if match := re.fullmatch(pattern, name):
-            name = match.expand(replacement)
-            break
-    else:
-        raise AssertionError(f"{name} has no original name")
-    if re.match(r"dp\.(post_)?flows\.", name):
-        for pattern, replacement in NAMES["then_inside_duration_flows"]:
-            name = re.sub(pattern, replacement, name)
-    return name
-
-
-def in_original_layout(model: VitsModel) -> dict[str, torch.Tensor]:
-    tensors = {}
-    for name, tensor in model.state_dict().items():
-        original = original_name(name).replace(".parametrizations.weight.original0", ".weight_g")
-        original = original.replace(".parametrizations.weight.original1", ".weight_v")
-        kernel_1 = re.search(r"attn_layers\.\d+\.conv_.\.weight$", original)
-        tensors[original] = tensor.unsqueeze(-1) if kernel_1 else tensor
-    return tensors
 
 
 def inferred(model: VitsModel, tensors=None) -> VitsConfig:

@@ -2,15 +2,22 @@
 
 import argparse
 
-HELP = "Convert a voice of another project (Piper's .onnx) into a folder of this one."
+HELP = "Convert a voice of another project into a folder of this one."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of the verb."""
-    parser.add_argument("source", help="the voice, for example voice.onnx")
+    parser.add_argument(
+        "source", help="the voice: its file of weights, such as voice.onnx or G_100000.pth, or its folder"
+    )
     parser.add_argument("output", help="the folder to make")
     parser.add_argument(
         "--config", metavar="FILE", help="its configuration, if it is not beside it under its usual name"
+    )
+    parser.add_argument(
+        "--discriminator",
+        metavar="FILE",
+        help="the discriminators it was trained against, if they are neither in nor beside it under their usual name",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the folder if there is one")
 
@@ -19,8 +26,9 @@ def run(options: argparse.Namespace) -> None:
     """Converts, and prints what was inferred and what was left out."""
     from hf_vits.conversion import convert
 
-    converted = convert(options.source, options.config)
+    converted = convert(options.source, options.config, options.discriminator)
     for note in converted.notes:
         print(note)
     converted.save(options.output, overwrite=options.overwrite)
-    print(f"{options.output}: {len(converted.state_dict)} tensors")
+    judges = "" if converted.discriminator is None else f", {len(converted.discriminator.state_dict)} of discriminators"
+    print(f"{options.output}: {len(converted.state_dict)} tensors{judges}")

@@ -1,35 +1,33 @@
 """Voices of other projects, made ours: `convert(path)` tells the format by content and reads it.
 
-A format is one module here with a `NAME`, `recognises(path, head) -> bool` and `convert(path, config) -> Converted`.
+A format is one module here with a `NAME`, `recognises(source) -> bool` and `convert(source) -> Converted`.
 """
 
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from hf_vits.conversion.keys import Converted
+from hf_vits.conversion.checkpoint import DAMAGE
+from hf_vits.conversion.converted import Converted
+from hf_vits.conversion.source import Source, locate
 
 __all__ = ["FORMATS", "Converted", "convert", "known_formats"]
 
-FORMATS = ("piper",)
+FORMATS = ("piper", "original_voice")
 """Modules of the formats that are known, in the order they are tried."""
 
-DAMAGE = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
-"""What a reader may stumble over in a file that is not what its format promises, besides a `ValueError`."""
 
-HEAD_SIZE = 4096
-"""Bytes of a file that a format may tell itself by."""
-
-
-def convert(path: str | Path, config: str | Path | None = None) -> Converted:
+def convert(path: str | Path, config: str | Path | None = None, discriminator: str | Path | None = None) -> Converted:
     """
-    Reads a voice of another project.
+    Reads a voice of another project. Nothing in its files is executed.
 
     Args:
         path (`str` or `Path`):
             Its weights, or a folder with one file of them.
         config (`str` or `Path`, *optional*):
             The file that describes it, where it is not where its project keeps it.
+        discriminator (`str` or `Path`, *optional*):
+            The discriminators it was trained against, where they are neither in nor beside the file of weights.
 
     Raises:
         FileNotFoundError: if there is no such file, or one that belongs to it is missing.
@@ -44,26 +42,18 @@ def convert(path: str | Path, config: str | Path | None = None) -> Converted:
     >>> convert("en_US-joe-medium.onnx").save("joe")  # doctest: +SKIP
     ```
     """
-    path = Path(path).expanduser()
-    config = None if config is None else Path(config).expanduser()
-    if path.is_dir():
-        path = _only_voice(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"There is no file {path}; give the file that holds the voice's weights, or its folder."
-        )
-    found = _format_of(path)
-    if found is None:
-        raise ValueError(
-            f"{path} ({path.stat().st_size} bytes) is of no format that can be converted. Known formats: "
-            f"{'; '.join(known_formats())}."
-        )
+    source = Source(locate(Path(path).expanduser()), _expanded(config), _expanded(discriminator))
     try:
-        return found.convert(path, config)
+        found = next((module for module in _modules() if module.recognises(source)), None)
+        if found is None:
+            raise ValueError(
+                f"{source.path} is of no format that can be converted. Known formats: {'; '.join(known_formats())}."
+            )
+        return found.convert(source)
     except DAMAGE as error:
         raise ValueError(
-            f"{path}, or a file that belongs to it, is damaged ({type(error).__name__}: {_brief(error)}); nothing was "
-            "converted. Fetch it again."
+            f"{source.path}, or a file that belongs to it, is damaged ({type(error).__name__}: {_brief(error)}); "
+            "nothing was converted. Fetch it again."
         ) from error
 
 
@@ -76,23 +66,9 @@ def _modules() -> list[ModuleType]:
     return [import_module(f"hf_vits.conversion.{name}") for name in FORMATS]
 
 
-def _format_of(path: Path) -> ModuleType | None:
-    with path.open("rb") as file:
-        head = file.read(HEAD_SIZE)
-    return next((module for module in _modules() if module.recognises(path, head)), None)
-
-
 def _brief(error: Exception) -> str:
     return str(error).strip().split("\n")[0][:200]
 
 
-def _only_voice(folder: Path) -> Path:
-    """The one file of the folder that is of a known format."""
-    voices = [file for file in sorted(folder.iterdir()) if file.is_file() and _format_of(file)]
-    if len(voices) != 1:
-        found = ", ".join(file.name for file in voices) or "none"
-        raise ValueError(
-            f"{folder} must hold one voice to be converted, but of these it holds: {found}. Give the file itself. "
-            f"Known formats: {'; '.join(known_formats())}."
-        )
-    return voices[0]
+def _expanded(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path).expanduser()

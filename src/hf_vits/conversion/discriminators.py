@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hf_vits.conversion import DAMAGE
+from hf_vits.conversion.checkpoint import DAMAGE, check_tensors
 from hf_vits.conversion.judge_files import WHAT_TO_GIVE, Found, find
 from hf_vits.conversion.judge_shapes import check_norm, infer_config
 from hf_vits.conversion.keys import Rule, listed, translate
@@ -35,8 +35,6 @@ RULES: tuple[Rule, ...] = (
 VOICE = rf"{_DDP}(?:model_g\.|(?:text_encoder|posterior_encoder|flow|decoder|duration_predictor|embed_speaker)\.)"
 """Begins the name of every tensor of a voice that judges are stored with."""
 
-DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-
 
 @dataclass(frozen=True)
 class ConvertedDiscriminator:
@@ -61,7 +59,7 @@ class ConvertedDiscriminator:
 
     def __post_init__(self):
         """Checks the weights and brings them to the spelling of a fresh discriminator."""
-        _check_tensors(self.state_dict)
+        check_tensors(self.state_dict)
         shapes = {key: tensor.shape for key, tensor in _skeleton(self.config).state_dict().items()}
         matched = match_state_dict(self.state_dict, shapes, "the file to convert")
         for key, tensor in matched.items():
@@ -158,18 +156,6 @@ def _holding(names: Mapping[str, Tensor]) -> str:
     if any(re.match(VOICE, name) or re.sub(rf"^{_DDP}", "", name).split(".")[0] in ROOTS for name in names):
         return "a voice, that is, a VITS generator"
     return f"{len(names)} other tensors ({listed([name[:60] for name in names])})" if names else "no tensors at all"
-
-
-def _check_tensors(tensors: Mapping[str, Tensor]) -> None:
-    """Raises `ValueError` for what is no weight, before anything is computed of it or space is made for it."""
-    for name, tensor in tensors.items():
-        if tensor.layout != torch.strided or tensor.device.type == "meta" or tensor.dtype not in DTYPES:
-            kind = f"{tensor.dtype}, {tensor.layout}, {tensor.device}"
-            raise ValueError(f"{name} is a tensor of the kind {kind}; weights are floating-point numbers in memory.")
-        if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
-            raise ValueError(f"{name} claims the shape {list(tensor.shape)}, but the file has fewer numbers for it.")
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"{name} holds NaN or infinity; the file is damaged, or its training diverged.")
 
 
 def _skeleton(config: VitsDiscriminatorConfig) -> VitsDiscriminator:

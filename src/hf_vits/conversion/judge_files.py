@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
+from hf_vits.conversion.checkpoint import read_checkpoint
 from hf_vits.conversion.keys import listed
 from hf_vits.discriminator import SLOPE, VitsDiscriminatorConfig
-from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES, read_contents, read_state_dict
+from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES, read_state_dict
 
 SUBFOLDER = "discriminator"
 """Where a training checkpoint of this package has its judges."""
@@ -19,9 +20,6 @@ SECOND_MODEL = ("model_1.safetensors", "pytorch_model_1.bin")
 """The judges as Accelerate saves them, next to the generator."""
 
 ORIGINAL = "D_*.pth"
-
-TABLES = ("model", "state_dict")
-"""What the weights are called in a file that holds the state of training too."""
 
 WHAT_TO_GIVE = (
     f"Give the judges of a training run: the original's {ORIGINAL}, a checkpoint-N folder with {SECOND_MODEL[0]}, a "
@@ -87,24 +85,16 @@ def find(path: str | Path) -> Found:
 
 
 def _in_file(file: Path) -> Found:
-    contents = read_contents(file)
-    if not isinstance(contents, Mapping):
-        raise ValueError(f"{file} holds no discriminator, but one {type(contents).__name__}. {WHAT_TO_GIVE}")
-    said = _said(file.parent / "config.json")
-    if _is_table(contents):
-        return Found(file, contents, said)
-    name = next((name for name in TABLES if _is_table(contents.get(name))), None)
-    entries = [str(key)[:60] for key in contents if key != name]
-    if name is None:
-        raise ValueError(f"{file} holds no discriminator, but the entries {listed(entries)}. {WHAT_TO_GIVE}")
-    note = f"Left out, the state of training beside the weights: {listed(entries)}."
-    return Found(file, contents[name], said, (note,) if entries else ())
-
-
-def _is_table(contents: Any) -> bool:
-    return isinstance(contents, Mapping) and all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in contents.items()
-    )
+    try:
+        checkpoint = read_checkpoint(file)
+    except ValueError as error:
+        raise ValueError(f"{error} {WHAT_TO_GIVE}") from error
+    notes = checkpoint.notes
+    if checkpoint.rest:
+        notes += (
+            f"Left out, the state of training beside the weights: {listed([str(key) for key in checkpoint.rest])}.",
+        )
+    return Found(file, checkpoint.tensors, _said(file.parent / "config.json"), notes)
 
 
 def _said(file: Path) -> dict[str, Any]:

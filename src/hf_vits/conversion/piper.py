@@ -1,18 +1,17 @@
 """Piper voices: `<voice>.onnx` with its `<voice>.onnx.json`. They can speak; what only training uses is not in them."""
 
-import json
-import tempfile
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.keys import Converted
+from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.onnx_file import looks_like_onnx
 from hf_vits.conversion.onnx_weights import Convolution, OnnxWeights, read_weights
 from hf_vits.conversion.original import ROOTS, count, infer_config, to_ours
 from hf_vits.conversion.piper_json import BOS, EOS, PAD, PiperVoice, read_voice
+from hf_vits.conversion.source import Source
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.decoder import FINAL_SLOPE
 from hf_vits.tokenization_vits import VitsTokenizer
@@ -21,27 +20,22 @@ from hf_vits.weights import TRAINING_ONLY
 NAME = "Piper voice (<voice>.onnx with <voice>.onnx.json)"
 
 
-def recognises(path: Path, head: bytes) -> bool:
-    """Whether the file, which begins with the bytes `head`, is of this format."""
-    return looks_like_onnx(head)
+def recognises(source: Source) -> bool:
+    """Whether the file is of this format."""
+    return looks_like_onnx(source.head)
 
 
-def convert(path: Path, config: Path | None = None) -> Converted:
+def convert(source: Source) -> Converted:
     """
-    Converts a voice.
-
-    Args:
-        path (`Path`):
-            The `.onnx` file.
-        config (`Path`, *optional*):
-            Its JSON file, if that is not named as the `.onnx` file with `.json` after it.
+    Converts a voice; its JSON file is named as the `.onnx` file with `.json` after it, if none is given.
 
     Raises:
         FileNotFoundError: if there is no JSON file.
         ImportError: without the package onnx.
         ValueError: if either file is damaged, or they do not describe one VITS voice.
     """
-    voice = read_voice(path.with_name(path.name + ".json") if config is None else config)
+    path = source.path
+    voice = read_voice(source.config or path.with_name(path.name + ".json"))
     weights = read_weights(path, ROOTS)
     vits_config = _config(weights, voice, path)
     _check_convolutions(weights.convolutions, vits_config)
@@ -157,18 +151,15 @@ def _check_convolutions(convolutions: dict[str, Convolution], config: VitsConfig
 
 
 def _tokenizer(voice: PiperVoice) -> VitsTokenizer:
-    with tempfile.TemporaryDirectory() as folder:
-        vocab_file = Path(folder) / "vocab.json"
-        vocab_file.write_text(json.dumps(voice.symbols, ensure_ascii=False), encoding="utf-8")
-        return VitsTokenizer(
-            str(vocab_file),
-            pad_token=PAD,
-            bos_token=BOS,
-            eos_token=EOS,
-            blank_token=PAD,
-            normalize=False,  # Piper hands the text to espeak as it is
-            phonemize=voice.phoneme_type == "espeak",
-            phoneme_language=voice.espeak_voice,
-            phoneme_style="piper",
-            unicode_form="NFD",
-        )
+    return VitsTokenizer.of_symbols(
+        voice.symbols,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        blank_token=PAD,
+        normalize=False,  # Piper hands the text to espeak as it is
+        phonemize=voice.phoneme_type == "espeak",
+        phoneme_language=voice.espeak_voice,
+        phoneme_style="piper",
+        unicode_form="NFD",
+    )

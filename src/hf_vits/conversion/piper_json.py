@@ -1,11 +1,10 @@
 """A Piper voice's `.onnx.json`: what it says about sound, symbols and speakers, checked field by field."""
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from hf_vits.conversion.json_fields import MOST, Fields, is_whole, read_fields
 
 PAD, BOS, EOS = "_", "^", "$"
 """Symbols that frame a text: `^ _ p _ p _ … $`."""
@@ -15,9 +14,6 @@ PHONEME_TYPES = ("espeak", "text")
 
 MOST_SPEAKERS = 100_000
 """Far more than any voice has; a larger number is damage, not worth a list of names."""
-
-MOST = 2**31 - 1
-"""The largest whole number that any field may be."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +46,7 @@ def read_voice(file: Path) -> PiperVoice:
         raise FileNotFoundError(
             f"A Piper voice is two files, and {file} is missing. Put it beside the .onnx file, or pass `config=`."
         )
-    try:
-        data = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:  # neither text nor JSON, or nested without an end
-        raise ValueError(f"{file} is not JSON ({error}); fetch it again.") from error
-    fields = _Fields(file, data)
+    fields = read_fields(file, "Piper voice")
     phoneme_type = _phoneme_type(fields)
     symbols, notes = _symbols(fields)
     speakers = fields.whole("num_speakers", 1, least=1, most=MOST_SPEAKERS)
@@ -75,57 +67,7 @@ def read_voice(file: Path) -> PiperVoice:
     )
 
 
-class _Fields:
-    """Typed access by dotted path; a default of `...` means that the field must be there."""
-
-    def __init__(self, file: Path, data: Any):
-        self.file = file
-        if not isinstance(data, Mapping):
-            raise ValueError(f"{file} holds a {type(data).__name__}, not a JSON object; it is no Piper voice's file.")
-        self.data = data
-
-    def refuse(self, path: str, value: Any, allowed: str) -> None:
-        raise ValueError(f"`{path}` in {self.file} is {_short(value)}; it must be {allowed}.")
-
-    def value(self, path: str, default: Any = ...) -> Any:
-        value = self.data
-        for part in path.split("."):
-            if not isinstance(value, Mapping):
-                self.refuse(path.rpartition(".")[0], value, "an object")
-            value = value.get(part)
-            if value is None:
-                if default is ...:
-                    raise ValueError(f"{self.file} has no `{path}`; every Piper voice's file has. Fetch it again.")
-                return default
-        return value
-
-    def whole(self, path: str, default: Any = ..., least: int = 0, most: int = MOST) -> Any:
-        value = self.value(path, default)
-        if value is not default and not (_is_int(value) and least <= value <= most):
-            self.refuse(path, value, f"a whole number from {least} to {most}")
-        return value
-
-    def number(self, path: str, default: float, positive: bool = False) -> float:
-        value = self.value(path, default)
-        real = _is_int(value) and value <= MOST or isinstance(value, float) and math.isfinite(value)
-        if not real or value < 0 or (positive and value == 0):
-            self.refuse(path, value, "a finite number " + ("above 0" if positive else "from 0 up"))
-        return float(value)
-
-    def text(self, path: str, default: Any = ...) -> Any:
-        value = self.value(path, default)
-        if value is not default and not (isinstance(value, str) and value):
-            self.refuse(path, value, "a string that is not empty")
-        return value
-
-    def table(self, path: str, default: Any = ...) -> Mapping[str, Any]:
-        value = self.value(path, default)
-        if not isinstance(value, Mapping):
-            self.refuse(path, value, "an object")
-        return value
-
-
-def _phoneme_type(fields: _Fields) -> str:
+def _phoneme_type(fields: Fields) -> str:
     phoneme_type = fields.text("phoneme_type", "espeak")
     if phoneme_type not in PHONEME_TYPES:
         fields.refuse(
@@ -136,11 +78,11 @@ def _phoneme_type(fields: _Fields) -> str:
     return phoneme_type
 
 
-def _symbols(fields: _Fields) -> tuple[dict[str, int], tuple[str, ...]]:
+def _symbols(fields: Fields) -> tuple[dict[str, int], tuple[str, ...]]:
     """phoneme_id_map -> {code point: id}. Longer symbols are left out: text comes in single code points."""
     path, symbols, long = "phoneme_id_map", {}, []
     for symbol, ids in fields.table(path).items():
-        if not (isinstance(ids, list) and ids and all(_is_int(i) and 0 <= i <= MOST for i in ids)):
+        if not (isinstance(ids, list) and ids and all(is_whole(i) and 0 <= i <= MOST for i in ids)):
             fields.refuse(f"{path}.{symbol}", ids, f"a list of ids, whole numbers from 0 to {MOST}")
         if len(symbol) != 1:
             long.append(symbol)
@@ -159,7 +101,7 @@ def _symbols(fields: _Fields) -> tuple[dict[str, int], tuple[str, ...]]:
     return symbols, tuple(notes)
 
 
-def _num_symbols(fields: _Fields, symbols: Mapping[str, int]) -> int | None:
+def _num_symbols(fields: Fields, symbols: Mapping[str, int]) -> int | None:
     """Rows of the embedding, if the file says; ids must lie within."""
     count = fields.whole("num_symbols", None, least=1)
     for symbol, i in symbols.items():
@@ -168,11 +110,11 @@ def _num_symbols(fields: _Fields, symbols: Mapping[str, int]) -> int | None:
     return count
 
 
-def _speaker_names(fields: _Fields, count: int) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+def _speaker_names(fields: Fields, count: int) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
     """speaker_id_map -> the names in the order of ids, or None if there are none; and notes."""
     path, names, notes = "speaker_id_map", {}, []
     for name, i in fields.table(path, {}).items():
-        if not (_is_int(i) and 0 <= i < count):
+        if not (is_whole(i) and 0 <= i < count):
             fields.refuse(f"{path}.{name}", i, f"a speaker's id, 0 to {count - 1}")
         if i in names:
             notes.append(f"Left out, speaker name {name!r}: id {i} is {names[i]!r}.")
@@ -187,12 +129,3 @@ def _speaker_names(fields: _Fields, count: int) -> tuple[tuple[str, ...] | None,
     for i in unnamed:
         names[i] = str(i) if str(i) not in taken else f"id {i}"
     return tuple(names[i] for i in range(count)), tuple(notes)
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"

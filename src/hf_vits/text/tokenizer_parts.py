@@ -1,5 +1,11 @@
 """What the tokenizer does besides making ids: load and save its files, and pad the offsets of a batch."""
 
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from transformers import BatchEncoding
 
 from hf_vits.text import vocabulary
@@ -10,6 +16,14 @@ PADDING_OPTIONS = frozenset(["max_length", "pad_to_multiple_of", "padding_side",
 
 class Files:
     """Reads and writes the files of transformers' tokenizer, and declares in them what that one does not know."""
+
+    @classmethod
+    def of_symbols(cls, symbols: Mapping[str, int], **options: Any):
+        """A tokenizer with this vocabulary, symbol by id; `options` are those of the class."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "vocab.json"
+            file.write_text(json.dumps(dict(symbols), ensure_ascii=False), encoding="utf-8")
+            return cls(str(file), **options)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):

@@ -1,11 +1,8 @@
 """A tokenizer for a new voice: the symbols that its texts are made of."""
 
-import json
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from hf_vits.text.front_end import FrontEnd
@@ -41,7 +38,6 @@ def tokenizer_of_texts(texts: Iterable[str], least: int = 1, **options: Any) -> 
     kept = sorted(symbol for symbol, count in symbols.items() if count >= least and symbol != BLANK)
     if not kept:
         raise ValueError("The texts hold no symbol; is the text column the right one?")
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "vocab.json"
-        file.write_text(json.dumps({symbol: index for index, symbol in enumerate([BLANK, *kept])}), encoding="utf-8")
-        return VitsTokenizer(str(file), pad_token=BLANK, blank_token=BLANK, **options)
+    return VitsTokenizer.of_symbols(
+        {symbol: index for index, symbol in enumerate([BLANK, *kept])}, pad_token=BLANK, blank_token=BLANK, **options
+    )

@@ -1,0 +1,117 @@
+"""Checkpoints of other projects, read without running them: the table of weights, and what lies beside it."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hf_vits.weights import read_contents
+
+DAMAGE = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
+"""What a reader may stumble over in a file that is not what its format promises, besides a `ValueError`."""
+
+TABLES = ("model", "state_dict")
+"""What the weights are called in a file that holds the state of training too."""
+
+DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+HARMLESS = ("argparse", "collections", "datetime", "enum", "pathlib", "types", "uuid")
+"""Modules of Python's own library whose objects checkpoints hold; its others are what attacks are made of."""
+
+STANDARD = frozenset({*sys.stdlib_module_names, "__builtin__"})
+
+WRAPPER = "module."
+"""Begins every name if the model was saved inside `DistributedDataParallel`."""
+
+
+class Bystander:
+    """Stands for an object of another program, whose code is neither imported nor run."""
+
+    def __init__(self, *args, **kwargs):
+        """Takes anything, keeps nothing."""
+
+    def __setstate__(self, state):
+        """Keeps nothing either."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """
+    Args:
+        tensors (`Mapping[str, Tensor]`):
+            The table of weights, without the wrapper of distributed training in its names.
+        rest (`Mapping[str, Any]`):
+            What else the file holds, such as a configuration.
+        notes (`tuple[str, ...]`):
+            What was left out, in words.
+    """
+
+    tensors: Mapping[str, Tensor]
+    rest: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_checkpoint(file: Path) -> Checkpoint:
+    """
+    Reads a `.safetensors` file or a pickled one. Objects that are neither tensors nor plain data become `Bystander`s.
+
+    Raises:
+        ValueError: if it is damaged, or holds no table of tensors.
+    """
+    strangers = _strangers(file)
+    with torch.serialization.safe_globals([(Bystander, name) for name in strangers]) if strangers else nullcontext():
+        contents = read_contents(file)
+    notes = ()
+    if strangers:
+        notes = (f"Left out, objects of other programs, which were not run: {', '.join(strangers[:5])}.",)
+    if not isinstance(contents, Mapping):
+        raise ValueError(f"{file} holds one {type(contents).__name__} and no table of weights.")
+    name = None if _is_table(contents) else next((name for name in TABLES if _is_table(contents.get(name))), None)
+    table = contents if name is None else contents[name]
+    if not _is_table(table):
+        entries = ", ".join(str(key)[:60] for key in list(contents)[:5])
+        raise ValueError(f"{file} holds no table of weights, but the entries {entries}.")
+    rest = {} if name is None else {key: value for key, value in contents.items() if key != name}
+    return Checkpoint(_unwrapped(table), rest, notes)
+
+
+def check_tensors(tensors: Mapping[str, Tensor]) -> None:
+    """Raises `ValueError` for what is no weight, before anything is computed of it or space is made for it."""
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.device.type == "meta" or tensor.dtype not in DTYPES:
+            kind = f"{tensor.dtype}, {tensor.layout}, {tensor.device}"
+            raise ValueError(f"{name} is a tensor of the kind {kind}; weights are floating-point numbers in memory.")
+        if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+            raise ValueError(f"{name} claims the shape {list(tensor.shape)}, but the file has fewer numbers for it.")
+        if not torch.isfinite(tensor).all():
+            raise ValueError(
+                f"{name} holds NaN or infinity; the file is damaged, or its training diverged. Take another checkpoint."
+            )
+
+
+def _strangers(file: Path) -> list[str]:
+    """Names of the classes that a pickled file asks for, other than PyTorch's own for tensors, to be left out."""
+    try:
+        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(file))
+    except Exception:  # not a pickled file in a zip, or a damaged one: reading it says so
+        return []
+    modules = {name: name.split(".")[0] for name in names}
+    return [name for name, module in modules.items() if module in HARMLESS or module not in STANDARD]
+
+
+def _is_table(contents: Any) -> bool:
+    return isinstance(contents, Mapping) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in contents.items()
+    )
+
+
+def _unwrapped(table: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    names = list(table)
+    while names and all(name.startswith(WRAPPER) for name in names):
+        names = [name.removeprefix(WRAPPER) for name in names]
+    return dict(zip(names, table.values(), strict=True))

@@ -1,0 +1,120 @@
+"""JSON files of other projects, checked field by field."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+MOST = 2**31 - 1
+"""The largest whole number that any field may be."""
+
+LARGEST_FILE = 64 * 2**20
+"""Bytes; a configuration of a voice has thousands, with a table of speakers some millions."""
+
+
+def read_fields(file: Path, owner: str) -> "Fields":
+    """
+    The fields of a file; `owner`, such as "Piper voice", is what has such a file, for messages.
+
+    Raises:
+        ValueError: if it is not JSON, not an object, or far too large.
+    """
+    if file.stat().st_size > LARGEST_FILE:
+        raise ValueError(
+            f"{file} has {file.stat().st_size} bytes, and the file of a {owner} has thousands; fetch it again."
+        )
+    try:
+        data = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:  # neither text nor JSON, or nested without an end
+        raise ValueError(f"{file} is not JSON ({error}); fetch it again.") from error
+    return Fields(file, data, owner)
+
+
+class Fields:
+    """Typed access by dotted path; a default of `...` means that the field must be there."""
+
+    def __init__(self, file: Path, data: Any, owner: str):
+        """`file` and `owner`, such as "Piper voice", are for messages."""
+        if not isinstance(data, Mapping):
+            raise ValueError(f"{file} holds a {type(data).__name__}, not a JSON object; it is no {owner}'s file.")
+        self.file, self.data, self.owner = file, data, owner
+
+    def refuse(self, path: str, value: Any, allowed: str) -> NoReturn:
+        """Raises the error for a value that is not allowed."""
+        raise ValueError(f"`{path}` in {self.file} is {_short(value)}; it must be {allowed}.")
+
+    def value(self, path: str, default: Any = ...) -> Any:
+        """Whatever stands there; null is as good as nothing."""
+        value = self.data
+        for part in path.split("."):
+            if not isinstance(value, Mapping):
+                self.refuse(path.rpartition(".")[0], value, "an object")
+            value = value.get(part)
+            if value is None:
+                if default is ...:
+                    raise ValueError(f"{self.file} has no `{path}`; every {self.owner}'s file has. Fetch it again.")
+                return default
+        return value
+
+    def whole(self, path: str, default: Any = ..., least: int = 0, most: int = MOST) -> Any:
+        """A whole number, or the default."""
+        value = self.value(path, default)
+        if value is not default and not (is_whole(value) and least <= value <= most):
+            self.refuse(path, value, f"a whole number from {least} to {most}")
+        return value
+
+    def number(self, path: str, default: float, positive: bool = False) -> float:
+        """A finite number from 0 up."""
+        value = self.value(path, default)
+        real = is_whole(value) and value <= MOST or isinstance(value, float) and math.isfinite(value)
+        if not real or value < 0 or (positive and value == 0):
+            self.refuse(path, value, "a finite number " + ("above 0" if positive else "from 0 up"))
+        return float(value)
+
+    def text(self, path: str, default: Any = ...) -> Any:
+        """A string that is not empty, or the default."""
+        value = self.value(path, default)
+        if value is not default and not (isinstance(value, str) and value):
+            self.refuse(path, value, "a string that is not empty")
+        return value
+
+    def flag(self, path: str, default: Any = ...) -> Any:
+        """True or false, or the default."""
+        value = self.value(path, default)
+        if value is not default and not isinstance(value, bool):
+            self.refuse(path, value, "true or false")
+        return value
+
+    def wholes(self, path: str, default: Any = ..., least: int = 1) -> Any:
+        """A list of whole numbers, one at least, or the default."""
+        value = self.value(path, default)
+        if value is not default and not (
+            isinstance(value, list) and value and all(is_whole(item) and least <= item <= MOST for item in value)
+        ):
+            self.refuse(path, value, f"a list of whole numbers from {least} up")
+        return value
+
+    def texts(self, path: str, default: Any = ...) -> Any:
+        """A list of strings, or the default."""
+        value = self.value(path, default)
+        if value is not default and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+            self.refuse(path, value, "a list of strings")
+        return value
+
+    def table(self, path: str, default: Any = ...) -> Mapping[str, Any]:
+        """An object, or the default."""
+        value = self.value(path, default)
+        if not isinstance(value, Mapping):
+            self.refuse(path, value, "an object")
+        return value
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number, which true and false are not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,142 @@
+"""Voices of the original repository and of MMS: `G_*.pth` with `config.json`, and with `vocab.txt` in MMS."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion.converted import Converted
+from hf_vits.conversion.discriminators import ConvertedDiscriminator, read_discriminator
+from hf_vits.conversion.original import infer_config, to_ours
+from hf_vits.conversion.original_json import OriginalVoice, read_description
+from hf_vits.conversion.original_text import mms_symbols, tokenizer
+from hf_vits.conversion.source import Source
+
+NAME = "original VITS or MMS voice (G_*.pth with config.json; with vocab.txt in MMS)"
+MMS_LICENSE = "cc-by-nc-4.0"
+
+
+def recognises(source: Source) -> bool:
+    """Whether the file is of this format."""
+    return source.has_tensors("enc_p.emb.", "dec.conv_pre.", "flow.")
+
+
+def convert(source: Source) -> Converted:
+    """
+    Converts a voice, with the discriminators in `D_*.pth` of the same number beside it.
+
+    Raises:
+        FileNotFoundError: if there is no config.json.
+        ValueError: if a file is damaged, or they do not describe one VITS voice.
+    """
+    voice = read_description(_description(source))
+    config = _config(source.checkpoint.tensors, voice)
+    state_dict, notes = to_ours(source.checkpoint.tensors)
+    vocabulary = source.beside("vocab.txt")
+    language = _language(source.path) if vocabulary else None
+    front_end, said = tokenizer(voice, config.vocab_size, vocabulary and mms_symbols(vocabulary), language)
+    judges = _judges(source)
+    if front_end is not None:
+        config.blank_id = front_end.blank_id
+    return Converted(
+        config,
+        state_dict,
+        front_end,
+        (
+            _recognised(config, state_dict, "An MMS" if vocabulary else "An original VITS"),
+            *(_said_of_mms(language) if vocabulary else ()),
+            *source.checkpoint.notes,
+            *notes,
+            *said,
+            *_said_of(judges, config),
+        ),
+        judges,
+        MMS_LICENSE if vocabulary else None,
+    )
+
+
+def _description(source: Source) -> Path:
+    file = source.config or source.beside("config.json")
+    if file is None or not file.is_file():
+        raise FileNotFoundError(
+            f"An original VITS voice is two files, and {file or source.path.parent / 'config.json'} is missing. It "
+            "says how fast the waveform is sampled and by how much each layer upsamples; give it with `config=` "
+            "(`--config`)."
+        )
+    return file
+
+
+def _config(tensors: Mapping[str, torch.Tensor], voice: OriginalVoice) -> VitsConfig:
+    config = infer_config(
+        tensors,
+        upsample_rates=voice.upsample_rates,
+        resblock_dilation_sizes=voice.resblock_dilation_sizes,
+        num_attention_heads=voice.num_heads,
+        hidden_dropout=voice.dropout,
+        attention_dropout=voice.dropout,
+        activation_dropout=voice.dropout,
+        sampling_rate=voice.sampling_rate,
+        win_length=voice.win_length if voice.win_length != voice.filter_length else None,
+        num_mel_bins=voice.mel_bins,
+        mel_fmin=voice.mel_fmin,
+        mel_fmax=voice.mel_fmax,
+        speaker_names=voice.speaker_names,
+    )
+    said_and_built = [
+        ("data.n_speakers", voice.num_speakers, config.num_speakers),
+        ("data.hop_length", voice.hop_length, config.hop_length),
+        ("model.resblock", voice.resblock_type, config.resblock_type),
+    ]
+    if not config.inference_only:
+        said_and_built.append(("data.filter_length", voice.filter_length, config.fft_size))
+    for name, said, built in said_and_built:
+        if said != built:
+            raise ValueError(
+                f"`{name}` in the config.json means {said}, but the weights were built with {built}. Do the files "
+                "belong together?"
+            )
+    return config
+
+
+def _judges(source: Source) -> ConvertedDiscriminator | None:
+    """Those that were given, or `D_*.pth` beside `G_*.pth`."""
+    name = source.path.name
+    file = source.discriminator or (source.beside("D_" + name[2:]) if name.startswith("G_") else None)
+    return None if file is None else read_discriminator(file)
+
+
+def _language(path: Path) -> str | None:
+    """MMS keeps each voice in a folder that is named after its language."""
+    name = path.resolve().parent.name
+    return name if re.fullmatch("[a-z]{3}", name) else None
+
+
+def _recognised(config: VitsConfig, state_dict: Mapping[str, torch.Tensor], kind: str) -> str:
+    speakers = "1 speaker" if config.num_speakers == 1 else f"{config.num_speakers} speakers"
+    durations = "stochastic" if config.use_stochastic_duration_prediction else "plain"
+    millions = sum(tensor.numel() for tensor in state_dict.values()) / 1e6
+    return (
+        f"{kind} voice: {config.sampling_rate:,} Hz, {speakers}, {config.vocab_size} symbols, {millions:.3g} million "
+        f"parameters, {durations} duration predictor, {config.hop_length} samples per frame."
+    )
+
+
+def _said_of_mms(language: str | None) -> tuple[str, ...]:
+    told = (
+        f"Its language is {language}, by the name of its folder."
+        if language
+        else (
+            "Its language is not known, as its folder is not named after one; set `language` in tokenizer_config.json."
+        )
+    )
+    return told, f"MMS has the licence {MMS_LICENSE}: nothing made from it may be used commercially."
+
+
+def _said_of(judges: ConvertedDiscriminator | None, config: VitsConfig) -> tuple[str, ...]:
+    if config.inference_only:
+        return ("It can speak but not be trained as it is: the file has no posterior encoder.",)
+    if judges is None:
+        return ("Without discriminators (D_*.pth): training makes new ones, and trains them first.",)
+    return ("With its discriminators: training can go on at once.", *judges.notes)
