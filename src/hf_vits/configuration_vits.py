@@ -11,7 +11,7 @@ from hf_vits.validation import check_architecture
 EXTENDED_MODEL_TYPE = "hf_vits"
 """`model_type` of a checkpoint that stock transformers could not run; its Auto classes then refuse it."""
 
-DERIVED = ("fft_size", "needs_extension")
+DERIVED = ("fft_size", "needs_extension", "beyond_upstream")
 """Properties that a file could hold as fields; they follow from others."""
 
 
@@ -215,10 +215,20 @@ class VitsConfig(PreTrainedConfig):
         return 2 * (self.spectrogram_bins - 1)
 
     @property
+    def beyond_upstream(self) -> list[str]:
+        """Names of the fields for which stock transformers would build other layers than they ask for."""
+        fields = {
+            "resblock_type": self.resblock_type != "1",
+            "inference_only": self.inference_only,
+            "posterior_input": self.posterior_input != "linear",
+            "window_size": not self.window_size,
+        }
+        return [name for name, differs in fields.items() if differs]
+
+    @property
     def needs_extension(self) -> bool:
         """Whether stock transformers would build other layers than this configuration asks for."""
-        extended = self.resblock_type != "1" or self.inference_only or self.posterior_input != "linear"
-        return extended or not self.window_size
+        return bool(self.beyond_upstream)
 
     def speaker_index(self, speaker: int | str) -> int:
         """

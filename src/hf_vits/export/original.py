@@ -1,0 +1,229 @@
+"""The layout of the original repository: `G_*.pth`, `D_*.pth` and `config.json`, to train on or to speak with there."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion import convert
+from hf_vits.conversion.original_text import SYMBOLS
+from hf_vits.discriminator import VitsDiscriminator
+from hf_vits.export.original_names import original_name
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, respell
+from hf_vits.tokenization_vits import VitsTokenizer
+
+NORMED = ("dec.ups.", "dec.resblocks.")
+"""Layers that have weight norm there and not here; the WaveNets have it in both."""
+
+FIXED = {
+    "window_size": 4,
+    "wavenet_kernel_size": 5,
+    "wavenet_dilation_rate": 1,
+    "prior_encoder_num_flows": 4,
+    "prior_encoder_num_wavenet_layers": 4,
+    "posterior_encoder_num_wavenet_layers": 16,
+    "leaky_relu_slope": 0.1,
+    "layer_norm_eps": 1e-5,
+    "hidden_act": "relu",
+    "use_bias": True,
+    "posterior_input": "linear",
+}
+FIXED_STOCHASTIC = {
+    "duration_predictor_kernel_size": 3,
+    "duration_predictor_num_flows": 4,
+    "duration_predictor_flow_bins": 10,
+    "duration_predictor_tail_bound": 5.0,
+    "depth_separable_num_layers": 3,
+    "depth_separable_channels": 2,
+}
+FIXED_PLAIN = {"duration_predictor_kernel_size": 3, "duration_predictor_filter_channels": 256}
+"""What the original's code has no setting for."""
+
+GENERATOR, DISCRIMINATOR, CONFIG = "G_0.pth", "D_0.pth", "config.json"
+
+
+def write(
+    folder: Path, model: VitsModel, tokenizer: VitsTokenizer | None, discriminator: VitsDiscriminator | None = None
+) -> tuple[str, ...]:
+    """
+    Writes the files, reads them back, and gives notes on what they do not hold.
+
+    Args:
+        folder (`Path`):
+            Where to; it exists.
+        model ([`VitsModel`]):
+            The voice.
+        tokenizer ([`VitsTokenizer`], *optional*):
+            Its symbols are listed in config.json.
+        discriminator ([`VitsDiscriminator`], *optional*):
+            Its judges.
+
+    Raises:
+        ValueError: if the original's code has no such model, or what was written is not what is read back.
+    """
+    check(model.config)
+    _save(folder / GENERATOR, generator_tensors(model))
+    if discriminator is not None:
+        _save(folder / DISCRIMINATOR, discriminator_tensors(discriminator))
+    config = description(model.config, tokenizer)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _check_written(folder, model)
+    return tuple(_notes(model.config, tokenizer, discriminator))
+
+
+def check(config: VitsConfig) -> None:
+    """Raises `ValueError` for a model that the original's code could not build."""
+    fixed = FIXED | (FIXED_STOCHASTIC if config.use_stochastic_duration_prediction else FIXED_PLAIN)
+    skipped = ("posterior_encoder_num_wavenet_layers", "posterior_input") if config.inference_only else ()
+    differing = [
+        f"{name} is {getattr(config, name)}, there {value}"
+        for name, value in fixed.items()
+        if getattr(config, name) != value and name not in skipped
+    ]
+    if config.num_speakers == 1 and config.speaker_embedding_size:
+        differing.append("one speaker has a speaker vector, there none")
+    if differing:
+        raise ValueError(
+            f"The original repository's code cannot build this voice: {'; '.join(differing)}. Its code has no setting "
+            "for these; export it for another target."
+        )
+
+
+def generator_tensors(model: VitsModel) -> dict[str, Tensor]:
+    """The voice by original names, with weight norm where the original has it."""
+    tensors = {}
+    for name, tensor in model.state_dict().items():
+        original = original_name(name).replace(NEW_G, OLD_G).replace(NEW_V, OLD_V)
+        is_linear = ".attn_layers." in original and original.endswith(".weight")  # a convolution of kernel 1 there
+        tensors[original] = tensor.unsqueeze(-1) if is_linear else tensor
+    return _normed(tensors, [name for name in tensors if name.startswith(NORMED)])
+
+
+def discriminator_tensors(discriminator: VitsDiscriminator) -> dict[str, Tensor]:
+    """The judges by original names, every layer with weight norm."""
+    tensors = discriminator.state_dict()
+    return _normed(tensors, list(tensors))
+
+
+def description(config: VitsConfig, tokenizer: VitsTokenizer | None) -> dict[str, Any]:
+    """The original's `config.json`; training settings are the paper's."""
+    data = {
+        "training_files": "filelists/train.txt",
+        "validation_files": "filelists/val.txt",
+        "text_cleaners": list(_cleaners(tokenizer) or ()),
+        "max_wav_value": 32768.0,
+        "sampling_rate": config.sampling_rate,
+        "filter_length": config.fft_size,
+        "hop_length": config.hop_length,
+        "win_length": config.win_length or config.fft_size,
+        "n_mel_channels": config.num_mel_bins,
+        "mel_fmin": config.mel_fmin,
+        "mel_fmax": config.mel_fmax,
+        "add_blank": tokenizer.add_blank if tokenizer else True,
+        "n_speakers": config.num_speakers if config.num_speakers > 1 else 0,
+        "cleaned_text": False,
+    }
+    described = {"train": _training(), "data": data, "model": _architecture(config)}
+    if config.speaker_names and config.num_speakers > 1:
+        described["speakers"] = list(config.speaker_names)
+    if tokenizer is not None and (symbols := _symbols(config, tokenizer)) != list(SYMBOLS):
+        described["symbols"] = symbols
+    return described
+
+
+def _training() -> dict[str, Any]:
+    return {
+        **{"log_interval": 200, "eval_interval": 1000, "seed": 1234, "epochs": 20000, "learning_rate": 2e-4},
+        **{"betas": [0.8, 0.99], "eps": 1e-9, "batch_size": 64, "fp16_run": True, "lr_decay": 0.999875},
+        **{"segment_size": 8192, "init_lr_ratio": 1, "warmup_epochs": 0, "c_mel": 45, "c_kl": 1.0},
+    }
+
+
+def _architecture(config: VitsConfig) -> dict[str, Any]:
+    return {
+        "inter_channels": config.flow_size,
+        "hidden_channels": config.hidden_size,
+        "filter_channels": config.ffn_dim,
+        "n_heads": config.num_attention_heads,
+        "n_layers": config.num_hidden_layers,
+        "kernel_size": config.ffn_kernel_size,
+        "p_dropout": config.hidden_dropout,
+        "resblock": config.resblock_type,
+        "resblock_kernel_sizes": list(config.resblock_kernel_sizes),
+        "resblock_dilation_sizes": [list(row) for row in config.resblock_dilation_sizes],
+        "upsample_rates": list(config.upsample_rates),
+        "upsample_initial_channel": config.upsample_initial_channel,
+        "upsample_kernel_sizes": list(config.upsample_kernel_sizes),
+        "n_layers_q": 3,
+        "use_spectral_norm": False,
+        "use_sdp": config.use_stochastic_duration_prediction,
+        "gin_channels": config.speaker_embedding_size if config.num_speakers > 1 else 0,
+    }
+
+
+def _symbols(config: VitsConfig, tokenizer: VitsTokenizer) -> list[str]:
+    """One for each row of the embedding. An id without a symbol, as the original's first apostrophe, is empty."""
+    symbols = [""] * config.vocab_size
+    for symbol, i in tokenizer.encoder.items():
+        if i < config.vocab_size:
+            symbols[i] = symbol
+    whole = [ours or theirs for ours, theirs in zip(symbols, SYMBOLS, strict=False)]
+    return whole if whole == list(SYMBOLS) else symbols
+
+
+def _cleaners(tokenizer: VitsTokenizer | None) -> tuple[str, ...] | None:
+    """The original's cleaner that does what the tokenizer does, or `None` if there is none."""
+    if tokenizer is None:
+        return None
+    voice = tokenizer.phoneme_language or ("en-us" if tokenizer.language in (None, "eng") else None)
+    if tokenizer.phonemize:
+        spells_english = tokenizer.phoneme_style == "vits" and voice == "en-us" and tokenizer.normalize
+        return ("english_cleaners2",) if spells_english and tokenizer.cleaner in (None, "english") else None
+    if tokenizer.is_uroman:
+        return None
+    return ("basic_cleaners",) if tokenizer.normalize else ()
+
+
+def _normed(tensors: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
+    """Each layer of these names with weight norm in the original's spelling."""
+    layers = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]
+    wanted = {layer + NEW_G for layer in layers} | {layer + NEW_V for layer in layers}
+    respelt = respell(tensors, {name for name in tensors if name not in names} | wanted)
+    return {name.replace(NEW_G, OLD_G).replace(NEW_V, OLD_V): tensor for name, tensor in respelt.items()}
+
+
+def _save(file: Path, tensors: dict[str, Tensor]) -> None:
+    contents = {name: tensor.detach().float().contiguous().clone() for name, tensor in tensors.items()}
+    torch.save({"model": contents, "iteration": 1, "optimizer": None, "learning_rate": 2e-4}, file)
+
+
+def _check_written(folder: Path, model: VitsModel) -> None:
+    """Raises `ValueError` unless the files read back are this voice."""
+    back = convert(folder / GENERATOR).state_dict
+    for name, tensor in model.state_dict().items():
+        error = (back[name] - tensor.float()).abs().max().item()
+        if error > 1e-6 * max(1.0, tensor.float().abs().max().item()):
+            raise ValueError(f"{name} differs by {error:.1e} when it is read back; nothing was exported.")
+
+
+def _notes(config: VitsConfig, tokenizer: VitsTokenizer | None, discriminator: VitsDiscriminator | None):
+    if config.inference_only:
+        yield "Without the posterior encoder, which the voice does not have: it can speak there but not be trained."
+    if discriminator is None:
+        yield f"Without {DISCRIMINATOR}: the voice has no discriminators."
+    if tokenizer is None:
+        yield "Without symbols: the voice has no tokenizer."
+    elif tokenizer.bos_token or tokenizer.eos_token or _cleaners(tokenizer) is None:
+        yield "The original's code has no front end like this voice's; give it the ids that our tokenizer makes."
+    defaults = VitsConfig()
+    lost = [
+        f"{name} {getattr(config, name):g}"
+        for name in ("noise_scale", "noise_scale_duration", "speaking_rate")
+        if getattr(config, name) != getattr(defaults, name)
+    ]
+    if lost:
+        yield f"Not in its files: {', '.join(lost)}; pass them in every call there."

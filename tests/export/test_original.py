@@ -1,0 +1,161 @@
+"""A voice in the original's layout: read back by our reader, and named as the original names its tensors."""
+
+import json
+
+import pytest
+import torch
+from original_files import in_original_layout, with_weight_norm, write_original
+from original_judges import Original, spelled, write_pth
+
+from hf_vits import VitsConfig, VitsModel, VitsTokenizer, convert
+from hf_vits.conversion.discriminators import convert_discriminator
+from hf_vits.conversion.original_text import SYMBOLS
+from hf_vits.export.original import write
+
+SMALL = {
+    "vocab_size": 20,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "ffn_dim": 24,
+    "flow_size": 8,
+    "spectrogram_bins": 17,
+    "upsample_initial_channel": 16,
+    "upsample_rates": [4, 2],
+    "upsample_kernel_sizes": [8, 4],
+    "resblock_kernel_sizes": [3, 5],
+    "resblock_dilation_sizes": [[1, 3], [1, 2]],
+}
+KINDS = {
+    "one speaker": {},
+    "several speakers": {"num_speakers": 3, "speaker_embedding_size": 6, "speaker_names": ["ada", "bea", "cem"]},
+    "plain durations": {"use_stochastic_duration_prediction": False},
+    "block type 2": {"resblock_type": "2"},
+}
+
+
+PAPER = {
+    "duration_predictor_filter_channels": 256,
+    "duration_predictor_num_flows": 4,
+    "posterior_encoder_num_wavenet_layers": 16,
+    "prior_encoder_num_wavenet_layers": 4,
+    "prior_encoder_num_flows": 4,
+    "num_mel_bins": 80,
+}
+
+
+@pytest.fixture
+def voice(make_model):
+    return lambda **fields: make_model(**{**VitsConfig().to_diff_dict(), **SMALL, **PAPER, **fields})
+
+
+def speak(model):
+    ids = torch.tensor([[0, 7, 0, 12, 0, 3, 0]])
+    speaker = {"speaker_id": 1} if model.config.num_speakers > 1 else {}
+    return model(ids, noise_scale=0.0, noise_scale_duration=0.0, **speaker).waveform
+
+
+@pytest.mark.parametrize("fields", KINDS.values(), ids=KINDS)
+def test_the_original_s_names_and_shapes_are_written(fields, voice, tmp_path):
+    model = voice(**fields)
+
+    write(tmp_path, model, None)
+
+    written = torch.load(tmp_path / "G_0.pth", weights_only=True)["model"]
+    expected = with_weight_norm(in_original_layout(model))
+    assert {name: tensor.shape for name, tensor in written.items()} == {
+        name: tensor.shape for name, tensor in expected.items()
+    }
+
+
+@pytest.mark.parametrize("fields", KINDS.values(), ids=KINDS)
+def test_there_and_back_a_voice_sounds_the_same(fields, voice, tmp_path):
+    model = voice(**fields)
+
+    write(tmp_path, model, None)
+    back = convert(tmp_path).model()
+
+    torch.testing.assert_close(speak(back), speak(model), rtol=0, atol=1e-6)
+    assert list(back.config.speaker_names or []) == list(model.config.speaker_names or [])
+
+
+def test_what_came_from_the_original_goes_back_bit_for_bit(voice, tmp_path):
+    model = voice()
+    tensors = in_original_layout(model)
+    (tmp_path / "out").mkdir()
+    source = write_original(tmp_path / "run", model, tensors)
+
+    write(tmp_path / "out", convert(source).model(), None)
+
+    written = torch.load(tmp_path / "out" / "G_0.pth", weights_only=True)["model"]
+    same = [name for name in written if name in tensors]
+    assert len(same) > 100 and all(torch.equal(written[name], tensors[name]) for name in same)
+    assert all(name.startswith(("dec.ups.", "dec.resblocks.")) for name in written.keys() - tensors.keys())
+
+
+def test_judges_are_written_as_the_original_s(voice, tmp_path):
+    judges = Original().eval()
+    ours = convert_discriminator(write_pth(tmp_path / "D_7.pth", spelled(judges.state_dict())))
+    (tmp_path / "out").mkdir()
+
+    write(tmp_path / "out", voice(), None, ours)
+
+    written = torch.load(tmp_path / "out" / "D_0.pth", weights_only=True)["model"]
+    assert {name: tensor.shape for name, tensor in written.items()} == {
+        name: tensor.shape for name, tensor in spelled(judges.state_dict()).items()
+    }
+    for name, weight in judges.state_dict().items():
+        if name.endswith(".weight"):
+            g, v = written[name + "_g"], written[name + "_v"]
+            norm = v.flatten(1).norm(dim=1).view(g.shape)
+            torch.testing.assert_close(g * v / norm, weight, rtol=1e-5, atol=1e-6)
+
+
+def test_the_original_s_symbols_are_known_by_their_number_and_others_are_listed(voice, make_tokenizer, tmp_path):
+    originals = VitsTokenizer.of_symbols({symbol: i for i, symbol in enumerate(SYMBOLS)}, pad_token="_")
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+
+    write(tmp_path / "a", voice(vocab_size=178), originals)
+    notes = write(tmp_path / "b", voice(), make_tokenizer())
+
+    a, b = (json.loads((tmp_path / name / "config.json").read_text(encoding="utf-8")) for name in "ab")
+    assert "symbols" not in a and a["data"]["text_cleaners"] == ["english_cleaners2"]
+    assert b["symbols"] == list("_abcdefghijklmnop .'") and b["data"]["text_cleaners"] == ["basic_cleaners"]
+    assert convert(tmp_path / "b").tokenizer("Abc")["input_ids"] == make_tokenizer()("Abc")["input_ids"]
+    assert notes == ("Without D_0.pth: the voice has no discriminators.",)
+
+
+def test_what_its_files_do_not_hold_is_said(voice, make_tokenizer, tmp_path):
+    model = voice(inference_only=True, noise_scale=0.3, speaking_rate=1.25)
+    tokenizer = make_tokenizer(bos_token="a", eos_token="b")
+
+    notes = " ".join(write(tmp_path, model, tokenizer))
+
+    assert "it can speak there but not be trained" in notes
+    assert "noise_scale 0.3, speaking_rate 1.25" in notes and "no front end like this voice's" in notes
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"prior_encoder_num_flows": 3}, "prior_encoder_num_flows is 3, there 4"),
+        ({"window_size": None}, "window_size is None, there 4"),
+        ({"speaker_embedding_size": 6}, "one speaker has a speaker vector"),
+        (
+            {"use_stochastic_duration_prediction": False, "duration_predictor_filter_channels": 12},
+            "duration_predictor_filter_channels is 12, there 256",
+        ),
+    ],
+)
+def test_a_voice_that_the_original_s_code_cannot_build_is_refused_by_what_differs(fields, message, voice, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        write(tmp_path, voice(**fields), None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_converted_voice_loads_in_our_classes_again(voice, tmp_path):
+    model = voice()
+    write(tmp_path, model, None)
+
+    convert(tmp_path).save(tmp_path / "voice")
+
+    torch.testing.assert_close(speak(VitsModel.from_pretrained(tmp_path / "voice")), speak(model), rtol=0, atol=1e-6)

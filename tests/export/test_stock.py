@@ -1,0 +1,58 @@
+"""Voices that stock transformers speaks without this package."""
+
+import pytest
+import torch
+import transformers
+
+from hf_vits.export.stock import write
+from hf_vits.training.starting import completed
+
+IDS = torch.tensor([[0, 7, 0, 12, 0, 3, 0]])
+
+
+def spoken(model, **speaker):
+    model.config.noise_scale = model.config.noise_scale_duration = 0.0
+    model.noise_scale = model.noise_scale_duration = 0.0
+    with torch.no_grad():
+        return model(IDS, **speaker).waveform
+
+
+@pytest.mark.parametrize("inference_only", [False, True])
+@pytest.mark.parametrize("stochastic", [False, True])
+def test_stock_speaks_the_same_waveform(inference_only, stochastic, make_model, speakers, tmp_path):
+    model = make_model(inference_only=inference_only, use_stochastic_duration_prediction=stochastic, **speakers)
+
+    notes = write(tmp_path, model, None)
+
+    stock = transformers.VitsModel.from_pretrained(tmp_path).eval()
+    theirs, ours = spoken(stock, speaker_id=2), spoken(model, speaker_id=2)
+    torch.testing.assert_close(theirs, ours, rtol=0, atol=1e-5)
+    assert ("it speaks, no more" in " ".join(notes)) == inference_only
+
+
+def test_a_voice_that_stock_cannot_build_is_refused_by_its_field(make_model, tmp_path):
+    with pytest.raises(ValueError, match="has no resblock_type '2', window_size None"):
+        write(tmp_path, make_model(resblock_type="2", window_size=None), None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tokenizer_that_stock_would_not_follow_is_said(make_model, make_tokenizer, tmp_path):
+    (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
+
+    plain = write(tmp_path / "a", make_model(), make_tokenizer())
+    framed = write(tmp_path / "b", make_model(), make_tokenizer(bos_token="a", eos_token="b"))
+
+    assert not any("other ids" in note for note in plain) and any("other ids" in note for note in framed)
+    theirs = transformers.VitsTokenizer.from_pretrained(tmp_path / "a")("abc d")["input_ids"]
+    assert theirs == make_tokenizer()("abc d")["input_ids"]
+
+
+def test_the_voice_itself_is_left_as_it_was(make_model, tmp_path):
+    model = make_model(inference_only=True)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+    write(tmp_path, model, None)
+
+    assert model.config.inference_only and model.state_dict().keys() == before.keys()
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+    assert completed(model)[1]
