@@ -19,6 +19,7 @@ def predicted_durations(
     hidden: Tensor,
     mask: Tensor,
     speaker: Tensor | None,
+    language: Tensor | None,
     noise_scale: Tensor,
     rate: Tensor,
     generator: Generators,
@@ -33,9 +34,9 @@ def predicted_durations(
     padded, padded_mask = F.pad(hidden, more), F.pad(mask, more)
     if isinstance(predictor, StochasticDurationPredictor):
         noise = duration_noise(len(mask), lengths_from_mask(mask), size, generator).to(mask)
-        log_durations = predictor(padded, padded_mask, F.pad(noise * noise_scale, more), speaker)
+        log_durations = predictor(padded, padded_mask, F.pad(noise * noise_scale, more), speaker, language)
     else:
-        log_durations = predictor(padded, padded_mask, speaker)
+        log_durations = predictor(padded, padded_mask, speaker, language)
     slowness = (1 / rate).to(mask.dtype)
     frames = torch.ceil(log_durations[..., :size].exp() * mask * slowness).squeeze(1)
     if not torch.isfinite(frames).all():
