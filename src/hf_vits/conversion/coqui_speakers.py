@@ -1,0 +1,202 @@
+"""Who speaks in a Coqui voice, and in which languages: names, and the vectors that are kept outside of the network."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hf_vits.conversion.coqui_json import CoquiVoice
+from hf_vits.conversion.json_fields import is_whole
+from hf_vits.conversion.keys import listed
+from hf_vits.conversion.original import PARAMETERS
+from hf_vits.conversion.source import Source
+from hf_vits.weights import read_contents
+
+SPEAKERS = ("speakers.pth", "speaker_ids.json", "speakers.json", "speaker_ids.pth")
+LANGUAGES = ("language_ids.json", "language_ids.pth")
+VECTORS = ("d_vectors.pth", "d_vectors.json", "speakers.pth", "speakers.json")
+"""How such files are called where the configuration does not say."""
+
+LARGEST_FILE = 2**31
+"""Bytes; a vector for each of a million clips has as many."""
+
+TABLE = "emb_g.weight"
+
+Tensors = dict[str, Tensor]
+Notes = tuple[str, ...]
+
+
+def speaker_vectors(tensors: Tensors, voice: CoquiVoice, source: Source) -> tuple[Tensors, list[str], Notes]:
+    """
+    Tensors by original name -> the same with a table of speakers, the names in the file of outside vectors, and notes.
+
+    A voice with a table of its own, or of one speaker without vectors, is returned as it is.
+
+    Raises:
+        FileNotFoundError: if the file of vectors is missing.
+        ValueError: if it is damaged, or its vectors are not as long as the network's.
+    """
+    size = next((tensors[name].shape[1] for p in PARAMETERS if (name := f"dec.cond{p}") in tensors), 0)
+    if TABLE in tensors or not size:
+        return tensors, [], ()
+    vectors = _vectors(voice, source)
+    names = sorted(vectors)
+    odd = next((name for name in names if len(vectors[name]) != size), None)
+    if odd is not None:
+        raise ValueError(
+            f"The vector of {odd!r} has {len(vectors[odd])} numbers, but the network takes {size}. Do the files belong "
+            "together?"
+        )
+    table = F.normalize(torch.stack([vectors[name] for name in names]))  # as Coqui does at each call
+    note = f"The mean of each speaker's vectors became the speaker's row of a table: {listed(names)}."
+    return {**tensors, TABLE: table.float()}, names, (note,)
+
+
+def speaker_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[str] | None, Notes]:
+    """Names of the rows of a table of so many speakers, or `None`; and notes."""
+    if voice.speakers:
+        return _named(dict(zip(voice.speakers, range(len(voice.speakers)), strict=True)), count, "speaker", source)
+    file = source.beside(*voice.speaker_files, *SPEAKERS)
+    if file is None:
+        wanted = (voice.speaker_files or SPEAKERS)[0]
+        return None, (f"The speakers have no names: there is no {wanted} beside the checkpoint.",)
+    return _named(_contents(file), count, "speaker", file)
+
+
+def language_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[str] | None, Notes]:
+    """Names of the rows of a table of so many languages, or `None`; and notes."""
+    file = source.beside(*voice.language_files, *LANGUAGES)
+    if file is not None:
+        return _named(_contents(file), count, "language", file)
+    if len(voice.languages) != count:
+        return None, (f"The {count} languages have no names: there is no {LANGUAGES[0]} beside the checkpoint.",)
+    return list(voice.languages), ()
+
+
+def fold_only_speaker(tensors: Tensors) -> Tensors:
+    """
+    A voice with one row in its table of speakers -> one that knows no speakers and sounds the same.
+
+    The vector is a constant, and what layers make of it a part of the biases that it is added to.
+
+    Raises:
+        ValueError: if that cannot be, in the plain duration predictor, which sees zeros beyond the ends of the text.
+    """
+    vector = tensors[TABLE].float()[0][:, None]
+    folded = {name: tensor for name, tensor in tensors.items() if name != TABLE}
+    for name in [name for name in tensors if re.fullmatch(r".*\bcond(_layer)?\.bias", name)]:
+        layer = name.removesuffix(".bias")
+        weight = _weight(tensors, layer)
+        if layer == "dp.cond" and "dp.pre.bias" not in tensors:
+            if weight.any() or tensors[name].any():
+                raise ValueError(
+                    "This voice has one speaker with a vector, and a plain duration predictor that sees it; such a "
+                    "voice cannot be expressed here. Train it further with two speakers, or without a speaker table."
+                )
+            targets = []
+        else:
+            targets = _biases(folded, layer)
+        shift = (weight @ vector).squeeze(-1) + tensors[name].float()
+        for target, part in zip(targets, shift.chunk(max(len(targets), 1)), strict=False):
+            folded[target] = folded[target].float() + part
+        for key in [key for key in folded if key.startswith(layer + ".")]:
+            del folded[key]
+    return folded
+
+
+def _biases(tensors: Tensors, layer: str) -> list[str]:
+    """The biases to which the answer of a layer that sees the speaker is added, in the order of its channels."""
+    if layer in ("dec.cond", "dp.cond"):
+        return ["dec.conv_pre.bias" if layer == "dec.cond" else "dp.pre.bias"]
+    stem = layer.removesuffix("cond_layer")
+    layers = [name for name in tensors if re.fullmatch(re.escape(stem) + r"in_layers\.\d{1,4}\.bias", name)]
+    return sorted(layers, key=lambda name: int(name.split(".")[-2]))
+
+
+def _weight(tensors: Mapping[str, Tensor], layer: str) -> Tensor:
+    """The weight (out, in) of a convolution of kernel 1, however its weight norm is spelt."""
+    for g, v in (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1")):
+        if f"{layer}.{v}" in tensors:
+            return torch._weight_norm(tensors[f"{layer}.{v}"].float(), tensors[f"{layer}.{g}"].float(), 0).squeeze(-1)
+    return tensors[f"{layer}.weight"].float().squeeze(-1)
+
+
+def _vectors(voice: CoquiVoice, source: Source) -> dict[str, Tensor]:
+    """The mean of the vectors of each speaker (S,), by name."""
+    files = [file for name in voice.vector_files if (file := source.beside(name))]
+    if len(files) < len(voice.vector_files) or not files:
+        files = [file] if not voice.vector_files and (file := source.beside(*VECTORS)) else []
+    if not files:
+        wanted = ", ".join(voice.vector_files) or VECTORS[0]
+        raise FileNotFoundError(
+            f"This voice takes speaker vectors from outside, and the file of them is missing. Put {wanted} of the run "
+            f"(Coqui's `d_vector_file`) beside {source.path.name}."
+        )
+    clips: dict[str, list[Tensor]] = {}
+    for file in files:
+        contents = _contents(file)
+        for clip, entry in contents.items():
+            if not (isinstance(entry, Mapping) and isinstance(entry.get("name"), str)):
+                raise ValueError(f"{file} has no name and vector for {str(clip)[:60]!r}; it is no file of vectors.")
+            clips.setdefault(entry["name"], []).append(_vector(entry.get("embedding"), file))
+    if not clips:
+        raise ValueError(f"{files[0]} holds no vector.")
+    return {name: _mean(vectors, name) for name, vectors in clips.items()}
+
+
+def _mean(vectors: list[Tensor], name: str) -> Tensor:
+    if len({len(vector) for vector in vectors}) > 1:
+        raise ValueError(f"The vectors of {name!r} are not all of one length.")
+    return torch.stack(vectors).mean(dim=0)
+
+
+def _vector(value: Any, file: Path) -> Tensor:
+    try:
+        vector = torch.as_tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{file} has an `embedding` that is no list of numbers ({error}).") from error
+    if vector.dim() != 1 or not len(vector) or not vector.isfinite().all():
+        raise ValueError(f"{file} has an `embedding` of the shape {tuple(vector.shape)}; it must be a list of numbers.")
+    return vector
+
+
+def _named(ids: Mapping[str, Any], count: int, kind: str, place: Path | Source) -> tuple[list[str], Notes]:
+    """{name: id} -> names in the order of ids; a row without a name is named after its id."""
+    place = place.path if isinstance(place, Source) else place
+    names: dict[int, str] = {}
+    for name, index in ids.items():
+        if not (is_whole(index) and 0 <= index < count):
+            raise ValueError(
+                f"{place} gives the {kind} {str(name)[:60]!r} the id {str(index)[:60]}, but the table has {count} "
+                "rows. Do the files belong together?"
+            )
+        if index in names:
+            raise ValueError(f"{place} gives the id {index} to two {kind}s, {names[index]!r} and {name!r}.")
+        names[index] = str(name)
+    unnamed = [index for index in range(count) if index not in names]
+    taken = set(names.values())
+    for index in unnamed:
+        names[index] = str(index) if str(index) not in taken else f"id {index}"
+    note = f"Rows of the table of {kind}s without a name were named after their ids: {listed(list(map(str, unnamed)))}."
+    return [names[index] for index in range(count)], (note,) if unnamed else ()
+
+
+def _contents(file: Path) -> Mapping[str, Any]:
+    """The table in a file of names or vectors."""
+    if file.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"{file} has {file.stat().st_size} bytes, more than are read; is it a table of speakers?")
+    if file.suffix != ".json":
+        contents = read_contents(file)
+    else:
+        try:
+            contents = json.loads(file.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{file} is not JSON ({error}); fetch it again.") from error
+    if not isinstance(contents, Mapping) or not contents:
+        raise ValueError(f"{file} holds a {type(contents).__name__} and no table of names; fetch it again.")
+    return contents
