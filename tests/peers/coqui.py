@@ -44,6 +44,7 @@ from TTS.tts.configs.shared_configs import CharactersConfig  # noqa: E402
 from TTS.tts.configs.vits_config import VitsConfig  # noqa: E402
 from TTS.tts.models.vits import Vits, VitsArgs  # noqa: E402
 from TTS.tts.utils.text import cleaners  # noqa: E402
+from TTS.tts.utils.text import tokenizer as tokenizer_module  # noqa: E402
 from TTS.tts.utils.text.phonemizers.base import BasePhonemizer  # noqa: E402
 from TTS.tts.utils.text.tokenizer import TTSTokenizer  # noqa: E402
 
@@ -111,11 +112,11 @@ class Stub(BasePhonemizer):
     """Phonemes that need no espeak: the letters themselves, changed."""
 
     def __init__(self):
-        super().__init__("en-us")
+        super().__init__("en-us", keep_puncs=True)
 
     @staticmethod
     def name():
-        return "stub"
+        return "espeak"
 
     @classmethod
     def is_available(cls):
@@ -135,13 +136,11 @@ class Stub(BasePhonemizer):
 def tokenize(job):
     """The ids of texts, and for phonemes those of a front end that only changes letters."""
     config = config_of(job)
-    use_phonemes, config.use_phonemes = config.use_phonemes, False
+    tokenizer_module.get_default_phonemizer = lambda language: "stub"
+    tokenizer_module.get_phonemizer_by_name = lambda name, language: Stub()
     tokenizer, _ = TTSTokenizer.init_from_config(config)
-    if use_phonemes:
-        tokenizer.phonemizer = Stub()
     ids = [tokenizer.text_to_ids(text, language=job["language"]) for text in job["texts"]]
     Path(job["folder"], "ids.json").write_text(json.dumps(ids))
-    config.use_phonemes = use_phonemes
     Path(job["folder"], "config.json").write_text(json.dumps(config.to_dict()))
 
 

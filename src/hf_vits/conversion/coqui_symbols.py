@@ -36,8 +36,8 @@ ESPEAK_NAMES = {"en": "en-us", "zh-cn": "cmn"}
 OTHER_PHONEMIZERS = {"ja-jp": "ja_jp_phonemizer", "ko-kr": "ko_kr_phonemizer", "bn": "bn_phonemizer", "be": "be"}
 """Languages for which Coqui takes another phonemizer than espeak unless it is told to."""
 
-ITALIAN = ("english_cleaners", "phoneme_cleaners")
-"""Cleaners that write out abbreviations, of which those of Italian are not known here."""
+ABBREVIATING = ("english_cleaners", "french_cleaners", "phoneme_cleaners")
+"""Cleaners that write out the abbreviations of a text's language, of which those of Italian are not known here."""
 
 
 def tokenizer_of(voice: CoquiVoice, rows: int) -> tuple[VitsTokenizer | None, tuple[str, ...]]:
@@ -139,7 +139,7 @@ def _cleaner(voice: CoquiVoice) -> tuple[str, tuple[str, ...]]:
             f"The cleaner of its texts, {name}, is not known here: only white space, letters and marks are brought to "
             "one form, so write numbers and abbreviations out.",
         )
-    if name in ITALIAN and voice.languages[0].split("-")[0] == "it":
+    if name in ABBREVIATING and voice.languages[0].split("-")[0] == "it":
         return name, (f"`text_cleaner` {name} writes Italian abbreviations out, which is not done here.",)
     return name, ()
 
