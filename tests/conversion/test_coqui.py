@@ -212,6 +212,17 @@ def test_the_vector_of_the_only_speaker_becomes_a_part_of_biases(make_model, tex
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
+def test_weight_norm_that_does_not_fit_is_refused_before_it_is_computed(make_model, tmp_path):
+    file = one_row(tmp_path, make_model(**SHAPE, **TABLE))
+    state = torch.load(file)
+    name = "flow.flows.0.enc.cond_layer.parametrizations.weight.original0"
+    state["model"][name] = state["model"][name][:2].clone()
+    torch.save(state, file)
+
+    with pytest.raises(ValueError, match=r"cond_layer has g \(2, 1, 1\) for v \(64, 6, 1\); they do not fit"):
+        convert(file)
+
+
 def test_one_speaker_that_plain_durations_see_is_refused(make_model, tmp_path):
     with pytest.raises(ValueError, match="one speaker with a vector, and a plain duration predictor"):
         convert(one_row(tmp_path, make_model(**SHAPE, **TABLE, **PLAIN)))

@@ -15,6 +15,7 @@ from hf_vits.conversion.json_fields import is_whole
 from hf_vits.conversion.keys import listed
 from hf_vits.conversion.original import PARAMETERS
 from hf_vits.conversion.source import Source
+from hf_vits.modules.weight_norm import respell
 from hf_vits.weights import read_contents
 
 SPEAKERS = ("speakers.pth", "speaker_ids.json", "speakers.json", "speaker_ids.pth")
@@ -88,42 +89,31 @@ def fold_only_speaker(tensors: Tensors) -> Tensors:
         ValueError: if that cannot be, in the plain duration predictor, which sees zeros beyond the ends of the text.
     """
     vector = tensors[TABLE].float()[0][:, None]
+    layers = [match[1] for name in tensors if (match := re.fullmatch(r"(.*\bcond(?:_layer)?)\.bias", name))]
+    tensors = respell(tensors, [f"{layer}.weight" for layer in layers])
     folded = {name: tensor for name, tensor in tensors.items() if name != TABLE}
-    for name in [name for name in tensors if re.fullmatch(r".*\bcond(_layer)?\.bias", name)]:
-        layer = name.removesuffix(".bias")
-        weight = _weight(tensors, layer)
-        if layer == "dp.cond" and "dp.pre.bias" not in tensors:
-            if weight.any() or tensors[name].any():
-                raise ValueError(
-                    "This voice has one speaker with a vector, and a plain duration predictor that sees it; such a "
-                    "voice cannot be expressed here. Train it further with two speakers, or without a speaker table."
-                )
-            targets = []
-        else:
-            targets = _biases(folded, layer)
-        shift = (weight @ vector).squeeze(-1) + tensors[name].float()
-        for target, part in zip(targets, shift.chunk(max(len(targets), 1)), strict=False):
+    for layer in layers:
+        weight, bias = folded.pop(f"{layer}.weight").float().squeeze(-1), folded.pop(f"{layer}.bias").float()
+        targets, shift = _biases(folded, layer), (weight @ vector).squeeze(-1) + bias
+        if not targets and (weight.any() or bias.any()):
+            raise ValueError(
+                "This voice has one speaker with a vector, and a plain duration predictor that sees it; such a voice "
+                "cannot be expressed here. Train it further with two speakers, or without a speaker table."
+            )
+        parts = shift.unflatten(0, (len(targets), -1)) if targets else ()
+        for target, part in zip(targets, parts, strict=True):
             folded[target] = folded[target].float() + part
-        for key in [key for key in folded if key.startswith(layer + ".")]:
-            del folded[key]
     return folded
 
 
 def _biases(tensors: Tensors, layer: str) -> list[str]:
     """The biases to which the answer of a layer that sees the speaker is added, in the order of its channels."""
     if layer in ("dec.cond", "dp.cond"):
-        return ["dec.conv_pre.bias" if layer == "dec.cond" else "dp.pre.bias"]
+        bias = "dec.conv_pre.bias" if layer == "dec.cond" else "dp.pre.bias"
+        return [bias] if bias in tensors else []
     stem = layer.removesuffix("cond_layer")
     layers = [name for name in tensors if re.fullmatch(re.escape(stem) + r"in_layers\.\d{1,4}\.bias", name)]
     return sorted(layers, key=lambda name: int(name.split(".")[-2]))
-
-
-def _weight(tensors: Mapping[str, Tensor], layer: str) -> Tensor:
-    """The weight (out, in) of a convolution of kernel 1, however its weight norm is spelt."""
-    for g, v in (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1")):
-        if f"{layer}.{v}" in tensors:
-            return torch._weight_norm(tensors[f"{layer}.{v}"].float(), tensors[f"{layer}.{g}"].float(), 0).squeeze(-1)
-    return tensors[f"{layer}.weight"].float().squeeze(-1)
 
 
 def _vectors(voice: CoquiVoice, source: Source) -> dict[str, Tensor]:
