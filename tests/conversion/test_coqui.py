@@ -7,6 +7,7 @@ from coqui_files import config_of, tensors_of, write_voice
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.conversion import convert
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.training.starting import StartingPoint
 
 SHAPE = {"flow_size": 16}
 TABLE = {"num_speakers": 3, "speaker_embedding_size": 6}
@@ -118,6 +119,7 @@ def test_the_discriminators_come_along(model, tmp_path):
 
     again = VitsDiscriminator.from_pretrained(tmp_path / "voice", subfolder="discriminator")
     waveform = torch.randn(1, 1, 300, generator=torch.Generator().manual_seed(0))
+    assert not StartingPoint.load(str(tmp_path / "voice")).has_fresh_parts
     for ours, theirs in zip(again(waveform).logits, judges.eval()(waveform).logits, strict=True):
         assert torch.equal(ours, theirs)
 
