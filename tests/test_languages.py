@@ -42,7 +42,7 @@ def test_each_item_of_a_batch_is_what_it_would_be_alone_in_its_language(model, t
 def test_languages_differ_in_what_the_text_says_and_in_how_long_it_lasts(model, text):
     language = [model.language_vector(name, 3) for name in ("en", "fr")]
     mask = text["attention_mask"].unsqueeze(1).float()
-    hidden = [model.text_encoder(text["input_ids"], mask, vector).hidden for vector in language]
+    hidden = [model.text_encoder(text["input_ids"], mask, language=vector).hidden for vector in language]
 
     assert (hidden[0] - hidden[1]).abs().max() > 1e-2
     noise = [torch.zeros(3, 2, 9)] if model.config.use_stochastic_duration_prediction else []

@@ -19,10 +19,10 @@ def predicted_durations(
     hidden: Tensor,
     mask: Tensor,
     speaker: Tensor | None,
-    language: Tensor | None,
     noise_scale: Tensor,
     rate: Tensor,
     generator: Generators,
+    language: Tensor | None = None,
 ) -> Tensor:
     """hidden (B, H, T_text), mask (B, 1, T_text) -> frames of each token int64 (B, T_text), one at least of an item.
 

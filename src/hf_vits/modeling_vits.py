@@ -183,7 +183,7 @@ class VitsModel(StrictlyLoaded):
         check_language_vector(language, batch, config)
         mask = text_mask(input_ids, attention_mask, config.vocab_size, self.dtype)
         check_generator(generator, batch)
-        text = self.text_encoder(input_ids, mask, language, keep_states)
+        text = self.text_encoder(input_ids, mask, keep_states, language)
         noise_scale = scale("noise_scale", noise_scale, config.noise_scale, batch, mask)
         if durations is None:
             rate = scale("speaking_rate", speaking_rate, config.speaking_rate, batch, mask.double())
@@ -191,7 +191,7 @@ class VitsModel(StrictlyLoaded):
                 "noise_scale_duration", noise_scale_duration, config.noise_scale_duration, batch, mask
             )
             durations = predicted_durations(
-                self.duration_predictor, text.hidden, mask, speaker, language, duration_scale, rate, generator
+                self.duration_predictor, text.hidden, mask, speaker, duration_scale, rate, generator, language
             )
         else:
             durations = given_durations(durations, input_ids, mask)

@@ -109,6 +109,17 @@ def test_what_lies_beside_a_voice_is_told_and_left(model, tmp_path):
     assert "has no discriminators" in notes
 
 
+def test_of_discriminators_given_beside_a_voice_its_own_are_not_taken(model, tmp_path):
+    shape = {"period_channels": [4, 8], "scale_channels": [4] * 6}
+    own, given = (VitsDiscriminator(VitsDiscriminatorConfig(**shape)) for _ in range(2))
+    torch.save({"model": given.state_dict()}, tmp_path / "D_7.pth")
+
+    voice = convert(write_voice(tmp_path, model, judges=own), discriminator=tmp_path / "D_7.pth")
+
+    for name, tensor in given.state_dict().items():
+        assert torch.equal(voice.discriminator.state_dict[name], tensor)
+
+
 def test_the_discriminators_come_along(model, tmp_path):
     shape = {"periods": [2, 5], "period_channels": [4, 8, 8], "scale_channels": [4, 4, 8, 8, 8, 8]}
     judges = VitsDiscriminator(VitsDiscriminatorConfig(**shape))
@@ -285,6 +296,16 @@ def test_files_that_contradict_each_other_are_refused(model, tmp_path, name):
     value, message = CONTRADICTIONS[name]
     with pytest.raises(ValueError, match=message):
         convert(write_voice(tmp_path, model, {f"model_args.{name}": value}))
+
+
+def test_stochastic_durations_of_another_width_than_the_text_are_refused(model, tmp_path):
+    file = write_voice(tmp_path, model)
+    state = torch.load(file)
+    state["model"]["duration_predictor.pre.weight"] = torch.zeros(192, 16, 1)
+    torch.save(state, file)
+
+    with pytest.raises(ValueError, match="has 192 channels, as it has in Coqui whatever `hidden_channels` is"):
+        convert(file)
 
 
 def test_another_model_of_coquis_and_a_voice_without_configuration_are_refused(model, tmp_path):

@@ -14,14 +14,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.checkpoint import check_tensors
 from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.coqui_json import CoquiVoice, fields_of, read_voice
-from hf_vits.conversion.coqui_speakers import (
-    TABLE,
-    Tensors,
-    fold_only_speaker,
-    language_names,
-    speaker_names,
-    speaker_vectors,
-)
+from hf_vits.conversion.coqui_speakers import Tensors, language_names, speakers
 from hf_vits.conversion.coqui_symbols import tokenizer_of
 from hf_vits.conversion.discriminators import ConvertedDiscriminator, read_discriminator
 from hf_vits.conversion.judge_shapes import SPECTRAL
@@ -37,6 +30,7 @@ PLAIN_NORM_EPS = 1e-4
 """Epsilon of the layer norms in Coqui's plain duration predictor; all others have 1e-5."""
 
 JUDGES = "disc.nets."
+PERIOD_STRIDE = 3
 
 RULES: tuple[Rule, ...] = (
     (r"^text_encoder\.", "enc_p."),
@@ -83,26 +77,32 @@ def convert(source: Source) -> Converted:
     """
     checkpoint = source.checkpoint
     voice = read_voice(fields_of(source))
-    judges = {name: tensor for name, tensor in checkpoint.tensors.items() if name.startswith(JUDGES)}
-    others = {name: tensor for name, tensor in checkpoint.tensors.items() if name not in judges}
-    tensors, dropped = translate(others, RULES, DROPPED)
+    judges, tensors = _parted(checkpoint.tensors, re.escape(JUDGES))
+    tensors, dropped = translate(tensors, RULES, DROPPED)
     check_tensors(tensors)
-    tensors, unseen = _without_unused(_flat_norms(tensors), voice)
-    tensors, vector_names, vectors = speaker_vectors(tensors, voice, source)
-    tensors, names, named = _speakers(tensors, vector_names, voice, source)
-    languages = {name: tensor for name, tensor in tensors.items() if re.match(r"emb_l\.|dp\.cond_lang\.", name)}
-    tensors = {name: tensor for name, tensor in tensors.items() if name not in languages}
-    languages, _ = translate(languages, LANGUAGES)
-    known, told = _languages(languages, voice, source)
-    tokenizer, notes = tokenizer_of(voice, len(tensors.get("enc_p.emb.weight", ())))
-    blank = tokenizer.blank_id if tokenizer is not None and tokenizer.add_blank else 0
-    config = _config(tensors, voice, speaker_names=names, blank_id=blank, **known)
-    unneeded = [(prefix.replace(".", r"\."), "used in training only") for prefix in TRAINING_ONLY]
+    tensors, unseen = _with_blind_durations(_flat_norms(tensors), voice)
+    tensors, names, speakers_said = speakers(tensors, voice, source)
+    tables, tensors = _parted(tensors, r"emb_l\.|dp\.cond_lang\.")
+    tables, _ = translate(tables, LANGUAGES)
+    languages, languages_said = _languages(tables, voice, source)
+    config = _config(tensors, voice, speaker_names=names, **languages)
+    tokenizer, symbols_said = tokenizer_of(voice, config.vocab_size)
+    if tokenizer is not None and tokenizer.add_blank:
+        config.blank_id = tokenizer.blank_id
+    unneeded = [(re.escape(prefix), "used in training only") for prefix in TRAINING_ONLY]
     state_dict, left = to_ours(tensors, unneeded if config.inference_only else ())
-    discriminator, judged = _discriminator(judges, voice, source)
-    told = (*checkpoint.notes, *dropped, *left, *unseen, *vectors, *named, *told, *notes, *judged, *voice.notes)
-    state_dict |= languages
-    return Converted(config, state_dict, tokenizer, (_kind(config, voice), *told), discriminator)
+    discriminator, judges_said = _discriminator(judges, voice, source)
+    left_out = (*checkpoint.notes, *dropped, *left, *unseen)
+    said = (*speakers_said, *languages_said, *symbols_said, *judges_said, *voice.notes)
+    return Converted(config, state_dict | tables, tokenizer, (_kind(config), *left_out, *said), discriminator)
+
+
+def _parted(tensors: Mapping[str, Tensor], pattern: str) -> tuple[Tensors, Tensors]:
+    """The tensors whose names begin with a match, and the others."""
+    parts: tuple[Tensors, Tensors] = {}, {}
+    for name, tensor in tensors.items():
+        parts[re.match(pattern, name) is None][name] = tensor
+    return parts
 
 
 def _flat_norms(tensors: Tensors) -> Tensors:
@@ -111,9 +111,9 @@ def _flat_norms(tensors: Tensors) -> Tensors:
     return {name: tensor.flatten() if flat.fullmatch(name) else tensor for name, tensor in tensors.items()}
 
 
-def _without_unused(tensors: Tensors, voice: CoquiVoice) -> tuple[Tensors, tuple[str, ...]]:
+def _with_blind_durations(tensors: Tensors, voice: CoquiVoice) -> tuple[Tensors, tuple[str, ...]]:
     """A duration predictor that does not look at the speaker gets a layer that answers 0."""
-    if voice.sdp_sees_speaker or not any(name.startswith("dec.cond.") for name in tensors):
+    if voice.durations_see_speaker or not any(name.startswith("dec.cond.") for name in tensors):
         return tensors, ()
     speakers = tensors["dec.cond.weight"].shape[1]
     first = tensors.get("dp.pre.weight", tensors.get("dp.conv_1.weight"))
@@ -123,21 +123,6 @@ def _without_unused(tensors: Tensors, voice: CoquiVoice) -> tuple[Tensors, tuple
     silent = {"dp.cond.weight": torch.zeros(channels, speakers, 1), "dp.cond.bias": torch.zeros(channels)}
     note = "Its duration predictor does not look at the speaker (`condition_dp_on_speaker`): the layer that would is 0."
     return {**tensors, **silent}, (note,)
-
-
-def _speakers(
-    tensors: Tensors, names: list[str], voice: CoquiVoice, source: Source
-) -> tuple[Tensors, list[str] | None, tuple[str, ...]]:
-    """The tensors, names of all speakers, and notes; the vector of a single speaker becomes a part of biases."""
-    if TABLE not in tensors:
-        return tensors, None, ()
-    count, notes = len(tensors[TABLE]), ()
-    if not names:
-        names, notes = speaker_names(count, voice, source)
-    if count > 1:
-        return tensors, names, notes
-    note = "It has one speaker, whose vector became a part of the biases: the voice sounds the same without a table."
-    return fold_only_speaker(tensors), names, (*notes, note)
 
 
 def _languages(
@@ -169,6 +154,13 @@ def _config(tensors: Tensors, voice: CoquiVoice, **known: Any) -> VitsConfig:
         del known["win_length"]  # of spectrograms that nothing here computes
     config = infer_config(tensors, **known)
     _check_agreement(voice, config)
+    first = tensors.get("dp.pre.weight")
+    if first is not None and first.shape[0] != config.hidden_size:
+        raise ValueError(
+            f"The stochastic duration predictor has {first.shape[0]} channels, as it has in Coqui whatever "
+            f"`hidden_channels` is; here it has as many as the text encoder, {config.hidden_size}. Such a voice cannot "
+            "be converted."
+        )
     return config
 
 
@@ -206,11 +198,12 @@ def _discriminator(
         )
     renamed = {"discriminators." + name.removeprefix(JUDGES): tensor for name, tensor in judges.items()}
     shapes = {name: tensor.shape for name, tensor in renamed.items()}
-    config, notes = infer_judges(shapes, {} if voice.periods is None else {"periods": voice.periods})
+    said = {"period_stride": PERIOD_STRIDE} | ({} if voice.periods is None else {"periods": voice.periods})
+    config, notes = infer_judges(shapes, said)
     return ConvertedDiscriminator(config, renamed), notes
 
 
-def _kind(config: VitsConfig, voice: CoquiVoice) -> str:
+def _kind(config: VitsConfig) -> str:
     """What kind of voice this is, in words."""
     speakers = "1 speaker" if config.num_speakers == 1 else f"{config.num_speakers} speakers"
     languages = f", {config.num_languages} languages" if config.num_languages > 1 else ""

@@ -33,7 +33,7 @@ class CoquiVoice:
     hop_length: int
     fft_size: int
     upsampled: bool
-    sdp_sees_speaker: bool
+    durations_see_speaker: bool
     speakers: tuple[str, ...]
     speaker_files: tuple[str, ...]
     vector_files: tuple[str, ...]
@@ -85,7 +85,7 @@ def read_voice(fields: Fields) -> CoquiVoice:
         hop_length=fields.whole("audio.hop_length", 256, least=1),
         fft_size=fields.whole("audio.fft_size", 1024, least=2),
         upsampled=upsampled,
-        sdp_sees_speaker=fields.flag("model_args.condition_dp_on_speaker", True),
+        durations_see_speaker=fields.flag("model_args.condition_dp_on_speaker", True),
         speakers=tuple(fields.texts("speakers", [])),
         speaker_files=_names(fields, "speakers_file", "speaker_file"),
         vector_files=_names(fields, "d_vector_file"),

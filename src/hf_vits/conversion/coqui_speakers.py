@@ -32,19 +32,29 @@ Tensors = dict[str, Tensor]
 Notes = tuple[str, ...]
 
 
-def speaker_vectors(tensors: Tensors, voice: CoquiVoice, source: Source) -> tuple[Tensors, list[str], Notes]:
+def speakers(tensors: Tensors, voice: CoquiVoice, source: Source) -> tuple[Tensors, list[str] | None, Notes]:
     """
-    Tensors by original name -> the same with a table of speakers, the names in the file of outside vectors, and notes.
-
-    A voice with a table of its own, or of one speaker without vectors, is returned as it is.
+    Tensors by original name -> the same with a table of all speakers that there are several of, their names and notes.
 
     Raises:
-        FileNotFoundError: if the file of vectors is missing.
-        ValueError: if it is damaged, or its vectors are not as long as the network's.
+        FileNotFoundError: if the vectors are in a file, which is missing.
+        ValueError: if a file is damaged or does not fit the network, or it cannot do without its only speaker.
     """
     size = next((tensors[name].shape[1] for p in PARAMETERS if (name := f"dec.cond{p}") in tensors), 0)
-    if TABLE in tensors or not size:
-        return tensors, [], ()
+    if TABLE in tensors:
+        names, notes = _speaker_names(len(tensors[TABLE]), voice, source)
+    elif size:
+        tensors, names, notes = _with_table(tensors, size, voice, source)
+    else:
+        return tensors, None, ()
+    if len(tensors[TABLE]) > 1:
+        return tensors, names, notes
+    note = "It has one speaker, whose vector became a part of the biases: the voice sounds the same without a table."
+    return fold_only_speaker(tensors), names, (*notes, note)
+
+
+def _with_table(tensors: Tensors, size: int, voice: CoquiVoice, source: Source) -> tuple[Tensors, list[str], Notes]:
+    """A network that takes vectors from outside -> one with a table of them."""
     vectors = _vectors(voice, source)
     names = sorted(vectors)
     odd = next((name for name in names if len(vectors[name]) != size), None)
@@ -58,10 +68,10 @@ def speaker_vectors(tensors: Tensors, voice: CoquiVoice, source: Source) -> tupl
     return {**tensors, TABLE: table.float()}, names, (note,)
 
 
-def speaker_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[str] | None, Notes]:
+def _speaker_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[str] | None, Notes]:
     """Names of the rows of a table of so many speakers, or `None`; and notes."""
     if voice.speakers:
-        return _named(dict(zip(voice.speakers, range(len(voice.speakers)), strict=True)), count, "speaker", source)
+        return _named({name: index for index, name in enumerate(voice.speakers)}, count, "speaker", voice.fields.file)
     file = source.beside(*voice.speaker_files, *SPEAKERS)
     if file is None:
         wanted = (voice.speaker_files or SPEAKERS)[0]
@@ -118,14 +128,14 @@ def _biases(tensors: Tensors, layer: str) -> list[str]:
 
 def _vectors(voice: CoquiVoice, source: Source) -> dict[str, Tensor]:
     """The mean of the vectors of each speaker (S,), by name."""
-    files = [file for name in voice.vector_files if (file := source.beside(name))]
-    if len(files) < len(voice.vector_files) or not files:
-        files = [file] if not voice.vector_files and (file := source.beside(*VECTORS)) else []
-    if not files:
-        wanted = ", ".join(voice.vector_files) or VECTORS[0]
+    wanted = voice.vector_files or VECTORS[:1]
+    files = [file for name in wanted if (file := source.beside(name))]
+    if not files and (usual := source.beside(*VECTORS)):
+        files = [usual]
+    elif len(files) < len(wanted):
         raise FileNotFoundError(
-            f"This voice takes speaker vectors from outside, and the file of them is missing. Put {wanted} of the run "
-            f"(Coqui's `d_vector_file`) beside {source.path.name}."
+            "This voice takes speaker vectors from outside, and a file of them is missing. Put "
+            f"{', '.join(wanted)} of the run (Coqui's `d_vector_file`) beside {source.path.name}."
         )
     clips: dict[str, list[Tensor]] = {}
     for file in files:
@@ -155,9 +165,8 @@ def _vector(value: Any, file: Path) -> Tensor:
     return vector
 
 
-def _named(ids: Mapping[str, Any], count: int, kind: str, place: Path | Source) -> tuple[list[str], Notes]:
+def _named(ids: Mapping[str, Any], count: int, kind: str, place: Path) -> tuple[list[str], Notes]:
     """{name: id} -> names in the order of ids; a row without a name is named after its id."""
-    place = place.path if isinstance(place, Source) else place
     names: dict[int, str] = {}
     for name, index in ids.items():
         if not (is_whole(index) and 0 <= index < count):

@@ -33,7 +33,13 @@ PHONEMES = LETTERS | {
 ESPEAK_NAMES = {"en": "en-us", "zh-cn": "cmn"}
 """Languages that Coqui gives espeak by another name."""
 
-OTHER_PHONEMIZERS = {"ja-jp": "ja_jp_phonemizer", "ko-kr": "ko_kr_phonemizer", "bn": "bn_phonemizer", "be": "be"}
+OTHER_PHONEMIZERS = {
+    "ja-jp": "ja_jp_phonemizer",
+    "ko-kr": "ko_kr_phonemizer",
+    "zh-cn": "zh_cn_phonemizer",
+    "bn": "bn_phonemizer",
+    "be": "be_phonemizer",
+}
 """Languages for which Coqui takes another phonemizer than espeak unless it is told to."""
 
 ABBREVIATING = ("english_cleaners", "french_cleaners", "phoneme_cleaners")
@@ -161,7 +167,7 @@ def _phonemes(voice: CoquiVoice) -> tuple[dict[str, bool | str], tuple[str, ...]
     if not options["phonemize"]:
         return options, several
     phonemizer = word(fields, "phonemizer") or OTHER_PHONEMIZERS.get(language, "espeak")
-    if phonemizer in ("espeak", "multi_phonemizer"):
+    if phonemizer in ("espeak", "multi_phonemizer", "multi-phonemizer"):
         return options, several
     if phonemizer == "gruut":
         return options, (*several, "Its phonemes were gruut's, and are espeak's here, which are near but not the same.")

@@ -85,7 +85,7 @@ class TextEncoder(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout)
 
     def forward(
-        self, input_ids: Tensor, mask: Tensor, language: Tensor | None = None, keep_states: bool = False
+        self, input_ids: Tensor, mask: Tensor, keep_states: bool = False, language: Tensor | None = None
     ) -> TextEncoding:
         """input_ids (B, T_text), mask (B, 1, T_text), language (B, L, 1) -> TextEncoding.
 

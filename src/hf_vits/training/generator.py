@@ -146,7 +146,7 @@ class VitsGenerator(nn.Module):
         posterior_log_std = handed_on(log_std)
         prior_latents = model.flow(handed_on(latents), frame_mask, None if speaker is None else handed_on(speaker))
         language = model.language_vector(None, len(batch))
-        text = model.text_encoder(batch.input_ids, text_mask, language)
+        text = model.text_encoder(batch.input_ids, text_mask, language=language)
         index = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
         return Aligned(
