@@ -78,5 +78,10 @@ def test_every_number_below_a_million_is_made_of_its_parts():
         )
 
 
-def test_a_number_of_any_length_is_read():
-    assert numbers(tracked("7" * 10_000)).text == " ".join(["seven"] * 10_000)
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text", ["7" * 100_000, "1," * 50_000, "$" * 100_000, "$" + "," * 99_000, "1:00" + " " * 99_000]
+)
+def test_the_longest_texts_are_read_in_a_moment(text):
+    assert times(numbers(TrackedText.original(text, track=False))).text
+    assert times(TrackedText.original(text, track=False)).text

@@ -10,7 +10,7 @@ from hf_vits.text.tracked import TrackedText
 _AND = {"en": " and ", "fr": " et ", "it": " e ", "pt": " e ", "ca": " i "}
 _BRACKETS = re.compile(r"[<>()\[\]\"]+")
 
-# Pattern and spelling; those without a full stop at the end stand for the word in any place and case as it is.
+# An abbreviation, which a full stop follows, and what is said for it.
 _FRENCH = (
     ("M", "monsieur"),
     ("Mlle", "mademoiselle"),
@@ -43,6 +43,7 @@ _FRENCH = (
     ("ex", "exemple"),
     ("excl", "exclusivement"),
 )
+# Written out without a full stop too, even where a longer word begins with one: so the voices were trained.
 _FRENCH_WORDS = ("Mlle", "Mlles", "Mme", "Mmes")
 
 

@@ -26,8 +26,9 @@ _MONEY = {
 
 _WITH_COMMAS = re.compile(r"[0-9][0-9,]+[0-9]")
 _SUM = re.compile(r"([£$¥])([0-9,.]*[0-9]+)")
-_DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
-_ORDINAL_NUMBER = re.compile(r"([0-9]+)(?:st|nd|rd|th)")
+# Nothing that begins inside of digits is looked at, or long runs of them would take the square of their length.
+_DECIMAL = re.compile(r"(?<![0-9])[0-9]+\.[0-9]+")
+_ORDINAL_NUMBER = re.compile(r"(?<![0-9])([0-9]+)(?:st|nd|rd|th)")
 _NUMBER = re.compile(r"-?[0-9]+")
 # The white space after a time belongs to it even if neither "am" nor "pm" follows: so the voices were trained.
 _TIME = re.compile(r"\b(0?[0-9]|1[0-9]|2[0-3]):([0-5][0-9])\s*(am|pm)?\b", re.IGNORECASE)
