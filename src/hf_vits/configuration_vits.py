@@ -6,12 +6,13 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+from hf_vits.named import index_of
 from hf_vits.validation import check_architecture
 
 EXTENDED_MODEL_TYPE = "hf_vits"
 """`model_type` of a checkpoint that stock transformers could not run; its Auto classes then refuse it."""
 
-DERIVED = ("fft_size", "needs_extension", "beyond_upstream")
+DERIVED = ("fft_size", "needs_extension", "beyond_upstream", "text_size", "duration_norm_eps")
 """Properties that a file could hold as fields; they follow from others."""
 
 
@@ -121,8 +122,15 @@ class VitsConfig(PreTrainedConfig):
         posterior_input (`str`, *optional*, defaults to `"linear"`):
             Extension. What the posterior encoder sees in training: `"linear"` is the paper's linear spectrogram,
             `"mel"` the log-mel of `num_mel_bins` bands.
-        speaker_names (`list[str]`, *optional*):
-            Name of each speaker, in the order of their ids. Ignored by upstream.
+        duration_predictor_layer_norm_eps (`float`, *optional*):
+            Extension. Epsilon of the plain duration predictor's layer norms; `None` is `layer_norm_eps`, Coqui 1e-4.
+        num_languages (`int`, *optional*, defaults to 1):
+            Extension. Rows of the language table; above 1, every call must name a language.
+        language_embedding_size (`int`, *optional*, defaults to 0):
+            Extension. Channels of a language vector, which the text encoder has beside its `hidden_size` own; 0 for a
+            model that knows no languages.
+        speaker_names, language_names (`list[str]`, *optional*):
+            Name of each speaker and of each language, in the order of their ids. Ignored by upstream.
         win_length (`int`, *optional*):
             STFT window in samples for training; `None` is the FFT size. Ignored by upstream.
         num_mel_bins (`int`, *optional*, defaults to 80):
@@ -198,7 +206,11 @@ class VitsConfig(PreTrainedConfig):
     resblock_type: str = "1"
     inference_only: bool = False
     posterior_input: str = "linear"
+    duration_predictor_layer_norm_eps: float | None = None
+    num_languages: int = 1
+    language_embedding_size: int = 0
     speaker_names: list[str] | tuple[str, ...] | None = None
+    language_names: list[str] | tuple[str, ...] | None = None
     win_length: int | None = None
     num_mel_bins: int = 80
     mel_fmin: float | int = 0.0
@@ -215,13 +227,27 @@ class VitsConfig(PreTrainedConfig):
         return 2 * (self.spectrogram_bins - 1)
 
     @property
+    def text_size(self) -> int:
+        """Channels inside the text encoder: of a token, and of the language it is in."""
+        return self.hidden_size + self.language_embedding_size
+
+    @property
+    def duration_norm_eps(self) -> float:
+        """Epsilon of the plain duration predictor's layer norms."""
+        own = self.duration_predictor_layer_norm_eps
+        return self.layer_norm_eps if own is None else own
+
+    @property
     def beyond_upstream(self) -> list[str]:
         """Names of the fields for which stock transformers would build other layers than they ask for."""
+        has_own_eps = self.duration_norm_eps != self.layer_norm_eps and not self.use_stochastic_duration_prediction
         fields = {
             "resblock_type": self.resblock_type != "1",
             "inference_only": self.inference_only,
             "posterior_input": self.posterior_input != "linear",
             "window_size": not self.window_size,
+            "duration_predictor_layer_norm_eps": has_own_eps,
+            "language_embedding_size": self.language_embedding_size > 0,
         }
         return [name for name, differs in fields.items() if differs]
 
@@ -237,20 +263,16 @@ class VitsConfig(PreTrainedConfig):
         Raises:
             ValueError: if there is no such speaker; names those there are.
         """
-        if isinstance(speaker, str):
-            names = list(self.speaker_names or [])
-            if speaker not in names:
-                known = f"its speakers are {names}" if names else f"its {self.num_speakers} speaker(s) have no names"
-                raise ValueError(
-                    f"There is no speaker {speaker!r} in this model; {known}. Pass one of those, or an id."
-                )
-            return names.index(speaker)
-        if not 0 <= speaker < self.num_speakers:
-            raise ValueError(
-                f"`speaker_id` is {speaker}, but this model has {self.num_speakers} speaker(s): "
-                f"pass 0 to {self.num_speakers - 1}."
-            )
-        return int(speaker)
+        return index_of("speaker", speaker, self.num_speakers, self.speaker_names)
+
+    def language_index(self, language: int | str) -> int:
+        """
+        The id of a language given by id or by name.
+
+        Raises:
+            ValueError: if there is no such language; names those there are.
+        """
+        return index_of("language", language, self.num_languages, self.language_names)
 
     def to_dict(self) -> dict[str, Any]:
         """Serialises to a dictionary; `model_type` says whether stock transformers can run it."""

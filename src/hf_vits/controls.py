@@ -10,7 +10,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.masks import mask_from_lengths
 from hf_vits.randomness import Generators
 
-Speaker = int | str | Sequence[int | str] | Tensor | None
+Choice = int | str | Sequence[int | str] | Tensor | None
 Scale = float | Sequence[float] | Tensor | None
 
 MAX_FRAMES = 10_000_000
@@ -67,39 +67,50 @@ def text_mask(input_ids: Tensor, attention_mask: Tensor | None, vocab_size: int,
     return mask
 
 
-def speaker_ids(speaker: Speaker, batch: int, config: VitsConfig) -> Tensor | None:
-    """speaker: an id, a name, one of either per item, or a tensor () or (B,) -> int64 (B,); None if there is only one.
+def chosen_ids(kind: str, chosen: Choice, batch: int, config: VitsConfig) -> Tensor | None:
+    """chosen: an id, a name, one of either per item, or a tensor () or (B,) -> int64 (B,); None if there is only one.
 
     Raises:
-        ValueError: if a model of several speakers is given none, an unknown one, or another number than the batch has.
+        ValueError: if a model of several speakers (or languages, as `kind` says) is given none, an unknown one, or
+            another number than the batch has.
     """
-    if speaker is None:
-        if config.num_speakers == 1:
+    count, names = getattr(config, f"num_{kind}s"), getattr(config, f"{kind}_names")
+    if chosen is None:
+        if count == 1:
             return None
-        names = f" ({', '.join(config.speaker_names)})" if config.speaker_names else ""
+        named = f" ({', '.join(names)})" if names else ""
         raise ValueError(
-            f"This model has {config.num_speakers} speakers{names} and none was chosen; "
-            f"pass `speaker_id=` 0 to {config.num_speakers - 1}, or a name."
+            f"This model has {count} {kind}s{named} and none was chosen; pass `{kind}_id=` 0 to {count - 1}, or a name."
         )
-    speaker = plain(speaker)
-    items = [speaker] * batch if isinstance(speaker, int | str | float) else _listed("speaker_id", speaker)
-    _check_count("speaker_id", len(items), batch)
+    chosen = plain(chosen)
+    items = [chosen] * batch if isinstance(chosen, int | str | float) else _listed(f"{kind}_id", chosen)
+    _check_count(f"{kind}_id", len(items), batch)
     for item in items:
         if isinstance(item, bool) or not isinstance(item, int | str):
-            raise ValueError(f"`speaker_id` holds {item!r}; a speaker is an id (int) or a name (str).")
-    ids = torch.tensor([config.speaker_index(item) for item in items])
-    return ids if config.num_speakers > 1 else None
+            raise ValueError(f"`{kind}_id` holds {item!r}; a {kind} is an id (int) or a name (str).")
+    index = config.speaker_index if kind == "speaker" else config.language_index
+    ids = torch.tensor([index(item) for item in items])
+    return ids if count > 1 else None
 
 
 def check_speaker_vector(speaker: Tensor | None, batch: int, config: VitsConfig) -> None:
     """Raises `ValueError` unless speaker is (B, S, 1), or None for a model of one speaker."""
-    size = config.speaker_embedding_size
-    if speaker is None and config.num_speakers == 1:
-        return
-    if not isinstance(speaker, Tensor) or not size or speaker.shape != (batch, size, 1):
-        given = tuple(speaker.shape) if isinstance(speaker, Tensor) else repr(speaker)
-        wanted = f"a vector {(batch, size, 1)}, as `speaker_vector(speaker_id, {batch})` gives it" if size else "None"
-        raise ValueError(f"`speaker` is {given}; this model of {config.num_speakers} speaker(s) takes {wanted}.")
+    if speaker is not None or config.num_speakers > 1:
+        _check_vector("speaker", speaker, batch, config)
+
+
+def check_language_vector(language: Tensor | None, batch: int, config: VitsConfig) -> None:
+    """Raises `ValueError` unless language is (B, L, 1), or None for a model that knows no languages."""
+    if language is not None or config.language_embedding_size:
+        _check_vector("language", language, batch, config)
+
+
+def _check_vector(kind: str, vector: Tensor | None, batch: int, config: VitsConfig) -> None:
+    count, size = getattr(config, f"num_{kind}s"), getattr(config, f"{kind}_embedding_size")
+    if not isinstance(vector, Tensor) or not size or vector.shape != (batch, size, 1):
+        given = tuple(vector.shape) if isinstance(vector, Tensor) else repr(vector)
+        wanted = f"a vector {(batch, size, 1)}, as `{kind}_vector({kind}_id, {batch})` gives it" if size else "None"
+        raise ValueError(f"`{kind}` is {given}; this model of {count} {kind}(s) takes {wanted}.")
 
 
 def scale(name: str, value: Scale, default: float, batch: int, like: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ def predicted_durations(
     noise_scale: Tensor,
     rate: Tensor,
     generator: Generators,
+    language: Tensor | None = None,
 ) -> Tensor:
     """hidden (B, H, T_text), mask (B, 1, T_text) -> frames of each token int64 (B, T_text), one at least of an item.
 
@@ -33,9 +34,9 @@ def predicted_durations(
     padded, padded_mask = F.pad(hidden, more), F.pad(mask, more)
     if isinstance(predictor, StochasticDurationPredictor):
         noise = duration_noise(len(mask), lengths_from_mask(mask), size, generator).to(mask)
-        log_durations = predictor(padded, padded_mask, F.pad(noise * noise_scale, more), speaker)
+        log_durations = predictor(padded, padded_mask, F.pad(noise * noise_scale, more), speaker, language)
     else:
-        log_durations = predictor(padded, padded_mask, speaker)
+        log_durations = predictor(padded, padded_mask, speaker, language)
     slowness = (1 / rate).to(mask.dtype)
     frames = torch.ceil(log_durations[..., :size].exp() * mask * slowness).squeeze(1)
     if not torch.isfinite(frames).all():

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from hf_vits.alignment import expand, token_of_frame
 from hf_vits.configuration_vits import HfVitsConfig, VitsConfig
 from hf_vits.controls import (
+    Choice,
     Scale,
-    Speaker,
     check_generator,
+    check_language_vector,
     check_speaker_vector,
+    chosen_ids,
     given_durations,
     scale,
-    speaker_ids,
     text_mask,
     token_ids,
 )
@@ -76,6 +77,8 @@ class VitsModel(StrictlyLoaded):
         self.duration_predictor = StochasticDurationPredictor(config) if stochastic else DurationPredictor(config)
         if config.num_speakers > 1:
             self.embed_speaker = nn.Embedding(config.num_speakers, config.speaker_embedding_size)
+        if config.language_embedding_size:
+            self.embed_language = nn.Embedding(config.num_languages, config.language_embedding_size)
         if not config.inference_only:
             self.posterior_encoder = PosteriorEncoder(config)
         self.post_init()
@@ -85,12 +88,13 @@ class VitsModel(StrictlyLoaded):
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
-        speaker_id: Speaker = None,
+        speaker_id: Choice = None,
         noise_scale: Scale = None,
         noise_scale_duration: Scale = None,
         speaking_rate: Scale = None,
         durations: Tensor | None = None,
         generator: Generators = None,
+        language_id: Choice = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
@@ -116,12 +120,14 @@ class VitsModel(StrictlyLoaded):
             generator (`torch.Generator` or one per item, *optional*):
                 Source of the noise. With one generator draws are upstream's; with one per item, each item draws what it
                 would draw alone.
+            language_id (`int`, `str`, a list of either, or `Tensor` of shape `(B,)`, *optional*):
+                In which language, by id or name; required by a model of several languages.
             output_attentions, output_hidden_states, return_dict (`bool`, *optional*):
                 As everywhere in transformers.
 
         Raises:
-            ValueError: for an empty or overlong text, an id outside the vocabulary, a missing or unknown speaker, or a
-                control that is not a finite number in its range.
+            ValueError: for an empty or overlong text, an id outside the vocabulary, a missing or unknown speaker or
+                language, or a control that is not a finite number in its range.
         """
         input_ids = token_ids(input_ids, self.device)
         speaker = self.speaker_vector(speaker_id, len(input_ids))
@@ -136,6 +142,7 @@ class VitsModel(StrictlyLoaded):
             speaking_rate=speaking_rate,
             durations=durations,
             generator=generator,
+            language=self.language_vector(language_id, len(input_ids)),
             keep_states=keep_attentions or keep_hidden,
         )
         waveform = self.decode(out.latents, out.frame_lengths, speaker)
@@ -160,21 +167,23 @@ class VitsModel(StrictlyLoaded):
         speaking_rate: Scale = None,
         durations: Tensor | None = None,
         generator: Generators = None,
+        language: Tensor | None = None,
         keep_states: bool = False,
     ) -> VitsPrior:
         """
         What the text says: input_ids (B, T_text) -> a sample of the prior (B, C, T_spec), lengths and durations.
 
-        Arguments are those of `forward`, but the speaker is a vector (B, S, 1), as `speaker_vector` gives it. All
-        randomness of a call is drawn here. `keep_states` keeps the text encoder's hidden states and attentions, which
-        grow with the square of the text.
+        Arguments are those of `forward`, but speaker and language are vectors (B, S, 1) and (B, L, 1), as
+        `speaker_vector` and `language_vector` give them. All randomness of a call is drawn here. `keep_states` keeps
+        the text encoder's hidden states and attentions, which grow with the square of the text.
         """
         input_ids = token_ids(input_ids, self.device)
         config, batch = self.config, len(input_ids)
         check_speaker_vector(speaker, batch, config)
+        check_language_vector(language, batch, config)
         mask = text_mask(input_ids, attention_mask, config.vocab_size, self.dtype)
         check_generator(generator, batch)
-        text = self.text_encoder(input_ids, mask, keep_states)
+        text = self.text_encoder(input_ids, mask, keep_states, language)
         noise_scale = scale("noise_scale", noise_scale, config.noise_scale, batch, mask)
         if durations is None:
             rate = scale("speaking_rate", speaking_rate, config.speaking_rate, batch, mask.double())
@@ -182,7 +191,7 @@ class VitsModel(StrictlyLoaded):
                 "noise_scale_duration", noise_scale_duration, config.noise_scale_duration, batch, mask
             )
             durations = predicted_durations(
-                self.duration_predictor, text.hidden, mask, speaker, duration_scale, rate, generator
+                self.duration_predictor, text.hidden, mask, speaker, duration_scale, rate, generator, language
             )
         else:
             durations = given_durations(durations, input_ids, mask)
@@ -273,10 +282,18 @@ class VitsModel(StrictlyLoaded):
             frames = FlowedFrames(self.flow, frames, flow_context(self.config), speaker)
         return decode_in_pieces(self.decoder, frames, ends, decoder_context(self.config), speaker)
 
-    def speaker_vector(self, speaker_id: Speaker, batch: int) -> Tensor | None:
+    def speaker_vector(self, speaker_id: Choice, batch: int) -> Tensor | None:
         """speaker_id, as `forward` takes it -> speaker vectors (B, S, 1), or None for a model of one speaker."""
-        ids = speaker_ids(speaker_id, batch, self.config)
+        ids = chosen_ids("speaker", speaker_id, batch, self.config)
         return None if ids is None else self.embed_speaker(ids.to(self.device)).unsqueeze(-1)
+
+    def language_vector(self, language_id: Choice, batch: int) -> Tensor | None:
+        """language_id, as `forward` takes it -> language vectors (B, L, 1), or None for a model that knows none."""
+        ids = chosen_ids("language", language_id, batch, self.config)
+        if not self.config.language_embedding_size:
+            return None
+        ids = torch.zeros(batch, dtype=torch.long) if ids is None else ids
+        return self.embed_language(ids.to(self.device)).unsqueeze(-1)
 
     def resize_speakers(self, names: Sequence[str], speaker_embedding_size: int | None = None) -> None:
         """

@@ -13,7 +13,7 @@ from hf_vits.streaming import check_chunk_frames
 from hf_vits.text import sentences
 from hf_vits.text.report import NothingToSayError
 
-CONTROLS = ("speaker_id", "noise_scale", "noise_scale_duration", "speaking_rate", "generator")
+CONTROLS = ("speaker_id", "language_id", "noise_scale", "noise_scale_duration", "speaking_rate", "generator")
 """Arguments that may be one value for all texts, or a list with one for each."""
 
 MAX_CHARACTERS = 1_000_000
@@ -39,6 +39,8 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             The tokenizer that came with it.
         speaker_id (`int` or `str`, or a list with one per text, *optional*):
             Who speaks, by id or name; required by a model of several speakers.
+        language_id (`int` or `str`, or a list with one per text, *optional*):
+            In which language, by id or name; required by a model of several languages.
         noise_scale, noise_scale_duration, speaking_rate (`float`, or a list with one per text, *optional*):
             As in [`VitsModel.forward`]; the configuration's values by default.
         generator (`torch.Generator`, or a list with one per text, *optional*):
@@ -140,10 +142,11 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
                 yield {"audio": silence.copy(), "sampling_rate": self.sampling_rate}
             own = {**controls, **sentence["controls"]}
             speaker = self.model.speaker_vector(own.pop("speaker_id", None), 1)
+            language = self.model.language_vector(own.pop("language_id", None), 1)
             inputs = self._ensure_tensor_on_device(
                 {name: sentence[name] for name in ("input_ids", "attention_mask")}, self.device
             )
-            prior = self.model.prior(**inputs, speaker=speaker, **own)
+            prior = self.model.prior(**inputs, speaker=speaker, language=language, **own)
             for piece in self.model.stream(prior, speaker, chunk_frames):
                 yield {"audio": _samples(piece[0]).copy(), "sampling_rate": self.sampling_rate}
 
@@ -155,11 +158,13 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         speaking_rate=None,
         generator=None,
         pause=None,
+        language_id=None,
         preprocess_params=None,
         forward_params=None,
     ) -> tuple[dict, dict, dict]:
         controls = {
             "speaker_id": speaker_id,
+            "language_id": language_id,
             "noise_scale": noise_scale,
             "noise_scale_duration": noise_scale_duration,
             "speaking_rate": speaking_rate,
@@ -225,8 +230,10 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
 
     def _control(self, name: str, item: dict, controls: dict):
         """The value for one item of a batch in which others have their own."""
-        default = 0 if name == "speaker_id" and self.model.config.num_speakers == 1 else None
-        return item.get(name, controls.get(name, getattr(self.model.config, name, default)))
+        config = self.model.config
+        only_one = {"speaker_id": config.num_speakers == 1, "language_id": config.num_languages == 1}
+        default = 0 if only_one.get(name) else None
+        return item.get(name, controls.get(name, getattr(config, name, default)))
 
     def postprocess(self, spoken: list[dict], pause: float = 0.0) -> dict:
         """The sentences of one text -> `{"audio": (T_wav,), "sampling_rate": hertz}`."""

@@ -60,7 +60,8 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
             Unicode normalisation form of the symbols, `"NFD"` in Piper.
         cleaner (`str`, *optional*):
             `"english"` spells as the original VITS does (ASCII, abbreviations written out), `"none"` does not. If not
-            given, `"english"` for normalised English voices with phonemes in the style `"vits"`.
+            given, `"english"` for normalised English voices with phonemes in the style `"vits"`. One of Coqui's
+            cleaners, such as `"phoneme_cleaners"`, is all that is done to the text before its phonemes or letters.
         upstream_compatible (`bool`, *optional*, defaults to `False`):
             Whether to give the ids of `transformers.VitsTokenizer`, bit for bit, where they differ.
         framed (`bool`, *optional*, defaults to `True`):

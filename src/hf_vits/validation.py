@@ -8,14 +8,15 @@ def check_architecture(config) -> None:
     """Raises `ValueError` for a value out of range, or for two that contradict each other."""
     _check_sizes(config)
     _check_decoder(config)
-    _check_speakers(config)
+    _check_named("speaker", config)
+    _check_named("language", config)
     _check_signal(config)
 
 
 def _check_sizes(config) -> None:
     positive = (
         "vocab_size hidden_size num_hidden_layers num_attention_heads ffn_dim ffn_kernel_size flow_size "
-        "num_speakers upsample_initial_channel depth_separable_num_layers duration_predictor_flow_bins "
+        "num_speakers num_languages upsample_initial_channel depth_separable_num_layers duration_predictor_flow_bins "
         "duration_predictor_num_flows duration_predictor_filter_channels prior_encoder_num_flows "
         "prior_encoder_num_wavenet_layers posterior_encoder_num_wavenet_layers wavenet_dilation_rate "
         "sampling_rate num_mel_bins duration_predictor_tail_bound speaking_rate layer_norm_eps"
@@ -23,13 +24,16 @@ def _check_sizes(config) -> None:
     for name in positive.split():
         value = getattr(config, name)
         _require(math.isfinite(value) and value > 0, f"`{name}` is {value}; it must be above 0.")
+    own = config.duration_predictor_layer_norm_eps
+    _require(own is None or 0 < own < math.inf, f"`duration_predictor_layer_norm_eps` is {own}; it must be above 0.")
     for name in ("noise_scale", "noise_scale_duration"):
         value = getattr(config, name)
         _require(math.isfinite(value) and value >= 0, f"`{name}` is {value}; it must be a finite number from 0 up.")
     heads = config.num_attention_heads
+    languages = f" with `language_embedding_size` ({size})" if (size := config.language_embedding_size) else ""
     _require(
-        config.hidden_size % heads == 0,
-        f"`hidden_size` ({config.hidden_size}) must be a multiple of `num_attention_heads` ({heads}).",
+        config.text_size % heads == 0,
+        f"`hidden_size` ({config.hidden_size}){languages} must be a multiple of `num_attention_heads` ({heads}).",
     )
     _require(
         not config.window_size or config.window_size > 0,
@@ -103,21 +107,23 @@ def _check_decoder(config) -> None:
     )
 
 
-def _check_speakers(config) -> None:
-    count, size = config.num_speakers, config.speaker_embedding_size
-    _require(size >= 0, f"`speaker_embedding_size` is {size}; it must be 0 or more.")
+def _check_named(kind: str, config) -> None:
+    """Speakers, or languages: their number, vectors and names."""
+    count, size = getattr(config, f"num_{kind}s"), getattr(config, f"{kind}_embedding_size")
+    _require(size >= 0, f"`{kind}_embedding_size` is {size}; it must be 0 or more.")
     _require(
         count == 1 or size > 0,
-        f"`num_speakers` is {count} but `speaker_embedding_size` is {size}; several speakers need vectors.",
+        f"`num_{kind}s` is {count} but `{kind}_embedding_size` is {size}; several {kind}s need vectors.",
     )
-    if config.speaker_names is not None:
-        names = list(config.speaker_names)
+    names = getattr(config, f"{kind}_names")
+    if names is not None:
+        names = list(names)
         _require(
             len(names) == count,
-            f"`speaker_names` has {len(names)} names but `num_speakers` is {count}; give one name per speaker.",
+            f"`{kind}_names` has {len(names)} names but `num_{kind}s` is {count}; give one name per {kind}.",
         )
         repeated = [a for a, b in pairwise(sorted(names)) if a == b]
-        _require(not repeated, f"`speaker_names` repeats {repeated}; names must differ.")
+        _require(not repeated, f"`{kind}_names` repeats {repeated}; names must differ.")
 
 
 def _check_signal(config) -> None:

@@ -113,7 +113,7 @@ def match_state_dict(
     if not (missing or unexpected or misshaped):
         return matched
     problems = [
-        f"{len(items)} {kind}: {', '.join(items[:5])}{', …' if len(items) > 5 else ''}"
+        f"{len(items)} {kind}: {', '.join(item[:200] for item in items[:5])}{', …' if len(items) > 5 else ''}"
         for kind, items in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped))
         if items
     ]

@@ -36,6 +36,24 @@ def test_speak_writes_what_the_pipeline_says_and_reports_the_times(voice, tmp_pa
     assert "s of work" in printed and "real-time factor" in printed
 
 
+def test_a_language_is_chosen_by_name_or_number(make_model, make_tokenizer, tmp_path, capsys):
+    model, tokenizer = (
+        make_model(num_languages=2, language_embedding_size=2, language_names=["en", "7"]),
+        make_tokenizer(),
+    )
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "voice")
+    output = tmp_path / "out.wav"
+    arguments = ["speak", "a hope", "--voice", str(tmp_path / "voice"), "--seed", "1", "--output", str(output)]
+    for given, language in (("en", 0), ("7", 1), ("1", 1)):
+        assert main([*arguments, "--language", given]) == 0
+        generator = torch.Generator().manual_seed(1)
+        expected = TextToSpeechPipeline(model, tokenizer)("a hope", language_id=language, generator=generator)["audio"]
+        np.testing.assert_allclose(soundfile.read(output)[0], expected, rtol=0, atol=1.1 / 32767)
+    assert main([*arguments, "--language", "fr"]) == 1
+    assert "its languages are ['en', '7']" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("way", ["argument", "file", "dash", "pipe"])
 def test_text_comes_as_argument_file_or_standard_input(voice, tmp_path, monkeypatch, way):
     text = "a hope"

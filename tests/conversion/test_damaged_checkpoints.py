@@ -9,10 +9,12 @@ import zipfile
 
 import pytest
 import torch
+from coqui_files import write_voice as write_coqui
 from original_files import tiny_model, write_original
 from original_judges import Original, spelled, write_pth
 
 from hf_vits.cli import main
+from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 
 MOST_MEMORY = 400_000
 """KiB that reading a file of some hundred KiB may add to the process, libraries and all."""
@@ -34,7 +36,15 @@ def original(folder):
     return folder / "G_7.pth"
 
 
-LAYOUTS = {"original": original}
+def coqui(folder):
+    model = tiny_model(**SMALLEST, num_speakers=2, speaker_embedding_size=4, num_languages=2, language_embedding_size=2)
+    torch.save({"ada": 0, "bea": 1}, folder / "speakers.pth")
+    judges = VitsDiscriminator(VitsDiscriminatorConfig(periods=[2], period_channels=[2, 4], scale_channels=[2] * 6))
+    periods = {"model_args.periods_multi_period_discriminator": [2], "languages": ["en", "fr"]}
+    return write_coqui(folder, model, periods, judges=judges)
+
+
+LAYOUTS = {"original": original, "coqui": coqui}
 
 
 class Hostile:

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", metavar="FILE", help="a text file to speak, or - for standard input")
     parser.add_argument("--voice", metavar="VOICE", help="a folder or Hub name of a voice (default: en_US-joe-medium)")
     parser.add_argument("--speaker", metavar="ID", help="who speaks, by number or name")
+    parser.add_argument("--language", metavar="ID", help="in which language, by number or name")
     parser.add_argument("--speed", type=float, help="2 speaks twice as fast (default: the voice's own)")
     parser.add_argument("--noise-scale", type=float, help="variation of the sound (default: the voice's own)")
     parser.add_argument("--noise-scale-duration", type=float, help="variation of the rhythm (default: the voice's own)")
@@ -57,7 +58,8 @@ def run(options: argparse.Namespace) -> None:
     import torch  # after all that can be wrong without it: it takes a second or two
 
     controls = {
-        "speaker_id": _speaker(options.speaker, pipe.model.config.speaker_names or ()),
+        "speaker_id": _chosen(options.speaker, pipe.model.config.speaker_names or ()),
+        "language_id": _chosen(options.language, pipe.model.config.language_names or ()),
         "speaking_rate": options.speed,
         "noise_scale": options.noise_scale,
         "noise_scale_duration": options.noise_scale_duration,
@@ -123,7 +125,7 @@ def _file(path: Path) -> str:
         ) from error
 
 
-def _speaker(value: str | None, names: Sequence[str]) -> int | str | None:
+def _chosen(value: str | None, names: Sequence[str]) -> int | str | None:
     """A known name is a name, any other number an id."""
     return int(value) if value is not None and value not in names and value.isdecimal() else value
 

@@ -53,9 +53,9 @@ def translate(
 
 
 def listed(names: Sequence[str], shown: int = 5) -> str:
-    """The first names, and how many more there are."""
+    """The first names, the beginning of those that are endless, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
+    return ", ".join(name[:200] for name in names[:shown]) + more
 
 
 def _rename(name: str, rules: list[tuple[re.Pattern, str | Callable]]) -> tuple[str, bool]:

@@ -16,8 +16,8 @@ PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 SUFFIXES = (".onnx", ".pth", ".pt", ".ckpt")
 """Of the files that hold a voice of another project."""
 
-JUDGES = ("D_", "DUR_")
-"""Begin the names of the original's files beside a voice, which hold discriminators."""
+BESIDE = ("D_", "DUR_", "speaker", "language_ids", "d_vector")
+"""Begin the names of files beside a voice: the original's discriminators, and Coqui's tables of names and vectors."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def locate(path: Path) -> Path:
     voices = [
         file
         for file in sorted(path.iterdir())
-        if file.suffix in SUFFIXES and file.is_file() and not file.name.startswith(JUDGES)
+        if file.suffix in SUFFIXES and file.is_file() and not file.name.startswith(BESIDE)
     ]
     if len(voices) != 1:
         found = ", ".join(file.name for file in voices[:8]) or "none"

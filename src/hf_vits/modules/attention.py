@@ -12,7 +12,7 @@ class RelativeAttention(nn.Module):
 
     def __init__(self, config: VitsConfig):
         super().__init__()
-        size, self.heads, self.window = config.hidden_size, config.num_attention_heads, config.window_size
+        size, self.heads, self.window = config.text_size, config.num_attention_heads, config.window_size
         self.head_size = size // self.heads
         self.dropout = config.attention_dropout
         self.q_proj = nn.Linear(size, size, bias=config.use_bias)

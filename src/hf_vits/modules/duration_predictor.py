@@ -98,11 +98,13 @@ class StochasticDurationPredictor(nn.Module):
     def __init__(self, config: VitsConfig):
         super().__init__()
         size, dropout = config.hidden_size, config.duration_predictor_dropout
-        self.conv_pre = nn.Conv1d(size, size, 1)
+        self.conv_pre = nn.Conv1d(config.text_size, size, 1)
         self.conv_proj = nn.Conv1d(size, size, 1)
         self.conv_dds = DilatedDepthSeparable(config, dropout)
         if config.speaker_embedding_size:
             self.cond = nn.Conv1d(config.speaker_embedding_size, size, 1)
+        if config.language_embedding_size:
+            self.cond_language = nn.Conv1d(config.language_embedding_size, size, 1)
         self.flows = _duration_flow(config)
         if config.inference_only:
             self.flows[1] = nn.Identity()  # keeps the numbers of the others; only training runs it
@@ -112,9 +114,17 @@ class StochasticDurationPredictor(nn.Module):
             self.post_conv_dds = DilatedDepthSeparable(config, dropout)
             self.post_flows = _duration_flow(config)
 
-    def forward(self, hidden: Tensor, mask: Tensor, noise: Tensor, speaker: Tensor | None = None) -> Tensor:
-        """hidden (B, H, T), mask (B, 1, T), noise (B, 2, T), speaker (B, S, 1) -> log durations (B, 1, T)."""
-        condition = self.condition(hidden, mask, speaker)
+    def forward(
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        noise: Tensor,
+        speaker: Tensor | None = None,
+        language: Tensor | None = None,
+    ) -> Tensor:
+        """hidden (B, H, T), mask (B, 1, T), noise (B, 2, T), speaker (B, S, 1), language (B, L, 1) -> log durations
+        (B, 1, T); with languages, hidden is L channels wider."""
+        condition = self.condition(hidden, mask, speaker, language)
         pair = noise.to(condition.dtype)
         for coupling in reversed(self.flows[2:]):  # the first coupling moves only what is thrown away
             pair = coupling.inverse(pair.flip(1), mask, condition)
@@ -127,13 +137,14 @@ class StochasticDurationPredictor(nn.Module):
         durations: Tensor,
         speaker: Tensor | None = None,
         generator: Generators = None,
+        language: Tensor | None = None,
     ) -> Tensor:
         """hidden (B, H, T), mask (B, 1, T), durations (B, 1, T) in frames -> bounds of −log p(durations) (B,).
 
         Whole durations become real numbers by taking a part u in [0, 1) off, and gain a second channel, both drawn
         from a flow that sees them (variational dequantization and data augmentation, section 2.2.2, equation 7).
         """
-        condition = self.condition(hidden, mask, speaker)
+        condition = self.condition(hidden, mask, speaker, language)
         durations = durations.to(condition.dtype)
         seen = self.post_conv_proj(self.post_conv_dds(self.post_conv_pre(durations), mask)) * mask
         noise = duration_noise(len(mask), lengths_from_mask(mask), mask.shape[2], generator).to(mask) * mask
@@ -147,11 +158,16 @@ class StochasticDurationPredictor(nn.Module):
         log_likelihood = -0.5 * _sum((math.log(2 * math.pi) + pair.square()) * mask) + log_determinant - _sum(log_first)
         return log_posterior - log_likelihood
 
-    def condition(self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
-        """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1) -> (B, H, T): what the flow sees of the text."""
+    def condition(
+        self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None, language: Tensor | None = None
+    ) -> Tensor:
+        """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1), language (B, L, 1) -> (B, H, T): what the flow sees of
+        the text."""
         hidden = self.conv_pre(hidden)
         if speaker is not None:
             hidden = hidden + self.cond(speaker)
+        if language is not None:
+            hidden = hidden + self.cond_language(language)
         return self.conv_proj(self.conv_dds(hidden, mask)) * mask
 
 
@@ -161,23 +177,29 @@ class DurationPredictor(nn.Module):
     def __init__(self, config: VitsConfig):
         super().__init__()
         size, inner, kernel = (
-            config.hidden_size,
+            config.text_size,
             config.duration_predictor_filter_channels,
             config.duration_predictor_kernel_size,
         )
         self.conv_1 = nn.Conv1d(size, inner, kernel, padding=kernel // 2)
-        self.norm_1 = nn.LayerNorm(inner, eps=config.layer_norm_eps)
+        self.norm_1 = nn.LayerNorm(inner, eps=config.duration_norm_eps)
         self.conv_2 = nn.Conv1d(inner, inner, kernel, padding=kernel // 2)
-        self.norm_2 = nn.LayerNorm(inner, eps=config.layer_norm_eps)
+        self.norm_2 = nn.LayerNorm(inner, eps=config.duration_norm_eps)
         self.proj = nn.Conv1d(inner, 1, 1)
         self.dropout = nn.Dropout(config.duration_predictor_dropout)
         if config.speaker_embedding_size:
             self.cond = nn.Conv1d(config.speaker_embedding_size, size, 1)
+        if config.language_embedding_size:
+            self.cond_language = nn.Conv1d(config.language_embedding_size, size, 1)
 
-    def forward(self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
-        """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1) -> log durations (B, 1, T)."""
+    def forward(
+        self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None, language: Tensor | None = None
+    ) -> Tensor:
+        """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1), language (B, L, 1) -> log durations (B, 1, T)."""
         if speaker is not None:
             hidden = hidden + self.cond(speaker)
+        if language is not None:
+            hidden = hidden + self.cond_language(language)
         hidden = self.dropout(_over_channels(self.norm_1, self.conv_1(hidden * mask).relu()).contiguous())
         hidden = self.dropout(_over_channels(self.norm_2, self.conv_2(hidden * mask).relu()).contiguous())
         return self.proj(hidden * mask) * mask

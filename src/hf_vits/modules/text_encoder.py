@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.activations import ACT2FN
@@ -30,8 +31,8 @@ class FeedForward(nn.Module):
     def __init__(self, config: VitsConfig):
         super().__init__()
         kernel = config.ffn_kernel_size
-        self.conv_1 = Conv(config.hidden_size, config.ffn_dim, kernel, padding=0)
-        self.conv_2 = Conv(config.ffn_dim, config.hidden_size, kernel, padding=0)
+        self.conv_1 = Conv(config.text_size, config.ffn_dim, kernel, padding=0)
+        self.conv_2 = Conv(config.ffn_dim, config.text_size, kernel, padding=0)
         self.activation = ACT2FN[config.hidden_act]
         self.dropout = nn.Dropout(config.activation_dropout)
         self.padding = ((kernel - 1) // 2, kernel // 2)
@@ -49,9 +50,9 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.attention = RelativeAttention(config)
         self.dropout = nn.Dropout(config.hidden_dropout)
-        self.layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.layer_norm = nn.LayerNorm(config.text_size, eps=config.layer_norm_eps)
         self.feed_forward = FeedForward(config)
-        self.final_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.final_layer_norm = nn.LayerNorm(config.text_size, eps=config.layer_norm_eps)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """hidden (B, T, H), mask (B, 1, T) -> (B, T, H) and attention weights (B, heads, T, T)."""
@@ -79,17 +80,25 @@ class TextEncoder(nn.Module):
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         nn.init.normal_(self.embed_tokens.weight, std=config.hidden_size**-0.5)
         self.encoder = Transformer(config)
-        self.project = nn.Conv1d(config.hidden_size, 2 * config.flow_size, 1)
+        self.project = nn.Conv1d(config.text_size, 2 * config.flow_size, 1)
         self.scale = math.sqrt(config.hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout)
 
-    def forward(self, input_ids: Tensor, mask: Tensor, keep_states: bool = False) -> TextEncoding:
-        """input_ids (B, T_text), mask (B, 1, T_text) -> TextEncoding; what layers saw only with `keep_states`."""
+    def forward(
+        self, input_ids: Tensor, mask: Tensor, keep_states: bool = False, language: Tensor | None = None
+    ) -> TextEncoding:
+        """input_ids (B, T_text), mask (B, 1, T_text), language (B, L, 1) -> TextEncoding.
+
+        What layers saw is kept only with `keep_states`.
+        """
         length = input_ids.shape[1]
         more = (0, prepared_length(self, input_ids) - length)
         input_ids, mask = F.pad(input_ids, more), F.pad(mask, more)
         column_mask = mask.transpose(1, 2)
-        hidden = self.dropout(self.embed_tokens(input_ids) * self.scale * column_mask)
+        hidden = self.embed_tokens(input_ids) * self.scale
+        if language is not None:
+            hidden = torch.cat([hidden, language.transpose(1, 2).expand(-1, hidden.shape[1], -1)], dim=-1)
+        hidden = self.dropout(hidden * column_mask)
         states, attentions = [], []
         for layer in self.encoder.layers:
             before = hidden

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hf_vits.text import espeak, normalize
+from hf_vits.text import coqui_cleaners, espeak, normalize
 from hf_vits.text.phonemize import RAW_BLOCK, STYLES, phonemize, stock_phonemes
 from hf_vits.text.romanize import romanize, romanized_string
 from hf_vits.text.tracked import TrackedText
 
-CLEANERS = ("english", "none")
+CLEANERS = ("english", "none", *coqui_cleaners.CLEANERS)
 UNICODE_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 _WHITE_SPACE = re.compile(r"\s+")
 
@@ -27,7 +27,8 @@ class FrontEnd:
         phoneme_style: "vits" or "piper", see `hf_vits.text.phonemize`.
         unicode_form: normalisation form of the symbols; None leaves them.
         cleaner: "english" for the original VITS spelling, "none" for no spelling; None chooses "english" for
-            English voices with phonemes in the style "vits" that are normalised.
+            English voices with phonemes in the style "vits" that are normalised. One of Coqui's, by its name there,
+            is all that is done to the text before the phonemes, for the language of the espeak voice.
     """
 
     language: str | None = None
@@ -59,6 +60,8 @@ class FrontEnd:
             text = romanize(text)
         if self.phonemize:
             text = self._phonemes(text)
+        elif self.cleaner in coqui_cleaners.CLEANERS:
+            text = self._without_ends(coqui_cleaners.clean(text, self.cleaner, self.voice))
         elif self.normalize:
             text = text.lower()
         return text.unicode_form(self.unicode_form) if self.unicode_form else text
@@ -67,10 +70,17 @@ class FrontEnd:
         spelled = TrackedText.join(
             [piece if raw else self._spelled(piece) for raw, piece in _raw_blocks(text)], text.spans is not None
         )
+        spelled = self._without_ends(spelled)
         return normalize.collapse_white_space(phonemize(spelled, self.voice, self.phoneme_style))
+
+    def _without_ends(self, text: TrackedText) -> TrackedText:
+        """Without white space at its ends, where the cleaner takes that away."""
+        return text.strip() if self.cleaner in coqui_cleaners.STRIPPING else text
 
     def _spelled(self, text: TrackedText) -> TrackedText:
         cleaner = self.cleaner
+        if cleaner in coqui_cleaners.CLEANERS:
+            return coqui_cleaners.clean(text, cleaner, self.voice)
         if cleaner is None and self.normalize and self.phoneme_style == "vits" and self.voice.lower().startswith("en"):
             cleaner = "english"
         if cleaner == "english":

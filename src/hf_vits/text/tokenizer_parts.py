@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import BatchEncoding
 
-from hf_vits.text import vocabulary
+from hf_vits.text import coqui_cleaners, vocabulary
 from hf_vits.text.tracked import Span
 
 PADDING_OPTIONS = frozenset(["max_length", "pad_to_multiple_of", "padding_side", "return_attention_mask"])
@@ -52,7 +52,8 @@ class Files:
             return True
         voice = self._front_end(self.normalize).voice.lower()
         spoken = self.phonemize and (self.phoneme_style != "vits" or voice != "en-us")
-        return self.blank_id == 0 and not (self._has_frame or self.unicode_form or spoken)
+        spelled = self.cleaner in coqui_cleaners.CLEANERS
+        return self.blank_id == 0 and not (self._has_frame or self.unicode_form or spoken or spelled)
 
 
 class Batches:

@@ -89,7 +89,7 @@ class VitsGenerator(nn.Module):
             Frames that are decoded per item and step.
 
     Raises:
-        ValueError: if the model lacks parts that only training uses; says which.
+        ValueError: if the model lacks parts that only training uses, which are named, or has several languages.
     """
 
     def __init__(self, model: VitsModel, segment_frames: int = 32):
@@ -99,6 +99,11 @@ class VitsGenerator(nn.Module):
             raise ValueError(
                 f"This voice was converted for speaking only and lacks {', '.join(missing)}; "
                 "it cannot be trained as it is."
+            )
+        if model.config.num_languages > 1:
+            raise ValueError(
+                f"This voice speaks {model.config.num_languages} languages, and training does not know which one of "
+                "them a clip is in; such a voice can only speak."
             )
         self.model, self.segment_frames = model, segment_frames
         self.spectrogram = Spectrogram(model.config)
@@ -140,7 +145,8 @@ class VitsGenerator(nn.Module):
 
         posterior_log_std = handed_on(log_std)
         prior_latents = model.flow(handed_on(latents), frame_mask, None if speaker is None else handed_on(speaker))
-        text = model.text_encoder(batch.input_ids, text_mask)
+        language = model.language_vector(None, len(batch))
+        text = model.text_encoder(batch.input_ids, text_mask, language=language)
         index = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
         return Aligned(
@@ -151,7 +157,7 @@ class VitsGenerator(nn.Module):
             prior_mean=expand(text.prior_mean, index),
             prior_log_std=expand(text.prior_log_std, index),
             frame_mask=frame_mask,
-            duration_loss=self._duration_loss(text.hidden, text_mask, durations, speaker, generator),
+            duration_loss=self._duration_loss(text.hidden, text_mask, durations, speaker, language, generator),
             token_of_frame=index,
             speaker=speaker,
             seams=seams,
@@ -178,16 +184,23 @@ class VitsGenerator(nn.Module):
         return search(scores, text_lengths, frame_lengths)
 
     def _duration_loss(
-        self, hidden: Tensor, mask: Tensor, durations: Tensor, speaker: Tensor | None, generator: Generators
+        self,
+        hidden: Tensor,
+        mask: Tensor,
+        durations: Tensor,
+        speaker: Tensor | None,
+        language: Tensor | None,
+        generator: Generators,
     ) -> Tensor:
         """The predictor learns from the text, and teaches it nothing (section 2.2.2: its gradient is stopped)."""
         predictor, hidden = self.model.duration_predictor, hidden.detach()
         speaker = None if speaker is None else speaker.detach()
+        language = None if language is None else language.detach()
         with torch.autocast(hidden.device.type, enabled=False):  # logarithms and splines need float32
             hidden = hidden.to(mask.dtype)
             if isinstance(predictor, StochasticDurationPredictor):
                 frames = durations.unsqueeze(1).to(hidden.dtype)
                 return stochastic_duration_loss(
-                    predictor.negative_log_likelihood(hidden, mask, frames, speaker, generator), mask
+                    predictor.negative_log_likelihood(hidden, mask, frames, speaker, generator, language), mask
                 )
-            return plain_duration_loss(predictor(hidden, mask, speaker), durations, mask)
+            return plain_duration_loss(predictor(hidden, mask, speaker, language), durations, mask)

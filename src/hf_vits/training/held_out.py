@@ -94,5 +94,6 @@ def at_rest(generator: VitsGenerator) -> Iterator[None]:
 
 def _scores(generator: VitsGenerator, batch: VitsBatch, out: VitsTrainingOutput) -> Tensor:
     mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], out.prior_latents.dtype)
-    text = generator.model.text_encoder(batch.input_ids, mask)
+    language = generator.model.language_vector(None, len(batch))
+    text = generator.model.text_encoder(batch.input_ids, mask, language=language)
     return log_likelihood(out.prior_latents, text.prior_mean, text.prior_log_std)

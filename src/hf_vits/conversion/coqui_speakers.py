@@ -1,0 +1,201 @@
+"""Who speaks in a Coqui voice, and in which languages: names, and the vectors that are kept outside of the network."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hf_vits.conversion.coqui_json import CoquiVoice
+from hf_vits.conversion.json_fields import is_whole
+from hf_vits.conversion.keys import listed
+from hf_vits.conversion.original import PARAMETERS
+from hf_vits.conversion.source import Source
+from hf_vits.modules.weight_norm import respell
+from hf_vits.weights import read_contents
+
+SPEAKERS = ("speakers.pth", "speaker_ids.json", "speakers.json", "speaker_ids.pth")
+LANGUAGES = ("language_ids.json", "language_ids.pth")
+VECTORS = ("d_vectors.pth", "d_vectors.json", "speakers.pth", "speakers.json")
+"""How such files are called where the configuration does not say."""
+
+LARGEST_FILE = 2**31
+"""Bytes; a vector for each of a million clips has as many."""
+
+TABLE = "emb_g.weight"
+
+Tensors = dict[str, Tensor]
+Notes = tuple[str, ...]
+
+
+def speakers(tensors: Tensors, voice: CoquiVoice, source: Source) -> tuple[Tensors, list[str] | None, Notes]:
+    """
+    Tensors by original name -> the same with a table of all speakers that there are several of, their names and notes.
+
+    Raises:
+        FileNotFoundError: if the vectors are in a file, which is missing.
+        ValueError: if a file is damaged or does not fit the network, or it cannot do without its only speaker.
+    """
+    size = next((tensors[name].shape[1] for p in PARAMETERS if (name := f"dec.cond{p}") in tensors), 0)
+    if TABLE in tensors:
+        names, notes = _speaker_names(len(tensors[TABLE]), voice, source)
+    elif size:
+        tensors, names, notes = _with_table(tensors, size, voice, source)
+    else:
+        return tensors, None, ()
+    if len(tensors[TABLE]) > 1:
+        return tensors, names, notes
+    note = "It has one speaker, whose vector became a part of the biases: the voice sounds the same without a table."
+    return fold_only_speaker(tensors), names, (*notes, note)
+
+
+def _with_table(tensors: Tensors, size: int, voice: CoquiVoice, source: Source) -> tuple[Tensors, list[str], Notes]:
+    """A network that takes vectors from outside -> one with a table of them."""
+    vectors = _vectors(voice, source)
+    names = sorted(vectors)
+    odd = next((name for name in names if len(vectors[name]) != size), None)
+    if odd is not None:
+        raise ValueError(
+            f"The vector of {odd!r} has {len(vectors[odd])} numbers, but the network takes {size}. Do the files belong "
+            "together?"
+        )
+    table = F.normalize(torch.stack([vectors[name] for name in names]))  # as Coqui does at each call
+    note = f"The mean of each speaker's vectors became the speaker's row of a table: {listed(names)}."
+    return {**tensors, TABLE: table.float()}, names, (note,)
+
+
+def _speaker_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[str] | None, Notes]:
+    """Names of the rows of a table of so many speakers, or `None`; and notes."""
+    if voice.speakers:
+        return _named({name: index for index, name in enumerate(voice.speakers)}, count, "speaker", voice.fields.file)
+    file = source.beside(*voice.speaker_files, *SPEAKERS)
+    if file is None:
+        wanted = (voice.speaker_files or SPEAKERS)[0]
+        return None, (f"The speakers have no names: there is no {wanted} beside the checkpoint.",)
+    return _named(_contents(file), count, "speaker", file)
+
+
+def language_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[str] | None, Notes]:
+    """Names of the rows of a table of so many languages, or `None`; and notes."""
+    file = source.beside(*voice.language_files, *LANGUAGES)
+    if file is not None:
+        return _named(_contents(file), count, "language", file)
+    if len(voice.languages) != count:
+        return None, (f"The {count} languages have no names: there is no {LANGUAGES[0]} beside the checkpoint.",)
+    return list(voice.languages), ()
+
+
+def fold_only_speaker(tensors: Tensors) -> Tensors:
+    """
+    A voice with one row in its table of speakers -> one that knows no speakers and sounds the same.
+
+    The vector is a constant, and what layers make of it a part of the biases that it is added to.
+
+    Raises:
+        ValueError: if that cannot be, in the plain duration predictor, which sees zeros beyond the ends of the text.
+    """
+    vector = tensors[TABLE].float()[0][:, None]
+    layers = [match[1] for name in tensors if (match := re.fullmatch(r"(.*\bcond(?:_layer)?)\.bias", name))]
+    tensors = respell(tensors, [f"{layer}.weight" for layer in layers])
+    folded = {name: tensor for name, tensor in tensors.items() if name != TABLE}
+    for layer in layers:
+        weight, bias = folded.pop(f"{layer}.weight").float().squeeze(-1), folded.pop(f"{layer}.bias").float()
+        targets, shift = _biases(folded, layer), (weight @ vector).squeeze(-1) + bias
+        if not targets and (weight.any() or bias.any()):
+            raise ValueError(
+                "This voice has one speaker with a vector, and a plain duration predictor that sees it; such a voice "
+                "cannot be expressed here. Train it further with two speakers, or without a speaker table."
+            )
+        parts = shift.unflatten(0, (len(targets), -1)) if targets else ()
+        for target, part in zip(targets, parts, strict=True):
+            folded[target] = folded[target].float() + part
+    return folded
+
+
+def _biases(tensors: Tensors, layer: str) -> list[str]:
+    """The biases to which the answer of a layer that sees the speaker is added, in the order of its channels."""
+    if layer in ("dec.cond", "dp.cond"):
+        bias = "dec.conv_pre.bias" if layer == "dec.cond" else "dp.pre.bias"
+        return [bias] if bias in tensors else []
+    stem = layer.removesuffix("cond_layer")
+    layers = [name for name in tensors if re.fullmatch(re.escape(stem) + r"in_layers\.\d{1,4}\.bias", name)]
+    return sorted(layers, key=lambda name: int(name.split(".")[-2]))
+
+
+def _vectors(voice: CoquiVoice, source: Source) -> dict[str, Tensor]:
+    """The mean of the vectors of each speaker (S,), by name."""
+    wanted = voice.vector_files or VECTORS[:1]
+    files = [file for name in wanted if (file := source.beside(name))]
+    if not files and (usual := source.beside(*VECTORS)):
+        files = [usual]
+    elif len(files) < len(wanted):
+        raise FileNotFoundError(
+            "This voice takes speaker vectors from outside, and a file of them is missing. Put "
+            f"{', '.join(wanted)} of the run (Coqui's `d_vector_file`) beside {source.path.name}."
+        )
+    clips: dict[str, list[Tensor]] = {}
+    for file in files:
+        contents = _contents(file)
+        for clip, entry in contents.items():
+            if not (isinstance(entry, Mapping) and isinstance(entry.get("name"), str)):
+                raise ValueError(f"{file} has no name and vector for {str(clip)[:60]!r}; it is no file of vectors.")
+            clips.setdefault(entry["name"], []).append(_vector(entry.get("embedding"), file))
+    if not clips:
+        raise ValueError(f"{files[0]} holds no vector.")
+    return {name: _mean(vectors, name) for name, vectors in clips.items()}
+
+
+def _mean(vectors: list[Tensor], name: str) -> Tensor:
+    if len({len(vector) for vector in vectors}) > 1:
+        raise ValueError(f"The vectors of {name!r} are not all of one length.")
+    return torch.stack(vectors).mean(dim=0)
+
+
+def _vector(value: Any, file: Path) -> Tensor:
+    try:
+        vector = torch.as_tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{file} has an `embedding` that is no list of numbers ({error}).") from error
+    if vector.dim() != 1 or not len(vector) or not vector.isfinite().all():
+        raise ValueError(f"{file} has an `embedding` of the shape {tuple(vector.shape)}; it must be a list of numbers.")
+    return vector
+
+
+def _named(ids: Mapping[str, Any], count: int, kind: str, place: Path) -> tuple[list[str], Notes]:
+    """{name: id} -> names in the order of ids; a row without a name is named after its id."""
+    names: dict[int, str] = {}
+    for name, index in ids.items():
+        if not (is_whole(index) and 0 <= index < count):
+            raise ValueError(
+                f"{place} gives the {kind} {str(name)[:60]!r} the id {str(index)[:60]}, but the table has {count} "
+                "rows. Do the files belong together?"
+            )
+        if index in names:
+            raise ValueError(f"{place} gives the id {index} to two {kind}s, {names[index]!r} and {name!r}.")
+        names[index] = str(name)
+    unnamed = [index for index in range(count) if index not in names]
+    taken = set(names.values())
+    for index in unnamed:
+        names[index] = str(index) if str(index) not in taken else f"id {index}"
+    note = f"Rows of the table of {kind}s without a name were named after their ids: {listed(list(map(str, unnamed)))}."
+    return [names[index] for index in range(count)], (note,) if unnamed else ()
+
+
+def _contents(file: Path) -> Mapping[str, Any]:
+    """The table in a file of names or vectors."""
+    if file.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"{file} has {file.stat().st_size} bytes, more than are read; is it a table of speakers?")
+    if file.suffix != ".json":
+        contents = read_contents(file)
+    else:
+        try:
+            contents = json.loads(file.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{file} is not JSON ({error}); fetch it again.") from error
+    if not isinstance(contents, Mapping) or not contents:
+        raise ValueError(f"{file} holds a {type(contents).__name__} and no table of names; fetch it again.")
+    return contents

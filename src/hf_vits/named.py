@@ -1,0 +1,16 @@
+"""Speakers and languages, which a call may name or number."""
+
+from collections.abc import Sequence
+
+
+def index_of(kind: str, chosen: int | str, count: int, names: Sequence[str] | None) -> int:
+    """The number of what was chosen by number or name; `ValueError`, which says what there is, if there is no such."""
+    if not isinstance(chosen, str):
+        if not 0 <= chosen < count:
+            raise ValueError(f"`{kind}_id` is {chosen}, but this model has {count} {kind}(s): pass 0 to {count - 1}.")
+        return int(chosen)
+    names = list(names or [])
+    if chosen not in names:
+        known = f"its {kind}s are {names}" if names else f"its {count} {kind}(s) have no names"
+        raise ValueError(f"There is no {kind} {chosen!r} in this model; {known}. Pass one of those, or an id.")
+    return names.index(chosen)
