@@ -12,6 +12,7 @@ from hf_vits import VitsTokenizer
 from hf_vits.export import export, tracing, whole
 
 sys.path.insert(0, str(Path(__file__).parent))  # for what these tests share
+sys.path.insert(0, str(Path(__file__).parent.parent / "conversion"))
 
 from export_voices import FEWER, KINDS, LETTERS
 

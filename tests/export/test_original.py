@@ -8,8 +8,10 @@ from original_files import in_original_layout, with_weight_norm, write_original
 from original_judges import Original, spelled, write_pth
 
 from hf_vits import VitsConfig, VitsModel, VitsTokenizer, convert
+from hf_vits.cli import main
 from hf_vits.conversion.discriminators import convert_discriminator
 from hf_vits.conversion.original_text import SYMBOLS
+from hf_vits.export import Voice, export
 from hf_vits.export.original import write
 
 SMALL = {
@@ -48,6 +50,11 @@ def voice(make_model):
     return lambda **fields: make_model(**{**VitsConfig().to_diff_dict(), **SMALL, **PAPER, **fields})
 
 
+def put(folder, model, tokenizer=None, discriminator=None):
+    tokenizer = tokenizer or VitsTokenizer.of_symbols({symbol: i for i, symbol in enumerate("_abcdefghijklmnop .'")})
+    return list(write(Voice(model, tokenizer, discriminator=discriminator), folder))
+
+
 def speak(model):
     ids = torch.tensor([[0, 7, 0, 12, 0, 3, 0]])
     speaker = {"speaker_id": 1} if model.config.num_speakers > 1 else {}
@@ -58,7 +65,7 @@ def speak(model):
 def test_the_original_s_names_and_shapes_are_written(fields, voice, tmp_path):
     model = voice(**fields)
 
-    write(tmp_path, model, None)
+    put(tmp_path, model)
 
     written = torch.load(tmp_path / "G_0.pth", weights_only=True)["model"]
     expected = with_weight_norm(in_original_layout(model))
@@ -71,7 +78,7 @@ def test_the_original_s_names_and_shapes_are_written(fields, voice, tmp_path):
 def test_there_and_back_a_voice_sounds_the_same(fields, voice, tmp_path):
     model = voice(**fields)
 
-    write(tmp_path, model, None)
+    put(tmp_path, model)
     back = convert(tmp_path).model()
 
     torch.testing.assert_close(speak(back), speak(model), rtol=0, atol=1e-6)
@@ -84,7 +91,7 @@ def test_what_came_from_the_original_goes_back_bit_for_bit(voice, tmp_path):
     (tmp_path / "out").mkdir()
     source = write_original(tmp_path / "run", model, tensors)
 
-    write(tmp_path / "out", convert(source).model(), None)
+    put(tmp_path / "out", convert(source).model())
 
     written = torch.load(tmp_path / "out" / "G_0.pth", weights_only=True)["model"]
     same = [name for name in written if name in tensors]
@@ -97,7 +104,7 @@ def test_judges_are_written_as_the_original_s(voice, tmp_path):
     ours = convert_discriminator(write_pth(tmp_path / "D_7.pth", spelled(judges.state_dict())))
     (tmp_path / "out").mkdir()
 
-    write(tmp_path / "out", voice(), None, ours)
+    put(tmp_path / "out", voice(), discriminator=ours)
 
     written = torch.load(tmp_path / "out" / "D_0.pth", weights_only=True)["model"]
     assert {name: tensor.shape for name, tensor in written.items()} == {
@@ -114,21 +121,21 @@ def test_the_original_s_symbols_are_known_by_their_number_and_others_are_listed(
     originals = VitsTokenizer.of_symbols({symbol: i for i, symbol in enumerate(SYMBOLS)}, pad_token="_")
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
 
-    write(tmp_path / "a", voice(vocab_size=178), originals)
-    notes = write(tmp_path / "b", voice(), make_tokenizer())
+    put(tmp_path / "a", voice(vocab_size=178), originals)
+    notes = put(tmp_path / "b", voice(), make_tokenizer())
 
     a, b = (json.loads((tmp_path / name / "config.json").read_text(encoding="utf-8")) for name in "ab")
     assert "symbols" not in a and a["data"]["text_cleaners"] == ["english_cleaners2"]
     assert b["symbols"] == list("_abcdefghijklmnop .'") and b["data"]["text_cleaners"] == ["basic_cleaners"]
     assert convert(tmp_path / "b").tokenizer("Abc")["input_ids"] == make_tokenizer()("Abc")["input_ids"]
-    assert notes == ("Without D_0.pth: the voice has no discriminators.",)
+    assert notes == ["Without D_0.pth: the voice has no discriminators."]
 
 
 def test_what_its_files_do_not_hold_is_said(voice, make_tokenizer, tmp_path):
     model = voice(inference_only=True, noise_scale=0.3, speaking_rate=1.25)
     tokenizer = make_tokenizer(bos_token="a", eos_token="b")
 
-    notes = " ".join(write(tmp_path, model, tokenizer))
+    notes = " ".join(put(tmp_path, model, tokenizer))
 
     assert "it can speak there but not be trained" in notes
     assert "noise_scale 0.3, speaking_rate 1.25" in notes and "no front end like this voice's" in notes
@@ -148,14 +155,32 @@ def test_what_its_files_do_not_hold_is_said(voice, make_tokenizer, tmp_path):
 )
 def test_a_voice_that_the_original_s_code_cannot_build_is_refused_by_what_differs(fields, message, voice, tmp_path):
     with pytest.raises(ValueError, match=message):
-        write(tmp_path, voice(**fields), None)
+        put(tmp_path, voice(**fields))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_converted_voice_loads_in_our_classes_again(voice, tmp_path):
     model = voice()
-    write(tmp_path, model, None)
+    put(tmp_path, model)
 
     convert(tmp_path).save(tmp_path / "voice")
 
     torch.testing.assert_close(speak(VitsModel.from_pretrained(tmp_path / "voice")), speak(model), rtol=0, atol=1e-6)
+
+
+def test_weights_of_fewer_bits_are_refused_as_there_is_no_place_for_them(voice, make_tokenizer, tmp_path):
+    with pytest.raises(ValueError, match="`precision` is 'int8', but the target original holds weights in float32"):
+        export(voice(), make_tokenizer(), tmp_path / "out", target="original", precision="int8")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_verb_takes_the_judges_of_the_voice_along(voice, make_tokenizer, tmp_path):
+    voice().save_pretrained(tmp_path / "voice")
+    make_tokenizer().save_pretrained(tmp_path / "voice")
+    judges = convert_discriminator(write_pth(tmp_path / "D_7.pth", spelled(Original().state_dict())))
+    judges.save_pretrained(tmp_path / "voice" / "discriminator")
+
+    assert main(["export", str(tmp_path / "voice"), str(tmp_path / "out"), "--target", "original"]) == 0
+
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["D_0.pth", "G_0.pth", "config.json"]
+    assert convert(tmp_path / "out").discriminator is not None

@@ -4,10 +4,17 @@ import pytest
 import torch
 import transformers
 
+from hf_vits import VitsTokenizer
+from hf_vits.export import Voice
 from hf_vits.export.stock import write
 from hf_vits.training.starting import completed
 
 IDS = torch.tensor([[0, 7, 0, 12, 0, 3, 0]])
+
+
+def written(folder, model, tokenizer=None):
+    tokenizer = tokenizer or VitsTokenizer.of_symbols({symbol: i for i, symbol in enumerate("_abcdefghijklmnop .'")})
+    return list(write(Voice(model, tokenizer), folder))
 
 
 def spoken(model, **speaker):
@@ -22,7 +29,7 @@ def spoken(model, **speaker):
 def test_stock_speaks_the_same_waveform(inference_only, stochastic, make_model, speakers, tmp_path):
     model = make_model(inference_only=inference_only, use_stochastic_duration_prediction=stochastic, **speakers)
 
-    notes = write(tmp_path, model, None)
+    notes = written(tmp_path, model)
 
     stock = transformers.VitsModel.from_pretrained(tmp_path).eval()
     theirs, ours = spoken(stock, speaker_id=2), spoken(model, speaker_id=2)
@@ -32,15 +39,15 @@ def test_stock_speaks_the_same_waveform(inference_only, stochastic, make_model, 
 
 def test_a_voice_that_stock_cannot_build_is_refused_by_its_field(make_model, tmp_path):
     with pytest.raises(ValueError, match="has no resblock_type '2', window_size None"):
-        write(tmp_path, make_model(resblock_type="2", window_size=None), None)
+        written(tmp_path, make_model(resblock_type="2", window_size=None))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_tokenizer_that_stock_would_not_follow_is_said(make_model, make_tokenizer, tmp_path):
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
 
-    plain = write(tmp_path / "a", make_model(), make_tokenizer())
-    framed = write(tmp_path / "b", make_model(), make_tokenizer(bos_token="a", eos_token="b"))
+    plain = written(tmp_path / "a", make_model(), make_tokenizer())
+    framed = written(tmp_path / "b", make_model(), make_tokenizer(bos_token="a", eos_token="b"))
 
     assert not any("other ids" in note for note in plain) and any("other ids" in note for note in framed)
     theirs = transformers.VitsTokenizer.from_pretrained(tmp_path / "a")("abc d")["input_ids"]
@@ -51,7 +58,7 @@ def test_the_voice_itself_is_left_as_it_was(make_model, tmp_path):
     model = make_model(inference_only=True)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
-    write(tmp_path, model, None)
+    written(tmp_path, model)
 
     assert model.config.inference_only and model.state_dict().keys() == before.keys()
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())

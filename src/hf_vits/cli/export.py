@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-HELP = "Export a voice for another runtime: Piper and Home Assistant, sherpa-onnx, or streaming in onnxruntime."
+HELP = "Export a voice for another runtime or project: Piper, sherpa-onnx, onnxruntime, the original, transformers."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> None:
 
     from hf_vits import VitsModel, VitsTokenizer
     from hf_vits.export import export
+    from hf_vits.training.starting import judges_of
     from hf_vits.voices import DEFAULT, default_voice
 
     logging.disable_progress_bar()
@@ -40,6 +41,7 @@ def run(options: argparse.Namespace) -> None:
         precision=options.precision,
         name=options.name or Path(options.voice).resolve().name,
         overwrite=options.overwrite,
+        discriminator=judges_of(str(voice)) if options.target == "original" else None,
     )
     for note in notes:
         print(note)

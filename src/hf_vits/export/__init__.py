@@ -1,7 +1,7 @@
 """Voices of ours for other runtimes: `export(model, tokenizer, folder, target)` writes what each of them reads.
 
-A target is one module here with a `NAME`, a `HELP` and `write(voice, folder) -> notes`; the modules import what they
-work with only then, so that a list of them costs nothing.
+A target is one module here with a `HELP` and `write(voice, folder) -> notes`; the modules import what they work with
+only then, so that a list of them costs nothing.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hf_vits.discriminator import VitsDiscriminator
     from hf_vits.modeling_vits import VitsModel
     from hf_vits.tokenization_vits import VitsTokenizer
 
 __all__ = ["PRECISIONS", "TARGETS", "Voice", "export", "known_targets"]
 
-TARGETS = ("piper", "sherpa", "split")
+TARGETS = {"piper": "piper", "sherpa": "sherpa", "split": "split", "original": "original", "transformers": "stock"}
 """Modules of the targets, by the names that a caller gives."""
+
+PLAIN = ("original", "transformers")
+"""Targets whose files hold weights in float32, and in nothing else."""
 
 PRECISIONS = ("float32", "float16", "int8")
 """What weights can be kept in; everything is computed in float32."""
@@ -24,12 +28,13 @@ PRECISIONS = ("float32", "float16", "int8")
 
 @dataclass(frozen=True)
 class Voice:
-    """What is exported: a voice, the name of its files, and the precision of its weights, one of `PRECISIONS`."""
+    """A voice and what it was trained against; what its files are called, and the precision of the weights in them."""
 
     model: "VitsModel"
     tokenizer: "VitsTokenizer"
     name: str = "voice"
     precision: str = "float32"
+    discriminator: "VitsDiscriminator | None" = None
 
 
 def export(
@@ -40,6 +45,7 @@ def export(
     precision: str = "float32",
     name: str = "voice",
     overwrite: bool = False,
+    discriminator: "VitsDiscriminator | None" = None,
 ) -> tuple[str, ...]:
     """
     Writes a voice for another runtime. The model stays as it is.
@@ -55,13 +61,15 @@ def export(
         directory (`str` or `Path`):
             The folder to make.
         target (`str`, *optional*, defaults to `"piper"`):
-            What will run it: `"piper"`, `"sherpa"` or `"split"`.
+            What will run it: `"piper"`, `"sherpa"`, `"split"`, `"original"` or `"transformers"`.
         precision (`str`, *optional*, defaults to `"float32"`):
             `"float16"` halves the file, `"int8"` makes it less than a third; both are computed in float32.
         name (`str`, *optional*, defaults to `"voice"`):
             Name of the files, where the target has no names of its own.
         overwrite (`bool`, *optional*, defaults to `False`):
             Whether a folder that is not empty may be replaced, with everything in it.
+        discriminator (`VitsDiscriminator`, *optional*):
+            What it was trained against, for the target `"original"`.
 
     Returns:
         `tuple[str, ...]`: what the result is, how near it is to PyTorch, and what could not be kept.
@@ -89,7 +97,9 @@ def export(
             raise ValueError(f"`{kind}` is {value!r}; it can be one of {', '.join(allowed)}.")
     if not name or Path(name).name != name:
         raise ValueError(f"`name` is {name!r}; it must be one part of a path, as `en_US-joe-medium` is.")
-    voice = Voice(model, tokenizer, name, precision)
+    if target in PLAIN and precision != PRECISIONS[0]:
+        raise ValueError(f"`precision` is {precision!r}, but the target {target} holds weights in {PRECISIONS[0]}.")
+    voice = Voice(model, tokenizer, name, precision, discriminator)
     with new_folder(Path(directory).expanduser().resolve(), overwrite) as staged:
         return tuple(_module(target).write(voice, staged))
 
@@ -100,4 +110,4 @@ def known_targets() -> list[str]:
 
 
 def _module(target: str):
-    return import_module(f"hf_vits.export.{target}")
+    return import_module(f"hf_vits.export.{TARGETS[target]}")

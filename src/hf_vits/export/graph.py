@@ -22,6 +22,10 @@ class VoiceParts(nn.Module):
 
     def __init__(self, model: VitsModel):
         super().__init__()
+        if model.config.language_embedding_size:
+            raise ValueError(
+                "This voice knows several languages, and the runtimes have no input for them; speak it with hf_vits."
+            )
         twin = twin_of(model)
         for layer in twin.modules():
             if parametrize.is_parametrized(layer, "weight"):

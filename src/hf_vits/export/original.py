@@ -1,6 +1,7 @@
 """The layout of the original repository: `G_*.pth`, `D_*.pth` and `config.json`, to train on or to speak with there."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion import convert
 from hf_vits.conversion.original_text import SYMBOLS
 from hf_vits.discriminator import VitsDiscriminator
+from hf_vits.export import Voice
 from hf_vits.export.original_names import original_name
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, respell
@@ -31,6 +33,7 @@ FIXED = {
     "hidden_act": "relu",
     "use_bias": True,
     "posterior_input": "linear",
+    "language_embedding_size": 0,
 }
 FIXED_STOCHASTIC = {
     "duration_predictor_kernel_size": 3,
@@ -40,39 +43,28 @@ FIXED_STOCHASTIC = {
     "depth_separable_num_layers": 3,
     "depth_separable_channels": 2,
 }
-FIXED_PLAIN = {"duration_predictor_kernel_size": 3, "duration_predictor_filter_channels": 256}
+FIXED_PLAIN = {
+    "duration_predictor_kernel_size": 3,
+    "duration_predictor_filter_channels": 256,
+    "duration_norm_eps": 1e-5,
+}
 """What the original's code has no setting for."""
+
+HELP = "G_0.pth, D_0.pth and config.json, for the original repository and what reads its files"
 
 GENERATOR, DISCRIMINATOR, CONFIG = "G_0.pth", "D_0.pth", "config.json"
 
 
-def write(
-    folder: Path, model: VitsModel, tokenizer: VitsTokenizer | None, discriminator: VitsDiscriminator | None = None
-) -> tuple[str, ...]:
-    """
-    Writes the files, reads them back, and gives notes on what they do not hold.
-
-    Args:
-        folder (`Path`):
-            Where to; it exists.
-        model ([`VitsModel`]):
-            The voice.
-        tokenizer ([`VitsTokenizer`], *optional*):
-            Its symbols are listed in config.json.
-        discriminator ([`VitsDiscriminator`], *optional*):
-            Its judges.
-
-    Raises:
-        ValueError: if the original's code has no such model, or what was written is not what is read back.
-    """
-    check(model.config)
-    _save(folder / GENERATOR, generator_tensors(model))
-    if discriminator is not None:
-        _save(folder / DISCRIMINATOR, discriminator_tensors(discriminator))
-    config = description(model.config, tokenizer)
+def write(voice: Voice, folder: Path) -> Iterator[str]:
+    """Writes the files and reads them back; yields notes on what they do not hold."""
+    check(voice.model.config)
+    _save(folder / GENERATOR, generator_tensors(voice.model))
+    if voice.discriminator is not None:
+        _save(folder / DISCRIMINATOR, discriminator_tensors(voice.discriminator))
+    config = description(voice.model.config, voice.tokenizer)
     (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    _check_written(folder, model)
-    return tuple(_notes(model.config, tokenizer, discriminator))
+    _check_written(folder, voice.model)
+    yield from _notes(voice)
 
 
 def check(config: VitsConfig) -> None:
@@ -109,7 +101,7 @@ def discriminator_tensors(discriminator: VitsDiscriminator) -> dict[str, Tensor]
     return _normed(tensors, list(tensors))
 
 
-def description(config: VitsConfig, tokenizer: VitsTokenizer | None) -> dict[str, Any]:
+def description(config: VitsConfig, tokenizer: VitsTokenizer) -> dict[str, Any]:
     """The original's `config.json`; training settings are the paper's."""
     data = {
         "training_files": "filelists/train.txt",
@@ -123,14 +115,14 @@ def description(config: VitsConfig, tokenizer: VitsTokenizer | None) -> dict[str
         "n_mel_channels": config.num_mel_bins,
         "mel_fmin": config.mel_fmin,
         "mel_fmax": config.mel_fmax,
-        "add_blank": tokenizer.add_blank if tokenizer else True,
+        "add_blank": tokenizer.add_blank,
         "n_speakers": config.num_speakers if config.num_speakers > 1 else 0,
         "cleaned_text": False,
     }
     described = {"train": _training(), "data": data, "model": _architecture(config)}
     if config.speaker_names and config.num_speakers > 1:
         described["speakers"] = list(config.speaker_names)
-    if tokenizer is not None and (symbols := _symbols(config, tokenizer)) != list(SYMBOLS):
+    if (symbols := _symbols(config, tokenizer)) != list(SYMBOLS):
         described["symbols"] = symbols
     return described
 
@@ -175,10 +167,8 @@ def _symbols(config: VitsConfig, tokenizer: VitsTokenizer) -> list[str]:
     return whole if whole == list(SYMBOLS) else symbols
 
 
-def _cleaners(tokenizer: VitsTokenizer | None) -> tuple[str, ...] | None:
+def _cleaners(tokenizer: VitsTokenizer) -> tuple[str, ...] | None:
     """The original's cleaner that does what the tokenizer does, or `None` if there is none."""
-    if tokenizer is None:
-        return None
     voice = tokenizer.phoneme_language or ("en-us" if tokenizer.language in (None, "eng") else None)
     if tokenizer.phonemize:
         spells_english = tokenizer.phoneme_style == "vits" and voice == "en-us" and tokenizer.normalize
@@ -210,16 +200,14 @@ def _check_written(folder: Path, model: VitsModel) -> None:
             raise ValueError(f"{name} differs by {error:.1e} when it is read back; nothing was exported.")
 
 
-def _notes(config: VitsConfig, tokenizer: VitsTokenizer | None, discriminator: VitsDiscriminator | None):
+def _notes(voice: Voice) -> Iterator[str]:
+    config, tokenizer, defaults = voice.model.config, voice.tokenizer, VitsConfig()
     if config.inference_only:
         yield "Without the posterior encoder, which the voice does not have: it can speak there but not be trained."
-    if discriminator is None:
+    if voice.discriminator is None:
         yield f"Without {DISCRIMINATOR}: the voice has no discriminators."
-    if tokenizer is None:
-        yield "Without symbols: the voice has no tokenizer."
-    elif tokenizer.bos_token or tokenizer.eos_token or _cleaners(tokenizer) is None:
+    if tokenizer.bos_token or tokenizer.eos_token or _cleaners(tokenizer) is None:
         yield "The original's code has no front end like this voice's; give it the ids that our tokenizer makes."
-    defaults = VitsConfig()
     lost = [
         f"{name} {getattr(config, name):g}"
         for name in ("noise_scale", "noise_scale_duration", "speaking_rate")

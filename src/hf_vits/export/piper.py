@@ -6,7 +6,6 @@ from pathlib import Path
 
 from hf_vits.export import Voice
 
-NAME = "Piper"
 HELP = "<name>.onnx and <name>.onnx.json, for Piper and Home Assistant"
 
 PAD, BOS, EOS = "_", "^", "$"

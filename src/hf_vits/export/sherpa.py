@@ -5,7 +5,6 @@ from pathlib import Path
 
 from hf_vits.export import Voice
 
-NAME = "sherpa-onnx"
 HELP = "model.onnx and tokens.txt, for sherpa-onnx"
 
 FRAME = ("_", "^", "$")

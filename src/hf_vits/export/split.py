@@ -5,7 +5,6 @@ from pathlib import Path
 
 from hf_vits.export import Voice
 
-NAME = "split graph"
 HELP = "text-to-latents.onnx and decode-window.onnx, to stream with onnxruntime"
 
 FIRST, SECOND = "text-to-latents.onnx", "decode-window.onnx"

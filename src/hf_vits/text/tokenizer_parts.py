@@ -38,7 +38,7 @@ class Files:
         return super()._from_pretrained(files, name, configuration, *inputs, **kwargs)
 
     def _save_pretrained(self, save_directory, file_names, **kwargs) -> tuple[str, ...]:
-        class_name = "VitsTokenizer" if self._in_upstreams_layout() else vocabulary.EXTENDED_CLASS
+        class_name = "VitsTokenizer" if self.in_upstreams_layout else vocabulary.EXTENDED_CLASS
         self._frame()  # refuses to write what could not be read again
         options = {name: getattr(self, name) for name in vocabulary.EXTENSIONS}
         options["framed"] = self._has_frame or not (self.bos_token or self.eos_token)
@@ -46,7 +46,8 @@ class Files:
         vocabulary.update_config(file_names[0], class_name, options)
         return super()._save_pretrained(save_directory, file_names, **kwargs)
 
-    def _in_upstreams_layout(self) -> bool:
+    @property
+    def in_upstreams_layout(self) -> bool:
         """Whether transformers' own tokenizer, whose phonemes are always American English, gives the same ids."""
         if self.upstream_compatible:
             return True

@@ -96,7 +96,7 @@ class StartingPoint:
         """
         path = str(default_voice()) if name_or_path == "default" else name_or_path
         model = VitsModel.from_pretrained(path, state_dict=generator_tensors(path))
-        judges = convert_discriminator(discriminator) if discriminator else _judges_of(path)
+        judges = convert_discriminator(discriminator) if discriminator else judges_of(path)
         return cls.from_voice(model, judges or config, seed)
 
     def add_speakers(self, names: Sequence[str], seed: int = 0) -> None:
@@ -132,7 +132,7 @@ def completed(model: VitsModel) -> tuple[VitsModel, frozenset[str]]:
     return whole, fresh
 
 
-def _judges_of(path: str) -> VitsDiscriminator | None:
+def judges_of(path: str) -> VitsDiscriminator | None:
     """The judges that are stored with a voice, in a folder of their own or among its tensors."""
     if cached_file(path, f"{DISCRIMINATOR}/config.json", _raise_exceptions_for_missing_entries=False):
         return VitsDiscriminator.from_pretrained(path, subfolder=DISCRIMINATOR)
