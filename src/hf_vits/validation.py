@@ -6,10 +6,8 @@ from itertools import pairwise
 
 def check_architecture(config) -> None:
     """Raises `ValueError` for a value out of range, or for two that contradict each other."""
-    _check_sizes(config)
-    _check_decoder(config)
-    _check_speakers(config)
-    _check_signal(config)
+    for check in CHECKS.values():
+        check(config)
 
 
 def _check_sizes(config) -> None:
@@ -139,6 +137,10 @@ def _check_signal(config) -> None:
         f"`mel_fmin` ({config.mel_fmin}) and `mel_fmax` ({top}) must satisfy 0 <= fmin < fmax <= {nyquist}, half the "
         "sampling rate.",
     )
+
+
+CHECKS = {"sizes": _check_sizes, "decoder": _check_decoder, "speakers": _check_speakers, "signal": _check_signal}
+"""The parts of `check_architecture`, each of which stops at what it refuses first."""
 
 
 def _require(condition: bool, message: str) -> None:
