@@ -1,6 +1,6 @@
 """Which configuration a voice's tensors are held against: the file's, or that with what the tensors say instead."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +46,9 @@ class Fit:
         return len(self.missing) + len(self.unexpected) + len(self.misshaped)
 
 
-def fit(config: VitsConfig | None, said: Mapping[str, Any], shapes: Mapping[str, Shape]) -> Fit | None:
+def fit(
+    config: VitsConfig | None, said: Mapping[str, Any], shapes: Mapping[str, Shape], unusable: Collection[str] = ()
+) -> Fit | None:
     """
     The better of two fits, the file's own in doubt; `None` if no model can be made of either.
 
@@ -57,6 +59,8 @@ def fit(config: VitsConfig | None, said: Mapping[str, Any], shapes: Mapping[str,
             Its fields that are usable each for itself.
         shapes (`Mapping[str, Shape]`):
             Of the voice's tensors, by name without weight norm.
+        unusable (`Collection[str]`, *optional*):
+            Fields that the file has but that cannot be used, which is said elsewhere.
     """
     told = {name: value for name, value in suggested_fields(shapes).items() if _settles(name, said)}
     plain = {name: value for name, value in said.items() if name not in ("speaker_names", "hop_length")}
@@ -69,7 +73,8 @@ def fit(config: VitsConfig | None, said: Mapping[str, Any], shapes: Mapping[str,
         return own
     base = VitsConfig()
     now = {name: said.get(name, getattr(base, name)) for name in told}
-    differs = {name: (now[name], told[name]) for name in told if _plain(now[name]) != _plain(told[name])}
+    differs = {name: (now[name], told[name]) for name in told if _differ(now[name], told[name])}
+    differs = {name: both for name, both in differs.items() if name not in unusable}
     return Fit(corrected, differs, other.missing, other.unexpected, other.misshaped)
 
 
@@ -128,5 +133,5 @@ def _layers_asked_for(config: VitsConfig) -> int:
     )
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def _differ(said: Any, told: Any) -> bool:
+    return (list(said) if isinstance(said, tuple) else said) != told

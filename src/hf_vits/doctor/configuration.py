@@ -89,6 +89,8 @@ def check_fields(folder: Folder) -> Iterator[Finding]:
 def check_kind(folder: Folder) -> Iterator[Finding]:
     """`model_type` and `architectures`, by which others find the class to load the voice with."""
     raw, config = folder.raw, folder.config
+    if not folder.has_config:
+        return
     kind, file = raw.get("model_type"), folder.path / "config.json"
     if kind is None:
         text = "config.json has no `model_type`; Auto classes cannot tell what it is."
@@ -126,9 +128,9 @@ def check_kind(folder: Folder) -> Iterator[Finding]:
 
 def _impossible(folder: Folder) -> Iterator[Finding]:
     """Values that contradict each other, one finding for each part of the model."""
-    if folder.bad_fields or "config.json" not in folder.entries:
+    if folder.bad_fields or not folder.has_config:
         return
-    if folder.config is not None and expected_layers(folder.config) is None:
+    if folder.config is not None and folder.fit is None and expected_layers(folder.config) is None:
         yield error(
             "config.size",
             "The configuration asks for more layers, or larger ones, than any machine has memory for.",

@@ -111,9 +111,9 @@ def examine(path: str | Path) -> Report:
 def _read(path: Path) -> tuple[Folder, Judges | None, list[Finding]]:
     folder = Folder(path, frozenset(entry.name for entry in path.iterdir()))
     config = read_json(path / "config.json")
-    folder.raw = config.table or {}
+    folder.raw, folder.has_config = config.table or {}, config.table is not None
     findings = []
-    if config.table is None:
+    if not folder.has_config:
         text = config.problem or "There is no config.json"
         which = "config.damaged" if config.problem else "config.missing"
         mend = "Copy that of the run or of the base voice into the folder, or fetch it again."
@@ -125,10 +125,10 @@ def _read(path: Path) -> tuple[Folder, Judges | None, list[Finding]]:
         own = {name: shape for name, shape in folder.tensors.shapes.items() if not name.startswith(INSIDE_VOICE)}
         folder.layers = layers_of(own)
         folder.told = suggested_fields(folder.layers.shapes)
-    if config.table is not None:
+    if folder.has_config:
         folder.config = configured(folder.raw, folder.good_fields, folder.bad_fields)
         if folder.tensors is not None:
-            folder.fit = fit(folder.config, folder.good_fields, folder.layers.shapes)
+            folder.fit = fit(folder.config, folder.good_fields, folder.layers.shapes, folder.bad_fields.keys())
     folder.vocabulary, folder.tokenizer = read_json(path / "vocab.json"), read_json(path / "tokenizer_config.json")
     judges, found = read_judges(path, folder.tensors)
     return folder, judges, findings + found

@@ -41,17 +41,17 @@ class Finding:
         object.__setattr__(self, "mend", printable(self.mend))
 
 
-def error(id: str, text: str, mend: str = "", command: str | None = None, **facts: Any) -> Finding:
+def error(id: str, text: str, mend: str = "", command: str | None = None, /, **facts: Any) -> Finding:
     """A finding that keeps the voice from being used as it is."""
     return Finding(id, ERROR, text, mend, command, facts)
 
 
-def warning(id: str, text: str, mend: str = "", command: str | None = None, **facts: Any) -> Finding:
+def warning(id: str, text: str, mend: str = "", command: str | None = None, /, **facts: Any) -> Finding:
     """A finding that does not keep the voice from speaking here."""
     return Finding(id, WARNING, text, mend, command, facts)
 
 
-def note(id: str, text: str, mend: str = "", command: str | None = None, **facts: Any) -> Finding:
+def note(id: str, text: str, mend: str = "", command: str | None = None, /, **facts: Any) -> Finding:
     """A finding that needs no mending."""
     return Finding(id, NOTE, text, mend, command, facts)
 

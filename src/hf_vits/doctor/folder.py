@@ -6,7 +6,6 @@ from typing import Any
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.doctor.architecture import Fit
-from hf_vits.doctor.finding import Finding
 from hf_vits.doctor.json_files import Json
 from hf_vits.doctor.layers import Layers
 from hf_vits.doctor.tensors import Tensors
@@ -15,13 +14,15 @@ from hf_vits.doctor.tensors import Tensors
 @dataclass
 class Folder:
     """
-    A folder that is meant to be a voice; what could not be read is `None` or empty, and said in `findings`.
+    A folder that is meant to be a voice; what could not be read is `None` or empty.
 
     Args:
         path (`Path`):
             The folder.
         entries (`frozenset[str]`):
             Names of what lies in it.
+        has_config (`bool`):
+            Whether config.json could be read.
         raw, good_fields (`dict[str, Any]`):
             All of config.json, and the fields of ours in it that can be used.
         bad_fields (`dict[str, str]`):
@@ -34,14 +35,13 @@ class Folder:
             Fields as the tensors say them.
         fit ([`Fit`], *optional*):
             How tensors and configuration go together.
-        vocabulary, tokenizer, added ([`Json`]):
-            vocab.json, tokenizer_config.json and added_tokens.json.
-        judges ([`Judges`], *optional*):
-            Where discriminators were found.
+        vocabulary, tokenizer ([`Json`]):
+            vocab.json and tokenizer_config.json.
     """
 
     path: Path
     entries: frozenset[str] = frozenset()
+    has_config: bool = False
     raw: dict[str, Any] = field(default_factory=dict)
     good_fields: dict[str, Any] = field(default_factory=dict)
     bad_fields: dict[str, str] = field(default_factory=dict)
@@ -52,7 +52,6 @@ class Folder:
     fit: Fit | None = None
     vocabulary: Json = field(default_factory=Json)
     tokenizer: Json = field(default_factory=Json)
-    findings: list[Finding] = field(default_factory=list)
 
     @property
     def believed(self) -> VitsConfig | None:
