@@ -150,6 +150,15 @@ def state(voice):
 
 FEATURES = {"sampling_rate": 22050, "hop_length": 256, "n_fft": 16}
 
+
+def block_of_the_other_type(voice):
+    """Leaves one convolution of each pair, as HiFi-GAN's second block has them."""
+    config(resblock_type="2")(voice)
+    voice.rewrite(
+        lambda table: {name.replace(".convs1.", ".convs."): t for name, t in table.items() if ".convs2." not in name}
+    )
+
+
 # id: (what is done, severity, whether the command mends it)
 ONE_SPEAKER = {
     "weights.missing": (tensors(lambda table: table.pop(CONV) is None), "error", False),
@@ -189,7 +198,8 @@ ONE_SPEAKER = {
     "config.hop_length": (config(hop_length=256), "error", True),
     "config.no_model_type": (config(without=["model_type"]), "warning", True),
     "config.model_type": (config(model_type="bert"), "error", True),
-    "config.extended_as_vits": (config(inference_only=True), "warning", True),
+    "config.extended_as_vits": (block_of_the_other_type, "warning", True),
+    "config.inference_only_as_vits": (config(inference_only=True), "warning", True),
     "config.plain_as_extended": (config(model_type="hf_vits"), "warning", True),
     "config.architectures": (config(without=["architectures"]), "note", True),
     "config.fine_tuner": (config(architectures=["VitsModelForPreTraining"]), "note", False),

@@ -4,7 +4,7 @@ Everything is read without trust: nothing is executed, unpacked beyond its size 
 not end the search for others. Each check is a function of what was read, and gives findings.
 """
 
-from hf_vits.doctor.examine import Report, examine
+from hf_vits.doctor.examination import Report, examine
 from hf_vits.doctor.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding
 
 __all__ = ["ERROR", "NOTE", "SEVERITIES", "WARNING", "Finding", "Report", "examine"]

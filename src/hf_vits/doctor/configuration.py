@@ -106,12 +106,18 @@ def check_kind(folder: Folder) -> Iterator[Finding]:
             json_changed(file, model_type="vits"),
             value=quoted(kind),
         )
-    elif config is not None and config.needs_extension and kind == "vits":
+    elif config is not None and kind == "vits" and (extensions := _extensions(config)):
         text = (
             "`model_type` is 'vits', but stock transformers would build other layers than the configuration asks for "
-            f"({_extensions(config)}), and speak noise."
+            f"({extensions}), and speak noise."
         )
         yield warning("config.extended_as_vits", text, "Save the voice again.", saved_again(folder.path))
+    elif config is not None and kind == "vits" and config.inference_only:
+        text = (
+            "`model_type` is 'vits' and the configuration says `inference_only`, which stock transformers does not know: it "
+            "speaks, and has started anew what the voice lacks, as if that had been trained."
+        )
+        yield warning("config.inference_only_as_vits", text, "Save the voice again.", saved_again(folder.path))
     elif config is not None and not config.needs_extension and kind == EXTENDED_MODEL_TYPE:
         text = f"`model_type` is '{kind}', which stock transformers refuses, but nothing in the configuration needs it."
         yield warning("config.plain_as_extended", text, "Save the voice again.", saved_again(folder.path))
@@ -170,7 +176,6 @@ def _check_lists(name: str, value: Any) -> None:
 def _extensions(config: VitsConfig) -> str:
     said = {
         f"resblock_type {config.resblock_type!r}": config.resblock_type != "1",
-        "inference_only": config.inference_only,
         f"posterior_input {config.posterior_input!r}": config.posterior_input != "linear",
         "no window_size": not config.window_size,
     }

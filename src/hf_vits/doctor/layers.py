@@ -35,8 +35,10 @@ class Layers:
     unfit: list[str] = field(default_factory=list)
 
     def spelt(self, way: str, normed: bool) -> list[str]:
-        """The layers stored that way, of those that stock transformers holds with weight norm, or of the others."""
-        return [name for name, ways in self.spelling.items() if way in ways and bool(NORMED.fullmatch(name)) == normed]
+        """The layers stored that way alone, of those that stock transformers holds with weight norm, or of the others."""
+        return [
+            name for name, ways in self.spelling.items() if ways == {way} and bool(NORMED.fullmatch(name)) == normed
+        ]
 
     @property
     def twice(self) -> list[str]:

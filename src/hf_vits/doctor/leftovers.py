@@ -20,7 +20,7 @@ def check_leftovers(folder: Folder) -> Iterator[Finding]:
     left = sorted(name for name in folder.entries if name.endswith(ENDS)) + sorted(beside)
     if left:
         paths = [str((folder.path / name).absolute()) for name in left]
-        text = f"{len(left)} entries are left of writing that did not come to its end: {listed(left)}."
+        text = f"Left of writing that did not come to its end ({len(left)}): {listed(left)}."
         yield note(
             "files.leftover",
             text,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from hf_vits.doctor.examine import Report
+from hf_vits.doctor.examination import Report
 from hf_vits.doctor.finding import SEVERITIES, Finding, printable
 
 FORMAT_VERSION = 1

@@ -8,9 +8,9 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from hf_vits.doctor.commands import saved_again
 from hf_vits.doctor.finding import Finding, error, listed, note, quoted, warning
 from hf_vits.doctor.json_files import exists, obstacle, read_json
-from hf_vits.doctor.commands import saved_again
 from hf_vits.doctor.pickles import Unreadable, read_pickle
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
 
@@ -147,7 +147,7 @@ def _of_index(folder: Path, name: str) -> tuple[Tensors | None, list[Finding]]:
             whole.pickled |= part.pickled
             whole.files += part.files
     if not findings and (absent := sorted(places.keys() - whole.shapes.keys())):
-        text = f"{name} lists {len(absent)} tensors that its files do not hold: {listed(absent)}."
+        text = f"{name} lists tensors that its files do not hold ({len(absent)}): {listed(absent)}."
         findings.append(error("files.index", text, AGAIN, file=name))
     return (None if findings else whole), findings
 

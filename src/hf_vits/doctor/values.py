@@ -42,18 +42,18 @@ def check_values(folder: Folder, tensors: Tensors) -> Iterator[Finding]:
         elif _may_not_be_constant(name, tensor) and _is(tensor, tensor.flatten()[0].item()):
             constant.append(name)
     if broken:
-        text = f"{len(broken)} tensors hold NaN or infinity: {listed(broken)}. The file is damaged, or its training diverged."
+        text = f"Tensors with NaN or infinity ({len(broken)}): {listed(broken)}. Damage, or a training that diverged."
         yield error("values.not_finite", text, "Take an earlier checkpoint, or fetch the file again.", names=broken)
     if dead:
-        text = f"{len(dead)} weights have filters of nothing but zeros, which weight norm divides by: {listed(dead)}."
+        text = f"Weights with filters of zeros alone, which weight norm divides by ({len(dead)}): {listed(dead)}."
         yield error("values.zero_filter", text, AGAIN, names=dead)
     if constant:
-        text = f"{len(constant)} weights are one number throughout, which no trained ones are: {listed(constant)}."
+        text = f"Weights of one number throughout, as no trained ones are ({len(constant)}): {listed(constant)}."
         yield warning("values.constant", text, AGAIN, names=constant)
     if untrained:
         text = (
-            f"{len(untrained)} tensors are exactly as a new model has them: {listed(untrained)}. Their layers were never "
-            "trained, or were started anew when the voice was saved after a faulty loading."
+            f"Tensors exactly as a new model has them ({len(untrained)}): {listed(untrained)}. Their layers were never "
+            "trained, or were started anew by a faulty loading before the voice was saved."
         )
         yield warning(
             "values.untrained", text, "Take the weights as they were trained; or train these.", names=untrained

@@ -53,7 +53,7 @@ def _ids(folder: Folder, table: dict[str, int]) -> Iterator[Finding]:
     outside = [f"{quoted(symbol)}: {index}" for symbol, index in table.items() if index >= rows]
     if outside:
         text = (
-            f"{len(outside)} symbols have ids beyond the embedding, whose {rows} rows are 0 to {rows - 1}: "
+            f"Symbols with ids beyond the embedding, whose rows are 0 to {rows - 1} ({len(outside)}): "
             f"{listed(outside)}. A text with one of them cannot be spoken (IndexError in stock transformers)."
         )
         mend = "Take the vocab.json that the voice was trained with."
@@ -83,7 +83,7 @@ def _symbols(folder: Folder, table: dict[str, int]) -> Iterator[Finding]:
     ]
     if long:
         text = (
-            f"{len(long)} symbols are not one character each: {listed(long)}. Texts are cut into characters, so they "
+            f"Symbols that are not one character ({len(long)}): {listed(long)}. Texts are cut into characters, so they "
             "never come up."
         )
         yield warning(

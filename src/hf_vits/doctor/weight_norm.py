@@ -14,10 +14,12 @@ def check_weight_norm(folder: Folder) -> Iterator[Finding]:
     """Pairs that are no pairs; spellings in which stock transformers would start layers anew."""
     layers = folder.layers
     if layers.halves:
-        text = f"{len(layers.halves)} tensors of weight norm lack the other of their pair: {listed(layers.halves)}."
+        text = (
+            f"Tensors of weight norm without the other of their pair ({len(layers.halves)}): {listed(layers.halves)}."
+        )
         yield error("weights.norm_half", text, AGAIN, names=layers.halves)
     if layers.twice:
-        text = f"{len(layers.twice)} layers are stored twice, in two spellings of weight norm: {listed(layers.twice)}."
+        text = f"Layers stored twice, in two spellings of weight norm ({len(layers.twice)}): {listed(layers.twice)}."
         yield error(
             "weights.norm_twice",
             text,
@@ -25,7 +27,7 @@ def check_weight_norm(folder: Folder) -> Iterator[Finding]:
             names=layers.twice,
         )
     if layers.unfit:
-        text = f"In {len(layers.unfit)} layers, g of the weight norm does not fit v: {listed(layers.unfit)}."
+        text = f"Layers whose weight norm has a g that does not fit v ({len(layers.unfit)}): {listed(layers.unfit)}."
         yield error("weights.norm_shape", text, AGAIN, names=layers.unfit)
     if folder.config is None or not folder.config.needs_extension:  # others stock transformers does not load at all
         yield from _for_stock(folder)
@@ -35,23 +37,23 @@ def _for_stock(folder: Folder) -> Iterator[Finding]:
     layers, again = folder.layers, saved_again(folder.path)
     old, new, plain = (layers.spelt(way, normed=True) for way in ("old", "new", "plain"))
     if old:
-        mixed = f" ({len(new)} others have parametrizations.weight.original0 and 1)" if new else ""
+        mixed = f" ({len(new)} have parametrizations.weight.original0 and 1)" if new else ""
         text = (
-            f"{len(old)} layers of the WaveNets spell their weight norm weight_g and weight_v{mixed}. Some stock "
+            f"Layers of the WaveNets spell their weight norm weight_g and weight_v: {len(old)}{mixed}. Some stock "
             "transformers below 4.57 with torch 2.1 or newer, 4.44.2 for one, start these layers anew without an error, "
             "and speak noise; 4.57.6 and 5.x read them."
         )
         yield warning("weights.norm_old", text, AS_WRITTEN, again, old=len(old), new=len(new))
     if plain:
         text = (
-            f"{len(plain)} layers of the WaveNets are stored without weight norm: {listed(plain)}. Stock transformers, of "
+            f"Layers of the WaveNets stored without weight norm ({len(plain)}): {listed(plain)}. Stock transformers, of "
             "every version, starts them anew, and speaks noise."
         )
         yield warning("weights.norm_folded", text, AS_WRITTEN, again, names=plain)
     elsewhere = sorted({*layers.spelt("old", normed=False), *layers.spelt("new", normed=False)})
     if elsewhere:
         text = (
-            f"{len(elsewhere)} layers outside of the WaveNets have weight norm, as in a checkpoint of finetune-hf-vits: "
+            f"Layers elsewhere than in WaveNets with weight norm, as finetune-hf-vits trains them ({len(elsewhere)}): "
             f"{listed(elsewhere)}. Stock transformers holds them without, starts them anew, and speaks noise."
         )
         yield warning("weights.norm_elsewhere", text, AS_WRITTEN, again, names=elsewhere)

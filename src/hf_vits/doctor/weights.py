@@ -34,19 +34,19 @@ def check_tensors(folder: Folder) -> Iterator[Finding]:
     if training and len(training) == len(fit.missing):
         yield error(
             "weights.training_only_missing",
-            f"{len(training)} tensors are missing that only training uses: {listed(training)}. The voice can speak, but "
-            "its configuration says that they are there.",
+            f"Tensors are missing that only training uses ({len(training)}): {listed(training)}. The voice can speak, "
+            "but its configuration says that they are there.",
             "Say `inference_only` in its configuration.",
             saved_again(folder.path, inference_only=True),
             names=training,
         )
     elif fit.missing:
-        text = f"{len(fit.missing)} tensors are missing: {listed(fit.missing)}; {len(training)} of them only training uses."
+        text = f"Tensors are missing ({len(fit.missing)}, of which only training uses {len(training)}): {listed(fit.missing)}."
         yield error("weights.missing", text, AGAIN, names=fit.missing)
     yield from _unexpected(folder)
     if fit.misshaped:
         words = [f"{name} is {list(has)}, not {list(wanted)}" for name, (has, wanted) in fit.misshaped.items()]
-        text = f"{len(words)} tensors are of another shape than config.json asks for: {listed(words)}."
+        text = f"Tensors of another shape than config.json asks for ({len(words)}): {listed(words)}."
         yield error(
             "weights.shape",
             text,
@@ -63,7 +63,7 @@ def check_types(folder: Folder) -> Iterator[Finding]:
     odd = sorted(name for name, kind in types.items() if kind not in FLOATS)
     if odd:
         named = [f"{name} is {types[name]}" for name in odd]
-        text = f"{len(odd)} tensors are no floating-point numbers of 16 to 64 bits: {listed(named)}."
+        text = f"Tensors that are no floating-point numbers of 16 to 64 bits ({len(odd)}): {listed(named)}."
         yield error("weights.type", text, AGAIN, names=odd)
     counts = Counter(FLOATS[kind] for name, kind in types.items() if kind in FLOATS)
     again = saved_again(folder.path, ".float()")
@@ -92,13 +92,13 @@ def _unexpected(folder: Folder) -> Iterator[Finding]:
     if fit.config.inference_only and training:
         yield note(
             "weights.training_parts_unused",
-            f"The configuration says `inference_only`, so {len(training)} tensors that only training uses are left out.",
+            f"Left out, as the configuration says `inference_only`: {len(training)} tensors that only training uses.",
             "If they are whole, the voice can be trained without it.",
             json_changed(folder.path / "config.json", inference_only=False),
         )
     others = [name for name in fit.unexpected if not (fit.config.inference_only and name in set(training))]
     if others:
-        text = f"{len(others)} tensors belong to no layer of this configuration: {listed(others)}."
+        text = f"Tensors of no layer of this configuration ({len(others)}): {listed(others)}."
         yield error(
             "weights.unexpected", text, "Check that config.json belongs to these weights. " + AGAIN, names=others
         )
