@@ -1,4 +1,4 @@
-"""Damage of every kind ends in a finding: never in a traceback, never in code that runs, never in memory that is gone."""
+"""Damage of every kind ends in a finding: never in a traceback, in code that runs, or in memory that is gone."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from provoked import ONE_SPEAKER
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.cli import main
 from hf_vits.doctor import examine
+from hf_vits.doctor.examination import CHECKS
 
 FILES = ("config.json", "model.safetensors", "vocab.json", "tokenizer_config.json", "discriminator/config.json")
 
@@ -167,31 +168,29 @@ def test_an_old_pickle_of_tensors_is_read(voice):
     assert ids(voice.path) == set()
 
 
-def archive_with(change, source, target, compression=zipfile.ZIP_STORED):
-    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", compression) as new:
+def archive_with(change, source, target):
+    """A copy of an archive of PyTorch, with other entries."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for entry in old.infolist():
-            new.writestr(entry.filename, change(entry.filename, old.read(entry)))
+            new.writestr(entry.filename, change(old.read(entry)))
 
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def test_a_bomb_is_not_unpacked(voice, tmp_path):
-    torch.save({"a": torch.zeros(3)}, tmp_path / "small.bin")
-    bomb = b"\0" * 400_000_000
-    archive_with(
-        lambda name, data: bomb if name.endswith("data/0") else data,
-        tmp_path / "small.bin",
-        voice.path / "pytorch_model.bin",
-        zipfile.ZIP_DEFLATED,
-    )
-    del bomb
+def test_a_bomb_is_not_unpacked(voice):
+    file = voice.path / "pytorch_model.bin"
+    torch.save({"a": torch.zeros(3)}, file)
+    megabyte = b"\0" * 1_000_000
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("x/data/1", "w") as entry:
+        for _ in range(500):
+            entry.write(megabyte)
     (voice.path / "model.safetensors").unlink()
-    assert (voice.path / "pytorch_model.bin").stat().st_size < 1_000_000
+    assert file.stat().st_size < 1_000_000
     before = peak()
     assert ids(voice.path) == {"files.zip_bomb"}
-    assert peak() - before < 100_000_000
+    assert peak() - before < 200_000_000
 
 
 @pytest.mark.parametrize("kind", ["a larger shape", "one number for all"])
@@ -201,8 +200,11 @@ def test_a_tensor_that_claims_more_than_its_file_has_is_refused(voice, tmp_path,
     else:
         torch.save({"a": torch.zeros(7, 3)}, tmp_path / "small.bin")
         claimed = b"J" + (400_000_000).to_bytes(4, "little") + b"K\x03\x86"
-        change = lambda name, data: data.replace(b"K\x07K\x03\x86", claimed)  # noqa: E731
-        archive_with(change, tmp_path / "small.bin", voice.path / "pytorch_model.bin")
+        archive_with(
+            lambda data: data.replace(b"K\x07K\x03\x86", claimed),
+            tmp_path / "small.bin",
+            voice.path / "pytorch_model.bin",
+        )
         assert claimed in (voice.path / "pytorch_model.bin").read_bytes()
     (voice.path / "model.safetensors").unlink()
     before = peak()
@@ -228,8 +230,6 @@ def test_a_fault_of_a_check_costs_none_of_the_others(voice, monkeypatch):
         raise KeyError("x")
 
     ONE_SPEAKER["signal.sampling_rate"][0](voice)
-    monkeypatch.setattr(
-        "hf_vits.doctor.examine.CHECKS", (fails, *__import__("hf_vits.doctor.examine").doctor.examine.CHECKS)
-    )
+    monkeypatch.setattr("hf_vits.doctor.examination.CHECKS", (fails, *CHECKS))
     found = {finding.id for finding in examine(voice.path).findings}
     assert {"doctor.failed", "signal.sampling_rate"} <= found

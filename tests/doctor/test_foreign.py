@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from hf_vits.doctor import examine
 from hf_vits.conversion import known_formats
+from hf_vits.doctor import examine
 
 
 def only(path):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.doctor.layers import Layers, Shape, layers_of
@@ -14,7 +15,10 @@ from hf_vits.modeling_vits import VitsModel
 MOST_LAYERS = 5_000
 """Convolutions that a voice may ask for; the paper's has four hundred."""
 
-CANNOT_BE = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AttributeError, MemoryError)
+CANNOT_BE = (
+    *(StrictDataclassError, ValueError, TypeError, LookupError),
+    *(ArithmeticError, RuntimeError, AttributeError, MemoryError),
+)
 """What a configuration that no model can have may end in, wherever it comes to light."""
 
 
@@ -110,11 +114,9 @@ def _settles(name: str, said: Mapping[str, Any]) -> bool:
 
 
 def _config(fields: dict[str, Any]) -> VitsConfig | None:
-    from huggingface_hub.errors import StrictDataclassError
-
     try:
         return VitsConfig(**fields)
-    except (StrictDataclassError, *CANNOT_BE):
+    except CANNOT_BE:
         return None
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig
 
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE, VitsConfig
@@ -27,8 +26,8 @@ ELSEWHERE = {"model_type", "_name_or_path", "name_or_path", "torch_dtype", "auto
 
 OLD_COMMON = (
     "_attn_implementation tie_word_embeddings use_cache is_decoder add_cross_attention tokenizer_class "
-    "prefix bos_token_id eos_token_id sep_token_id decoder_start_token_id task_specific_params torchscript pruned_heads "
-    "use_bfloat16 tf_legacy_loss finetuning_task cross_attention_hidden_size tie_encoder_decoder custom_pipelines"
+    "prefix bos_token_id eos_token_id sep_token_id decoder_start_token_id task_specific_params torchscript "
+    "pruned_heads use_bfloat16 tf_legacy_loss finetuning_task cross_attention_hidden_size tie_encoder_decoder custom_pipelines"
 )
 """Fields of every model in the files of earlier transformers."""
 
@@ -40,7 +39,7 @@ def usable(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         try:
             setattr(probe, name, raw[name])
             _check_lists(name, raw[name])
-        except (StrictDataclassError, *CANNOT_BE) as problem:
+        except CANNOT_BE as problem:
             bad[name] = str(problem.__cause__ or problem).strip().splitlines()[-1].strip()[:200]
         else:
             good[name] = raw[name]
@@ -53,7 +52,7 @@ def configured(raw: dict[str, Any], good: dict[str, Any], bad: dict[str, str]) -
         return None
     try:
         return VitsConfig(**good)
-    except (StrictDataclassError, *CANNOT_BE):
+    except CANNOT_BE:
         return None
 
 
@@ -75,7 +74,7 @@ def check_fields(folder: Folder) -> Iterator[Finding]:
     known |= {field.name for field in fields(PreTrainedConfig)}
     for name in sorted(folder.raw.keys() - known):
         if near := difflib.get_close_matches(name, sorted(OURS - folder.raw.keys()), n=1, cutoff=0.85):
-            text = f"config.json has a field {quoted(name)}, which nobody reads; `{near[0]}` is not there and has its default."
+            text = f"config.json has a field {quoted(name)}, which nobody reads, and lacks `{near[0]}`."
             mend, command = f"Rename it to `{near[0]}`.", None
             if (value := folder.raw[name]) is not None and name.isidentifier():
                 command = json_changed(file, without=(name,), **{near[0]: value})
@@ -114,8 +113,8 @@ def check_kind(folder: Folder) -> Iterator[Finding]:
         yield warning("config.extended_as_vits", text, "Save the voice again.", saved_again(folder.path))
     elif config is not None and kind == "vits" and config.inference_only:
         text = (
-            "`model_type` is 'vits' and the configuration says `inference_only`, which stock transformers does not know: it "
-            "speaks, and has started anew what the voice lacks, as if that had been trained."
+            "`model_type` is 'vits' and the configuration says `inference_only`, which stock transformers does not know: "
+            "it speaks, but starts anew what the voice lacks, as if that had been trained."
         )
         yield warning("config.inference_only_as_vits", text, "Save the voice again.", saved_again(folder.path))
     elif config is not None and not config.needs_extension and kind == EXTENDED_MODEL_TYPE:

@@ -79,7 +79,8 @@ def examine(path: str | Path) -> Report:
 
     Args:
         path (`str` or `Path`):
-            A folder in Hugging Face layout: this package's, stock transformers' or a fine-tuner's, or a checkpoint of a run.
+            A folder in Hugging Face layout: of this package, stock transformers or a fine-tuner; or a checkpoint of a
+            run.
 
     Example:
 

@@ -31,7 +31,8 @@ def check_front_end(folder: Folder) -> Iterator[Finding]:
     languages = ("language", "phoneme_language")
     odd += [name for name in languages if not isinstance(options.get(name), str | None)]
     for name in odd:
-        text = f"`{name}` in tokenizer_config.json is {quoted(options[name])}; it must be {'true or false' if name in FLAGS else 'a name'}."
+        allowed = "true, false" if name in FLAGS else "a name, null"
+        text = f"`{name}` in tokenizer_config.json is {quoted(options[name])}; allowed: {allowed}."
         yield error("tokenizer.option", text, FETCH, option=name)
     kind = options.get("tokenizer_class")
     if kind is not None and kind not in CLASSES:
@@ -59,7 +60,7 @@ def _phonemes(options: dict, kind: str | None) -> Iterator[Finding]:
     try:
         espeak.clauses("a", voice)
     except ImportError:
-        text = "The voice reads phonemes (`phonemize`), and espeak-ng is not installed here: ids can be spoken, texts cannot."
+        text = "The voice reads phonemes, and espeak-ng is not installed here: ids can be spoken, texts cannot."
         yield warning("tokenizer.espeak", text, "Install it.", PHONEMES)
     except (ValueError, OSError, RuntimeError) as problem:
         text = f"Texts become phonemes in {quoted(voice)}, and cannot: {str(problem)[:300]}"
@@ -78,8 +79,8 @@ def _unknown(folder: Folder, options: dict) -> Iterator[Finding]:
     unk = content(options.get("unk_token")) or "<unk>"
     if rows is not None and kept and unk not in table and len(table) >= rows:
         text = (
-            f"In stock transformers, a symbol that is not in the vocabulary becomes {quoted(unk)} with the id {len(table)}, "
-            f"beyond the embedding's {rows} rows: an IndexError. hf_vits leaves such symbols out."
+            f"In stock transformers, a symbol that is not in the vocabulary becomes {quoted(unk)}, whose id {len(table)} "
+            f"is beyond the embedding's {rows} rows: an IndexError. hf_vits leaves such symbols out."
         )
         yield warning(
             "tokenizer.unk_outside",

@@ -13,7 +13,7 @@ MOST_BYTES = 20_000_000
 
 @dataclass(frozen=True)
 class Json:
-    """The table in a file, the keys that it holds more than once, and why it cannot be used; all empty if it is absent."""
+    """The table in a file, keys that it holds more than once, why it cannot be used; all empty if it is absent."""
 
     table: dict[str, Any] | None = None
     repeated: tuple[str, ...] = ()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 
 from hf_vits.conversion.discriminators import INSIDE_VOICE, RULES, VOICE
 from hf_vits.conversion.judge_files import SECOND_MODEL, SUBFOLDER
@@ -62,7 +61,7 @@ def check_judges(folder: Folder, judges: Judges | None) -> Iterator[Finding]:
         return
     try:
         _check(folder.path, judges)
-    except (StrictDataclassError, *CANNOT_BE) as problem:
+    except CANNOT_BE as problem:
         text = f"The discriminators ({_place(judges)}) cannot be used. {str(problem.__cause__ or problem)[:500]}"
         yield error("judges.misfit", text, WITHOUT)
         return
@@ -71,13 +70,13 @@ def check_judges(folder: Folder, judges: Judges | None) -> Iterator[Finding]:
         yield Finding(found.id.replace("values.", "judges."), found.severity, text, WITHOUT, None, found.facts)
     if judges.where == "inside":
         text = (
-            "The voice's file holds its discriminators, as finetune-hf-vits writes it. `VitsModel.from_pretrained` refuses "
-            "it, and stock transformers warns of them; training starts from it as it is."
+            "The voice's file holds its discriminators, as finetune-hf-vits writes it. `VitsModel.from_pretrained` "
+            "refuses it, and stock transformers warns of them; training starts from it as it is."
         )
         mend = "Save the voice without them, and them in a folder of their own."
         yield error("judges.inside", text, mend, without_judges(folder.path))
     if judges.where == "beside":
-        text = f"The discriminators are in a file beside the voice ({_place(judges)}), where training does not look for them."
+        text = f"The discriminators are in {_place(judges)} beside the voice, where training does not look for them."
         yield note("judges.beside", text, f"Save them in {SUBFOLDER}/.", judges_moved(folder.path))
 
 

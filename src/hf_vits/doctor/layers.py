@@ -35,7 +35,7 @@ class Layers:
     unfit: list[str] = field(default_factory=list)
 
     def spelt(self, way: str, normed: bool) -> list[str]:
-        """The layers stored that way alone, of those that stock transformers holds with weight norm, or of the others."""
+        """Layers stored that way alone, of those that stock transformers holds with weight norm, or of the others."""
         return [
             name for name, ways in self.spelling.items() if ways == {way} and bool(NORMED.fullmatch(name)) == normed
         ]

@@ -66,7 +66,7 @@ def _pickle_in(file: Path, size: int) -> BinaryIO:
         if total > size or any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             raise Unreadable(
                 "files.zip_bomb",
-                f"{file.name} has {size:,} bytes but would unpack to {total:,}, or is compressed, which PyTorch's files "
+                f"{file.name} has {size:,} bytes but would unpack to {total:,}, or is compressed, as PyTorch's files "
                 "never are; it was not unpacked",
             )
         names = [entry for entry in entries if entry.filename.split("/")[-1] == "data.pkl"]

@@ -52,7 +52,7 @@ class Tensors:
 
 
 def read_tensors(folder: Path) -> tuple[Tensors | None, list[Finding]]:
-    """The weights that a folder is loaded from, `None` if they cannot be read, and what there is to say of the files."""
+    """The weights that a folder is loaded from, `None` if they cannot be read, and findings on their files."""
     there = [name for name in (*SAFE_NAMES, *PICKLE_NAMES) if exists(folder / name)]
     if not there:
         return None, [

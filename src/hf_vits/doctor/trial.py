@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE
+from hf_vits.doctor.architecture import CANNOT_BE
+from hf_vits.doctor.commands import saved_again
 from hf_vits.doctor.finding import ERROR, Finding, error, warning
 from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.judges import Judges
@@ -27,17 +29,14 @@ MOST_FRAMES = 200
 
 def check_stock_config(folder: Folder) -> list[Finding]:
     """Asks the configuration class of stock transformers, which costs nothing."""
-    from huggingface_hub.errors import StrictDataclassError
     from transformers import VitsConfig as StockConfig
-
-    from hf_vits.doctor.commands import saved_again
 
     if folder.config is None or folder.config.needs_extension or folder.raw.get("model_type") == EXTENDED_MODEL_TYPE:
         return []
     try:
         StockConfig.from_dict({**folder.raw, "model_type": "vits"})
-    except (StrictDataclassError, ValueError, TypeError) as problem:
-        why = str(problem).strip().splitlines()[-1].strip()[:300]
+    except CANNOT_BE as problem:
+        why = (str(problem).strip() or type(problem).__name__).splitlines()[-1].strip()[:300]
         text = f"Stock transformers {_version()} refuses config.json: {why}."
         return [warning("config.stock_refuses", text, "Save the voice again.", saved_again(folder.path))]
     return []
@@ -124,7 +123,7 @@ def _trained(folder: Folder, judges: Judges | None) -> str:
     if not parts:
         how = "at once" if judges.where == "folder" else "with `discriminator=` set to this folder"
         return f"yes, {how} (by its parts, not tried)"
-    return f"yes, after new {' and '.join(parts)} have been trained first, which training does itself (by its parts, not tried)"
+    return f"yes, after new {' and '.join(parts)}, which training makes and trains first (by its parts, not tried)"
 
 
 def _version() -> str:

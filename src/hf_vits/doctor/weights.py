@@ -41,7 +41,8 @@ def check_tensors(folder: Folder) -> Iterator[Finding]:
             names=training,
         )
     elif fit.missing:
-        text = f"Tensors are missing ({len(fit.missing)}, of which only training uses {len(training)}): {listed(fit.missing)}."
+        which = f"{len(fit.missing)}, of which only training uses {len(training)}"
+        text = f"Tensors are missing ({which}): {listed(fit.missing)}."
         yield error("weights.missing", text, AGAIN, names=fit.missing)
     yield from _unexpected(folder)
     if fit.misshaped:
