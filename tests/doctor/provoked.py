@@ -148,6 +148,16 @@ def state(voice):
     truncated("training_state.pt")(voice)
 
 
+def few_bins(voice):
+    config(spectrogram_bins=3)(voice)
+    value("posterior_encoder.conv_pre.weight", lambda w: w[:, :3])(voice)
+
+
+def training_state_as_weights(voice):
+    torch.save({"model": voice.tensors(), "iteration": 3}, voice.path / "pytorch_model.bin")
+    (voice.path / "model.safetensors").unlink()
+
+
 FEATURES = {"sampling_rate": 22050, "hop_length": 256, "n_fft": 16}
 
 
@@ -179,6 +189,7 @@ ONE_SPEAKER = {
     "weights.norm_old, mixed": (tensors(mixed), "warning", True),
     "weights.norm_folded": (respelt("folded"), "warning", True),
     "weights.norm_elsewhere": (normed("decoder.upsampler.0"), "warning", True),
+    "weights.training_parts_unused": (config(inference_only=True, model_type="hf_vits"), "note", True),
     "values.not_finite": (value(CONV, lambda w: w.index_fill(0, torch.tensor([2]), torch.inf)), "error", False),
     "values.not_finite, nan": (value(EMBEDDING, lambda w: w * torch.nan), "error", False),
     "values.zero_filter": (value(LAYER + NEW_V, zero_filter), "error", False),
@@ -209,6 +220,7 @@ ONE_SPEAKER = {
     "signal.sampling_rate": (config(sampling_rate=23000), "warning", False),
     "signal.features": (text("preprocessor_config.json", json.dumps(FEATURES)), "warning", True),
     "signal.features_damaged": (text("preprocessor_config.json", "{"), "error", False),
+    "signal.fft_below_hop": (few_bins, "warning", False),
     "signal.layerdrop": (lambda voice: None, "note", True),
     "tokenizer.missing": (without("vocab.json"), "error", False),
     "tokenizer.vocab": (symbols(lambda table: table.update(q=-1)), "error", False),
@@ -227,6 +239,7 @@ ONE_SPEAKER = {
     "tokenizer.blank_id": (config(blank_id=4), "warning", True),
     "tokenizer.pad_letter": (tokenizer(pad_token="k"), "note", False),
     "tokenizer.unk_outside": (tokenizer(normalize=False), "warning", False),
+    "tokenizer.no_language": (tokenizer(phonemize=True, unk_token="_"), "note", False),
     "tokenizer.config_missing": (without("tokenizer_config.json"), "warning", False),
     "tokenizer.config_damaged": (text("tokenizer_config.json", "{"), "error", False),
     "tokenizer.option": (tokenizer(is_uroman="yes"), "error", False),
@@ -240,12 +253,19 @@ ONE_SPEAKER = {
     ),
     "judges.not_finite": (with_judges(judges_of_nan), "error", False),
     "judges.inside": (judges_inside, "error", True),
+    "trial.model": (config(dtype="floating"), "error", False),
+    "trial.tokenizer": (tokenizer(unicode_form="NFX"), "error", False),
+    "trial.silent": (value("decoder.conv_post.weight", torch.zeros_like), "warning", False),
+    "trial.long": (value("duration_predictor.flows.0.translate", lambda shift: shift - 6), "warning", False),
+    "trial.not_finite": (value("decoder.conv_pre.weight", lambda w: w.sign() * 3e38), "error", False),
     "files.no_weights": (without("model.safetensors"), "error", False),
     "files.unreadable_weights": (truncated("model.safetensors"), "error", False),
     "files.pickle": (pickled, "warning", True),
     "files.both": (text("pytorch_model.bin", ""), "note", False),
     "files.shard_missing": (sharded(complete=False), "error", False),
     "files.index": (sharded(complete=True, listed=False), "error", False),
+    "files.no_table": (training_state_as_weights, "error", False),
+    "files.checkpoint": (lambda voice: torch.save({"step": 3}, voice.path / "training_state.pt"), "note", False),
     "files.state": (state, "error", False),
     "files.leftover": (lambda voice: (voice.path / ".voice.abc.partial").mkdir(), "note", True),
     "licence.non_commercial": (text("README.md", "---\nlicense: cc-by-nc-4.0\n---\n"), "warning", False),
@@ -255,6 +275,8 @@ ONE_SPEAKER = {
         False,
     ),
     "licence.base, by name": (config(_name_or_path="facebook/mms-tts-hin"), "warning", False),
+    "licence.research": (text("README.md", "---\nlicense: other\nlicense_name: research-only\n---\n"), "note", False),
+    "licence.card": (text("README.md", "-" * 30_000_000), "warning", False),
     "licence.unknown": (without("README.md"), "note", False),
 }
 

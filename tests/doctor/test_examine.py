@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 from hf_vits.doctor import Report, examine
 
 ALSO = {
+    "trial.silent": {"values.constant"},
+    "trial.model": {"config.stock_refuses"},
     "weights.norm_half": {"weights.missing"},  # without g, the layer has no weight
 }
 """What a fault cannot but bring with it."""
@@ -99,6 +101,13 @@ def test_a_configuration_without_an_end_is_not_built(voice):
     assert serious(examine(voice.path)) == {"config.size", "files.no_weights"}
 
 
+def test_where_one_stands_has_a_name_for_commands(voice, monkeypatch):
+    ONE_SPEAKER["weights.norm_old"][0](voice)
+    monkeypatch.chdir(voice.path)
+    follow(next(found.command for found in examine(".").findings if found.id == "weights.norm_old"))
+    assert not serious(examine("../voice-mended"))
+
+
 def test_the_original_symbols_are_explained(voice):
     """177 symbols for 178 rows, with one id that no symbol has."""
 
@@ -125,8 +134,10 @@ def test_packages_that_the_voice_needs_are_named(voice, monkeypatch):
     tokenizer(is_uroman=True)(voice)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert serious(examine(voice.path)) == {"tokenizer.uroman"}
+    tokenizer(phonemize=True, upstream_compatible=True, unk_token="_")(voice)
+    assert serious(examine(voice.path)) == {"tokenizer.phonemizer"}
     monkeypatch.undo()
-    tokenizer(phonemize=True, is_uroman=False, unk_token="_")(voice)
+    tokenizer(phonemize=True, upstream_compatible=False, is_uroman=False, unk_token="_")(voice)
 
     def absent(*_):
         raise ImportError("espeak-ng")

@@ -12,7 +12,7 @@ VERBS = ("speak", "convert", "doctor")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one verb; returns 0 or the verb's own code, 1 after printing what went wrong, or exits with 2: wrong usage."""
+    """Runs one verb; returns 0, its own code, or 1 after printing what went wrong. Wrong usage exits with 2."""
     parser = argparse.ArgumentParser(prog="hf-vits", description="VITS voices: speak, convert, examine.")
     parser.add_argument("--version", action="version", version=f"hf_vits {hf_vits.__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")

@@ -45,12 +45,13 @@ def judges_moved(folder: Path) -> str | None:
 
 
 def json_changed(file: Path, without: tuple[str, ...] = (), **fields: Any) -> str | None:
-    """Sets and removes fields of a JSON file, in place."""
+    """Sets and removes fields of a JSON file, which is replaced: it may be a link into a cache."""
     removed = f"; [d.pop(k, 0) for k in {list(without)!r}]" if without else ""
     added = f"; d.update({fields!r})" if fields else ""
     return python(
         f"import json, pathlib; f = pathlib.Path({str(file)!r}); d = json.loads(f.read_text(encoding='utf-8'))"
-        f"{removed}{added}; f.write_text(json.dumps(d, indent=2), encoding='utf-8')"
+        f"{removed}{added}; n = f.with_suffix('.new'); n.write_text(json.dumps(d, indent=2), encoding='utf-8'); "
+        "n.replace(f)"
     )
 
 

@@ -25,9 +25,9 @@ ELSEWHERE = {"model_type", "_name_or_path", "name_or_path", "torch_dtype", "auto
 """Fields that transformers reads or writes and no class declares."""
 
 OLD_COMMON = (
-    "_attn_implementation tie_word_embeddings use_cache is_decoder add_cross_attention tokenizer_class "
-    "prefix bos_token_id eos_token_id sep_token_id decoder_start_token_id task_specific_params torchscript "
-    "pruned_heads use_bfloat16 tf_legacy_loss finetuning_task cross_attention_hidden_size tie_encoder_decoder custom_pipelines"
+    "_attn_implementation tie_word_embeddings use_cache is_decoder add_cross_attention tokenizer_class prefix "
+    "bos_token_id eos_token_id sep_token_id decoder_start_token_id task_specific_params torchscript pruned_heads "
+    "use_bfloat16 tf_legacy_loss finetuning_task cross_attention_hidden_size tie_encoder_decoder custom_pipelines"
 )
 """Fields of every model in the files of earlier transformers."""
 
@@ -86,11 +86,10 @@ def check_fields(folder: Folder) -> Iterator[Finding]:
 
 
 def check_kind(folder: Folder) -> Iterator[Finding]:
-    """`model_type` and `architectures`, by which others find the class to load the voice with."""
-    raw, config = folder.raw, folder.config
+    """`model_type`, by which Auto classes find the class to load the voice with."""
+    config, kind, file = folder.config, folder.raw.get("model_type"), folder.path / "config.json"
     if not folder.has_config:
         return
-    kind, file = raw.get("model_type"), folder.path / "config.json"
     if kind is None:
         text = "config.json has no `model_type`; Auto classes cannot tell what it is."
         yield warning("config.no_model_type", text, "Save the voice again.", saved_again(folder.path))
@@ -113,14 +112,20 @@ def check_kind(folder: Folder) -> Iterator[Finding]:
         yield warning("config.extended_as_vits", text, "Save the voice again.", saved_again(folder.path))
     elif config is not None and kind == "vits" and config.inference_only:
         text = (
-            "`model_type` is 'vits' and the configuration says `inference_only`, which stock transformers does not know: "
-            "it speaks, but starts anew what the voice lacks, as if that had been trained."
+            "`model_type` is 'vits' and the configuration says `inference_only`, which stock transformers does not "
+            "know: it speaks, but starts anew what the voice lacks, as if that had been trained."
         )
         yield warning("config.inference_only_as_vits", text, "Save the voice again.", saved_again(folder.path))
     elif config is not None and not config.needs_extension and kind == EXTENDED_MODEL_TYPE:
         text = f"`model_type` is '{kind}', which stock transformers refuses, but nothing in the configuration needs it."
         yield warning("config.plain_as_extended", text, "Save the voice again.", saved_again(folder.path))
-    classes = raw.get("architectures")
+
+
+def check_classes(folder: Folder) -> Iterator[Finding]:
+    """`architectures`, by which the stock pipeline finds it."""
+    if not folder.has_config:
+        return
+    classes = folder.raw.get("architectures")
     classes = [item for item in classes if isinstance(item, str)] if isinstance(classes, list) else []
     if "VitsModelForPreTraining" in classes:
         yield note(

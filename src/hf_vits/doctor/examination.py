@@ -9,7 +9,7 @@ from typing import Any
 
 from hf_vits.conversion.discriminators import INSIDE_VOICE
 from hf_vits.doctor.architecture import fit
-from hf_vits.doctor.configuration import check_fields, check_kind, configured, usable
+from hf_vits.doctor.configuration import check_classes, check_fields, check_kind, configured, usable
 from hf_vits.doctor.finding import ERROR, SEVERITIES, WARNING, Finding, error
 from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.foreign import foreign_finding
@@ -32,6 +32,7 @@ from hf_vits.doctor.weights import check_tensors, check_types
 CHECKS: tuple[Callable[[Folder], Iterable[Finding]], ...] = (
     check_fields,
     check_kind,
+    check_classes,
     check_stock_config,
     check_signal,
     check_speakers,
@@ -94,6 +95,7 @@ def examine(path: str | Path) -> Report:
     given, path = str(path), Path(path).expanduser()
     with _hushed():
         try:
+            path = path if path.name not in ("", "..") else path.resolve()  # a copy beside it needs its name
             if (foreign := foreign_finding(path)) is not None:
                 return Report(given, [foreign])
             folder, judges, findings = _read(path)

@@ -57,6 +57,9 @@ def _phonemes(options: dict, kind: str | None) -> Iterator[Finding]:
         yield note(
             "tokenizer.no_language", text, "If it is another, name it as `phoneme_language` in tokenizer_config.json."
         )
+    if options.get("upstream_compatible") and importlib.util.find_spec("phonemizer") is None:
+        text = "`upstream_compatible` takes phonemes from the package phonemizer, which is not installed here."
+        yield warning("tokenizer.phonemizer", text, "Install it.", PHONEMES)
     try:
         espeak.clauses("a", voice)
     except ImportError:
@@ -79,8 +82,8 @@ def _unknown(folder: Folder, options: dict) -> Iterator[Finding]:
     unk = content(options.get("unk_token")) or "<unk>"
     if rows is not None and kept and unk not in table and len(table) >= rows:
         text = (
-            f"In stock transformers, a symbol that is not in the vocabulary becomes {quoted(unk)}, whose id {len(table)} "
-            f"is beyond the embedding's {rows} rows: an IndexError. hf_vits leaves such symbols out."
+            f"In stock transformers, a symbol that is not in the vocabulary becomes {quoted(unk)}, whose id "
+            f"{len(table)} is beyond the embedding's {rows} rows: an IndexError. hf_vits leaves such symbols out."
         )
         yield warning(
             "tokenizer.unk_outside",

@@ -23,6 +23,9 @@ from hf_vits.weights import match_state_dict
 
 MOST_JUDGES = 50
 
+TOLD = {"discriminator_periods": "periods", "discriminator_stride": "period_stride"}
+"""What finetune-hf-vits writes into config.json and shapes do not tell."""
+
 WITHOUT = "Remove them to train with new ones, or take those of another checkpoint."
 
 
@@ -60,7 +63,7 @@ def check_judges(folder: Folder, judges: Judges | None) -> Iterator[Finding]:
     if judges is None:
         return
     try:
-        _check(folder.path, judges)
+        _check(folder, judges)
     except CANNOT_BE as problem:
         text = f"The discriminators ({_place(judges)}) cannot be used. {str(problem.__cause__ or problem)[:500]}"
         yield error("judges.misfit", text, WITHOUT)
@@ -98,14 +101,15 @@ def _or_problem(
     ]
 
 
-def _check(path: Path, judges: Judges) -> None:
+def _check(folder: Folder, judges: Judges) -> None:
     """Raises `ValueError`, or something else of `CANNOT_BE`, for judges that do not fit."""
     tensors = {name: torch.empty(shape, device="meta") for name, shape in judges.tensors.shapes.items()}
     if judges.where == "folder":
-        config = _configured(path / SUBFOLDER)
+        config = _configured(folder.path / SUBFOLDER)
     else:
         tensors, _ = translate(tensors, RULES, [(VOICE, "part of the voice")], "VITS discriminator")
-        config, _ = infer_config({name: tensor.shape for name, tensor in tensors.items()}, {})
+        told = {ours: folder.raw[theirs] for theirs, ours in TOLD.items() if folder.raw.get(theirs)}
+        config, _ = infer_config({name: tensor.shape for name, tensor in tensors.items()}, told)
     if len(config.periods) + config.scales > MOST_JUDGES or len(config.period_channels) > MOST_JUDGES:
         raise ValueError(f"Its configuration asks for more than {MOST_JUDGES} judges or layers of one.")
     with torch.device("meta"):

@@ -25,15 +25,15 @@ def check_signal(folder: Folder) -> Iterator[Finding]:
         )
     if config.fft_size < config.hop_length:
         text = (
-            f"`spectrogram_bins` {config.spectrogram_bins} make an FFT of {config.fft_size} samples, shorter than the hop "
-            f"of {config.hop_length} that `upsample_rates` multiply to: training would not see what lies between."
+            f"`spectrogram_bins` {config.spectrogram_bins} make an FFT of {config.fft_size} samples, shorter than the "
+            f"hop of {config.hop_length} that `upsample_rates` multiply to: training would not see what lies between."
         )
         yield warning("signal.fft_below_hop", text, "Check both; usual is an FFT of four hops.")
     yield from _features(folder, config)
     if "layerdrop" in folder.raw and folder.raw["layerdrop"]:
         text = (
-            f"`layerdrop` is {quoted(folder.raw['layerdrop'])}: stock transformers' default is 0.1, and the paper has none. "
-            "hf_vits never applies it; other trainers skip whole layers with it."
+            f"`layerdrop` is {quoted(folder.raw['layerdrop'])}: stock transformers' default is 0.1, the paper has "
+            "none. hf_vits never applies it; other trainers skip whole layers with it."
         )
         yield note(
             "signal.layerdrop",

@@ -38,12 +38,13 @@ class Tensors:
     pickled: dict[str, Tensor] = field(default_factory=dict)
 
     def values(self) -> Iterator[tuple[str, Tensor]]:
-        """Name and tensor, one in memory at a time."""
+        """Name and tensor, one in memory at a time; those of types that no weights have are left out."""
         yield from self.pickled.items()
         for file in self.files:
             with safe_open(file, framework="pt") as weights:
                 for name in weights.keys():  # noqa: SIM118 - it is no mapping
-                    yield name, weights.get_tensor(name)
+                    if self.types.get(name) in TYPES.values():
+                        yield name, weights.get_tensor(name)
 
     def only(self, begins: str) -> "Tensors":
         """Shapes and types of the tensors whose names begin so; without values."""

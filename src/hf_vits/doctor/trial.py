@@ -55,7 +55,13 @@ def speak(folder: Folder) -> tuple[str, list[Finding]]:
         del model
     except Exception as problem:  # whatever it is, it would meet everybody who loads the voice
         why = (str(problem).strip() or type(problem).__name__)[:500]
-        return "", [error("trial.model", f"Loaded and made to speak, the voice fails: {why}", "")]
+        return "", [
+            error(
+                "trial.model",
+                f"Loaded and made to speak, the voice fails: {why}",
+                "Mend what it says; if nothing else is found here, report it.",
+            )
+        ]
     frames = prior.latents.shape[-1]
     if not torch.isfinite(waveform).all():
         return "", [

@@ -40,8 +40,8 @@ def _for_stock(folder: Folder) -> Iterator[Finding]:
         mixed = f" ({len(new)} have parametrizations.weight.original0 and 1)" if new else ""
         text = (
             f"Layers of the WaveNets spell their weight norm weight_g and weight_v: {len(old)}{mixed}. Some stock "
-            "transformers below 4.57 with torch 2.1 or newer, such as 4.44.2, start these layers anew without an error, "
-            "and speak noise; 4.57.6 and 5.x read them."
+            "transformers below 4.57 with torch 2.1 or newer, such as 4.44.2, start these layers anew without an "
+            "error, and speak noise; 4.57.6 and 5.x read them."
         )
         yield warning("weights.norm_old", text, AS_WRITTEN, again, old=len(old), new=len(new))
     if plain:

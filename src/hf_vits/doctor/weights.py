@@ -9,6 +9,8 @@ from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.tensors import AGAIN
 from hf_vits.weights import TRAINING_ONLY
 
+OF_THIS_CONFIG = f"Check that config.json belongs to these weights. {AGAIN}"
+
 FLOATS = {"F32": "float32", "F64": "float64", "F16": "float16", "BF16": "bfloat16"}
 
 
@@ -17,6 +19,17 @@ def check_tensors(folder: Folder) -> Iterator[Finding]:
     fit = folder.fit
     if fit is None:
         return
+    yield from _contradicted(folder)
+    yield from _missing(folder)
+    yield from _unexpected(folder)
+    if fit.misshaped:
+        words = [f"{name} is {list(has)}, not {list(wanted)}" for name, (has, wanted) in fit.misshaped.items()]
+        text = f"Tensors of another shape than config.json asks for ({len(words)}): {listed(words)}."
+        yield error("weights.shape", text, OF_THIS_CONFIG, names=sorted(fit.misshaped))
+
+
+def _contradicted(folder: Folder) -> Iterator[Finding]:
+    fit = folder.fit
     if fit.differs:
         fields = {name: told for name, (_, told) in fit.differs.items()}
         words = "; ".join(
@@ -30,6 +43,10 @@ def check_tensors(folder: Folder) -> Iterator[Finding]:
             command,
             weights=fields,
         )
+
+
+def _missing(folder: Folder) -> Iterator[Finding]:
+    fit = folder.fit
     training = [name for name in fit.missing if name.startswith(TRAINING_ONLY)]
     if training and len(training) == len(fit.missing):
         yield error(
@@ -44,16 +61,6 @@ def check_tensors(folder: Folder) -> Iterator[Finding]:
         which = f"{len(fit.missing)}, of which only training uses {len(training)}"
         text = f"Tensors are missing ({which}): {listed(fit.missing)}."
         yield error("weights.missing", text, AGAIN, names=fit.missing)
-    yield from _unexpected(folder)
-    if fit.misshaped:
-        words = [f"{name} is {list(has)}, not {list(wanted)}" for name, (has, wanted) in fit.misshaped.items()]
-        text = f"Tensors of another shape than config.json asks for ({len(words)}): {listed(words)}."
-        yield error(
-            "weights.shape",
-            text,
-            "Check that config.json belongs to these weights. " + AGAIN,
-            names=sorted(fit.misshaped),
-        )
 
 
 def check_types(folder: Folder) -> Iterator[Finding]:
@@ -95,11 +102,9 @@ def _unexpected(folder: Folder) -> Iterator[Finding]:
             "weights.training_parts_unused",
             f"Left out, as the configuration says `inference_only`: {len(training)} tensors that only training uses.",
             "If they are whole, the voice can be trained without it.",
-            json_changed(folder.path / "config.json", inference_only=False),
+            saved_again(folder.path, inference_only=False),
         )
     others = [name for name in fit.unexpected if not (fit.config.inference_only and name in set(training))]
     if others:
         text = f"Tensors of no layer of this configuration ({len(others)}): {listed(others)}."
-        yield error(
-            "weights.unexpected", text, "Check that config.json belongs to these weights. " + AGAIN, names=others
-        )
+        yield error("weights.unexpected", text, OF_THIS_CONFIG, names=others)
