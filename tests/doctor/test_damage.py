@@ -231,6 +231,30 @@ def test_a_header_that_claims_gigabytes_is_refused(voice):
     assert ids(voice.path) == {"files.unreadable_weights"}
 
 
+def test_numbers_without_an_end_are_not_counted_out(voice):
+    """Each of these would make a list, a layer or a sound of that length."""
+    voice.change("vocab.json", z=2**31 - 1)
+    voice.change("config.json", num_speakers=2**39, speaker_embedding_size=1, vocab_size=2**39)
+    before = peak()
+    assert "config.disagrees" in ids(voice.path)
+    (voice.path / "model.safetensors").rename(voice.path / "kept")
+    assert ids(voice.path) == {"files.no_weights"}
+    (voice.path / "kept").rename(voice.path / "model.safetensors")
+    voice.change("config.json", num_speakers=1, speaker_embedding_size=0, vocab_size=20)
+    voice.change("vocab.json", z=1)
+    voice.change("config.json", resblock_dilation_sizes=[[2**30], [1]])
+    assert ids(voice.path) == {"config.type"}
+    voice.change("config.json", resblock_dilation_sizes=[[1], [2]], speaking_rate=1e-7)
+    assert ids(voice.path) == {"trial.model"}
+    assert peak() - before < 200_000_000
+
+
+def test_ten_thousand_odd_fields_are_one_note(voice):
+    voice.change("config.json", **{f"field {number}": 1 for number in range(10_000)})
+    found = [finding for finding in examine(voice.path).findings if finding.id == "config.unknown_field"]
+    assert len(found) == 1 and "10000" in found[0].text
+
+
 def test_words_of_a_file_cannot_act_on_the_terminal(voice, capsys):
     voice.change("config.json", **{"\x1b[2Jfield\ud800": 1, "speaker_names": ["a\x07\nb"]})
     main(["doctor", str(voice.path)])

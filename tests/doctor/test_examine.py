@@ -9,6 +9,7 @@ import torch
 from provoked import ONE_SPEAKER, THREE_SPEAKERS, symbols, tokenizer
 from safetensors.torch import load_file
 
+from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor import Report, examine
 
 ALSO = {
@@ -99,6 +100,35 @@ def test_a_configuration_without_an_end_is_not_built(voice):
     assert serious(examine(voice.path)) == {"config.disagrees"}
     (voice.path / "model.safetensors").unlink()
     assert serious(examine(voice.path)) == {"config.size", "files.no_weights"}
+
+
+def test_a_layer_that_looks_too_far_is_not_tried(voice):
+    def deeper(table):
+        table |= {name.replace("in_layers.0", "in_layers.1"): tensor.clone() for name, tensor in table.items()}
+        table |= {name.replace("res_skip_layers.0", "res_skip_layers.1"): t.clone() for name, t in table.items()}
+        return {
+            name: torch.cat([tensor, tensor]) if ".res_skip_layers.0." in name and "posterior" not in name else tensor
+            for name, tensor in table.items()
+            if "posterior" not in name or "s.1." not in name
+        }
+
+    voice.rewrite(deeper)
+    voice.change("config.json", prior_encoder_num_wavenet_layers=2)
+    assert not serious(examine(voice.path))
+    voice.change("config.json", wavenet_dilation_rate=2**30)
+    assert serious(examine(voice.path)) == {"config.size"}
+
+
+def test_a_checkpoint_of_a_run_is_a_voice_that_can_be_trained_on(healthy, tmp_path):
+    from hf_vits import VitsModel, VitsTokenizer
+    from hf_vits.training.checkpoints import save_checkpoint, write_voice
+
+    model, tokenizer = VitsModel.from_pretrained(healthy), VitsTokenizer.from_pretrained(healthy)
+    judges = VitsDiscriminator(VitsDiscriminatorConfig(period_channels=[4, 4], scale_channels=[4] * 6))
+    folder = save_checkpoint(tmp_path, 3, 1, lambda new: write_voice(new, model, tokenizer, judges), {"step": 3})
+    report = examine(folder)
+    assert not serious(report) and "files.checkpoint" in {finding.id for finding in report.findings}
+    assert report.verdict["can be trained"].startswith("yes, at once")
 
 
 def test_where_one_stands_has_a_name_for_commands(voice, monkeypatch):

@@ -1,5 +1,6 @@
 """Which configuration a voice's tensors are held against: the file's, or that with what the tensors say instead."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,9 @@ from hf_vits.modeling_vits import VitsModel
 
 MOST_LAYERS = 5_000
 """Convolutions that a voice may ask for; the paper's has four hundred."""
+
+MOST_DILATION = 10_000
+"""Of a layer of a voice that is tried."""
 
 CANNOT_BE = (
     *(StrictDataclassError, ValueError, TypeError, LookupError),
@@ -91,6 +95,15 @@ def expected_layers(config: VitsConfig) -> Layers | None:
             return layers_of({name: tuple(tensor.shape) for name, tensor in VitsModel(config).state_dict().items()})
     except CANNOT_BE:
         return None
+
+
+def reaches_too_far(config: VitsConfig) -> bool:
+    """Whether a layer looks further than there is memory for: dilations grow from layer to layer."""
+    grows = (
+        (config.wavenet_dilation_rate, config.prior_encoder_num_wavenet_layers),
+        (config.duration_predictor_kernel_size, config.depth_separable_num_layers),
+    )
+    return any((layers - 1) * math.log(rate) > math.log(MOST_DILATION) for rate, layers in grows)
 
 
 def _held_against(config: VitsConfig, shapes: Mapping[str, Shape]) -> Fit | None:

@@ -9,7 +9,7 @@ from transformers import PreTrainedConfig
 
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE, VitsConfig
 from hf_vits.conversion.judge_files import FINE_TUNER
-from hf_vits.doctor.architecture import CANNOT_BE, expected_layers
+from hf_vits.doctor.architecture import CANNOT_BE, MOST_DILATION, expected_layers, reaches_too_far
 from hf_vits.doctor.commands import json_changed, saved_again
 from hf_vits.doctor.finding import Finding, error, listed, note, quoted, warning
 from hf_vits.doctor.folder import Folder
@@ -30,6 +30,10 @@ OLD_COMMON = (
     "use_bfloat16 tf_legacy_loss finetuning_task cross_attention_hidden_size tie_encoder_decoder custom_pipelines"
 )
 """Fields of every model in the files of earlier transformers."""
+
+
+MOST_UNKNOWN = 30
+"""Fields that are looked at one by one."""
 
 
 def usable(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -72,7 +76,16 @@ def check_fields(folder: Folder) -> Iterator[Finding]:
     yield from _impossible(folder)
     known = {*OURS, *FINE_TUNERS, *ELSEWHERE, *PreTrainedConfig().to_dict(), *OLD_COMMON.split()}
     known |= {field.name for field in fields(PreTrainedConfig)}
-    for name in sorted(folder.raw.keys() - known):
+    yield from _unread(folder, sorted(folder.raw.keys() - known))
+
+
+def _unread(folder: Folder, names: list[str]) -> Iterator[Finding]:
+    file = folder.path / "config.json"
+    if len(names) > MOST_UNKNOWN:
+        named = listed([quoted(name) for name in names])
+        yield note("config.unknown_field", f"config.json has fields that nobody reads ({len(names)}): {named}.")
+        return
+    for name in names:
         if near := difflib.get_close_matches(name, sorted(OURS - folder.raw.keys()), n=1, cutoff=0.85):
             text = f"config.json has a field {quoted(name)}, which nobody reads, and lacks `{near[0]}`."
             mend, command = f"Rename it to `{near[0]}`.", None
@@ -140,7 +153,8 @@ def _impossible(folder: Folder) -> Iterator[Finding]:
     """Values that contradict each other, one finding for each part of the model."""
     if folder.bad_fields or not folder.has_config:
         return
-    if folder.config is not None and folder.fit is None and expected_layers(folder.config) is None:
+    config = folder.config
+    if config is not None and (reaches_too_far(config) or folder.fit is None and expected_layers(config) is None):
         yield error(
             "config.size",
             "The configuration asks for more layers, or larger ones, than any machine has memory for.",
@@ -170,6 +184,8 @@ def _check_lists(name: str, value: Any) -> None:
         for row in value:
             if not isinstance(row, list) or not all(type(number) is int for number in row):
                 raise TypeError(f"`{name}` must be a list of lists of whole numbers, and holds {quoted(row)}")
+            if max(row, default=0) > MOST_DILATION:
+                raise ValueError(f"`{name}` has a dilation of {quoted(max(row))}")
     if isinstance(value, list) and name != "speaker_names" and len(value) > 100:
         raise ValueError(f"`{name}` has {len(value)} entries")
     for number in [value, *(value if isinstance(value, list) else [])]:

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,8 @@ def read_json(file: Path) -> Json:
     def paired(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
         if len(table) < len(pairs):
-            names = [name for name, _ in pairs]
-            repeated.extend(sorted({name for name in names if names.count(name) > 1}) if len(names) < 10_000 else ["…"])
+            times = Counter(name for name, _ in pairs)
+            repeated.extend(sorted(name for name, number in times.items() if number > 1))
         return table
 
     try:

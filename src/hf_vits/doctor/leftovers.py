@@ -1,5 +1,6 @@
 """Files of unfinished work, the state of training, and what else lies in the folder."""
 
+import glob
 from collections.abc import Iterator
 
 from hf_vits.doctor.commands import shell
@@ -9,6 +10,7 @@ from hf_vits.doctor.json_files import obstacle
 from hf_vits.doctor.pickles import Unreadable, check_archive
 
 STATE_FILE = "training_state.pt"
+"""As training calls it, whose packages need not be installed here."""
 
 ENDS = (".partial", ".former", ".incomplete", ".tmp")
 """Ends of the names of what is written before it is put in place, here and by the Hub's client."""
@@ -50,14 +52,6 @@ def check_state(folder: Folder) -> Iterator[Finding]:
 
 def _beside(folder: Folder, end: str):
     try:
-        return [
-            entry for entry in folder.path.absolute().parent.glob(f".{_escaped(folder.path.absolute().name)}.*{end}")
-        ]
+        return [*folder.path.absolute().parent.glob(f".{glob.escape(folder.path.absolute().name)}.*{end}")]
     except OSError:
         return []
-
-
-def _escaped(name: str) -> str:
-    import glob
-
-    return glob.escape(name)

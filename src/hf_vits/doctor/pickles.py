@@ -21,8 +21,8 @@ ALLOWED = re.compile(
 )
 """What a table of weights names; a pickle that names anything else is not read."""
 
-MOST_PICKLE = 50_000_000
-"""Bytes of the pickle itself, without the tensors' numbers."""
+MOST_PICKLE = 5_000_000
+"""Bytes of the pickle itself, without the tensors' numbers; a voice's has a hundred thousand."""
 
 
 class Unreadable(ValueError):
@@ -40,7 +40,9 @@ def read_pickle(file: Path) -> dict[str, Tensor]:
         with file.open("rb") as stream:
             is_zip = stream.read(4) == ZIP
             stream.seek(0)
-            _check_names(file, _pickle_in(file, size) if is_zip else stream, pickles=1 if is_zip else 4)
+            # Before archives, PyTorch wrote five pickles one after another, and the numbers behind them.
+            pickled = _pickle_in(file, size) if is_zip else BytesIO(stream.read(MOST_PICKLE))
+            _check_names(file, pickled, pickles=1 if is_zip else 5)
         table = torch.load(file, map_location="cpu", weights_only=True, mmap=is_zip)
     except Unreadable:
         raise
@@ -54,7 +56,9 @@ def check_archive(file: Path) -> None:
     """Raises `Unreadable` unless the file is a whole archive of PyTorch."""
     try:
         _pickle_in(file, file.stat().st_size)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except Unreadable:
+        raise
+    except Exception as error:  # as above
         raise Unreadable("files.unreadable_weights", f"{file.name} cannot be read ({str(error)[:200]})") from error
 
 

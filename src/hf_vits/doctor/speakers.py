@@ -1,10 +1,13 @@
 """Speakers: the table, its size, and the names."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from hf_vits.doctor.commands import json_changed
 from hf_vits.doctor.finding import Finding, error, note, quoted
 from hf_vits.doctor.folder import Folder
+
+MOST_NAMED = 500
 
 
 def check_speakers(folder: Folder) -> Iterator[Finding]:
@@ -20,32 +23,34 @@ def check_speakers(folder: Folder) -> Iterator[Finding]:
     if names is None:
         if count > 1:
             text = f"The {count} speakers have no names, and are called by number."
-            command = json_changed(folder.path / "config.json", speaker_names=[f"speaker {i}" for i in range(count)])
-            yield note(
-                "speakers.unnamed",
-                text,
-                "Name them as `speaker_names`, in the order of their ids.",
-                command if count < 500 else None,
-            )
+            mend = "Name them as `speaker_names`, in the order of their ids."
+            yield note("speakers.unnamed", text, mend, _named(folder, [], count))
         return
     yield from _names(folder, list(names), count)
 
 
 def _names(folder: Folder, names: list[str], count: int) -> Iterator[Finding]:
-    mended = _distinct([*names[:count], *[""] * (count - len(names))] if count < 10_000 else names)
-    command = json_changed(folder.path / "config.json", speaker_names=mended) if len(mended) < 500 else None
+    command = _named(folder, names, count)
     if len(names) != count:
         text = (
             f"`speaker_names` has {len(names)} names for {count} speakers; each needs one, in the order of their ids."
         )
         yield error("speakers.names_count", text, "Correct the names.", command, names=len(names), speakers=count)
-    repeated = sorted({name for name in names if names.count(name) > 1} - {""}) if len(names) < 10_000 else []
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1 and name.strip())
     if repeated:
         text = f"`speaker_names` has {quoted(repeated)} more than once; names must differ."
         yield error("speakers.names_repeated", text, "Rename one of each.", command, names=repeated)
     if empty := [place for place, name in enumerate(names) if not name.strip()]:
         text = f"The speakers {quoted(empty)} have empty names."
         yield error("speakers.names_empty", text, "Name them.", command, ids=empty)
+
+
+def _named(folder: Folder, names: list[str], count: int) -> str | None:
+    """The command that gives each speaker a name of its own; none for more than fit into a line."""
+    if count > MOST_NAMED:
+        return None
+    names = _distinct([*names[:count], *[""] * (count - len(names))])
+    return json_changed(folder.path / "config.json", speaker_names=names)
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -9,13 +9,15 @@ from safetensors import safe_open
 from torch import Tensor
 
 from hf_vits.doctor.commands import saved_again
-from hf_vits.doctor.finding import Finding, error, listed, note, quoted, warning
+from hf_vits.doctor.finding import Finding, error, listed, note, warning
 from hf_vits.doctor.json_files import exists, obstacle, read_json
 from hf_vits.doctor.pickles import Unreadable, read_pickle
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
 
 MOST_HEADER = 10_000_000
 """Bytes of the header of a `.safetensors` file; that of a voice has a hundred thousand."""
+
+MOST_SHARDS = 1_000
 
 AGAIN = "Fetch the file again, or take another checkpoint."
 
@@ -133,13 +135,11 @@ def _of_index(folder: Path, name: str) -> tuple[Tensors | None, list[Finding]]:
     if not isinstance(places, dict) or not places or not all(_is_name(file) for file in places.values()):
         why = index.problem or f"{name} gives no file of this folder for each tensor"
         return None, [error("files.index", f"{why}; it must be an index of shards.", AGAIN, file=name)]
-    whole, findings = Tensors(), []
-    for shard in sorted(set(places.values())):
-        if not exists(folder / shard):
-            count = sum(place == shard for place in places.values())
-            text = f"{name} puts {count} tensors into {quoted(shard)}, which is not there."
-            findings.append(error("files.shard_missing", text, "Fetch the missing file too.", file=shard))
-            continue
+    whole, findings, shards = Tensors(), [], sorted(set(places.values()))
+    if absent := [shard for shard in shards if not exists(folder / shard)]:
+        text = f"{name} puts tensors into files that are not there ({len(absent)}): {listed(absent)}."
+        findings.append(error("files.shard_missing", text, "Fetch them too.", files=absent))
+    for shard in [shard for shard in shards if shard not in set(absent)][:MOST_SHARDS]:
         part, found = _of_file(folder / shard)
         findings += found
         if part is not None:
@@ -147,8 +147,8 @@ def _of_index(folder: Path, name: str) -> tuple[Tensors | None, list[Finding]]:
             whole.types |= part.types
             whole.pickled |= part.pickled
             whole.files += part.files
-    if not findings and (absent := sorted(places.keys() - whole.shapes.keys())):
-        text = f"{name} lists tensors that its files do not hold ({len(absent)}): {listed(absent)}."
+    if not findings and (lost := sorted(places.keys() - whole.shapes.keys())):
+        text = f"{name} lists tensors that its files do not hold ({len(lost)}): {listed(lost)}."
         findings.append(error("files.index", text, AGAIN, file=name))
     return (None if findings else whole), findings
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE
 from hf_vits.doctor.architecture import CANNOT_BE
@@ -50,9 +51,8 @@ def speak(folder: Folder) -> tuple[str, list[Finding]]:
             model = VitsModel.from_pretrained(folder.path).float().eval()
         ids = torch.tensor([[index % model.config.vocab_size for index in (0, 1, 0, 2, 0)]])
         speaker = model.speaker_vector(0 if model.config.num_speakers > 1 else None, 1)
-        prior = model.latents(ids, speaker=speaker, generator=torch.Generator().manual_seed(0))
-        waveform = model.decode(prior.latents[..., :MOST_FRAMES], speaker=speaker)
-        del model
+        prior = model.prior(ids, speaker=speaker, generator=torch.Generator().manual_seed(0))
+        waveform = _spoken(model, prior.sample[..., :MOST_FRAMES], speaker)
     except Exception as problem:  # whatever it is, it would meet everybody who loads the voice
         why = (str(problem).strip() or type(problem).__name__)[:500]
         return "", [
@@ -62,7 +62,7 @@ def speak(folder: Folder) -> tuple[str, list[Finding]]:
                 "Mend what it says; if nothing else is found here, report it.",
             )
         ]
-    frames = prior.latents.shape[-1]
+    frames = prior.sample.shape[-1]
     if not torch.isfinite(waveform).all():
         return "", [
             error("trial.not_finite", "What the voice speaks holds NaN or infinity.", "Take another checkpoint.")
@@ -73,6 +73,13 @@ def speak(folder: Folder) -> tuple[str, list[Finding]]:
         text = f"For five tokens the voice speaks {frames} frames; was it trained? {MOST_FRAMES} of them were decoded."
         findings.append(warning("trial.long", text, "Take another checkpoint."))
     return f"five ids became {waveform.shape[-1]:,} samples", findings
+
+
+@torch.no_grad()
+def _spoken(model: VitsModel, sample: Tensor, speaker: Tensor | None) -> Tensor:
+    """The prior's sample (1, C, T_spec), cut short -> waveform (1, 1, T_wav)."""
+    latents = model.flow.inverse(sample, torch.ones_like(sample[:, :1]), speaker)
+    return model.decode(latents, speaker=speaker)
 
 
 def load_tokenizer(folder: Folder) -> list[Finding]:
@@ -91,7 +98,8 @@ def verdict(folder: Folder, judges: Judges | None, heard: str, findings: Sequenc
     """For each use: yes or no, why, and how that is known."""
     errors = [found.id for found in findings if found.severity == ERROR]
     if errors:
-        why = f"not tried, for {len(errors)} error{'s' if len(errors) > 1 else ''}"
+        tried = "tried, with" if all(id.startswith("trial.") for id in errors) else "not tried, for"
+        why = f"{tried} {len(errors)} error{'s' if len(errors) > 1 else ''}"
         return {
             "speaks here": f"no ({why})",
             "speaks in stock transformers": f"not judged ({why})",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
 from hf_vits.doctor.commands import json_changed
 from hf_vits.doctor.finding import Finding, error, listed, note, quoted, warning
@@ -60,7 +61,7 @@ def _ids(folder: Folder, table: dict[str, int]) -> Iterator[Finding]:
         yield error("tokenizer.id_outside", text, mend, rows=rows, symbols=outside[:100])
         return
     used = {*table.values()}
-    gaps = [index for index in range(max(used)) if index not in used]
+    gaps = list(islice((index for index in range(max(used)) if index not in used), 100))
     unused = rows - len(used)
     if (len(table), rows) == ORIGINAL:
         text = (
@@ -69,9 +70,9 @@ def _ids(folder: Folder, table: dict[str, int]) -> Iterator[Finding]:
         )
         yield note("tokenizer.original_symbols", text)
     elif gaps or unused:
-        named = f", ids {listed([str(index) for index in gaps])} within it" if gaps else ""
+        named = f", ids {listed([str(index) for index in gaps])} among them within it" if gaps else ""
         text = f"{unused} rows of the embedding belong to no symbol{named}; that is no fault if it was trained so."
-        yield note("tokenizer.unused_rows", text, gaps=gaps[:100], unused=unused)
+        yield note("tokenizer.unused_rows", text, gaps=gaps, unused=unused)
 
 
 def _symbols(folder: Folder, table: dict[str, int]) -> Iterator[Finding]:
