@@ -19,12 +19,15 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `provoked`
 SMALLEST = {
     **TINY,
     "num_hidden_layers": 1,
-    "resblock_dilation_sizes": [[1], [2]],
+    "upsample_rates": [8],
+    "upsample_kernel_sizes": [16],
+    "resblock_kernel_sizes": [3],
+    "resblock_dilation_sizes": [[2]],
     "duration_predictor_num_flows": 2,
     "depth_separable_num_layers": 1,
     "posterior_encoder_num_wavenet_layers": 1,
     "prior_encoder_num_wavenet_layers": 1,
-    "prior_encoder_num_flows": 2,
+    "prior_encoder_num_flows": 1,
 }
 CARD = "---\nlicense: cc0-1.0\n---\n# A voice\n"
 JUDGES = {"period_channels": [4, 4], "scale_channels": [4] * 6}
