@@ -1,16 +1,14 @@
 """Which configurations no model can have; every refusal names the values that do not go together."""
 
 import math
+from functools import partial
 from itertools import pairwise
 
 
 def check_architecture(config) -> None:
     """Raises `ValueError` for a value out of range, or for two that contradict each other."""
-    _check_sizes(config)
-    _check_decoder(config)
-    _check_named("speaker", config)
-    _check_named("language", config)
-    _check_signal(config)
+    for check in CHECKS.values():
+        check(config)
 
 
 def _check_sizes(config) -> None:
@@ -145,6 +143,16 @@ def _check_signal(config) -> None:
         f"`mel_fmin` ({config.mel_fmin}) and `mel_fmax` ({top}) must satisfy 0 <= fmin < fmax <= {nyquist}, half the "
         "sampling rate.",
     )
+
+
+CHECKS = {
+    "sizes": _check_sizes,
+    "decoder": _check_decoder,
+    "speakers": partial(_check_named, "speaker"),
+    "languages": partial(_check_named, "language"),
+    "signal": _check_signal,
+}
+"""The parts of `check_architecture`, each of which stops at what it refuses first."""
 
 
 def _require(condition: bool, message: str) -> None:

@@ -8,12 +8,12 @@ from huggingface_hub.errors import StrictDataclassError
 
 import hf_vits
 
-VERBS = ("speak", "convert", "export")
+VERBS = ("speak", "convert", "export", "doctor")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one verb; returns 0, or 1 after printing what went wrong. Wrong usage exits with 2, as everywhere."""
-    parser = argparse.ArgumentParser(prog="hf-vits", description="VITS voices: speak, convert, export.")
+    """Runs one verb; returns 0, its own code, or 1 after printing what went wrong. Wrong usage exits with 2."""
+    parser = argparse.ArgumentParser(prog="hf-vits", description="VITS voices: speak, convert, export, examine.")
     parser.add_argument("--version", action="version", version=f"hf_vits {hf_vits.__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
     for name in VERBS:
@@ -23,11 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
         verb.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except KeyboardInterrupt:
         print("hf-vits: interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError, StrictDataclassError) as error:
         print(f"hf-vits {options.verb}: {error}", file=sys.stderr)
         return 1
-    return 0

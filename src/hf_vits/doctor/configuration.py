@@ -1,0 +1,202 @@
+"""config.json: whether it can be read, which of its fields can be used, and whether they make a model together."""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE, VitsConfig
+from hf_vits.conversion.judge_files import FINE_TUNER
+from hf_vits.doctor.architecture import CANNOT_BE, MOST_DILATION, expected_layers, reaches_too_far
+from hf_vits.doctor.commands import json_changed, saved_again
+from hf_vits.doctor.finding import Finding, error, listed, note, quoted, warning
+from hf_vits.doctor.folder import Folder
+from hf_vits.validation import CHECKS
+
+OURS = {field.name for field in fields(VitsConfig)} - {field.name for field in fields(PreTrainedConfig)} | {
+    "pad_token_id"
+}
+
+FINE_TUNERS = {*FINE_TUNER, "segment_size", "hop_length"}
+
+ELSEWHERE = {"model_type", "_name_or_path", "name_or_path", "torch_dtype", "auto_map", "attn_implementation"}
+"""Fields that transformers reads or writes and no class declares."""
+
+OLD_COMMON = (
+    "_attn_implementation tie_word_embeddings use_cache is_decoder add_cross_attention tokenizer_class prefix "
+    "bos_token_id eos_token_id sep_token_id decoder_start_token_id task_specific_params torchscript pruned_heads "
+    "use_bfloat16 tf_legacy_loss finetuning_task cross_attention_hidden_size tie_encoder_decoder custom_pipelines"
+)
+"""Fields of every model in the files of earlier transformers."""
+
+
+MOST_UNKNOWN = 30
+"""Fields that are looked at one by one."""
+
+
+def usable(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The fields of ours in a config.json that can be used each for itself, and why the others cannot."""
+    probe, good, bad = VitsConfig(), {}, {}
+    for name in [name for name in raw if name in OURS]:
+        try:
+            setattr(probe, name, raw[name])
+            _check_lists(name, raw[name])
+        except CANNOT_BE as problem:
+            bad[name] = str(problem.__cause__ or problem).strip().splitlines()[-1].strip()[:200]
+        else:
+            good[name] = raw[name]
+    return good, bad
+
+
+def configured(raw: dict[str, Any], good: dict[str, Any], bad: dict[str, str]) -> VitsConfig | None:
+    """The configuration that the file is, if a model can have it."""
+    if bad:
+        return None
+    try:
+        return VitsConfig(**good)
+    except CANNOT_BE:
+        return None
+
+
+def check_fields(folder: Folder) -> Iterator[Finding]:
+    """Types, values that no model can have, and fields that nobody reads."""
+    file = folder.path / "config.json"
+    for name, why in folder.bad_fields.items():
+        text = f"`{name}` in config.json cannot be used: {why}."
+        told = folder.told.get(name)
+        mend = (
+            f"Set it to {quoted(told)}, which the weights say."
+            if told is not None
+            else "Set it as the voice was trained."
+        )
+        command = None if told is None else json_changed(file, **{name: told})
+        yield error("config.type", text, mend, command, field=name, value=quoted(folder.raw[name]), weights=told)
+    yield from _impossible(folder)
+    known = {*OURS, *FINE_TUNERS, *ELSEWHERE, *PreTrainedConfig().to_dict(), *OLD_COMMON.split()}
+    known |= {field.name for field in fields(PreTrainedConfig)}
+    yield from _unread(folder, sorted(folder.raw.keys() - known))
+
+
+def _unread(folder: Folder, names: list[str]) -> Iterator[Finding]:
+    file = folder.path / "config.json"
+    if len(names) > MOST_UNKNOWN:
+        named = listed([quoted(name) for name in names])
+        yield note("config.unknown_field", f"config.json has fields that nobody reads ({len(names)}): {named}.")
+        return
+    for name in names:
+        if near := difflib.get_close_matches(name, sorted(OURS - folder.raw.keys()), n=1, cutoff=0.85):
+            text = f"config.json has a field {quoted(name)}, which nobody reads, and lacks `{near[0]}`."
+            mend, command = f"Rename it to `{near[0]}`.", None
+            if (value := folder.raw[name]) is not None and name.isidentifier():
+                command = json_changed(file, without=(name,), **{near[0]: value})
+            yield warning("config.misspelt_field", text, mend, command, field=name, meant=near[0])
+        else:
+            yield note(
+                "config.unknown_field", f"config.json has a field {quoted(name)}, which nobody reads.", field=name
+            )
+
+
+def check_kind(folder: Folder) -> Iterator[Finding]:
+    """`model_type`, by which Auto classes find the class to load the voice with."""
+    config, kind, file = folder.config, folder.raw.get("model_type"), folder.path / "config.json"
+    if not folder.has_config:
+        return
+    if kind is None:
+        text = "config.json has no `model_type`; Auto classes cannot tell what it is."
+        yield warning("config.no_model_type", text, "Save the voice again.", saved_again(folder.path))
+    elif kind not in ("vits", EXTENDED_MODEL_TYPE):
+        text = (
+            f"`model_type` in config.json is {quoted(kind)}; that of a VITS voice is 'vits' or '{EXTENDED_MODEL_TYPE}'."
+        )
+        yield error(
+            "config.model_type",
+            text,
+            "If it is one, correct it.",
+            json_changed(file, model_type="vits"),
+            value=quoted(kind),
+        )
+    elif config is not None and kind == "vits" and (extensions := _extensions(config)):
+        text = (
+            "`model_type` is 'vits', but stock transformers would build other layers than the configuration asks for "
+            f"({extensions}), and speak noise."
+        )
+        yield warning("config.extended_as_vits", text, "Save the voice again.", saved_again(folder.path))
+    elif config is not None and kind == "vits" and config.inference_only:
+        text = (
+            "`model_type` is 'vits' and the configuration says `inference_only`, which stock transformers does not "
+            "know: it speaks, but starts anew what the voice lacks, as if that had been trained."
+        )
+        yield warning("config.inference_only_as_vits", text, "Save the voice again.", saved_again(folder.path))
+    elif config is not None and not config.needs_extension and kind == EXTENDED_MODEL_TYPE:
+        text = f"`model_type` is '{kind}', which stock transformers refuses, but nothing in the configuration needs it."
+        yield warning("config.plain_as_extended", text, "Save the voice again.", saved_again(folder.path))
+
+
+def check_classes(folder: Folder) -> Iterator[Finding]:
+    """`architectures`, by which the stock pipeline finds it."""
+    if not folder.has_config:
+        return
+    classes = folder.raw.get("architectures")
+    classes = [item for item in classes if isinstance(item, str)] if isinstance(classes, list) else []
+    if "VitsModelForPreTraining" in classes:
+        yield note(
+            "config.fine_tuner", "The folder is of finetune-hf-vits, whose class VitsModelForPreTraining it names."
+        )
+    elif not {"VitsModel", "HfVitsModel"} & {*classes}:
+        text = f"`architectures` names {listed(classes) or 'no class'}; a voice's is VitsModel."
+        yield note("config.architectures", text, "Save the voice again.", saved_again(folder.path))
+
+
+def _impossible(folder: Folder) -> Iterator[Finding]:
+    """Values that contradict each other, one finding for each part of the model."""
+    if folder.bad_fields or not folder.has_config:
+        return
+    config = folder.config
+    if config is not None and (reaches_too_far(config) or folder.fit is None and expected_layers(config) is None):
+        yield error(
+            "config.size",
+            "The configuration asks for more layers, or larger ones, than any machine has memory for.",
+            "Set its numbers as the voice was trained.",
+        )
+        return
+    probe, hop = VitsConfig(), folder.raw.get("hop_length")
+    for name, value in folder.good_fields.items():
+        setattr(probe, name, value)
+    for part, check in CHECKS.items():
+        if part == "speakers":
+            continue  # `speakers.py` says more of them
+        try:
+            check(probe)
+        except CANNOT_BE as problem:
+            yield error(f"config.{part}", str(problem)[:500], "Correct config.json, or fetch it again.")
+    rates = folder.good_fields.get("upsample_rates", probe.upsample_rates)
+    if hop is not None and hop != probe.hop_length:
+        text = f"`hop_length` is {quoted(hop)}, but `upsample_rates` {list(rates)} multiply to {probe.hop_length}."
+        command = json_changed(folder.path / "config.json", without=("hop_length",))
+        yield error("config.hop_length", text, "Remove it, as it follows from the rates.", command)
+
+
+def _check_lists(name: str, value: Any) -> None:
+    """What the types of the fields leave open, and what could not be counted."""
+    if name == "resblock_dilation_sizes":
+        for row in value:
+            if not isinstance(row, list) or not all(type(number) is int for number in row):
+                raise TypeError(f"`{name}` must be a list of lists of whole numbers, and holds {quoted(row)}")
+            if max(row, default=0) > MOST_DILATION:
+                raise ValueError(f"`{name}` has a dilation of {quoted(max(row))}")
+    if isinstance(value, list) and name != "speaker_names" and len(value) > 100:
+        raise ValueError(f"`{name}` has {len(value)} entries")
+    for number in [value, *(value if isinstance(value, list) else [])]:
+        if type(number) is int and abs(number) > 2**40:
+            raise ValueError(f"`{name}` is beyond all bounds")
+
+
+def _extensions(config: VitsConfig) -> str:
+    said = {
+        f"resblock_type {config.resblock_type!r}": config.resblock_type != "1",
+        f"posterior_input {config.posterior_input!r}": config.posterior_input != "linear",
+        "no window_size": not config.window_size,
+    }
+    return ", ".join(name for name, holds in said.items() if holds)

@@ -1,0 +1,76 @@
+"""What a check says: how bad it is, what was found and is allowed, and how to mend it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+ERROR, WARNING, NOTE = SEVERITIES = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """
+    One thing that is worth knowing of a voice.
+
+    Args:
+        id (`str`):
+            What it is, for scripts: `weights.missing`. Stays the same from version to version.
+        severity (`str`):
+            `"error"` if the voice cannot be used as it is, `"warning"` if it can, but not everywhere or not as meant,
+            `"note"` if there is nothing to mend.
+        text (`str`):
+            What was found, and what is allowed.
+        mend (`str`, *optional*):
+            What to do, in words.
+        command (`str`, *optional*):
+            A command of a POSIX shell that does it.
+        facts (`Mapping[str, Any]`, *optional*):
+            The values that the text speaks of, as JSON can hold them.
+    """
+
+    id: str
+    severity: str
+    text: str
+    mend: str = ""
+    command: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Makes the words harmless: they quote files, which can hold anything."""
+        object.__setattr__(self, "text", printable(self.text))
+        object.__setattr__(self, "mend", printable(self.mend))
+
+
+def error(id: str, text: str, mend: str = "", command: str | None = None, /, **facts: Any) -> Finding:
+    """A finding that keeps the voice from being used as it is."""
+    return Finding(id, ERROR, text, mend, command, facts)
+
+
+def warning(id: str, text: str, mend: str = "", command: str | None = None, /, **facts: Any) -> Finding:
+    """A finding that does not keep the voice from speaking here."""
+    return Finding(id, WARNING, text, mend, command, facts)
+
+
+def note(id: str, text: str, mend: str = "", command: str | None = None, /, **facts: Any) -> Finding:
+    """A finding that needs no mending."""
+    return Finding(id, NOTE, text, mend, command, facts)
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would act on, and what no encoding can write, as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def quoted(value: Any, most: int = 60) -> str:
+    """A value of a file as Python writes it, cut if it is long."""
+    try:
+        words = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or lists without an end
+        return f"a {type(value).__name__}"
+    return words if len(words) <= most else words[: most - 1] + "…"
+
+
+def listed(names: Sequence[str], shown: int = 5) -> str:
+    """The first names, each cut if it is long, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(name if len(name) <= 80 else name[:79] + "…" for name in names[:shown]) + more

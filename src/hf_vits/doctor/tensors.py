@@ -1,0 +1,157 @@
+"""The tensors of a voice: names, shapes and types from the header; values one after another, when asked for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from hf_vits.doctor.commands import saved_again
+from hf_vits.doctor.finding import Finding, error, listed, note, warning
+from hf_vits.doctor.json_files import exists, obstacle, read_json
+from hf_vits.doctor.pickles import Unreadable, read_pickle
+from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
+
+MOST_HEADER = 10_000_000
+"""Bytes of the header of a `.safetensors` file; that of a voice has a hundred thousand."""
+
+MOST_SHARDS = 1_000
+
+AGAIN = "Fetch the file again, or take another checkpoint."
+
+TYPES = {
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+}
+"""Names as in `.safetensors` files."""
+
+
+@dataclass
+class Tensors:
+    """Shapes and types by name; the values stay in their files until `values` reads them."""
+
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    pickled: dict[str, Tensor] = field(default_factory=dict)
+
+    def values(self) -> Iterator[tuple[str, Tensor]]:
+        """Name and tensor, one in memory at a time; those of types that no weights have are left out."""
+        yield from self.pickled.items()
+        for file in self.files:
+            with safe_open(file, framework="pt") as weights:
+                for name in weights.keys():  # noqa: SIM118 - it is no mapping
+                    if self.types.get(name) in TYPES.values():
+                        yield name, weights.get_tensor(name)
+
+    def only(self, begins: str) -> "Tensors":
+        """Shapes and types of the tensors whose names begin so; without values."""
+        names = [name for name in self.shapes if name.startswith(begins)]
+        return Tensors({name: self.shapes[name] for name in names}, {name: self.types[name] for name in names})
+
+
+def read_tensors(folder: Path) -> tuple[Tensors | None, list[Finding]]:
+    """The weights that a folder is loaded from, `None` if they cannot be read, and findings on their files."""
+    there = [name for name in (*SAFE_NAMES, *PICKLE_NAMES) if exists(folder / name)]
+    if not there:
+        return None, [
+            error(
+                "files.no_weights",
+                f"There are no weights, that is, none of {', '.join((*SAFE_NAMES, *PICKLE_NAMES))}.",
+                "Fetch the weights too; or give the folder that has them.",
+            )
+        ]
+    name, findings = there[0], []
+    tensors, found = _of_index(folder, name) if name.endswith(".json") else _of_file(folder / name)
+    findings += found
+    if name in PICKLE_NAMES and tensors is not None:
+        findings.append(
+            warning(
+                "files.pickle",
+                f"The weights are pickled ({name}), a format that can hold code; it was read without running any.",
+                "Save the voice again, as .safetensors.",
+                saved_again(folder),
+            )
+        )
+    if name in SAFE_NAMES and (others := [other for other in there if other in PICKLE_NAMES]):
+        findings.append(
+            note(
+                "files.both",
+                f"Weights are there twice: {name}, which is loaded, and {listed(others)}, which is not looked at.",
+                f"Remove {listed(others)} if both hold the same.",
+            )
+        )
+    return tensors, findings
+
+
+def read_one(file: Path) -> tuple[Tensors | None, list[Finding]]:
+    """The tensors of one file, whatever it is called."""
+    return _of_file(file)
+
+
+def _of_file(file: Path) -> tuple[Tensors | None, list[Finding]]:
+    if why := obstacle(file):
+        return None, [error("files.not_a_file", f"{file.name} {why}; a file is needed.", AGAIN, file=file.name)]
+    try:
+        return (_of_safetensors(file) if file.suffix == ".safetensors" else _of_pickle(file)), []
+    except Unreadable as found:
+        return None, [error(found.id, f"{found}.", AGAIN, file=file.name)]
+
+
+def _of_safetensors(file: Path) -> Tensors:
+    with file.open("rb") as stream:
+        header, size = int.from_bytes(stream.read(8), "little"), file.stat().st_size
+    if size < 8 or header > min(size - 8, MOST_HEADER):
+        raise Unreadable(
+            "files.unreadable_weights", f"{file.name} has {size:,} bytes and no whole header; is it cut off?"
+        )
+    tensors = Tensors(files=[file])
+    try:
+        with safe_open(file, framework="pt") as weights:
+            for name in weights.keys():  # noqa: SIM118 - it is no mapping
+                part = weights.get_slice(name)
+                tensors.shapes[name], tensors.types[name] = tuple(part.get_shape()), str(part.get_dtype())
+    except Exception as problem:  # a damaged file can make the reader fail in any way
+        raise Unreadable("files.unreadable_weights", f"{file.name} cannot be read ({str(problem)[:200]})") from problem
+    return tensors
+
+
+def _of_pickle(file: Path) -> Tensors:
+    pickled = read_pickle(file)
+    return Tensors(
+        {name: tuple(tensor.shape) for name, tensor in pickled.items()},
+        {name: TYPES.get(tensor.dtype, str(tensor.dtype)) for name, tensor in pickled.items()},
+        pickled=pickled,
+    )
+
+
+def _of_index(folder: Path, name: str) -> tuple[Tensors | None, list[Finding]]:
+    index = read_json(folder / name)
+    places = (index.table or {}).get("weight_map")
+    if not isinstance(places, dict) or not places or not all(_is_name(file) for file in places.values()):
+        why = index.problem or f"{name} gives no file of this folder for each tensor"
+        return None, [error("files.index", f"{why}; it must be an index of shards.", AGAIN, file=name)]
+    whole, findings, shards = Tensors(), [], sorted(set(places.values()))
+    if absent := [shard for shard in shards if not exists(folder / shard)]:
+        text = f"{name} puts tensors into files that are not there ({len(absent)}): {listed(absent)}."
+        findings.append(error("files.shard_missing", text, "Fetch them too.", files=absent))
+    for shard in [shard for shard in shards if shard not in set(absent)][:MOST_SHARDS]:
+        part, found = _of_file(folder / shard)
+        findings += found
+        if part is not None:
+            whole.shapes |= part.shapes
+            whole.types |= part.types
+            whole.pickled |= part.pickled
+            whole.files += part.files
+    if not findings and (lost := sorted(places.keys() - whole.shapes.keys())):
+        text = f"{name} lists tensors that its files do not hold ({len(lost)}): {listed(lost)}."
+        findings.append(error("files.index", text, AGAIN, file=name))
+    return (None if findings else whole), findings
+
+
+def _is_name(file: object) -> bool:
+    return isinstance(file, str) and Path(file).name == file and "\0" not in file

@@ -1,0 +1,78 @@
+"""Files and folders of other projects are not read: the command that converts them is given."""
+
+import json
+
+import pytest
+import torch
+
+from hf_vits.conversion import known_formats
+from hf_vits.doctor import examine
+
+
+def only(path):
+    (found,) = examine(path).findings
+    assert found.severity == "error"
+    return found
+
+
+@pytest.mark.parametrize("name", ["voice.onnx", "G_100.pth", "last.ckpt", "model.pt"])
+def test_a_file_of_another_project_is_converted_first(tmp_path, name):
+    (tmp_path / name).write_bytes(b"anything")
+    found = only(tmp_path / name)
+    assert found.id == "foreign.file" and found.command.startswith(f"hf-vits convert {tmp_path / name} ")
+    assert all(known in found.mend for known in known_formats())
+
+
+def test_judges_of_the_original_go_to_a_voice(tmp_path):
+    torch.save({}, tmp_path / "D_100.pth")
+    assert only(tmp_path / "D_100.pth").id == "foreign.judges"
+
+
+def test_an_archive_is_unpacked_first(tmp_path):
+    (tmp_path / "voice.tar").write_bytes(b"anything")
+    found = only(tmp_path / "voice.tar")
+    assert "unpack" in found.text and found.command is None
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"voice.onnx": "", "voice.onnx.json": "{}"},
+        {"config.json": json.dumps({"train": {}, "data": {}, "model": {}}), "G_0.pth": "", "D_0.pth": ""},
+        {"config.json": json.dumps({"model_args": {}, "audio": {}}), "best_model.pth": ""},
+    ],
+    ids=["piper", "original", "coqui"],
+)
+def test_a_folder_of_another_project_is_converted_first(tmp_path, files):
+    (tmp_path / "there").mkdir()
+    for name, content in files.items():
+        (tmp_path / "there" / name).write_text(content)
+    found = only(tmp_path / "there")
+    assert found.id == "foreign.folder" and f"hf-vits convert {tmp_path / 'there'}" in found.command
+
+
+def test_the_command_converts_a_voice_of_piper(tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    import shlex
+    import sys
+    from pathlib import Path
+
+    sys.path.append(str(Path(__file__).parents[1] / "conversion"))
+    from piper_files import tiny_model, write_voice
+
+    from hf_vits.cli import main
+
+    file = write_voice(tmp_path, tiny_model(), "named")
+    words = shlex.split(only(file).command)
+    assert words[0] == "hf-vits" and main(words[1:]) == 0
+    assert not [found for found in examine(words[-1]).findings if found.severity == "error"]
+
+
+def test_one_file_of_a_voice_leads_to_its_folder(voice):
+    found = only(voice.path / "model.safetensors")
+    assert found.id == "path.file" and found.command == f"hf-vits doctor {voice.path}"
+
+
+def test_a_name_of_the_hub_is_fetched_first():
+    assert only("facebook/mms-tts-eng").command == "hf download facebook/mms-tts-eng --local-dir mms-tts-eng"
+    assert only("no where").command is None
