@@ -110,7 +110,7 @@ def read_discriminator(path: str | Path, periods: Sequence[int] | None = None) -
     """
     found = find(path)
     try:
-        return _converted(found, periods)
+        return converted(found, periods)
     except DAMAGE as error:
         raise ValueError(
             f"{found.source}, or its config.json, is damaged ({type(error).__name__}: {str(error)[:200]}); nothing was "
@@ -137,7 +137,8 @@ def generator_tensors(name_or_path: str | Path, **hub_arguments) -> dict[str, Te
     return {name: tensor for name, tensor in tensors.items() if not name.startswith(INSIDE_VOICE)}
 
 
-def _converted(found: Found, periods: Sequence[int] | None) -> ConvertedDiscriminator:
+def converted(found: Found, periods: Sequence[int] | None = None) -> ConvertedDiscriminator:
+    """The judges among tensors that were read already; raises `ValueError` as [`read_discriminator`] does."""
     if not any(re.match(_JUDGE, name) for name in found.tensors):
         raise ValueError(f"{found.source} holds no discriminator, but {_holding(found.tensors)}. {WHAT_TO_GIVE}")
     try:
