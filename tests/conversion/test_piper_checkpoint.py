@@ -27,9 +27,19 @@ WAVEFORM = torch.linspace(-1, 1, 2000).view(1, 1, -1).sin()
 
 
 @pytest.fixture(scope="module")
-def a_checkpoint(tmp_path_factory):
-    """To be read only."""
-    return write_checkpoint(tmp_path_factory.mktemp("run"), tiny_model(), judges())
+def voice():
+    """To be read only, as all that is made once."""
+    return tiny_model()
+
+
+@pytest.fixture(scope="module")
+def theirs():
+    return judges()
+
+
+@pytest.fixture(scope="module")
+def a_checkpoint(tmp_path_factory, voice, theirs):
+    return write_checkpoint(tmp_path_factory.mktemp("run"), voice, theirs)
 
 
 def is_normed(name):
@@ -76,9 +86,8 @@ def test_a_saved_voice_sounds_as_the_model_it_came_from(tmp_path, overrides):
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
-def test_its_discriminators_judge_as_before_and_training_finds_them(tmp_path, generation):
-    theirs = judges()
-    converted = convert(write_checkpoint(tmp_path, tiny_model(), theirs, generation))
+def test_its_discriminators_judge_as_before_and_training_finds_them(tmp_path, generation, voice, theirs):
+    converted = convert(write_checkpoint(tmp_path, voice, theirs, generation))
 
     folder = converted.save(tmp_path / "voice")
 
@@ -99,8 +108,8 @@ def test_the_front_end_is_that_of_the_exported_voice(a_checkpoint):
     assert tokenizer("[[abc]]").input_ids == [1, 0, 4, 0, 5, 0, 6, 0, 2]
 
 
-def test_the_notes_say_what_was_left_out(tmp_path):
-    notes = convert(write_checkpoint(tmp_path, tiny_model(), generation="OHF-Voice")).notes
+def test_the_notes_say_what_was_left_out(tmp_path, voice):
+    notes = convert(write_checkpoint(tmp_path, voice, generation="OHF-Voice")).notes
 
     told = "\n".join(notes)
     assert "Left out, judges of spectra, which VITS has not: model_mrd.discriminators.0.convs.0.weight_g, " in told
@@ -137,19 +146,19 @@ def test_piper_s_qualities_are_known_by_their_kernels(tmp_path, overrides, rates
     assert sum(note.startswith("Assumed from the kernels") for note in converted.notes) == 2
 
 
-def test_kernels_of_no_quality_are_refused_where_nothing_tells_the_rates(tmp_path):
+def test_kernels_of_no_quality_are_refused_where_nothing_tells_the_rates(tmp_path, voice):
     def change(contents, data):
         del contents["hyper_parameters"]["upsample_rates"]
 
     with pytest.raises(ValueError, match=r"`hyper_parameters.upsample_rates`.* kernels \[8, 4\]"):
-        convert(write_checkpoint(tmp_path, tiny_model(), change=change))
+        convert(write_checkpoint(tmp_path, voice, change=change))
 
 
-def test_what_only_training_uses_is_told_too(tmp_path):
+def test_what_only_training_uses_is_told_too(tmp_path, voice):
     def change(contents, data):
         contents["hyper_parameters"] |= {"p_dropout": 0.2, "mel_channels": 40, "mel_fmax": 7000.0, "win_length": 20}
 
-    config = convert(write_checkpoint(tmp_path, tiny_model(), change=change)).config
+    config = convert(write_checkpoint(tmp_path, voice, change=change)).config
 
     assert (config.hidden_dropout, config.attention_dropout, config.activation_dropout) == (0.2, 0.2, 0.2)
     assert (config.num_mel_bins, config.mel_fmax, config.win_length) == (40, 7000.0, 20)
@@ -166,8 +175,8 @@ def test_the_sampling_rate_is_that_of_the_json_and_a_different_one_is_told(tmp_p
 
 
 @pytest.mark.parametrize("place", ["voice.onnx.json", "epoch=4999-step=7.onnx.json", "above", "named"])
-def test_the_json_is_found_wherever_piper_keeps_it(tmp_path, place):
-    path = write_checkpoint(tmp_path / "train" / "lightning_logs" / "version_0" / "checkpoints", tiny_model())
+def test_the_json_is_found_wherever_piper_keeps_it(tmp_path, place, voice):
+    path = write_checkpoint(tmp_path / "train" / "lightning_logs" / "version_0" / "checkpoints", voice)
     config = path.parent / "config.json"
     target = tmp_path / "train" / "config.json" if place == "above" else path.parent / place
     config.rename(target)
@@ -175,13 +184,13 @@ def test_the_json_is_found_wherever_piper_keeps_it(tmp_path, place):
     assert convert(path, config=target if place == "named" else None).config.vocab_size == 20
 
 
-def test_without_a_json_the_error_says_what_to_give(tmp_path, a_checkpoint):
+def test_without_a_json_the_error_says_what_to_give(tmp_path, a_checkpoint, voice):
     (tmp_path / "a.ckpt").write_bytes(a_checkpoint.read_bytes())
     with pytest.raises(FileNotFoundError, match="does not hold its voice's symbols.*config.json.*--config"):
         convert(tmp_path / "a.ckpt")
 
     for name in ("b.onnx.json", "c.onnx.json"):
-        (tmp_path / name).write_text(json.dumps(voice_json(tiny_model().config)))
+        (tmp_path / name).write_text(json.dumps(voice_json(voice.config)))
     with pytest.raises(ValueError, match="several voices' files: b.onnx.json, c.onnx.json"):
         convert(tmp_path / "a.ckpt")
 
@@ -207,18 +216,16 @@ def test_discriminators_with_spectral_norm_are_left_out_and_the_voice_is_not(tmp
     assert any("Left out, its discriminators. The layers have spectral norm" in note for note in converted.notes)
 
 
-def test_a_checkpoint_stripped_for_speaking_can_speak_and_says_that_it_cannot_be_trained(tmp_path):
-    model = tiny_model()
-
+def test_a_checkpoint_stripped_for_speaking_can_speak_and_says_that_it_cannot_be_trained(tmp_path, voice):
     def change(contents, data):
         tensors = contents["state_dict"]
         contents["state_dict"] = {name: tensor for name, tensor in tensors.items() if "enc_q." not in name}
 
-    converted = convert(write_checkpoint(tmp_path, model, change=change))
+    converted = convert(write_checkpoint(tmp_path, voice, change=change))
 
     assert converted.config.inference_only
     assert any("cannot" in note or "not be trained" in note for note in converted.notes)
-    assert torch.equal(converted.state_dict["text_encoder.embed_tokens.weight"], model.text_encoder.embed_tokens.weight)
+    assert torch.equal(converted.state_dict["text_encoder.embed_tokens.weight"], voice.text_encoder.embed_tokens.weight)
 
 
 class Call:
@@ -252,11 +259,6 @@ DAMAGES = {
     "swapped shape of the embedding": (reshaped(EMBEDDING, 12, 20), "do not make a VITS model"),
     "swapped shape of a layer": (reshaped("model_g.enc_q.proj.weight", 12, 24, 1), "conv_proj.weight is .*not"),
     "flat embedding": (reshaped(EMBEDDING, 240), r"has the shape \[240\]"),
-    "damaged judge": (reshaped("model_d.discriminators.1.conv_post.weight_v", 1, 6, 5, 1), "of another shape"),
-    "judge lost": (
-        lambda contents, data: [contents["state_dict"].pop(n) for n in list(contents["state_dict"]) if "rs.5." in n],
-        "5 periods are told",
-    ),
     "not a number": (reshaped("model_g.dec.ups.0.bias", 8), None),
     "hyper_parameters that are a list": (
         lambda contents, data: contents.update(hyper_parameters=[1]),
@@ -282,14 +284,29 @@ DAMAGES = {
 }
 
 
+JUDGE_DAMAGES = {
+    "damaged judge": (reshaped("model_d.discriminators.1.conv_post.weight_v", 1, 6, 5, 1), "of another shape"),
+    "judge lost": (
+        lambda contents, data: [contents["state_dict"].pop(n) for n in list(contents["state_dict"]) if "rs.5." in n],
+        "5 periods are told",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), JUDGE_DAMAGES.values(), ids=JUDGE_DAMAGES)
+def test_damaged_discriminators_are_one_error(tmp_path, voice, theirs, change, message):
+    with pytest.raises(ValueError, match=message):
+        convert(write_checkpoint(tmp_path, voice, theirs, change=change))
+
+
 @pytest.mark.parametrize(("change", "message"), DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_checkpoint_is_one_error_and_no_folder(tmp_path, change, message):
+def test_a_damaged_checkpoint_is_one_error_and_no_folder(tmp_path, voice, change, message):
     def all_changes(contents, data):
         change(contents, data)
         if message is None:
             contents["state_dict"]["model_g.dec.ups.0.bias"][0] = float("nan")
 
-    path = write_checkpoint(tmp_path, tiny_model(), judges(), change=all_changes)
+    path = write_checkpoint(tmp_path, voice, change=all_changes)
 
     with pytest.raises(ValueError, match=message or "NaN"):
         convert(path).save(tmp_path / "voice")
@@ -306,10 +323,10 @@ def test_a_truncated_checkpoint_is_an_error(tmp_path, a_checkpoint, kept):
         convert(tmp_path / "a.ckpt")
 
 
-def test_the_layout_that_is_tested_with_is_that_of_the_published_names(a_checkpoint):
+def test_the_layout_that_is_tested_with_is_that_of_the_published_names(a_checkpoint, voice):
     names = torch.load(a_checkpoint, weights_only=False)["state_dict"].keys()
 
     assert {name.split(".")[0] for name in names} == {"model_g", "model_d"}
-    generator = with_weight_norm(in_original_layout(tiny_model()))
+    generator = with_weight_norm(in_original_layout(voice))
     assert prefixed("model_g.", generator).keys() <= names
     assert "model_g.dec.ups.0.weight_g" in names and "model_g.enc_q.enc.in_layers.0.weight_v" in names

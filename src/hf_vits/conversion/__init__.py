@@ -14,7 +14,7 @@ from hf_vits.conversion.source import Source, locate
 
 __all__ = ["FORMATS", "Converted", "convert", "known_formats"]
 
-FORMATS = ("piper", "piper_checkpoint", "coqui", "original_voice")
+FORMATS = ("piper", "piper_checkpoint", "coqui", "original_voice", "hugging_face")
 """Modules of the formats that are known, in the order they are tried."""
 
 
