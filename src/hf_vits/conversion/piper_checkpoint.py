@@ -25,10 +25,7 @@ NAME = "Piper training checkpoint (epoch=….ckpt with config.json or <voice>.on
 
 GENERATOR, JUDGES = "model_g.", "model_d."
 
-OTHERS = (
-    (r"model_mrd\.", "judges of spectra, which VITS has not"),
-    (r"_mos_predictor\.", "rates speech while a voice is validated"),
-)
+OTHERS = ((r"model_mrd\.", "judges of spectra, which VITS has not"),)
 """Parts of newer checkpoints that are dropped, and why."""
 
 TOLD = "hyper_parameters"
