@@ -17,6 +17,7 @@ from hf_vits.conversion.json_fields import read_fields
 from hf_vits.conversion.judge_files import FINE_TUNER, SUBFOLDER, Found, find, judges_in, said_in
 from hf_vits.conversion.keys import listed
 from hf_vits.conversion.source import Source
+from hf_vits.conversion.trainable import trainable
 from hf_vits.modules.weight_norm import NEW_G, OLD_G
 from hf_vits.origin import CARD, origin_of
 from hf_vits.tokenization_vits import VitsTokenizer
@@ -53,10 +54,10 @@ def convert(source: Source) -> Converted:
     file = _config_file(source, folder)
     tensors = read_state_dict(str(folder)) if source.checkpoint is None else source.checkpoint.tensors
     voice = {name: tensor for name, tensor in tensors.items() if not name.startswith(INSIDE_VOICE)}
-    config, told = _config(file, voice)
+    config, told = _config(file, folder, voice)
     if config.inference_only:
         voice = {name: tensor for name, tensor in voice.items() if not name.startswith(TRAINING_ONLY)}
-    judges = _judges(source, folder, file, {k: t for k, t in tensors.items() if k.startswith(INSIDE_VOICE)})
+    judges, their_file = _judges(source, folder, file, tensors)
     front_end, of_text = _tokenizer(folder, file.parent, config)
     origin = origin_of(str(folder if (folder / CARD).is_file() else file.parent))
     return Converted(
@@ -65,12 +66,12 @@ def convert(source: Source) -> Converted:
         front_end,
         (
             *told,
-            *_trainable(config, judges),
+            *trainable(config, judges),
             *of_text,
             *([f"Its licence is that of its card or name: {origin.license_in_words}."] if origin.license else []),
             *_respelt(voice),
             *_unused(source, tensors, voice),
-            *_files_left_out(source, folder),
+            *_files_left_out(source, folder, their_file),
             *(source.checkpoint.notes if source.checkpoint else ()),
         ),
         judges,
@@ -79,7 +80,7 @@ def convert(source: Source) -> Converted:
 
 
 def _config_file(source: Source, folder: Path) -> Path:
-    places = [source.config] if source.config else [folder / CONFIG, folder.resolve().parent / CONFIG]
+    places = [source.config] if source.config else [folder / CONFIG, folder.absolute().parent / CONFIG]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise FileNotFoundError(
@@ -89,7 +90,7 @@ def _config_file(source: Source, folder: Path) -> Path:
     return found
 
 
-def _config(file: Path, voice: Mapping[str, Tensor]) -> tuple[VitsConfig, tuple[str, ...]]:
+def _config(file: Path, folder: Path, voice: Mapping[str, Tensor]) -> tuple[VitsConfig, tuple[str, ...]]:
     """The configuration without the fields of training programs, and notes."""
     data = read_fields(file, "VITS voice").data
     kind = data.get("model_type")
@@ -105,7 +106,7 @@ def _config(file: Path, voice: Mapping[str, Tensor]) -> tuple[VitsConfig, tuple[
         raise ValueError(f"{file} describes no VITS voice. {error.__cause__ or error}") from error
     usual = USUAL | {field.name for field in fields_of(PreTrainedConfig)}
     others = [name[:60] for name in data if name not in kept and name not in usual]
-    notes = [f"The architecture is that of {file}."]
+    notes = [f"The architecture is that of {file.name}{_above(file.parent, folder)}."]
     if others:
         notes.append(f"Left out, fields of {CONFIG} of which a voice has no use: {listed(others, 12)}.")
     return config, (*notes, *_of_speakers(config, data))
@@ -129,16 +130,19 @@ def _fine_tuned(data: Mapping[str, Any]) -> bool:
     return PRE_TRAINING in str(data.get("architectures")) or any(name in data for name in FINE_TUNER)
 
 
-def _judges(source: Source, folder: Path, config: Path, inside: Mapping[str, Tensor]) -> ConvertedDiscriminator | None:
-    """The discriminators that were given, those among the weights, or those in a file or folder beside them."""
+def _judges(
+    source: Source, folder: Path, config: Path, tensors: Mapping[str, Tensor]
+) -> tuple[ConvertedDiscriminator | None, Path | None]:
+    """The discriminators that were given, those among the weights, or those beside them and the file they are in."""
     if source.discriminator is not None:
-        return read_discriminator(source.discriminator)
+        return read_discriminator(source.discriminator), None
+    inside = {name: tensor for name, tensor in tensors.items() if name.startswith(INSIDE_VOICE)}
     if inside:
-        return converted(Found(folder, inside, said_in(config)))
+        return converted(Found(folder, inside, said_in(config))), None
     if (folder / SUBFOLDER).is_dir() or judges_in(folder):
         found = find(folder)
-        return converted(replace(found, said=found.said or said_in(config)))
-    return None
+        return converted(replace(found, said=found.said or said_in(config))), found.source
+    return None, None
 
 
 def _tokenizer(folder: Path, home: Path, config: VitsConfig) -> tuple[VitsTokenizer | None, tuple[str, ...]]:
@@ -158,16 +162,11 @@ def _tokenizer(folder: Path, home: Path, config: VitsConfig) -> tuple[VitsTokeni
             f"{place / VOCABULARY} has id {highest}, but the voice knows ids 0 to {config.vocab_size - 1}. Do they "
             "belong together?"
         )
-    return tokenizer, (f"Its symbols are those of {place / VOCABULARY}.",)
+    return tokenizer, (f"Its symbols are those of {VOCABULARY}{_above(place, folder)}.",)
 
 
-def _trainable(config: VitsConfig, judges: ConvertedDiscriminator | None) -> tuple[str, ...]:
-    said = () if judges is None else judges.notes
-    if config.inference_only:
-        return "It can speak but not be trained as it is: the weights have no posterior encoder.", *said
-    if judges is None:
-        return ("Without discriminators: training makes new ones, and trains them first.",)
-    return "With its discriminators: training can go on at once.", *said
+def _above(place: Path, folder: Path) -> str:
+    return " one folder up" if place == folder.absolute().parent else ""
 
 
 def _respelt(names: Iterable[str]) -> Iterable[str]:
@@ -200,14 +199,13 @@ def _unused(source: Source, tensors: Mapping[str, Tensor], voice: Mapping[str, T
         yield "Left out, its own discriminators: others were given."
 
 
-def _files_left_out(source: Source, folder: Path) -> tuple[str, ...]:
+def _files_left_out(source: Source, folder: Path, judges: Path | None) -> tuple[str, ...]:
     """Files of the folder that are neither weights nor read."""
     if source.checkpoint is not None:
         return ()
-    weights = next(name for name in (*SAFE_NAMES, *PICKLE_NAMES) if (folder / name).is_file())
-    judges = None if source.discriminator else judges_in(folder)
-    used = {*READ, weights, *([judges.name] if judges else [])}
-    shards = weights.split(".")[0] + "-"
-    files = sorted(file.name for file in folder.iterdir() if file.is_file())
-    others = [name for name in files if name not in used and not name.startswith(shards)]
+    weights = next(folder / name for name in (*SAFE_NAMES, *PICKLE_NAMES) if (folder / name).is_file())
+    used = {*(folder / name for name in READ), weights, judges}
+    shards = weights.name.split(".")[0] + "-"
+    files = sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith(shards))
+    others = [file.name for file in files if file not in used]
     return (f"Left out, files of training or of other programs: {listed(others, 12)}.",) if others else ()

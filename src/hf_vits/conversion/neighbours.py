@@ -61,7 +61,7 @@ NEIGHBOURS = (
     ),
     Neighbour(
         "a VITS2 voice",
-        (r"(module\.)?(model_g\.)?flow\.flows\.\d+\.pre_transformer\.",),
+        (r"(model_g\.)?flow\.flows\.\d+\.pre_transformer\.",),
         "Each coupling of its flow has a transformer, which VITS has not. " + ANOTHER_PROGRAM,
     ),
     Neighbour(
@@ -82,7 +82,7 @@ NEIGHBOURS = (
     ),
     Neighbour(
         "a Tacotron 2 model",
-        (r"(module\.)?decoder\.attention_rnn\.",),
+        (r"decoder\.attention_rnn\.",),
         "It makes mel spectrograms, and needs a vocoder. " + ANOTHER_PROGRAM,
     ),
     Neighbour(
@@ -102,9 +102,9 @@ NEIGHBOURS = (
     ),
     Neighbour(
         "the discriminators of a voice",
-        (r"(module\.)*discriminators\.\d+\.convs\.",),
+        (r"discriminators\.\d+\.convs\.",),
         "They go with the voice: give its own file, and this one with `discriminator=` (`--discriminator`).",
-        absent=r"(?!(module\.)*discriminators\.)",  # any other name
+        absent=r"(?!discriminators\.)",  # any other name
     ),
 )
 """The first one that fits is meant, so what is special comes before what is general."""

@@ -19,6 +19,7 @@ from hf_vits.conversion.original import decoder, infer_config, to_ours
 from hf_vits.conversion.piper_json import PiperVoice, read_voice
 from hf_vits.conversion.piper_voice import check_agreement, config_fields, described, tokenizer
 from hf_vits.conversion.source import Source
+from hf_vits.conversion.trainable import trainable
 from hf_vits.weights import TRAINING_ONLY
 
 NAME = "Piper training checkpoint (epoch=….ckpt with config.json or <voice>.onnx.json)"
@@ -72,7 +73,7 @@ def convert(source: Source) -> Converted:
             described(config, voice, state_dict),
             f"Symbols, speakers and sampling rate are those of {file.name}.",
             *told,
-            *_trainable(config, judges),
+            *trainable(config, judges),
             *said,
             *notes,
             *others,
@@ -88,7 +89,7 @@ def _voice_file(source: Source) -> Path:
     """The JSON of the voice: given, beside the checkpoint, or where `piper_train` has it, above Lightning's logs."""
     if source.config is not None:
         return source.config
-    path = source.path.resolve()
+    path = source.path.absolute()  # in the Hub's cache it is a link to a file of another name
     if beside := source.beside(path.name + ".json", path.stem + ".onnx.json", "config.json"):
         return beside
     exported = sorted(path.parent.glob("*.onnx.json"))
@@ -201,24 +202,14 @@ def _dilations(fields: Fields, shapes: Mapping[str, Any]) -> tuple[list[list[int
 
 
 def _judges(tensors: Mapping[str, Tensor], source: Source) -> tuple[ConvertedDiscriminator | None, tuple[str, ...]]:
-    """The discriminators that were given, or the checkpoint's own; and notes."""
+    """The discriminators that were given, or the checkpoint's own; and a note if its own were left out."""
     if source.discriminator is not None:
         own = ("Left out, its own discriminators: others were given.",) if tensors else ()
-        judges = read_discriminator(source.discriminator)
-        return judges, own + judges.notes
+        return read_discriminator(source.discriminator), own
     if not tensors:
         return None, ()
     try:
         check_norm(list(tensors))
     except ValueError as error:
         return None, (f"Left out, its discriminators. {error}",)
-    judges = converted(Found(source.path, tensors, PIPER_JUDGES))
-    return judges, judges.notes
-
-
-def _trainable(config: VitsConfig, judges: ConvertedDiscriminator | None) -> tuple[str, ...]:
-    if config.inference_only:
-        return ("It can speak but not be trained as it is: the file has no posterior encoder.",)
-    if judges is None:
-        return ("Without discriminators: training makes new ones, and trains them first.",)
-    return ("With its discriminators: training can go on at once.",)
+    return converted(Found(source.path, tensors, PIPER_JUDGES)), ()
