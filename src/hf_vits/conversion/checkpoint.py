@@ -96,6 +96,16 @@ def check_tensors(tensors: Mapping[str, Tensor]) -> None:
             )
 
 
+def separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, each with memory of its own: a file may let two share it, which safetensors cannot hold."""
+    taken, result = set(), {}
+    for name, tensor in tensors.items():
+        place = tensor.untyped_storage().data_ptr()
+        result[name] = tensor.clone() if place in taken else tensor.contiguous()
+        taken.add(result[name].untyped_storage().data_ptr())
+    return result
+
+
 def _strangers(file: Path) -> list[str]:
     """Names of the classes that a pickled file asks for, other than PyTorch's own for tensors, to be left out."""
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hf_vits.conversion.checkpoint import DAMAGE, check_tensors
+from hf_vits.conversion.checkpoint import DAMAGE, check_tensors, separate
 from hf_vits.conversion.judge_files import WHAT_TO_GIVE, Found, find
 from hf_vits.conversion.judge_shapes import check_norm, infer_config
 from hf_vits.conversion.keys import Rule, listed, translate
@@ -68,7 +68,7 @@ class ConvertedDiscriminator:
                     f"A channel of {key.removesuffix(NEW_V)} has no weights but zeros, which weight norm cannot hold; "
                     "the file is damaged. Take another checkpoint."
                 )
-        object.__setattr__(self, "state_dict", {key: tensor.contiguous() for key, tensor in matched.items()})
+        object.__setattr__(self, "state_dict", separate(matched))
 
     def model(self) -> VitsDiscriminator:
         """The judges; their parameters share memory with `state_dict`."""
