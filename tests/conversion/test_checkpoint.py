@@ -9,7 +9,7 @@ import zipfile
 import pytest
 import torch
 
-from hf_vits.conversion.checkpoint import Bystander, read_checkpoint
+from hf_vits.conversion.checkpoint import Bystander, read_checkpoint, separate
 
 WEIGHT = torch.arange(6.0).view(2, 3)
 
@@ -111,3 +111,12 @@ def test_what_would_grow_when_unpacked_is_refused_before_it_does(tmp_path):
 def test_a_file_without_a_table_of_weights_says_what_it_holds(contents, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         read_checkpoint(saved(tmp_path, contents))
+
+
+def test_tensors_that_share_memory_get_their_own():
+    whole = torch.arange(8.0)
+    tensors = separate({"a": whole[:4], "b": whole[:4], "c": whole[4:], "d": torch.arange(6.0).view(2, 3).T})
+
+    places = {tensor.untyped_storage().data_ptr() for tensor in tensors.values()}
+    assert len(places) == 4 and all(tensor.is_contiguous() for tensor in tensors.values())
+    assert torch.equal(tensors["b"], whole[:4]) and torch.equal(tensors["c"], whole[4:])

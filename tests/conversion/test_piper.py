@@ -291,13 +291,21 @@ def test_a_truncated_file_is_an_error(tmp_path, a_voice, kept):
         convert(path, config=a_voice.parent / "voice.onnx.json")
 
 
-@pytest.mark.parametrize("content", [b"", b"\x08", b"PK\x03\x04 zip", b"\x80\x02}q\x00.", b"{}", b"\x00" * 500])
+@pytest.mark.parametrize("content", [b"", b"\x08", b"{}", b"\x00" * 500])
 def test_another_format_is_an_error_that_lists_the_known_ones(tmp_path, content):
     path = tmp_path / "voice.onnx"
     path.write_bytes(content)
 
     with pytest.raises(ValueError, match="no format that can be converted. Known formats: Piper voice"):
         convert(path)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 zip", b"\x80\x02}q\x00."], ids=["zip", "pickle"])
+def test_a_damaged_file_of_tensors_is_an_error_that_says_so(tmp_path, content):
+    (tmp_path / "voice.onnx").write_bytes(content)
+
+    with pytest.raises(ValueError, match="voice.onnx is not a readable file of tensors"):
+        convert(tmp_path / "voice.onnx")
 
 
 def test_an_onnx_model_of_something_else_is_an_error(tmp_path):

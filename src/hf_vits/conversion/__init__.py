@@ -9,11 +9,12 @@ from types import ModuleType
 
 from hf_vits.conversion.checkpoint import DAMAGE
 from hf_vits.conversion.converted import Converted
+from hf_vits.conversion.neighbours import refusal
 from hf_vits.conversion.source import Source, locate
 
 __all__ = ["FORMATS", "Converted", "convert", "known_formats"]
 
-FORMATS = ("piper", "coqui", "original_voice")
+FORMATS = ("piper", "piper_checkpoint", "coqui", "original_voice", "hugging_face")
 """Modules of the formats that are known, in the order they are tried."""
 
 
@@ -44,6 +45,9 @@ def convert(path: str | Path, config: str | Path | None = None, discriminator: s
     """
     source = Source(locate(Path(path).expanduser()), _expanded(config), _expanded(discriminator))
     try:
+        known = refusal(source.checkpoint.tensors) if source.checkpoint else None
+        if known is not None:
+            raise ValueError(f"{source.path} is of no format that can be converted. {known}")
         found = next((module for module in _modules() if module.recognises(source)), None)
         if found is None:
             raise ValueError(

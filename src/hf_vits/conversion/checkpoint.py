@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hf_vits.conversion.neighbours import refusal
 from hf_vits.weights import read_contents
 
 DAMAGE = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 """What a reader may stumble over in a file that is not what its format promises, besides a `ValueError`."""
 
-TABLES = ("model", "state_dict")
+TABLES = ("model", "state_dict", "weight")
 """What the weights are called in a file that holds the state of training too."""
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
@@ -75,7 +76,8 @@ def read_checkpoint(file: Path) -> Checkpoint:
     table = contents if name is None else contents[name]
     if not _is_table(table):
         entries = ", ".join(str(key)[:60] for key in list(contents)[:5])
-        raise ValueError(f"{file} holds no table of weights, but the entries {entries}.")
+        known = refusal(_dotted(contents)) or ""
+        raise ValueError(f"{file} holds no table of weights, but the entries {entries}. {known}".rstrip())
     rest = {} if name is None else {key: value for key, value in contents.items() if key != name}
     return Checkpoint(_unwrapped(table), rest, notes)
 
@@ -94,6 +96,16 @@ def check_tensors(tensors: Mapping[str, Tensor]) -> None:
             )
 
 
+def separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, each with memory of its own: a file may let two share it, which safetensors cannot hold."""
+    taken, result = set(), {}
+    for name, tensor in tensors.items():
+        place = tensor.untyped_storage().data_ptr()
+        result[name] = tensor.clone() if place in taken else tensor.contiguous()
+        taken.add(result[name].untyped_storage().data_ptr())
+    return result
+
+
 def _strangers(file: Path) -> list[str]:
     """Names of the classes that a pickled file asks for, other than PyTorch's own for tensors, to be left out."""
     try:
@@ -108,6 +120,15 @@ def _is_table(contents: Any) -> bool:
     return isinstance(contents, Mapping) and all(
         isinstance(key, str) and isinstance(value, Tensor) for key, value in contents.items()
     )
+
+
+def _dotted(contents: Mapping, depth: int = 3) -> list[str]:
+    """The names in tables within tables, joined by dots."""
+    names = []
+    for key, value in contents.items():
+        inner = _dotted(value, depth - 1) if isinstance(value, Mapping) and depth else []
+        names += [f"{key}.{name}" for name in inner] or [f"{key}"]
+    return names
 
 
 def _unwrapped(table: Mapping[str, Tensor]) -> dict[str, Tensor]:

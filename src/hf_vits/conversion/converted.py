@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizer
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.card import card
-from hf_vits.conversion.checkpoint import check_tensors
+from hf_vits.conversion.checkpoint import check_tensors, separate
 from hf_vits.conversion.discriminators import ConvertedDiscriminator
 from hf_vits.conversion.judge_files import SUBFOLDER
 from hf_vits.folders import new_folder
@@ -56,7 +56,7 @@ class Converted:
         matched = match_state_dict(self.state_dict, _skeleton(self.config)[1], "the file to convert")
         others = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in matched.values()} - {"float32"})
         notes = (f"Stored as float32: weights of the type {', '.join(others)}.",) if others else ()
-        matched = {key: tensor.float().contiguous() for key, tensor in matched.items()}
+        matched = separate({key: tensor.float() for key, tensor in matched.items()})
         object.__setattr__(self, "state_dict", matched)
         object.__setattr__(self, "notes", (*self.notes, *notes))
 

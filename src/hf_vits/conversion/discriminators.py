@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hf_vits.conversion.checkpoint import DAMAGE, check_tensors
+from hf_vits.conversion.checkpoint import DAMAGE, check_tensors, separate
 from hf_vits.conversion.judge_files import WHAT_TO_GIVE, Found, find
 from hf_vits.conversion.judge_shapes import check_norm, infer_config
 from hf_vits.conversion.keys import Rule, listed, translate
@@ -68,7 +68,7 @@ class ConvertedDiscriminator:
                     f"A channel of {key.removesuffix(NEW_V)} has no weights but zeros, which weight norm cannot hold; "
                     "the file is damaged. Take another checkpoint."
                 )
-        object.__setattr__(self, "state_dict", {key: tensor.contiguous() for key, tensor in matched.items()})
+        object.__setattr__(self, "state_dict", separate(matched))
 
     def model(self) -> VitsDiscriminator:
         """The judges; their parameters share memory with `state_dict`."""
@@ -110,7 +110,7 @@ def read_discriminator(path: str | Path, periods: Sequence[int] | None = None) -
     """
     found = find(path)
     try:
-        return _converted(found, periods)
+        return converted(found, periods)
     except DAMAGE as error:
         raise ValueError(
             f"{found.source}, or its config.json, is damaged ({type(error).__name__}: {str(error)[:200]}); nothing was "
@@ -137,7 +137,8 @@ def generator_tensors(name_or_path: str | Path, **hub_arguments) -> dict[str, Te
     return {name: tensor for name, tensor in tensors.items() if not name.startswith(INSIDE_VOICE)}
 
 
-def _converted(found: Found, periods: Sequence[int] | None) -> ConvertedDiscriminator:
+def converted(found: Found, periods: Sequence[int] | None = None) -> ConvertedDiscriminator:
+    """The judges among tensors that were read already; raises `ValueError` as [`read_discriminator`] does."""
     if not any(re.match(_JUDGE, name) for name in found.tensors):
         raise ValueError(f"{found.source} holds no discriminator, but {_holding(found.tensors)}. {WHAT_TO_GIVE}")
     try:

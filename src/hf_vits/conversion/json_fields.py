@@ -95,6 +95,13 @@ class Fields:
             self.refuse(path, value, f"a list of whole numbers from {least} up")
         return value
 
+    def rows(self, path: str, default: Any = ...) -> Any:
+        """A list of lists of whole numbers from 1 up, one row at least and none of them empty, or the default."""
+        value = self.value(path, default)
+        if value is not default and not (isinstance(value, list) and value and all(_is_row(row) for row in value)):
+            self.refuse(path, value, "a list of lists of whole numbers above 0, one for each kernel")
+        return value
+
     def texts(self, path: str, default: Any = ...) -> Any:
         """A list of strings, or the default."""
         value = self.value(path, default)
@@ -113,6 +120,10 @@ class Fields:
 def is_whole(value: Any) -> bool:
     """Whether it is a whole number, which true and false are not."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(is_whole(item) and 0 < item <= MOST for item in value)
 
 
 def _short(value: Any) -> str:

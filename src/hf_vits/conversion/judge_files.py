@@ -73,15 +73,20 @@ def find(path: str | Path) -> Found:
     if not path.is_dir():
         raise FileNotFoundError(f"There is no file or folder {path}. {WHAT_TO_GIVE}")
     folder = path / SUBFOLDER if (path / SUBFOLDER).is_dir() else path
+    if (alone := judges_in(folder)) is not None:
+        return _in_file(alone)
+    if not any((folder / name).is_file() for name in (*SAFE_NAMES, *PICKLE_NAMES)):
+        raise FileNotFoundError(f"{folder} has no weights. {WHAT_TO_GIVE}")
+    return Found(folder, read_state_dict(str(folder)), said_in(folder / "config.json"))
+
+
+def judges_in(folder: Path) -> Path | None:
+    """The file in a folder that holds judges and no voice; raises `ValueError` if there are several."""
     alone = [folder / name for name in SECOND_MODEL if (folder / name).is_file()] or sorted(folder.glob(ORIGINAL))
     if len(alone) > 1:
         names = listed([file.name for file in alone])
         raise ValueError(f"{folder} holds more than one file of judges: {names}. Give one of them itself.")
-    if alone:
-        return _in_file(alone[0])
-    if not any((folder / name).is_file() for name in (*SAFE_NAMES, *PICKLE_NAMES)):
-        raise FileNotFoundError(f"{folder} has no weights. {WHAT_TO_GIVE}")
-    return Found(folder, read_state_dict(str(folder)), _said(folder / "config.json"))
+    return alone[0] if alone else None
 
 
 def _in_file(file: Path) -> Found:
@@ -94,10 +99,10 @@ def _in_file(file: Path) -> Found:
         notes += (
             f"Left out, the state of training beside the weights: {listed([str(key) for key in checkpoint.rest])}.",
         )
-    return Found(file, checkpoint.tensors, _said(file.parent / "config.json"), notes)
+    return Found(file, checkpoint.tensors, said_in(file.parent / "config.json"), notes)
 
 
-def _said(file: Path) -> dict[str, Any]:
+def said_in(file: Path) -> dict[str, Any]:
     """The fields of our configuration that a config.json tells; none if there is no such file."""
     if not file.is_file():
         return {}

@@ -94,7 +94,7 @@ def infer_config(
         ValueError: if a part of the generator is missing, or the parts do not fit each other.
     """
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    fields = {**_text_encoder(shapes), **_decoder(shapes), **_durations(shapes), **_flow(shapes), **_speakers(shapes)}
+    fields = {**_text_encoder(shapes), **decoder(shapes), **_durations(shapes), **_flow(shapes), **_speakers(shapes)}
     if known.get("inference_only") or not any(name.startswith("enc_q.") for name in shapes):
         fields["inference_only"] = True
     else:
@@ -125,7 +125,8 @@ def _text_encoder(shapes: Mapping[str, torch.Size]) -> dict[str, Any]:
     return fields
 
 
-def _decoder(shapes: Mapping[str, torch.Size]) -> dict[str, Any]:
+def decoder(shapes: Mapping[str, torch.Size]) -> dict[str, Any]:
+    """What the shapes of tensors with original names say of the decoder."""
     stages, blocks = count(shapes, r"dec\.ups\.(\d+)\."), count(shapes, r"dec\.resblocks\.(\d+)\.")
     if stages == 0 or blocks == 0 or blocks % stages:
         raise ValueError(f"The decoder has {stages} upsamplings and {blocks} residual blocks; each needs as many.")

@@ -63,7 +63,7 @@ def read_description(file: Path) -> OriginalVoice:
         dropout=fields.number("model.p_dropout", 0.1),
         upsample_rates=fields.wholes("model.upsample_rates"),
         resblock_type=_resblock_type(fields),
-        resblock_dilation_sizes=_dilations(fields),
+        resblock_dilation_sizes=fields.rows("model.resblock_dilation_sizes"),
     )
 
 
@@ -79,18 +79,6 @@ def _resblock_type(fields: Fields) -> str:
     if kind not in ("1", "2"):
         fields.refuse("model.resblock", kind, '"1" or "2"')
     return kind
-
-
-def _dilations(fields: Fields) -> list[list[int]]:
-    path = "model.resblock_dilation_sizes"
-    value = fields.value(path)
-    if not (
-        isinstance(value, list)
-        and value
-        and all(isinstance(row, list) and row and all(is_whole(item) and item > 0 for item in row) for row in value)
-    ):
-        fields.refuse(path, value, "a list of lists of whole numbers above 0, one for each kernel")
-    return value
 
 
 def _speaker_names(fields: Fields, count: int) -> tuple[str, ...] | None:

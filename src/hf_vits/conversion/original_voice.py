@@ -13,6 +13,7 @@ from hf_vits.conversion.original import infer_config, to_ours
 from hf_vits.conversion.original_json import OriginalVoice, read_description
 from hf_vits.conversion.original_text import mms_symbols, tokenizer
 from hf_vits.conversion.source import Source
+from hf_vits.conversion.trainable import trainable
 
 NAME = "original VITS or MMS voice (G_*.pth with config.json; with vocab.txt in MMS)"
 MMS_LICENSE = "cc-by-nc-4.0"
@@ -50,7 +51,7 @@ def convert(source: Source) -> Converted:
             *source.checkpoint.notes,
             *notes,
             *said,
-            *_said_of(judges, config),
+            *trainable(config, judges, "D_*.pth"),
         ),
         judges,
         MMS_LICENSE if vocabulary else None,
@@ -132,11 +133,3 @@ def _said_of_mms(language: str | None) -> tuple[str, ...]:
         )
     )
     return told, f"MMS has the licence {MMS_LICENSE}: nothing made from it may be used commercially."
-
-
-def _said_of(judges: ConvertedDiscriminator | None, config: VitsConfig) -> tuple[str, ...]:
-    if config.inference_only:
-        return ("It can speak but not be trained as it is: the file has no posterior encoder.",)
-    if judges is None:
-        return ("Without discriminators (D_*.pth): training makes new ones, and trains them first.",)
-    return ("With its discriminators: training can go on at once.", *judges.notes)

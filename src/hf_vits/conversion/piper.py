@@ -10,14 +10,16 @@ from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.onnx_file import looks_like_onnx
 from hf_vits.conversion.onnx_weights import Convolution, OnnxWeights, read_weights
 from hf_vits.conversion.original import ROOTS, count, infer_config, to_ours
-from hf_vits.conversion.piper_json import BOS, EOS, PAD, PiperVoice, read_voice
+from hf_vits.conversion.piper_json import PiperVoice, read_voice
+from hf_vits.conversion.piper_voice import check_agreement, config_fields, described, tokenizer
 from hf_vits.conversion.source import Source
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.decoder import FINAL_SLOPE
-from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.weights import TRAINING_ONLY
 
 NAME = "Piper voice (<voice>.onnx with <voice>.onnx.json)"
+
+NOT_TRAINABLE = "It can speak but not be trained as it is: an ONNX voice has no posterior encoder and no discriminator."
 
 
 def recognises(source: Source) -> bool:
@@ -41,26 +43,10 @@ def convert(source: Source) -> Converted:
     _check_convolutions(weights.convolutions, vits_config)
     dropped = [(prefix.replace(".", r"\."), "used in training only") for prefix in TRAINING_ONLY]
     state_dict, notes = to_ours(weights.tensors, dropped)
-    notes = (*_recognised(vits_config, voice, state_dict), *notes, *voice.notes)
+    notes = (described(vits_config, voice, state_dict), NOT_TRAINABLE, *notes, *voice.notes)
     if weights.constants:
         notes += (f"Left out, shapes and constants of the graph: {weights.constants} tensors.",)
-    return Converted(vits_config, state_dict, _tokenizer(voice), notes)
-
-
-def _recognised(config: VitsConfig, voice: PiperVoice, state_dict: dict[str, torch.Tensor]) -> tuple[str, str]:
-    """What kind of voice this is, and what it cannot do."""
-    speakers = "1 speaker" if config.num_speakers == 1 else f"{config.num_speakers} speakers"
-    front_end = "letters" if voice.phoneme_type == "text" else f"eSpeak's phonemes for {voice.espeak_voice}"
-    millions = sum(tensor.numel() for tensor in state_dict.values()) / 1e6
-    durations = "stochastic" if config.use_stochastic_duration_prediction else "plain"
-    return (
-        f"A Piper voice: {config.sampling_rate:,} Hz, {speakers}, {len(voice.symbols)} symbols ({front_end}), "
-        f"{millions:.3g} million parameters; text encoder of "
-        f"{config.num_hidden_layers} layers and {config.hidden_size} channels, {durations} duration predictor, "
-        f"{config.prior_encoder_num_flows} couplings, decoder of {config.upsample_initial_channel} channels with "
-        f"residual blocks of type {config.resblock_type}, {config.hop_length} samples per frame.",
-        "It can speak but not be trained as it is: an ONNX voice has no posterior encoder and no discriminator.",
-    )
+    return Converted(vits_config, state_dict, tokenizer(voice), notes)
 
 
 def _config(weights: OnnxWeights, voice: PiperVoice, path: Path) -> VitsConfig:
@@ -69,35 +55,10 @@ def _config(weights: OnnxWeights, voice: PiperVoice, path: Path) -> VitsConfig:
         **_strides_and_dilations(weights),
         leaky_relu_slope=_slope(weights, path),
         inference_only=True,
-        blank_id=voice.symbols.get(PAD, 0),
-        sampling_rate=voice.sampling_rate,
-        speaker_names=voice.speaker_names,
-        noise_scale=voice.noise_scale,
-        noise_scale_duration=voice.noise_w,
-        speaking_rate=1 / voice.length_scale,
+        **config_fields(voice),
     )
-    _check_agreement(voice, config, path)
+    check_agreement(voice, config, path)
     return config
-
-
-def _check_agreement(voice: PiperVoice, config: VitsConfig, path: Path) -> None:
-    """Raises `ValueError` if the two files contradict each other."""
-    said_and_built = (
-        ("num_speakers", voice.num_speakers, config.num_speakers),
-        ("num_symbols", voice.num_symbols, config.vocab_size),
-        ("hop_length", voice.hop_length, config.hop_length),
-    )
-    for name, said, built in said_and_built:
-        if said not in (None, built):
-            raise ValueError(
-                f"The JSON file says `{name}` is {said}, but {path} was built with {built}. Do they belong together?"
-            )
-    highest = max(voice.symbols.values())
-    if highest >= config.vocab_size:
-        raise ValueError(
-            f"The JSON file has symbol id {highest}, but {path} knows ids 0 to {config.vocab_size - 1}. Do they belong "
-            "together?"
-        )
 
 
 def _strides_and_dilations(weights: OnnxWeights) -> dict[str, list]:
@@ -148,20 +109,3 @@ def _check_convolutions(convolutions: dict[str, Convolution], config: VitsConfig
         built = Convolution(module.stride[0], module.dilation[0], module.groups)
         if built != found:
             raise ValueError(f"{source} of the graph is {found}, but in a VITS model of this shape it is {built}.")
-
-
-def _tokenizer(voice: PiperVoice) -> VitsTokenizer:
-    pad, bos, eos = (symbol if symbol in voice.symbols else None for symbol in (PAD, BOS, EOS))
-    return VitsTokenizer.of_symbols(
-        voice.symbols,
-        pad_token=PAD,
-        bos_token=bos,
-        eos_token=eos,
-        blank_token=pad,
-        add_blank=pad is not None,
-        normalize=False,  # Piper hands the text to espeak as it is
-        phonemize=voice.phoneme_type == "espeak",
-        phoneme_language=voice.espeak_voice,
-        phoneme_style="piper",
-        unicode_form="NFD",
-    )

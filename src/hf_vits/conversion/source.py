@@ -16,6 +16,9 @@ PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 SUFFIXES = (".onnx", ".pth", ".pt", ".ckpt")
 """Of the files that hold a voice of another project."""
 
+CHECKPOINTS = "checkpoint-*"
+"""Folders of a training run of finetune-hf-vits, each with a voice as it was."""
+
 BESIDE = ("D_", "DUR_", "speaker", "language_ids", "d_vector")
 """Begin the names of files beside a voice: the original's discriminators, and Coqui's tables of names and vectors."""
 
@@ -84,8 +87,9 @@ def locate(path: Path) -> Path:
     ]
     if len(voices) != 1:
         found = ", ".join(file.name for file in voices[:8]) or "none"
+        runs = sorted(folder.name for folder in path.glob(CHECKPOINTS) if folder.is_dir())
         raise ValueError(
             f"{path} must hold one voice to be converted, but of these ({', '.join(SUFFIXES)}) it holds: {found}. Give "
-            "the file itself."
+            + (f"one of its checkpoints: {', '.join(runs[:8])}." if runs and not voices else "the file itself.")
         )
     return voices[0]

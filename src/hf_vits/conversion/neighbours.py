@@ -1,0 +1,117 @@
+"""Models that are taken for VITS voices of a known format and are not: told by their tensors' names, and why not."""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """
+    A model whose names of tensors, from their beginning, match all of `patterns` and not `absent`; `why` says why it is
+    refused.
+    """
+
+    name: str
+    patterns: tuple[str, ...]
+    why: str
+    absent: str = r"\b\B"  # matches nothing
+
+    def fits(self, names: Collection[str]) -> bool:
+        """Whether names of tensors are those of such a model."""
+        present = all(any(re.match(pattern, name) for name in names) for pattern in self.patterns)
+        return present and not any(re.match(self.absent, name) for name in names)
+
+
+ANOTHER_PROGRAM = "Speak with the program that it was trained with."
+
+NEIGHBOURS = (
+    Neighbour(
+        "a VITS voice of ESPnet",
+        (r"(tts\.)?generator\.text_encoder\.encoder\.encoders\.\d+\.",),
+        "Its layers are other ones under the same name: the text encoder is a transformer or conformer that normalises "
+        "before each layer and has other relative positions, every layer of a WaveNet has a speaker's convolution of "
+        "its own and the last one a residual output, the decoder's last convolution has a bias. Speak with ESPnet "
+        "itself, or train a voice here on the recordings (`hf-vits train`), which starts from any voice of the "
+        "language.",
+    ),
+    Neighbour(
+        "a voice conversion model of RVC",
+        (r"enc_p\.emb_phone\.",),
+        "It turns speech into speech: its encoder takes features of a recording and their pitch, and there are no "
+        "symbols of a text in it.",
+    ),
+    Neighbour(
+        "a voice conversion model of so-vits-svc",
+        (r"enc_p\.f0_emb\.",),
+        "It turns speech into speech: its encoder takes features of a recording and their pitch, and there are no "
+        "symbols of a text in it.",
+    ),
+    Neighbour(
+        "a model of GPT-SoVITS",
+        (r"enc_p\.ssl_proj\.",),
+        "Its encoder takes tokens of speech that another network makes from the text and a recording. "
+        + ANOTHER_PROGRAM,
+    ),
+    Neighbour(
+        "a voice of Bert-VITS2 or a descendant, such as MeloTTS",
+        (r"enc_p\.(tone_emb|bert_proj|ja_bert_proj)\.",),
+        "Its text encoder takes tones, languages and features of a BERT besides symbols, and its flow is made of "
+        "transformers. " + ANOTHER_PROGRAM,
+    ),
+    Neighbour(
+        "a VITS2 voice",
+        (r"(model_g\.)?flow\.flows\.\d+\.pre_transformer\.",),
+        "Each coupling of its flow has a transformer, which VITS has not. " + ANOTHER_PROGRAM,
+    ),
+    Neighbour(
+        "a model of Matcha-TTS or Grad-TTS",
+        (r"decoder\.estimator\.", r"encoder\.proj_m\."),
+        "It makes mel spectrograms, by flow matching or diffusion, and needs a vocoder. " + ANOTHER_PROGRAM,
+    ),
+    Neighbour(
+        "a StyleTTS 2 model",
+        (r"net\.style_encoder\.", r"net\.bert_encoder\."),
+        "It speaks by style vectors, a BERT and diffusion, and has none of VITS's parts. " + ANOTHER_PROGRAM,
+    ),
+    Neighbour(
+        "a tone converter of OpenVoice",
+        (r"ref_enc\.convs\.", r"enc_q\.pre\.", r"dec\.conv_pre\."),
+        "It turns speech into speech: it has no text encoder.",
+        absent=r"enc_p\.",
+    ),
+    Neighbour(
+        "a Tacotron 2 model",
+        (r"decoder\.attention_rnn\.",),
+        "It makes mel spectrograms, and needs a vocoder. " + ANOTHER_PROGRAM,
+    ),
+    Neighbour(
+        "an XTTS model of Coqui",
+        (r"(xtts\.)?gpt\.gpt\.", r"(xtts\.)?hifigan_decoder\."),
+        "It is a language model that writes tokens of speech. " + ANOTHER_PROGRAM,
+    ),
+    Neighbour(
+        "a Glow-TTS model of Coqui",
+        (r"encoder\.emb\.", r"decoder\.flows\.\d+\.", r"encoder\.proj_m\."),
+        "It makes mel spectrograms, and needs a vocoder. " + ANOTHER_PROGRAM,
+    ),
+    Neighbour(
+        "a HiFi-GAN vocoder",
+        (r"(generator\.)?conv_pre\.", r"(generator\.)?ups\.\d+\.", r"(generator\.)?resblocks\.\d+\."),
+        "It turns mel spectrograms into a waveform; a VITS voice has such a decoder of its own.",
+    ),
+    Neighbour(
+        "the discriminators of a voice",
+        (r"discriminators\.\d+\.convs\.",),
+        "They go with the voice: give its own file, and this one with `discriminator=` (`--discriminator`).",
+        absent=r"(?!discriminators\.)",  # any other name
+    ),
+)
+"""The first one that fits is meant, so what is special comes before what is general."""
+
+
+def refusal(names: Iterable[str]) -> str | None:
+    """What a file with these names holds and why it cannot be converted; `None` if it is of none of these kinds."""
+    names = list(names)
+    found = next((neighbour for neighbour in NEIGHBOURS if neighbour.fits(names)), None)
+    return found and f"It holds {found.name}, from which no voice can be made here. {found.why}"
