@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import SPEAKERS, TINY, enliven
 from safetensors.torch import load_file, save_file
+from tiny_voices import SPEAKERS, TINY, enliven
 
 from hf_vits import VitsConfig, VitsModel, VitsTokenizer
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
