@@ -17,6 +17,8 @@ def test_a_target_or_precision_that_does_not_exist_is_an_error_that_lists_those_
         export(*voice, precision="int4")
     with pytest.raises(ValueError, match="`name` is 'a/b'"):
         export(*voice, name="a/b")
+    with pytest.raises(ValueError, match="id 3, but the model knows ids 0 to 2"):
+        export(make_model(vocab_size=3), make_voice_tokenizer("_abc"), tmp_path / "out")
     assert [line.split(":")[0] for line in known_targets()] == list(TARGETS)
 
 

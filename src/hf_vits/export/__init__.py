@@ -77,7 +77,8 @@ def export(
     Raises:
         FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
         ImportError: without the packages onnx and onnxruntime.
-        ValueError: if the target's runtime could not speak this voice rightly, or does not say what PyTorch says.
+        ValueError: if model and tokenizer do not belong together, if the target's runtime could not speak this voice
+            rightly, or if what was written does not say what PyTorch says.
 
     Example:
 
@@ -99,6 +100,12 @@ def export(
         raise ValueError(f"`name` is {name!r}; it must be one part of a path, as `en_US-joe-medium` is.")
     if target in PLAIN and precision != PRECISIONS[0]:
         raise ValueError(f"`precision` is {precision!r}, but the target {target} holds weights in {PRECISIONS[0]}.")
+    highest, rows = max(tokenizer.encoder.values()), model.config.vocab_size
+    if highest >= rows:
+        raise ValueError(
+            f"The tokenizer has a symbol with id {highest}, but the model knows ids 0 to {rows - 1}. Do they belong "
+            "together?"
+        )
     voice = Voice(model, tokenizer, name, precision, discriminator)
     with new_folder(Path(directory).expanduser().resolve(), overwrite) as staged:
         return tuple(_module(target).write(voice, staged))

@@ -69,8 +69,7 @@ class VoiceParts(nn.Module):
 
     def _log_durations(self, hidden: Tensor, mask: Tensor, noise_scale: Tensor, speaker: Tensor | None) -> Tensor:
         if not isinstance(self.duration_predictor, StochasticDurationPredictor):
-            # A product with nothing else in it keeps the third scale an input that does something.
-            return self.duration_predictor(hidden, mask, speaker) + 0 * noise_scale
+            return self.duration_predictor(hidden, mask, speaker)
         return self.duration_predictor(hidden, mask, torch.randn_like(hidden[:, :2]) * noise_scale, speaker)
 
 

@@ -21,6 +21,11 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
 
     symbols = symbols_of(voice.tokenizer)
     takes_phonemes = voice.tokenizer.phonemize and _is_framed_like_piper(symbols)
+    if (symbols.bos is None) != (symbols.eos is None):
+        raise ValueError(
+            "This voice has a symbol at one end of a text only; sherpa-onnx puts one at both ends or at none. Export "
+            "it for piper, which can."
+        )
     yield from _notes(voice, symbols, takes_phonemes)
     spoken = {symbol: index for symbol, index in symbols.ids.items() if symbol == " " or not symbol.isspace()}
     lines = "".join(f"{symbol} {index}\n" for symbol, index in spoken.items())
