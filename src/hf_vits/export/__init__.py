@@ -28,13 +28,15 @@ PRECISIONS = ("float32", "float16", "int8")
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice and what it was trained against; what its files are called, and the precision of the weights in them."""
+    """A voice and what it was trained against; what its files are called, the precision of the weights in them, and
+    the language that one of several is to speak."""
 
     model: "VitsModel"
     tokenizer: "VitsTokenizer"
     name: str = "voice"
     precision: str = "float32"
     discriminator: "VitsDiscriminator | None" = None
+    language: int | str | None = None
 
 
 def export(
@@ -44,6 +46,7 @@ def export(
     target: str = "piper",
     precision: str = "float32",
     name: str = "voice",
+    language: int | str | None = None,
     overwrite: bool = False,
     discriminator: "VitsDiscriminator | None" = None,
 ) -> tuple[str, ...]:
@@ -66,6 +69,8 @@ def export(
             `"float16"` halves the file, `"int8"` makes it less than a third; both are computed in float32.
         name (`str`, *optional*, defaults to `"voice"`):
             Name of the files, where the target has no names of its own.
+        language (`int` or `str`, *optional*):
+            The one language, by id or name, that a voice of several is to speak: no runtime here knows of languages.
         overwrite (`bool`, *optional*, defaults to `False`):
             Whether a folder that is not empty may be replaced, with everything in it.
         discriminator (`VitsDiscriminator`, *optional*):
@@ -106,7 +111,7 @@ def export(
             f"The tokenizer has a symbol with id {highest}, but the model knows ids 0 to {rows - 1}. Do they belong "
             "together?"
         )
-    voice = Voice(model, tokenizer, name, precision, discriminator)
+    voice = Voice(model, tokenizer, name, precision, discriminator, language)
     with new_folder(Path(directory).expanduser().resolve(), overwrite) as staged:
         return tuple(_module(target).write(voice, staged))
 
