@@ -105,6 +105,8 @@ def export(
         raise ValueError(f"`name` is {name!r}; it must be one part of a path, as `en_US-joe-medium` is.")
     if target in PLAIN and precision != PRECISIONS[0]:
         raise ValueError(f"`precision` is {precision!r}, but the target {target} holds weights in {PRECISIONS[0]}.")
+    if target in PLAIN and language is not None:
+        raise ValueError(f"`language` is {language!r}, but the target {target} holds all that the voice knows.")
     highest, rows = max(tokenizer.encoder.values()), model.config.vocab_size
     if highest >= rows:
         raise ValueError(

@@ -25,9 +25,11 @@ class VoiceParts(nn.Module):
 
     def __init__(self, model: VitsModel, language: int | str | None = None):
         super().__init__()
-        if model.config.language_embedding_size:
+        if language is None and model.config.num_languages > 1:
+            names = ", ".join(model.config.language_names or map(str, range(model.config.num_languages)))
             raise ValueError(
-                "This voice knows several languages, and the runtimes have no input for them; speak it with hf_vits."
+                f"This voice knows several languages ({names}), and the runtimes have no input for them; choose one "
+                "with `language=` (`--language`)."
             )
         twin = twin_of(model)
         with torch.no_grad():
