@@ -62,7 +62,8 @@ def exported(make_model, make_voice_tokenizer, tmp_path_factory):
     def exported(kind):
         if kind not in made:
             model, folder = make_model(**KINDS[kind]), tmp_path_factory.mktemp("exported")
-            export(model, make_voice_tokenizer(), folder / "out", "sherpa")
+            language = "cs" if kind == "languages" else None
+            export(model, make_voice_tokenizer(), folder / "out", "sherpa", language=language)
             made[kind] = model, folder / "out" / "model.onnx"
         return made[kind]
 
@@ -115,7 +116,9 @@ def silent():
 
     def speak(model, ids, speaker=None, rate=1.0):
         ids = torch.as_tensor(ids)
-        out = model(ids, speaker_id=speaker, noise_scale=0, noise_scale_duration=0, speaking_rate=rate)
+        language = "cs" if model.config.num_languages > 1 else None
+        call = {"speaker_id": speaker, "language_id": language, "speaking_rate": rate}
+        out = model(ids, **call, noise_scale=0, noise_scale_duration=0)
         return out.waveform[0].numpy(), out.durations[0].numpy()
 
     return speak

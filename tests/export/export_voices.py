@@ -14,6 +14,7 @@ KINDS = {
     "speakers": {"num_speakers": 3, "speaker_embedding_size": 6, "speaker_names": ["ada", "bea", "cem"]},
     "plain durations": {"use_stochastic_duration_prediction": False, "num_speakers": 2, "speaker_embedding_size": 4},
     "one who could be several": {"speaker_embedding_size": 6},
+    "languages": {"num_languages": 2, "language_embedding_size": 4, "language_names": ["en", "cs"]},
     "no window": {"window_size": None, "wavenet_dilation_rate": 2},
 }
 LETTERS = "_abcdefghijklmno .'é"

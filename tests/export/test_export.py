@@ -3,6 +3,7 @@ import sys
 import onnx
 import pytest
 import torch
+from export_voices import KINDS
 
 from hf_vits.export import TARGETS, export, known_targets, parity, whole
 
@@ -17,7 +18,19 @@ def test_a_target_or_precision_that_does_not_exist_is_an_error_that_lists_those_
         export(*voice, precision="int4")
     with pytest.raises(ValueError, match="`name` is 'a/b'"):
         export(*voice, name="a/b")
+    with pytest.raises(ValueError, match="id 3, but the model knows ids 0 to 2"):
+        export(make_model(vocab_size=3), make_voice_tokenizer("_abc"), tmp_path / "out")
     assert [line.split(":")[0] for line in known_targets()] == list(TARGETS)
+
+
+def test_a_voice_of_several_languages_is_exported_in_one_of_them(make_model, make_voice_tokenizer, tmp_path):
+    model = make_model(**KINDS["languages"])
+    for language, told in ((None, r"en, cs.*--language"), ("de", "'de'")):
+        with pytest.raises(ValueError, match=told):
+            export(model, make_voice_tokenizer("_abc"), tmp_path / "out", language=language)
+    with pytest.raises(ValueError, match="`language` is 'en', but the target original"):
+        export(model, make_voice_tokenizer("_abc"), tmp_path / "out", "original", language="en")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_holds_anything_is_kept_unless_told_otherwise(make_model, make_voice_tokenizer, tmp_path):

@@ -7,7 +7,7 @@ from hf_vits.export.original_names import original_name
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "languages"])  # the original knows none
 def test_names_come_back_by_the_rules_that_read_the_originals_files(make_model, kind):
     names = [name.replace(NEW_G, OLD_G).replace(NEW_V, OLD_V) for name in make_model(**KINDS[kind]).state_dict()]
     originals = {original_name(name): torch.zeros(1) for name in names}

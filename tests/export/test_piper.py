@@ -114,7 +114,7 @@ def test_what_piper_cannot_keep_is_told(make_model, make_voice_tokenizer, tmp_pa
     assert "frames texts with _" in notes and "<x>" in notes and "symbols ç" in notes
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "languages"])
 def test_our_own_reader_reads_the_voice_back(make_model, piper_tokenizer, tmp_path, kind):
     model = make_model(**KINDS[kind])
     if not model.config.window_size:

@@ -90,3 +90,9 @@ def test_what_sherpa_does_not_do_with_a_text_is_told(make_model, make_voice_toke
     tokenizer = make_voice_tokenizer("_aAb", normalize=False, unicode_form="NFD", is_uroman=True)
     notes = "\n".join(export(make_model(), tokenizer, tmp_path / "out", "sherpa"))
     assert "romanise" in notes and "never used: A" in notes and "NFD" in notes
+
+
+def test_a_frame_at_one_end_only_is_refused_with_the_way_out(make_model, make_voice_tokenizer, tmp_path):
+    with pytest.raises(ValueError, match="one end of a text only.*piper"):
+        export(make_model(), make_voice_tokenizer("_^abc", bos_token="^"), tmp_path / "out", "sherpa")
+    assert list(tmp_path.iterdir()) == []

@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision", default=PRECISIONS[0], choices=PRECISIONS, help=f"of the weights (default: {PRECISIONS[0]})"
     )
     parser.add_argument("--name", help="name of the files, where the target lets one choose (default: the voice's)")
+    parser.add_argument("--language", metavar="ID", help="which one, of a voice of several, by number or name")
     parser.add_argument("--overwrite", action="store_true", help="replace the folder if there is one")
 
 
@@ -33,6 +34,8 @@ def run(options: argparse.Namespace) -> None:
     logging.disable_progress_bar()
     voice = default_voice() if options.voice == DEFAULT else options.voice
     model, tokenizer = VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice)
+    language, names = options.language, model.config.language_names or ()
+    known = language is None or language in names or not language.isdecimal()
     notes = export(
         model,
         tokenizer,
@@ -40,6 +43,7 @@ def run(options: argparse.Namespace) -> None:
         target=options.target,
         precision=options.precision,
         name=options.name or Path(options.voice).resolve().name,
+        language=language if known else int(language),
         overwrite=options.overwrite,
         discriminator=judges_of(str(voice)) if options.target == "original" else None,
     )

@@ -28,13 +28,15 @@ PRECISIONS = ("float32", "float16", "int8")
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice and what it was trained against; what its files are called, and the precision of the weights in them."""
+    """A voice and what it was trained against; what its files are called, the precision of the weights in them, and
+    the language that one of several is to speak."""
 
     model: "VitsModel"
     tokenizer: "VitsTokenizer"
     name: str = "voice"
     precision: str = "float32"
     discriminator: "VitsDiscriminator | None" = None
+    language: int | str | None = None
 
 
 def export(
@@ -44,6 +46,7 @@ def export(
     target: str = "piper",
     precision: str = "float32",
     name: str = "voice",
+    language: int | str | None = None,
     overwrite: bool = False,
     discriminator: "VitsDiscriminator | None" = None,
 ) -> tuple[str, ...]:
@@ -66,6 +69,8 @@ def export(
             `"float16"` halves the file, `"int8"` makes it less than a third; both are computed in float32.
         name (`str`, *optional*, defaults to `"voice"`):
             Name of the files, where the target has no names of its own.
+        language (`int` or `str`, *optional*):
+            The one language, by id or name, that a voice of several is to speak: no runtime here knows of languages.
         overwrite (`bool`, *optional*, defaults to `False`):
             Whether a folder that is not empty may be replaced, with everything in it.
         discriminator (`VitsDiscriminator`, *optional*):
@@ -77,7 +82,8 @@ def export(
     Raises:
         FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
         ImportError: without the packages onnx and onnxruntime.
-        ValueError: if the target's runtime could not speak this voice rightly, or does not say what PyTorch says.
+        ValueError: if model and tokenizer do not belong together, if the target's runtime could not speak this voice
+            rightly, or if what was written does not say what PyTorch says.
 
     Example:
 
@@ -99,7 +105,15 @@ def export(
         raise ValueError(f"`name` is {name!r}; it must be one part of a path, as `en_US-joe-medium` is.")
     if target in PLAIN and precision != PRECISIONS[0]:
         raise ValueError(f"`precision` is {precision!r}, but the target {target} holds weights in {PRECISIONS[0]}.")
-    voice = Voice(model, tokenizer, name, precision, discriminator)
+    if target in PLAIN and language is not None:
+        raise ValueError(f"`language` is {language!r}, but the target {target} holds all that the voice knows.")
+    highest, rows = max(tokenizer.encoder.values()), model.config.vocab_size
+    if highest >= rows:
+        raise ValueError(
+            f"The tokenizer has a symbol with id {highest}, but the model knows ids 0 to {rows - 1}. Do they belong "
+            "together?"
+        )
+    voice = Voice(model, tokenizer, name, precision, discriminator, language)
     with new_folder(Path(directory).expanduser().resolve(), overwrite) as staged:
         return tuple(_module(target).write(voice, staged))
 

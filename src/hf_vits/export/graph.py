@@ -18,15 +18,22 @@ PARTS = ("text_encoder", "duration_predictor", "flow", "decoder", "embed_speaker
 
 
 class VoiceParts(nn.Module):
-    """What a voice speaks with, in float32 and with weight norm folded; the voice itself stays as it is."""
+    """What a voice speaks with, in float32 and with weight norm folded; the voice itself stays as it is.
 
-    def __init__(self, model: VitsModel):
+    Runtimes know nothing of languages: of a voice that knows several, one is chosen for good.
+    """
+
+    def __init__(self, model: VitsModel, language: int | str | None = None):
         super().__init__()
-        if model.config.language_embedding_size:
+        if language is None and model.config.num_languages > 1:
+            names = ", ".join(model.config.language_names or map(str, range(model.config.num_languages)))
             raise ValueError(
-                "This voice knows several languages, and the runtimes have no input for them; speak it with hf_vits."
+                f"This voice knows several languages ({names}), and the runtimes have no input for them; choose one "
+                "with `language=` (`--language`)."
             )
         twin = twin_of(model)
+        with torch.no_grad():
+            self.register_buffer("language", twin.language_vector(language, 1))
         for layer in twin.modules():
             if parametrize.is_parametrized(layer, "weight"):
                 parametrize.remove_parametrizations(layer, "weight")
@@ -45,8 +52,9 @@ class VoiceParts(nn.Module):
         """ids (B, T_text), lengths (B,), scales (3,), speaker (B, S, 1) -> latents (B, C, T_spec), durations."""
         noise_scale, length_scale, noise_scale_duration = scales[0], scales[1], scales[2]
         mask = mask_from_lengths(lengths, ids.shape[1], scales.dtype)
-        hidden, prior_mean, prior_log_std = self._encoded(ids, mask)
-        log_durations = self._log_durations(hidden, mask, noise_scale_duration, speaker)
+        language = None if self.language is None else self.language.expand(ids.shape[0], -1, -1)
+        hidden, prior_mean, prior_log_std = self._encoded(ids, mask, language)
+        log_durations = self._log_durations(hidden, mask, noise_scale_duration, speaker, language)
         durations = _whole_frames(log_durations.exp() * mask * length_scale)
         frame_lengths = durations.sum(dim=1)
         index = token_of_frame(durations, frame_lengths.max())
@@ -57,21 +65,27 @@ class VoiceParts(nn.Module):
             sample = coupling.inverse(sample.flip(1), frame_mask, speaker)
         return sample, durations
 
-    def _encoded(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """ids (B, T_text), mask (B, 1, T_text) -> hidden (B, H, T_text), prior mean and log std (B, C, T_text)."""
+    def _encoded(self, ids: Tensor, mask: Tensor, language: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """ids (B, T_text), mask (B, 1, T_text), language (B, L, 1) -> hidden (B, H, T_text), prior mean and log std
+        (B, C, T_text)."""
         encoder, column_mask = self.text_encoder, mask.transpose(1, 2)
-        hidden = encoder.embed_tokens(ids) * encoder.scale * column_mask
+        hidden = encoder.embed_tokens(ids) * encoder.scale
+        if language is not None:
+            hidden = torch.cat([hidden, language.transpose(1, 2).expand(-1, hidden.shape[1], -1)], dim=-1)
+        hidden = hidden * column_mask
         for layer in encoder.encoder.layers:
             hidden, _ = layer(hidden, mask)
         hidden = (hidden * column_mask).transpose(1, 2)
         mean, log_std = (encoder.project(hidden) * mask).chunk(2, dim=1)
         return hidden, mean, log_std
 
-    def _log_durations(self, hidden: Tensor, mask: Tensor, noise_scale: Tensor, speaker: Tensor | None) -> Tensor:
+    def _log_durations(
+        self, hidden: Tensor, mask: Tensor, noise_scale: Tensor, speaker: Tensor | None, language: Tensor | None
+    ) -> Tensor:
         if not isinstance(self.duration_predictor, StochasticDurationPredictor):
-            # A product with nothing else in it keeps the third scale an input that does something.
-            return self.duration_predictor(hidden, mask, speaker) + 0 * noise_scale
-        return self.duration_predictor(hidden, mask, torch.randn_like(hidden[:, :2]) * noise_scale, speaker)
+            return self.duration_predictor(hidden, mask, speaker, language)
+        noise = torch.randn_like(hidden[:, :2]) * noise_scale
+        return self.duration_predictor(hidden, mask, noise, speaker, language)
 
 
 class WholeGraph(VoiceParts):

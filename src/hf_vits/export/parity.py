@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hf_vits.export import Voice
 from hf_vits.export.graph import twin_of
 from hf_vits.export.tracing import needed
 from hf_vits.modeling_vits import VitsModel
@@ -71,19 +72,17 @@ class Parity:
 
 
 @torch.no_grad()
-def whole_parity(model: VitsModel, symbols: Sequence[int], graph: bytes, precision: str) -> str:
+def whole_parity(voice: Voice, symbols: Sequence[int], graph: bytes) -> str:
     """
     Runs a graph of `export.graph.WholeGraph` in onnxruntime.
 
     Args:
-        model (`VitsModel`):
+        voice (`Voice`):
             What it was made of.
         symbols (`Sequence[int]`):
             Ids that texts have.
         graph (`bytes`):
             The file.
-        precision (`str`):
-            That of its weights.
 
     Returns:
         `str`: how near it is, in words.
@@ -92,18 +91,20 @@ def whole_parity(model: VitsModel, symbols: Sequence[int], graph: bytes, precisi
         ImportError: without the package onnxruntime.
         ValueError: if it is not near enough.
     """
-    model, run, parity = twin_of(model), runner(graph), Parity(precision)
+    model, run, parity = twin_of(voice.model), runner(graph), Parity(voice.precision)
+    language = model.language_vector(voice.language, 1)
     for feed, speakers in feeds(model, symbols):
         waveforms, durations = run(feed)
         for item, length in enumerate(feed["input_lengths"]):
             ids = torch.from_numpy(feed["input"][item : item + 1, :length])
             speaker = model.speaker_vector(None if speakers is None else speakers[item], 1)
             own = durations[item : item + 1, :length]
-            latents = model.latents(ids, speaker=speaker, noise_scale=0.0, durations=torch.from_numpy(own)).latents
+            call = {"speaker": speaker, "language": language}
+            latents = model.latents(ids, **call, noise_scale=0.0, durations=torch.from_numpy(own)).latents
             expected = model.decode(latents, speaker=speaker)
             parity.add(waveforms[item, 0, 0, : expected.shape[-1]], expected)
             rate = 1 / float(feed["scales"][1])
-            predicted = model.prior(ids, speaker=speaker, noise_scale_duration=0.0, speaking_rate=rate).durations
+            predicted = model.prior(ids, **call, noise_scale_duration=0.0, speaking_rate=rate).durations
             parity.add_durations(own, predicted)
             parity.texts += 1
     return told(parity)

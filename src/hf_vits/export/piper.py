@@ -20,7 +20,7 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     yield from notes
     about = json.dumps(_description(voice, symbols), ensure_ascii=False, indent=2)
     (folder / f"{voice.name}.onnx.json").write_text(about + "\n", encoding="utf-8")
-    yield write_whole(voice.model, symbols, folder / f"{voice.name}.onnx", voice.precision)
+    yield write_whole(voice, symbols, folder / f"{voice.name}.onnx")
 
 
 def _checked(voice: Voice):
@@ -46,6 +46,8 @@ def _checked(voice: Voice):
             "This voice was not trained with Piper's front end. Piper speaks it with its own: of the punctuation only "
             "what ends a clause is kept, and abbreviations and numbers are read as eSpeak reads them."
         )
+    elif not tokenizer.phonemize and tokenizer.cleaner not in (None, "none"):
+        notes.append(f"Piper does not clean texts as `{tokenizer.cleaner}` does: write numbers and the like in words.")
     framing = {PAD: symbols.blank, BOS: symbols.bos, EOS: symbols.eos}
     taken = [symbol for symbol, index in framing.items() if symbols.own.get(symbol, index) != index]
     if taken:

@@ -21,12 +21,17 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
 
     symbols = symbols_of(voice.tokenizer)
     takes_phonemes = voice.tokenizer.phonemize and _is_framed_like_piper(symbols)
+    if (symbols.bos is None) != (symbols.eos is None):
+        raise ValueError(
+            "This voice has a symbol at one end of a text only; sherpa-onnx puts one at both ends or at none. Export "
+            "it for piper, which can."
+        )
     yield from _notes(voice, symbols, takes_phonemes)
     spoken = {symbol: index for symbol, index in symbols.ids.items() if symbol == " " or not symbol.isspace()}
     lines = "".join(f"{symbol} {index}\n" for symbol, index in spoken.items())
     (folder / "tokens.txt").write_text(lines, encoding="utf-8")
     metadata = _metadata(voice, symbols, takes_phonemes)
-    yield write_whole(voice.model, symbols, folder / "model.onnx", voice.precision, metadata)
+    yield write_whole(voice, symbols, folder / "model.onnx", metadata)
 
 
 def _is_framed_like_piper(symbols) -> bool:
@@ -52,6 +57,8 @@ def _notes(voice: Voice, symbols, takes_phonemes: bool) -> Iterator[str]:
         capitals = sorted(symbol for symbol in symbols.own if symbol.isascii() and symbol.isupper())
         if capitals and not tokenizer.normalize:
             yield f"sherpa-onnx makes small letters of A to Z, so these symbols are never used: {' '.join(capitals)}."
+        if tokenizer.cleaner not in (None, "none"):
+            yield f"sherpa-onnx does not clean texts as `{tokenizer.cleaner}` does; do that before."
         if tokenizer.unicode_form:
             yield f"sherpa-onnx takes texts as they are; bring them to the form {tokenizer.unicode_form} before."
     if symbols.unreachable:

@@ -33,14 +33,14 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     }
     inputs = text_inputs(config)
     outputs = {"latents": {0: "batch_size", 2: "frames"}, "durations": TEXT}
-    first = finished(traced(TextToLatents(voice.model), inputs, outputs), voice.precision, metadata)
+    first = finished(traced(TextToLatents(voice.model, voice.language), inputs, outputs), voice.precision, metadata)
     inputs = {
         "latents": (torch.zeros(2, config.flow_size, 5), outputs["latents"]),
         **({"sid": inputs["sid"]} if "sid" in inputs else {}),
     }
     outputs = {"samples": {0: "batch_size", 2: "time"}}
-    second = finished(traced(DecodeWindow(voice.model), inputs, outputs), voice.precision, metadata)
-    yield split_parity(voice.model, symbols_of(voice.tokenizer).used, first, second, context, voice.precision)
+    second = finished(traced(DecodeWindow(voice.model, voice.language), inputs, outputs), voice.precision, metadata)
+    yield split_parity(voice, symbols_of(voice.tokenizer).used, first, second, context)
     (folder / FIRST).write_bytes(first)
     (folder / SECOND).write_bytes(second)
     voice.tokenizer.save_pretrained(folder)

@@ -6,24 +6,22 @@ from pathlib import Path
 import torch
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.export import Voice
 from hf_vits.export.graph import WholeGraph
 from hf_vits.export.parity import whole_parity
 from hf_vits.export.precision import with_precision
 from hf_vits.export.symbols import Symbols
 from hf_vits.export.tracing import Axes, needed, traced
-from hf_vits.modeling_vits import VitsModel
 
 TEXT = {0: "batch_size", 1: "phonemes"}
 
 
-def write_whole(
-    model: VitsModel, symbols: Symbols, file: Path, precision: str, metadata: Mapping[str, object] | None = None
-) -> str:
+def write_whole(voice: Voice, symbols: Symbols, file: Path, metadata: Mapping[str, object] | None = None) -> str:
     """Traces a voice, checks it and writes it; returns how near to PyTorch it is, in words."""
     outputs = {"output": {0: "batch_size", 3: "time"}, "durations": TEXT}
-    graph = traced(WholeGraph(model), text_inputs(model.config), outputs)
-    data = finished(graph, precision, metadata)
-    told = whole_parity(model, symbols.used, data, precision)
+    graph = traced(WholeGraph(voice.model, voice.language), text_inputs(voice.model.config), outputs)
+    data = finished(graph, voice.precision, metadata)
+    told = whole_parity(voice, symbols.used, data)
     file.write_bytes(data)
     return told
 
