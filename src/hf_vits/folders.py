@@ -42,6 +42,13 @@ def new_folder(directory: Path, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
+def refuse_losing(directory: str | Path, source: str | Path) -> None:
+    """Raises `ValueError` if replacing `directory` would remove `source`, which it is made from."""
+    directory, source = Path(directory).expanduser().resolve(), Path(source).expanduser().resolve()
+    if source.exists() and (directory == source or directory in source.parents):
+        raise ValueError(f"{directory} holds {source}, which is read; give another folder to write to.")
+
+
 def _refuse_existing(directory: Path, overwrite: bool) -> None:
     if directory.exists() and not directory.is_dir():
         raise FileExistsError(f"{directory} is a file; give the name of a folder to make.")

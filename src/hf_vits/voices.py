@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import constants
@@ -119,7 +119,6 @@ def cached_voice(voice: Voice) -> Path:
     with _source(voice) as onnx:
         logger.warning(f"Converting the voice {voice.name} to {folder} ({voice.licence}).")
         converted = convert(onnx)
-        converted = replace(converted, license="other", notes=(f"Licence: {voice.licence}.", *converted.notes))
         try:
             _replace(folder, converted)
         except OSError:  # another process was faster, and made the same

@@ -1,5 +1,6 @@
 """Reads a checkpoint's tensors from a folder or the Hub, and lets none be missing, left over or of another shape."""
 
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,19 +72,28 @@ def read_contents(file: str | Path) -> Any:
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
-        _refuse_bomb(file)
+        refuse_bomb(file)
         return torch.load(file, map_location="cpu", weights_only=True)
     except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # a damaged file can make the readers fail in any way
-        reason = str(error).strip().split("\n")[0]
+        reason = _reason(error)
         raise ValueError(
             f"{file} is not a readable file of tensors ({reason}). It may be truncated, or hold code that is not run; "
             "fetch it again, or ask its author for a .safetensors file."
         ) from error
 
 
-def _refuse_bomb(file: Path) -> None:
+def _reason(error: Exception) -> str:
+    """In one line, without PyTorch's advice to read the file unsafely."""
+    text = str(error).strip()
+    if "weights_only" in text or "Weights only" in text:
+        asked = re.search(r"GLOBAL ([\w.]+)", text)
+        return f"it asks for {asked[1]}" if asked else "it holds what is neither a tensor nor plain data"
+    return "".join(letter for letter in text.split("\n")[0] if letter.isprintable())
+
+
+def refuse_bomb(file: Path) -> None:
     """Raises `ValueError` for an archive that holds more than it is long; PyTorch writes its own uncompressed."""
     if not zipfile.is_zipfile(file):
         return

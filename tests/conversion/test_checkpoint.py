@@ -100,6 +100,27 @@ def test_what_would_grow_when_unpacked_is_refused_before_it_does(tmp_path):
         read_checkpoint(tmp_path / "bomb.pth")
 
 
+def test_a_pickle_that_would_grow_is_refused_before_anybody_looks_into_it(tmp_path, monkeypatch):
+    file = saved(tmp_path, {"model": {"a": WEIGHT}})
+    with zipfile.ZipFile(file) as stored, zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name in stored.namelist():
+            bomb.writestr(name, stored.read(name) + bytes(50_000_000 if name.endswith(".pkl") else 0))
+    looked = []
+    monkeypatch.setattr(torch.serialization, "get_unsafe_globals_in_checkpoint", lambda file: looked.append(file) or [])
+
+    with pytest.raises(ValueError, match="bomb.pth.*unpacked"):
+        read_checkpoint(tmp_path / "bomb.pth")
+    assert not looked
+
+
+def test_a_refusal_gives_no_advice_to_read_the_file_unsafely(tmp_path):
+    file = saved(tmp_path, {"model": {"a": WEIGHT}, "x": Call(eval, "1")})
+
+    with pytest.raises(ValueError, match="it asks for eval") as raised:
+        read_checkpoint(file)
+    assert "weights_only" not in str(raised.value) and "\x1b" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("contents", "message"),
     [

@@ -249,3 +249,12 @@ def test_a_converted_folder_has_a_card_that_says_what_was_done(tmp_path):
     text = (tmp_path / "voice" / "README.md").read_text(encoding="utf-8")
     assert "license: cc-by-nc-4.0" in text and "language: fra" in text and "An MMS voice" in text
     assert json.loads((tmp_path / "voice" / "config.json").read_text())["model_type"] == "vits"
+
+
+def test_a_folder_that_holds_what_is_read_is_not_replaced(tmp_path, capsys):
+    file = write_original(tmp_path / "run", tiny_model())
+
+    for output in (tmp_path / "run", tmp_path):
+        assert main(["convert", str(file), str(output), "--overwrite"]) == 1
+        assert "give another folder" in capsys.readouterr().err
+    assert file.is_file()

@@ -184,3 +184,23 @@ def test_the_verb_takes_the_judges_of_the_voice_along(voice, make_tokenizer, tmp
 
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["D_0.pth", "G_0.pth", "config.json"]
     assert convert(tmp_path / "out").discriminator is not None
+
+
+def test_a_blank_that_the_original_would_not_put_is_said_and_not_left_to_it(voice, tmp_path):
+    symbols = {symbol: i for i, symbol in enumerate("abcdefghijklmnop .'_")}
+    tokenizer = VitsTokenizer.of_symbols(symbols, pad_token="_", blank_token="_", phonemize=False)
+
+    notes = " ".join(put(tmp_path, voice(), tokenizer))
+
+    assert "no front end like this voice's" in notes
+    assert not json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["data"]["add_blank"]
+
+
+def test_the_voice_itself_is_not_replaced_by_what_is_made_from_it(voice, make_tokenizer, tmp_path):
+    voice().save_pretrained(tmp_path / "voice")
+    make_tokenizer().save_pretrained(tmp_path / "voice")
+
+    loaded = VitsModel.from_pretrained(tmp_path / "voice")
+    with pytest.raises(ValueError, match="give another folder"):
+        export(loaded, make_tokenizer(), tmp_path / "voice", target="original", overwrite=True)
+    assert (tmp_path / "voice" / "model.safetensors").is_file()

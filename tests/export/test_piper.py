@@ -147,3 +147,18 @@ def assert_same_weights(found, expected):
             torch.testing.assert_close(fold(tensor, found[v]), fold(expected[name], expected[v]), rtol=0, atol=1e-6)
         elif not name.endswith(NEW_V):
             assert torch.equal(tensor, expected[name]), name
+
+
+def test_symbols_that_a_cleaner_takes_off_the_ends_of_a_text_are_kept_within_it():
+    from hf_vits import VitsTokenizer
+    from hf_vits.export.symbols import symbols_of
+
+    symbols = {symbol: i for i, symbol in enumerate("_abc def")}
+    tokenizer = VitsTokenizer.of_symbols(
+        symbols, pad_token="_", phonemize=False, normalize=False, cleaner="basic_cleaners"
+    )
+
+    table = symbols_of(tokenizer).ids
+
+    assert {symbol: table[symbol] for symbol in "abc def"} == {symbol: symbols[symbol] for symbol in "abc def"}
+    assert table["A"] == symbols["a"]

@@ -63,3 +63,10 @@ def test_the_voice_itself_is_left_as_it_was(make_model, tmp_path):
     assert model.config.inference_only and model.state_dict().keys() == before.keys()
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert completed(model)[1]
+
+
+def test_a_voice_in_half_precision_is_written_in_single(make_model, tmp_path):
+    written(tmp_path, make_model().half())
+
+    stock = transformers.VitsModel.from_pretrained(tmp_path)
+    assert {parameter.dtype for parameter in stock.parameters()} == {torch.float32}

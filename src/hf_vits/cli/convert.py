@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Converts, and prints what was inferred and what was left out."""
     from hf_vits.conversion import convert
+    from hf_vits.folders import refuse_losing
 
+    refuse_losing(options.output, options.source)
     converted = convert(options.source, options.config, options.discriminator)
     for note in converted.notes:
         print(note)

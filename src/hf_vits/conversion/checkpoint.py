@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hf_vits.conversion.neighbours import refusal
-from hf_vits.weights import read_contents
+from hf_vits.weights import read_contents, refuse_bomb
 
 DAMAGE = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 """What a reader may stumble over in a file that is not what its format promises, besides a `ValueError`."""
@@ -21,7 +21,7 @@ TABLES = ("model", "state_dict", "weight")
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
-HARMLESS = ("argparse", "collections", "datetime", "enum", "pathlib", "types", "uuid")
+HARMLESS = ("argparse", "datetime", "enum", "pathlib", "types", "uuid")
 """Modules of Python's own library whose objects checkpoints hold; its others are what attacks are made of."""
 
 STANDARD = frozenset({*sys.stdlib_module_names, "__builtin__"})
@@ -109,6 +109,7 @@ def separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _strangers(file: Path) -> list[str]:
     """Names of the classes that a pickled file asks for, other than PyTorch's own for tensors, to be left out."""
     try:
+        refuse_bomb(file)  # before anything in it is unpacked
         names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(file))
     except Exception:  # not a pickled file in a zip, or a damaged one: reading it says so
         return []

@@ -4,10 +4,15 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from reprlib import Repr
 from typing import Any, NoReturn
 
 MOST = 2**31 - 1
 """The largest whole number that any field may be."""
+
+SHORT = Repr()
+"""Writes a value that is not one in few characters, however often it holds itself."""
+SHORT.maxlevel, SHORT.maxstring, SHORT.maxlong, SHORT.maxother = 3, 60, 60, 60
 
 LARGEST_FILE = 64 * 2**20
 """Bytes; a configuration of a voice has thousands, with a table of speakers some millions."""
@@ -127,5 +132,5 @@ def _is_row(value: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = SHORT.repr(value)
     return text if len(text) <= 60 else text[:57] + "…"

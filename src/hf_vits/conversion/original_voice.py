@@ -39,8 +39,6 @@ def convert(source: Source) -> Converted:
     language = _language(source.path) if vocabulary else None
     front_end, said = tokenizer(voice, config.vocab_size, vocabulary and mms_symbols(vocabulary), language)
     judges = _judges(source)
-    if front_end is not None:
-        config.blank_id = front_end.blank_id
     return Converted(
         config,
         state_dict,

@@ -7,6 +7,7 @@ from torch import nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.converted import Converted
+from hf_vits.conversion.discriminators import read_discriminator
 from hf_vits.conversion.onnx_file import looks_like_onnx
 from hf_vits.conversion.onnx_weights import Convolution, OnnxWeights, read_weights
 from hf_vits.conversion.original import ROOTS, count, infer_config, to_ours
@@ -46,7 +47,8 @@ def convert(source: Source) -> Converted:
     notes = (described(vits_config, voice, state_dict), NOT_TRAINABLE, *notes, *voice.notes)
     if weights.constants:
         notes += (f"Left out, shapes and constants of the graph: {weights.constants} tensors.",)
-    return Converted(vits_config, state_dict, tokenizer(voice), notes)
+    judges = None if source.discriminator is None else read_discriminator(source.discriminator)
+    return Converted(vits_config, state_dict, tokenizer(voice), notes, judges)
 
 
 def _config(weights: OnnxWeights, voice: PiperVoice, path: Path) -> VitsConfig:

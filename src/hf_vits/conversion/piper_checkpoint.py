@@ -151,14 +151,16 @@ def _told(source: Source) -> Fields:
     return Fields(source.path, {TOLD: {} if told is None else told}, "Piper checkpoint")
 
 
-def _as_json(value: Any) -> Any:
-    """Tuples as lists; so too where Lightning's command line left them as text."""
+def _as_json(value: Any, levels: int = 3) -> Any:
+    """Tuples as lists; so too where Lightning's command line left them as text. No deeper than `levels`."""
     if isinstance(value, str) and value[:1] in ("(", "[") and len(value) <= LONGEST_LITERAL:
         try:
-            return _as_json(literal_eval(value))
+            return _as_json(literal_eval(value), levels)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             return value
-    return [_as_json(item) for item in value] if isinstance(value, list | tuple) else value
+    if levels and isinstance(value, list | tuple):
+        return [_as_json(item, levels - 1) for item in value]
+    return value
 
 
 def _training_fields(fields: Fields) -> dict[str, Any]:

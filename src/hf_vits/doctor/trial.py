@@ -51,7 +51,8 @@ def speak(folder: Folder) -> tuple[str, list[Finding]]:
             model = VitsModel.from_pretrained(folder.path).float().eval()
         ids = torch.tensor([[index % model.config.vocab_size for index in (0, 1, 0, 2, 0)]])
         speaker = model.speaker_vector(0 if model.config.num_speakers > 1 else None, 1)
-        prior = model.prior(ids, speaker=speaker, generator=torch.Generator().manual_seed(0))
+        language = model.language_vector(0 if model.config.num_languages > 1 else None, 1)
+        prior = model.prior(ids, speaker=speaker, language=language, generator=torch.Generator().manual_seed(0))
         waveform = _spoken(model, prior.sample[..., :MOST_FRAMES], speaker)
     except Exception as problem:  # whatever it is, it would meet everybody who loads the voice
         why = (str(problem).strip() or type(problem).__name__)[:500]

@@ -96,7 +96,7 @@ def export(
     >>> notes = export(model, tokenizer, "joe", target="piper", name="joe")  # doctest: +SKIP
     ```
     """
-    from hf_vits.folders import new_folder
+    from hf_vits.folders import new_folder, refuse_losing
 
     for kind, value, allowed in (("target", target, TARGETS), ("precision", precision, PRECISIONS)):
         if value not in allowed:
@@ -114,6 +114,8 @@ def export(
             "together?"
         )
     voice = Voice(model, tokenizer, name, precision, discriminator, language)
+    if model.name_or_path:
+        refuse_losing(directory, model.name_or_path)
     with new_folder(Path(directory).expanduser().resolve(), overwrite) as staged:
         return tuple(_module(target).write(voice, staged))
 

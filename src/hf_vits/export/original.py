@@ -115,7 +115,7 @@ def description(config: VitsConfig, tokenizer: VitsTokenizer) -> dict[str, Any]:
         "n_mel_channels": config.num_mel_bins,
         "mel_fmin": config.mel_fmin,
         "mel_fmax": config.mel_fmax,
-        "add_blank": tokenizer.add_blank,
+        "add_blank": _blanks_as_there(tokenizer),
         "n_speakers": config.num_speakers if config.num_speakers > 1 else 0,
         "cleaned_text": False,
     }
@@ -167,8 +167,15 @@ def _symbols(config: VitsConfig, tokenizer: VitsTokenizer) -> list[str]:
     return whole if whole == list(SYMBOLS) else symbols
 
 
+def _blanks_as_there(tokenizer: VitsTokenizer) -> bool:
+    """Whether the original's code, whose blank is id 0, puts the same blanks between symbols."""
+    return tokenizer.add_blank and tokenizer.blank_id == 0
+
+
 def _cleaners(tokenizer: VitsTokenizer) -> tuple[str, ...] | None:
     """The original's cleaner that does what the tokenizer does, or `None` if there is none."""
+    if tokenizer.cleaner not in (None, "english", "none"):
+        return None
     voice = tokenizer.phoneme_language or ("en-us" if tokenizer.language in (None, "eng") else None)
     if tokenizer.phonemize:
         spells_english = tokenizer.phoneme_style == "vits" and voice == "en-us" and tokenizer.normalize
@@ -206,7 +213,12 @@ def _notes(voice: Voice) -> Iterator[str]:
         yield "Without the posterior encoder, which the voice does not have: it can speak there but not be trained."
     if voice.discriminator is None:
         yield f"Without {DISCRIMINATOR}: the voice has no discriminators."
-    if tokenizer.bos_token or tokenizer.eos_token or _cleaners(tokenizer) is None:
+    if (
+        tokenizer.bos_token
+        or tokenizer.eos_token
+        or _cleaners(tokenizer) is None
+        or (tokenizer.add_blank and not _blanks_as_there(tokenizer))
+    ):
         yield "The original's code has no front end like this voice's; give it the ids that our tokenizer makes."
     lost = [
         f"{name} {getattr(config, name):g}"

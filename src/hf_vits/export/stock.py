@@ -7,6 +7,7 @@ import torch
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.export import Voice
+from hf_vits.export.graph import twin_of
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.quiet import no_progress_bar
 from hf_vits.training.starting import completed
@@ -19,7 +20,7 @@ MOST = 1e-4
 
 def write(voice: Voice, folder: Path) -> Iterator[str]:
     """Writes the folder, and speaks from it with transformers; yields notes on what differs there."""
-    model = voice.model
+    model = twin_of(voice.model)
     if model.config.inference_only:
         model, _ = completed(model)
         yield "The posterior encoder and whatever else only training uses are new: it speaks, no more."

@@ -70,7 +70,13 @@ def _spelled(tokenizer: VitsTokenizer, own: dict[str, int]) -> dict[str, int]:
         *(letter for letter in _cased() if letter not in own),
         *own,
     ]  # who goes from ids to symbols takes the last
-    made = {letter: front_end.symbols(TrackedText.original(letter, False)).text for letter in letters}
+
+    def symbols(text: str) -> str:
+        return front_end.symbols(TrackedText.original(text, False)).text
+
+    # Within a word: what stands alone, such as a space, may be taken off as an end.
+    beside = next((letter for letter in own if letter.isalpha() and symbols(letter) == letter), "")
+    made = {letter: symbols(beside + letter + beside).removeprefix(beside).removesuffix(beside) for letter in letters}
     return {letter: own[symbol] for letter, symbol in made.items() if symbol in own}
 
 
