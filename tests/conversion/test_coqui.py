@@ -158,7 +158,7 @@ def test_speakers_are_named_by_the_configuration_or_a_file(make_model, tmp_path)
     torch.save(ids, tmp_path / "speakers.pth")
     assert convert(write_voice(tmp_path, model)).config.speaker_names == ["ada", "1", "cem"]
     (tmp_path / "mine.json").write_text(json.dumps({"x": 1, "y": 0, "z": 2}))
-    named = {"model_args.speakers_file": "/home/someone/run/mine.json"}
+    named = {"model_args.speakers_file": "/elsewhere/run/mine.json"}
     assert convert(write_voice(tmp_path, model, named)).config.speaker_names == ["y", "x", "z"]
     listed = {"speakers": ["p", "q", "r"]}
     assert convert(write_voice(tmp_path, model, named | listed)).config.speaker_names == ["p", "q", "r"]
