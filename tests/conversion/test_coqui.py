@@ -106,7 +106,7 @@ def test_what_lies_beside_a_voice_is_told_and_left(model, tmp_path):
     assert "the encoder of speakers, which only training used: speaker_encoder.layer1.weight." in notes
     assert "resampling for training: audio_resampler.kernel." in notes
     assert "`max_inference_len` 99" in notes
-    assert "has no discriminators" in notes
+    assert "Without discriminators: training makes new ones" in notes
 
 
 def test_of_discriminators_given_beside_a_voice_its_own_are_not_taken(model, tmp_path):

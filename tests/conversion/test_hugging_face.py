@@ -27,6 +27,7 @@ from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.discriminators import convert_discriminator
 from hf_vits.discriminator import VitsDiscriminator
 from hf_vits.modeling_vits import VitsModel
+from hf_vits.origin import origin_of
 from hf_vits.training.starting import StartingPoint
 
 STOCK = {
@@ -265,8 +266,30 @@ def test_a_licence_in_the_card_is_kept(tmp_path, a_voice):
 
     converted = convert(source)
 
-    assert converted.license == "cc-by-nc-4.0"
+    assert converted.origin.license == "cc-by-nc-4.0"
     assert any("cc-by-nc-4.0" in note for note in converted.notes)
+
+
+def test_a_card_s_licence_by_another_name_and_its_base_go_into_the_new_card(tmp_path, a_voice):
+    source = write_stock(tmp_path / "stock", a_voice)
+    told = "license: other\nlicense_name: ours\nlicense_link: https://example.org/l\nbase_model: org/base\nlanguage: de"
+    (source / "README.md").write_text(f"---\n{told}\n---\n# A voice\n")
+
+    convert(source).save(tmp_path / "voice")
+
+    origin = origin_of(str(tmp_path / "voice"))
+    assert (origin.license, origin.license_name, origin.license_link) == ("other", "ours", "https://example.org/l")
+    assert (origin.on_hub, origin.language) == (["org/base"], ["de"])
+
+
+def test_without_a_card_the_name_in_the_configuration_tells_that_it_is_of_mms(tmp_path, a_voice):
+    source = write_stock(tmp_path / "stock", a_voice)
+    config = json.loads((source / "config.json").read_text())
+    (source / "config.json").write_text(json.dumps(config | {"_name_or_path": "facebook/mms-tts-deu"}))
+
+    convert(source).save(tmp_path / "voice")
+
+    assert origin_of(str(tmp_path / "voice")).is_non_commercial
 
 
 def test_an_output_folder_without_weights_names_its_checkpoints(tmp_path, a_voice):

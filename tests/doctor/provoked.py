@@ -222,7 +222,7 @@ ONE_SPEAKER = {
     "signal.features_damaged": (text("preprocessor_config.json", "{"), "error", False),
     "signal.fft_below_hop": (few_bins, "warning", False),
     "signal.layerdrop": (lambda voice: None, "note", True),
-    "tokenizer.missing": (without("vocab.json"), "error", False),
+    "tokenizer.missing": (without("vocab.json"), "warning", False),
     "tokenizer.vocab": (symbols(lambda table: table.update(q=-1)), "error", False),
     "tokenizer.vocab, damaged": (text("vocab.json", "{"), "error", False),
     "tokenizer.repeated_symbol": (

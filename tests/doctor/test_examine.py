@@ -1,6 +1,7 @@
 """Each fault gives exactly its own finding, and where a command is given that mends it, it does."""
 
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -8,7 +9,9 @@ import pytest
 import torch
 from provoked import ONE_SPEAKER, THREE_SPEAKERS, symbols, tokenizer
 from safetensors.torch import load_file
+from tiny_voices import enliven
 
+from hf_vits import VitsConfig, VitsModel
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor import Report, examine
 
@@ -189,3 +192,18 @@ def test_judges_beside_a_voice_are_found_and_moved(voice):
     follow(found["judges.beside"].command)
     (voice.path / "model_1.safetensors").unlink()
     assert examine(voice.path).verdict["can be trained"].startswith("yes, at once")
+
+
+def test_a_voice_of_several_languages_is_healthy_and_spoken(voice, tmp_path):
+    fields = {"num_languages": 2, "language_embedding_size": 4, "language_names": ["en", "cs"]}
+    enliven(VitsModel(VitsConfig(**{**voice.table("config.json"), "model_type": "vits", **fields}))).save_pretrained(
+        tmp_path / "several"
+    )
+    for name in ("vocab.json", "tokenizer_config.json", "README.md"):
+        shutil.copy(voice.path / name, tmp_path / "several")
+
+    report = examine(tmp_path / "several")
+
+    assert not serious(report), report.findings
+    assert report.verdict["speaks here"].startswith("yes")
+    assert report.verdict["can be trained"].startswith("no")

@@ -51,6 +51,17 @@ def test_a_folder_of_another_project_is_converted_first(tmp_path, files):
     assert found.id == "foreign.folder" and f"hf-vits convert {tmp_path / 'there'}" in found.command
 
 
+@pytest.mark.parametrize(
+    ("files", "runtime"),
+    [(("model.onnx", "tokens.txt"), "sherpa-onnx"), (("text-to-latents.onnx", "decode-window.onnx"), "onnxruntime")],
+)
+def test_a_folder_that_was_exported_for_a_runtime_is_known_and_not_to_be_converted(tmp_path, files, runtime):
+    for name in files:
+        (tmp_path / name).write_bytes(b"anything")
+    found = only(tmp_path)
+    assert found.id == "path.exported" and runtime in found.text and found.command is None
+
+
 def test_the_command_converts_a_voice_of_piper(tmp_path, monkeypatch):
     pytest.importorskip("onnx")
     import shlex

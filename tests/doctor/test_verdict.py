@@ -81,6 +81,8 @@ def test_only_what_was_tried_is_called_so(voice):
     assert "(tried: " in verdict["speaks here"]
     assert all("not tried" in verdict[use] for use in ("speaks in stock transformers", "can be trained"))
     (voice.path / "vocab.json").unlink()
+    assert examine(voice.path).verdict["speaks here"].startswith("ids yes, texts no (tried: ")
+    voice.rewrite(lambda tensors: {name: tensors[name] for name in tensors if name != "decoder.conv_pre.bias"})
     assert examine(voice.path).verdict["speaks here"].startswith("no (not tried, for 1 error)")
 
 

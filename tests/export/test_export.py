@@ -96,6 +96,9 @@ def test_figures_beyond_the_bounds_are_not_good():
     found.add(torch.randn(4000, generator=torch.Generator().manual_seed(0)).numpy(), torch.sin(torch.arange(4000) / 9))
     assert not found.is_good and found.correlation < 0.5
     found = parity.Parity("float32")
+    found.add(torch.zeros(300).numpy(), torch.zeros(299))
+    assert not found.is_good
+    found = parity.Parity("float32")
     found.add(torch.full((300,), torch.nan).numpy(), torch.zeros(300))
     assert not found.is_good
     found.add(torch.zeros(300).numpy(), torch.zeros(300))

@@ -7,26 +7,13 @@ import torch
 from original_files import in_original_layout, with_weight_norm, write_original
 from original_judges import Original, spelled, write_pth
 
-from hf_vits import VitsConfig, VitsModel, VitsTokenizer, convert
+from hf_vits import VitsModel, VitsTokenizer, convert
 from hf_vits.cli import main
 from hf_vits.conversion.discriminators import convert_discriminator
 from hf_vits.conversion.original_text import SYMBOLS
-from hf_vits.export import Voice, export
+from hf_vits.export import Voice, export, original
 from hf_vits.export.original import write
 
-SMALL = {
-    "vocab_size": 20,
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "ffn_dim": 24,
-    "flow_size": 8,
-    "spectrogram_bins": 17,
-    "upsample_initial_channel": 16,
-    "upsample_rates": [4, 2],
-    "upsample_kernel_sizes": [8, 4],
-    "resblock_kernel_sizes": [3, 5],
-    "resblock_dilation_sizes": [[1, 3], [1, 2]],
-}
 KINDS = {
     "one speaker": {},
     "several speakers": {"num_speakers": 3, "speaker_embedding_size": 6, "speaker_names": ["ada", "bea", "cem"]},
@@ -36,6 +23,8 @@ KINDS = {
 
 
 PAPER = {
+    "num_hidden_layers": 2,
+    "depth_separable_num_layers": 3,
     "duration_predictor_filter_channels": 256,
     "duration_predictor_num_flows": 4,
     "posterior_encoder_num_wavenet_layers": 16,
@@ -47,7 +36,7 @@ PAPER = {
 
 @pytest.fixture
 def voice(make_model):
-    return lambda **fields: make_model(**{**VitsConfig().to_diff_dict(), **SMALL, **PAPER, **fields})
+    return lambda **fields: make_model(**{**PAPER, **fields})
 
 
 def put(folder, model, tokenizer=None, discriminator=None):
@@ -204,3 +193,21 @@ def test_the_voice_itself_is_not_replaced_by_what_is_made_from_it(voice, make_to
     with pytest.raises(ValueError, match="give another folder"):
         export(loaded, make_tokenizer(), tmp_path / "voice", target="original", overwrite=True)
     assert (tmp_path / "voice" / "model.safetensors").is_file()
+
+
+def test_files_that_are_not_the_voice_when_they_are_read_back_are_not_kept(
+    voice, make_tokenizer, tmp_path, monkeypatch
+):
+    def save(file, tensors):
+        torch.save({"model": {name: 1.01 * tensor for name, tensor in tensors.items()}}, file)
+
+    monkeypatch.setattr(original, "_save", save)
+    with pytest.raises(ValueError, match="differs by .* when it is read back"):
+        export(voice(), make_tokenizer(), tmp_path / "out", target="original")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_window_of_the_voice_s_own_is_written(voice, tmp_path):
+    put(tmp_path, voice(win_length=12))
+    data = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["data"]
+    assert (data["win_length"], data["filter_length"]) == (12, 16)

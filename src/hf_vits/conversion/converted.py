@@ -15,7 +15,7 @@ from hf_vits.conversion.discriminators import ConvertedDiscriminator
 from hf_vits.conversion.judge_files import SUBFOLDER
 from hf_vits.folders import new_folder
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.origin import CARD
+from hf_vits.origin import CARD, Origin
 from hf_vits.quiet import no_progress_bar
 from hf_vits.weights import match_state_dict
 
@@ -36,8 +36,8 @@ class Converted:
             What was left out or decided on the way, in words.
         discriminator ([`~conversion.discriminators.ConvertedDiscriminator`], *optional*):
             What the voice was trained against; with it, training goes on at once.
-        license (`str`, *optional*):
-            As in the metadata of a model card, where the format tells.
+        origin ([`~origin.Origin`], *optional*):
+            Under what licence it stands and what it was made from, where the format or its card tells.
 
     Raises:
         ValueError: if a tensor is missing, left over, of another shape or kind, or not finite.
@@ -48,7 +48,7 @@ class Converted:
     tokenizer: PreTrainedTokenizer | None = None
     notes: tuple[str, ...] = ()
     discriminator: ConvertedDiscriminator | None = None
-    license: str | None = None
+    origin: Origin | None = None
 
     def __post_init__(self):
         """Checks the weights and brings them to the spelling of a fresh model, in float32."""
@@ -91,7 +91,7 @@ class Converted:
                     self.discriminator.model().save_pretrained(staged / SUBFOLDER)
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(staged)
-            card(directory.name, self.license, self.tokenizer, self.notes).save(staged / CARD)
+            card(directory.name, self.origin, self.tokenizer, self.notes).save(staged / CARD)
         return directory
 
 

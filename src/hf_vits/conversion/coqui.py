@@ -16,12 +16,14 @@ from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.coqui_json import CoquiVoice, fields_of, read_voice
 from hf_vits.conversion.coqui_speakers import Tensors, language_names, speakers
 from hf_vits.conversion.coqui_symbols import tokenizer_of
-from hf_vits.conversion.discriminators import ConvertedDiscriminator, read_discriminator
+from hf_vits.conversion.description import described
+from hf_vits.conversion.discriminators import ConvertedDiscriminator, converted, read_discriminator
+from hf_vits.conversion.judge_files import Found
 from hf_vits.conversion.judge_shapes import SPECTRAL
-from hf_vits.conversion.judge_shapes import infer_config as infer_judges
 from hf_vits.conversion.keys import Rule, translate
 from hf_vits.conversion.original import infer_config, to_ours
 from hf_vits.conversion.source import Source
+from hf_vits.conversion.trainable import trainable
 from hf_vits.weights import TRAINING_ONLY
 
 NAME = "Coqui TTS VITS voice (best_model.pth with config.json)"
@@ -93,8 +95,15 @@ def convert(source: Source) -> Converted:
     state_dict, left = to_ours(tensors, unneeded if config.inference_only else ())
     discriminator, judges_said = _discriminator(judges, voice, source)
     left_out = (*checkpoint.notes, *dropped, *left, *unseen)
-    said = (*speakers_said, *languages_said, *symbols_said, *judges_said, *voice.notes)
-    return Converted(config, state_dict | tables, tokenizer, (_kind(config), *left_out, *said), discriminator)
+    judged = (*judges_said, *trainable(config, discriminator))
+    said = (*speakers_said, *languages_said, *symbols_said, *judged, *voice.notes)
+    return Converted(
+        config,
+        state_dict | tables,
+        tokenizer,
+        (described("A Coqui voice", config, state_dict | tables), *left_out, *said),
+        discriminator,
+    )
 
 
 def _parted(tensors: Mapping[str, Tensor], pattern: str) -> tuple[Tensors, Tensors]:
@@ -186,31 +195,13 @@ def _check_agreement(voice: CoquiVoice, config: VitsConfig) -> None:
 def _discriminator(
     judges: Mapping[str, Tensor], voice: CoquiVoice, source: Source
 ) -> tuple[ConvertedDiscriminator | None, tuple[str, ...]]:
-    """What the voice was trained against, and notes."""
+    """What the voice was trained against, and a note if that cannot be taken over."""
     if source.discriminator is not None:
-        given = read_discriminator(source.discriminator, voice.periods)
-        return given, given.notes
-    if not judges:
-        return None, ("It has no discriminators: training starts new ones.",)
+        return read_discriminator(source.discriminator, voice.periods), ()
     if any(name.endswith(SPECTRAL) for name in judges):
-        return None, (
-            "Left out, the discriminators: they have spectral norm, those here weight norm. Training starts new ones.",
-        )
+        return None, ("Left out, the discriminators: they have spectral norm, those here weight norm.",)
+    if not judges:
+        return None, ()
     renamed = {"discriminators." + name.removeprefix(JUDGES): tensor for name, tensor in judges.items()}
-    shapes = {name: tensor.shape for name, tensor in renamed.items()}
     said = {"period_stride": PERIOD_STRIDE} | ({} if voice.periods is None else {"periods": voice.periods})
-    config, notes = infer_judges(shapes, said)
-    return ConvertedDiscriminator(config, renamed), notes
-
-
-def _kind(config: VitsConfig) -> str:
-    """What kind of voice this is, in words."""
-    speakers = "1 speaker" if config.num_speakers == 1 else f"{config.num_speakers} speakers"
-    languages = f", {config.num_languages} languages" if config.num_languages > 1 else ""
-    durations = "stochastic" if config.use_stochastic_duration_prediction else "plain"
-    return (
-        f"A Coqui voice: {config.sampling_rate:,} Hz, {speakers}{languages}, {config.vocab_size} symbols; text encoder "
-        f"of {config.num_hidden_layers} layers and {config.text_size} channels, {durations} duration predictor, "
-        f"decoder of {config.upsample_initial_channel} channels with residual blocks of type {config.resblock_type}, "
-        f"{config.hop_length} samples per frame."
-    )
+    return converted(Found(source.path, renamed, said)), ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hf_vits.conversion.json_fields import MOST, Fields, is_whole, read_fields
+from hf_vits.conversion.json_fields import Fields, read_fields
 from hf_vits.conversion.source import Source
 
 OWNER = "Coqui VITS voice"
@@ -155,7 +155,7 @@ def _known(fields: Fields) -> dict[str, Any]:
     fmax = fields.number("audio.mel_fmax", 0.0)
     return {
         "upsample_rates": fields.wholes("model_args.upsample_rates_decoder", [8, 8, 2, 2]),
-        "resblock_dilation_sizes": _dilations(fields),
+        "resblock_dilation_sizes": fields.rows("model_args.resblock_dilation_sizes_decoder", [[1, 3, 5]] * 3),
         "wavenet_dilation_rate": dilation,
         "hidden_dropout": dropout,
         "attention_dropout": dropout,
@@ -170,17 +170,6 @@ def _known(fields: Fields) -> dict[str, Any]:
         "mel_fmin": fields.number("audio.mel_fmin", 0.0),
         "mel_fmax": fmax or None,
     }
-
-
-def _dilations(fields: Fields) -> list[list[int]]:
-    path = "model_args.resblock_dilation_sizes_decoder"
-    rows = fields.value(path, [[1, 3, 5]] * 3)
-    if not isinstance(rows, list) or not rows:
-        fields.refuse(path, rows, "a list of lists of whole numbers")
-    for row in rows:
-        if not (isinstance(row, list) and row and all(is_whole(item) and 0 < item <= MOST for item in row)):
-            fields.refuse(path, row, "lists of whole numbers from 1 up")
-    return rows
 
 
 def _names(fields: Fields, *keys: str) -> tuple[str, ...]:

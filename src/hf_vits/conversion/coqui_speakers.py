@@ -23,8 +23,8 @@ LANGUAGES = ("language_ids.json", "language_ids.pth")
 VECTORS = ("d_vectors.pth", "d_vectors.json", "speakers.pth", "speakers.json")
 """How such files are called where the configuration does not say."""
 
-LARGEST_FILE = 2**31
-"""Bytes; a vector for each of a million clips has as many."""
+LARGEST_FILE = 2**29
+"""Bytes; a vector for each of a hundred thousand clips has as many."""
 
 TABLE = "emb_g.weight"
 

@@ -19,7 +19,7 @@ from hf_vits.conversion.keys import listed
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.trainable import trainable
 from hf_vits.modules.weight_norm import NEW_G, OLD_G
-from hf_vits.origin import CARD, origin_of
+from hf_vits.origin import CARD, MMS, MMS_LICENSE, Origin, origin_of
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES, TRAINING_ONLY, read_state_dict
 
@@ -59,7 +59,7 @@ def convert(source: Source) -> Converted:
         voice = {name: tensor for name, tensor in voice.items() if not name.startswith(TRAINING_ONLY)}
     judges, their_file = _judges(source, folder, file, tensors)
     front_end, of_text = _tokenizer(folder, file.parent, config)
-    origin = origin_of(str(folder if (folder / CARD).is_file() else file.parent))
+    origin = _origin(folder if (folder / CARD).is_file() else file.parent, file)
     return Converted(
         config,
         voice,
@@ -75,8 +75,16 @@ def convert(source: Source) -> Converted:
             *(source.checkpoint.notes if source.checkpoint else ()),
         ),
         judges,
-        origin.license,
+        origin,
     )
+
+
+def _origin(folder: Path, file: Path) -> Origin:
+    """What the card of a folder says, or the name that transformers wrote into its config.json."""
+    origin, base = origin_of(str(folder)), read_fields(file, "VITS voice").data.get("_name_or_path")
+    if origin.license or not (isinstance(base, str) and MMS.fullmatch(base)):
+        return origin
+    return replace(origin, license=MMS_LICENSE, on_hub=origin.on_hub or [base])
 
 
 def _config_file(source: Source, folder: Path) -> Path:

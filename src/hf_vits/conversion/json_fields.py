@@ -23,8 +23,11 @@ def read_fields(file: Path, owner: str) -> "Fields":
     The fields of a file; `owner`, such as "Piper voice", is what has such a file, for messages.
 
     Raises:
+        FileNotFoundError: if there is no such file.
         ValueError: if it is not JSON, not an object, or far too large.
     """
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no file {file}, which a {owner} needs; give it with `config=` (`--config`).")
     if file.stat().st_size > LARGEST_FILE:
         raise ValueError(
             f"{file} has {file.stat().st_size} bytes, and the file of a {owner} has thousands; fetch it again."

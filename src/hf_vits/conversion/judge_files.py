@@ -1,6 +1,5 @@
 """Finds the tensors of judges in a file or folder, and what the configuration beside them says of their shape."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from hf_vits.conversion.checkpoint import read_checkpoint
+from hf_vits.conversion.json_fields import read_fields
 from hf_vits.conversion.keys import listed
 from hf_vits.discriminator import SLOPE, VitsDiscriminatorConfig
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES, read_state_dict
@@ -106,12 +106,7 @@ def said_in(file: Path) -> dict[str, Any]:
     """The fields of our configuration that a config.json tells; none if there is no such file."""
     if not file.is_file():
         return {}
-    try:
-        data = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:  # neither text nor JSON, or nested without an end
-        raise ValueError(f"{file} is not JSON ({error}); fetch it again.") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{file} is not a JSON object; fetch it again.")
+    data = read_fields(file, "VITS voice").data
     if data.get("model_type") == VitsDiscriminatorConfig.model_type:
         return {name: _checked(file, name, name, data[name]) for name in (*NUMBERS, *LISTS) if name in data}
     _check_slope(file, data)

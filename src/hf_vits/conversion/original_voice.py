@@ -8,15 +8,16 @@ import torch
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.converted import Converted
+from hf_vits.conversion.description import described
 from hf_vits.conversion.discriminators import ConvertedDiscriminator, read_discriminator
 from hf_vits.conversion.original import infer_config, to_ours
 from hf_vits.conversion.original_json import OriginalVoice, read_description
 from hf_vits.conversion.original_text import mms_symbols, tokenizer
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.trainable import trainable
+from hf_vits.origin import MMS_LICENSE, Origin
 
 NAME = "original VITS or MMS voice (G_*.pth with config.json; with vocab.txt in MMS)"
-MMS_LICENSE = "cc-by-nc-4.0"
 
 
 def recognises(source: Source) -> bool:
@@ -44,7 +45,7 @@ def convert(source: Source) -> Converted:
         state_dict,
         front_end,
         (
-            _recognised(config, state_dict, "An MMS" if vocabulary else "An original VITS"),
+            described("An MMS voice" if vocabulary else "An original VITS voice", config, state_dict),
             *(_said_of_mms(language) if vocabulary else ()),
             *source.checkpoint.notes,
             *notes,
@@ -52,7 +53,7 @@ def convert(source: Source) -> Converted:
             *trainable(config, judges, "D_*.pth"),
         ),
         judges,
-        MMS_LICENSE if vocabulary else None,
+        Origin(license=MMS_LICENSE) if vocabulary else None,
     )
 
 
@@ -108,18 +109,8 @@ def _judges(source: Source) -> ConvertedDiscriminator | None:
 
 def _language(path: Path) -> str | None:
     """MMS keeps each voice in a folder that is named after its language."""
-    name = path.resolve().parent.name
-    return name if re.fullmatch("[a-z]{3}", name) else None
-
-
-def _recognised(config: VitsConfig, state_dict: Mapping[str, torch.Tensor], kind: str) -> str:
-    speakers = "1 speaker" if config.num_speakers == 1 else f"{config.num_speakers} speakers"
-    durations = "stochastic" if config.use_stochastic_duration_prediction else "plain"
-    millions = sum(tensor.numel() for tensor in state_dict.values()) / 1e6
-    return (
-        f"{kind} voice: {config.sampling_rate:,} Hz, {speakers}, {config.vocab_size} symbols, {millions:.3g} million "
-        f"parameters, {durations} duration predictor, {config.hop_length} samples per frame."
-    )
+    named = re.fullmatch("([a-z]{3})(-script_.+|-dialect_.+)?", path.resolve().parent.name)
+    return named and named[1]
 
 
 def _said_of_mms(language: str | None) -> tuple[str, ...]:

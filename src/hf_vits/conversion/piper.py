@@ -12,15 +12,14 @@ from hf_vits.conversion.onnx_file import looks_like_onnx
 from hf_vits.conversion.onnx_weights import Convolution, OnnxWeights, read_weights
 from hf_vits.conversion.original import ROOTS, count, infer_config, to_ours
 from hf_vits.conversion.piper_json import PiperVoice, read_voice
-from hf_vits.conversion.piper_voice import check_agreement, config_fields, described, tokenizer
+from hf_vits.conversion.piper_voice import check_agreement, config_fields, tokenizer, what
 from hf_vits.conversion.source import Source
+from hf_vits.conversion.trainable import trainable
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.decoder import FINAL_SLOPE
 from hf_vits.weights import TRAINING_ONLY
 
 NAME = "Piper voice (<voice>.onnx with <voice>.onnx.json)"
-
-NOT_TRAINABLE = "It can speak but not be trained as it is: an ONNX voice has no posterior encoder and no discriminator."
 
 
 def recognises(source: Source) -> bool:
@@ -44,10 +43,10 @@ def convert(source: Source) -> Converted:
     _check_convolutions(weights.convolutions, vits_config)
     dropped = [(prefix.replace(".", r"\."), "used in training only") for prefix in TRAINING_ONLY]
     state_dict, notes = to_ours(weights.tensors, dropped)
-    notes = (described(vits_config, voice, state_dict), NOT_TRAINABLE, *notes, *voice.notes)
+    judges = None if source.discriminator is None else read_discriminator(source.discriminator)
+    notes = (what(voice, vits_config, state_dict), *trainable(vits_config, judges), *notes, *voice.notes)
     if weights.constants:
         notes += (f"Left out, shapes and constants of the graph: {weights.constants} tensors.",)
-    judges = None if source.discriminator is None else read_discriminator(source.discriminator)
     return Converted(vits_config, state_dict, tokenizer(voice), notes, judges)
 
 

@@ -17,7 +17,7 @@ from hf_vits.conversion.judge_shapes import check_norm
 from hf_vits.conversion.keys import listed, translate
 from hf_vits.conversion.original import decoder, infer_config, to_ours
 from hf_vits.conversion.piper_json import PiperVoice, read_voice
-from hf_vits.conversion.piper_voice import check_agreement, config_fields, described, tokenizer
+from hf_vits.conversion.piper_voice import check_agreement, config_fields, tokenizer, what
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.trainable import trainable
 from hf_vits.weights import TRAINING_ONLY
@@ -70,7 +70,7 @@ def convert(source: Source) -> Converted:
         state_dict,
         tokenizer(voice),
         (
-            described(config, voice, state_dict),
+            what(voice, config, state_dict),
             f"Symbols, speakers and sampling rate are those of {file.name}.",
             *told,
             *trainable(config, judges),

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion.description import described
 from hf_vits.conversion.piper_json import BOS, EOS, PAD, PiperVoice
 from hf_vits.tokenization_vits import VitsTokenizer
 
@@ -43,19 +44,10 @@ def check_agreement(voice: PiperVoice, config: VitsConfig, path: Path) -> None:
         )
 
 
-def described(config: VitsConfig, voice: PiperVoice, state_dict: Mapping[str, Tensor]) -> str:
+def what(voice: PiperVoice, config: VitsConfig, state_dict: Mapping[str, Tensor]) -> str:
     """What kind of voice this is."""
-    speakers = "1 speaker" if config.num_speakers == 1 else f"{config.num_speakers} speakers"
     front_end = "letters" if voice.phoneme_type == "text" else f"eSpeak's phonemes for {voice.espeak_voice}"
-    millions = sum(tensor.numel() for tensor in state_dict.values()) / 1e6
-    durations = "stochastic" if config.use_stochastic_duration_prediction else "plain"
-    return (
-        f"A Piper voice: {config.sampling_rate:,} Hz, {speakers}, {len(voice.symbols)} symbols ({front_end}), "
-        f"{millions:.3g} million parameters; text encoder of "
-        f"{config.num_hidden_layers} layers and {config.hidden_size} channels, {durations} duration predictor, "
-        f"{config.prior_encoder_num_flows} couplings, decoder of {config.upsample_initial_channel} channels with "
-        f"residual blocks of type {config.resblock_type}, {config.hop_length} samples per frame."
-    )
+    return described("A Piper voice", config, state_dict, f"{len(voice.symbols)} symbols ({front_end})")
 
 
 def tokenizer(voice: PiperVoice) -> VitsTokenizer:

@@ -194,9 +194,6 @@ def _check_lists(name: str, value: Any) -> None:
 
 
 def _extensions(config: VitsConfig) -> str:
-    said = {
-        f"resblock_type {config.resblock_type!r}": config.resblock_type != "1",
-        f"posterior_input {config.posterior_input!r}": config.posterior_input != "linear",
-        "no window_size": not config.window_size,
-    }
-    return ", ".join(name for name, holds in said.items() if holds)
+    """The fields that stock transformers has no layers for; `inference_only` is told otherwise."""
+    names = [name for name in config.beyond_upstream if name != "inference_only"]
+    return ", ".join(f"{name} {getattr(config, name)!r}" for name in names)

@@ -140,7 +140,8 @@ def _read(path: Path) -> tuple[Folder, Judges | None, list[Finding]]:
 def _tried(folder: Folder, findings: list[Finding]) -> str:
     """Speaks, and loads the tokenizer, if nothing is known to be wrong; what was heard."""
     errors = {found.id for found in findings if found.severity == ERROR}
-    if not any(id.startswith("tokenizer.") for id in errors):
+    is_there = folder.vocabulary.table is not None
+    if is_there and not any(id.startswith("tokenizer.") for id in errors):
         findings += load_tokenizer(folder)
     if errors:
         return ""

@@ -8,6 +8,7 @@ from hf_vits.conversion.judge_files import ORIGINAL, SUBFOLDER
 from hf_vits.doctor.commands import converted, python, shell
 from hf_vits.doctor.finding import Finding, error, listed
 from hf_vits.doctor.json_files import exists, obstacle, read_json
+from hf_vits.export.split import FIRST, SECOND
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
 
 SUFFIXES = {
@@ -31,6 +32,9 @@ OWN = (*SAFE_NAMES, *PICKLE_NAMES, "config.json", "vocab.json", "tokenizer_confi
 
 FOREIGN_TABLES = ({"train", "data", "model"}, {"model_args", "audio"}, {"audio", "phoneme_id_map"})
 """Tables that config.json has in the original, Coqui and Piper."""
+
+EXPORTED = {"sherpa-onnx": ("model.onnx", "tokens.txt"), "streaming in onnxruntime": (FIRST, SECOND)}
+"""Files that `hf-vits export` writes for a runtime and nobody reads back."""
 
 GIVE = "Give the folder of a voice, with config.json and model.safetensors in it."
 
@@ -77,6 +81,9 @@ def _folder(path: Path) -> Finding | None:
         return error("path.unreadable", f"{path} cannot be listed ({problem.strerror}).", GIVE)
     if not names:
         return error("path.empty", f"{path} is empty.", GIVE)
+    if exported := next((target for target, files in EXPORTED.items() if set(files) <= set(names)), None):
+        text = f"{path} was exported for {exported}, from which no voice of this layout comes back."
+        return error("path.exported", text, "Examine the voice that it was exported from.")
     theirs = [name for name in names if Path(name).suffix.lower() in SUFFIXES and name not in OWN]
     theirs = [
         name for name in theirs if not re.fullmatch(r"(model|pytorch_model|optimizer|scheduler|random_states).*", name)

@@ -41,7 +41,8 @@ def _text(shapes: Shapes) -> dict[str, Any]:
     }
     positions = shapes.get(f"{first}.attention.emb_rel_k", ())
     if len(positions) == 3 and hidden and positions[2]:
-        fields |= {"window_size": (positions[1] - 1) // 2, "num_attention_heads": hidden // positions[2]}
+        width = hidden + (size(shapes, "embed_language", 1) or 0)
+        fields |= {"window_size": (positions[1] - 1) // 2, "num_attention_heads": width // positions[2]}
     return fields
 
 

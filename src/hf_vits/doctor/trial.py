@@ -108,8 +108,9 @@ def verdict(folder: Folder, judges: Judges | None, heard: str, findings: Sequenc
             if errors == ["judges.inside"]
             else f"no ({why})",
         }
+    has_text = folder.vocabulary.table is not None
     return {
-        "speaks here": f"yes (tried: {heard})",
+        "speaks here": f"{'yes' if has_text else 'ids yes, texts no'} (tried: {heard})",
         "speaks in stock transformers": _stock(folder, {found.id for found in findings}),
         "can be trained": _trained(folder, judges),
     }
@@ -131,6 +132,8 @@ def _stock(folder: Folder, ids: set[str]) -> str:
 
 def _trained(folder: Folder, judges: Judges | None) -> str:
     parts = []
+    if folder.config is not None and folder.config.num_languages > 1:
+        return f"no (it speaks {folder.config.num_languages} languages, and clips do not tell in which they are)"
     if folder.config is not None and folder.config.inference_only:
         parts.append("parts that only training uses")
     if judges is None:

@@ -23,7 +23,7 @@ def check_vocabulary(folder: Folder) -> Iterator[Finding]:
         return
     table = folder.vocabulary.table
     if table is None:
-        yield error("tokenizer.missing", "There is no vocab.json, so no text can be spoken, only ids.", FETCH)
+        yield warning("tokenizer.missing", "There is no vocab.json, so no text can be spoken, only ids.", FETCH)
         return
     odd = [f"{quoted(symbol)}: {quoted(index)}" for symbol, index in table.items() if not _is_id(index)]
     if odd or not table:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hf_vits.discriminator import VitsDiscriminator
     from hf_vits.modeling_vits import VitsModel
+    from hf_vits.origin import Origin
     from hf_vits.tokenization_vits import VitsTokenizer
 
 __all__ = ["PRECISIONS", "TARGETS", "Voice", "export", "known_targets"]
@@ -28,8 +29,10 @@ PRECISIONS = ("float32", "float16", "int8")
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice and what it was trained against; what its files are called, the precision of the weights in them, and
-    the language that one of several is to speak."""
+    """
+    A voice and what it was trained against; what its files are called, the precision of the weights in them, the
+    language that one of several is to speak, and its licence.
+    """
 
     model: "VitsModel"
     tokenizer: "VitsTokenizer"
@@ -37,6 +40,7 @@ class Voice:
     precision: str = "float32"
     discriminator: "VitsDiscriminator | None" = None
     language: int | str | None = None
+    origin: "Origin | None" = None
 
 
 def export(
@@ -97,6 +101,7 @@ def export(
     ```
     """
     from hf_vits.folders import new_folder, refuse_losing
+    from hf_vits.origin import origin_of
 
     for kind, value, allowed in (("target", target, TARGETS), ("precision", precision, PRECISIONS)):
         if value not in allowed:
@@ -113,11 +118,13 @@ def export(
             f"The tokenizer has a symbol with id {highest}, but the model knows ids 0 to {rows - 1}. Do they belong "
             "together?"
         )
-    voice = Voice(model, tokenizer, name, precision, discriminator, language)
+    voice = Voice(model, tokenizer, name, precision, discriminator, language, origin_of(str(model.name_or_path or "")))
     if model.name_or_path:
         refuse_losing(directory, model.name_or_path)
     with new_folder(Path(directory).expanduser().resolve(), overwrite) as staged:
-        return tuple(_module(target).write(voice, staged))
+        notes = tuple(_module(target).write(voice, staged))
+    licence = voice.origin.license
+    return (*notes, f"The voice's licence holds for this too: {voice.origin.license_in_words}.") if licence else notes
 
 
 def known_targets() -> list[str]:

@@ -14,6 +14,12 @@ from hf_vits.export.graph import twin_of
 from hf_vits.export.tracing import needed
 from hf_vits.modeling_vits import VitsModel
 
+Feed = dict[str, np.ndarray]
+"""Inputs of a graph, by name."""
+
+Waveform = Callable[[int, int], np.ndarray]
+"""From an item and the number of its frames to its samples."""
+
 TEXT_LENGTHS = (1, 9, 40)
 
 MOST_ERROR = 1e-3
@@ -91,18 +97,33 @@ def whole_parity(voice: Voice, symbols: Sequence[int], graph: bytes) -> str:
         ImportError: without the package onnxruntime.
         ValueError: if it is not near enough.
     """
-    model, run, parity = twin_of(voice.model), runner(graph), Parity(voice.precision)
+    run = runner(graph)
+
+    def speak(feed: Feed) -> tuple[np.ndarray, Waveform]:
+        waveforms, durations = run(feed)
+        hop = voice.model.config.hop_length
+        return durations, lambda item, frames: waveforms[item, 0, 0, : frames * hop]
+
+    return compared(voice, symbols, speak)
+
+
+def compared(voice: Voice, symbols: Sequence[int], speak: Callable[[Feed], tuple[np.ndarray, Waveform]]) -> str:
+    """
+    Has a runtime speak random texts, and says how near to PyTorch it is; errors are those of `whole_parity`.
+
+    `speak` makes of inputs the durations (B, T_text), and a function from an item and its frames to its samples.
+    """
+    model, parity = twin_of(voice.model), Parity(voice.precision)
     language = model.language_vector(voice.language, 1)
     for feed, speakers in feeds(model, symbols):
-        waveforms, durations = run(feed)
+        durations, waveform = speak(feed)
         for item, length in enumerate(feed["input_lengths"]):
             ids = torch.from_numpy(feed["input"][item : item + 1, :length])
             speaker = model.speaker_vector(None if speakers is None else speakers[item], 1)
             own = durations[item : item + 1, :length]
             call = {"speaker": speaker, "language": language}
             latents = model.latents(ids, **call, noise_scale=0.0, durations=torch.from_numpy(own)).latents
-            expected = model.decode(latents, speaker=speaker)
-            parity.add(waveforms[item, 0, 0, : expected.shape[-1]], expected)
+            parity.add(waveform(item, int(own.sum())), model.decode(latents, speaker=speaker))
             rate = 1 / float(feed["scales"][1])
             predicted = model.prior(ids, **call, noise_scale_duration=0.0, speaking_rate=rate).durations
             parity.add_durations(own, predicted)
@@ -122,7 +143,7 @@ def told(parity: Parity) -> str:
     )
 
 
-def feeds(model: VitsModel, symbols: Sequence[int]) -> Iterator[tuple[dict[str, np.ndarray], list[int] | None]]:
+def feeds(model: VitsModel, symbols: Sequence[int]) -> Iterator[tuple[Feed, list[int] | None]]:
     """Inputs of a whole graph, and the speakers among them: single texts, then all as a ragged batch, spoken slower."""
     random, count = np.random.default_rng(0), model.config.num_speakers
     texts = [random.choice(np.array(symbols, dtype=np.int64), length) for length in TEXT_LENGTHS]
@@ -143,14 +164,14 @@ def feeds(model: VitsModel, symbols: Sequence[int]) -> Iterator[tuple[dict[str, 
     yield feed(list(range(len(texts))), 1.25)
 
 
-def runner(graph: bytes) -> Callable[[dict[str, np.ndarray]], list[np.ndarray]]:
+def runner(graph: bytes) -> Callable[[Feed], list[np.ndarray]]:
     """A file's bytes -> a function from inputs by name to the list of outputs; `ValueError` if it cannot run."""
     onnxruntime = needed("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4  # what goes wrong is told once, below
 
-    def run(feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+    def run(feed: Feed) -> list[np.ndarray]:
         with _told():
             return session.run(None, feed)
 

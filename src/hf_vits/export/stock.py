@@ -6,9 +6,11 @@ from pathlib import Path
 import torch
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion.card import card
 from hf_vits.export import Voice
 from hf_vits.export.graph import twin_of
 from hf_vits.modeling_vits import VitsModel
+from hf_vits.origin import CARD
 from hf_vits.quiet import no_progress_bar
 from hf_vits.training.starting import completed
 
@@ -20,20 +22,22 @@ MOST = 1e-4
 
 def write(voice: Voice, folder: Path) -> Iterator[str]:
     """Writes the folder, and speaks from it with transformers; yields notes on what differs there."""
-    model = twin_of(voice.model)
+    model, notes = twin_of(voice.model), []
     if model.config.inference_only:
         model, _ = completed(model)
-        yield "The posterior encoder and whatever else only training uses are new: it speaks, no more."
+        notes.append("The posterior encoder and whatever else only training uses are new: it speaks, no more.")
     check(model.config)
     with no_progress_bar():
         model.save_pretrained(folder)
     voice.tokenizer.save_pretrained(folder)
     if not voice.tokenizer.in_upstreams_layout:
-        yield "transformers' own tokenizer would make other ids: give its model those of `hf_vits.VitsTokenizer`."
+        notes.append("transformers' tokenizer would make other ids: give its model those of `hf_vits.VitsTokenizer`.")
     error = _difference(folder, model)
     if not error <= MOST:
         raise ValueError(f"transformers speaks it {error:.1e} apart; {MOST:.0e} is allowed. Nothing was exported.")
-    yield f"transformers speaks it within {error:.1e} of what is spoken here."
+    notes.append(f"transformers speaks it within {error:.1e} of what is spoken here.")
+    card(voice.name, voice.origin, voice.tokenizer, notes).save(folder / CARD)
+    yield from notes
 
 
 def check(config: VitsConfig) -> None:

@@ -1,0 +1,43 @@
+"""Archives are weighed before they are unpacked, each rule by itself."""
+
+import struct
+import zipfile
+
+import pytest
+import torch
+
+from hf_vits.doctor.pickles import Unreadable, read_pickle
+
+TABLE = {"a": torch.arange(6.0)}
+
+
+def rewritten(file, compression):
+    """The archive again, with its entries compressed or not."""
+    with zipfile.ZipFile(file) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+
+
+def test_a_table_is_read(tmp_path):
+    torch.save(TABLE, tmp_path / "voice.bin")
+    assert torch.equal(read_pickle(tmp_path / "voice.bin")["a"], TABLE["a"])
+
+
+def test_entries_that_are_compressed_are_refused_though_they_unpack_to_little(tmp_path):
+    torch.save(TABLE, tmp_path / "voice.bin")
+    rewritten(tmp_path / "voice.bin", zipfile.ZIP_DEFLATED)
+    with pytest.raises(Unreadable, match="compressed, as PyTorch's files never are"):
+        read_pickle(tmp_path / "voice.bin")
+
+
+def test_entries_that_claim_more_than_the_file_has_are_refused_though_they_are_not_compressed(tmp_path):
+    torch.save(TABLE, tmp_path / "voice.bin")
+    rewritten(tmp_path / "voice.bin", zipfile.ZIP_STORED)
+    data = bytearray((tmp_path / "voice.bin").read_bytes())
+    place = data.rindex(b"PK\x01\x02") + 24  # the size of the last entry in the directory
+    data[place : place + 4] = struct.pack("<I", 10**9)
+    (tmp_path / "voice.bin").write_bytes(bytes(data))
+    with pytest.raises(Unreadable, match="would unpack to 1,000,0"):
+        read_pickle(tmp_path / "voice.bin")
