@@ -117,7 +117,8 @@ def test_the_original_s_symbols_are_known_by_their_number_and_others_are_listed(
     assert "symbols" not in a and a["data"]["text_cleaners"] == ["english_cleaners2"]
     assert b["symbols"] == list("_abcdefghijklmnop .'") and b["data"]["text_cleaners"] == ["basic_cleaners"]
     assert convert(tmp_path / "b").tokenizer("Abc")["input_ids"] == make_tokenizer()("Abc")["input_ids"]
-    assert notes == ["Without D_0.pth: the voice has no discriminators."]
+    assert len(notes) == 2 and notes[0] == "Without D_0.pth: the voice has no discriminators."
+    assert "6 texts against PyTorch" in notes[1]
 
 
 def test_what_its_files_do_not_hold_is_said(voice, make_tokenizer, tmp_path):
@@ -195,16 +196,59 @@ def test_the_voice_itself_is_not_replaced_by_what_is_made_from_it(voice, make_to
     assert (tmp_path / "voice" / "model.safetensors").is_file()
 
 
-def test_files_that_are_not_the_voice_when_they_are_read_back_are_not_kept(
-    voice, make_tokenizer, tmp_path, monkeypatch
+@pytest.mark.parametrize(
+    ("wrong", "message"), [("G_0.pth", "encoder.* differs by"), ("D_0.pth", "discriminators.* by")]
+)
+def test_weights_that_are_not_the_voice_s_when_they_are_read_back_are_not_kept(
+    wrong, message, voice, make_tokenizer, tmp_path, monkeypatch
 ):
+    right = original._save
+
     def save(file, tensors):
-        torch.save({"model": {name: 1.01 * tensor for name, tensor in tensors.items()}}, file)
+        right(file, {name: tensor * (1.01 if file.name == wrong else 1) for name, tensor in tensors.items()})
 
     monkeypatch.setattr(original, "_save", save)
-    with pytest.raises(ValueError, match="differs by .* when it is read back"):
-        export(voice(), make_tokenizer(), tmp_path / "out", target="original")
+    judges = convert_discriminator(write_pth(tmp_path / "D_7.pth", spelled(Original().state_dict())))
+    with pytest.raises(ValueError, match=message):
+        export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=judges)
     assert not (tmp_path / "out").exists()
+
+
+MISDESCRIBED = {
+    "sampling rate": ("data", "sampling_rate", 8000, "`sampling_rate` is 16000 here and 8000"),
+    "dropout": ("model", "p_dropout", 0.3, "`hidden_dropout` is"),
+    "dilations": ("model", "resblock_dilation_sizes", "doubled", "does not say what it says in PyTorch"),
+    "blanks": ("data", "add_blank", False, "other ids"),
+    "case": ("data", "text_cleaners", [], "other ids"),
+}
+
+
+@pytest.mark.parametrize(("part", "field", "value", "message"), MISDESCRIBED.values(), ids=MISDESCRIBED)
+def test_a_description_that_is_not_the_voice_s_is_not_kept(
+    part, field, value, message, voice, make_tokenizer, tmp_path, monkeypatch
+):
+    right, model = original.description, voice()
+    if value == "doubled":
+        value = [[2 * dilation for dilation in row] for row in model.config.resblock_dilation_sizes]
+
+    def wrong(*arguments):
+        described = right(*arguments)
+        described[part][field] = value
+        return described
+
+    monkeypatch.setattr(original, "description", wrong)
+    with pytest.raises(ValueError, match=message):
+        export(model, make_tokenizer(), tmp_path / "out", target="original")
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_of_the_spectrogram_come_back_for_a_voice_that_only_speaks(voice, tmp_path):
+    model = voice(inference_only=True, spectrogram_bins=13, win_length=20)
+
+    put(tmp_path, model)
+
+    back = convert(tmp_path).config
+    assert (back.fft_size, back.win_length) == (24, 20)
 
 
 def test_a_window_of_the_voice_s_own_is_written(voice, tmp_path):

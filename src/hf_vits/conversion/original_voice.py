@@ -69,8 +69,10 @@ def _description(source: Source) -> Path:
 
 
 def _config(tensors: Mapping[str, torch.Tensor], voice: OriginalVoice) -> VitsConfig:
+    told_by_shapes = any(name.startswith("enc_q.") for name in tensors)
     config = infer_config(
         tensors,
+        **({} if told_by_shapes else {"spectrogram_bins": voice.filter_length // 2 + 1}),
         upsample_rates=voice.upsample_rates,
         resblock_dilation_sizes=voice.resblock_dilation_sizes,
         num_attention_heads=voice.num_heads,
@@ -88,9 +90,8 @@ def _config(tensors: Mapping[str, torch.Tensor], voice: OriginalVoice) -> VitsCo
         ("data.n_speakers", voice.num_speakers, config.num_speakers),
         ("data.hop_length", voice.hop_length, config.hop_length),
         ("model.resblock", voice.resblock_type, config.resblock_type),
+        ("data.filter_length", voice.filter_length, config.fft_size),
     ]
-    if not config.inference_only:
-        said_and_built.append(("data.filter_length", voice.filter_length, config.fft_size))
     for name, said, built in said_and_built:
         if said != built:
             raise ValueError(
