@@ -13,6 +13,7 @@ from transformers.utils import cached_file
 from transformers.utils.hub import get_checkpoint_shard_files
 
 from hf_vits.modules.weight_norm import respell
+from hf_vits.wording import listed
 
 SAFE_NAMES = ("model.safetensors", "model.safetensors.index.json")
 PICKLE_NAMES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -123,7 +124,7 @@ def match_state_dict(
     if not (missing or unexpected or misshaped):
         return matched
     problems = [
-        f"{len(items)} {kind}: {', '.join(item[:200] for item in items[:5])}{', …' if len(items) > 5 else ''}"
+        f"{len(items)} {kind}: {listed(items, most=200)}"
         for kind, items in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped))
         if items
     ]

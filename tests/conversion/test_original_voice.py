@@ -85,7 +85,7 @@ def test_the_configuration_tells_of_sound_training_and_speakers(tmp_path):
 
     assert (ours.sampling_rate, ours.fft_size, ours.hop_length, ours.win_length) == (16_000, 32, 8, 20)
     assert (ours.num_mel_bins, ours.mel_fmin, ours.mel_fmax) == (60, 55.0, 7000.0)
-    assert list(ours.speaker_names) == ["ada", "speaker 1", "cem"]
+    assert list(ours.speaker_names) == ["ada", "1", "cem"]
     assert (ours.noise_scale, ours.noise_scale_duration, ours.speaking_rate) == (0.667, 0.8, 1.0)
 
 

@@ -355,7 +355,7 @@ WRONG_JSON = [
     (lambda d: d.update(num_symbols=30), "`num_symbols` is 30, but .* built with 20"),
     (lambda d: d.update(num_speakers=2), "`num_speakers` is 2, but .* built with 1"),
     (lambda d: d.update(hop_length=256), "`hop_length` is 256, but .* built with 8"),
-    (lambda d: d.update(speaker_id_map={"anna": 1}), "`speaker_id_map.anna` .* 0 to 0"),
+    (lambda d: d.update(speaker_id_map={"anna": 1}), "`speaker_id_map` .* 'anna' .* 0 to 0"),
     (lambda d: d.update(speaker_id_map=["anna"]), "`speaker_id_map`"),
     (lambda d: d.update(num_speakers=2**31 - 1, speaker_id_map={"anna": 1}), "`num_speakers` .* from 1 to 100000"),
     (lambda d: d["audio"].update(sample_rate=10**400), "a whole number from 1 to 2147483647"),
@@ -402,7 +402,7 @@ def test_speakers_without_a_name_get_their_id_and_second_names_are_noted(tmp_pat
     )
 
     assert list(converted.config.speaker_names) == ["id 0", "anna", "0"]
-    assert any("'ann': id 1 is 'anna'" in note for note in converted.notes)
+    assert any("'ann' (id 1 is 'anna')" in note for note in converted.notes)
 
 
 def test_optional_fields_of_the_json_have_pipers_defaults(tmp_path):

@@ -28,14 +28,13 @@ def run(options: argparse.Namespace) -> None:
 
     from hf_vits import VitsModel, VitsTokenizer
     from hf_vits.export import export
+    from hf_vits.named import number_or_name
     from hf_vits.training.starting import judges_of
     from hf_vits.voices import DEFAULT, default_voice
 
     logging.disable_progress_bar()
     voice = default_voice() if options.voice == DEFAULT else options.voice
     model, tokenizer = VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice)
-    language, names = options.language, model.config.language_names or ()
-    known = language is None or language in names or not language.isdecimal()
     notes = export(
         model,
         tokenizer,
@@ -43,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
         target=options.target,
         precision=options.precision,
         name=options.name or Path(options.voice).resolve().name,
-        language=language if known else int(language),
+        language=number_or_name(options.language, model.config.language_names),
         overwrite=options.overwrite,
         discriminator=judges_of(str(voice)) if options.target == "original" else None,
     )

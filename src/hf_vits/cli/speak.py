@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Speaks, and prints how long the speech is and how long it took."""
     from hf_vits.audio import check_output
+    from hf_vits.named import number_or_name
 
     text = _text(options)
     if options.output != "-":
@@ -58,8 +59,8 @@ def run(options: argparse.Namespace) -> None:
     import torch  # after all that can be wrong without it: it takes a second or two
 
     controls = {
-        "speaker_id": _chosen(options.speaker, pipe.model.config.speaker_names or ()),
-        "language_id": _chosen(options.language, pipe.model.config.language_names or ()),
+        "speaker_id": number_or_name(options.speaker, pipe.model.config.speaker_names),
+        "language_id": number_or_name(options.language, pipe.model.config.language_names),
         "speaking_rate": options.speed,
         "noise_scale": options.noise_scale,
         "noise_scale_duration": options.noise_scale_duration,
@@ -123,11 +124,6 @@ def _file(path: Path) -> str:
         raise ValueError(
             f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); convert it first."
         ) from error
-
-
-def _chosen(value: str | None, names: Sequence[str]) -> int | str | None:
-    """A known name is a name, any other number an id."""
-    return int(value) if value is not None and value not in names and value.isdecimal() else value
 
 
 def _pipeline(voice: str | None):

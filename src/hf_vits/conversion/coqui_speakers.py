@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_vits.conversion.coqui_json import CoquiVoice
-from hf_vits.conversion.json_fields import is_whole
-from hf_vits.conversion.keys import listed
 from hf_vits.conversion.original import PARAMETERS
+from hf_vits.conversion.rows import row_names
 from hf_vits.conversion.source import Source
 from hf_vits.modules.weight_norm import respell
 from hf_vits.weights import read_contents
+from hf_vits.wording import listed
 
 SPEAKERS = ("speakers.pth", "speaker_ids.json", "speakers.json", "speaker_ids.pth")
 LANGUAGES = ("language_ids.json", "language_ids.pth")
@@ -71,19 +71,20 @@ def _with_table(tensors: Tensors, size: int, voice: CoquiVoice, source: Source) 
 def _speaker_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[str] | None, Notes]:
     """Names of the rows of a table of so many speakers, or `None`; and notes."""
     if voice.speakers:
-        return _named({name: index for index, name in enumerate(voice.speakers)}, count, "speaker", voice.fields.file)
+        rows = {name: row for row, name in enumerate(voice.speakers)}
+        return row_names(rows, count, "speaker", str(voice.fields.file))
     file = source.beside(*voice.speaker_files, *SPEAKERS)
     if file is None:
         wanted = (voice.speaker_files or SPEAKERS)[0]
         return None, (f"The speakers have no names: there is no {wanted} beside the checkpoint.",)
-    return _named(_contents(file), count, "speaker", file)
+    return row_names(_contents(file), count, "speaker", str(file))
 
 
 def language_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[str] | None, Notes]:
     """Names of the rows of a table of so many languages, or `None`; and notes."""
     file = source.beside(*voice.language_files, *LANGUAGES)
     if file is not None:
-        return _named(_contents(file), count, "language", file)
+        return row_names(_contents(file), count, "language", str(file))
     if len(voice.languages) != count:
         return None, (f"The {count} languages have no names: there is no {LANGUAGES[0]} beside the checkpoint.",)
     return list(voice.languages), ()
@@ -163,26 +164,6 @@ def _vector(value: Any, file: Path) -> Tensor:
     if vector.dim() != 1 or not len(vector) or not vector.isfinite().all():
         raise ValueError(f"{file} has an `embedding` of the shape {tuple(vector.shape)}; it must be a list of numbers.")
     return vector
-
-
-def _named(ids: Mapping[str, Any], count: int, kind: str, place: Path) -> tuple[list[str], Notes]:
-    """{name: id} -> names in the order of ids; a row without a name is named after its id."""
-    names: dict[int, str] = {}
-    for name, index in ids.items():
-        if not (is_whole(index) and 0 <= index < count):
-            raise ValueError(
-                f"{place} gives the {kind} {str(name)[:60]!r} the id {str(index)[:60]}, but the table has {count} "
-                "rows. Do the files belong together?"
-            )
-        if index in names:
-            raise ValueError(f"{place} gives the id {index} to two {kind}s, {names[index]!r} and {name!r}.")
-        names[index] = str(name)
-    unnamed = [index for index in range(count) if index not in names]
-    taken = set(names.values())
-    for index in unnamed:
-        names[index] = str(index) if str(index) not in taken else f"id {index}"
-    note = f"Rows of the table of {kind}s without a name were named after their ids: {listed(list(map(str, unnamed)))}."
-    return [names[index] for index in range(count)], (note,) if unnamed else ()
 
 
 def _contents(file: Path) -> Mapping[str, Any]:

@@ -2,9 +2,9 @@
 
 from hf_vits.conversion.coqui_json import CoquiVoice, word
 from hf_vits.conversion.json_fields import Fields
-from hf_vits.conversion.keys import listed
 from hf_vits.text.coqui_cleaners import CLEANERS
 from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.wording import listed
 
 BLANK = "<BLNK>"
 """The blank of the class that was made for VITS."""

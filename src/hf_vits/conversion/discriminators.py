@@ -11,11 +11,12 @@ from torch import Tensor
 from hf_vits.conversion.checkpoint import DAMAGE, check_tensors, separate
 from hf_vits.conversion.judge_files import WHAT_TO_GIVE, Found, find
 from hf_vits.conversion.judge_shapes import check_norm, infer_config
-from hf_vits.conversion.keys import Rule, listed, translate
+from hf_vits.conversion.keys import Rule, translate
 from hf_vits.conversion.original import ROOTS
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.modules.weight_norm import NEW_V
 from hf_vits.weights import match_state_dict, read_state_dict
+from hf_vits.wording import listed
 
 INSIDE_VOICE = "discriminator."
 """Begins the name of every tensor of judges that are stored with their voice."""

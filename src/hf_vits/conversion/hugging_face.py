@@ -15,13 +15,13 @@ from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.discriminators import INSIDE_VOICE, ConvertedDiscriminator, converted, read_discriminator
 from hf_vits.conversion.json_fields import read_fields
 from hf_vits.conversion.judge_files import FINE_TUNER, SUBFOLDER, Found, find, judges_in, said_in
-from hf_vits.conversion.keys import listed
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.trainable import trainable
 from hf_vits.modules.weight_norm import NEW_G, OLD_G
 from hf_vits.origin import CARD, MMS, MMS_LICENSE, Origin, origin_of
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES, TRAINING_ONLY, read_state_dict
+from hf_vits.wording import listed
 
 NAME = "folder of transformers or finetune-hf-vits (config.json with model.safetensors; also a checkpoint-N)"
 

@@ -4,15 +4,12 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from reprlib import Repr
 from typing import Any, NoReturn
+
+from hf_vits.wording import quoted
 
 MOST = 2**31 - 1
 """The largest whole number that any field may be."""
-
-SHORT = Repr()
-"""Writes a value that is not one in few characters, however often it holds itself."""
-SHORT.maxlevel, SHORT.maxstring, SHORT.maxlong, SHORT.maxother = 3, 60, 60, 60
 
 LARGEST_FILE = 64 * 2**20
 """Bytes; a configuration of a voice has thousands, with a table of speakers some millions."""
@@ -50,7 +47,7 @@ class Fields:
 
     def refuse(self, path: str, value: Any, allowed: str) -> NoReturn:
         """Raises the error for a value that is not allowed."""
-        raise ValueError(f"`{path}` in {self.file} is {_short(value)}; it must be {allowed}.")
+        raise ValueError(f"`{path}` in {self.file} is {quoted(value)}; it must be {allowed}.")
 
     def value(self, path: str, default: Any = ...) -> Any:
         """Whatever stands there; null is as good as nothing."""
@@ -132,8 +129,3 @@ def is_whole(value: Any) -> bool:
 
 def _is_row(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(is_whole(item) and 0 < item <= MOST for item in value)
-
-
-def _short(value: Any) -> str:
-    text = SHORT.repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"

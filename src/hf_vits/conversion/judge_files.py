@@ -9,9 +9,9 @@ from torch import Tensor
 
 from hf_vits.conversion.checkpoint import read_checkpoint
 from hf_vits.conversion.json_fields import read_fields
-from hf_vits.conversion.keys import listed
 from hf_vits.discriminator import SLOPE, VitsDiscriminatorConfig
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES, read_state_dict
+from hf_vits.wording import listed
 
 SUBFOLDER = "discriminator"
 """Where a training checkpoint of this package has its judges."""

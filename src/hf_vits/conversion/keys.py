@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from torch import Tensor
 
+from hf_vits.wording import listed
+
 Rule = tuple[str, str | Callable[[re.Match], str]]
 """A regular expression and what its first match in a name becomes, as in `re.sub`."""
 
@@ -50,12 +52,6 @@ def translate(
             f"was converted; is the file a plain {whole}?"
         )
     return renamed, tuple(f"Left out, {reason}: {listed(names)}." for reason, names in notes.items())
-
-
-def listed(names: Sequence[str], shown: int = 5) -> str:
-    """The first names, the beginning of those that are endless, and how many more there are."""
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(name[:200] for name in names[:shown]) + more
 
 
 def _rename(name: str, rules: list[tuple[re.Pattern, str | Callable]]) -> tuple[str, bool]:

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hf_vits.conversion.keys import listed
 from hf_vits.conversion.onnx_file import Graph, Node
+from hf_vits.wording import listed
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
 NORM = r"(?:.*\.)?norm(?:s|_layers)?_[12](?:\.\d+)?"

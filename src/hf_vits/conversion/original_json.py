@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hf_vits.conversion.json_fields import Fields, is_whole, read_fields
+from hf_vits.conversion.json_fields import Fields, read_fields
+from hf_vits.conversion.rows import row_names
 
 OWNER = "original VITS voice"
 
@@ -14,7 +15,7 @@ SPEAKERS = ("speakers", "data.spk2id")
 
 @dataclass(frozen=True)
 class OriginalVoice:
-    """The fields that matter; `symbols` and `speaker_names` are `None` if the file has none."""
+    """The fields that matter; `symbols` and `speaker_names` are `None` if the file has none; `notes` tell of names."""
 
     sampling_rate: int
     filter_length: int
@@ -27,7 +28,8 @@ class OriginalVoice:
     cleaners: tuple[str, ...]
     is_uroman: bool
     num_speakers: int
-    speaker_names: tuple[str, ...] | None
+    speaker_names: list[str] | None
+    notes: tuple[str, ...]
     symbols: tuple[str, ...] | None
     num_heads: int
     dropout: float
@@ -45,6 +47,7 @@ def read_description(file: Path) -> OriginalVoice:
     """
     fields = read_fields(file, OWNER)
     speakers = max(1, fields.whole("data.n_speakers", 1))
+    names, notes = _speaker_names(fields, speakers)
     return OriginalVoice(
         sampling_rate=fields.whole("data.sampling_rate", least=1),
         filter_length=fields.whole("data.filter_length", least=2),
@@ -57,7 +60,8 @@ def read_description(file: Path) -> OriginalVoice:
         cleaners=tuple(fields.texts("data.text_cleaners", [])),
         is_uroman=_ends(fields, "data.training_files", ".uroman"),
         num_speakers=speakers,
-        speaker_names=_speaker_names(fields, speakers),
+        speaker_names=names,
+        notes=notes,
         symbols=None if fields.value("symbols", None) is None else tuple(fields.texts("symbols")),
         num_heads=fields.whole("model.n_heads", 2, least=1),
         dropout=fields.number("model.p_dropout", 0.1),
@@ -81,20 +85,15 @@ def _resblock_type(fields: Fields) -> str:
     return kind
 
 
-def _speaker_names(fields: Fields, count: int) -> tuple[str, ...] | None:
-    """A list of names, or a table of their ids -> the names in the order of ids; unused ids are named by number."""
+def _speaker_names(fields: Fields, count: int) -> tuple[list[str] | None, tuple[str, ...]]:
+    """A list of names, or a table of their ids -> the names by id, or None if there are none; and notes."""
     path = next((path for path in SPEAKERS if fields.value(path, None)), None)
     if path is None or count == 1:
-        return None
-    value = fields.value(path)
-    if isinstance(value, Mapping):
-        for name, i in value.items():
-            if not (is_whole(i) and 0 <= i < count):
-                fields.refuse(f"{path}.{name}", i, f"a speaker's id, 0 to {count - 1}")
-        names = {i: name for name, i in value.items()}
-    else:
-        names = dict(enumerate(fields.texts(path)[:count]))
-    listed = [names.get(i) or f"speaker {i}" for i in range(count)]
-    if len(set(listed)) < count:
-        fields.refuse(path, listed, "one name for each speaker, no two equal")
-    return tuple(listed)
+        return None, ()
+    ids = fields.value(path)
+    if not isinstance(ids, Mapping):
+        names = fields.texts(path)[:count]
+        ids = {name: row for row, name in enumerate(names)}
+        if len(ids) < len(names):
+            fields.refuse(path, names, "one name for each speaker, no two equal")
+    return row_names(ids, count, "speaker", f"`{path}` in {fields.file}")

@@ -48,6 +48,7 @@ def convert(source: Source) -> Converted:
             described("An MMS voice" if vocabulary else "An original VITS voice", config, state_dict),
             *(_said_of_mms(language) if vocabulary else ()),
             *source.checkpoint.notes,
+            *voice.notes,
             *notes,
             *said,
             *trainable(config, judges, "D_*.pth"),

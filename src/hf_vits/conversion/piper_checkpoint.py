@@ -14,13 +14,14 @@ from hf_vits.conversion.discriminators import ConvertedDiscriminator, converted,
 from hf_vits.conversion.json_fields import Fields
 from hf_vits.conversion.judge_files import Found
 from hf_vits.conversion.judge_shapes import check_norm
-from hf_vits.conversion.keys import listed, translate
+from hf_vits.conversion.keys import translate
 from hf_vits.conversion.original import decoder, infer_config, to_ours
 from hf_vits.conversion.piper_json import PiperVoice, read_voice
 from hf_vits.conversion.piper_voice import check_agreement, config_fields, tokenizer, what
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.trainable import trainable
 from hf_vits.weights import TRAINING_ONLY
+from hf_vits.wording import listed
 
 NAME = "Piper training checkpoint (epoch=….ckpt with config.json or <voice>.onnx.json)"
 

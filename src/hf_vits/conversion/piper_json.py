@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hf_vits.conversion.json_fields import MOST, Fields, is_whole, read_fields
+from hf_vits.conversion.rows import row_names
 
 PAD, BOS, EOS = "_", "^", "$"
 """Symbols that frame a text: `^ _ p _ p _ … $`."""
@@ -24,7 +25,7 @@ class PiperVoice:
     symbols: dict[str, int]
     num_symbols: int | None
     num_speakers: int
-    speaker_names: tuple[str, ...] | None
+    speaker_names: list[str] | None
     espeak_voice: str | None
     phoneme_type: str
     noise_scale: float
@@ -112,22 +113,8 @@ def _num_symbols(fields: Fields, symbols: Mapping[str, int]) -> int | None:
     return count
 
 
-def _speaker_names(fields: Fields, count: int) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+def _speaker_names(fields: Fields, count: int) -> tuple[list[str] | None, tuple[str, ...]]:
     """speaker_id_map -> the names in the order of ids, or None if there are none; and notes."""
-    path, names, notes = "speaker_id_map", {}, []
-    for name, i in fields.table(path, {}).items():
-        if not (is_whole(i) and 0 <= i < count):
-            fields.refuse(f"{path}.{name}", i, f"a speaker's id, 0 to {count - 1}")
-        if i in names:
-            notes.append(f"Left out, speaker name {name!r}: id {i} is {names[i]!r}.")
-        else:
-            names[i] = name
-    if not names:
-        return None, ()
-    unnamed = [i for i in range(count) if i not in names]
-    if unnamed:
-        notes.append(f"Speakers without a name were named after their ids: {', '.join(map(str, unnamed))}.")
-    taken = set(names.values())
-    for i in unnamed:
-        names[i] = str(i) if str(i) not in taken else f"id {i}"
-    return tuple(names[i] for i in range(count)), tuple(notes)
+    path = "speaker_id_map"
+    ids = fields.table(path, {})
+    return row_names(ids, count, "speaker", f"`{path}` in {fields.file}") if ids else (None, ())

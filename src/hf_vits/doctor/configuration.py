@@ -11,9 +11,10 @@ from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE, VitsConfig
 from hf_vits.conversion.judge_files import FINE_TUNER
 from hf_vits.doctor.architecture import CANNOT_BE, MOST_DILATION, expected_layers, reaches_too_far
 from hf_vits.doctor.commands import json_changed, saved_again
-from hf_vits.doctor.finding import Finding, error, listed, note, quoted, warning
+from hf_vits.doctor.finding import Finding, error, note, warning
 from hf_vits.doctor.folder import Folder
 from hf_vits.validation import CHECKS
+from hf_vits.wording import listed, quoted
 
 OURS = {field.name for field in fields(VitsConfig)} - {field.name for field in fields(PreTrainedConfig)} | {
     "pad_token_id"

@@ -1,6 +1,6 @@
 """What a check says: how bad it is, what was found and is allowed, and how to mend it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,18 +59,3 @@ def note(id: str, text: str, mend: str = "", command: str | None = None, /, **fa
 def printable(text: str) -> str:
     """The text with what a terminal would act on, and what no encoding can write, as escapes."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def quoted(value: Any, most: int = 60) -> str:
-    """A value of a file as Python writes it, cut if it is long."""
-    try:
-        words = repr(value)
-    except (ValueError, RecursionError):  # a number of thousands of digits, or lists without an end
-        return f"a {type(value).__name__}"
-    return words if len(words) <= most else words[: most - 1] + "…"
-
-
-def listed(names: Sequence[str], shown: int = 5) -> str:
-    """The first names, each cut if it is long, and how many more there are."""
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(name if len(name) <= 80 else name[:79] + "…" for name in names[:shown]) + more

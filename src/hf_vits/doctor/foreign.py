@@ -6,10 +6,11 @@ from pathlib import Path
 from hf_vits.conversion import known_formats
 from hf_vits.conversion.judge_files import ORIGINAL, SUBFOLDER
 from hf_vits.doctor.commands import converted, python, shell
-from hf_vits.doctor.finding import Finding, error, listed
+from hf_vits.doctor.finding import Finding, error
 from hf_vits.doctor.json_files import exists, obstacle, read_json
 from hf_vits.export.split import FIRST, SECOND
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
+from hf_vits.wording import listed
 
 SUFFIXES = {
     ".onnx": "a graph of ONNX, as Piper's voices are",

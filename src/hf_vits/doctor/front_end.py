@@ -4,11 +4,12 @@ import importlib.util
 from collections.abc import Iterator
 
 from hf_vits.doctor.commands import PHONEMES
-from hf_vits.doctor.finding import Finding, error, note, quoted, warning
+from hf_vits.doctor.finding import Finding, error, note, warning
 from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.vocabulary import FETCH, content
 from hf_vits.text import espeak
 from hf_vits.text.vocabulary import EXTENDED_CLASS
+from hf_vits.wording import quoted
 
 FLAGS = ("add_blank", "normalize", "phonemize", "is_uroman")
 CLASSES = ("VitsTokenizer", EXTENDED_CLASS)

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from hf_vits.doctor.finding import quoted
+from hf_vits.wording import quoted
 
 ZIP = b"PK\x03\x04"
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from hf_vits.doctor.finding import Finding, note, quoted, warning
+from hf_vits.doctor.finding import Finding, note, warning
 from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.json_files import MOST_BYTES
 from hf_vits.origin import CARD, CARD_BESIDE, MMS, MMS_LICENSE, origin_of
+from hf_vits.wording import quoted
 
 
 def check_licence(folder: Folder) -> Iterator[Finding]:

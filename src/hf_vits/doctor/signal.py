@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from hf_vits.doctor.commands import json_changed
-from hf_vits.doctor.finding import Finding, error, note, quoted, warning
+from hf_vits.doctor.finding import Finding, error, note, warning
 from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.json_files import read_json
+from hf_vits.wording import quoted
 
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hf_vits.doctor.commands import json_changed
-from hf_vits.doctor.finding import Finding, error, note, quoted
+from hf_vits.doctor.finding import Finding, error, note
 from hf_vits.doctor.folder import Folder
+from hf_vits.wording import quoted
 
 MOST_NAMED = 500
 

@@ -9,10 +9,11 @@ from safetensors import safe_open
 from torch import Tensor
 
 from hf_vits.doctor.commands import saved_again
-from hf_vits.doctor.finding import Finding, error, listed, note, warning
+from hf_vits.doctor.finding import Finding, error, note, warning
 from hf_vits.doctor.json_files import exists, obstacle, read_json
 from hf_vits.doctor.pickles import Unreadable, read_pickle
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
+from hf_vits.wording import listed
 
 MOST_HEADER = 10_000_000
 """Bytes of the header of a `.safetensors` file; that of a voice has a hundred thousand."""

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from hf_vits.doctor.finding import Finding, error, listed, warning
+from hf_vits.doctor.finding import Finding, error, warning
 from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.tensors import AGAIN, Tensors
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
+from hf_vits.wording import listed
 
 PIECE = 4_000_000
 """Numbers looked at in one go."""

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 from hf_vits.doctor.commands import json_changed
-from hf_vits.doctor.finding import Finding, error, listed, note, quoted, warning
+from hf_vits.doctor.finding import Finding, error, note, warning
 from hf_vits.doctor.folder import Folder
+from hf_vits.wording import listed, quoted
 
 FETCH = "Copy vocab.json and tokenizer_config.json from the voice that this one was made from."
 

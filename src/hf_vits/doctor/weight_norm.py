@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from hf_vits.doctor.commands import saved_again
-from hf_vits.doctor.finding import Finding, error, listed, warning
+from hf_vits.doctor.finding import Finding, error, warning
 from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.tensors import AGAIN
+from hf_vits.wording import listed
 
 AS_WRITTEN = "hf_vits reads every spelling, and writes that of stock transformers: save the voice again."
 

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from hf_vits.doctor.commands import json_changed, saved_again
-from hf_vits.doctor.finding import Finding, error, listed, note, quoted, warning
+from hf_vits.doctor.finding import Finding, error, note, warning
 from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.tensors import AGAIN
 from hf_vits.weights import TRAINING_ONLY
+from hf_vits.wording import listed, quoted
 
 OF_THIS_CONFIG = f"Check that config.json belongs to these weights. {AGAIN}"
 

@@ -58,9 +58,9 @@ GENERATOR, DISCRIMINATOR, CONFIG = "G_0.pth", "D_0.pth", "config.json"
 def write(voice: Voice, folder: Path) -> Iterator[str]:
     """Writes the files, and speaks from what is read back; yields notes on what they do not hold."""
     check(voice.model.config)
-    _save(folder / GENERATOR, generator_tensors(voice.model))
+    _save(folder / GENERATOR, voice_tensors(voice.model))
     if voice.discriminator is not None:
-        _save(folder / DISCRIMINATOR, discriminator_tensors(voice.discriminator))
+        _save(folder / DISCRIMINATOR, judges_tensors(voice.discriminator))
     config = description(voice.model.config, voice.tokenizer)
     (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     yield from _notes(voice)
@@ -85,7 +85,7 @@ def check(config: VitsConfig) -> None:
         )
 
 
-def generator_tensors(model: VitsModel) -> dict[str, Tensor]:
+def voice_tensors(model: VitsModel) -> dict[str, Tensor]:
     """The voice by original names, with weight norm where the original has it."""
     tensors = {}
     for name, tensor in model.state_dict().items():
@@ -95,7 +95,7 @@ def generator_tensors(model: VitsModel) -> dict[str, Tensor]:
     return _normed(tensors, [name for name in tensors if name.startswith(NORMED)])
 
 
-def discriminator_tensors(discriminator: VitsDiscriminator) -> dict[str, Tensor]:
+def judges_tensors(discriminator: VitsDiscriminator) -> dict[str, Tensor]:
     """The judges by original names, every layer with weight norm."""
     tensors = discriminator.state_dict()
     return _normed(tensors, list(tensors))

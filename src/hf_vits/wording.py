@@ -1,0 +1,24 @@
+"""Values and names out of a file, as few words of an error."""
+
+from collections.abc import Sequence
+from reprlib import Repr
+from typing import Any
+
+_SHORT = Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 3, 12, 6
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 60
+
+
+def quoted(value: Any, most: int = 60) -> str:
+    """A value as Python writes it, cut if it is long, however often it holds itself."""
+    try:
+        words = _SHORT.repr(value)
+    except ValueError:  # a number of thousands of digits
+        return f"a {type(value).__name__}"
+    return words if len(words) <= most else words[: most - 1] + "…"
+
+
+def listed(names: Sequence[str], shown: int = 5, most: int = 80) -> str:
+    """The first names, each cut if it is long, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(name if len(name) <= most else name[: most - 1] + "…" for name in names[:shown]) + more
