@@ -211,10 +211,10 @@ def test_export_writes_a_voice_and_tells_how_near_to_pytorch_it_is(voice, tmp_pa
     assert main(arguments) == 0
     told = capsys.readouterr().out
     assert "6 texts against PyTorch" in told and "voice.onnx: " in told
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["voice.onnx", "voice.onnx.json"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["README.md", "voice.onnx", "voice.onnx.json"]
     assert main(arguments) == 1 and "--overwrite" in capsys.readouterr().err
     assert main([*arguments, "--overwrite", "--name", "ada"]) == 0
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["ada.onnx", "ada.onnx.json"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["README.md", "ada.onnx", "ada.onnx.json"]
 
 
 def test_export_of_what_is_no_voice_is_one_line_and_no_folder(tmp_path, capsys):

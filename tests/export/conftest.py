@@ -122,3 +122,30 @@ def silent():
         return out.waveform[0].numpy(), out.durations[0].numpy()
 
     return speak
+
+
+@pytest.fixture
+def sherpa_says(capfd):
+    """What sherpa-onnx makes of a text, or of phonemes, without noise; it must not complain."""
+    sherpa = pytest.importorskip("sherpa_onnx", reason="needs the package sherpa-onnx")
+
+    def say(folder, text="", speaker=None, phonemes=None):
+        vits = sherpa.OfflineTtsVitsModelConfig(
+            model=str(folder / "model.onnx"),
+            tokens=str(folder / "tokens.txt"),
+            noise_scale=0,
+            noise_scale_w=0,
+            length_scale=1,
+        )
+        model = sherpa.OfflineTtsModelConfig(vits=vits, num_threads=1)
+        engine = sherpa.OfflineTts(sherpa.OfflineTtsConfig(model=model))
+        settings = sherpa.GenerationConfig()
+        settings.sid, settings.silence_scale = speaker or 0, 1.0  # otherwise it cuts pauses
+        if phonemes:
+            settings.phoneme_codepoints = [[ord(symbol) for symbol in phonemes]]
+        samples = np.array(engine.generate(text, settings).samples, dtype=np.float32)
+        assert capfd.readouterr().err == ""
+        assert engine.num_speakers == (3 if speaker is not None else 1)
+        return samples
+
+    return say

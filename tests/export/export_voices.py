@@ -18,3 +18,15 @@ KINDS = {
     "no window": {"window_size": None, "wavenet_dilation_rate": 2},
 }
 LETTERS = "_abcdefghijklmno .'é"
+
+PAPER = {
+    "num_hidden_layers": 2,
+    "depth_separable_num_layers": 3,
+    "duration_predictor_filter_channels": 256,
+    "duration_predictor_num_flows": 4,
+    "posterior_encoder_num_wavenet_layers": 16,
+    "prior_encoder_num_wavenet_layers": 4,
+    "prior_encoder_num_flows": 4,
+    "num_mel_bins": 80,
+}
+"""What the original's code has no setting for, and the paper's mel bins."""

@@ -3,9 +3,12 @@ import sys
 import onnx
 import pytest
 import torch
-from export_voices import KINDS
+from export_voices import KINDS, PAPER
+from huggingface_hub import ModelCard
 
+from hf_vits import VitsModel
 from hf_vits.export import TARGETS, export, known_targets, parity, whole
+from hf_vits.origin import origin_of
 
 
 def test_a_target_or_precision_that_does_not_exist_is_an_error_that_lists_those_there_are(
@@ -41,7 +44,7 @@ def test_a_folder_that_holds_anything_is_kept_unless_told_otherwise(make_model, 
         export(*voice)
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["notes.txt"]
     export(*voice, overwrite=True)
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["voice.onnx", "voice.onnx.json"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["README.md", "voice.onnx", "voice.onnx.json"]
 
 
 @pytest.mark.parametrize(
@@ -124,3 +127,22 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(
     with pytest.raises(ImportError, match=rf'{package}: `pip install "hf_vits\[phonemes,onnx\]"`'):
         export(make_model(), make_voice_tokenizer("_abc"), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_licence_goes_with_the_voice_and_the_card_names_who_reads_the_files(
+    target, make_model, make_voice_tokenizer, tmp_path
+):
+    voice, card = tmp_path / "voice", "---\nlicense: cc-by-nc-4.0\nbase_model: facebook/mms-tts-fra\n---\n# A voice\n"
+    make_model(**PAPER).save_pretrained(voice)
+    (voice / "README.md").write_text(card)
+
+    notes = export(VitsModel.from_pretrained(voice), make_voice_tokenizer("_abcd"), tmp_path / "out", target)
+
+    assert any("licence holds for this too: cc-by-nc-4.0" in note for note in notes)
+    origin = origin_of(str(tmp_path / "out"))
+    assert origin.is_non_commercial and origin.on_hub == ["facebook/mms-tts-fra"]
+    written = ModelCard.load(tmp_path / "out" / "README.md")
+    assert all(note in written.text for note in notes if "licence" not in note)
+    libraries = dict(zip(TARGETS, ("piper", "sherpa-onnx", "onnx", "vits", "transformers"), strict=True))
+    assert written.data.library_name == libraries[target]

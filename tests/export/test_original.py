@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from export_voices import PAPER
 from original_files import in_original_layout, with_weight_norm, write_original
 from original_judges import Original, spelled, write_pth
 
@@ -19,18 +20,6 @@ KINDS = {
     "several speakers": {"num_speakers": 3, "speaker_embedding_size": 6, "speaker_names": ["ada", "bea", "cem"]},
     "plain durations": {"use_stochastic_duration_prediction": False},
     "block type 2": {"resblock_type": "2"},
-}
-
-
-PAPER = {
-    "num_hidden_layers": 2,
-    "depth_separable_num_layers": 3,
-    "duration_predictor_filter_channels": 256,
-    "duration_predictor_num_flows": 4,
-    "posterior_encoder_num_wavenet_layers": 16,
-    "prior_encoder_num_wavenet_layers": 4,
-    "prior_encoder_num_flows": 4,
-    "num_mel_bins": 80,
 }
 
 
@@ -172,7 +161,12 @@ def test_the_verb_takes_the_judges_of_the_voice_along(voice, make_tokenizer, tmp
 
     assert main(["export", str(tmp_path / "voice"), str(tmp_path / "out"), "--target", "original"]) == 0
 
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["D_0.pth", "G_0.pth", "config.json"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "D_0.pth",
+        "G_0.pth",
+        "README.md",
+        "config.json",
+    ]
     assert convert(tmp_path / "out").discriminator is not None
 
 

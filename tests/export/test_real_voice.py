@@ -68,3 +68,13 @@ def test_piper_speaks_the_second_file_as_we_speak(ours, again, silent):
     expected, _ = silent(ours[0], [ours[1](SENTENCES[0]).input_ids])
     assert chunk.phoneme_ids == ours[1](SENTENCES[0]).input_ids
     np.testing.assert_allclose(chunk.audio_float_array, expected, rtol=0, atol=1e-3)
+
+
+def test_sherpa_speaks_the_voice_as_we_speak(ours, tmp_path, sherpa_says, silent):
+    export(*ours, tmp_path / "out", target="sherpa")
+    ids = ours[1](SENTENCES[0]).input_ids
+    phonemes = [ours[1].decoder[index] for index in ids[2:-1:2]]
+
+    waveform = sherpa_says(tmp_path / "out", phonemes=phonemes)
+
+    np.testing.assert_allclose(waveform, silent(ours[0], [ids])[0], rtol=0, atol=1e-3)

@@ -4,10 +4,9 @@ import pytest
 import torch
 import transformers
 
-from hf_vits import VitsModel, VitsTokenizer
+from hf_vits import VitsTokenizer
 from hf_vits.export import Voice, export
 from hf_vits.export.stock import write
-from hf_vits.origin import origin_of
 from hf_vits.training.starting import completed
 
 IDS = torch.tensor([[0, 7, 0, 12, 0, 3, 0]])
@@ -85,15 +84,3 @@ def test_a_voice_that_stock_speaks_otherwise_is_not_kept(make_model, make_tokeni
     with pytest.raises(ValueError, match="transformers speaks it 1.0e-03 apart"):
         export(make_model(), make_tokenizer(), tmp_path / "out", target="transformers")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_licence_goes_with_the_voice(make_model, make_tokenizer, tmp_path):
-    voice, card = tmp_path / "voice", "---\nlicense: cc-by-nc-4.0\nbase_model: facebook/mms-tts-fra\n---\n# A voice\n"
-    make_model().save_pretrained(voice)
-    (voice / "README.md").write_text(card)
-
-    notes = export(VitsModel.from_pretrained(voice), make_tokenizer(), tmp_path / "out", target="transformers")
-
-    assert any("licence holds for this too: cc-by-nc-4.0" in note for note in notes)
-    origin = origin_of(str(tmp_path / "out"))
-    assert origin.is_non_commercial and origin.on_hub == ["facebook/mms-tts-fra"]

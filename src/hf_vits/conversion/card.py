@@ -9,7 +9,13 @@ from hf_vits.origin import Origin
 from hf_vits.tokenization_vits import VitsTokenizer
 
 
-def card(name: str, origin: Origin | None, tokenizer: VitsTokenizer | None, notes: Sequence[str]) -> ModelCard:
+def card(
+    name: str,
+    origin: Origin | None,
+    tokenizer: VitsTokenizer | None,
+    notes: Sequence[str],
+    library: str = "hf_vits",
+) -> ModelCard:
     """
     Args:
         name (`str`):
@@ -20,6 +26,8 @@ def card(name: str, origin: Origin | None, tokenizer: VitsTokenizer | None, note
             Says which language it speaks.
         notes (`Sequence[str]`):
             Of the conversion.
+        library (`str`, *optional*, defaults to `"hf_vits"`):
+            What reads its files.
     """
     origin = origin or Origin()
     data = ModelCardData(
@@ -28,7 +36,7 @@ def card(name: str, origin: Origin | None, tokenizer: VitsTokenizer | None, note
         license_link=origin.license_link,
         base_model=origin.on_hub or None,
         language=origin.language or (language_code(tokenizer) if tokenizer else None),
-        library_name="hf_vits",
+        library_name=library,
         pipeline_tag="text-to-speech",
         tags=["text-to-speech", "vits"],
     )

@@ -1,7 +1,7 @@
 """Voices of ours for other runtimes: `export(model, tokenizer, folder, target)` writes what each of them reads.
 
-A target is one module here with a `HELP` and `write(voice, folder) -> notes`; the modules import what they work with
-only then, so that a list of them costs nothing.
+A target is one module here with a `HELP`, the `LIBRARY` that a card names, and `write(voice, folder) -> notes`; the
+modules import what they work with only then, so that a list of them costs nothing.
 """
 
 from dataclasses import dataclass
@@ -100,8 +100,9 @@ def export(
     >>> notes = export(model, tokenizer, "joe", target="piper", name="joe")  # doctest: +SKIP
     ```
     """
+    from hf_vits.conversion.card import card
     from hf_vits.folders import new_folder, refuse_losing
-    from hf_vits.origin import origin_of
+    from hf_vits.origin import CARD, origin_of
 
     for kind, value, allowed in (("target", target, TARGETS), ("precision", precision, PRECISIONS)):
         if value not in allowed:
@@ -123,6 +124,7 @@ def export(
         refuse_losing(directory, model.name_or_path)
     with new_folder(Path(directory).expanduser().resolve(), overwrite) as staged:
         notes = tuple(_module(target).write(voice, staged))
+        card(name, voice.origin, tokenizer, notes, _module(target).LIBRARY).save(staged / CARD)
     licence = voice.origin.license
     return (*notes, f"The voice's licence holds for this too: {voice.origin.license_in_words}.") if licence else notes
 

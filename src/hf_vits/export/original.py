@@ -50,6 +50,8 @@ FIXED_PLAIN = {
 }
 """What the original's code has no setting for."""
 
+LIBRARY = "vits"
+
 HELP = "G_0.pth, D_0.pth and config.json, for the original repository and what reads its files"
 
 GENERATOR, DISCRIMINATOR, CONFIG = "G_0.pth", "D_0.pth", "config.json"

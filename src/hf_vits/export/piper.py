@@ -6,6 +6,8 @@ from pathlib import Path
 
 from hf_vits.export import Voice
 
+LIBRARY = "piper"
+
 HELP = "<name>.onnx and <name>.onnx.json, for Piper and Home Assistant"
 
 PAD, BOS, EOS = "_", "^", "$"

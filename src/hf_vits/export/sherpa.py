@@ -5,6 +5,8 @@ from pathlib import Path
 
 from hf_vits.export import Voice
 
+LIBRARY = "sherpa-onnx"
+
 HELP = "model.onnx and tokens.txt, for sherpa-onnx"
 
 FRAME = ("_", "^", "$")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from hf_vits.export import Voice
 
+LIBRARY = "onnx"
+
 HELP = "text-to-latents.onnx and decode-window.onnx, to stream with onnxruntime"
 
 FIRST, SECOND = "text-to-latents.onnx", "decode-window.onnx"

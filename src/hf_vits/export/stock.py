@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.card import card
 from hf_vits.export import Voice
 from hf_vits.export.graph import twin_of
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.origin import CARD
 from hf_vits.quiet import no_progress_bar
 from hf_vits.training.starting import completed
+
+LIBRARY = "transformers"
 
 HELP = "config.json, model.safetensors and the tokenizer, for stock transformers without this package"
 
@@ -36,7 +36,6 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     if not error <= MOST:
         raise ValueError(f"transformers speaks it {error:.1e} apart; {MOST:.0e} is allowed. Nothing was exported.")
     notes.append(f"transformers speaks it within {error:.1e} of what is spoken here.")
-    card(voice.name, voice.origin, voice.tokenizer, notes).save(folder / CARD)
     yield from notes
 
 
