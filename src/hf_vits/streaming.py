@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.modules.decoder import HifiGan, blocks_reach
+from hf_vits.modules.decoder import ENDS_REACH, HifiGan, blocks_reach, reach_before
 from hf_vits.modules.flow import Flow
 
 FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 128
@@ -20,12 +20,10 @@ FLOWED_AHEAD = 512
 
 def decoder_context(config: VitsConfig) -> int:
     """Frames to either side of a frame that its samples depend on; 13 in the paper's size."""
-    reach = 3  # conv_post, in samples
+    reach = ENDS_REACH  # in samples
     for rate, kernel in zip(reversed(config.upsample_rates), reversed(config.upsample_kernel_sizes), strict=True):
-        reach += blocks_reach(config)
-        padding = (kernel - rate) // 2
-        reach = max((reach + kernel - 1 - padding) // rate, (reach + padding - 1) // rate + 1)
-    return reach + 3  # conv_pre
+        reach = reach_before(reach + blocks_reach(config), rate, kernel)
+    return reach + ENDS_REACH
 
 
 def flow_context(config: VitsConfig) -> int:

@@ -1,5 +1,7 @@
 """Latents to waveform: the HiFi-GAN generator (Kong et al. 2020), on signals (B, C, 1, T), channels last."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,15 +9,15 @@ from torch.nn import functional as F
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.activation import leaky_relu
 from hf_vits.modules.convolution import Conv, Upsample
+from hf_vits.modules.pieces import by_pieces, whole
 from hf_vits.modules.prepared import may_be_used, prepared_length
 from hf_vits.modules.recomputed import Recomputed
 
 FINAL_SLOPE = 0.01
 """Negative slope before the last convolution, whatever `leaky_relu_slope` is; so it was trained."""
 
-PIECE, SHORTEST_PIECE = 2**19, 2**13
-"""Values of a stage's signal that are decoded at once, 2 MiB in float32, but so many samples at least:
-what the layers of a stage hand to each other is then still in the processor's cache."""
+ENDS_REACH = 3
+"""Samples to either side that the first and the last convolution see, which have seven taps."""
 
 INITIAL_STD = 0.01
 """Standard deviation of new weights between the first and the last convolution."""
@@ -68,6 +70,12 @@ def blocks_reach(config: VitsConfig) -> int:
     return max((kernel - 1) // 2 * sum(rate + pairs for rate in dilations) for kernel, dilations in shapes)
 
 
+def reach_before(reach: int, rate: int, kernel: int) -> int:
+    """Samples before an upsampling that it makes those of which are `reach` away after it."""
+    padding = (kernel - rate) // 2
+    return max((reach + kernel - 1 - padding) // rate, (reach + padding - 1) // rate + 1)
+
+
 class HifiGan(nn.Module):
     """Stages of upsampling, each followed by the mean of parallel residual blocks."""
 
@@ -95,33 +103,33 @@ class HifiGan(nn.Module):
         """latents (B, C, T_spec), speaker (B, S, 1) -> waveform (B, 1, T_wav) within ±1."""
         end = latents.shape[-1]
         latents = F.pad(latents, (0, prepared_length(self, latents) - end))
-        signal = self.conv_pre(latents.unsqueeze(2).contiguous(memory_format=torch.channels_last))
-        if speaker is not None:
-            signal = signal + self.cond(speaker).unsqueeze(2)
+        condition = None if speaker is None else self.cond(speaker).unsqueeze(2)
+        run = by_pieces if may_be_used(self) and latents.device.type == "cpu" else whole
+
+        def first(signal: Tensor, end: int) -> Tensor:
+            signal = self.conv_pre(signal)
+            return signal if condition is None else signal + condition
+
+        def last(signal: Tensor, end: int) -> Tensor:
+            return self.conv_post(ended(leaky_relu(signal, FINAL_SLOPE), end)).tanh()
+
+        signal = latents.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        signal = run(first, signal, end, ENDS_REACH, self.conv_pre.out_channels)
         for stage, upsample in enumerate(self.upsampler):
-            signal = upsample(ended(F.leaky_relu(signal, self.slope, inplace=True), end))
-            end *= upsample.stride[0]
-            first = stage * self.blocks_per_stage
-            signal = self._mean(self.resblocks[first : first + self.blocks_per_stage], signal, end)
-        signal = ended(F.leaky_relu(signal, FINAL_SLOPE, inplace=True), end)
-        return self.conv_post(signal)[..., :end].tanh().squeeze(2)
+            rate, kernel = upsample.stride[0], upsample.kernel_size[0]
+            reach = reach_before(self.reach, rate, kernel)
+            signal = run(partial(self._stage, stage), signal, end, reach, upsample.out_channels, rate)
+            end *= rate
+        return run(last, signal, end, ENDS_REACH, 1)[..., :end].squeeze(2)
 
-    def _mean(self, blocks: nn.ModuleList, signal: Tensor, end: int) -> Tensor:
-        """signal (B, C, 1, T) -> the mean (B, C, 1, T) of what the blocks make of it; to speak, piece by piece."""
-
-        def mean(piece: Tensor, end: int) -> Tensor:
-            activated = ended(leaky_relu(piece, self.slope), end)
-            total, *others = (block(piece, activated, end) for block in blocks)
-            for other in others:
-                total = total.add_(other)
-            return total.div_(len(blocks))
-
-        size = max(PIECE // (len(signal) * signal.shape[1]), SHORTEST_PIECE)
-        if signal.shape[-1] <= size + 2 * self.reach or not may_be_used(self):
-            return mean(signal, end)
-        made = torch.empty_like(signal)
-        for start in range(0, end, size):
-            left = max(0, start - self.reach)  # as far as blocks mix a sample into others
-            piece = mean(signal[..., left : start + size + self.reach], end - left)
-            made[..., start : start + size] = piece[..., start - left : start - left + size]
-        return made
+    def _stage(self, stage: int, signal: Tensor, end: int) -> Tensor:
+        """signal (B, C, 1, T) -> upsampled, and the mean of what the blocks make of it (B, C / 2, 1, rate · T)."""
+        upsample = self.upsampler[stage]
+        signal, end = upsample(ended(leaky_relu(signal, self.slope), end)), end * upsample.stride[0]
+        first = stage * self.blocks_per_stage
+        blocks = self.resblocks[first : first + self.blocks_per_stage]
+        activated = ended(leaky_relu(signal, self.slope), end)
+        total, *others = (block(signal, activated, end) for block in blocks)
+        for other in others:
+            total = total.add_(other)
+        return total.div_(len(blocks))

@@ -1,0 +1,97 @@
+"""A long signal in pieces, side by side on the cores of a processor, to speak.
+
+What the layers of a piece hand to each other then stays in that core's cache. PyTorch shares each operation among all
+cores instead: every core needs what others have just written, and all wait for the last one, operation by operation.
+In between its threads keep their cores busy with waiting, so a network should run in pieces as a whole.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from threading import Barrier
+
+import torch
+from torch import Tensor
+
+SAMPLES = 2**14
+"""So many are made at once on a core, at most: 2 MiB of 32 channels in float32, as in the last stage of a decoder."""
+
+REACHES = 8
+"""What pieces see beyond their ends is computed twice. A signal is shared among cores if each gets so many times that;
+else, all cores share operations."""
+
+Piece = Callable[[Tensor, int], Tensor]
+"""From a signal (B, C, 1, T), and the place where it ends, to a signal (B, C', 1, rate · T)."""
+
+
+def by_pieces(function: Piece, signal: Tensor, end: int, reach: int, channels: int, rate: int = 1) -> Tensor:
+    """
+    signal (B, C, 1, T), channels last -> what `function` makes of it (B, C', 1, rate · T), right up to rate · `end`.
+
+    Args:
+        function (`Callable`):
+            Makes it, without gradients and without changing what it is given.
+        signal (`Tensor` of shape `(B, C, 1, T)`):
+            What is cut.
+        end (`int`):
+            Samples that count.
+        reach (`int`):
+            How many samples to either side of a sample `function` sees to make what comes of it.
+        channels, rate (`int`):
+            Channels, and samples for each, of what it makes.
+    """
+    length, threads = signal.shape[-1], _threads()
+    count = -(-rate * length * len(signal) // SAMPLES)
+    side_by_side = threads > 1 and length >= threads * REACHES * reach
+    if side_by_side:
+        count = -(-count // threads) * threads
+    if count < 2:
+        return function(signal, end)
+    size = -(-length // count)
+    made = signal.new_empty(len(signal), 1, rate * length, channels).permute(0, 3, 1, 2)
+
+    def make(start: int) -> None:
+        left = max(0, start - reach)
+        piece = function(signal[..., left : start + size + reach], end - left)[..., rate * (start - left) :]
+        made[..., rate * start : rate * (start + size)] = piece[..., : rate * size]
+
+    starts = range(0, end, size)
+    if not side_by_side:
+        for start in starts:
+            make(start)
+        return made
+    inference = torch.is_inference_mode_enabled()
+
+    def make_alone(start: int) -> None:
+        with torch.inference_mode(inference), torch.no_grad():
+            make(start)
+
+    list(_workers(threads).map(make_alone, starts))  # raises what went wrong
+    return made
+
+
+def whole(function: Piece, signal: Tensor, end: int, reach: int, channels: int, rate: int = 1) -> Tensor:
+    """The same, at once."""
+    return function(signal, end)
+
+
+def _threads() -> int:
+    """Cores to use: those of PyTorch's operations, but one under autocast, of which other threads do not know."""
+    return 1 if torch.is_autocast_enabled("cpu") else torch.get_num_threads()
+
+
+@cache
+def _workers(threads: int) -> ThreadPoolExecutor:
+    """So many threads, whose operations are not shared with others."""
+    here = torch.get_num_threads()
+    all_there = Barrier(threads)
+    workers = ThreadPoolExecutor(threads, "hf_vits", lambda: torch.get_num_threads() and torch.set_num_threads(1))
+    list(workers.map(lambda _: all_there.wait(), range(threads)))
+    # Setting it in a thread sets what new threads begin with, too.
+    torch.set_num_threads(here)
+    return workers
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_workers.cache_clear)  # threads are not there after a fork
