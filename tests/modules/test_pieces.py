@@ -47,6 +47,7 @@ def test_pieces_are_the_whole_up_to_its_end(threads, length, rate):
         made = by_pieces(function, signal, end, REACH, channels=5, rate=rate)
         if length == 1 or length > 10:
             assert (len(called) > 1) == (length > 10)
+        assert len(set(called)) == 1  # for each length, a CPU's kernels are made anew
         expected = function(signal, end)
         assert made.shape == expected.shape
         torch.testing.assert_close(made[..., : rate * end], expected[..., : rate * end], rtol=0, atol=1e-12)

@@ -42,18 +42,18 @@ def by_pieces(function: Piece, signal: Tensor, end: int, reach: int, channels: i
             Channels, and samples for each, of what it makes.
     """
     length, threads = signal.shape[-1], _threads()
-    count = -(-rate * length * len(signal) // SAMPLES)
     side_by_side = threads > 1 and length >= threads * REACHES * reach
-    if side_by_side:
-        count = -(-count // threads) * threads
-    if count < 2:
+    size = -(-length // threads) if side_by_side else length
+    while len(signal) * rate * size > SAMPLES and size > 1:
+        size = -(-size // 2)
+    if size == length:
         return function(signal, end)
-    size = -(-length // count)
+    seen = min(length, size + 2 * reach)  # of each piece, at the ends too: a CPU's kernels are made for each length
     made = signal.new_empty(len(signal), 1, rate * length, channels).permute(0, 3, 1, 2)
 
     def make(start: int) -> None:
-        left = max(0, start - reach)
-        piece = function(signal[..., left : start + size + reach], end - left)[..., rate * (start - left) :]
+        left = min(max(0, start - reach), length - seen)
+        piece = function(signal[..., left : left + seen], end - left)[..., rate * (start - left) :]
         made[..., rate * start : rate * (start + size)] = piece[..., : rate * size]
 
     starts = range(0, end, size)
