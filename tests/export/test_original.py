@@ -77,7 +77,7 @@ def test_what_came_from_the_original_goes_back_bit_for_bit(voice, tmp_path):
     assert all(name.startswith(("dec.ups.", "dec.resblocks.")) for name in written.keys() - tensors.keys())
 
 
-def test_judges_are_written_as_the_original_s(voice, tmp_path):
+def test_judges_are_written_as_the_original_s(voice, narrow, tmp_path):
     judges = Original().eval()
     ours = convert_discriminator(write_pth(tmp_path / "D_7.pth", spelled(judges.state_dict())))
     (tmp_path / "out").mkdir()
@@ -120,24 +120,6 @@ def test_what_its_files_do_not_hold_is_said(voice, make_tokenizer, tmp_path):
     assert "noise_scale 0.3, speaking_rate 1.25" in notes and "no front end like this voice's" in notes
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"prior_encoder_num_flows": 3}, "prior_encoder_num_flows is 3, there 4"),
-        ({"window_size": None}, "window_size is None, there 4"),
-        ({"speaker_embedding_size": 6}, "one speaker has a speaker vector"),
-        (
-            {"use_stochastic_duration_prediction": False, "duration_predictor_filter_channels": 12},
-            "duration_predictor_filter_channels is 12, there 256",
-        ),
-    ],
-)
-def test_a_voice_that_the_original_s_code_cannot_build_is_refused_by_what_differs(fields, message, voice, tmp_path):
-    with pytest.raises(ValueError, match=message):
-        put(tmp_path, voice(**fields))
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_converted_voice_loads_in_our_classes_again(voice, tmp_path):
     model = voice()
     put(tmp_path, model)
@@ -153,7 +135,7 @@ def test_weights_of_fewer_bits_are_refused_as_there_is_no_place_for_them(voice, 
     assert not (tmp_path / "out").exists()
 
 
-def test_the_verb_takes_the_judges_of_the_voice_along(voice, make_tokenizer, tmp_path):
+def test_the_verb_takes_the_judges_of_the_voice_along(voice, narrow, make_tokenizer, tmp_path):
     voice().save_pretrained(tmp_path / "voice")
     make_tokenizer().save_pretrained(tmp_path / "voice")
     judges = convert_discriminator(write_pth(tmp_path / "D_7.pth", spelled(Original().state_dict())))
@@ -194,7 +176,7 @@ def test_the_voice_itself_is_not_replaced_by_what_is_made_from_it(voice, make_to
     ("wrong", "message"), [("G_0.pth", "encoder.* differs by"), ("D_0.pth", "discriminators.* by")]
 )
 def test_weights_that_are_not_the_voice_s_when_they_are_read_back_are_not_kept(
-    wrong, message, voice, make_tokenizer, tmp_path, monkeypatch
+    wrong, message, voice, narrow, make_tokenizer, tmp_path, monkeypatch
 ):
     right = original._save
 

@@ -12,6 +12,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.original_text import SYMBOLS
 from hf_vits.discriminator import VitsDiscriminator
 from hf_vits.export import Voice
+from hf_vits.export.original_limits import check, check_judges
 from hf_vits.export.original_names import original_name
 from hf_vits.export.original_parity import original_parity
 from hf_vits.modeling_vits import VitsModel
@@ -20,35 +21,6 @@ from hf_vits.tokenization_vits import VitsTokenizer
 
 NORMED = ("dec.ups.", "dec.resblocks.")
 """Layers that have weight norm there and not here; the WaveNets have it in both."""
-
-FIXED = {
-    "window_size": 4,
-    "wavenet_kernel_size": 5,
-    "wavenet_dilation_rate": 1,
-    "prior_encoder_num_flows": 4,
-    "prior_encoder_num_wavenet_layers": 4,
-    "posterior_encoder_num_wavenet_layers": 16,
-    "leaky_relu_slope": 0.1,
-    "layer_norm_eps": 1e-5,
-    "hidden_act": "relu",
-    "use_bias": True,
-    "posterior_input": "linear",
-    "language_embedding_size": 0,
-}
-FIXED_STOCHASTIC = {
-    "duration_predictor_kernel_size": 3,
-    "duration_predictor_num_flows": 4,
-    "duration_predictor_flow_bins": 10,
-    "duration_predictor_tail_bound": 5.0,
-    "depth_separable_num_layers": 3,
-    "depth_separable_channels": 2,
-}
-FIXED_PLAIN = {
-    "duration_predictor_kernel_size": 3,
-    "duration_predictor_filter_channels": 256,
-    "duration_norm_eps": 1e-5,
-}
-"""What the original's code has no setting for."""
 
 LIBRARY = "vits"
 
@@ -60,6 +32,8 @@ GENERATOR, DISCRIMINATOR, CONFIG = "G_0.pth", "D_0.pth", "config.json"
 def write(voice: Voice, folder: Path) -> Iterator[str]:
     """Writes the files, and speaks from what is read back; yields notes on what they do not hold."""
     check(voice.model.config)
+    if voice.discriminator is not None:
+        check_judges(voice.discriminator.config)
     _save(folder / GENERATOR, voice_tensors(voice.model))
     if voice.discriminator is not None:
         _save(folder / DISCRIMINATOR, judges_tensors(voice.discriminator))
@@ -67,24 +41,6 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     yield from _notes(voice)
     yield original_parity(voice, folder / GENERATOR, _has_front_end(voice.tokenizer))
-
-
-def check(config: VitsConfig) -> None:
-    """Raises `ValueError` for a model that the original's code could not build."""
-    fixed = FIXED | (FIXED_STOCHASTIC if config.use_stochastic_duration_prediction else FIXED_PLAIN)
-    skipped = ("posterior_encoder_num_wavenet_layers", "posterior_input") if config.inference_only else ()
-    differing = [
-        f"{name} is {getattr(config, name)}, there {value}"
-        for name, value in fixed.items()
-        if getattr(config, name) != value and name not in skipped
-    ]
-    if config.num_speakers == 1 and config.speaker_embedding_size:
-        differing.append("one speaker has a speaker vector, there none")
-    if differing:
-        raise ValueError(
-            f"The original repository's code cannot build this voice: {'; '.join(differing)}. Its code has no setting "
-            "for these; export it for another target."
-        )
 
 
 def voice_tensors(model: VitsModel) -> dict[str, Tensor]:
