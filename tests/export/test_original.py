@@ -6,12 +6,13 @@ import pytest
 import torch
 from export_voices import PAPER
 from original_files import in_original_layout, with_weight_norm, write_original
-from original_judges import Original, spelled, write_pth
+from original_judges import SMALL, Original, spelled, write_pth
 
 from hf_vits import VitsModel, VitsTokenizer, convert
 from hf_vits.cli import main
 from hf_vits.conversion.discriminators import convert_discriminator
 from hf_vits.conversion.original_text import SYMBOLS
+from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.export import Voice, export, original
 from hf_vits.export.original import write
 
@@ -190,7 +191,19 @@ def test_weights_that_are_not_the_voice_s_when_they_are_read_back_are_not_kept(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_weight_that_is_not_there_when_the_files_are_read_back_is_named(
+    voice, narrow, make_tokenizer, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(original, "DISCRIMINATOR", "judges.json")  # where no reader looks for them
+    judges = VitsDiscriminator(VitsDiscriminatorConfig(**SMALL))
+    with pytest.raises(ValueError, match=r"discriminators\.0\..* is not there when the files are read back"):
+        export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=judges)
+    assert not (tmp_path / "out").exists()
+
+
 MISDESCRIBED = {
+    "window": ("data", "win_length", 12, "`win_length` is 16 here and 12"),
+    "highest pitch": ("data", "mel_fmax", 7000.0, "`mel_fmax` is None here and 7000.0"),
     "sampling rate": ("data", "sampling_rate", 8000, "`sampling_rate` is 16000 here and 8000"),
     "dropout": ("model", "p_dropout", 0.3, "`hidden_dropout` is"),
     "dilations": ("model", "resblock_dilation_sizes", "doubled", "does not say what it says in PyTorch"),
@@ -231,3 +244,25 @@ def test_a_window_of_the_voice_s_own_is_written(voice, tmp_path):
     put(tmp_path, voice(win_length=12))
     data = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["data"]
     assert (data["win_length"], data["filter_length"]) == (12, 16)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_voice_of_another_precision_is_written_as_the_numbers_it_holds(
+    dtype, voice, narrow, make_tokenizer, tmp_path
+):
+    model, judges = voice().to(dtype), VitsDiscriminator(VitsDiscriminatorConfig(**SMALL)).to(dtype)
+
+    export(model, make_tokenizer(), tmp_path / "out", target="original", discriminator=judges)
+
+    back = convert(tmp_path / "out")
+    for ours, theirs in ((model, back.model()), (judges, back.discriminator.model())):
+        for name, tensor in theirs.state_dict().items():
+            torch.testing.assert_close(tensor, ours.state_dict()[name].float(), rtol=1e-6, atol=1e-7)
+
+
+def test_the_original_s_code_is_told_the_size_of_the_speakers_vectors(voice, tmp_path):
+    put(tmp_path, voice(**KINDS["several speakers"]))
+
+    described = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    rows = torch.load(tmp_path / "G_0.pth", weights_only=True)["model"]["emb_g.weight"]
+    assert [described["data"]["n_speakers"], described["model"]["gin_channels"]] == list(rows.shape)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.original_text import SYMBOLS
@@ -46,7 +46,7 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
 def voice_tensors(model: VitsModel) -> dict[str, Tensor]:
     """The voice by original names, with weight norm where the original has it."""
     tensors = {}
-    for name, tensor in model.state_dict().items():
+    for name, tensor in _single(model).items():
         original = original_name(name).replace(NEW_G, OLD_G).replace(NEW_V, OLD_V)
         is_linear = ".attn_layers." in original and original.endswith(".weight")  # a convolution of kernel 1 there
         tensors[original] = tensor.unsqueeze(-1) if is_linear else tensor
@@ -55,7 +55,7 @@ def voice_tensors(model: VitsModel) -> dict[str, Tensor]:
 
 def judges_tensors(discriminator: VitsDiscriminator) -> dict[str, Tensor]:
     """The judges by original names, every layer with weight norm."""
-    tensors = discriminator.state_dict()
+    tensors = _single(discriminator)
     return _normed(tensors, list(tensors))
 
 
@@ -150,6 +150,11 @@ def _cleaners(tokenizer: VitsTokenizer) -> tuple[str, ...] | None:
     return ("basic_cleaners",) if tokenizer.normalize else ()
 
 
+def _single(module: nn.Module) -> dict[str, Tensor]:
+    """Its tensors in the precision that the files hold: what is divided for weight norm would be rounded in another."""
+    return {name: tensor.float() for name, tensor in module.state_dict().items()}
+
+
 def _normed(tensors: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
     """Each layer of these names with weight norm in the original's spelling."""
     layers = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]
@@ -159,7 +164,7 @@ def _normed(tensors: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
 
 
 def _save(file: Path, tensors: dict[str, Tensor]) -> None:
-    contents = {name: tensor.detach().float().contiguous().clone() for name, tensor in tensors.items()}
+    contents = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
     torch.save({"model": contents, "iteration": 1, "optimizer": None, "learning_rate": 2e-4}, file)
 
 
