@@ -8,6 +8,7 @@ from hf_vits.conversion.judge_files import ORIGINAL, SUBFOLDER
 from hf_vits.doctor.commands import converted, python, shell
 from hf_vits.doctor.finding import Finding, error
 from hf_vits.doctor.json_files import exists, obstacle, read_json
+from hf_vits.doctor.runs import checkpoints_in, has_weights
 from hf_vits.export.split import FIRST, SECOND
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.wording import listed
@@ -85,11 +86,16 @@ def _folder(path: Path) -> Finding | None:
     if exported := next((target for target, files in EXPORTED.items() if set(files) <= set(names)), None):
         text = f"{path} was exported for {exported}, from which no voice of this layout comes back."
         return error("path.exported", text, "Examine the voice that it was exported from.")
+    if not has_weights(path) and (checkpoints := checkpoints_in(path)):
+        named = listed([folder.name for folder in checkpoints])
+        text = f"{path} is the output folder of a run and has no weights of its own; its checkpoints have: {named}."
+        newest = shell("hf-vits", "doctor", str(checkpoints[-1]))
+        return error("path.run", text, "Examine one of its checkpoints, such as the newest.", newest)
     theirs = [name for name in names if Path(name).suffix.lower() in SUFFIXES and name not in OWN]
     theirs = [
         name for name in theirs if not re.fullmatch(r"(model|pytorch_model|optimizer|scheduler|random_states).*", name)
     ]
-    if any(name in names for name in (*SAFE_NAMES, *PICKLE_NAMES)):
+    if has_weights(path):
         return None
     table = read_json(path / "config.json").table or {}
     is_foreign = any(fields <= table.keys() for fields in FOREIGN_TABLES)
