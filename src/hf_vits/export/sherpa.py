@@ -47,8 +47,9 @@ def _notes(voice: Voice, symbols, takes_phonemes: bool) -> Iterator[str]:
         yield "This voice reads text romanised by uroman; sherpa-onnx does not romanise, so do that before."
     if takes_phonemes:
         yield (
-            "This voice reads phonemes. sherpa-onnx 2 takes them as `GenerationConfig.phoneme_codepoints`; versions "
-            "before it make them of text, if they are given eSpeak's data."
+            "This voice reads phonemes. sherpa-onnx 2 takes them as `GenerationConfig.phoneme_codepoints`, as hf_vits' "
+            "docs/export.md shows, and says nothing to a text; versions before it make them of text, if they are given "
+            "eSpeak's data."
         )
     elif tokenizer.phonemize:
         yield (
