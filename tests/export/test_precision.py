@@ -1,4 +1,5 @@
 import shutil
+import warnings
 
 import numpy as np
 import onnx
@@ -51,6 +52,18 @@ def test_int8_keeps_weights_within_half_a_step_of_their_channel(weights):
         assert step.shape == tuple(size if place == axis else 1 for place, size in enumerate(values.shape))
         np.testing.assert_array_less(np.abs(values * step - ours.detach().numpy()), 0.5001 * step + 0 * values)
     assert stored["emb_g.weight"].dtype == np.float16
+
+
+def test_a_channel_of_zeros_stays_one_and_is_divided_by_nothing(small_counts, make_model, piper_tokenizer, tmp_path):
+    model = make_model()
+    model.decoder.conv_pre.weight.data[3] = 0
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "invalid value encountered")
+        export(model, piper_tokenizer, tmp_path / "out", precision="int8")
+    graph = onnx.load(tmp_path / "out" / "voice.onnx").graph
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    name = "dec.conv_pre.weight"
+    assert stored[name][:3].any() and not stored[name][3].any() and (stored[f"{name}/step"] > 0).all()
 
 
 @pytest.mark.parametrize("kind", ["float16", "int8"])
