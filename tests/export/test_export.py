@@ -8,7 +8,7 @@ from export_voices import KINDS, PAPER
 from huggingface_hub import ModelCard
 
 from hf_vits import VitsModel
-from hf_vits.export import TARGETS, Voice, export, known_targets, parity, whole
+from hf_vits.export import PRECISIONS, TARGETS, Voice, export, known_targets, parity, whole
 from hf_vits.origin import origin_of
 
 
@@ -23,6 +23,8 @@ def test_a_target_or_precision_that_does_not_exist_is_an_error_that_lists_those_
     for name in ("a/b", "", "..", "."):
         with pytest.raises(ValueError, match=re.escape(f"`name` is {name!r}")):
             export(*voice, name=name)
+    with pytest.raises(ValueError, match="`directory` is empty"):
+        export(*voice[:2], "", overwrite=True)
     with pytest.raises(ValueError, match="id 3, but the model knows ids 0 to 2"):
         export(make_model(vocab_size=3), make_voice_tokenizer("_abc"), tmp_path / "out")
     assert [line.split(":")[0] for line in known_targets()] == list(TARGETS)
@@ -133,6 +135,14 @@ def test_a_runtime_that_ignores_an_input_does_not_say_the_same(make_model, ignor
     else:
         with pytest.raises(ValueError, match="does not say what it says in PyTorch"):
             parity.compared(voice, range(20), speak)
+
+
+def test_only_a_smaller_precision_is_told_to_try_float32():
+    lost = {precision: parity.Parity(precision, error=1.0, correlation=0.0) for precision in PRECISIONS}
+    for precision, found in lost.items():
+        with pytest.raises(ValueError) as caught:
+            parity.told(found)
+        assert ("try float32" in str(caught.value)) == (precision != "float32")
 
 
 def test_a_file_that_cannot_run_is_not_kept(make_model, make_voice_tokenizer, tmp_path, monkeypatch):

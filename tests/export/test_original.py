@@ -266,3 +266,9 @@ def test_the_original_s_code_is_told_the_size_of_the_speakers_vectors(voice, tmp
     described = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     rows = torch.load(tmp_path / "G_0.pth", weights_only=True)["model"]["emb_g.weight"]
     assert [described["data"]["n_speakers"], described["model"]["gin_channels"]] == list(rows.shape)
+
+
+@pytest.mark.parametrize(("rates", "segment"), [([8, 8, 4], 8192), ([10, 6, 5], 8100), ([100, 100], 10_000)])
+def test_segments_of_training_are_whole_frames(rates, segment, make_config, make_tokenizer):
+    config = make_config(upsample_rates=rates, upsample_kernel_sizes=[3 * rate for rate in rates])
+    assert original.description(config, make_tokenizer())["train"]["segment_size"] == segment

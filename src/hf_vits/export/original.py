@@ -22,6 +22,9 @@ from hf_vits.tokenization_vits import VitsTokenizer
 NORMED = ("dec.ups.", "dec.resblocks.")
 """Layers that have weight norm there and not here; the WaveNets have it in both."""
 
+SEGMENT_SIZE = 8192
+"""Samples that training decodes of a text."""
+
 LIBRARY = "vits"
 
 HELP = "G_0.pth, D_0.pth and config.json, for the original repository and what reads its files"
@@ -77,7 +80,7 @@ def description(config: VitsConfig, tokenizer: VitsTokenizer) -> dict[str, Any]:
         "n_speakers": config.num_speakers if config.num_speakers > 1 else 0,
         "cleaned_text": False,
     }
-    described = {"train": _training(), "data": data, "model": _architecture(config)}
+    described = {"train": _training(config.hop_length), "data": data, "model": _architecture(config)}
     if config.speaker_names and config.num_speakers > 1:
         described["speakers"] = list(config.speaker_names)
     if (symbols := _symbols(config, tokenizer)) != list(SYMBOLS):
@@ -85,11 +88,13 @@ def description(config: VitsConfig, tokenizer: VitsTokenizer) -> dict[str, Any]:
     return described
 
 
-def _training() -> dict[str, Any]:
+def _training(hop_length: int) -> dict[str, Any]:
+    """The paper's; the segments that its code trains on must be whole frames."""
     return {
         **{"log_interval": 200, "eval_interval": 1000, "seed": 1234, "epochs": 20000, "learning_rate": 2e-4},
         **{"betas": [0.8, 0.99], "eps": 1e-9, "batch_size": 64, "fp16_run": True, "lr_decay": 0.999875},
-        **{"segment_size": 8192, "init_lr_ratio": 1, "warmup_epochs": 0, "c_mel": 45, "c_kl": 1.0},
+        **{"init_lr_ratio": 1, "warmup_epochs": 0, "c_mel": 45, "c_kl": 1.0},
+        "segment_size": hop_length * max(1, SEGMENT_SIZE // hop_length),
     }
 
 
