@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import sys
 
 import pytest
 
@@ -53,3 +55,20 @@ def test_words_and_json_say_the_same(voice, capsys):
 
 def test_a_verb_without_a_code_of_its_own_ends_with_0(voice, tmp_path):
     assert main(["speak", "a hope", "--voice", str(voice), "--output", str(tmp_path / "out.wav")]) == 0
+
+
+@pytest.mark.parametrize("style", [[], ["--json"]])
+def test_a_reader_that_has_read_enough_changes_neither_code_nor_words(voice, style, monkeypatch, capsys):
+    set_field(voice, "sampling_rate", 23000)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with monkeypatch.context() as patch, os.fdopen(writing, "w") as stream:
+        patch.setattr(sys, "stdout", stream)
+        assert main(["doctor", str(voice), "--strict", *style]) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_the_default_voice_is_examined_by_the_name_that_other_verbs_take(voice, monkeypatch, capsys):
+    monkeypatch.setattr("hf_vits.voices.default_voice", lambda: voice)
+    assert main(["doctor", "en_US-joe-medium"]) == 0
+    assert "speaks here: yes" in capsys.readouterr().out

@@ -231,6 +231,14 @@ def test_a_header_that_claims_gigabytes_is_refused(voice):
     assert ids(voice.path) == {"files.unreadable_weights"}
 
 
+def test_a_header_longer_than_any_voice_s_is_not_read_though_the_file_has_it(voice, monkeypatch):
+    size = int.from_bytes((voice.path / "model.safetensors").read_bytes()[:8], "little")
+    monkeypatch.setattr("hf_vits.doctor.tensors.MOST_HEADER", size)
+    assert ids(voice.path) == set()
+    monkeypatch.setattr("hf_vits.doctor.tensors.MOST_HEADER", size - 1)
+    assert ids(voice.path) == {"files.unreadable_weights"}
+
+
 def test_numbers_without_an_end_are_not_counted_out(voice):
     """Each of these would make a list, a layer or a sound of that length."""
     voice.change("vocab.json", z=2**31 - 1)

@@ -15,6 +15,8 @@ from hf_vits import VitsConfig, VitsModel
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor import Report, examine
 
+INPUT = "posterior_encoder.conv_pre.weight"
+
 ALSO = {
     "trial.silent": {"values.constant"},
     "trial.model": {"config.stock_refuses"},
@@ -79,6 +81,13 @@ def test_faults_do_not_hide_each_other(voice):
     voice.add_judges()
     ONE_SPEAKER["judges.not_finite"][0](voice)
     assert serious(examine(voice.path)) == {*alone, "judges.not_finite"}
+
+
+def test_an_fft_as_long_as_the_hop_misses_nothing(voice):
+    voice.change("config.json", spectrogram_bins=5)
+    voice.rewrite(lambda table: table.update({INPUT: table[INPUT][:, :5]}))
+    config = VitsConfig.from_pretrained(voice.path)
+    assert config.fft_size == config.hop_length and not serious(examine(voice.path))
 
 
 def test_a_mended_voice_sounds_as_before(voice):

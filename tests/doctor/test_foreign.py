@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from hf_vits.conversion import known_formats
+from hf_vits.conversion import convert, known_formats
 from hf_vits.doctor import examine
 
 
@@ -58,8 +58,17 @@ def test_a_folder_of_another_project_is_converted_first(tmp_path, files):
 def test_a_folder_that_was_exported_for_a_runtime_is_known_and_not_to_be_converted(tmp_path, files, runtime):
     for name in files:
         (tmp_path / name).write_bytes(b"anything")
-    found = only(tmp_path)
-    assert found.id == "path.exported" and runtime in found.text and found.command is None
+    for path in (tmp_path, *tmp_path.glob("*.onnx")):
+        found = only(path)
+        assert found.id == "path.exported" and runtime in found.text and found.command is None
+        with pytest.raises(ValueError, match=f"exported for .*{runtime}; convert the voice that it was exported from"):
+            convert(path)
+
+
+def test_a_voice_of_piper_s_beside_the_tokens_of_sherpa_is_converted(tmp_path):
+    for name in ("model.onnx", "model.onnx.json", "tokens.txt"):
+        (tmp_path / name).write_bytes(b"{}")
+    assert only(tmp_path).id == "foreign.folder" and only(tmp_path / "model.onnx").id == "foreign.file"
 
 
 def test_the_command_converts_a_voice_of_piper(tmp_path, monkeypatch):

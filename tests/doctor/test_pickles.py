@@ -41,3 +41,18 @@ def test_entries_that_claim_more_than_the_file_has_are_refused_though_they_are_n
     (tmp_path / "voice.bin").write_bytes(bytes(data))
     with pytest.raises(Unreadable, match="would unpack to 1,000,0"):
         read_pickle(tmp_path / "voice.bin")
+
+
+def test_tensors_that_claim_each_other_s_numbers_are_refused_though_each_is_within_the_file(tmp_path):
+    file = tmp_path / "voice.bin"
+    torch.save({name: torch.arange(1000.0) for name in "abc"}, file)
+    with zipfile.ZipFile(file) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in entries.items():
+            claims = content.replace(b"M\xe8\x03", b"M\xd0\x07", 4)  # 2000 numbers, in two storages and their shapes
+            archive.writestr(name, claims if name.endswith("data.pkl") else content)
+    table = torch.load(file, weights_only=True, mmap=True)
+    assert len(table["a"]) == len(table["b"]) == 2000 and len(table["c"]) == 1000
+    with pytest.raises(Unreadable, match="its tensors claim more"):
+        read_pickle(file)

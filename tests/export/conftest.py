@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from hf_vits import VitsTokenizer
-from hf_vits.export import export, tracing, whole
+from hf_vits.export import export, original_limits, tracing, whole
 
 sys.path.insert(0, str(Path(__file__).parent))  # for what these tests share
 sys.path.insert(0, str(Path(__file__).parent.parent / "conversion"))
 
 from export_voices import FEWER, KINDS, LETTERS
+from original_judges import SMALL
 
 pytest.importorskip("onnx")
 
@@ -68,6 +69,13 @@ def exported(make_model, make_voice_tokenizer, tmp_path_factory):
         return made[kind]
 
     return exported
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Judges of a thousandth of the paper's weights count as its own."""
+    for name, channels in SMALL.items():
+        monkeypatch.setitem(original_limits.JUDGES, name, channels)
 
 
 @pytest.fixture

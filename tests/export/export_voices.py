@@ -1,5 +1,9 @@
 """What the tests of exporting share: kinds of voices, and letters that one has."""
 
+from pathlib import Path
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "export.md"
+
 FEWER = {
     "num_hidden_layers": 1,
     "prior_encoder_num_flows": 2,
@@ -30,3 +34,10 @@ PAPER = {
     "num_mel_bins": 80,
 }
 """What the original's code has no setting for, and the paper's mel bins."""
+
+
+def documented(words):
+    """The one example in Python of the documentation that has these words."""
+    blocks = DOCUMENTATION.read_text(encoding="utf-8").split("```python\n")[1:]
+    (code,) = (code for code in (block.split("```")[0] for block in blocks) if words in code)
+    return code

@@ -1,3 +1,4 @@
+import re
 import sys
 
 import onnx
@@ -7,7 +8,7 @@ from export_voices import KINDS, PAPER
 from huggingface_hub import ModelCard
 
 from hf_vits import VitsModel
-from hf_vits.export import TARGETS, export, known_targets, parity, whole
+from hf_vits.export import PRECISIONS, TARGETS, Voice, export, known_targets, parity, whole
 from hf_vits.origin import origin_of
 
 
@@ -19,8 +20,11 @@ def test_a_target_or_precision_that_does_not_exist_is_an_error_that_lists_those_
         export(*voice, target="tflite")
     with pytest.raises(ValueError, match="`precision` is 'int4'; it can be one of float32, float16, int8"):
         export(*voice, precision="int4")
-    with pytest.raises(ValueError, match="`name` is 'a/b'"):
-        export(*voice, name="a/b")
+    for name in ("a/b", "", "..", "."):
+        with pytest.raises(ValueError, match=re.escape(f"`name` is {name!r}")):
+            export(*voice, name=name)
+    with pytest.raises(ValueError, match="`directory` is empty"):
+        export(*voice[:2], "", overwrite=True)
     with pytest.raises(ValueError, match="id 3, but the model knows ids 0 to 2"):
         export(make_model(vocab_size=3), make_voice_tokenizer("_abc"), tmp_path / "out")
     assert [line.split(":")[0] for line in known_targets()] == list(TARGETS)
@@ -106,6 +110,39 @@ def test_figures_beyond_the_bounds_are_not_good():
     assert not found.is_good
     found.add(torch.zeros(300).numpy(), torch.zeros(300))
     assert not found.is_good
+
+
+@pytest.mark.parametrize("ignored", ["nothing", "the length scale", "the speaker"])
+def test_a_runtime_that_ignores_an_input_does_not_say_the_same(make_model, ignored):
+    voice = Voice(make_model(**KINDS["speakers"]), None)
+
+    @torch.no_grad()
+    def speak(feed):
+        ids, lengths = torch.from_numpy(feed["input"]), torch.from_numpy(feed["input_lengths"])
+        said = voice.model(
+            ids,
+            attention_mask=(torch.arange(ids.shape[1]) < lengths[:, None]).long(),
+            speaker_id=torch.from_numpy(feed["sid"] * (ignored != "the speaker")),
+            noise_scale=0.0,
+            noise_scale_duration=0.0,
+            speaking_rate=1.0 if ignored == "the length scale" else 1 / float(feed["scales"][1]),
+        )
+        hop = voice.model.config.hop_length
+        return said.durations.numpy(), lambda item, frames: said.waveform[item, : frames * hop].numpy()
+
+    if ignored == "nothing":
+        assert parity.compared(voice, range(20), speak).startswith("6 texts")
+    else:
+        with pytest.raises(ValueError, match="does not say what it says in PyTorch"):
+            parity.compared(voice, range(20), speak)
+
+
+def test_only_a_smaller_precision_is_told_to_try_float32():
+    lost = {precision: parity.Parity(precision, error=1.0, correlation=0.0) for precision in PRECISIONS}
+    for precision, found in lost.items():
+        with pytest.raises(ValueError) as caught:
+            parity.told(found)
+        assert ("try float32" in str(caught.value)) == (precision != "float32")
 
 
 def test_a_file_that_cannot_run_is_not_kept(make_model, make_voice_tokenizer, tmp_path, monkeypatch):

@@ -97,3 +97,15 @@ def test_what_only_training_uses_is_not_in_the_file(exported):
     assert model.missing_for_training() == []
     assert not [name for name in names if name.startswith(("enc_q", "dp.post_", "dp.flows.1."))]
     assert {"enc_p.emb.weight", "dec.ups.0.weight", "flow.flows.2.enc.in_layers.1.weight", "dp.flows.0.logs"} <= names
+
+
+def test_a_text_of_no_frames_lasts_one(exported, run, text):
+    """Of a length scale of zero no token has a frame, and of nothing there is no sound to make."""
+    model, file = exported("paper")
+    lengths = text["attention_mask"].sum(dim=1).tolist()
+    waveforms, durations = run(file, text["input_ids"], lengths, scales=(0, 0, 0))
+    assert durations[:, 0].tolist() == [1] * len(lengths) and not durations[:, 1:].any()
+    for item, length in enumerate(lengths):
+        ids = text["input_ids"][item : item + 1, :length]
+        alone = model(ids, noise_scale=0, durations=torch.from_numpy(durations[item : item + 1, :length]))
+        np.testing.assert_allclose(waveforms[item, 0, 0], alone.waveform[0].numpy(), rtol=0, atol=2e-5)

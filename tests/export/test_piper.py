@@ -107,6 +107,12 @@ def test_a_voice_that_piper_would_speak_wrongly_is_refused_with_the_way_out(make
         assert list(tmp_path.iterdir()) == []
 
 
+def test_letters_that_the_voice_itself_takes_apart_are_no_loss(make_model, make_voice_tokenizer, tmp_path):
+    for form in ("NFD", "NFKD"):
+        notes = export(make_model(), make_voice_tokenizer("_abcé", unicode_form=form), tmp_path / form)
+        assert len(notes) == 1 and notes[0].startswith("6 texts against PyTorch")
+
+
 def test_what_piper_cannot_keep_is_told(make_model, make_voice_tokenizer, tmp_path):
     tokenizer = make_voice_tokenizer(["k", "a", "_", "<x>", "ç"], pad_token="k", phonemize=True)
     notes = "\n".join(export(make_model(), tokenizer, tmp_path / "out"))

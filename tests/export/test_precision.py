@@ -1,9 +1,13 @@
+import shutil
+import warnings
+
 import numpy as np
 import onnx
 import pytest
 from export_voices import KINDS
 
 from hf_vits.conversion import convert
+from hf_vits.doctor import examine
 from hf_vits.export import export, precision
 
 
@@ -50,6 +54,18 @@ def test_int8_keeps_weights_within_half_a_step_of_their_channel(weights):
     assert stored["emb_g.weight"].dtype == np.float16
 
 
+def test_a_channel_of_zeros_stays_one_and_is_divided_by_nothing(small_counts, make_model, piper_tokenizer, tmp_path):
+    model = make_model()
+    model.decoder.conv_pre.weight.data[3] = 0
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "invalid value encountered")
+        export(model, piper_tokenizer, tmp_path / "out", precision="int8")
+    graph = onnx.load(tmp_path / "out" / "voice.onnx").graph
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    name = "dec.conv_pre.weight"
+    assert stored[name][:3].any() and not stored[name][3].any() and (stored[f"{name}/step"] > 0).all()
+
+
 @pytest.mark.parametrize("kind", ["float16", "int8"])
 def test_a_smaller_file_says_nearly_the_same(small_counts, make_model, piper_tokenizer, tmp_path, run, silent, kind):
     model, ids = make_model(), np.arange(1, 16)[None]
@@ -62,7 +78,26 @@ def test_a_smaller_file_says_nearly_the_same(small_counts, make_model, piper_tok
     assert 0 < error < {"float16": 0.01, "int8": 0.2}[kind]
 
 
-def test_eight_bits_are_refused_by_our_reader_with_the_way_out(weights, tmp_path):
-    weights("int8")
-    with pytest.raises(ValueError, match="quantized to 8 bits; convert the voice's float32 file"):
+@pytest.mark.parametrize("kind", [None, "MatMul", "Gather"])  # that onnxruntime quantizes; None is our own way
+def test_eight_bits_are_refused_by_our_reader_and_doctor_knows_before(weights, tmp_path, kind):
+    if kind is None:
+        weights("int8")
+    else:
+        quantization = pytest.importorskip("onnxruntime.quantization")
+        weights("float32")
+        shutil.copytree(tmp_path / "float32", tmp_path / "int8")
+        files = [tmp_path / folder / "voice.onnx" for folder in ("float32", "int8")]
+        quantization.quantize_dynamic(*files, op_types_to_quantize=[kind])
+    with pytest.raises(ValueError, match="8 bits"):
         convert(tmp_path / "int8")
+    for path in (tmp_path / "int8", tmp_path / "int8" / "voice.onnx"):
+        (found,) = examine(path).findings
+        assert found.id == "path.quantized" and found.command is None and "float32" in found.mend
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16"])
+def test_doctor_takes_no_other_file_for_one_of_eight_bits(weights, tmp_path, kind):
+    weights(kind)
+    for path in (tmp_path / kind, tmp_path / kind / "voice.onnx"):
+        (found,) = examine(path).findings
+        assert found.command.startswith("hf-vits convert ")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
+from export_voices import documented
 
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.conversion import convert
@@ -70,11 +72,28 @@ def test_piper_speaks_the_second_file_as_we_speak(ours, again, silent):
     np.testing.assert_allclose(chunk.audio_float_array, expected, rtol=0, atol=1e-3)
 
 
-def test_sherpa_speaks_the_voice_as_we_speak(ours, tmp_path, sherpa_says, silent):
-    export(*ours, tmp_path / "out", target="sherpa")
+@pytest.fixture(scope="module")
+def for_sherpa(ours, tmp_path_factory) -> Path:
+    export(*ours, tmp_path_factory.mktemp("sherpa") / "out", target="sherpa")
+    return next(tmp_path_factory.getbasetemp().glob("sherpa*/out"))
+
+
+def test_sherpa_speaks_the_voice_as_we_speak(ours, for_sherpa, sherpa_says, silent):
     ids = ours[1](SENTENCES[0]).input_ids
     phonemes = [ours[1].decoder[index] for index in ids[2:-1:2]]
 
-    waveform = sherpa_says(tmp_path / "out", phonemes=phonemes)
+    waveform = sherpa_says(for_sherpa, phonemes=phonemes)
 
     np.testing.assert_allclose(waveform, silent(ours[0], [ids])[0], rtol=0, atol=1e-3)
+
+
+def test_the_example_of_the_documentation_has_sherpa_speak_phonemes(ours, for_sherpa, monkeypatch):
+    pytest.importorskip("sherpa_onnx", reason="needs the package sherpa-onnx")
+    monkeypatch.chdir(for_sherpa.parent)
+    monkeypatch.setattr("hf_vits.default_voice", lambda: ours[0].name_or_path)
+    namespace = {}
+    exec(documented("phoneme_codepoints"), namespace)
+    for sentence, codes in zip(SENTENCES, namespace["settings"].phoneme_codepoints, strict=True):
+        assert list(map(chr, codes)) == [ours[1].decoder[index] for index in ours[1](sentence).input_ids[2:-1:2]]
+    samples, rate = soundfile.read("hello.wav")
+    assert rate == 22_050 and 2 < len(samples) / rate < 8 and np.abs(samples).max() > 0.1

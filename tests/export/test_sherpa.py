@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from export_voices import KINDS, LETTERS
+import soundfile
+from export_voices import KINDS, LETTERS, documented
 
 from hf_vits.export import export
 
@@ -69,3 +70,13 @@ def test_a_frame_at_one_end_only_is_refused_with_the_way_out(make_model, make_vo
     with pytest.raises(ValueError, match="one end of a text only.*piper"):
         export(make_model(), make_voice_tokenizer("_^abc", bos_token="^"), tmp_path / "out", "sherpa")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_example_of_the_documentation_speaks_letters(make_model, make_voice_tokenizer, tmp_path, monkeypatch):
+    pytest.importorskip("sherpa_onnx", reason="needs the package sherpa-onnx")
+    letters = make_voice_tokenizer("_abcdefhilnortvx sé.")
+    export(make_model(), letters, tmp_path / "out", "sherpa")
+    monkeypatch.chdir(tmp_path)
+    exec(documented("a text in the letters"), {})
+    samples, rate = soundfile.read("letters.wav")
+    assert rate == 16_000 and np.abs(samples).max() > 0

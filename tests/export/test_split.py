@@ -1,10 +1,8 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile
 import torch
-from export_voices import KINDS
+from export_voices import KINDS, documented
 
 from hf_vits import VitsTokenizer
 from hf_vits.export import export
@@ -70,11 +68,9 @@ def test_the_example_of_the_documentation_runs(halves, tmp_path, monkeypatch):
     model, folder, _, speaker = halves
     if speaker:
         pytest.skip("the example is of a voice of one speaker")
-    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
-    (code,) = (block.split("```")[0] for block in text.split("```python\n") if "def stream(" in block)
     (tmp_path / "out").symlink_to(folder)
     monkeypatch.chdir(tmp_path)
     namespace = {}
-    exec(code, namespace)
+    exec(documented("def stream("), namespace)
     samples, rate = soundfile.read("hello.wav")
     assert rate == model.config.sampling_rate and len(samples) == sum(map(len, namespace["pieces"])) > 0

@@ -1,6 +1,8 @@
 """`hf-vits doctor`: what is wrong with a folder that is meant to be a voice, and how to mend it."""
 
 import argparse
+import os
+import sys
 
 HELP = "Examine the folder of a voice: what is wrong with it, and how to mend it."
 
@@ -11,8 +13,12 @@ EPILOG = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of the verb."""
+    from hf_vits.voices import DEFAULT
+
     parser.epilog = EPILOG
-    parser.add_argument("voice", help="the folder; of a file of another project, it says how to convert it")
+    parser.add_argument(
+        "voice", help=f"the folder, or {DEFAULT}; of a file of another project, it says how to convert it"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
     parser.add_argument("--strict", action="store_true", help="let warnings count as errors in the exit code")
 
@@ -21,7 +27,11 @@ def run(options: argparse.Namespace) -> int:
     """Examines, prints the report, and returns the exit code."""
     from hf_vits.doctor import examine
     from hf_vits.doctor.report import as_json, in_words
+    from hf_vits.voices import DEFAULT, default_voice
 
-    report = examine(options.voice)
-    print(as_json(report) if options.json else in_words(report))
+    report = examine(default_voice() if options.voice == DEFAULT else options.voice)
+    try:
+        print(as_json(report) if options.json else in_words(report), flush=True)
+    except BrokenPipeError:  # whoever reads has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return report.exit_code(options.strict)

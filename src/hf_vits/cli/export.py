@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
         options.output,
         target=options.target,
         precision=options.precision,
-        name=options.name or Path(options.voice).resolve().name,
+        name=Path(options.voice).resolve().name if options.name is None else options.name,
         language=number_or_name(options.language, model.config.language_names),
         overwrite=options.overwrite,
         discriminator=judges_of(str(voice)) if options.target == "original" else None,

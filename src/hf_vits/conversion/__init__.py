@@ -11,6 +11,7 @@ from hf_vits.conversion.checkpoint import DAMAGE
 from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.neighbours import refusal
 from hf_vits.conversion.source import Source, locate
+from hf_vits.export.one_way import exported_for
 
 __all__ = ["FORMATS", "Converted", "convert", "known_formats"]
 
@@ -43,6 +44,8 @@ def convert(path: str | Path, config: str | Path | None = None, discriminator: s
     >>> convert("en_US-joe-medium.onnx").save("joe")  # doctest: +SKIP
     ```
     """
+    if config is None and (runtime := exported_for(Path(path).expanduser())):
+        raise ValueError(f"{path} was exported for {runtime}; convert the voice that it was exported from instead.")
     source = Source(locate(Path(path).expanduser()), _expanded(config), _expanded(discriminator))
     try:
         known = refusal(source.checkpoint.tensors) if source.checkpoint else None

@@ -5,6 +5,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from hf_vits.doctor.json_files import exists
+from hf_vits.doctor.runs import config_above
+
 PHONEMES = 'pip install "hf_vits[phonemes]"'
 
 
@@ -17,22 +20,26 @@ def python(code: str) -> str | None:
 
 def saved_again(folder: Path, method: str = "", **fields: Any) -> str | None:
     """Loads the voice, with other fields in its configuration if any are given, and saves it in a copy."""
+    if not exists(folder / "config.json"):
+        return converted(folder) if config_above(folder) else None
     told = "".join(f", {name}={value!r}" for name, value in fields.items())
     return python(
-        f"import shutil; from hf_vits import VitsModel; shutil.copytree({str(folder)!r}, {_mended(folder)!r}); "
-        f"VitsModel.from_pretrained({str(folder)!r}{told}){method}.save_pretrained({_mended(folder)!r})"
+        f"import shutil; from hf_vits import VitsModel; v = VitsModel.from_pretrained({str(folder)!r}{told}){method}; "
+        f"shutil.copytree({str(folder)!r}, {_mended(folder)!r}); v.save_pretrained({_mended(folder)!r})"
     )
 
 
 def without_judges(folder: Path) -> str | None:
     """Saves the voice in a copy, and the judges in its file in a folder of their own there."""
+    if not exists(folder / "config.json"):
+        return converted(folder) if config_above(folder) else None
     voice, mended = str(folder), _mended(folder)
     return python(
         "import shutil; from hf_vits import VitsModel; "
         "from hf_vits.conversion.discriminators import convert_discriminator, generator_tensors; "
-        f"shutil.copytree({voice!r}, {mended!r}); "
-        f"VitsModel.from_pretrained({voice!r}, state_dict=generator_tensors({voice!r})).save_pretrained({mended!r}); "
-        f"convert_discriminator({voice!r}).save_pretrained({mended + '/discriminator'!r})"
+        f"v = VitsModel.from_pretrained({voice!r}, state_dict=generator_tensors({voice!r})); "
+        f"d = convert_discriminator({voice!r}); shutil.copytree({voice!r}, {mended!r}); "
+        f"v.save_pretrained({mended!r}); d.save_pretrained({mended + '/discriminator'!r})"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from hf_vits.conversion.discriminators import INSIDE_VOICE
 from hf_vits.doctor.architecture import fit
+from hf_vits.doctor.commands import converted
 from hf_vits.doctor.configuration import check_classes, check_fields, check_kind, configured, usable
 from hf_vits.doctor.finding import ERROR, SEVERITIES, WARNING, Finding, error
 from hf_vits.doctor.folder import Folder
@@ -19,6 +20,7 @@ from hf_vits.doctor.judges import Judges, check_judges, read_judges
 from hf_vits.doctor.layers import layers_of
 from hf_vits.doctor.leftovers import check_leftovers, check_state
 from hf_vits.doctor.provenance import check_licence
+from hf_vits.doctor.runs import config_above
 from hf_vits.doctor.signal import check_signal
 from hf_vits.doctor.speakers import check_speakers
 from hf_vits.doctor.suggested import suggested_fields
@@ -115,12 +117,7 @@ def _read(path: Path) -> tuple[Folder, Judges | None, list[Finding]]:
     folder = Folder(path, frozenset(entry.name for entry in path.iterdir()))
     config = read_json(path / "config.json")
     folder.raw, folder.has_config = config.table or {}, config.table is not None
-    findings = []
-    if not folder.has_config:
-        text = config.problem or "There is no config.json"
-        which = "config.damaged" if config.problem else "config.missing"
-        mend = "Copy that of the run or of the base voice into the folder, or fetch it again."
-        findings.append(error(which, f"{text}, without which no model can be built.", mend))
+    findings = [] if folder.has_config else [_no_config(path, config.problem)]
     folder.good_fields, folder.bad_fields = usable(folder.raw)
     folder.tensors, found = read_tensors(path)
     findings += found
@@ -135,6 +132,15 @@ def _read(path: Path) -> tuple[Folder, Judges | None, list[Finding]]:
     folder.vocabulary, folder.tokenizer = read_json(path / "vocab.json"), read_json(path / "tokenizer_config.json")
     judges, found = read_judges(path, folder.tensors)
     return folder, judges, findings + found
+
+
+def _no_config(path: Path, problem: str) -> Finding:
+    which, text = "config.damaged" if problem else "config.missing", problem or "There is no config.json"
+    mend, command = "Copy that of the run or of the base voice into the folder, or fetch it again.", None
+    if above := config_above(path):
+        mend = f"The folder is a checkpoint of a run, which has one for all, {above}: make a voice of both."
+        command = converted(path)
+    return error(which, f"{text}, without which no model can be built.", mend, command)
 
 
 def _tried(folder: Folder, findings: list[Finding]) -> str:

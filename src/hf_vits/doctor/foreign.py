@@ -7,8 +7,10 @@ from hf_vits.conversion import known_formats
 from hf_vits.conversion.judge_files import ORIGINAL, SUBFOLDER
 from hf_vits.doctor.commands import converted, python, shell
 from hf_vits.doctor.finding import Finding, error
+from hf_vits.doctor.graphs import is_quantized
 from hf_vits.doctor.json_files import exists, obstacle, read_json
-from hf_vits.export.split import FIRST, SECOND
+from hf_vits.doctor.runs import checkpoints_in, has_weights
+from hf_vits.export.one_way import exported_for
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.wording import listed
 
@@ -33,9 +35,6 @@ OWN = (*SAFE_NAMES, *PICKLE_NAMES, "config.json", "vocab.json", "tokenizer_confi
 
 FOREIGN_TABLES = ({"train", "data", "model"}, {"model_args", "audio"}, {"audio", "phoneme_id_map"})
 """Tables that config.json has in the original, Coqui and Piper."""
-
-EXPORTED = {"sherpa-onnx": ("model.onnx", "tokens.txt"), "streaming in onnxruntime": (FIRST, SECOND)}
-"""Files that `hf-vits export` writes for a runtime and nobody reads back."""
 
 GIVE = "Give the folder of a voice, with config.json and model.safetensors in it."
 
@@ -70,6 +69,10 @@ def _file(path: Path) -> Finding:
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
         return error("path.unknown", f"{path} is a file of a kind that no voice is known to have.", GIVE)
+    if runtime := exported_for(path):
+        return _exported(path, runtime)
+    if is_quantized(path):
+        return _quantized(path)
     command = None if path.suffix.lower() in ARCHIVES else converted(path)
     text = f"{path} is {kind}. It must be converted before it can be used here."
     return error("foreign.file", text, f"Known formats: {'; '.join(known_formats())}.", command, suffix=path.suffix)
@@ -82,19 +85,27 @@ def _folder(path: Path) -> Finding | None:
         return error("path.unreadable", f"{path} cannot be listed ({problem.strerror}).", GIVE)
     if not names:
         return error("path.empty", f"{path} is empty.", GIVE)
-    if exported := next((target for target, files in EXPORTED.items() if set(files) <= set(names)), None):
-        text = f"{path} was exported for {exported}, from which no voice of this layout comes back."
-        return error("path.exported", text, "Examine the voice that it was exported from.")
+    if runtime := exported_for(path):
+        return _exported(path, runtime)
+    if not has_weights(path) and (checkpoints := checkpoints_in(path)):
+        named = listed([folder.name for folder in checkpoints])
+        text = f"{path} is the output folder of a run and has no weights of its own; its checkpoints have: {named}."
+        newest = shell("hf-vits", "doctor", str(checkpoints[-1]))
+        return error("path.run", text, "Examine one of its checkpoints, such as the newest.", newest)
     theirs = [name for name in names if Path(name).suffix.lower() in SUFFIXES and name not in OWN]
     theirs = [
-        name for name in theirs if not re.fullmatch(r"(model|pytorch_model|optimizer|scheduler|random_states).*", name)
+        name
+        for name in theirs
+        if not re.fullmatch(r"(model|pytorch_model|optimizer|scheduler|random_states).*\.(bin|safetensors|pt)", name)
     ]
-    if any(name in names for name in (*SAFE_NAMES, *PICKLE_NAMES)):
+    if has_weights(path):
         return None
     table = read_json(path / "config.json").table or {}
     is_foreign = any(fields <= table.keys() for fields in FOREIGN_TABLES)
     if not is_foreign and (not theirs or table.get("model_type")):
         return None
+    if len(theirs) == 1 and is_quantized(path / theirs[0]):
+        return _quantized(path / theirs[0])
     whole = (
         f"config.json is that of another project and it holds {listed(theirs)}"
         if is_foreign
@@ -103,3 +114,13 @@ def _folder(path: Path) -> Finding | None:
     text = f"{path} is no voice of this layout: {whole}. It must be converted before it can be used here."
     one = converted(path / theirs[0]) if len(theirs) == 1 and not is_foreign else converted(path)
     return error("foreign.folder", text, f"Known formats: {'; '.join(known_formats())}.", one, files=theirs[:100])
+
+
+def _exported(path: Path, runtime: str) -> Finding:
+    text = f"{path} was exported for {runtime}, from which no voice of this layout comes back."
+    return error("path.exported", text, "Examine the voice that it was exported from.")
+
+
+def _quantized(file: Path) -> Finding:
+    text = f"{file} has weights of 8 bits, from which no voice of this layout comes back."
+    return error("path.quantized", text, "Convert the voice's float32 file, or examine the voice it was exported from.")

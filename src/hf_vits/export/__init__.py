@@ -107,8 +107,10 @@ def export(
     for kind, value, allowed in (("target", target, TARGETS), ("precision", precision, PRECISIONS)):
         if value not in allowed:
             raise ValueError(f"`{kind}` is {value!r}; it can be one of {', '.join(allowed)}.")
-    if not name or Path(name).name != name:
+    if name in ("", "..") or Path(name).name != name:
         raise ValueError(f"`name` is {name!r}; it must be one part of a path, as `en_US-joe-medium` is.")
+    if not str(directory):
+        raise ValueError("`directory` is empty; give the folder to make.")
     if target in PLAIN and precision != PRECISIONS[0]:
         raise ValueError(f"`precision` is {precision!r}, but the target {target} holds weights in {PRECISIONS[0]}.")
     if target in PLAIN and language is not None:

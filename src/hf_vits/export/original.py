@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.original_text import SYMBOLS
 from hf_vits.discriminator import VitsDiscriminator
 from hf_vits.export import Voice
+from hf_vits.export.original_limits import check, check_judges
 from hf_vits.export.original_names import original_name
 from hf_vits.export.original_parity import original_parity
 from hf_vits.modeling_vits import VitsModel
@@ -21,34 +22,8 @@ from hf_vits.tokenization_vits import VitsTokenizer
 NORMED = ("dec.ups.", "dec.resblocks.")
 """Layers that have weight norm there and not here; the WaveNets have it in both."""
 
-FIXED = {
-    "window_size": 4,
-    "wavenet_kernel_size": 5,
-    "wavenet_dilation_rate": 1,
-    "prior_encoder_num_flows": 4,
-    "prior_encoder_num_wavenet_layers": 4,
-    "posterior_encoder_num_wavenet_layers": 16,
-    "leaky_relu_slope": 0.1,
-    "layer_norm_eps": 1e-5,
-    "hidden_act": "relu",
-    "use_bias": True,
-    "posterior_input": "linear",
-    "language_embedding_size": 0,
-}
-FIXED_STOCHASTIC = {
-    "duration_predictor_kernel_size": 3,
-    "duration_predictor_num_flows": 4,
-    "duration_predictor_flow_bins": 10,
-    "duration_predictor_tail_bound": 5.0,
-    "depth_separable_num_layers": 3,
-    "depth_separable_channels": 2,
-}
-FIXED_PLAIN = {
-    "duration_predictor_kernel_size": 3,
-    "duration_predictor_filter_channels": 256,
-    "duration_norm_eps": 1e-5,
-}
-"""What the original's code has no setting for."""
+SEGMENT_SIZE = 8192
+"""Samples that training decodes of a text."""
 
 LIBRARY = "vits"
 
@@ -60,6 +35,8 @@ GENERATOR, DISCRIMINATOR, CONFIG = "G_0.pth", "D_0.pth", "config.json"
 def write(voice: Voice, folder: Path) -> Iterator[str]:
     """Writes the files, and speaks from what is read back; yields notes on what they do not hold."""
     check(voice.model.config)
+    if voice.discriminator is not None:
+        check_judges(voice.discriminator.config)
     _save(folder / GENERATOR, voice_tensors(voice.model))
     if voice.discriminator is not None:
         _save(folder / DISCRIMINATOR, judges_tensors(voice.discriminator))
@@ -69,28 +46,10 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     yield original_parity(voice, folder / GENERATOR, _has_front_end(voice.tokenizer))
 
 
-def check(config: VitsConfig) -> None:
-    """Raises `ValueError` for a model that the original's code could not build."""
-    fixed = FIXED | (FIXED_STOCHASTIC if config.use_stochastic_duration_prediction else FIXED_PLAIN)
-    skipped = ("posterior_encoder_num_wavenet_layers", "posterior_input") if config.inference_only else ()
-    differing = [
-        f"{name} is {getattr(config, name)}, there {value}"
-        for name, value in fixed.items()
-        if getattr(config, name) != value and name not in skipped
-    ]
-    if config.num_speakers == 1 and config.speaker_embedding_size:
-        differing.append("one speaker has a speaker vector, there none")
-    if differing:
-        raise ValueError(
-            f"The original repository's code cannot build this voice: {'; '.join(differing)}. Its code has no setting "
-            "for these; export it for another target."
-        )
-
-
 def voice_tensors(model: VitsModel) -> dict[str, Tensor]:
     """The voice by original names, with weight norm where the original has it."""
     tensors = {}
-    for name, tensor in model.state_dict().items():
+    for name, tensor in _single(model).items():
         original = original_name(name).replace(NEW_G, OLD_G).replace(NEW_V, OLD_V)
         is_linear = ".attn_layers." in original and original.endswith(".weight")  # a convolution of kernel 1 there
         tensors[original] = tensor.unsqueeze(-1) if is_linear else tensor
@@ -99,7 +58,7 @@ def voice_tensors(model: VitsModel) -> dict[str, Tensor]:
 
 def judges_tensors(discriminator: VitsDiscriminator) -> dict[str, Tensor]:
     """The judges by original names, every layer with weight norm."""
-    tensors = discriminator.state_dict()
+    tensors = _single(discriminator)
     return _normed(tensors, list(tensors))
 
 
@@ -121,7 +80,7 @@ def description(config: VitsConfig, tokenizer: VitsTokenizer) -> dict[str, Any]:
         "n_speakers": config.num_speakers if config.num_speakers > 1 else 0,
         "cleaned_text": False,
     }
-    described = {"train": _training(), "data": data, "model": _architecture(config)}
+    described = {"train": _training(config.hop_length), "data": data, "model": _architecture(config)}
     if config.speaker_names and config.num_speakers > 1:
         described["speakers"] = list(config.speaker_names)
     if (symbols := _symbols(config, tokenizer)) != list(SYMBOLS):
@@ -129,11 +88,13 @@ def description(config: VitsConfig, tokenizer: VitsTokenizer) -> dict[str, Any]:
     return described
 
 
-def _training() -> dict[str, Any]:
+def _training(hop_length: int) -> dict[str, Any]:
+    """The paper's; the segments that its code trains on must be whole frames."""
     return {
         **{"log_interval": 200, "eval_interval": 1000, "seed": 1234, "epochs": 20000, "learning_rate": 2e-4},
         **{"betas": [0.8, 0.99], "eps": 1e-9, "batch_size": 64, "fp16_run": True, "lr_decay": 0.999875},
-        **{"segment_size": 8192, "init_lr_ratio": 1, "warmup_epochs": 0, "c_mel": 45, "c_kl": 1.0},
+        **{"init_lr_ratio": 1, "warmup_epochs": 0, "c_mel": 45, "c_kl": 1.0},
+        "segment_size": hop_length * max(1, SEGMENT_SIZE // hop_length),
     }
 
 
@@ -194,6 +155,11 @@ def _cleaners(tokenizer: VitsTokenizer) -> tuple[str, ...] | None:
     return ("basic_cleaners",) if tokenizer.normalize else ()
 
 
+def _single(module: nn.Module) -> dict[str, Tensor]:
+    """Its tensors in the precision that the files hold: what is divided for weight norm would be rounded in another."""
+    return {name: tensor.float() for name, tensor in module.state_dict().items()}
+
+
 def _normed(tensors: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
     """Each layer of these names with weight norm in the original's spelling."""
     layers = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]
@@ -203,7 +169,7 @@ def _normed(tensors: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
 
 
 def _save(file: Path, tensors: dict[str, Tensor]) -> None:
-    contents = {name: tensor.detach().float().contiguous().clone() for name, tensor in tensors.items()}
+    contents = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
     torch.save({"model": contents, "iteration": 1, "optimizer": None, "learning_rate": 2e-4}, file)
 
 

@@ -8,8 +8,12 @@ import torch
 from torch import Tensor
 
 from hf_vits.conversion import Converted, convert
+from hf_vits.conversion.discriminators import ConvertedDiscriminator
+from hf_vits.conversion.judge_shapes import list_or_number
+from hf_vits.discriminator import VitsDiscriminator
 from hf_vits.export import Voice
 from hf_vits.export.graph import twin_of
+from hf_vits.export.original_limits import JUDGES
 from hf_vits.export.parity import Feed, Waveform, compared
 from hf_vits.export.symbols import symbols_of
 
@@ -45,7 +49,7 @@ def original_parity(voice: Voice, file: Path, has_front_end: bool) -> str:
     back = convert(file)
     _same_tensors(voice.model.state_dict(), back.state_dict)
     if voice.discriminator is not None:
-        _same_tensors(voice.discriminator.state_dict(), back.discriminator.state_dict if back.discriminator else {})
+        _same_judges(voice.discriminator, back.discriminator)
     _same_settings(voice, back)
     symbols = symbols_of(voice.tokenizer)
     if has_front_end and (back.tokenizer is None or symbols_of(back.tokenizer) != symbols):
@@ -75,6 +79,17 @@ def _same_tensors(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> N
         error = (theirs[name] - tensor.float()).abs().max().item()
         if not error <= MOST * max(1.0, tensor.float().abs().max().item()):
             raise ValueError(f"{name} differs by {error:.1e} when it is read back; nothing was exported.")
+
+
+def _same_judges(ours: VitsDiscriminator, theirs: ConvertedDiscriminator | None) -> None:
+    _same_tensors(ours.state_dict(), theirs.state_dict if theirs else {})
+    for name in JUDGES:
+        written, found = (list_or_number(getattr(judges.config, name)) for judges in (ours, theirs))
+        if written != found:
+            raise ValueError(
+                f"`{name}` of the discriminators is {written} here and {found} when the files are read back; nothing "
+                "was exported."
+            )
 
 
 def _same_settings(voice: Voice, back: Converted) -> None:

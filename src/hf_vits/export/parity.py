@@ -136,10 +136,11 @@ def told(parity: Parity) -> str:
     if parity.is_good:
         return str(parity)
     bound = f"samples {MOST_ERROR}" if parity.precision == "float32" else f"a correlation of {LEAST_CORRELATION}"
+    smaller = ", or too far apart in size for this precision: try float32" if parity.precision != "float32" else ""
     raise ValueError(
         f"The exported voice does not say what it says in PyTorch, and was not kept. {parity} Allowed in "
         f"{parity.precision} are {bound}, and {MOST_STRETCH[parity.precision]:.1%} of the frames. Its weights may be "
-        "damaged, or too far apart in size for this precision: try float32."
+        f"damaged{smaller}."
     )
 
 

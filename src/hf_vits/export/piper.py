@@ -10,9 +10,6 @@ LIBRARY = "piper"
 
 HELP = "<name>.onnx and <name>.onnx.json, for Piper and Home Assistant"
 
-PAD, BOS, EOS = "_", "^", "$"
-"""Entries of the table of symbols that Piper frames a text with: `^ _ p _ p _ … $`."""
-
 
 def write(voice: Voice, folder: Path) -> Iterator[str]:
     """Writes the files; yields notes."""
@@ -50,8 +47,7 @@ def _checked(voice: Voice):
         )
     elif not tokenizer.phonemize and tokenizer.cleaner not in (None, "none"):
         notes.append(f"Piper does not clean texts as `{tokenizer.cleaner}` does: write numbers and the like in words.")
-    framing = {PAD: symbols.blank, BOS: symbols.bos, EOS: symbols.eos}
-    taken = [symbol for symbol, index in framing.items() if symbols.own.get(symbol, index) != index]
+    taken = [symbol for symbol, index in symbols.frame.items() if symbols.own.get(symbol, index) != index]
     if taken:
         notes.append(f"Piper frames texts with {_shown(taken)}, which cannot stand for themselves in a text any more.")
     if symbols.unreachable:
@@ -65,9 +61,8 @@ def _description(voice: Voice, symbols) -> dict:
 
     config, tokenizer = voice.model.config, voice.tokenizer
     language = espeak_voice(tokenizer) if tokenizer.phonemize else tokenizer.language or "und"
-    frame = {PAD: symbols.blank, BOS: symbols.bos, EOS: symbols.eos}
     # An empty list is nothing at all: so a voice without a frame, or without blanks, gets the ids it was trained with.
-    ids = {symbol: [] if index is None else [index] for symbol, index in frame.items()}
+    ids = {symbol: [] if index is None else [index] for symbol, index in symbols.frame.items()}
     names = config.speaker_names or [str(number) for number in range(config.num_speakers)]
     return {
         "audio": {"sample_rate": config.sampling_rate, "quality": _quality(config)},
@@ -80,7 +75,8 @@ def _description(voice: Voice, symbols) -> dict:
         },
         "phoneme_type": "espeak" if tokenizer.phonemize else "text",
         "phoneme_map": {},
-        "phoneme_id_map": ids | {symbol: [index] for symbol, index in symbols.ids.items() if symbol not in frame},
+        "phoneme_id_map": ids
+        | {symbol: [index] for symbol, index in symbols.ids.items() if symbol not in symbols.frame},
         "num_symbols": config.vocab_size,
         "num_speakers": config.num_speakers,
         "speaker_id_map": {name: i for i, name in enumerate(names)} if config.num_speakers > 1 else {},

@@ -11,6 +11,9 @@ from hf_vits.export.tracing import needed
 LEAST_SIZE = 2**10
 """Values of a weight that is made smaller; the others together are little."""
 
+STEP = "/step"
+"""Ends the name of the tensor that eight-bit weights are multiplied by; begins with theirs."""
+
 LEAST_INT8_SIZE = 2**17
 """Values of a weight that `int8` makes 8 bits of, others 16: the embedding and narrow layers suffer most."""
 
@@ -56,9 +59,9 @@ class _Shrunk:
         step = np.abs(values).max(axis=others, keepdims=True) / 127
         step = np.where(step == 0, 1, step).astype(np.float32)
         tensor.CopyFrom(onnx.numpy_helper.from_array(np.round(values / step).astype(np.int8), name))
-        self.model.graph.initializer.append(onnx.numpy_helper.from_array(step, f"{name}/step"))
+        self.model.graph.initializer.append(onnx.numpy_helper.from_array(step, name + STEP))
         cast = self._node("Cast", [name], to=onnx.TensorProto.FLOAT)
-        self.restored[name] = self._node("Mul", [cast, f"{name}/step"])
+        self.restored[name] = self._node("Mul", [cast, name + STEP])
 
     def finish(self) -> None:
         """Puts the nodes before all others, which then take what they restore."""

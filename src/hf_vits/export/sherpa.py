@@ -9,9 +9,6 @@ LIBRARY = "sherpa-onnx"
 
 HELP = "model.onnx and tokens.txt, for sherpa-onnx"
 
-FRAME = ("_", "^", "$")
-"""Symbols by which it frames phonemes: `^ _ p _ p _ … $`."""
-
 LAYOUT_OF_PIPER, LAYOUT_OF_COQUI = "piper", "coqui"
 """Words in the comment for which it gives a graph the three scales in one input; only the first frames phonemes."""
 
@@ -37,8 +34,7 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
 
 
 def _is_framed_like_piper(symbols) -> bool:
-    wanted = (symbols.blank, symbols.bos, symbols.eos)
-    return None not in wanted and tuple(symbols.own.get(symbol) for symbol in FRAME) == wanted
+    return all(index is not None and symbols.own.get(symbol) == index for symbol, index in symbols.frame.items())
 
 
 def _notes(voice: Voice, symbols, takes_phonemes: bool) -> Iterator[str]:
@@ -47,8 +43,9 @@ def _notes(voice: Voice, symbols, takes_phonemes: bool) -> Iterator[str]:
         yield "This voice reads text romanised by uroman; sherpa-onnx does not romanise, so do that before."
     if takes_phonemes:
         yield (
-            "This voice reads phonemes. sherpa-onnx 2 takes them as `GenerationConfig.phoneme_codepoints`; versions "
-            "before it make them of text, if they are given eSpeak's data."
+            "This voice reads phonemes. sherpa-onnx 2 takes them as `GenerationConfig.phoneme_codepoints`, as hf_vits' "
+            "docs/export.md shows, and says nothing to a text; versions before it make them of text, if they are given "
+            "eSpeak's data."
         )
     elif tokenizer.phonemize:
         yield (

@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import dataclass, fields
 from functools import cache
 
+from hf_vits.conversion.piper_json import BOS, EOS, PAD
 from hf_vits.text import espeak
 from hf_vits.text.front_end import FrontEnd
 from hf_vits.text.tracked import TrackedText
@@ -28,10 +29,14 @@ class Symbols:
     unreachable: tuple[str, ...]
 
     @property
+    def frame(self) -> dict[str, int | None]:
+        """The ids around and between symbols, under the symbols by which Piper knows them: `^ _ p _ p _ … $`."""
+        return {PAD: self.blank, BOS: self.bos, EOS: self.eos}
+
+    @property
     def used(self) -> list[int]:
         """Every id that a text may have."""
-        frame = {one for one in (self.blank, self.bos, self.eos) if one is not None}
-        return sorted({*self.own.values(), *frame})
+        return sorted({*self.own.values(), *self.frame.values()} - {None})
 
 
 def symbols_of(tokenizer: VitsTokenizer) -> Symbols:
