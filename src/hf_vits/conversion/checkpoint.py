@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hf_vits.conversion.neighbours import refusal
+from hf_vits.modules.weight_norm import NEW_V, OLD_V, has_zero_filter
 from hf_vits.weights import read_contents, refuse_bomb
 
 DAMAGE = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
@@ -93,6 +94,11 @@ def check_tensors(tensors: Mapping[str, Tensor]) -> None:
         if not torch.isfinite(tensor).all():
             raise ValueError(
                 f"{name} holds NaN or infinity; the file is damaged, or its training diverged. Take another checkpoint."
+            )
+        if name.endswith((OLD_V, NEW_V)) and has_zero_filter(tensor):
+            raise ValueError(
+                f"A channel of {name.removesuffix(OLD_V).removesuffix(NEW_V)} has no weights but zeros, which weight "
+                "norm cannot hold; the file is damaged. Take another checkpoint."
             )
 
 

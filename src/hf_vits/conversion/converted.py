@@ -53,10 +53,10 @@ class Converted:
     def __post_init__(self):
         """Checks the weights and brings them to the spelling of a fresh model, in float32."""
         check_tensors(self.state_dict)
-        matched = match_state_dict(self.state_dict, _skeleton(self.config)[1], "the file to convert")
-        others = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in matched.values()} - {"float32"})
+        others = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in self.state_dict.values()} - {"float32"})
         notes = (f"Stored as float32: weights of the type {', '.join(others)}.",) if others else ()
-        matched = separate({key: tensor.float() for key, tensor in matched.items()})
+        whole = {key: tensor.float() for key, tensor in self.state_dict.items()}  # before anything is folded
+        matched = separate(match_state_dict(whole, _skeleton(self.config)[1], "the file to convert"))
         object.__setattr__(self, "state_dict", matched)
         object.__setattr__(self, "notes", (*self.notes, *notes))
 
