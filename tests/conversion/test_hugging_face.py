@@ -359,6 +359,11 @@ DAMAGES = {
     "tokenizer that is no JSON": (with_file("tokenizer_config.json", "{"), "tokenizer_config.json"),
     "tokenizer that is a list": (with_file("tokenizer_config.json", "[]"), "tokenizer_config.json|damaged"),
     "tokenizer of odd options": (with_file("tokenizer_config.json", '{"blank_token": "xx"}'), "blank_token"),
+    "language that is a list": (
+        with_file("tokenizer_config.json", '{"language": ["hin"]}'),
+        r"stock cannot be read. `language` is \['hin'\]; it must be a name",
+    ),
+    "flag that is text": (with_file("tokenizer_config.json", '{"phonemize": ""}'), "`phonemize` is ''.*true or false"),
     "weights that are none": (with_file("model.safetensors", "x"), "not a readable file of tensors"),
 }
 

@@ -162,7 +162,7 @@ def _tokenizer(folder: Path, home: Path, config: VitsConfig) -> tuple[VitsTokeni
         )
     try:
         tokenizer = VitsTokenizer.from_pretrained(str(place))
-    except (OSError, StrictDataclassError) as error:
+    except (OSError, ValueError, StrictDataclassError) as error:
         raise ValueError(f"The tokenizer in {place} cannot be read. {error}") from error
     highest = max(tokenizer.encoder.values())
     if highest >= config.vocab_size:
