@@ -21,6 +21,7 @@ from hf_vits.conversion.discriminators import ConvertedDiscriminator, converted,
 from hf_vits.conversion.judge_files import Found
 from hf_vits.conversion.judge_shapes import SPECTRAL
 from hf_vits.conversion.keys import Rule, translate
+from hf_vits.conversion.licence import licence_beside
 from hf_vits.conversion.original import infer_config, to_ours
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.trainable import trainable
@@ -94,15 +95,17 @@ def convert(source: Source) -> Converted:
     unneeded = [(re.escape(prefix), "used in training only") for prefix in TRAINING_ONLY]
     state_dict, left = to_ours(tensors, unneeded if config.inference_only else ())
     discriminator, judges_said = _discriminator(judges, voice, source)
+    origin, licensed = licence_beside(source)
     left_out = (*checkpoint.notes, *dropped, *left, *unseen)
     judged = (*judges_said, *trainable(config, discriminator))
-    said = (*speakers_said, *languages_said, *symbols_said, *judged, *voice.notes)
+    said = (*speakers_said, *languages_said, *symbols_said, *judged, *licensed, *voice.notes)
     return Converted(
         config,
         state_dict | tables,
         tokenizer,
         (described("A Coqui voice", config, state_dict | tables), *left_out, *said),
         discriminator,
+        origin,
     )
 
 

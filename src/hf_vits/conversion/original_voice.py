@@ -10,6 +10,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.description import described
 from hf_vits.conversion.discriminators import ConvertedDiscriminator, read_discriminator
+from hf_vits.conversion.licence import licence_beside
 from hf_vits.conversion.original import infer_config, to_ours
 from hf_vits.conversion.original_json import OriginalVoice, read_description
 from hf_vits.conversion.original_text import mms_symbols, tokenizer
@@ -40,6 +41,7 @@ def convert(source: Source) -> Converted:
     language = _language(source.path) if vocabulary else None
     front_end, said = tokenizer(voice, config.vocab_size, vocabulary and mms_symbols(vocabulary), language)
     judges = _judges(source)
+    origin, licensed = (Origin(license=MMS_LICENSE), ()) if vocabulary else licence_beside(source)
     return Converted(
         config,
         state_dict,
@@ -52,9 +54,10 @@ def convert(source: Source) -> Converted:
             *notes,
             *said,
             *trainable(config, judges, "D_*.pth"),
+            *licensed,
         ),
         judges,
-        Origin(license=MMS_LICENSE) if vocabulary else None,
+        origin,
     )
 
 

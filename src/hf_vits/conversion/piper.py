@@ -8,6 +8,7 @@ from torch import nn
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.discriminators import read_discriminator
+from hf_vits.conversion.licence import licence_beside
 from hf_vits.conversion.onnx_file import looks_like_onnx
 from hf_vits.conversion.onnx_weights import Convolution, OnnxWeights, read_weights
 from hf_vits.conversion.original import ROOTS, count, infer_config, to_ours
@@ -44,10 +45,11 @@ def convert(source: Source) -> Converted:
     dropped = [(prefix.replace(".", r"\."), "used in training only") for prefix in TRAINING_ONLY]
     state_dict, notes = to_ours(weights.tensors, dropped)
     judges = None if source.discriminator is None else read_discriminator(source.discriminator)
-    notes = (what(voice, vits_config, state_dict), *trainable(vits_config, judges), *notes, *voice.notes)
+    origin, licensed = licence_beside(source)
+    notes = (what(voice, vits_config, state_dict), *trainable(vits_config, judges), *licensed, *notes, *voice.notes)
     if weights.constants:
         notes += (f"Left out, shapes and constants of the graph: {weights.constants} tensors.",)
-    return Converted(vits_config, state_dict, tokenizer(voice), notes, judges)
+    return Converted(vits_config, state_dict, tokenizer(voice), notes, judges, origin)
 
 
 def _config(weights: OnnxWeights, voice: PiperVoice, path: Path) -> VitsConfig:

@@ -15,6 +15,7 @@ from hf_vits.conversion.json_fields import Fields
 from hf_vits.conversion.judge_files import Found
 from hf_vits.conversion.judge_shapes import check_norm
 from hf_vits.conversion.keys import translate
+from hf_vits.conversion.licence import licence_beside
 from hf_vits.conversion.original import decoder, infer_config, to_ours
 from hf_vits.conversion.piper_json import PiperVoice, read_voice
 from hf_vits.conversion.piper_voice import check_agreement, config_fields, tokenizer, what
@@ -65,6 +66,7 @@ def convert(source: Source) -> Converted:
     state_dict, notes = to_ours(parts[GENERATOR], unused)
     _, others = translate(parts[""], (), OTHERS, "Piper checkpoint")
     judges, said = _judges(parts[JUDGES], source)
+    origin, licensed = licence_beside(source)
     rest = [str(key)[:60] for key in checkpoint.rest if key != TOLD]
     return Converted(
         config,
@@ -76,6 +78,7 @@ def convert(source: Source) -> Converted:
             *told,
             *trainable(config, judges),
             *said,
+            *licensed,
             *notes,
             *others,
             *voice.notes,
@@ -83,6 +86,7 @@ def convert(source: Source) -> Converted:
             *([f"Left out, the state of training beside the weights: {listed(rest)}."] if rest else []),
         ),
         judges,
+        origin,
     )
 
 
