@@ -13,7 +13,7 @@ from hf_vits.conversion.card import card
 from hf_vits.conversion.checkpoint import check_tensors, separate
 from hf_vits.conversion.discriminators import ConvertedDiscriminator
 from hf_vits.conversion.judge_files import SUBFOLDER
-from hf_vits.folders import new_folder
+from hf_vits.folders import destination, new_folder
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.origin import CARD, Origin
 from hf_vits.quiet import no_progress_bar
@@ -82,8 +82,9 @@ class Converted:
 
         Raises:
             FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
+            ValueError: if it is empty, or would replace the current folder.
         """
-        directory = Path(directory).expanduser().resolve()
+        directory = destination(directory)
         with new_folder(directory, overwrite) as staged:
             with no_progress_bar():
                 self.model().save_pretrained(staged)
