@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizer
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.card import card
 from hf_vits.conversion.checkpoint import check_tensors, separate
+from hf_vits.conversion.description import stored_as_float32
 from hf_vits.conversion.discriminators import ConvertedDiscriminator
 from hf_vits.conversion.judge_files import SUBFOLDER
 from hf_vits.folders import destination, new_folder
@@ -53,10 +54,9 @@ class Converted:
     def __post_init__(self):
         """Checks the weights and brings them to the spelling of a fresh model, in float32."""
         check_tensors(self.state_dict)
-        others = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in self.state_dict.values()} - {"float32"})
-        notes = (f"Stored as float32: weights of the type {', '.join(others)}.",) if others else ()
+        notes = stored_as_float32(str(tensor.dtype).removeprefix("torch.") for tensor in self.state_dict.values())
         whole = {key: tensor.float() for key, tensor in self.state_dict.items()}  # before anything is folded
-        matched = separate(match_state_dict(whole, _skeleton(self.config)[1], "the file to convert"))
+        matched = separate(match_state_dict(whole, _skeleton(self.config)[1], "the file to convert", foreign=True))
         object.__setattr__(self, "state_dict", matched)
         object.__setattr__(self, "notes", (*self.notes, *notes))
 
