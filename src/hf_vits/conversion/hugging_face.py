@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE, VitsConfig
+from hf_vits.conversion.checkpoint import left_out, unwrapped
 from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.discriminators import INSIDE_VOICE, ConvertedDiscriminator, converted, read_discriminator
 from hf_vits.conversion.json_fields import read_fields
@@ -53,7 +54,7 @@ def convert(source: Source) -> Converted:
     """
     folder = source.path if source.path.is_dir() else source.path.parent
     file = _config_file(source, folder)
-    tensors = read_state_dict(str(folder)) if source.checkpoint is None else source.checkpoint.tensors
+    tensors = unwrapped(read_state_dict(str(folder))) if source.checkpoint is None else source.checkpoint.tensors
     voice = {name: tensor for name, tensor in tensors.items() if not name.startswith(INSIDE_VOICE)}
     config, told = _config(file, folder, voice)
     if config.inference_only:
@@ -73,7 +74,7 @@ def convert(source: Source) -> Converted:
             *_respelt(voice),
             *_unused(source, tensors, voice),
             *_files_left_out(source, folder, their_file),
-            *(source.checkpoint.notes if source.checkpoint else ()),
+            *((*source.checkpoint.notes, *left_out(source.checkpoint.rest)) if source.checkpoint else ()),
         ),
         judges,
         origin,
