@@ -1,5 +1,6 @@
 import json
 import pickle
+import re
 import subprocess
 import sys
 
@@ -83,6 +84,19 @@ def test_a_declared_symbol_must_be_in_the_vocabulary(make, name):
 def test_an_unknown_option_is_refused_with_the_known_ones(make, name):
     with pytest.raises(ValueError, match=f"`{name}` is 'other'; it can be one of"):
         make(MMS, **{name: "other"})
+
+
+FLAGS = ("add_blank", "normalize", "phonemize", "is_uroman", "upstream_compatible", "framed")
+
+
+@pytest.mark.parametrize("name", [*FLAGS, "language", "phoneme_language"])
+@pytest.mark.parametrize("value", [["hin"], {}, 0, 1.5, ""])
+def test_an_option_of_another_type_is_refused_with_its_type(make, name, value):
+    if value == "" and name not in FLAGS:
+        return  # no language, as transformers leaves it
+    allowed = "true or false" if name in FLAGS else "a name, or null"
+    with pytest.raises(ValueError, match=re.escape(f"`{name}` is {value!r}; it must be {allowed}")):
+        make(MMS, **{name: value})
 
 
 @pytest.mark.parametrize("options", [{}, {"normalize": False}, {"add_blank": False}])

@@ -283,3 +283,12 @@ def test_arguments_of_every_configuration_reach_it(folder):
     assert model(torch.arange(1, 5)[None]).attentions is not None
     with pytest.raises(TypeError, match="speed"):
         VitsModel.from_pretrained(folder, speed=2)
+
+
+def test_a_shard_that_is_missing_is_named_with_what_to_do(make_model, tmp_path):
+    make_model().save_pretrained(tmp_path, max_shard_size="20KB")
+    shard = sorted(tmp_path.glob("model-*.safetensors"))[1]
+    shard.unlink()
+
+    with pytest.raises(FileNotFoundError, match=f"{shard.name} is missing, which model.safetensors.index.json counts"):
+        VitsModel.from_pretrained(tmp_path)

@@ -25,8 +25,9 @@ def new_folder(directory: Path, overwrite: bool = False) -> Iterator[Path]:
 
     Raises:
         FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
+        ValueError: if all that the current folder holds would go with it.
     """
-    _refuse_existing(directory, overwrite)
+    refuse_existing(directory, overwrite)
     filled = directory.is_dir() and not any(directory.iterdir())
     parent = directory if filled else directory.parent  # where renaming stays within one file system
     parent.mkdir(parents=True, exist_ok=True)
@@ -42,6 +43,13 @@ def new_folder(directory: Path, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
+def destination(directory: str | Path) -> Path:
+    """The whole path of a folder to make; raises `ValueError` for an empty one, as an unset variable leaves it."""
+    if not str(directory):
+        raise ValueError("The name of the folder to make is empty; give one.")
+    return Path(directory).expanduser().resolve()
+
+
 def refuse_losing(directory: str | Path, source: str | Path) -> None:
     """Raises `ValueError` if replacing `directory` would remove `source`, which it is made from."""
     directory, source = Path(directory).expanduser().resolve(), Path(source).expanduser().resolve()
@@ -49,13 +57,22 @@ def refuse_losing(directory: str | Path, source: str | Path) -> None:
         raise ValueError(f"{directory} holds {source}, which is read; give another folder to write to.")
 
 
-def _refuse_existing(directory: Path, overwrite: bool) -> None:
-    if directory.exists() and not directory.is_dir():
-        raise FileExistsError(f"{directory} is a file; give the name of a folder to make.")
-    if directory.is_dir() and any(directory.iterdir()) and not overwrite:
+def refuse_existing(directory: Path, overwrite: bool = False) -> None:
+    """Raises what `new_folder` would, so that nobody waits for work that cannot be kept."""
+    blocking = next((place for place in (directory, *directory.parents) if place.exists() and not place.is_dir()), None)
+    if blocking is not None:
+        raise FileExistsError(f"{blocking} is a file; give the name of a folder to make.")
+    if not directory.is_dir() or not any(directory.iterdir()):
+        return
+    if not overwrite:
         raise FileExistsError(
             f"{directory} exists and is not empty. Choose another folder, or pass `overwrite=True` (`--overwrite`) to "
             "replace it with everything in it."
+        )
+    if Path.cwd().is_relative_to(directory.resolve()):
+        raise ValueError(
+            f"{directory} is the current folder or holds it, and would be replaced with everything in it; give another "
+            "folder."
         )
 
 

@@ -2,12 +2,12 @@
 
 import logging
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, ModelCardData
 from transformers.utils import cached_file
 
 from hf_vits.voices import DEFAULT, VOICES
@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 CARD, CARD_BESIDE = "README.md", "README.run.md"
 """Where the card of a voice is; the second, if somebody else's stands in the first."""
+
+LARGEST_CARD = 2**24
+"""Bytes; a card has thousands."""
 
 MMS = re.compile(r"(.*/)?mms-tts-[^/]+")
 """Names of the voices of MMS, and of copies that are called like them."""
@@ -87,9 +90,36 @@ def origin_of(name_or_path: str) -> Origin:
     return origin
 
 
-def _written(name_or_path: str) -> dict[str, Any]:
+def origin_beside(folder: Path) -> Origin | None:
+    """
+    What a card says that lies with a voice's files in another project's layout, such as those of an export.
+
+    `None` if there is none, or if it names no licence or is not clearly the card of a voice: files of other projects
+    lie in all kinds of folders.
+    """
+    written = _written(str(folder), _is_of_voice)
+    return Origin(folder.resolve().name, **written) if written else None
+
+
+def held_to_base(origin: Origin, base: str | None = None) -> Origin:
+    """The same with the licence of MMS if the voice, or `base`, was made from it, whatever its own card says."""
+    base = next((name for name in (*origin.on_hub, base) if name and MMS.fullmatch(name)), None)
+    if base is None or origin.is_non_commercial:
+        return origin
+    terms = f"that of {base}, which it was made from" + (f"; its card says {origin.license}" if origin.license else "")
+    bases = origin.on_hub or [base]
+    return replace(origin, on_hub=bases, license=MMS_LICENSE, license_name=None, license_link=None, terms=terms)
+
+
+def _is_of_voice(card: ModelCardData) -> bool:
+    said = (card.pipeline_tag, card.library_name, *_texts(card.tags))
+    return bool(_text(card.license)) and any(value in ("text-to-speech", "vits") for value in said)
+
+
+def _written(name_or_path: str, fits: Callable[[ModelCardData], bool] = lambda card: True) -> dict[str, Any]:
     """What the card of a voice says, as fields of `Origin`; of two cards, the one that names a licence."""
-    cards = [data for file in (CARD, CARD_BESIDE) if (data := _metadata(name_or_path, file)) is not None]
+    cards = [_metadata(name_or_path, file) for file in (CARD, CARD_BESIDE)]
+    cards = [data for data in cards if data is not None and fits(data)]
     card = next((data for data in cards if _text(data.license)), cards[0] if cards else None)
     if card is None:
         return {}
@@ -104,7 +134,7 @@ def _written(name_or_path: str) -> dict[str, Any]:
     }
 
 
-def _metadata(name_or_path: str, file: str):
+def _metadata(name_or_path: str, file: str) -> ModelCardData | None:
     """The metadata of a card, or `None` if there is none that can be read: a run does not fail for its base's card."""
     try:
         path = cached_file(
@@ -114,7 +144,9 @@ def _metadata(name_or_path: str, file: str):
             _raise_exceptions_for_connection_errors=False,
             _raise_exceptions_for_gated_repo=False,
         )
-        return path and ModelCard.load(path, ignore_metadata_errors=True).data
+        if path is None or Path(path).stat().st_size > LARGEST_CARD:
+            return None
+        return ModelCard.load(path, ignore_metadata_errors=True).data
     except Exception as error:  # a card is written by hand, and can be anything
         logger.info(f"The card of {name_or_path} cannot be read: {str(error).splitlines()[:1]}")
         return None

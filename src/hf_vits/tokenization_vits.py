@@ -8,7 +8,7 @@ from transformers import BatchEncoding, PreTrainedTokenizer
 from transformers.utils import to_py_obj
 
 from hf_vits.text import vocabulary
-from hf_vits.text.front_end import FrontEnd, StockFrontEnd
+from hf_vits.text.front_end import FLAGS, FrontEnd, StockFrontEnd, check_types
 from hf_vits.text.layout import framed as in_frame
 from hf_vits.text.layout import framed_spans, masked, unframed
 from hf_vits.text.report import check_added, check_text, is_batch, listed, nothing_left, of_item
@@ -109,6 +109,7 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         self.phonemize, self.is_uroman, self.phoneme_language = phonemize, is_uroman, phoneme_language
         self.phoneme_style, self.unicode_form, self.cleaner = phoneme_style, unicode_form, cleaner
         self.upstream_compatible, self.framed = upstream_compatible, framed
+        check_types({name: getattr(self, name) for name in FLAGS})
         self._front_end(normalize)  # refuses wrong values here and not at the first sentence
         frame = {"bos_token": bos_token, "eos_token": eos_token}
         self._has_frame = framed and not upstream_compatible and any(frame.values())

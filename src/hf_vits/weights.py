@@ -47,7 +47,7 @@ def read_state_dict(
             shards, _ = get_checkpoint_shard_files(name_or_path, file, **hub_arguments)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{file} is not an index of shards; fetch it again.") from error
-        return {key: tensor for shard in shards for key, tensor in read_file(shard).items()}
+        return {key: tensor for shard in shards for key, tensor in _read_shard(shard, file).items()}
     subfolder = hub_arguments.get("subfolder") or ""
     raise OSError(
         f"{Path(name_or_path) / subfolder} has no weights, that is, none of "
@@ -65,6 +65,15 @@ def read_file(file: str | Path) -> dict[str, Tensor]:
             "Take its table of weights out and pass that as `state_dict=`."
         )
     return dict(state_dict)
+
+
+def _read_shard(shard: str | Path, index: str | Path) -> dict[str, Tensor]:
+    try:
+        return read_file(shard)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{shard} is missing, which {Path(index).name} counts among the weights. Fetch it too."
+        ) from error
 
 
 def read_contents(file: str | Path) -> Any:
@@ -105,10 +114,20 @@ def refuse_bomb(file: Path) -> None:
 
 
 def match_state_dict(
-    state_dict: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], source: str
+    state_dict: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], source: str, foreign: bool = False
 ) -> dict[str, Tensor]:
     """
     The same tensors under exactly the keys of `shapes`, whatever way each layer spells its weight norm.
+
+    Args:
+        state_dict (`Mapping[str, Tensor]`):
+            The tensors.
+        shapes (`Mapping[str, torch.Size]`):
+            Names and shapes that a model has.
+        source (`str`):
+            Where the tensors are from, for errors.
+        foreign (`bool`, *optional*, defaults to `False`):
+            Whether they are of another project, whose files have no field of our configuration.
 
     Raises:
         ValueError: naming every kind of tensor that is missing, left over or wrongly shaped.
@@ -131,12 +150,14 @@ def match_state_dict(
     raise ValueError(
         f"The weights in {source} are not those of this configuration; nothing was loaded.\n  "
         + "\n  ".join(problems)
-        + _advice(missing, unexpected, misshaped)
+        + _advice(missing, unexpected, misshaped, foreign)
     )
 
 
-def _advice(missing: list[str], unexpected: list[str], misshaped: list[str]) -> str:
+def _advice(missing: list[str], unexpected: list[str], misshaped: list[str], foreign: bool) -> str:
     if not misshaped and not unexpected and all(key.startswith(TRAINING_ONLY) for key in missing):
+        if foreign:
+            return "\nOnly training uses these; a file that has a part of them and not all is damaged. Fetch it again."
         return "\nOnly training uses these: with `inference_only=True` in its configuration the checkpoint can speak."
     if unexpected and all(key.startswith("discriminator.") for key in unexpected) and not (missing or misshaped):
         return (

@@ -1,6 +1,7 @@
 """Checkpoints of other projects: their weights are read, and nothing else of them is brought to life."""
 
 import argparse
+import os
 import pathlib
 import sys
 import types
@@ -141,3 +142,48 @@ def test_tensors_that_share_memory_get_their_own():
     places = {tensor.untyped_storage().data_ptr() for tensor in tensors.values()}
     assert len(places) == 4 and all(tensor.is_contiguous() for tensor in tensors.values())
     assert torch.equal(tensors["b"], whole[:4]) and torch.equal(tensors["c"], whole[4:])
+
+
+class Path_(Settings):
+    """Another class of that program."""
+
+
+def test_objects_in_a_file_of_before_archives_are_left_out_too(program, monkeypatch, tmp_path):
+    monkeypatch.setattr(Path_, "__module__", "program")
+    program.Path_ = Path_
+    contents = {"state_dict": {"a": WEIGHT}, "hyper_parameters": {"root": pathlib.PurePosixPath("/data"), "rate": 5}}
+    contents |= {"config": Settings(), "other": Path_()}
+    file, Settings.made = saved(tmp_path, contents, _use_new_zipfile_serialization=False), 0
+    del sys.modules["program"]
+    assert not zipfile.is_zipfile(file)
+
+    checkpoint = read_checkpoint(file)
+
+    assert torch.equal(checkpoint.tensors["a"], WEIGHT)
+    assert Settings.made == 0
+    assert checkpoint.rest["hyper_parameters"]["rate"] == 5
+    assert repr(checkpoint.rest["hyper_parameters"]["root"]) == "an object of another program"
+    for name in ("pathlib.PurePosixPath", "program.Settings", "program.Path_"):
+        assert name in checkpoint.notes[0]
+
+
+@pytest.mark.parametrize("function", [open, eval, os.system], ids=lambda function: function.__name__)
+def test_code_in_a_file_of_before_archives_is_not_run(function, tmp_path):
+    contents = {"model": {"a": WEIGHT}, "x": pathlib.PurePosixPath("/"), "y": Call(function, f"{tmp_path}/loot", "w")}
+    file = saved(tmp_path, contents, _use_new_zipfile_serialization=False)
+
+    with pytest.raises(ValueError, match="code that is not run"):
+        read_checkpoint(file)
+    assert not (tmp_path / "loot").exists()
+
+
+def test_a_file_of_before_archives_with_classes_without_end_is_refused(program, tmp_path):
+    contents = {"model": {"a": WEIGHT}}
+    for number in range(60):
+        kind = type(f"Class{number}", (), {"__module__": "program"})
+        setattr(program, kind.__name__, kind)
+        contents[f"{number}"] = kind()
+    file = saved(tmp_path, contents, _use_new_zipfile_serialization=False)
+
+    with pytest.raises(ValueError, match="it asks for program.Class50"):
+        read_checkpoint(file)

@@ -164,6 +164,15 @@ def test_speakers_are_named_by_the_configuration_or_a_file(make_model, tmp_path)
     assert convert(write_voice(tmp_path, model, named | listed)).config.speaker_names == ["p", "q", "r"]
 
 
+@pytest.mark.parametrize("inside", [False, True])
+def test_the_state_of_training_beside_the_weights_is_told(make_model, tmp_path, inside):
+    rest = {"optimizer": {"state": {}}, "scaler": None}
+
+    told = notes_of(write_voice(tmp_path, make_model(**SHAPE), inside=inside, rest=rest))
+
+    assert "Left out, the state of training beside the weights: optimizer, step, date." in told
+
+
 def test_a_folder_is_a_voice_though_a_file_of_speakers_lies_in_it(make_model, tmp_path):
     write_voice(tmp_path, make_model(**SHAPE, **TABLE))
     torch.save({"ada": 0, "bea": 1, "cem": 2}, tmp_path / "speakers.pth")
@@ -312,7 +321,7 @@ def test_another_model_of_coquis_and_a_voice_without_configuration_are_refused(m
     with pytest.raises(ValueError, match="`model` in .*config.json is 'glow_tts'; it must be 'vits'"):
         convert(write_voice(tmp_path, model, {"model": "glow_tts"}))
     (tmp_path / "config.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"config.json is missing. Put it beside best_model.pth"):
+    with pytest.raises(FileNotFoundError, match=r"config.json is missing. Put it beside best_model.pth.*--config"):
         convert(tmp_path / "best_model.pth")
 
 

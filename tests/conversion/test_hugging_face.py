@@ -102,6 +102,28 @@ def test_half_precision_becomes_single_with_a_note(tmp_path):
     assert "Stored as float32: weights of the type float16." in converted.notes
 
 
+@pytest.mark.parametrize("pickled", [False, True], ids=["safetensors", "pickle"])
+def test_names_of_a_folder_may_begin_as_distributed_training_leaves_them(tmp_path, a_voice, pickled):
+    folder = write_prepared(tmp_path / "run", a_voice, Original())
+    plain = convert(folder)
+    tensors = {"module." + name: tensor for name, tensor in load_file(folder / "model.safetensors").items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+    wrapped = convert(in_pickle(folder) if pickled else folder)
+
+    assert_equal(wrapped.state_dict, plain.state_dict)
+    assert_equal(wrapped.discriminator.state_dict, plain.discriminator.state_dict)
+
+
+def test_the_state_of_training_in_a_file_of_weights_is_told(tmp_path, a_voice):
+    folder = write_stock(tmp_path / "stock", a_voice)
+    torch.save({"model": load_file(folder / "model.safetensors"), "epoch": 3, "optimizer": None}, folder / "best.pt")
+
+    notes = convert(folder / "best.pt").notes
+
+    assert "Left out, the state of training beside the weights: epoch." in notes
+
+
 def test_the_tokenizer_gives_the_same_ids(tmp_path):
     source = write_stock(tmp_path / "stock", stock_model())
 
@@ -359,6 +381,11 @@ DAMAGES = {
     "tokenizer that is no JSON": (with_file("tokenizer_config.json", "{"), "tokenizer_config.json"),
     "tokenizer that is a list": (with_file("tokenizer_config.json", "[]"), "tokenizer_config.json|damaged"),
     "tokenizer of odd options": (with_file("tokenizer_config.json", '{"blank_token": "xx"}'), "blank_token"),
+    "language that is a list": (
+        with_file("tokenizer_config.json", '{"language": ["hin"]}'),
+        r"stock cannot be read. `language` is \['hin'\]; it must be a name",
+    ),
+    "flag that is text": (with_file("tokenizer_config.json", '{"phonemize": ""}'), "`phonemize` is ''.*true or false"),
     "weights that are none": (with_file("model.safetensors", "x"), "not a readable file of tensors"),
 }
 

@@ -1,11 +1,16 @@
 """Models that users take for voices of a known format: the error says what they are, not that a tensor is missing."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from original_files import in_original_layout, tiny_model
 from original_judges import Original, prefixed, spelled
 from piper_checkpoints import in_piper_layout
 
+import hf_vits.conversion
+from hf_vits.cli import VERBS
 from hf_vits.conversion import convert
 from hf_vits.conversion.neighbours import NEIGHBOURS, refusal
 
@@ -88,3 +93,11 @@ def test_no_voice_of_a_known_format_is_taken_for_a_neighbour(overrides):
     assert refusal(in_piper_layout(model, Original(), "OHF-Voice")) is None
     assert refusal([*model.state_dict(), *judges]) is None
     assert refusal(coqui) is None and refusal([]) is None
+
+
+def test_no_reader_names_a_verb_that_does_not_exist():
+    files = sorted(Path(hf_vits.conversion.__file__).parent.glob("*.py"))
+    named = {verb for file in files for verb in re.findall(r"`hf-vits (\w+)", file.read_text(encoding="utf-8"))}
+
+    assert named <= set(VERBS)
+    assert "examples/train.py" in next(why.why for why in NEIGHBOURS if "ESPnet" in why.name)

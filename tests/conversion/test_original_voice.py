@@ -258,3 +258,54 @@ def test_a_folder_that_holds_what_is_read_is_not_replaced(tmp_path, capsys):
         assert main(["convert", str(file), str(output), "--overwrite"]) == 1
         assert "give another folder" in capsys.readouterr().err
     assert file.is_file()
+
+
+def test_a_voice_stripped_for_speech_is_taken_with_what_else_only_training_uses(tmp_path):
+    model = tiny_model()
+    tensors = in_original_layout(model)
+    stripped = {name: tensor for name, tensor in tensors.items() if not name.startswith("enc_q.")}
+    assert any(name.startswith("dp.post_") for name in stripped)
+
+    converted = convert(write_original(tmp_path, model, stripped))
+
+    assert converted.config.inference_only
+    assert any("Left out, used in training only: dp.flows.1" in note or "dp.post_" in note for note in converted.notes)
+    assert torch.equal(speak(converted.model()), speak(model))
+
+
+def test_half_a_posterior_encoder_is_damage_and_no_field_of_ours_is_advised(tmp_path):
+    tensors = in_original_layout(tiny_model())
+    del tensors["enc_q.proj.bias"]
+
+    with pytest.raises(ValueError, match=r"(?s)posterior_encoder.conv_proj.bias.*part of them and not all") as error:
+        convert(write_original(tmp_path, tiny_model(), tensors))
+    assert "inference_only" not in str(error.value)
+
+
+def test_the_state_of_training_beside_the_weights_is_told(tmp_path):
+    notes = convert(write_original(tmp_path, tiny_model())).notes
+
+    assert "Left out, the state of training beside the weights: iteration, optimizer, learning_rate." in notes
+
+
+@pytest.mark.parametrize("name", ["G_9.pth", "ada.pth"])
+def test_judges_of_another_number_are_not_taken_and_told(name, tmp_path):
+    file = write_original(tmp_path, tiny_model()).rename(tmp_path / name)
+    write_pth(tmp_path / "D_10.pth", spelled(Original().state_dict()))
+
+    converted = convert(file)
+
+    assert converted.discriminator is None
+    assert any("not of its number: D_10.pth" in note and "--discriminator" in note for note in converted.notes)
+
+
+def test_a_table_of_one_speaker_becomes_a_part_of_biases(tmp_path):
+    model = tiny_model(num_speakers=2, speaker_embedding_size=6)
+    tensors, config = in_original_layout(model), original_config(model, n_speakers=1)
+    tensors["emb_g.weight"] = tensors["emb_g.weight"][1:]
+
+    converted = convert(write_original(tmp_path, model, with_weight_norm(tensors), config))
+
+    assert (converted.config.num_speakers, converted.config.speaker_embedding_size) == (1, 0)
+    assert any("vector became a part of the biases" in note for note in converted.notes)
+    torch.testing.assert_close(speak(converted.model()), speak(model), rtol=0, atol=2e-5)

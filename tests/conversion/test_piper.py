@@ -85,6 +85,7 @@ def test_the_configuration_comes_back(tmp_path, overrides):
     config = convert(write_voice(tmp_path, model)).config.to_dict()
 
     from_json = {"noise_scale": 0.5, "noise_scale_duration": 0.75, "speaking_rate": 0.8, "architectures": None}
+    from_json["layerdrop"] = 0.0
     expected = model.config.to_dict() | from_json
     if model.config.num_speakers > 1:
         expected["speaker_names"] = ["p0", "p1", "p2"]
@@ -131,7 +132,10 @@ def test_half_precision_weights_become_single_precision(tmp_path):
             proto.CopyFrom(onnx.numpy_helper.from_array(array.astype(np.float16), proto.name))
     write_voice(tmp_path, model)
 
-    assert_same_weights(convert(voice.save(tmp_path / "voice.onnx")).state_dict, model.state_dict())
+    converted = convert(voice.save(tmp_path / "voice.onnx"))
+
+    assert_same_weights(converted.state_dict, model.state_dict())
+    assert "Stored as float32: weights of the type float16." in converted.notes
 
 
 def test_the_format_is_told_by_content_and_the_json_can_be_named(tmp_path):
@@ -322,7 +326,7 @@ def test_missing_files_are_errors_that_name_them(tmp_path):
     path = write_voice(tmp_path, tiny_model())
     (tmp_path / "voice.onnx.json").unlink()
 
-    with pytest.raises(FileNotFoundError, match="voice.onnx.json is missing"):
+    with pytest.raises(FileNotFoundError, match="voice.onnx.json is missing.*--config"):
         convert(path)
     with pytest.raises(FileNotFoundError, match="other.json is missing"):
         convert(path, config=tmp_path / "other.json")

@@ -61,7 +61,7 @@ def test_every_tensor_and_the_configuration_come_back(tmp_path, generation, over
         else:
             assert torch.equal(converted.state_dict[name], tensor), name
     from_json = {"noise_scale": 0.5, "noise_scale_duration": 0.75, "speaking_rate": 0.8, "architectures": None}
-    fields = model.config.to_dict() | from_json
+    fields = model.config.to_dict() | from_json | {"layerdrop": 0.0}
     if model.config.num_speakers > 1:
         fields["speaker_names"] = ["p0", "p1", "p2"]
     if model.config.use_stochastic_duration_prediction:

@@ -1,6 +1,7 @@
 """`hf-vits <verb>`: what one does with a voice, from the command line. One verb a file."""
 
 import argparse
+import io
 import sys
 from importlib import import_module
 
@@ -22,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
         module.add_arguments(verb)
         verb.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names may be of any script, terminals know some
     try:
         return options.run(options) or 0
     except KeyboardInterrupt:

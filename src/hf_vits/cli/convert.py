@@ -25,12 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Converts, and prints what was inferred and what was left out."""
     from hf_vits.conversion import convert
-    from hf_vits.folders import refuse_losing
+    from hf_vits.folders import destination, refuse_existing, refuse_losing
 
-    refuse_losing(options.output, options.source)
+    directory = destination(options.output)
+    refuse_losing(directory, options.source)
+    refuse_existing(directory, options.overwrite)
     converted = convert(options.source, options.config, options.discriminator)
+    converted.save(directory, overwrite=options.overwrite)
     for note in converted.notes:
         print(note)
-    converted.save(options.output, overwrite=options.overwrite)
     judges = "" if converted.discriminator is None else f", {len(converted.discriminator.state_dict)} of discriminators"
     print(f"{options.output}: {len(converted.state_dict)} tensors{judges}")

@@ -1,5 +1,6 @@
 """Checkpoints of other projects, read without running them: the table of weights, and what lies beside it."""
 
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 
 from hf_vits.conversion.neighbours import refusal
+from hf_vits.modules.weight_norm import NEW_V, OLD_V, has_zero_filter
 from hf_vits.weights import read_contents, refuse_bomb
+from hf_vits.wording import listed
 
 DAMAGE = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 """What a reader may stumble over in a file that is not what its format promises, besides a `ValueError`."""
@@ -23,6 +26,9 @@ DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 HARMLESS = ("argparse", "datetime", "enum", "pathlib", "types", "uuid")
 """Modules of Python's own library whose objects checkpoints hold; its others are what attacks are made of."""
+
+MOST_STRANGERS = 50
+"""Far more classes than any program leaves in a checkpoint."""
 
 STANDARD = frozenset({*sys.stdlib_module_names, "__builtin__"})
 
@@ -38,6 +44,10 @@ class Bystander:
 
     def __setstate__(self, state):
         """Keeps nothing either."""
+
+    def __repr__(self) -> str:
+        """What errors call it."""
+        return "an object of another program"
 
 
 @dataclass(frozen=True)
@@ -64,9 +74,7 @@ def read_checkpoint(file: Path) -> Checkpoint:
     Raises:
         ValueError: if it is damaged, or holds no table of tensors.
     """
-    strangers = _strangers(file)
-    with torch.serialization.safe_globals([(Bystander, name) for name in strangers]) if strangers else nullcontext():
-        contents = read_contents(file)
+    contents, strangers = _contents(file)
     notes = ()
     if strangers:
         notes = (f"Left out, objects of other programs, which were not run: {', '.join(strangers[:5])}.",)
@@ -79,7 +87,7 @@ def read_checkpoint(file: Path) -> Checkpoint:
         known = refusal(_dotted(contents)) or ""
         raise ValueError(f"{file} holds no table of weights, but the entries {entries}. {known}".rstrip())
     rest = {} if name is None else {key: value for key, value in contents.items() if key != name}
-    return Checkpoint(_unwrapped(table), rest, notes)
+    return Checkpoint(unwrapped(table), rest, notes)
 
 
 def check_tensors(tensors: Mapping[str, Tensor]) -> None:
@@ -94,6 +102,11 @@ def check_tensors(tensors: Mapping[str, Tensor]) -> None:
             raise ValueError(
                 f"{name} holds NaN or infinity; the file is damaged, or its training diverged. Take another checkpoint."
             )
+        if name.endswith((OLD_V, NEW_V)) and has_zero_filter(tensor):
+            raise ValueError(
+                f"A channel of {name.removesuffix(OLD_V).removesuffix(NEW_V)} has no weights but zeros, which weight "
+                "norm cannot hold; the file is damaged. Take another checkpoint."
+            )
 
 
 def separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -106,15 +119,54 @@ def separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return result
 
 
+def unwrapped(table: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same without the wrapper of distributed training, if all names have it."""
+    names = list(table)
+    while names and all(name.startswith(WRAPPER) for name in names):
+        names = [name.removeprefix(WRAPPER) for name in names]
+    return dict(zip(names, table.values(), strict=True))
+
+
+def left_out(rest: Mapping[str, Any], *read: str) -> tuple[str, ...]:
+    """A note on what lies beside the weights in a file and was not read."""
+    names = [str(key)[:60] for key, value in rest.items() if key not in read and value is not None]
+    return (f"Left out, the state of training beside the weights: {listed(names)}.",) if names else ()
+
+
+def _contents(file: Path) -> tuple[Any, list[str]]:
+    """
+    What a file holds, and the names of the classes that `Bystander` stands for.
+
+    Archives list the classes they ask for. Of files as PyTorch wrote them before it had archives, the reader tells one
+    class after the other, each when it refuses it.
+    """
+    strangers = _strangers(file)
+    while True:
+        allowed = [(Bystander, name) for name in strangers]
+        try:
+            with torch.serialization.safe_globals(allowed) if strangers else nullcontext():
+                return read_contents(file), strangers
+        except ValueError as error:
+            asked = re.search(r"GLOBAL ([\w.]+)", str(error.__cause__))
+            if not asked or asked[1] in strangers or not _is_harmless(asked[1]) or len(strangers) == MOST_STRANGERS:
+                raise
+            strangers = [*strangers, asked[1]]
+
+
 def _strangers(file: Path) -> list[str]:
-    """Names of the classes that a pickled file asks for, other than PyTorch's own for tensors, to be left out."""
+    """Names of the classes that an archive asks for, other than PyTorch's own for tensors, to be left out."""
     try:
         refuse_bomb(file)  # before anything in it is unpacked
         names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(file))
     except Exception:  # not a pickled file in a zip, or a damaged one: reading it says so
         return []
-    modules = {name: name.split(".")[0] for name in names}
-    return [name for name, module in modules.items() if module in HARMLESS or module not in STANDARD]
+    return [name for name in names if _is_harmless(name)]
+
+
+def _is_harmless(name: str) -> bool:
+    """Whether a class may be left out: anything of Python's own library that is not data refuses the file instead."""
+    module = name.split(".")[0]
+    return module in HARMLESS or module not in STANDARD
 
 
 def _is_table(contents: Any) -> bool:
@@ -130,10 +182,3 @@ def _dotted(contents: Mapping, depth: int = 3) -> list[str]:
         inner = _dotted(value, depth - 1) if isinstance(value, Mapping) and depth else []
         names += [f"{key}.{name}" for name in inner] or [f"{key}"]
     return names
-
-
-def _unwrapped(table: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    names = list(table)
-    while names and all(name.startswith(WRAPPER) for name in names):
-        names = [name.removeprefix(WRAPPER) for name in names]
-    return dict(zip(names, table.values(), strict=True))

@@ -11,9 +11,10 @@ from transformers import PreTrainedTokenizer
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.card import card
 from hf_vits.conversion.checkpoint import check_tensors, separate
+from hf_vits.conversion.description import stored_as_float32
 from hf_vits.conversion.discriminators import ConvertedDiscriminator
 from hf_vits.conversion.judge_files import SUBFOLDER
-from hf_vits.folders import new_folder
+from hf_vits.folders import destination, new_folder
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.origin import CARD, Origin
 from hf_vits.quiet import no_progress_bar
@@ -53,10 +54,9 @@ class Converted:
     def __post_init__(self):
         """Checks the weights and brings them to the spelling of a fresh model, in float32."""
         check_tensors(self.state_dict)
-        matched = match_state_dict(self.state_dict, _skeleton(self.config)[1], "the file to convert")
-        others = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in matched.values()} - {"float32"})
-        notes = (f"Stored as float32: weights of the type {', '.join(others)}.",) if others else ()
-        matched = separate({key: tensor.float() for key, tensor in matched.items()})
+        notes = stored_as_float32(str(tensor.dtype).removeprefix("torch.") for tensor in self.state_dict.values())
+        whole = {key: tensor.float() for key, tensor in self.state_dict.items()}  # before anything is folded
+        matched = separate(match_state_dict(whole, _skeleton(self.config)[1], "the file to convert", foreign=True))
         object.__setattr__(self, "state_dict", matched)
         object.__setattr__(self, "notes", (*self.notes, *notes))
 
@@ -82,8 +82,9 @@ class Converted:
 
         Raises:
             FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
+            ValueError: if it is empty, or would replace the current folder.
         """
-        directory = Path(directory).expanduser().resolve()
+        directory = destination(directory)
         with new_folder(directory, overwrite) as staged:
             with no_progress_bar():
                 self.model().save_pretrained(staged)

@@ -11,20 +11,21 @@ import torch
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.checkpoint import check_tensors
+from hf_vits.conversion.checkpoint import check_tensors, left_out
 from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.coqui_json import CoquiVoice, fields_of, read_voice
-from hf_vits.conversion.coqui_speakers import Tensors, language_names, speakers
+from hf_vits.conversion.coqui_speakers import language_names, speakers
 from hf_vits.conversion.coqui_symbols import tokenizer_of
 from hf_vits.conversion.description import described
 from hf_vits.conversion.discriminators import ConvertedDiscriminator, converted, read_discriminator
 from hf_vits.conversion.judge_files import Found
 from hf_vits.conversion.judge_shapes import SPECTRAL
 from hf_vits.conversion.keys import Rule, translate
-from hf_vits.conversion.original import infer_config, to_ours
+from hf_vits.conversion.licence import licence_beside
+from hf_vits.conversion.only_speaker import Tensors
+from hf_vits.conversion.original import infer_config, to_ours, unneeded
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.trainable import trainable
-from hf_vits.weights import TRAINING_ONLY
 
 NAME = "Coqui TTS VITS voice (best_model.pth with config.json)"
 
@@ -91,18 +92,19 @@ def convert(source: Source) -> Converted:
     tokenizer, symbols_said = tokenizer_of(voice, config.vocab_size)
     if tokenizer is not None and tokenizer.add_blank:
         config.blank_id = tokenizer.blank_id
-    unneeded = [(re.escape(prefix), "used in training only") for prefix in TRAINING_ONLY]
-    state_dict, left = to_ours(tensors, unneeded if config.inference_only else ())
+    state_dict, left = to_ours(tensors, unneeded(config))
     discriminator, judges_said = _discriminator(judges, voice, source)
-    left_out = (*checkpoint.notes, *dropped, *left, *unseen)
+    origin, licensed = licence_beside(source)
+    omitted = (*checkpoint.notes, *left_out(checkpoint.rest, "config"), *dropped, *left, *unseen)
     judged = (*judges_said, *trainable(config, discriminator))
-    said = (*speakers_said, *languages_said, *symbols_said, *judged, *voice.notes)
+    said = (*speakers_said, *languages_said, *symbols_said, *judged, *licensed, *voice.notes)
     return Converted(
         config,
         state_dict | tables,
         tokenizer,
-        (described("A Coqui voice", config, state_dict | tables), *left_out, *said),
+        (described("A Coqui voice", config, state_dict | tables), *omitted, *said),
         discriminator,
+        origin,
     )
 
 

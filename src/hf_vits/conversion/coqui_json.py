@@ -61,7 +61,8 @@ def fields_of(source: Source) -> Fields:
         raise ValueError(f"The configuration in {source.path} is an object of Coqui's code. {HOW_TO_SAVE}")
     else:
         raise FileNotFoundError(
-            f"A {OWNER} is two files, and {CONFIG} is missing. Put it beside {source.path.name}, or pass `config=`."
+            f"A {OWNER} is two files, and {CONFIG} is missing. Put it beside {source.path.name}, or pass it as "
+            "`config=` (`--config`)."
         )
     model = fields.text("model")
     if model != "vits":

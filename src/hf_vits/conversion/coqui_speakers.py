@@ -1,7 +1,6 @@
 """Who speaks in a Coqui voice, and in which languages: names, and the vectors that are kept outside of the network."""
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_vits.conversion.coqui_json import CoquiVoice
+from hf_vits.conversion.only_speaker import TABLE, Tensors, fold_only_speaker
 from hf_vits.conversion.original import PARAMETERS
 from hf_vits.conversion.rows import row_names
 from hf_vits.conversion.source import Source
-from hf_vits.modules.weight_norm import respell
 from hf_vits.weights import read_contents
 from hf_vits.wording import listed
 
@@ -26,9 +25,6 @@ VECTORS = ("d_vectors.pth", "d_vectors.json", "speakers.pth", "speakers.json")
 LARGEST_FILE = 2**29
 """Bytes; a vector for each of a hundred thousand clips has as many."""
 
-TABLE = "emb_g.weight"
-
-Tensors = dict[str, Tensor]
 Notes = tuple[str, ...]
 
 
@@ -49,8 +45,8 @@ def speakers(tensors: Tensors, voice: CoquiVoice, source: Source) -> tuple[Tenso
         return tensors, None, ()
     if len(tensors[TABLE]) > 1:
         return tensors, names, notes
-    note = "It has one speaker, whose vector became a part of the biases: the voice sounds the same without a table."
-    return fold_only_speaker(tensors), names, (*notes, note)
+    folded, note = fold_only_speaker(tensors)
+    return folded, names, (*notes, *note)
 
 
 def _with_table(tensors: Tensors, size: int, voice: CoquiVoice, source: Source) -> tuple[Tensors, list[str], Notes]:
@@ -88,43 +84,6 @@ def language_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[
     if len(voice.languages) != count:
         return None, (f"The {count} languages have no names: there is no {LANGUAGES[0]} beside the checkpoint.",)
     return list(voice.languages), ()
-
-
-def fold_only_speaker(tensors: Tensors) -> Tensors:
-    """
-    A voice with one row in its table of speakers -> one that knows no speakers and sounds the same.
-
-    The vector is a constant, and what layers make of it a part of the biases that it is added to.
-
-    Raises:
-        ValueError: if that cannot be, in the plain duration predictor, which sees zeros beyond the ends of the text.
-    """
-    vector = tensors[TABLE].float()[0][:, None]
-    layers = [match[1] for name in tensors if (match := re.fullmatch(r"(.*\bcond(?:_layer)?)\.bias", name))]
-    tensors = respell(tensors, [f"{layer}.weight" for layer in layers])
-    folded = {name: tensor for name, tensor in tensors.items() if name != TABLE}
-    for layer in layers:
-        weight, bias = folded.pop(f"{layer}.weight").float().squeeze(-1), folded.pop(f"{layer}.bias").float()
-        targets, shift = _biases(folded, layer), (weight @ vector).squeeze(-1) + bias
-        if not targets and (weight.any() or bias.any()):
-            raise ValueError(
-                "This voice has one speaker with a vector, and a plain duration predictor that sees it; such a voice "
-                "cannot be expressed here. Train it further with two speakers, or without a speaker table."
-            )
-        parts = shift.unflatten(0, (len(targets), -1)) if targets else ()
-        for target, part in zip(targets, parts, strict=True):
-            folded[target] = folded[target].float() + part
-    return folded
-
-
-def _biases(tensors: Tensors, layer: str) -> list[str]:
-    """The biases to which the answer of a layer that sees the speaker is added, in the order of its channels."""
-    if layer in ("dec.cond", "dp.cond"):
-        bias = "dec.conv_pre.bias" if layer == "dec.cond" else "dp.pre.bias"
-        return [bias] if bias in tensors else []
-    stem = layer.removesuffix("cond_layer")
-    layers = [name for name in tensors if re.fullmatch(re.escape(stem) + r"in_layers\.\d{1,4}\.bias", name)]
-    return sorted(layers, key=lambda name: int(name.split(".")[-2]))
 
 
 def _vectors(voice: CoquiVoice, source: Source) -> dict[str, Tensor]:

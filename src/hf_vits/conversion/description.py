@@ -1,10 +1,16 @@
-"""What kind of voice was found, in one line that every reader gives first."""
+"""What kind of voice was found, in one line that every reader gives first, and in what type its weights were."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
+
+
+def stored_as_float32(types: Iterable[str]) -> tuple[str, ...]:
+    """A note on weights that were of another type."""
+    others = sorted(set(types) - {"float32"})
+    return (f"Stored as float32: weights of the type {', '.join(others)}.",) if others else ()
 
 
 def described(kind: str, config: VitsConfig, state_dict: Mapping[str, Tensor], symbols: str = "") -> str:

@@ -14,7 +14,6 @@ from hf_vits.conversion.judge_shapes import check_norm, infer_config
 from hf_vits.conversion.keys import Rule, translate
 from hf_vits.conversion.original import ROOTS
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.modules.weight_norm import NEW_V
 from hf_vits.weights import match_state_dict, read_state_dict
 from hf_vits.wording import listed
 
@@ -63,12 +62,6 @@ class ConvertedDiscriminator:
         check_tensors(self.state_dict)
         shapes = {key: tensor.shape for key, tensor in _skeleton(self.config).state_dict().items()}
         matched = match_state_dict(self.state_dict, shapes, "the file to convert")
-        for key, tensor in matched.items():
-            if key.endswith(NEW_V) and not torch.norm_except_dim(tensor, 2, 0).all():
-                raise ValueError(
-                    f"A channel of {key.removesuffix(NEW_V)} has no weights but zeros, which weight norm cannot hold; "
-                    "the file is damaged. Take another checkpoint."
-                )
         object.__setattr__(self, "state_dict", separate(matched))
 
     def model(self) -> VitsDiscriminator:

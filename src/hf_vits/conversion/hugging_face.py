@@ -11,14 +11,16 @@ from torch import Tensor
 from transformers import PreTrainedConfig
 
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE, VitsConfig
+from hf_vits.conversion.checkpoint import left_out, unwrapped
 from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.discriminators import INSIDE_VOICE, ConvertedDiscriminator, converted, read_discriminator
 from hf_vits.conversion.json_fields import read_fields
 from hf_vits.conversion.judge_files import FINE_TUNER, SUBFOLDER, Found, find, judges_in, said_in
+from hf_vits.conversion.licence import licence_note
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.trainable import trainable
 from hf_vits.modules.weight_norm import NEW_G, OLD_G
-from hf_vits.origin import CARD, MMS, MMS_LICENSE, Origin, origin_of
+from hf_vits.origin import CARD, Origin, held_to_base, origin_of
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES, TRAINING_ONLY, read_state_dict
 from hf_vits.wording import listed
@@ -52,7 +54,7 @@ def convert(source: Source) -> Converted:
     """
     folder = source.path if source.path.is_dir() else source.path.parent
     file = _config_file(source, folder)
-    tensors = read_state_dict(str(folder)) if source.checkpoint is None else source.checkpoint.tensors
+    tensors = unwrapped(read_state_dict(str(folder))) if source.checkpoint is None else source.checkpoint.tensors
     voice = {name: tensor for name, tensor in tensors.items() if not name.startswith(INSIDE_VOICE)}
     config, told = _config(file, folder, voice)
     if config.inference_only:
@@ -68,11 +70,11 @@ def convert(source: Source) -> Converted:
             *told,
             *trainable(config, judges),
             *of_text,
-            *([f"Its licence is that of its card or name: {origin.license_in_words}."] if origin.license else []),
+            *licence_note(origin),
             *_respelt(voice),
             *_unused(source, tensors, voice),
             *_files_left_out(source, folder, their_file),
-            *(source.checkpoint.notes if source.checkpoint else ()),
+            *((*source.checkpoint.notes, *left_out(source.checkpoint.rest)) if source.checkpoint else ()),
         ),
         judges,
         origin,
@@ -81,10 +83,8 @@ def convert(source: Source) -> Converted:
 
 def _origin(folder: Path, file: Path) -> Origin:
     """What the card of a folder says, or the name that transformers wrote into its config.json."""
-    origin, base = origin_of(str(folder)), read_fields(file, "VITS voice").data.get("_name_or_path")
-    if origin.license or not (isinstance(base, str) and MMS.fullmatch(base)):
-        return origin
-    return replace(origin, license=MMS_LICENSE, on_hub=origin.on_hub or [base])
+    base = read_fields(file, "VITS voice").data.get("_name_or_path")
+    return held_to_base(origin_of(str(folder)), base if isinstance(base, str) else None)
 
 
 def _config_file(source: Source, folder: Path) -> Path:
@@ -162,7 +162,7 @@ def _tokenizer(folder: Path, home: Path, config: VitsConfig) -> tuple[VitsTokeni
         )
     try:
         tokenizer = VitsTokenizer.from_pretrained(str(place))
-    except (OSError, StrictDataclassError) as error:
+    except (OSError, ValueError, StrictDataclassError) as error:
         raise ValueError(f"The tokenizer in {place} cannot be read. {error}") from error
     highest = max(tokenizer.encoder.values())
     if highest >= config.vocab_size:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hf_vits.conversion.checkpoint import read_checkpoint
+from hf_vits.conversion.checkpoint import left_out, read_checkpoint
 from hf_vits.conversion.json_fields import read_fields
 from hf_vits.discriminator import SLOPE, VitsDiscriminatorConfig
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES, read_state_dict
@@ -94,11 +94,7 @@ def _in_file(file: Path) -> Found:
         checkpoint = read_checkpoint(file)
     except ValueError as error:
         raise ValueError(f"{error} {WHAT_TO_GIVE}") from error
-    notes = checkpoint.notes
-    if checkpoint.rest:
-        notes += (
-            f"Left out, the state of training beside the weights: {listed([str(key) for key in checkpoint.rest])}.",
-        )
+    notes = (*checkpoint.notes, *left_out(checkpoint.rest))
     return Found(file, checkpoint.tensors, said_in(file.parent / "config.json"), notes)
 
 

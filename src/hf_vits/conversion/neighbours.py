@@ -32,7 +32,7 @@ NEIGHBOURS = (
         "Its layers are other ones under the same name: the text encoder is a transformer or conformer that normalises "
         "before each layer and has other relative positions, every layer of a WaveNet has a speaker's convolution of "
         "its own and the last one a residual output, the decoder's last convolution has a bias. Speak with ESPnet "
-        "itself, or train a voice here on the recordings (`hf-vits train`), which starts from any voice of the "
+        "itself, or train a voice here on the recordings (`examples/train.py`), which starts from any voice of the "
         "language.",
     ),
     Neighbour(

@@ -101,6 +101,10 @@ class Graph:
         """The name a tensor is stored under."""
         return self.tensors[tensor]
 
+    def kind(self, tensor: str) -> str:
+        """The type a stored tensor is kept in, by NumPy's name of it."""
+        return _onnx().helper.tensor_dtype_to_np_dtype(self.stored[self.tensors[tensor]].data_type).name
+
     def is_constant(self, tensor: str) -> bool:
         """Whether a stored tensor is arithmetic of the graph rather than a weight: indices, flags, or one number."""
         proto = _onnx().TensorProto

@@ -49,12 +49,16 @@ class Convolution:
 
 @dataclass
 class OnnxWeights:
-    """`tensors` by PyTorch name in float32, `convolutions` by module; `constants` counts what is not a weight."""
+    """
+    `tensors` by PyTorch name in float32, `convolutions` by module; `constants` counts what is not a weight, and
+    `kinds` are the types that the weights were kept in.
+    """
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     convolutions: dict[str, Convolution] = field(default_factory=dict)
     slopes: set[float] = field(default_factory=set)
     constants: int = 0
+    kinds: frozenset[str] = frozenset()
 
 
 def read_weights(path: Path, roots: Collection[str]) -> OnnxWeights:
@@ -77,7 +81,7 @@ def read_weights(path: Path, roots: Collection[str]) -> OnnxWeights:
     finder.find()
     tensors = {name: torch.from_numpy(finder.array(name)) for name in finder.claims}
     slopes = {round(node.attribute("alpha", 0.01), 6) for node in graph.nodes if node.kind == "LeakyRelu"}
-    return OnnxWeights(tensors, finder.convolutions, slopes, finder.account_for_rest())
+    return OnnxWeights(tensors, finder.convolutions, slopes, finder.account_for_rest(), finder.kinds())
 
 
 class _Finder:
@@ -117,6 +121,10 @@ class _Finder:
         if not (values > 0).all():
             raise ValueError(f"The graph's {tensor} should hold exponentials, but has values of 0 and less.")
         return -np.log(values)
+
+    def kinds(self) -> frozenset[str]:
+        """The types that the parameters are kept in."""
+        return frozenset(self.graph.kind(tensor) for tensor, _ in self.claims.values())
 
     def account_for_rest(self) -> int:
         """How many tensors are no weights; raises `ValueError` for one that could be."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.keys import Rule, translate
+from hf_vits.weights import TRAINING_ONLY
 
 ROOTS = ("enc_p", "enc_q", "dec", "flow", "dp", "emb_g")
 """First part of the name of every tensor of a generator."""
@@ -67,6 +68,12 @@ def rules(names: Collection[str]) -> tuple[Rule, ...]:
     return RULES + PLAIN_DURATIONS if _is_plain(names) else RULES
 
 
+def unneeded(config: VitsConfig) -> list[tuple[str, str]]:
+    """What `to_ours` drops of a voice with this configuration: nothing, or what only training uses."""
+    prefixes = TRAINING_ONLY if config.inference_only else ()
+    return [(re.escape(prefix), "used in training only") for prefix in prefixes]
+
+
 def to_ours(tensors: Mapping[str, Tensor], dropped=()) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """tensors by original name -> tensors by our name, in our shapes, and notes; `dropped` as in `keys.translate`."""
     renamed, notes = translate(tensors, rules(tensors), dropped)
@@ -100,6 +107,7 @@ def infer_config(
     else:
         fields |= _posterior_encoder(shapes)
     fields |= {"upsample_rates": upsample_rates, "resblock_dilation_sizes": resblock_dilation_sizes}
+    fields["layerdrop"] = 0.0  # which transformers alone has
     try:
         return VitsConfig(**(fields | known))
     except (StrictDataclassError, ValueError) as error:

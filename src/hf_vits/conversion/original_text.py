@@ -1,9 +1,11 @@
 """The text front ends of the original repository and of MMS: which symbols, and what is done to a text before."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hf_vits.conversion.original_json import OriginalVoice
 from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.wording import listed
 
 PUNCTUATION = ';:,.!?¡¿—…"«»“” '
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -19,6 +21,9 @@ SPELLERS = {
     ("english_cleaners2",): {"phonemize": True, "phoneme_language": "en-us", "cleaner": "english"},
 }
 """Options of [`VitsTokenizer`] for the original's text cleaners."""
+
+STRESS = frozenset("ˈˌː")
+"""Marks that phonemes have and no spelling."""
 
 AS_IT_IS = SPELLERS[()]
 
@@ -74,16 +79,31 @@ def tokenizer(
     if mms:
         options, notes = {"phonemize": False, "is_uroman": voice.is_uroman, "language": language}, ()
     else:
-        options, notes = _spelling(voice)
-    if long := [symbol for symbol in symbols if len(symbol) != 1]:
-        notes += (f"Left out, symbols that are not one code point: {', '.join(map(repr, long[:5]))}.",)
+        options, notes = _spelling(voice, symbols)
+    notes += _left_out(symbols, vocab_size)
     blank = symbols[0] if len(symbols[0]) == 1 else next(iter(ids))
     if voice.add_blank and ids[blank] != 0:
         raise ValueError(f"The blank, symbol 0, is {symbols[0]!r}, which is not one code point.")
     return VitsTokenizer.of_symbols(ids, pad_token=blank, add_blank=voice.add_blank, **options), notes
 
 
-def _spelling(voice: OriginalVoice) -> tuple[dict, tuple[str, ...]]:
+def _left_out(symbols: Sequence[str], rows: int) -> tuple[str, ...]:
+    """Notes on symbols that no text has, and on rows of the embedding that no symbol has."""
+    notes = []
+    if long := [repr(symbol) for symbol in symbols if len(symbol) > 1]:
+        notes.append(f"Left out, symbols that are not one code point: {listed(long)}.")
+    if unnamed := rows - len(symbols) + symbols.count(""):
+        doubt = f" Only {len(symbols)} are listed; do the files belong together?" if len(symbols) < rows else ""
+        notes.append(f"{unnamed} of the {rows} rows of symbols have none, so that no text reaches them.{doubt}")
+    return tuple(notes)
+
+
+def _spelling(voice: OriginalVoice, symbols: Sequence[str]) -> tuple[dict, tuple[str, ...]]:
+    if not voice.cleaners and not STRESS.isdisjoint(symbols):
+        return AS_IT_IS, (
+            "Its symbols are phonemes, and its config.json names no cleaner that makes them of a text: give the "
+            "tokenizer phonemes in place of texts.",
+        )
     if voice.cleaners in SPELLERS:
         return SPELLERS[voice.cleaners], ()
     return AS_IT_IS, (

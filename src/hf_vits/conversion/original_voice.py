@@ -7,15 +7,19 @@ from pathlib import Path
 import torch
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion.checkpoint import check_tensors, left_out
 from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.description import described
 from hf_vits.conversion.discriminators import ConvertedDiscriminator, read_discriminator
-from hf_vits.conversion.original import infer_config, to_ours
+from hf_vits.conversion.licence import licence_beside
+from hf_vits.conversion.only_speaker import TABLE, fold_only_speaker
+from hf_vits.conversion.original import infer_config, to_ours, unneeded
 from hf_vits.conversion.original_json import OriginalVoice, read_description
 from hf_vits.conversion.original_text import mms_symbols, tokenizer
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.trainable import trainable
 from hf_vits.origin import MMS_LICENSE, Origin
+from hf_vits.wording import listed
 
 NAME = "original VITS or MMS voice (G_*.pth with config.json; with vocab.txt in MMS)"
 
@@ -34,12 +38,14 @@ def convert(source: Source) -> Converted:
         ValueError: if a file is damaged, or they do not describe one VITS voice.
     """
     voice = read_description(_description(source))
-    config = _config(source.checkpoint.tensors, voice)
-    state_dict, notes = to_ours(source.checkpoint.tensors)
+    tensors, folded = _without_table_of_one(source.checkpoint.tensors)
+    config = _config(tensors, voice)
+    state_dict, notes = to_ours(tensors, unneeded(config))
     vocabulary = source.beside("vocab.txt")
     language = _language(source.path) if vocabulary else None
     front_end, said = tokenizer(voice, config.vocab_size, vocabulary and mms_symbols(vocabulary), language)
-    judges = _judges(source)
+    judges, beside = _judges(source)
+    origin, licensed = (Origin(license=MMS_LICENSE), ()) if vocabulary else licence_beside(source)
     return Converted(
         config,
         state_dict,
@@ -48,13 +54,17 @@ def convert(source: Source) -> Converted:
             described("An MMS voice" if vocabulary else "An original VITS voice", config, state_dict),
             *(_said_of_mms(language) if vocabulary else ()),
             *source.checkpoint.notes,
+            *left_out(source.checkpoint.rest),
             *voice.notes,
+            *folded,
             *notes,
             *said,
             *trainable(config, judges, "D_*.pth"),
+            *beside,
+            *licensed,
         ),
         judges,
-        Origin(license=MMS_LICENSE) if vocabulary else None,
+        origin,
     )
 
 
@@ -102,11 +112,25 @@ def _config(tensors: Mapping[str, torch.Tensor], voice: OriginalVoice) -> VitsCo
     return config
 
 
-def _judges(source: Source) -> ConvertedDiscriminator | None:
-    """Those that were given, or `D_*.pth` beside `G_*.pth`."""
+def _without_table_of_one(tensors: Mapping[str, torch.Tensor]) -> tuple[Mapping[str, torch.Tensor], tuple[str, ...]]:
+    """A descendant of the original may have a table for its only speaker."""
+    check_tensors(tensors)
+    return fold_only_speaker(tensors) if TABLE in tensors and len(tensors[TABLE]) == 1 else (tensors, ())
+
+
+def _judges(source: Source) -> tuple[ConvertedDiscriminator | None, tuple[str, ...]]:
+    """Those that were given, or `D_*.pth` beside `G_*.pth`; and a note on others that lie there."""
     name = source.path.name
     file = source.discriminator or (source.beside("D_" + name[2:]) if name.startswith("G_") else None)
-    return None if file is None else read_discriminator(file)
+    if file is not None:
+        return read_discriminator(file), ()
+    others = sorted(other.name for other in source.path.parent.glob("D_*.pth"))
+    if not others:
+        return None, ()
+    return None, (
+        f"Beside it, but not of its number: {listed(others)}. If they go with it, give them with `discriminator=` "
+        "(`--discriminator`).",
+    )
 
 
 def _language(path: Path) -> str | None:

@@ -7,17 +7,18 @@ from torch import nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.converted import Converted
+from hf_vits.conversion.description import stored_as_float32
 from hf_vits.conversion.discriminators import read_discriminator
+from hf_vits.conversion.licence import licence_beside
 from hf_vits.conversion.onnx_file import looks_like_onnx
 from hf_vits.conversion.onnx_weights import Convolution, OnnxWeights, read_weights
-from hf_vits.conversion.original import ROOTS, count, infer_config, to_ours
+from hf_vits.conversion.original import ROOTS, count, infer_config, to_ours, unneeded
 from hf_vits.conversion.piper_json import PiperVoice, read_voice
 from hf_vits.conversion.piper_voice import check_agreement, config_fields, tokenizer, what
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.trainable import trainable
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.decoder import FINAL_SLOPE
-from hf_vits.weights import TRAINING_ONLY
 
 NAME = "Piper voice (<voice>.onnx with <voice>.onnx.json)"
 
@@ -41,13 +42,14 @@ def convert(source: Source) -> Converted:
     weights = read_weights(path, ROOTS)
     vits_config = _config(weights, voice, path)
     _check_convolutions(weights.convolutions, vits_config)
-    dropped = [(prefix.replace(".", r"\."), "used in training only") for prefix in TRAINING_ONLY]
-    state_dict, notes = to_ours(weights.tensors, dropped)
+    state_dict, notes = to_ours(weights.tensors, unneeded(vits_config))
     judges = None if source.discriminator is None else read_discriminator(source.discriminator)
-    notes = (what(voice, vits_config, state_dict), *trainable(vits_config, judges), *notes, *voice.notes)
+    origin, licensed = licence_beside(source)
+    notes = (what(voice, vits_config, state_dict), *trainable(vits_config, judges), *licensed, *notes, *voice.notes)
+    notes += stored_as_float32(weights.kinds)
     if weights.constants:
         notes += (f"Left out, shapes and constants of the graph: {weights.constants} tensors.",)
-    return Converted(vits_config, state_dict, tokenizer(voice), notes, judges)
+    return Converted(vits_config, state_dict, tokenizer(voice), notes, judges, origin)
 
 
 def _config(weights: OnnxWeights, voice: PiperVoice, path: Path) -> VitsConfig:

@@ -1,6 +1,5 @@
 """Piper's training checkpoints (PyTorch Lightning's `epoch=….ckpt`): whole voices with their discriminators."""
 
-import re
 from ast import literal_eval
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,18 +8,19 @@ from typing import Any
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion.checkpoint import left_out
 from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.discriminators import ConvertedDiscriminator, converted, read_discriminator
 from hf_vits.conversion.json_fields import Fields
 from hf_vits.conversion.judge_files import Found
 from hf_vits.conversion.judge_shapes import check_norm
 from hf_vits.conversion.keys import translate
-from hf_vits.conversion.original import decoder, infer_config, to_ours
+from hf_vits.conversion.licence import licence_beside
+from hf_vits.conversion.original import decoder, infer_config, to_ours, unneeded
 from hf_vits.conversion.piper_json import PiperVoice, read_voice
 from hf_vits.conversion.piper_voice import check_agreement, config_fields, tokenizer, what
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.trainable import trainable
-from hf_vits.weights import TRAINING_ONLY
 from hf_vits.wording import listed
 
 NAME = "Piper training checkpoint (epoch=….ckpt with config.json or <voice>.onnx.json)"
@@ -61,11 +61,10 @@ def convert(source: Source) -> Converted:
     voice = read_voice(file)
     parts = _parts(checkpoint.tensors)
     config, told = _config(parts[GENERATOR], source, voice)
-    unused = [(re.escape(prefix), "used in training only") for prefix in TRAINING_ONLY if config.inference_only]
-    state_dict, notes = to_ours(parts[GENERATOR], unused)
+    state_dict, notes = to_ours(parts[GENERATOR], unneeded(config))
     _, others = translate(parts[""], (), OTHERS, "Piper checkpoint")
     judges, said = _judges(parts[JUDGES], source)
-    rest = [str(key)[:60] for key in checkpoint.rest if key != TOLD]
+    origin, licensed = licence_beside(source)
     return Converted(
         config,
         state_dict,
@@ -76,13 +75,15 @@ def convert(source: Source) -> Converted:
             *told,
             *trainable(config, judges),
             *said,
+            *licensed,
             *notes,
             *others,
             *voice.notes,
             *checkpoint.notes,
-            *([f"Left out, the state of training beside the weights: {listed(rest)}."] if rest else []),
+            *left_out(checkpoint.rest, TOLD),
         ),
         judges,
+        origin,
     )
 
 

@@ -45,7 +45,8 @@ def read_voice(file: Path) -> PiperVoice:
     """
     if not file.is_file():
         raise FileNotFoundError(
-            f"A Piper voice is two files, and {file} is missing. Put it beside the .onnx file, or pass `config=`."
+            f"A Piper voice is two files, and {file} is missing. Put it beside the .onnx file, or pass `config=` "
+            "(`--config`)."
         )
     fields = read_fields(file, "Piper voice")
     phoneme_type = _phoneme_type(fields)

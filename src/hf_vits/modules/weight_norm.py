@@ -29,6 +29,11 @@ def unfold(weight: Tensor) -> tuple[Tensor, Tensor]:
     return g, torch.where(g == 0, 1, weight)  # a filter of zeros has no direction; without any it would be 0 / 0
 
 
+def has_zero_filter(v: Tensor) -> bool:
+    """Whether the length of a filter is 0, which `fold` would divide by; the weight would be NaN."""
+    return v.dim() > 1 and v.numel() > 0 and not bool(torch.norm_except_dim(v.float(), 2, 0).all())
+
+
 def respell(state_dict: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
     """Rewrites each layer from the spelling it has to the one that `wanted` keys have; other keys stay as they are."""
     wanted = set(wanted)

@@ -1,17 +1,30 @@
 """The order in which a voice's text is prepared, from the original text to the symbols of its vocabulary."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hf_vits.text import coqui_cleaners, espeak, normalize
 from hf_vits.text.phonemize import RAW_BLOCK, STYLES, phonemize, stock_phonemes
 from hf_vits.text.romanize import romanize, romanized_string
 from hf_vits.text.tracked import TrackedText
+from hf_vits.wording import quoted
 
 CLEANERS = ("english", "none", *coqui_cleaners.CLEANERS)
 UNICODE_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+FLAGS = ("add_blank", "normalize", "phonemize", "is_uroman", "upstream_compatible", "framed")
+NAMES = ("language", "phoneme_language")
 _WHITE_SPACE = re.compile(r"\s+")
+
+
+def check_types(options: Mapping[str, Any]) -> None:
+    """Raises ValueError for an option of a tokenizer that is of another type, as a file may have it."""
+    for name, value in options.items():
+        if name in FLAGS and not isinstance(value, bool):
+            raise ValueError(f"`{name}` is {quoted(value)}; it must be true or false.")
+        if name in NAMES and not isinstance(value, str | None):
+            raise ValueError(f"`{name}` is {quoted(value)}; it must be a name, or null.")
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,7 @@ class FrontEnd:
 
     def __post_init__(self):
         """Raises ValueError for an option that does not exist."""
+        check_types(vars(self))
         for name, allowed in (("phoneme_style", STYLES), ("unicode_form", UNICODE_FORMS), ("cleaner", CLEANERS)):
             value = getattr(self, name)
             if value not in allowed and not (value is None and name != "phoneme_style"):
