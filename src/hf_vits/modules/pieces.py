@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 SAMPLES = 2**14
-"""So many are made at once on a core, at most: 2 MiB of 32 channels in float32, as in the last stage of a decoder."""
+"""So many are made at once, at most: 2 MiB of 32 channels in float32, as in the last stage of a decoder. Side by side,
+half as many, since each core keeps memory of its own."""
 
 REACHES = 8
 """What pieces see beyond their ends is computed twice. A signal is shared among cores if each gets so many times that;
@@ -44,7 +45,7 @@ def by_pieces(function: Piece, signal: Tensor, end: int, reach: int, channels: i
     length, threads = signal.shape[-1], _threads()
     side_by_side = threads > 1 and length >= threads * REACHES * reach
     size = -(-length // threads) if side_by_side else length
-    while len(signal) * rate * size > SAMPLES and size > 1:
+    while len(signal) * rate * size > SAMPLES // (1 + side_by_side) and size > 1:
         size = -(-size // 2)
     if size == length:
         return function(signal, end)
