@@ -7,6 +7,8 @@ from export_voices import KINDS
 
 from hf_vits import VitsModel
 from hf_vits.export import export
+from hf_vits.export.graph import NARROW, decoded
+from hf_vits.masks import mask_from_lengths
 
 
 @pytest.fixture(params=KINDS)
@@ -109,3 +111,20 @@ def test_a_text_of_no_frames_lasts_one(exported, run, text):
         ids = text["input_ids"][item : item + 1, :length]
         alone = model(ids, noise_scale=0, durations=torch.from_numpy(durations[item : item + 1, :length]))
         np.testing.assert_allclose(waveforms[item, 0, 0], alone.waveform[0].numpy(), rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", ["1", "2"])
+def test_stages_decoded_by_halves_and_whole_ones_make_what_pytorch_makes_of_each_item(make_model, kind):
+    sizes = {"upsample_initial_channel": 4 * NARROW, "upsample_rates": [3, 5], "upsample_kernel_sizes": [9, 15]}
+    model = make_model(resblock_type=kind, **sizes).double()
+    lengths = torch.tensor([1, 2, 3, 7, 21])
+    noise = torch.Generator().manual_seed(3)
+    latents = torch.randn(5, model.config.flow_size, 21, generator=noise, dtype=torch.float64)
+    with torch.no_grad():
+        made = decoded(model.decoder, latents * mask_from_lengths(lengths, 21, torch.float64), lengths, None)
+        whole = decoded(model.decoder, latents, None, None)
+        torch.testing.assert_close(whole, model.decoder(latents), rtol=0, atol=1e-12)
+        for item, length in enumerate(lengths.tolist()):
+            alone = model.decoder(latents[item : item + 1, :, :length])[0]
+            torch.testing.assert_close(made[item, :, : 15 * length], alone, rtol=0, atol=1e-12)
+            assert not made[item, :, 15 * length :].any()

@@ -16,6 +16,10 @@ from hf_vits.modules.duration_predictor import StochasticDurationPredictor
 
 PARTS = ("text_encoder", "duration_predictor", "flow", "decoder", "embed_speaker")
 
+NARROW = 64
+"""Channels up to which a stage decodes its signal as two rows. onnxruntime shares a convolution among threads by rows,
+and by as many channels as this (with AVX-512, half as many with AVX2): one row of fewer it leaves to one thread."""
+
 
 class VoiceParts(nn.Module):
     """What a voice speaks with, in float32 and with weight norm folded; the voice itself stays as it is.
@@ -132,15 +136,43 @@ def decoded(decoder: HifiGan, latents: Tensor, lengths: Tensor | None, speaker: 
         mask = _mask(lengths, signal)
         first = stage * decoder.blocks_per_stage
         blocks = decoder.resblocks[first : first + decoder.blocks_per_stage]
-        activated = _activated(signal, decoder.slope, mask)
-        made = [_block(block, signal, activated, mask) for block in blocks]
-        signal = sum(made[1:], made[0]) / len(made)
-    waveform = decoder.conv_post(_activated(signal, FINAL_SLOPE, mask)).tanh()
-    return (waveform if mask is None else waveform * mask).squeeze(2)
+        if signal.shape[1] > NARROW:
+            signal = _mean(blocks, signal, mask)
+        else:
+            halves = None if mask is None else _halves(mask, decoder.reach)
+            made = _mean(blocks, _halves(signal, decoder.reach), halves)
+            signal = _joined(made, signal.shape[-1])
+    # One-dimensional: with a height, onnxruntime would make a whole block of channels for the one, on one thread.
+    conv, signal = decoder.conv_post, _activated(signal, FINAL_SLOPE, mask).squeeze(2)
+    waveform = F.conv1d(signal, conv.weight, conv.bias, padding=conv.padding).tanh()
+    return waveform if mask is None else waveform * mask.squeeze(2)
+
+
+def _halves(signal: Tensor, reach: int) -> Tensor:
+    """signal (B, C, 1, T) -> (B, C, 2, ⌈T/2⌉ + reach), its halves, each with so much of the other half.
+
+    The outer ends are those of the signal, so that convolutions of height 1 see the same beyond them.
+    """
+    length = signal.shape[-1]
+    size = length - length // 2 + reach  # may be more than there is, and then a half is all
+    return torch.cat([signal[..., :size], signal[..., -size:]], dim=2)
+
+
+def _joined(halves: Tensor, length: int) -> Tensor:
+    """halves (B, C, 2, ⌈T/2⌉ + reach) of a signal of length T -> (B, C, 1, T)."""
+    half = length // 2
+    return torch.cat([halves[:, :, :1, :half], halves[:, :, 1:, half - length :]], dim=3)
+
+
+def _mean(blocks: nn.ModuleList, signal: Tensor, mask: Tensor | None) -> Tensor:
+    """signal (B, C, rows, T) -> the mean (B, C, rows, T) of what the blocks make of it."""
+    activated = _activated(signal, blocks[0].slope, mask)
+    made = [_block(block, signal, activated, mask) for block in blocks]
+    return sum(made[1:], made[0]) / len(made)
 
 
 def _block(block: nn.Module, signal: Tensor, activated: Tensor, mask: Tensor | None) -> Tensor:
-    """A residual block of either type on signal (B, C, 1, T) and its leaky ReLU."""
+    """A residual block of either type on signal (B, C, rows, T) and its leaky ReLU."""
     layers = zip(block.convs, strict=True) if hasattr(block, "convs") else zip(block.convs1, block.convs2, strict=True)
     for number, (first, *rest) in enumerate(layers):
         inner = first(_activated(signal, block.slope, mask) if number else activated)
