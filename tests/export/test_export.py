@@ -23,7 +23,7 @@ def test_a_target_or_precision_that_does_not_exist_is_an_error_that_lists_those_
     for name in ("a/b", "", "..", "."):
         with pytest.raises(ValueError, match=re.escape(f"`name` is {name!r}")):
             export(*voice, name=name)
-    with pytest.raises(ValueError, match="`directory` is empty"):
+    with pytest.raises(ValueError, match="folder to make is empty"):
         export(*voice[:2], "", overwrite=True)
     with pytest.raises(ValueError, match="id 3, but the model knows ids 0 to 2"):
         export(make_model(vocab_size=3), make_voice_tokenizer("_abc"), tmp_path / "out")

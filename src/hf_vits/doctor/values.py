@@ -9,7 +9,7 @@ from torch import Tensor
 from hf_vits.doctor.finding import Finding, error, warning
 from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.tensors import AGAIN, Tensors
-from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
+from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, has_zero_filter
 from hf_vits.wording import listed
 
 PIECE = 4_000_000
@@ -38,7 +38,7 @@ def check_values(folder: Folder, tensors: Tensors) -> Iterator[Finding]:
             broken.append(name)
         elif STARTS_AS_ZERO.fullmatch(name) and _is(tensor, 0) or LAYER_NORM.fullmatch(name) and _is(tensor, 1):
             untrained.append(name)
-        elif name.endswith((OLD_V, NEW_V)) and _has_zero_filter(tensor):
+        elif name.endswith((OLD_V, NEW_V)) and has_zero_filter(tensor):
             dead.append(name)
         elif _may_not_be_constant(name, tensor) and _is(tensor, tensor.flatten()[0].item()):
             constant.append(name)
@@ -73,7 +73,3 @@ def _pieces(tensor: Tensor) -> Iterator[Tensor]:
 
 def _is(tensor: Tensor, value: float) -> bool:
     return all(bool((piece == value).all()) for piece in _pieces(tensor))
-
-
-def _has_zero_filter(v: Tensor) -> bool:
-    return v.dim() > 1 and not bool((v.flatten(1) != 0).any(dim=1).all())

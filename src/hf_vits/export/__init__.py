@@ -101,16 +101,16 @@ def export(
     ```
     """
     from hf_vits.conversion.card import card
-    from hf_vits.folders import new_folder, refuse_losing
-    from hf_vits.origin import CARD, origin_of
+    from hf_vits.folders import destination, new_folder, refuse_existing, refuse_losing
+    from hf_vits.origin import CARD, held_to_base, origin_of
 
     for kind, value, allowed in (("target", target, TARGETS), ("precision", precision, PRECISIONS)):
         if value not in allowed:
             raise ValueError(f"`{kind}` is {value!r}; it can be one of {', '.join(allowed)}.")
     if name in ("", "..") or Path(name).name != name:
         raise ValueError(f"`name` is {name!r}; it must be one part of a path, as `en_US-joe-medium` is.")
-    if not str(directory):
-        raise ValueError("`directory` is empty; give the folder to make.")
+    directory = destination(directory)
+    refuse_existing(directory, overwrite)
     if target in PLAIN and precision != PRECISIONS[0]:
         raise ValueError(f"`precision` is {precision!r}, but the target {target} holds weights in {PRECISIONS[0]}.")
     if target in PLAIN and language is not None:
@@ -121,10 +121,11 @@ def export(
             f"The tokenizer has a symbol with id {highest}, but the model knows ids 0 to {rows - 1}. Do they belong "
             "together?"
         )
-    voice = Voice(model, tokenizer, name, precision, discriminator, language, origin_of(str(model.name_or_path or "")))
+    origin = held_to_base(origin_of(str(model.name_or_path or "")))
+    voice = Voice(model, tokenizer, name, precision, discriminator, language, origin)
     if model.name_or_path:
         refuse_losing(directory, model.name_or_path)
-    with new_folder(Path(directory).expanduser().resolve(), overwrite) as staged:
+    with new_folder(directory, overwrite) as staged:
         notes = tuple(_module(target).write(voice, staged))
         card(name, voice.origin, tokenizer, notes, _module(target).LIBRARY).save(staged / CARD)
     licence = voice.origin.license

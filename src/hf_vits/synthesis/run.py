@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 from hf_vits.controls import scale
 from hf_vits.launch import check_launch
 from hf_vits.login import check_login
-from hf_vits.origin import Origin, origin_of
+from hf_vits.origin import Origin, held_to_base, origin_of
 from hf_vits.pipeline import TextToSpeechPipeline
 from hf_vits.speaker_cells import speaker_number
 from hf_vits.synthesis.batches import joint_batches
@@ -134,7 +134,7 @@ class Synthesis:
             logger.warning(f"Left out, as a table of text cannot hold them: columns {left_out}.")
         self.folder.begin(identity_of(self.settings, pipe, found, dataset[self.settings.text_column]))
         self.folder.note(found.left_out)
-        return origin_of(pipe.model.name_or_path)
+        return held_to_base(origin_of(pipe.model.name_or_path))
 
     def _spoken(
         self, dataset: "Dataset", pipe: TextToSpeechPipeline, found: Survey, done: dict[int, float]

@@ -13,7 +13,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.discriminators import INSIDE_VOICE, convert_discriminator, generator_tensors
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.origin import Origin, origin_of
+from hf_vits.origin import Origin, held_to_base, origin_of
 from hf_vits.training.checkpoints import DISCRIMINATOR
 from hf_vits.voices import default_voice
 from hf_vits.weights import read_state_dict
@@ -71,7 +71,7 @@ class StartingPoint:
         new = [*model.missing_for_training(), *(["discriminator"] if is_new else [])]
         if new:
             logger.warning(f"The voice has no {', '.join(new)}: initialised, and trained before the rest.")
-        return cls(whole, judges, fresh, is_new, origin_of(str(model.name_or_path or "")))
+        return cls(whole, judges, fresh, is_new, held_to_base(origin_of(str(model.name_or_path or ""))))
 
     @classmethod
     def load(
