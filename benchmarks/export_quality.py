@@ -95,7 +95,8 @@ def exported(model, tokenizer, folder: Path) -> dict[str, Path]:
     files = {}
     for precision in PRECISIONS:
         notes = export(model, tokenizer, folder / precision, "piper", precision, name="joe")
-        print(f"{precision}: {notes[-1]}", flush=True)
+        for note in notes:
+            print(f"{precision}: {note}", flush=True)
         files[precision] = folder / precision / "joe.onnx"
     return files
 
