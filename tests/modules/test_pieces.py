@@ -17,7 +17,6 @@ REACH = 3
 def threads(request, monkeypatch):
     """So many cores, and short pieces."""
     monkeypatch.setattr(pieces, "SAMPLES", 20)
-    monkeypatch.setattr(pieces, "REACHES", 1)
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
     yield request.param
@@ -44,7 +43,7 @@ def test_pieces_are_the_whole_up_to_its_end(threads, length, rate):
     signal = signal_of(length)
     for end in {length, length - length // 3}:
         called.clear()
-        made = by_pieces(function, signal, end, REACH, channels=5, rate=rate)
+        made = by_pieces(function, signal, end, REACH, channels=5, rate=rate, cores=threads)
         if length == 1 or length > 10:
             assert (len(called) > 1) == (length > 10)
         assert len(set(called)) == 1  # for each length, a CPU's kernels are made anew
@@ -58,7 +57,7 @@ def test_a_piece_that_fails_fails_the_whole(threads):
         raise ArithmeticError("no")
 
     with pytest.raises(ArithmeticError, match="no"):
-        by_pieces(function, signal_of(60), 60, REACH, channels=4)
+        by_pieces(function, signal_of(60), 60, REACH, channels=4, cores=threads)
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
@@ -70,42 +69,47 @@ def test_pieces_are_made_in_the_mode_of_the_whole(threads, mode):
         return piece.clone()
 
     with mode():
-        by_pieces(function, signal_of(60), 60, REACH, channels=4)
+        by_pieces(function, signal_of(60), 60, REACH, channels=4, cores=threads)
     assert seen == {(False, mode is torch.inference_mode)}
 
 
 def test_each_piece_has_one_core_and_everything_else_has_as_many_as_before(threads):
     pieces._workers.cache_clear()
     seen, later = set(), []
+
+    def function(piece, end):
+        seen.add(torch.get_num_threads())
+        return piece.clone()
+
     with torch.no_grad():
         by_pieces(
-            lambda piece, end: seen.add(torch.get_num_threads()) or piece.clone(), signal_of(60), 60, REACH, channels=4
+            lambda piece, end: seen.add(torch.get_num_threads()) or piece.clone(),
+            signal_of(60),
+            60,
+            REACH,
+            channels=4,
+            cores=threads,
         )
     new = Thread(target=lambda: later.append(torch.get_num_threads()))
     new.start(), new.join()
     assert seen == {1} and torch.get_num_threads() == threads and later == [threads]
 
 
-def test_under_autocast_which_holds_for_one_thread_nothing_is_handed_to_another(threads):
-    types = set()
-
-    def function(piece, end):
-        types.add(F.linear(piece, torch.randn(piece.shape[-1], piece.shape[-1])).dtype)
-        return piece.clone()
-
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        by_pieces(function, signal_of(60).float(), 60, REACH, channels=4)
-    assert types == {torch.bfloat16}
+def test_cores_have_pieces_of_their_own_if_there_are_frames_for_all(threads):
+    assert pieces.cores_for(pieces.FRAMES * threads) == threads
+    assert pieces.cores_for(pieces.FRAMES * threads - 1) == 1
+    with torch.autocast("cpu", dtype=torch.bfloat16):  # holds for one thread, and others would not know
+        assert pieces.cores_for(10**6) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_process_has_threads_of_its_own(threads):
     with torch.no_grad():
-        by_pieces(lambda piece, end: piece.clone(), signal_of(60), 60, REACH, channels=4)
+        by_pieces(lambda piece, end: piece.clone(), signal_of(60), 60, REACH, channels=4, cores=threads)
         child = os.fork()
         if child == 0:
             signal = signal_of(60)
-            made = by_pieces(lambda piece, end: piece.clone(), signal, 60, REACH, channels=4)
+            made = by_pieces(lambda piece, end: piece.clone(), signal, 60, REACH, channels=4, cores=threads)
             os._exit(0 if torch.equal(made, signal) else 1)
     assert os.waitpid(child, 0)[1] == 0

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.activation import leaky_relu
 from hf_vits.modules.convolution import Conv, Upsample
-from hf_vits.modules.pieces import by_pieces, whole
+from hf_vits.modules.pieces import Piece, by_pieces, cores_for
 from hf_vits.modules.prepared import may_be_used, prepared_length
 from hf_vits.modules.recomputed import Recomputed
 
@@ -104,7 +104,11 @@ class HifiGan(nn.Module):
         end = latents.shape[-1]
         latents = F.pad(latents, (0, prepared_length(self, latents) - end))
         condition = None if speaker is None else self.cond(speaker).unsqueeze(2)
-        run = by_pieces if may_be_used(self) and latents.device.type == "cpu" else whole
+        cut = may_be_used(self) and latents.device.type == "cpu"
+        cores = cores_for(end) if cut else 1
+
+        def run(function: Piece, signal: Tensor, end: int, reach: int, *shape: int) -> Tensor:
+            return by_pieces(function, signal, end, reach, *shape, cores=cores) if cut else function(signal, end)
 
         def first(signal: Tensor, end: int) -> Tensor:
             signal = self.conv_pre(signal)

@@ -14,19 +14,26 @@ from threading import Barrier
 import torch
 from torch import Tensor
 
-SAMPLES = 2**14
-"""So many are made at once, at most: 2 MiB of 32 channels in float32, as in the last stage of a decoder. Side by side,
-half as many, since each core keeps memory of its own."""
+SAMPLES = 2**13
+"""So many are made at once, at most: 1 MiB of 32 channels in float32, as in the last stage of a decoder."""
 
-REACHES = 8
-"""What pieces see beyond their ends is computed twice. A signal is shared among cores if each gets so many times that;
-else, all cores share operations."""
+FRAMES = 96
+"""So many for each core make pieces worth it: what they see beyond their ends is computed twice."""
 
 Piece = Callable[[Tensor, int], Tensor]
 """From a signal (B, C, 1, T), and the place where it ends, to a signal (B, C', 1, rate · T)."""
 
 
-def by_pieces(function: Piece, signal: Tensor, end: int, reach: int, channels: int, rate: int = 1) -> Tensor:
+def cores_for(frames: int) -> int:
+    """How many cores get pieces of their own to decode so many frames. With 1, all share operations, as in streams."""
+    threads = torch.get_num_threads()
+    alone = torch.is_autocast_enabled("cpu")  # which holds for one thread, and others would not know
+    return 1 if alone or frames < threads * FRAMES else threads
+
+
+def by_pieces(
+    function: Piece, signal: Tensor, end: int, reach: int, channels: int, rate: int = 1, cores: int = 1
+) -> Tensor:
     """
     signal (B, C, 1, T), channels last -> what `function` makes of it (B, C', 1, rate · T), right up to rate · `end`.
 
@@ -41,11 +48,12 @@ def by_pieces(function: Piece, signal: Tensor, end: int, reach: int, channels: i
             How many samples to either side of a sample `function` sees to make what comes of it.
         channels, rate (`int`):
             Channels, and samples for each, of what it makes.
+        cores (`int`, *optional*, defaults to 1):
+            How many have pieces of their own.
     """
-    length, threads = signal.shape[-1], _threads()
-    side_by_side = threads > 1 and length >= threads * REACHES * reach
-    size = -(-length // threads) if side_by_side else length
-    while len(signal) * rate * size > SAMPLES // (1 + side_by_side) and size > 1:
+    length = signal.shape[-1]
+    size = -(-length // cores)
+    while len(signal) * rate * size > SAMPLES and size > 1:
         size = -(-size // 2)
     if size == length:
         return function(signal, end)
@@ -58,7 +66,7 @@ def by_pieces(function: Piece, signal: Tensor, end: int, reach: int, channels: i
         made[..., rate * start : rate * (start + size)] = piece[..., : rate * size]
 
     starts = range(0, end, size)
-    if not side_by_side:
+    if cores == 1:
         for start in starts:
             make(start)
         return made
@@ -68,18 +76,8 @@ def by_pieces(function: Piece, signal: Tensor, end: int, reach: int, channels: i
         with torch.inference_mode(inference), torch.no_grad():
             make(start)
 
-    list(_workers(threads).map(make_alone, starts))  # raises what went wrong
+    list(_workers(cores).map(make_alone, starts))  # raises what went wrong
     return made
-
-
-def whole(function: Piece, signal: Tensor, end: int, reach: int, channels: int, rate: int = 1) -> Tensor:
-    """The same, at once."""
-    return function(signal, end)
-
-
-def _threads() -> int:
-    """Cores to use: those of PyTorch's operations, but one under autocast, of which other threads do not know."""
-    return 1 if torch.is_autocast_enabled("cpu") else torch.get_num_threads()
 
 
 @cache
