@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from hf_vits.modules import minimal_filtering
 from hf_vits.modules.weight_norm import add_weight_norm
 
 SLOPE = 0.1
@@ -76,6 +77,34 @@ class Judgement:
         return cls([layers[-1].flatten(1) for layers in features], features)
 
 
+class ColumnConv(nn.Conv2d):
+    """A convolution along each column of (B, C, T, columns); of kernel (k, 1)."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int):
+        super().__init__(in_channels, out_channels, (kernel, 1), (stride, 1), (kernel // 2, 0))
+        self.is_filtered = minimal_filtering.pays(self)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """signal (B, C_in, T, columns) -> (B, C_out, T / stride, columns)."""
+        if self.is_filtered and minimal_filtering.pays_for(signal):
+            return minimal_filtering.convolve(signal, self.weight, self.bias, signal.shape[3])
+        return super().forward(signal)
+
+
+class RowConv(nn.Conv1d):
+    """A convolution of (B, C, T)."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, groups: int):
+        super().__init__(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups)
+        self.is_filtered = minimal_filtering.pays(self)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """signal (B, C_in, T) -> (B, C_out, T / stride)."""
+        if self.is_filtered and minimal_filtering.pays_for(signal.unsqueeze(2)):
+            return minimal_filtering.convolve(signal.unsqueeze(2), self.weight, self.bias).squeeze(2)
+        return super().forward(signal)
+
+
 class PeriodJudge(nn.Module):
     """Looks at every p-th sample: the waveform folded into p columns, convolutions along each."""
 
@@ -84,10 +113,7 @@ class PeriodJudge(nn.Module):
         self.period = period
         kernel, stride, channels = config.period_kernel_size, config.period_stride, [1, *config.period_channels]
         strides = [stride] * (len(config.period_channels) - 1) + [1]
-        self.convs = nn.ModuleList(
-            nn.Conv2d(channels[i], channels[i + 1], (kernel, 1), (s, 1), (kernel // 2, 0))
-            for i, s in enumerate(strides)
-        )
+        self.convs = nn.ModuleList(ColumnConv(channels[i], channels[i + 1], kernel, s) for i, s in enumerate(strides))
         self.conv_post = nn.Conv2d(channels[-1], 1, (3, 1), 1, (1, 0))
         add_weight_norm(self)
 
@@ -107,7 +133,7 @@ class ScaleJudge(nn.Module):
         self.convs = nn.ModuleList()
         for i, (kernel, stride, most_groups) in enumerate(SCALE_LAYERS):
             groups = next(g for g in range(most_groups, 0, -1) if channels[i] % g == 0 and channels[i + 1] % g == 0)
-            self.convs.append(nn.Conv1d(channels[i], channels[i + 1], kernel, stride, kernel // 2, groups=groups))
+            self.convs.append(RowConv(channels[i], channels[i + 1], kernel, stride, groups))
         self.conv_post = nn.Conv1d(channels[-1], 1, 3, 1, 1)
         add_weight_norm(self)
 

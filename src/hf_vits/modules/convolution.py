@@ -2,14 +2,15 @@
 
 Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then
 run them near their matrix-product speed, which `conv1d` does not reach without AVX-512.
-Checkpoints hold Conv1d shapes. To speak, without gradients, each layer prepares its weights once.
+Checkpoints hold Conv1d shapes. To speak, without gradients, each layer prepares its weights once; to learn, the layers
+of the WaveNets filter with fewer products.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_vits.modules import frequency
+from hf_vits.modules import frequency, minimal_filtering
 from hf_vits.modules.prepared import Prepared, Prepares, may_be_used
 
 
@@ -39,10 +40,13 @@ class Conv(Prepares, nn.Conv1d):
         self.direct, self.spectrum = Prepared(_flat), Prepared(_spectrum)
         whole = groups == 1 and self.padding[0] == same
         self.has_spectrum = whole and frequency.pays(min(in_channels, out_channels), kernel)
+        self.is_filtered = minimal_filtering.pays(self)
 
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, 1, T) -> (B, C_out, 1, T)."""
         if not may_be_used(self):
+            if self.is_filtered and minimal_filtering.pays_for(signal):
+                return minimal_filtering.convolve(signal, self.weight, self.bias, self.dilation[0])
             return self._convolve(signal, _flat(self))
         kernel, dilation = self.kernel_size[0], self.dilation[0]
         exact = signal.device.type == "cpu" and signal.dtype in (torch.float32, torch.float64)

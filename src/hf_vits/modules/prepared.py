@@ -75,8 +75,12 @@ def _are_the_same(seen: list[tuple[Tensor, int]], tensors: list[Tensor]) -> bool
 
 def may_be_used(layer: nn.Module) -> bool:
     """Whether derived values may stand in for parameters: not while learning, nor while a graph is traced."""
-    tracing = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return not (layer.training or torch.is_grad_enabled() or tracing)
+    return not (layer.training or torch.is_grad_enabled() or is_traced())
+
+
+def is_traced() -> bool:
+    """Whether a graph is made of what runs, which plain operations serve best."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
 def prepared_length(layer: nn.Module, signal: Tensor) -> int:

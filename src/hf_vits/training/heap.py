@@ -1,21 +1,40 @@
-"""Memory that was freed, and that the C library holds on to."""
+"""Memory that was freed, which glibc holds or gives back; other C libraries are left alone.
+
+Memory that the system hands out anew is cleared first, page by page, which can take longer than what is computed in it.
+But tensors of many sizes leave holes between each other, which add to the peak. So a step gives back what is free
+where much is, and holds it otherwise.
+"""
 
 import ctypes
 from functools import cache
 
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
+"""Numbers of `mallopt`'s parameters."""
+
+LARGEST_HELD = 2**23
+"""Bytes of a tensor above which it is given back when it is freed, unless it fitted into a hole between others."""
+
+MOST_HELD = 2**31 - 1
+"""Bytes at the end of the heap that are held: all."""
+
+
+def hold_free_memory() -> None:
+    """From now on, in this process, until `return_free_memory`."""
+    if libc := _glibc():
+        libc.mallopt(MMAP_THRESHOLD, LARGEST_HELD)
+        libc.mallopt(TRIM_THRESHOLD, MOST_HELD)
+
 
 def return_free_memory() -> None:
-    """Gives it back to the system, in some hundredths of a second; does nothing where the C library is not glibc.
-
-    Tensors of many sizes leave holes between each other, which otherwise add to the peak of a step.
-    """
-    if trim := _malloc_trim():
-        trim(0)
+    """Gives it back to the system, in some hundredths of a second."""
+    if libc := _glibc():
+        libc.malloc_trim(0)
 
 
 @cache
-def _malloc_trim():
+def _glibc() -> ctypes.CDLL | None:
     try:
-        return ctypes.CDLL(None).malloc_trim
+        libc = ctypes.CDLL(None)
+        return libc if libc.gnu_get_libc_version and libc.mallopt and libc.malloc_trim else None
     except (AttributeError, OSError, TypeError):
         return None

@@ -14,7 +14,7 @@ from hf_vits.randomness import seed_of
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.generator import Slices, VitsGenerator
-from hf_vits.training.heap import return_free_memory
+from hf_vits.training.heap import hold_free_memory, return_free_memory
 from hf_vits.training.noise import clip_generators
 from hf_vits.training.players import Player
 from hf_vits.training.terms import frozen, judged_terms, sound_terms, text_terms, weighted_sum
@@ -75,6 +75,8 @@ class TrainingStep:
         self.generator, self.discriminator = generator, discriminator
         self.config, self.accelerator = config, accelerator
         self.average = self._mean if accelerator.num_processes > 1 else None
+        if accelerator.device.type == "cpu":
+            hold_free_memory()
 
     def __call__(self, batches: Sequence[VitsBatch], step: int, epoch: int, stop: bool = False) -> StepResult:
         """The batches of one step, its number and epoch, and whether this process wishes to stop after it."""
@@ -112,10 +114,9 @@ class TrainingStep:
         if learns:
             losses = share.weigh(text_terms(aligned))
             self._backward(weighted_sum(losses, self.config.weights))
-            self._tidy()
+        self._tidy()
         with self.accelerator.autocast(), torch.set_grad_enabled(learns):
             slices = generator.decode(batch, aligned, noise)
-        self._tidy()
         return Heard(slices, aligned.seams, losses)
 
     def _judge(self, slices: Slices, share: Share) -> Tensor:
