@@ -2,8 +2,8 @@
 
 Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then
 run them near their matrix-product speed, which `conv1d` does not reach without AVX-512.
-Checkpoints hold Conv1d shapes. To speak, without gradients, each layer prepares its weights once; to learn, the layers
-of the WaveNets filter with fewer products.
+Checkpoints hold Conv1d shapes. To speak, without gradients, each layer prepares its weights once; to learn, wide
+layers of five taps, as those of WaveNets, filter with fewer products.
 """
 
 import torch

@@ -8,16 +8,16 @@ alone. The product of a and w is V_n⁻¹ (V_m a ∘ V_k w); read backwards, it 
 
 For k = 5, m = 4 and the points 0, ±1, ±1/2, ±2 and infinity that is 8 products where the direct form needs 20, and for
 all tiles at once each is one with a C_out × C_in matrix. Larger tiles would need fewer, and lose digits: these lose one
-of float32's seven. All of it is linear in x and in w, so the gradients take the same steps backwards, as cheaply.
+of float32's seven, of the largest value of a tile. All of it is linear in x and in w, so gradients take the same steps
+backwards, as cheaply; gradients of gradients go the direct way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from hf_vits.modules.prepared import is_traced
@@ -39,7 +39,7 @@ FEWEST_SAMPLES = 256
 
 
 def pays(layer: torch.nn.modules.conv._ConvNd) -> bool:
-    """Whether a convolution along one dimension, which keeps the length, is faster so in training."""
+    """Whether a layer is a convolution along one dimension that keeps the length, and faster so."""
     taps = max(layer.kernel_size)
     keeps = max(layer.stride) == 1 and 2 * max(layer.padding) == max(layer.dilation) * (taps - 1)
     wide = min(layer.in_channels, layer.out_channels) >= FEWEST_CHANNELS
@@ -48,8 +48,9 @@ def pays(layer: torch.nn.modules.conv._ConvNd) -> bool:
 
 def pays_for(signal: Tensor) -> bool:
     """Whether a signal (B, C, H, W) is long enough, and of a kind that takes no harm."""
-    alone = signal.device.type == "cpu" and signal.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    return alone and signal.numel() // signal.shape[1] >= FEWEST_SAMPLES and not is_traced()
+    plain = type(signal) is Tensor and signal.dim() == 4 and not torch._C._are_functorch_transforms_active()
+    single = signal.device.type == "cpu" and signal.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    return plain and single and signal[:, 0].numel() >= FEWEST_SAMPLES and not is_traced()
 
 
 def convolve(signal: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
@@ -76,9 +77,8 @@ def _matrices(dtype: torch.dtype) -> _Matrices:
         finite = torch.tensor(POINTS, **kind)[:, None] ** torch.arange(count, **kind)
         return torch.cat([finite, torch.eye(count, **kind)[-1:]])
 
-    inputs, taps, outputs = powers(TAPS + OUTPUTS - 1).inverse().t(), powers(TAPS), powers(OUTPUTS).t()
-    size = taps.abs().sum(dim=1, keepdim=True)  # values of the taps come to be about as large as they are
-    return _Matrices(*(matrix.contiguous().to(dtype) for matrix in (inputs * size, taps / size, outputs)))
+    matrices = powers(TAPS + OUTPUTS - 1).inverse().t(), powers(TAPS), powers(OUTPUTS).t()
+    return _Matrices(*(matrix.contiguous().to(dtype) for matrix in matrices))
 
 
 class _Tiles:
@@ -155,23 +155,52 @@ class _Filtering(torch.autograd.Function):
         return result
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         signal, weight = ctx.saved_tensors
-        matrices, samples, incoming = _matrices(signal.dtype), _samples(signal), _samples(gradient)
-        tiles, to_signal = _Tiles(samples, ctx.dilation), None
-        mixed = torch.mm(matrices.outputs.t(), _Tiles(incoming, ctx.dilation).apart(incoming))
-        mixed = mixed.view(len(matrices.taps), -1, len(weight))
-        if ctx.needs_input_grad[0]:
-            seen = None
-            for channels, values in _parts(weight):
-                part = mixed[..., channels]
-                seen = torch.bmm(part, values) if seen is None else seen.baddbmm_(part, values)
-            seen = torch.mm(matrices.inputs.t(), seen.flatten(1))
-            to_signal = tiles.summed(seen).unflatten(1, signal.shape[2:]).permute(0, 3, 1, 2)
-        to_weight = _to_weight(mixed, _seen(samples, tiles)) if ctx.needs_input_grad[1] else None
-        to_bias = incoming.sum(dim=(0, 1)) if ctx.needs_input_grad[2] else None
-        return to_signal, to_weight, to_bias, None
+        with torch.autocast("cpu", enabled=False):
+            gradients = _direct_gradients if torch.is_grad_enabled() else _gradients
+            return *gradients(_samples(gradient), signal, weight, ctx.dilation, ctx.needs_input_grad), None
+
+
+def _gradients(
+    incoming: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """The gradient at what is made (B, H · W, C_out), signal (B, C_in, H, W), weight (C_out, C_in, k) -> those at
+    signal, weight and bias (C_out,), as far as they are wanted."""
+    matrices, samples, to_signal = _matrices(signal.dtype), _samples(signal), None
+    tiles = _Tiles(samples, dilation)
+    mixed = torch.mm(matrices.outputs.t(), _Tiles(incoming, dilation).apart(incoming))
+    mixed = mixed.view(len(matrices.taps), -1, len(weight))
+    if wanted[0]:
+        seen = None
+        for channels, values in _parts(weight):
+            part = mixed[..., channels]
+            seen = torch.bmm(part, values) if seen is None else seen.baddbmm_(part, values)
+        seen = torch.mm(matrices.inputs.t(), seen.flatten(1))
+        to_signal = tiles.summed(seen).unflatten(1, signal.shape[2:]).permute(0, 3, 1, 2)
+    to_weight = _to_weight(mixed, _seen(samples, tiles)) if wanted[1] else None
+    return to_signal, to_weight, incoming.sum(dim=(0, 1)) if wanted[2] else None
+
+
+def _direct_gradients(
+    incoming: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """As `_gradients`, by operations that have gradients themselves."""
+    incoming, samples = incoming.transpose(1, 2), _samples(signal).transpose(1, 2)
+    to_signal, to_weight, to_bias = torch.ops.aten.convolution_backward(
+        incoming,
+        samples,
+        weight,
+        [len(weight)],
+        stride=[1],
+        padding=[(TAPS - 1) // 2 * dilation],
+        dilation=[dilation],
+        transposed=False,
+        output_padding=[0],
+        groups=1,
+        output_mask=list(wanted[:3]),
+    )
+    return to_signal if to_signal is None else to_signal.unflatten(2, signal.shape[2:]), to_weight, to_bias
 
 
 def _to_weight(mixed: Tensor, seen: Tensor) -> Tensor:

@@ -14,15 +14,16 @@ MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
 LARGEST_HELD = 2**23
 """Bytes of a tensor above which it is given back when it is freed, unless it fitted into a hole between others."""
 
-MOST_HELD = 2**31 - 1
-"""Bytes at the end of the heap that are held: all."""
+ALL = -1
+"""So many bytes at the end of the heap are held."""
 
 
 def hold_free_memory() -> None:
-    """From now on, in this process, until `return_free_memory`."""
+    """From now on this process keeps what it frees, for the next who asks; `return_free_memory` gives back what is free
+    when it is called."""
     if libc := _glibc():
         libc.mallopt(MMAP_THRESHOLD, LARGEST_HELD)
-        libc.mallopt(TRIM_THRESHOLD, MOST_HELD)
+        libc.mallopt(TRIM_THRESHOLD, ALL)
 
 
 def return_free_memory() -> None:
