@@ -14,7 +14,7 @@ from collections.abc import Callable
 from meters import piper_runtime, sherpa_runtime
 from meters.installed import check_installed, print_versions
 from meters.listening import SENTENCES
-from meters.turns import peak_gflops, turns, write_json
+from meters.turns import peak_gflops, seconds, turns, write_json
 
 PACKAGES = {
     "torch": "torch",
@@ -53,9 +53,9 @@ def measure(rounds: int, threads: int) -> dict:
     print(f"{len(SENTENCES)} sentences, median of {rounds} rounds; peak {peak:.0f} GFLOP/s (matmul 2048), ", end="")
     print(f"{direct:.1f} GFLOP per second of speech in the decoder as direct convolution")
     taken, factors = {name: [] for name in functions}, {name: [] for name in functions}
-    for name, seconds, speech in turns(functions, rounds):
-        taken[name].append(seconds)
-        factors[name].append(seconds / speech)
+    for name, spent, speech in turns(functions, rounds):
+        taken[name].append(spent)
+        factors[name].append(spent / speech)
     factor = {name: statistics.median(values) for name, values in factors.items()}
     print(f"{'what':<16} {'by':<12} {'ms':>7} {'RTF':>7} {'of peak':>8} {'x piper':>8} {'x sherpa':>9}")
     rows = []
@@ -71,7 +71,27 @@ def measure(rounds: int, threads: int) -> dict:
             }
         )
         print_row(rows[-1])
-    return {"threads": threads, "peak_gflops": peak, "gflop_per_second_of_speech": direct, "rows": rows}
+    parts = shares(model, rounds)
+    print("of a sentence of ours: " + ", ".join(f"{name} {ms:.0f} ms" for name, ms in parts.items()), flush=True)
+    about = {"threads": threads, "peak_gflops": peak, "gflop_per_second_of_speech": direct}
+    return {**about, "rows": rows, "ms_of_a_sentence": parts}
+
+
+def shares(model, rounds: int) -> dict[str, float]:
+    """What a sentence of ours takes, in milliseconds, by part: medians of the rounds, over the sentences."""
+    import torch
+
+    with torch.inference_mode():
+        ids = sentence_ids()
+        priors = [model.prior(one) for one in ids]
+        masks = [torch.ones(1, 1, prior.sample.shape[2]) for prior in priors]
+        latents = [model.flow.inverse(prior.sample, mask) for prior, mask in zip(priors, masks, strict=True)]
+        functions = {
+            "encoder and durations": lambda: [model.prior(one) for one in ids],
+            "flow": lambda: [model.flow.inverse(p.sample, mask) for p, mask in zip(priors, masks, strict=True)],
+            "decoder": lambda: [model.decode(one) for one in latents],
+        }
+        return {name: 1e3 * taken / len(ids) for name, taken in seconds(functions, rounds).items()}
 
 
 def print_row(row: dict):
@@ -80,15 +100,23 @@ def print_row(row: dict):
     print("{:>8.2f} {:>8} {:>9}".format(row["of_peak"], *ratios), flush=True)
 
 
+def sentence_ids() -> list:
+    """-> ids (1, T_text) of each sentence."""
+    from hf_vits import VitsTokenizer, default_voice
+
+    tokenizer = VitsTokenizer.from_pretrained(default_voice())
+    return [tokenizer(text, return_tensors="pt").input_ids for text in SENTENCES]
+
+
 def speakers(threads: int) -> tuple[object, dict[tuple[str, str], Callable[[], float]]]:
     """-> the model of ours, and functions that speak all sentences and return the seconds of speech."""
     from hf_vits import VitsModel, VitsTokenizer, default_voice
 
     folder = default_voice()
     model, tokenizer = VitsModel.from_pretrained(folder).eval(), VitsTokenizer.from_pretrained(folder)
+    ids = sentence_ids()
     piper = piper_runtime.piper_voice(threads)
     sherpa = sherpa_runtime.sherpa_voice(piper_runtime.voice_file(), threads)
-    ids = [tokenizer(text, return_tensors="pt").input_ids for text in SENTENCES]
     lists = [one[0].tolist() for one in ids]
 
     samples = {
