@@ -74,6 +74,17 @@ def test_more_tokens_than_frames_is_an_error_that_says_which():
         search(torch.zeros(2, 6, 5), torch.tensor([5, 5]), torch.tensor([6, 4]))
 
 
+@pytest.mark.parametrize("lengths", [([3, 4], [5, 5]), ([3, 3], [5, 6])])
+def test_lengths_past_the_scores_are_an_error_and_not_read_from_other_memory(lengths):
+    with pytest.raises(ValueError, match=r"\[1\].*\(2, 5, 3\).*3 tokens.*5 frames"):
+        search(torch.zeros(2, 5, 3), *map(torch.tensor, lengths))
+
+
+def test_there_is_one_length_of_each_kind_for_each_item():
+    with pytest.raises(ValueError, match="2 items.*one length"):
+        search(torch.zeros(2, 5, 3), torch.tensor([3]), torch.tensor([5, 5]))
+
+
 def test_the_log_likelihood_is_that_of_the_normal_distribution():
     noise = torch.Generator().manual_seed(0)
     latents, mean = torch.randn(2, 3, 5, generator=noise), torch.randn(2, 3, 4, generator=noise)

@@ -28,19 +28,33 @@ def search(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tenso
     Every token has a frame at least, in order; frames past an item's end repeat its last token.
 
     Raises:
-        ValueError: if an item has no token, or fewer frames than tokens.
+        ValueError: if an item has no token, fewer frames than tokens, or more of either than there are scores.
     """
     import numba
 
     from hf_vits.alignment_kernel import best_paths
 
-    short = ((frame_lengths < text_lengths) | (text_lengths < 1)).nonzero().flatten().tolist()
-    if short:
-        lengths = [(int(text_lengths[i]), int(frame_lengths[i])) for i in short]
+    items, frames, tokens = scores.shape
+    if text_lengths.shape != (items,) or frame_lengths.shape != (items,):
         raise ValueError(
-            f"Items {short} have (tokens, frames) {lengths}; each token needs a frame of its own. Leave such clips out."
+            f"Scores {tuple(scores.shape)} are of {items} items, and the lengths of tokens {tuple(text_lengths.shape)} "
+            f"and frames {tuple(frame_lengths.shape)}; give one length of each kind per item."
         )
-    index = torch.empty(scores.shape[:2], dtype=torch.long)
+
+    def refuse(wrong: Tensor, why: str) -> None:
+        if found := wrong.nonzero().flatten().tolist():
+            lengths = [(int(text_lengths[i]), int(frame_lengths[i])) for i in found]
+            raise ValueError(f"Items {found} have (tokens, frames) {lengths}; {why}")
+
+    refuse(
+        (frame_lengths < text_lengths) | (text_lengths < 1),
+        "each token needs a frame of its own. Leave such clips out.",
+    )
+    refuse(
+        (text_lengths > tokens) | (frame_lengths > frames),
+        f"scores {tuple(scores.shape)} are of {tokens} tokens, the last dimension, and {frames} frames.",
+    )
+    index = torch.empty(items, frames, dtype=torch.long)
     host = scores.detach().to("cpu", torch.float32).contiguous()
     threads = torch.get_num_threads()
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
