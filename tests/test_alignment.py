@@ -76,13 +76,19 @@ def test_more_tokens_than_frames_is_an_error_that_says_which():
 
 @pytest.mark.parametrize("lengths", [([3, 4], [5, 5]), ([3, 3], [5, 6])])
 def test_lengths_past_the_scores_are_an_error_and_not_read_from_other_memory(lengths):
-    with pytest.raises(ValueError, match=r"\[1\].*\(2, 5, 3\).*3 tokens.*5 frames"):
+    with pytest.raises(ValueError, match=r"\[1\].*3 tokens and 5 frames"):
         search(torch.zeros(2, 5, 3), *map(torch.tensor, lengths))
 
 
-def test_there_is_one_length_of_each_kind_for_each_item():
+@pytest.mark.parametrize("lengths", [([3], [5, 5]), ([3, 3], [5])])
+def test_there_is_one_length_of_each_kind_for_each_item(lengths):
     with pytest.raises(ValueError, match="2 items.*one length"):
-        search(torch.zeros(2, 5, 3), torch.tensor([3]), torch.tensor([5, 5]))
+        search(torch.zeros(2, 5, 3), *map(torch.tensor, lengths))
+
+
+def test_an_item_without_tokens_is_an_error_that_says_which():
+    with pytest.raises(ValueError, match=r"\[1\].*\(0, 5\)"):
+        search(torch.zeros(2, 5, 3), torch.tensor([3, 0]), torch.tensor([5, 5]))
 
 
 def test_the_log_likelihood_is_that_of_the_normal_distribution():

@@ -28,7 +28,8 @@ def search(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tenso
     Every token has a frame at least, in order; frames past an item's end repeat its last token.
 
     Raises:
-        ValueError: if an item has no token, fewer frames than tokens, or more of either than there are scores.
+        ValueError: if an item has no token, fewer frames than tokens, or more of either than it has scores; or if there
+            is not one length of each kind per item.
     """
     import numba
 
@@ -40,28 +41,26 @@ def search(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tenso
             f"Scores {tuple(scores.shape)} are of {items} items, and the lengths of tokens {tuple(text_lengths.shape)} "
             f"and frames {tuple(frame_lengths.shape)}; give one length of each kind per item."
         )
-
-    def refuse(wrong: Tensor, why: str) -> None:
-        if found := wrong.nonzero().flatten().tolist():
-            lengths = [(int(text_lengths[i]), int(frame_lengths[i])) for i in found]
-            raise ValueError(f"Items {found} have (tokens, frames) {lengths}; {why}")
-
-    refuse(
-        (frame_lengths < text_lengths) | (text_lengths < 1),
-        "each token needs a frame of its own. Leave such clips out.",
-    )
-    refuse(
-        (text_lengths > tokens) | (frame_lengths > frames),
-        f"scores {tuple(scores.shape)} are of {tokens} tokens, the last dimension, and {frames} frames.",
-    )
+    text_lengths, frame_lengths = text_lengths.cpu(), frame_lengths.cpu()
+    short = (frame_lengths < text_lengths) | (text_lengths < 1)
+    _refuse(short, text_lengths, frame_lengths, "each token needs a frame of its own. Leave such clips out.")
+    past = (text_lengths > tokens) | (frame_lengths > frames)
+    _refuse(past, text_lengths, frame_lengths, f"the scores are of {tokens} tokens and {frames} frames.")
     index = torch.empty(items, frames, dtype=torch.long)
     host = scores.detach().to("cpu", torch.float32).contiguous()
     threads = torch.get_num_threads()
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    best_paths(host.numpy(), text_lengths.cpu().numpy(), frame_lengths.cpu().numpy(), index.numpy())
+    best_paths(host.numpy(), text_lengths.numpy(), frame_lengths.numpy(), index.numpy())
     if torch.get_num_threads() != threads:  # starting numba's OpenMP gives the whole process as many as there are cores
         torch.set_num_threads(threads)
     return index.to(scores.device)
+
+
+def _refuse(wrong: Tensor, text_lengths: Tensor, frame_lengths: Tensor, why: str) -> None:
+    """wrong bool (B,), lengths (B,) -> an error that names the items that are wrong, if any is."""
+    if items := wrong.nonzero().flatten().tolist():
+        lengths = list(zip(text_lengths[items].tolist(), frame_lengths[items].tolist(), strict=True))
+        raise ValueError(f"Items {items} have (tokens, frames) {lengths}; {why}")
 
 
 def token_of_frame(durations: Tensor, frames: int) -> Tensor:
