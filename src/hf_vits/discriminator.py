@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from hf_vits.modules import minimal_filtering
+from hf_vits.modules import learnt_filtering, minimal_filtering
 from hf_vits.modules.weight_norm import add_weight_norm
 
 SLOPE = 0.1
@@ -86,8 +86,8 @@ class ColumnConv(nn.Conv2d):
 
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, T, columns) -> (B, C_out, T / stride, columns)."""
-        if self.is_filtered and minimal_filtering.pays_for(signal):
-            return minimal_filtering.convolve(signal, self.weight, self.bias, signal.shape[3])
+        if self.is_filtered and learnt_filtering.pays_for(signal):
+            return learnt_filtering.convolve(signal, self.weight, self.bias, signal.shape[3])
         return super().forward(signal)
 
 
@@ -100,8 +100,8 @@ class RowConv(nn.Conv1d):
 
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, T) -> (B, C_out, T / stride)."""
-        if self.is_filtered and minimal_filtering.pays_for(signal.unsqueeze(2)):
-            return minimal_filtering.convolve(signal.unsqueeze(2), self.weight, self.bias).squeeze(2)
+        if self.is_filtered and learnt_filtering.pays_for(signal.unsqueeze(2)):
+            return learnt_filtering.convolve(signal.unsqueeze(2), self.weight, self.bias).squeeze(2)
         return super().forward(signal)
 
 

@@ -7,17 +7,21 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hf_vits.modules import frequency
+from hf_vits.modules import frequency, minimal_filtering
 from hf_vits.modules.convolution import Conv, Upsample
 from hf_vits.modules.prepared import Prepared
 from hf_vits.modules.weight_norm import add_weight_norm
 
 LENGTH = 800
 
+NOTHING_PREPARED = "depthwise", "one", "upsampling, kernel no multiple of the rate"
+"""Kinds of layers that use their weights as they are."""
+
 
 @pytest.fixture
-def narrow_layers_in_the_frequency_domain(monkeypatch):
-    monkeypatch.setattr(frequency, "pays", lambda channels, kernel: kernel >= 5)
+def narrow_layers_in_fast_forms(monkeypatch):
+    monkeypatch.setattr(frequency, "pays", lambda channels, kernel: kernel >= 7)
+    monkeypatch.setattr(minimal_filtering, "FEWEST_CHANNELS", {3: 6, 5: 1})
 
 
 def kinds():
@@ -25,6 +29,15 @@ def kinds():
         "direct": Conv(6, 4, 3, 2),
         "without bias": Conv(6, 4, 3, bias=False),
         "frequency": Conv(6, 4, 7, 3),
+        "filtered, three taps": Conv(6, 8, 3),
+        "filtered, five taps": Conv(6, 4, 5, 3, bias=False),
+        "depthwise": Conv(6, 6, 3, 3, groups=6),
+        "depthwise without bias": Conv(6, 6, 5, groups=6, bias=False),
+        "groups": Conv(6, 6, 3, groups=3),
+        "one channel out": Conv(6, 1, 3, 2),
+        "one channel out without bias": Conv(6, 1, 3, bias=False),
+        "one tap": Conv(6, 4, 1),
+        "even": Conv(6, 4, 4, padding=3),
         "upsampling": Upsample(6, 4, 8, 4),
         "upsampling by three phases": Upsample(6, 4, 9, 3),
         "upsampling, kernel no multiple of the rate": Upsample(6, 4, 10, 4),
@@ -36,24 +49,23 @@ def plain(layer, signal):
     if isinstance(layer, Upsample):
         made = F.conv_transpose1d(signal[:, :, 0], layer.weight, layer.bias, layer.stride, layer.padding)
     else:
-        made = F.conv1d(signal[:, :, 0], layer.weight, layer.bias, 1, layer.padding, layer.dilation)
+        made = F.conv1d(signal[:, :, 0], layer.weight, layer.bias, 1, layer.padding, layer.dilation, layer.groups)
     return made.unsqueeze(2)
 
 
 @pytest.mark.parametrize("kind", kinds())
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+@pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_prepared_weights_give_the_plain_convolution(kind, batch):
     layer = kinds()[kind].double().eval()
     signal = torch.randn(batch, 6, 1, LENGTH, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         made = layer(signal)
-    assert made.shape[-1] == LENGTH * getattr(layer, "stride", (1,))[0]
     torch.testing.assert_close(made, plain(layer, signal), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", kinds())
-@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+@pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_what_is_prepared_follows_the_weights(kind):
     layer = kinds()[kind].double().eval()
     signal = torch.randn(1, 6, 1, LENGTH, dtype=torch.float64)
@@ -100,14 +112,14 @@ def test_replicas_that_share_what_is_prepared_have_their_own_weights():
 
 
 @pytest.mark.parametrize("kind", kinds())
-@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+@pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_what_is_prepared_does_not_outlive_a_change_of_type_or_mode(kind):
     layer, signal = kinds()[kind].eval(), torch.randn(1, 6, 1, LENGTH)
     prepared = [value for value in vars(layer).values() if isinstance(value, Prepared)]
     for change in (layer.double, layer.float, layer.train, layer.eval):
         with torch.no_grad():
             layer.eval()(signal.to(layer.weight.dtype))
-        assert any(value._held for value in prepared) == ("multiple" not in kind)
+        assert any(value._held for value in prepared) == (not kind.startswith(NOTHING_PREPARED))
         change()
         assert not any(value._held for value in prepared)
 
@@ -120,7 +132,7 @@ def test_constants_are_made_on_the_processor_whatever_the_default_device():
 
 
 @pytest.mark.parametrize("kind", kinds())
-@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+@pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_it_works_under_inference_mode_and_outside_of_it_afterwards(kind):
     layer, signal = kinds()[kind].eval(), torch.randn(1, 6, 1, LENGTH)
     with torch.inference_mode():
@@ -134,7 +146,7 @@ def test_it_works_under_inference_mode_and_outside_of_it_afterwards(kind):
         torch.testing.assert_close(twice, plain(made_there, signal), rtol=0, atol=1e-4)
 
 
-@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+@pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_a_weight_that_is_normalised_is_prepared_from_what_it_is_made_of():
     layer, signal = add_weight_norm(Conv(6, 4, 7)).double().eval(), torch.randn(1, 6, 1, LENGTH, dtype=torch.float64)
     with torch.no_grad():
@@ -144,7 +156,7 @@ def test_a_weight_that_is_normalised_is_prepared_from_what_it_is_made_of():
 
 
 @pytest.mark.parametrize("kind", kinds())
-@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+@pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_gradients_are_those_of_the_plain_convolution(kind):
     layer = kinds()[kind].double().eval()
     signal = torch.randn(2, 6, 1, 30, dtype=torch.float64)
@@ -159,7 +171,7 @@ def test_gradients_are_those_of_the_plain_convolution(kind):
 
 
 @pytest.mark.parametrize("kind", kinds())
-@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+@pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_what_is_prepared_is_neither_saved_nor_copied(kind):
     layer, signal = kinds()[kind].eval(), torch.randn(1, 6, 1, LENGTH)
     keys, size = set(layer.state_dict()), len(pickle.dumps(layer))
@@ -170,8 +182,31 @@ def test_what_is_prepared_is_neither_saved_nor_copied(kind):
         torch.testing.assert_close(copy.deepcopy(layer)(signal), made, rtol=0, atol=0)
 
 
-@pytest.mark.usefixtures("narrow_layers_in_the_frequency_domain")
+@pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_half_precision_takes_the_direct_form():
     layer, signal = Conv(6, 4, 7).to(torch.bfloat16).eval(), torch.randn(1, 6, 1, LENGTH).to(torch.bfloat16)
     with torch.no_grad():
         torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("length", [1, 2, 31, 33])
+@pytest.mark.usefixtures("narrow_layers_in_fast_forms")
+def test_short_signals_are_convolved_as_well(kind, length):
+    layer, signal = kinds()[kind].double().eval(), torch.randn(2, 6, 1, length, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=1e-12)
+
+
+def test_layers_have_the_forms_that_pay():
+    """Wide ones of few taps filter, those of many are in the frequency domain, whatever a decoder's width."""
+    forms = {(192, 384, 5): "is_filtered", (192, 768, 3): "is_filtered", (128, 128, 11): "has_spectrum"}
+    forms |= {(32, 1, 7): "is_single", (192, 384, 1): "is_product"}
+    for (inputs, outputs, kernel), expected in forms.items():
+        with torch.device("meta"):
+            layer = Conv(inputs, outputs, kernel)
+        names = ("is_filtered", "has_spectrum", "is_depthwise", "is_single", "is_product")
+        assert [name for name in names if getattr(layer, name)] == [expected]
+    for shape in ((128, 128, 3), (32, 32, 7), (6, 4, 4)):
+        layer = Conv(*shape)
+        assert not (layer.is_filtered or layer.has_spectrum or layer.is_product)

@@ -8,9 +8,9 @@ from torch.nn.utils import parametrize
 
 from hf_vits import VitsConfig
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.modules import minimal_filtering
+from hf_vits.modules import learnt_filtering, minimal_filtering
 from hf_vits.modules.convolution import Conv
-from hf_vits.modules.minimal_filtering import convolve
+from hf_vits.modules.learnt_filtering import convolve
 from hf_vits.modules.wavenet import WaveNet
 
 
@@ -35,25 +35,50 @@ def assert_same(made, expected, **tolerance):
 def calls(monkeypatch):
     """How often layers were filtered, of any width and length."""
     seen = []
-    monkeypatch.setattr(minimal_filtering, "FEWEST_CHANNELS", 1)
-    monkeypatch.setattr(minimal_filtering, "FEWEST_SAMPLES", 1)
-    real = minimal_filtering.convolve
-    monkeypatch.setattr(minimal_filtering, "convolve", lambda *given: seen.append(given) or real(*given))
+    monkeypatch.setattr(minimal_filtering, "FEWEST_CHANNELS", {3: 1, 5: 1})
+    monkeypatch.setattr(learnt_filtering, "FEWEST_SAMPLES", 1)
+    real = learnt_filtering.convolve
+    monkeypatch.setattr(learnt_filtering, "convolve", lambda *given: seen.append(given) or real(*given))
     return seen
 
 
+@pytest.mark.parametrize("taps", [3, 5])
 @pytest.mark.parametrize("dilation", [1, 2, 3])
 @pytest.mark.parametrize("length", [1, 3, 4, 5, 21, 48])
 @pytest.mark.parametrize("values", [2**20, 100], ids=["at once", "some channels at a time"])
-def test_it_and_its_gradients_are_the_direct_convolutions(monkeypatch, dilation, length, values):
-    monkeypatch.setattr(minimal_filtering, "VALUES", values)
-    leaves = random(2, 3, 1, length), random(7, 3, 5), random(7)
+def test_it_and_its_gradients_are_the_direct_convolutions(monkeypatch, taps, dilation, length, values):
+    monkeypatch.setattr(learnt_filtering, "VALUES", values)
+    leaves = random(2, 3, 1, length), random(7, 3, taps), random(7)
 
     def direct(signal, weight, bias):
-        return F.conv2d(signal, weight.unsqueeze(2), bias, padding=(0, 2 * dilation), dilation=(1, dilation))
+        reach = taps // 2 * dilation
+        return F.conv2d(signal, weight.unsqueeze(2), bias, padding=(0, reach), dilation=(1, dilation))
 
     made = with_gradients(lambda *given: convolve(*given, dilation), *leaves)
     assert_same(made, with_gradients(direct, *leaves), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("taps", [3, 5])
+@pytest.mark.parametrize("dilation", [1, 2, 5])
+@pytest.mark.parametrize("length", [1, 4, 21, 160])
+@pytest.mark.parametrize("tiles", [1, 7, 128])
+def test_to_speak_it_is_the_direct_convolution_in_any_groups_of_tiles(monkeypatch, taps, dilation, length, tiles):
+    monkeypatch.setattr(minimal_filtering, "TILES", tiles)
+    signal, weight, bias = random(2, 3, length), random(7, 3, taps), random(7)
+    for given in (bias, None):
+        made = minimal_filtering.convolve(signal.transpose(1, 2), minimal_filtering.values(weight), dilation, given)
+        expected = F.conv1d(signal, weight, given, padding=taps // 2 * dilation, dilation=dilation)
+        torch.testing.assert_close(made.transpose(1, 2), expected, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize(("taps", "inputs", "outputs"), [(3, 768, 192), (5, 192, 384)])
+def test_to_speak_in_single_precision_it_loses_a_digit(taps, inputs, outputs):
+    torch.manual_seed(0)
+    signal, weight = torch.randn(1, 200, inputs), torch.randn(outputs, inputs, taps) / (inputs * taps) ** 0.5
+    made = minimal_filtering.convolve(signal, minimal_filtering.values(weight), 1, None).transpose(1, 2)
+    exact = F.conv1d(signal.double().transpose(1, 2), weight.double(), padding=taps // 2)
+    assert (made - exact).square().mean().sqrt() < 2e-6 * exact.square().mean().sqrt()
+    assert (made - exact).abs().max() < 4e-6 * exact.abs().max()
 
 
 @pytest.mark.parametrize("length", [1, 4, 10, 51])
@@ -100,7 +125,7 @@ def test_gradients_have_the_gradients_of_the_direct_convolution(calls):
     made = penalty()
     assert len(calls) == 2
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(minimal_filtering, "FEWEST_SAMPLES", 10**9)
+        patch.setattr(learnt_filtering, "FEWEST_SAMPLES", 10**9)
         expected = penalty()
     assert len(calls) == 2
     assert_same(made, expected, rtol=1e-3, atol=1e-6)
@@ -133,7 +158,7 @@ def test_wavenets_learn_so_in_single_precision_alone(calls, rate):
     torch.manual_seed(0)
     config = VitsConfig(vocab_size=5, hidden_size=8, wavenet_dilation_rate=rate)
     net = WaveNet(config, 3)
-    hidden, mask = torch.randn(2, 8, 40), torch.ones(2, 1, 40)
+    hidden, mask = torch.randn(2, 8, 1, 40), torch.ones(2, 1, 1, 40)
     made = with_gradients(lambda hidden: net(hidden, mask), hidden)
     assert len(calls) == 3
     exact = with_gradients(lambda hidden: net.double()(hidden, mask.double()), hidden.double())
@@ -154,7 +179,7 @@ def test_judges_learn_so_what_they_would_learn_directly(calls, monkeypatch):
 
     made = learnt()
     assert len(calls) == 3  # the last layer of each judge
-    monkeypatch.setattr(minimal_filtering, "FEWEST_SAMPLES", 10**9)
+    monkeypatch.setattr(learnt_filtering, "FEWEST_SAMPLES", 10**9)
     expected = learnt()
     assert len(calls) == 3
     assert_same(made, expected, rtol=1e-4, atol=1e-6)
@@ -166,13 +191,14 @@ def test_judges_learn_so_what_they_would_learn_directly(calls, monkeypatch):
     [
         (True, {}),
         (True, {"dilation": 3}),
-        (False, {"kernel": 3}),
+        (True, {"kernel": 3}),
+        (False, {"kernel": 4}),
         (False, {"kernel": 7}),
         (False, {"groups": 2}),
         (False, {"padding": 0}),
     ],
 )
-def test_only_layers_of_five_taps_that_keep_the_length_are_filtered(filtered, shape):
+def test_only_layers_of_three_and_five_taps_that_keep_the_length_are_filtered(filtered, shape):
     assert Conv(**{"in_channels": 4, "out_channels": 4, "kernel": 5, **shape}).is_filtered == filtered
 
 
@@ -182,23 +208,23 @@ def test_layers_of_the_papers_size_are_filtered_and_narrow_ones_are_not():
         assert WaveNet(VitsConfig(vocab_size=5), 1).in_layers[0].is_filtered
     for judge in judges.discriminators:
         assert [conv.is_filtered for conv in judge.convs] == [False] * (len(judge.convs) - 1) + [True]
-    assert not Conv(64, 64, 5).is_filtered
+    assert not Conv(64, 64, 5).is_filtered and not Conv(128, 128, 3).is_filtered
 
 
 def test_all_but_long_plain_signals_in_single_precision_are_convolved_directly():
-    signal = torch.randn(1, 2, 1, minimal_filtering.FEWEST_SAMPLES)
-    assert minimal_filtering.pays_for(signal)
-    assert not minimal_filtering.pays_for(signal[..., 1:])
-    assert not minimal_filtering.pays_for(signal.double())
-    assert not minimal_filtering.pays_for(signal.to("meta"))
-    assert not minimal_filtering.pays_for(signal[0])
+    signal = torch.randn(1, 2, 1, learnt_filtering.FEWEST_SAMPLES)
+    assert learnt_filtering.pays_for(signal)
+    assert not learnt_filtering.pays_for(signal[..., 1:])
+    assert not learnt_filtering.pays_for(signal.double())
+    assert not learnt_filtering.pays_for(signal.to("meta"))
+    assert not learnt_filtering.pays_for(signal[0])
     with FakeTensorMode():
-        assert not minimal_filtering.pays_for(torch.randn(signal.shape))
+        assert not learnt_filtering.pays_for(torch.randn(signal.shape))
     mapped = []
-    torch.func.vmap(lambda item: mapped.append(minimal_filtering.pays_for(item.unsqueeze(0))) or item)(signal)
+    torch.func.vmap(lambda item: mapped.append(learnt_filtering.pays_for(item.unsqueeze(0))) or item)(signal)
     assert mapped == [False]
     with torch.autocast("cpu", torch.bfloat16):
-        assert not minimal_filtering.pays_for(signal)
+        assert not learnt_filtering.pays_for(signal)
 
 
 def test_an_exported_graph_has_plain_convolutions():

@@ -3,15 +3,17 @@
 Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then
 run them near their matrix-product speed, which `conv1d` does not reach without AVX-512.
 Checkpoints hold Conv1d shapes. To speak, without gradients, each layer prepares its weights once; to learn, wide
-layers of five taps, as those of WaveNets, filter with fewer products.
+layers of few taps filter with fewer products as well.
 """
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_vits.modules import frequency, minimal_filtering
-from hf_vits.modules.prepared import Prepared, Prepares, may_be_used
+from hf_vits.modules import frequency, learnt_filtering, minimal_filtering
+from hf_vits.modules.prepared import Prepared, Prepares, is_traced, may_be_used
 
 
 class Conv(Prepares, nn.Conv1d):
@@ -37,24 +39,58 @@ class Conv(Prepares, nn.Conv1d):
             groups=groups,
             bias=bias,
         )
-        self.direct, self.spectrum = Prepared(_flat), Prepared(_spectrum)
-        whole = groups == 1 and self.padding[0] == same
-        self.has_spectrum = whole and frequency.pays(min(in_channels, out_channels), kernel)
+        self.direct, self.spectrum, self.values = Prepared(_flat), Prepared(_spectrum), Prepared(_values)
+        centred = 2 * self.padding[0] == dilation * (kernel - 1) and kernel % 2 == 1
+        self.has_spectrum = centred and groups == 1 and frequency.pays(min(in_channels, out_channels), kernel)
         self.is_filtered = minimal_filtering.pays(self)
+        self.is_depthwise = centred and groups == in_channels == out_channels > 1
+        self.is_single = centred and groups == out_channels == 1
+        self.is_product = centred and kernel == groups == 1
 
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, 1, T) -> (B, C_out, 1, T)."""
+        if self.is_product and not is_traced():
+            return _columns(F.linear(_rows(signal), self.weight.squeeze(2), self.bias))
         if not may_be_used(self):
-            if self.is_filtered and minimal_filtering.pays_for(signal):
-                return minimal_filtering.convolve(signal, self.weight, self.bias, self.dilation[0])
+            if self.is_filtered and learnt_filtering.pays_for(signal):
+                return learnt_filtering.convolve(signal, self.weight, self.bias, self.dilation[0])
             return self._convolve(signal, _flat(self))
-        kernel, dilation = self.kernel_size[0], self.dilation[0]
-        exact = signal.device.type == "cpu" and signal.dtype in (torch.float32, torch.float64)
-        if self.has_spectrum and exact and frequency.pays_for(signal.shape[-1], kernel, dilation):
-            rows = signal.squeeze(2).transpose(1, 2)  # time before channels, as they lie in memory
-            made = frequency.convolve(rows, self.spectrum.of(self), kernel, dilation, self.bias)
-            return made.transpose(1, 2).unsqueeze(2)
+        length, kernel, dilation = signal.shape[-1], self.kernel_size[0], self.dilation[0]
+        if signal.device.type == "cpu" and signal.dtype in (torch.float32, torch.float64):
+            rows = _rows(signal)
+            if self.has_spectrum and frequency.pays_for(length, kernel, dilation):
+                return _columns(frequency.convolve(rows, self.spectrum.of(self), kernel, dilation, self.bias))
+            if self.is_filtered and minimal_filtering.pays_for(length):
+                return _columns(minimal_filtering.convolve(rows, self.values.of(self), dilation, self.bias))
+            if self.is_depthwise:
+                return _columns(self._depthwise(rows))
+            if self.is_single:
+                return _columns(self._single(rows))
         return self._convolve(signal, self.direct.of(self))
+
+    def _depthwise(self, rows: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C): each channel alone."""
+        weight, middle = self.weight.squeeze(1).t(), self.kernel_size[0] // 2
+        made = rows * weight[middle] if self.bias is None else torch.addcmul(self.bias, rows, weight[middle])
+        for tap, to, start in self._others(rows.shape[1]):
+            made[:, to].addcmul_(rows[:, start], weight[tap])
+        return made
+
+    def _single(self, rows: Tensor) -> Tensor:
+        """(B, T, C_in) -> (B, T, 1): what each tap gives, all in one product."""
+        parts = self.weight[0].t() @ rows.transpose(1, 2)  # (B, k, T)
+        made = parts[:, self.kernel_size[0] // 2]
+        for tap, to, start in self._others(rows.shape[1]):
+            made[:, to] += parts[:, tap, start]
+        return (made if self.bias is None else made + self.bias).unsqueeze(2)
+
+    def _others(self, length: int) -> Iterator[tuple[int, slice, slice]]:
+        """For each tap but the middle one: which outputs it reaches, and the inputs that it sees for them."""
+        taps, dilation = self.kernel_size[0], self.dilation[0]
+        for tap in range(taps):
+            shift = min(length, max(-length, (tap - taps // 2) * dilation))
+            if shift:
+                yield tap, slice(max(0, -shift), length - max(0, shift)), slice(max(0, shift), length + min(0, shift))
 
     def _convolve(self, signal: Tensor, weight: Tensor) -> Tensor:
         padding, dilation = (0, *self.padding), (1, *self.dilation)
@@ -92,6 +128,20 @@ def _flat(layer: Conv) -> Tensor:
 
 def _spectrum(layer: Conv) -> Tensor:
     return frequency.spectrum(layer.weight)
+
+
+def _values(layer: Conv) -> Tensor:
+    return minimal_filtering.values(layer.weight)
+
+
+def _rows(signal: Tensor) -> Tensor:
+    """(B, C, 1, T) -> (B, T, C), a view: time before channels, as they lie in memory."""
+    return signal.squeeze(2).transpose(1, 2)
+
+
+def _columns(rows: Tensor) -> Tensor:
+    """Undoes `_rows`."""
+    return rows.transpose(1, 2).unsqueeze(2)
 
 
 def _phases(layer: Upsample) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.activation import leaky_relu
 from hf_vits.modules.convolution import Conv, Upsample
-from hf_vits.modules.pieces import Piece, by_pieces, cores_for
+from hf_vits.modules.pieces import by_pieces, cores_for
 from hf_vits.modules.prepared import may_be_used, prepared_length
 from hf_vits.modules.recomputed import Recomputed
 
@@ -105,29 +105,27 @@ class HifiGan(nn.Module):
         latents = F.pad(latents, (0, prepared_length(self, latents) - end))
         condition = None if speaker is None else self.cond(speaker).unsqueeze(2)
         cut = may_be_used(self) and latents.device.type == "cpu"
-        cores = cores_for(end) if cut else 1
-
-        def run(function: Piece, signal: Tensor, end: int, reach: int, *shape: int) -> Tensor:
-            return by_pieces(function, signal, end, reach, *shape, cores=cores) if cut else function(signal, end)
-
-        def first(signal: Tensor, end: int) -> Tensor:
-            signal = self.conv_pre(signal)
-            return signal if condition is None else signal + condition
-
-        def last(signal: Tensor, end: int) -> Tensor:
-            return self.conv_post(ended(leaky_relu(signal, FINAL_SLOPE), end)).tanh()
-
+        cores, last = cores_for(end) if cut else 1, len(self.upsampler) - 1
         signal = latents.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        signal = run(first, signal, end, ENDS_REACH, self.conv_pre.out_channels)
         for stage, upsample in enumerate(self.upsampler):
             rate, kernel = upsample.stride[0], upsample.kernel_size[0]
-            reach = reach_before(self.reach, rate, kernel)
-            signal = run(partial(self._stage, stage), signal, end, reach, upsample.out_channels, rate)
+            make = partial(self._stage, stage, condition)
+            if cut:
+                reach = reach_before(self.reach + (ENDS_REACH if stage == last else 0), rate, kernel)
+                reach += 0 if stage else ENDS_REACH
+                channels = 1 if stage == last else upsample.out_channels
+                signal = by_pieces(make, signal, end, reach, channels, rate, cores)
+            else:
+                signal = make(signal, end)
             end *= rate
-        return run(last, signal, end, ENDS_REACH, 1)[..., :end].squeeze(2)
+        return signal[..., :end].squeeze(2)
 
-    def _stage(self, stage: int, signal: Tensor, end: int) -> Tensor:
-        """signal (B, C, 1, T) -> upsampled, and the mean of what the blocks make of it (B, C / 2, 1, rate · T)."""
+    def _stage(self, stage: int, condition: Tensor | None, signal: Tensor, end: int) -> Tensor:
+        """signal (B, C, 1, T) -> upsampled, and the mean of what the blocks make of it (B, C / 2, 1, rate · T); from
+        latents in the first stage, to the waveform in the last."""
+        if stage == 0:
+            signal = self.conv_pre(signal)
+            signal = signal if condition is None else signal + condition
         upsample = self.upsampler[stage]
         signal, end = upsample(ended(leaky_relu(signal, self.slope), end)), end * upsample.stride[0]
         first = stage * self.blocks_per_stage
@@ -136,4 +134,7 @@ class HifiGan(nn.Module):
         total, *others = (block(signal, activated, end) for block in blocks)
         for other in others:
             total = total.add_(other)
-        return total.div_(len(blocks))
+        total = total.div_(len(blocks))
+        if stage < len(self.upsampler) - 1:
+            return total
+        return self.conv_post(ended(F.leaky_relu(total, FINAL_SLOPE, inplace=True), end)).tanh()

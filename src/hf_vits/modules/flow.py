@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.convolution import Conv
 from hf_vits.modules.prepared import prepared_length
 from hf_vits.modules.wavenet import WaveNet
 
@@ -15,14 +16,14 @@ class ResidualCoupling(nn.Module):
     def __init__(self, config: VitsConfig):
         super().__init__()
         half = config.flow_size // 2
-        self.conv_pre = nn.Conv1d(half, config.hidden_size, 1)
+        self.conv_pre = Conv(half, config.hidden_size, 1)
         self.wavenet = WaveNet(config, config.prior_encoder_num_wavenet_layers)
-        self.conv_post = nn.Conv1d(config.hidden_size, half, 1)
+        self.conv_post = Conv(config.hidden_size, half, 1)
         nn.init.zeros_(self.conv_post.weight)  # starts as the identity
         nn.init.zeros_(self.conv_post.bias)
 
     def forward(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
-        """latents (B, C, T), mask (B, 1, T), speaker (B, S, 1) -> (B, C, T)."""
+        """latents (B, C, 1, T) channels last, mask (B, 1, 1, T), speaker (B, S, 1) -> (B, C, 1, T)."""
         kept, moved = latents.chunk(2, dim=1)
         return torch.cat([kept, (moved + self._shift(kept, mask, speaker)) * mask], dim=1)
 
@@ -44,15 +45,21 @@ class Flow(nn.Module):
 
     def forward(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """latents (B, C, T), mask (B, 1, T), speaker (B, S, 1) -> (B, C, T) under the prior."""
+        latents, mask = _columns(latents), mask.unsqueeze(2)
         for coupling in self.flows:
             latents = coupling(latents, mask, speaker).flip(1)
-        return latents
+        return latents.squeeze(2).contiguous()
 
     def inverse(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """Undoes `forward`: a sample of the prior becomes latents; same shapes."""
         length = latents.shape[2]
         more = (0, prepared_length(self, latents) - length)
-        latents, mask = F.pad(latents, more), F.pad(mask, more)
+        latents, mask = _columns(F.pad(latents, more)), F.pad(mask, more).unsqueeze(2)
         for coupling in reversed(self.flows):
             latents = coupling.inverse(latents.flip(1), mask, speaker)
-        return latents[..., :length].contiguous()
+        return latents[..., :length].squeeze(2).contiguous()
+
+
+def _columns(latents: Tensor) -> Tensor:
+    """(B, C, T) -> (B, C, 1, T), channels last."""
+    return latents.unsqueeze(2).contiguous(memory_format=torch.channels_last)

@@ -34,7 +34,7 @@ VALUES, ROWS = 2**14, 128
 """Tiles of all phases that are worked on at once: so many values of one sample each, which keeps the work of most
 layers in a processor's cache, but so many tiles at least."""
 
-FEWEST_CHANNELS = ((11, 32), (7, 64), (5, 128))
+FEWEST_CHANNELS = ((11, 32), (7, 64))
 """From how many taps on a layer of how many channels is faster so."""
 
 FEWEST_TILES = 32

@@ -57,7 +57,8 @@ def by_pieces(
         size = -(-size // 2)
     if size == length:
         return function(signal, end)
-    seen = min(length, size + 2 * reach)  # of each piece, at the ends too: a CPU's kernels are made for each length
+    sides = 1 if 2 * size >= length else 2  # on which a piece has another, at the ends too: a CPU's kernels are made
+    seen = min(length, size + sides * reach)  # for each length
     made = signal.new_empty(len(signal), 1, rate * length, channels).permute(0, 3, 1, 2)
 
     def make(start: int) -> None:

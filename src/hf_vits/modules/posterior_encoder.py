@@ -1,9 +1,11 @@
 """Spectrogram, linear or mel, to the latents' posterior (paper, section 2.5.1, posterior encoder)."""
 
+import torch
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.masks import lengths_from_mask
+from hf_vits.modules.convolution import Conv
 from hf_vits.modules.wavenet import WaveNet
 from hf_vits.randomness import Generators, prior_noise
 
@@ -14,9 +16,9 @@ class PosteriorEncoder(nn.Module):
     def __init__(self, config: VitsConfig):
         super().__init__()
         bands = config.num_mel_bins if config.posterior_input == "mel" else config.spectrogram_bins
-        self.conv_pre = nn.Conv1d(bands, config.hidden_size, 1)
+        self.conv_pre = Conv(bands, config.hidden_size, 1)
         self.wavenet = WaveNet(config, config.posterior_encoder_num_wavenet_layers)
-        self.conv_proj = nn.Conv1d(config.hidden_size, 2 * config.flow_size, 1)
+        self.conv_proj = Conv(config.hidden_size, 2 * config.flow_size, 1)
 
     def forward(
         self,
@@ -26,7 +28,9 @@ class PosteriorEncoder(nn.Module):
         generator: Generators = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """spectrogram (B, F|M, T), mask (B, 1, T), speaker (B, S, 1) -> latents, posterior_mean, posterior_log_std."""
-        hidden = self.wavenet(self.conv_pre(spectrogram) * mask, mask, speaker)
-        mean, log_std = (self.conv_proj(hidden) * mask).chunk(2, dim=1)
+        spectrogram = spectrogram.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        column_mask = mask.unsqueeze(2)
+        hidden = self.wavenet(self.conv_pre(spectrogram) * column_mask, column_mask, speaker)
+        mean, log_std = (self.conv_proj(hidden) * column_mask).squeeze(2).contiguous().chunk(2, dim=1)
         noise = prior_noise(mean, lengths_from_mask(mask), generator)
         return (mean + noise * log_std.exp()) * mask, mean, log_std

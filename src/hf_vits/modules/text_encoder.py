@@ -31,16 +31,19 @@ class FeedForward(nn.Module):
     def __init__(self, config: VitsConfig):
         super().__init__()
         kernel = config.ffn_kernel_size
-        self.conv_1 = Conv(config.text_size, config.ffn_dim, kernel, padding=0)
-        self.conv_2 = Conv(config.ffn_dim, config.text_size, kernel, padding=0)
+        self.conv_1 = Conv(config.text_size, config.ffn_dim, kernel)
+        self.conv_2 = Conv(config.ffn_dim, config.text_size, kernel)
         self.activation = ACT2FN[config.hidden_act]
         self.dropout = nn.Dropout(config.activation_dropout)
-        self.padding = ((kernel - 1) // 2, kernel // 2)
+        self.after = 1 - kernel % 2  # an even kernel sees one token more to the right
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """hidden (B, H, 1, T) channels last, mask (B, 1, 1, T) -> (B, H, 1, T)."""
-        inner = self.activation(self.conv_1(F.pad(hidden * mask, self.padding)))
-        return self.conv_2(F.pad(self.dropout(inner) * mask, self.padding)) * mask
+        inner = self.activation(self.conv_1(self._ended(hidden * mask)))
+        return self.conv_2(self._ended(self.dropout(inner) * mask)) * mask
+
+    def _ended(self, signal: Tensor) -> Tensor:
+        return F.pad(signal, (0, self.after)) if self.after else signal
 
 
 class EncoderLayer(nn.Module):

@@ -1,6 +1,5 @@
 """A stack of gated dilated convolutions that sees a speaker (van den Oord et al. 2016)."""
 
-import torch
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
@@ -26,9 +25,7 @@ class WaveNet(Recomputed):
         add_weight_norm(self)
 
     def forward(self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
-        """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1) -> (B, H, T)."""
-        hidden = hidden.unsqueeze(2).contiguous(memory_format=torch.channels_last)  # (B, H, 1, T)
-        mask = mask.unsqueeze(2)
+        """hidden (B, H, 1, T) channels last, mask (B, 1, 1, T), speaker (B, S, 1) -> (B, H, 1, T)."""
         biases = [None] * len(self.in_layers)
         if speaker is not None:
             biases = self.cond_layer(speaker).unsqueeze(2).chunk(len(self.in_layers), dim=1)
@@ -41,4 +38,4 @@ class WaveNet(Recomputed):
                 passed, out = out.chunk(2, dim=1)
                 hidden = (hidden + passed) * mask
             total = total + out
-        return (total * mask).squeeze(2).contiguous()
+        return total * mask
