@@ -34,6 +34,7 @@ from hf_vits.pretrained import StrictlyLoaded
 from hf_vits.randomness import Generators, prior_noise
 from hf_vits.speakers import resize_speakers
 from hf_vits.streaming import FlowedFrames, chunk_ends, decode_in_pieces, decoder_context, flow_context
+from hf_vits.unrecorded import unrecorded
 
 
 def _default(name: str) -> property:
@@ -83,7 +84,7 @@ class VitsModel(StrictlyLoaded):
             self.posterior_encoder = PosteriorEncoder(config)
         self.post_init()
 
-    @torch.no_grad()
+    @unrecorded
     def forward(
         self,
         input_ids: Tensor,
@@ -156,7 +157,7 @@ class VitsModel(StrictlyLoaded):
         )
         return outputs if _chosen(return_dict, self.config.return_dict) else outputs.to_tuple()
 
-    @torch.no_grad()
+    @unrecorded
     def prior(
         self,
         input_ids: Tensor,
@@ -203,7 +204,7 @@ class VitsModel(StrictlyLoaded):
         sample = (mean + noise * log_std.exp() * noise_scale) * frame_mask
         return VitsPrior(sample, frame_lengths, durations, text.hidden_states, text.attentions)
 
-    @torch.no_grad()
+    @unrecorded
     def latents(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, speaker: Tensor | None = None, **controls
     ) -> VitsLatents:
@@ -217,7 +218,7 @@ class VitsModel(StrictlyLoaded):
         latents = self.flow.inverse(prior.sample, mask, speaker)
         return VitsLatents(latents, prior.frame_lengths, prior.durations, prior.hidden_states, prior.attentions)
 
-    @torch.no_grad()
+    @unrecorded
     def decode(self, latents: Tensor, frame_lengths: Tensor | None = None, speaker: Tensor | None = None) -> Tensor:
         """
         The second half of `forward`: latents (B, C, T_spec) -> waveform (B, 1, T_wav), zero past each item's end.

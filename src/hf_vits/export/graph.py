@@ -65,9 +65,10 @@ class VoiceParts(nn.Module):
         mean, log_std = expand(prior_mean, index), expand(prior_log_std, index)
         frame_mask = mask_from_lengths(frame_lengths, index.shape[1], mean.dtype)
         sample = (mean + torch.randn_like(mean) * log_std.exp() * noise_scale) * frame_mask
+        sample, frame_mask = sample.unsqueeze(2), frame_mask.unsqueeze(2)
         for coupling in reversed(self.flow.flows):
             sample = coupling.inverse(sample.flip(1), frame_mask, speaker)
-        return sample, durations
+        return sample.squeeze(2), durations
 
     def _encoded(self, ids: Tensor, mask: Tensor, language: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """ids (B, T_text), mask (B, 1, T_text), language (B, L, 1) -> hidden (B, H, T_text), prior mean and log std

@@ -64,8 +64,9 @@ def matrices(taps: int, dtype: torch.dtype) -> Matrices:
         finite = torch.tensor(POINTS[taps], **kind)[:, None] ** torch.arange(count, **kind)
         return torch.cat([finite, torch.eye(count, **kind)[-1:]])
 
-    exact = powers(taps + OUTPUTS - 1).inverse().t(), powers(taps), powers(OUTPUTS).t()
-    return Matrices(*(matrix.contiguous().to(dtype) for matrix in exact))
+    with torch.inference_mode(False):  # for gradients, too
+        exact = powers(taps + OUTPUTS - 1).inverse().t(), powers(taps), powers(OUTPUTS).t()
+        return Matrices(*(matrix.contiguous().to(dtype) for matrix in exact))
 
 
 class Tiles:
