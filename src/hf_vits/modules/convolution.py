@@ -60,7 +60,7 @@ class Conv(Prepares, nn.Conv1d):
             rows = _rows(signal)
             if self.has_spectrum and frequency.pays_for(length, kernel, dilation):
                 return _columns(frequency.convolve(rows, self.spectrum.of(self), kernel, dilation, self.bias))
-            if self.is_filtered and minimal_filtering.pays_for(length):
+            if self.is_filtered:
                 return _columns(minimal_filtering.convolve(rows, self.values.of(self), dilation, self.bias))
             if self.is_depthwise:
                 return _columns(self._depthwise(rows))

@@ -27,9 +27,6 @@ POINTS = {3: (0, 1, -1, 0.5, -2), 5: (0, 1, -1, 0.5, -0.5, 2, -2)}
 FEWEST_CHANNELS = {3: 192, 5: 128}
 """By taps: of a layer, in and out, for which it is faster; what leads to the products takes narrower ones more time."""
 
-FEWEST_SAMPLES = 32
-"""For which it is faster; with fewer, reading the transformed weights costs more than is saved."""
-
 TILES = 128
 """Of all phases, that are worked on at once, which keeps the work in a processor's cache."""
 
@@ -39,12 +36,8 @@ def pays(layer: torch.nn.modules.conv._ConvNd) -> bool:
     taps = max(layer.kernel_size)
     keeps = max(layer.stride) == 1 and 2 * max(layer.padding) == max(layer.dilation) * (taps - 1)
     channels = min(layer.in_channels, layer.out_channels)
+    # However short a signal is: a second form of the weights would take more than is lost.
     return taps in POINTS and keeps and channels >= FEWEST_CHANNELS[taps] and layer.groups == 1
-
-
-def pays_for(length: int) -> bool:
-    """Whether a signal of `length` samples is long enough for it."""
-    return length >= FEWEST_SAMPLES
 
 
 class Matrices(NamedTuple):
