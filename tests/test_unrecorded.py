@@ -2,6 +2,16 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+
+class Watching(TorchDispatchMode):
+    """Sees every operation."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        return function(*args, **(kwargs or {}))
+
 
 IDS = torch.tensor([[0, 3, 0, 5, 0]])
 
@@ -76,3 +86,29 @@ def test_whoever_is_in_inference_mode_stays_in_it(make_model):
     model = make_model()
     with torch.inference_mode():
         assert model(IDS).waveform.is_inference()
+
+
+def test_nobody_who_watches_layers_is_given_tensors_of_inference_mode(make_model, modes):
+    model, seen = modes(make_model())
+    with torch.nn.utils.parametrize.cached():
+        model(IDS)
+    handle = torch.nn.modules.module.register_module_forward_hook(lambda *given: None)
+    model(IDS)
+    handle.remove()
+    with FlopCounterMode(display=False) as counter:
+        model(IDS)
+    assert counter.get_total_flops() > 0
+    with Watching():
+        model(IDS)
+    layer, kept = model.text_encoder.encoder.layers[0], []
+    replaced = layer.forward
+    layer.forward = lambda *given: kept.append(replaced(*given)) or kept[0]
+    model(IDS)
+    assert not kept[0][0].is_inference() and not any(seen)
+
+
+def test_a_method_compiles_to_one_graph(make_model):
+    model = make_model().double()
+    latents = torch.randn(1, 8, 10, dtype=torch.float64)
+    compiled = torch.compile(model.decode, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(latents), model.decode(latents), rtol=0, atol=1e-12)

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as every_module
+from torch.nn.utils import parametrize
 
 from hf_vits.modules.prepared import is_traced
 
@@ -18,7 +20,7 @@ def unrecorded(method: Method) -> Method:
 
     @wraps(method)
     def run(model: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if torch.is_inference_mode_enabled() or _is_watched(model):
+        if is_traced() or torch.is_inference_mode_enabled() or _is_watched(model):
             with torch.no_grad():
                 return method(model, *args, **kwargs)
         with torch.inference_mode():
@@ -29,14 +31,18 @@ def unrecorded(method: Method) -> Method:
 
 
 def _is_watched(model: nn.Module) -> bool:
-    """Whether a graph, a hook or autocast's memory of weights would keep tensors of inference mode."""
-    if is_traced() or torch.is_autocast_enabled(model.device.type):
+    """Whether a hook, a layer whose `forward` was replaced, or what remembers weights could keep tensors of that mode;
+    or a mode of another's sees every operation."""
+    if torch.is_autocast_enabled(model.device.type) or parametrize._cache_enabled:
         return True
-    return any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    if torch._C._len_torch_dispatch_stack() or every_module._has_any_global_hook():
+        return True
+    own = ("forward", "_forward_hooks", "_forward_pre_hooks")
+    return any(vars(module).get(name) for module in model.modules() for name in own)
 
 
 def _plain(made: Any) -> Any:
-    """Copies of tensors, in tuples and fields as well, that may take part in gradients and be written to."""
+    """Copies of tensors, in tuples and dataclasses as well, that may take part in gradients and be written to."""
     if isinstance(made, Tensor):
         return made.clone() if made.is_inference() else made
     if is_dataclass(made):

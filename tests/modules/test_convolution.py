@@ -5,6 +5,8 @@ import weakref
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 
 from hf_vits.modules import frequency, minimal_filtering
@@ -159,11 +161,11 @@ def test_a_weight_that_is_normalised_is_prepared_from_what_it_is_made_of():
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_gradients_are_those_of_the_plain_convolution(kind):
     layer = kinds()[kind].double().eval()
-    signal = torch.randn(2, 6, 1, 30, dtype=torch.float64)
+    signal = torch.randn(2, 6, 1, 30, dtype=torch.float64, requires_grad=True)
     with torch.no_grad():
         layer(signal)
     ours, theirs = (
-        torch.autograd.grad(made.square().sum(), list(layer.parameters()))
+        torch.autograd.grad(made.square().sum(), [signal, *layer.parameters()])
         for made in (layer(signal), plain(layer, signal))
     )
     for one, other in zip(ours, theirs, strict=True):
@@ -210,3 +212,37 @@ def test_layers_have_the_forms_that_pay():
     for shape in ((128, 128, 3), (32, 32, 7), (6, 4, 4)):
         layer = Conv(*shape)
         assert not (layer.is_filtered or layer.has_spectrum or layer.is_product)
+
+
+@pytest.mark.usefixtures("narrow_layers_in_fast_forms")
+@pytest.mark.parametrize("kind", ["filtered, five taps", "frequency", "depthwise", "one channel out", "one tap"])
+def test_signals_that_only_look_like_tensors_take_the_direct_form(kind):
+    layer, signal = kinds()[kind].eval(), torch.randn(2, 6, 1, LENGTH)
+    expected = plain(layer, signal).detach()
+    with torch.no_grad():
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+            assert layer(mode.from_tensor(signal)).shape == expected.shape
+        mapped = torch.func.vmap(lambda item: layer(item.unsqueeze(0)).squeeze(0))(signal)
+        torch.testing.assert_close(mapped, expected, rtol=0, atol=1e-5)
+        with forward_ad.dual_level():
+            made = forward_ad.unpack_dual(layer(forward_ad.make_dual(signal, torch.ones_like(signal))))
+        torch.testing.assert_close(made.primal, expected, rtol=0, atol=1e-5)
+        assert made.tangent is not None
+        torch.testing.assert_close(layer(signal), expected, rtol=0, atol=1e-4)  # nothing of theirs is kept
+
+
+@pytest.mark.usefixtures("narrow_layers_in_fast_forms")
+@pytest.mark.parametrize("kind", ["filtered, five taps", "depthwise", "one channel out", "one tap"])
+def test_no_signals_become_none(kind):
+    with torch.no_grad():
+        assert kinds()[kind].eval()(torch.randn(0, 6, 1, LENGTH)).shape[0] == 0
+
+
+def test_a_product_of_normalised_weights_is_prepared_too():
+    layer = add_weight_norm(Conv(6, 4, 1)).eval()
+    with torch.no_grad():
+        layer(torch.randn(1, 6, 1, 50))
+        assert layer.direct._held
+        layer.parametrizations.weight.original0.mul_(3)
+        signal = torch.randn(1, 6, 1, 50)
+        torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=1e-5)

@@ -227,9 +227,10 @@ def test_all_but_long_plain_signals_in_single_precision_are_convolved_directly()
         assert not learnt_filtering.pays_for(signal)
 
 
-def test_an_exported_graph_has_plain_convolutions():
-    layer = Conv(128, 128, 5)
-    signal = torch.randn(1, 128, 1, 400)
+@pytest.mark.parametrize("taps", [1, 3, 5])
+def test_an_exported_graph_has_plain_convolutions(taps):
+    layer = Conv(192, 192, taps)
+    signal = torch.randn(1, 192, 1, 400)
     operations = {str(node.target) for node in torch.export.export(layer, (signal,)).graph.nodes}
     assert any("conv" in name for name in operations) and not any("mm" in name for name in operations)
 

@@ -2,8 +2,8 @@
 
 Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then
 run them near their matrix-product speed, which `conv1d` does not reach without AVX-512.
-Checkpoints hold Conv1d shapes. To speak, without gradients, each layer prepares its weights once; to learn, wide
-layers of few taps filter with fewer products as well.
+Checkpoints hold Conv1d shapes. To speak, without gradients, a layer whose form of convolution needs its weights in
+another order prepares them once; to learn, wide layers of few taps filter with fewer products as well.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.modules import frequency, learnt_filtering, minimal_filtering
-from hf_vits.modules.prepared import Prepared, Prepares, is_traced, may_be_used
+from hf_vits.modules.prepared import Prepared, Prepares, is_plain, is_traced, may_be_used
 
 
 class Conv(Prepares, nn.Conv1d):
@@ -49,18 +49,20 @@ class Conv(Prepares, nn.Conv1d):
 
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, 1, T) -> (B, C_out, 1, T)."""
-        if self.is_product and not is_traced():
-            return _columns(F.linear(_rows(signal), self.weight.squeeze(2), self.bias))
+        if self.is_product and signal.device.type == "cpu" and not is_traced():
+            folded = may_be_used(self) and self._modules  # of weight norm
+            weight = self.direct.of(self).flatten(1) if folded else self.weight.squeeze(2)
+            return _columns(F.linear(_rows(signal), weight, self.bias))
         if not may_be_used(self):
-            if self.is_filtered and learnt_filtering.pays_for(signal):
+            if self.is_filtered and learnt_filtering.pays_for(signal, self.dilation[0]):
                 return learnt_filtering.convolve(signal, self.weight, self.bias, self.dilation[0])
             return self._convolve(signal, _flat(self))
         length, kernel, dilation = signal.shape[-1], self.kernel_size[0], self.dilation[0]
-        if signal.device.type == "cpu" and signal.dtype in (torch.float32, torch.float64):
+        if signal.dtype in (torch.float32, torch.float64) and is_plain(signal):
             rows = _rows(signal)
             if self.has_spectrum and frequency.pays_for(length, kernel, dilation):
                 return _columns(frequency.convolve(rows, self.spectrum.of(self), kernel, dilation, self.bias))
-            if self.is_filtered:
+            if self.is_filtered and minimal_filtering.pays_for(length, dilation):
                 return _columns(minimal_filtering.convolve(rows, self.values.of(self), dilation, self.bias))
             if self.is_depthwise:
                 return _columns(self._depthwise(rows))

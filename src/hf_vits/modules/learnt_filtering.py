@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from hf_vits.modules import minimal_filtering
 from hf_vits.modules.minimal_filtering import OUTPUTS, Tiles, matrices
-from hf_vits.modules.prepared import is_traced
+from hf_vits.modules.prepared import is_plain
 
 VALUES = 2**20
 """Of the weights of some output channels, which are worked on at once, to stay in the cache."""
@@ -18,11 +19,13 @@ FEWEST_SAMPLES = 256
 """Of all clips of a batch, for which it is faster; with fewer, the weights cost more than is saved."""
 
 
-def pays_for(signal: Tensor) -> bool:
+def pays_for(signal: Tensor, dilation: int = 1) -> bool:
     """Whether a signal (B, C, H, W) is long enough, and of a kind that takes no harm."""
-    plain = type(signal) is Tensor and signal.dim() == 4 and not torch._C._are_functorch_transforms_active()
-    single = signal.device.type == "cpu" and signal.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    return plain and single and signal[:, 0].numel() >= FEWEST_SAMPLES and not is_traced()
+    single = signal.dim() == 4 and signal.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    if not (single and is_plain(signal)):
+        return False
+    samples = signal.shape[2] * signal.shape[3]
+    return len(signal) * samples >= FEWEST_SAMPLES and minimal_filtering.pays_for(samples, dilation)
 
 
 def convolve(signal: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
@@ -129,7 +132,7 @@ def _to_weight(mixed: Tensor, seen: Tensor, weight: Tensor) -> Tensor:
 
 
 def _samples(signal: Tensor) -> Tensor:
-    """(B, C, H, W), channels last -> (B, H · W, C), a view."""
+    """(B, C, H, W) -> (B, H · W, C), a view if channels are last in memory."""
     return signal.permute(0, 2, 3, 1).flatten(1, 2)
 
 

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 T = TypeVar("T")
 
@@ -81,6 +82,13 @@ def may_be_used(layer: nn.Module) -> bool:
 def is_traced() -> bool:
     """Whether a graph is made of what runs, which plain operations serve best."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
+def is_plain(signal: Tensor) -> bool:
+    """Whether operations that write to given memory may make something of a signal: on a CPU, without wrappers, maps or
+    tangents."""
+    alone = type(signal) is Tensor and not torch._C._are_functorch_transforms_active()
+    return alone and signal.device.type == "cpu" and forward_ad._current_level < 0 and not is_traced()
 
 
 def prepared_length(layer: nn.Module, signal: Tensor) -> int:
