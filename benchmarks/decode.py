@@ -20,7 +20,7 @@ PACKAGES = {
 }
 """What is imported, and what pip calls it."""
 
-STOCK, ONNX, OURS, PLAIN = "transformers", "onnxruntime", "hf_vits", "hf_vits, plain"
+STOCK, ONNX, OURS, LEARNING = "transformers", "onnxruntime", "hf_vits", "hf_vits, to learn"
 
 
 def main():
@@ -49,12 +49,12 @@ def measure(options, threads: int) -> dict:
     waveforms = {name: torch.as_tensor(function()) for name, function in functions.items()}
     exact = model.decoder.double()(latents.double())
     model.decoder.float()
-    peak, direct = peak_gflops(), gflop(functions[PLAIN], model.decoder)
+    peak, direct = peak_gflops(), gflop(functions[LEARNING], model.decoder)
     speech = options.frames * model.config.hop_length / model.config.sampling_rate
     print(f"{options.frames} frames, {speech:.2f} s of speech, {direct:.1f} GFLOP as direct convolution", end="; ")
     print(f"peak {peak:.0f} GFLOP/s (matmul 2048)")
     print(
-        f"{'decoder':<16} {'ms':>7} {'RTF':>6} {'GFLOP/s':>8} {'of peak':>8} {'x stock':>8} {'x onnx':>7} {'error':>8}"
+        f"{'decoder':<17} {'ms':>7} {'RTF':>6} {'GFLOP/s':>8} {'of peak':>8} {'x stock':>8} {'x onnx':>7} {'error':>8}"
     )
     medians, rows = seconds(functions, options.rounds), {}
     for name, taken in medians.items():
@@ -69,7 +69,7 @@ def measure(options, threads: int) -> dict:
         }
         formats = ("7.0f", "6.3f", "8.0f", "8.2f", "8.2f", "7.2f", "8.1e")
         cells = (f"{value:{form}}" for value, form in zip(rows[name].values(), formats, strict=True))
-        print(f"{name:<16}", *cells, flush=True)
+        print(f"{name:<17}", *cells, flush=True)
     if options.profile:
         from meters.shares import print_shares
 
@@ -98,14 +98,14 @@ def decoders(model, frames: int, threads: int):
     session = onnxruntime.InferenceSession(onnx_decoder(model.decoder), settings, providers=["CPUExecutionProvider"])
     feed = {"latents": latents.numpy()}
 
-    def plain():
-        with torch.enable_grad():  # where gradients are asked for, the plain form runs
+    def learning():
+        with torch.enable_grad():
             return model.decoder(latents).detach()
 
     functions = {
         ONNX: lambda: session.run(None, feed)[0],
         OURS: lambda: model.decode(latents),
-        PLAIN: plain,
+        LEARNING: learning,
     }
     stock = stock_decoder(model)
     if stock is not None:

@@ -471,7 +471,7 @@ def test_joe_sounds_as_onnxruntime_speaks_it(joe, converted_joe, one_thread):
         assert found.shape == expected.shape, sentence["text"]
         difference = np.abs(found.numpy() - expected)
         assert np.sqrt(np.square(difference).mean()) <= 1e-5, sentence["text"]
-        assert difference.max() <= 2e-4, sentence["text"]  # as far as rounding alone takes onnxruntime from float64
+        assert difference.max() <= 4e-4, sentence["text"]  # rounding takes each of the two 1e-4 and more from float64
 
 
 def test_joes_tokenizer_gives_pipers_ids(converted_joe):
