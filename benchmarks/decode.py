@@ -29,7 +29,7 @@ def main():
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--voice", help="a folder, a Hub name, or default; without it, LJSpeech's size")
-    parser.add_argument("--profile", action="store_true", help="print where ours spends its time, on one thread")
+    parser.add_argument("--profile", action="store_true", help="print where ours spends its time on one thread")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     options = parser.parse_args()
     check_installed(PACKAGES)
@@ -70,7 +70,7 @@ def measure(options, threads: int) -> dict:
         formats = ("7.0f", "6.3f", "8.0f", "8.2f", "8.2f", "7.2f", "8.1e")
         cells = (f"{value:{form}}" for value, form in zip(rows[name].values(), formats, strict=True))
         print(f"{name:<17}", *cells, flush=True)
-    if options.profile:
+    if options.profile and threads == 1:  # the profiler sees one
         from meters.shares import print_shares
 
         print_shares("time of ours", functions[OURS])

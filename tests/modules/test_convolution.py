@@ -63,6 +63,7 @@ def test_prepared_weights_give_the_plain_convolution(kind, batch):
     signal = torch.randn(batch, 6, 1, LENGTH, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         made = layer(signal)
+    assert kind == "even" or made.shape[-1] == LENGTH * getattr(layer, "stride", (1,))[0]
     torch.testing.assert_close(made, plain(layer, signal), rtol=0, atol=1e-12)
 
 

@@ -39,10 +39,10 @@ class FeedForward(nn.Module):
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
         """hidden (B, H, 1, T) channels last, mask (B, 1, 1, T) -> (B, H, 1, T)."""
-        inner = self.activation(self.conv_1(self._ended(hidden * mask)))
-        return self.conv_2(self._ended(self.dropout(inner) * mask)) * mask
+        inner = self.activation(self.conv_1(self._padded(hidden * mask)))
+        return self.conv_2(self._padded(self.dropout(inner) * mask)) * mask
 
-    def _ended(self, signal: Tensor) -> Tensor:
+    def _padded(self, signal: Tensor) -> Tensor:
         return F.pad(signal, (0, self.after)) if self.after else signal
 
 
