@@ -26,10 +26,8 @@ def spread(spline, points):
 
 def test_inverse_undoes_forward(spline, points):
     many = spread(spline, points)
-    moved, log_slope = many.forward(points)
-    back, log_back = many.inverse(moved)
-    torch.testing.assert_close(back, points, rtol=0, atol=1e-10)
-    torch.testing.assert_close(log_back, -log_slope, rtol=0, atol=1e-8)
+    moved, _ = many.forward(points)
+    torch.testing.assert_close(many.inverse(moved), points, rtol=0, atol=1e-10)
     assert (moved - points).abs().max() > 0.1
 
 
@@ -66,6 +64,6 @@ def test_gradients_flow_through_both_directions(spline):
 
     def both(logits, inputs):
         spline = Spline.from_logits(logits[:, :10], logits[:, 10:20], logits[:, 20:], BOUND)
-        return (*spline.forward(inputs), *spline.inverse(inputs))
+        return (*spline.forward(inputs), spline.inverse(inputs))
 
     assert torch.autograd.gradcheck(both, (logits, inputs))

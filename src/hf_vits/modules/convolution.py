@@ -116,6 +116,11 @@ class Upsample(Prepares, nn.ConvTranspose1d):
         return samples[:, first : first + rate * signal.shape[-1]].transpose(1, 2).unsqueeze(2)
 
 
+def channels_last(signal: Tensor) -> Tensor:
+    """signal (B, C, T) -> (B, C, 1, T), channels last; a view, if its channels lie side by side already."""
+    return signal.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+
+
 def _flat(layer: Conv) -> Tensor:
     """-> (C_out, C_in, 1, k), channels last."""
     return layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)

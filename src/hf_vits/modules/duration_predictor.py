@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.masks import lengths_from_mask
-from hf_vits.modules.convolution import Conv
+from hf_vits.modules.convolution import Conv, channels_last
 from hf_vits.modules.spline import Spline, logits_scale
 from hf_vits.randomness import Generators, duration_noise
 
@@ -30,14 +30,13 @@ class DilatedDepthSeparable(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """hidden (B, H, T), mask (B, 1, T) -> (B, H, T)."""
-        hidden, mask = hidden.unsqueeze(2).contiguous(memory_format=torch.channels_last), mask.unsqueeze(2)
+        """hidden (B, H, 1, T) channels last, mask (B, 1, 1, T) -> (B, H, 1, T)."""
         layers = zip(self.convs_dilated, self.norms_1, self.convs_pointwise, self.norms_2, strict=True)
         for dilated, norm_1, pointwise, norm_2 in layers:
             out = F.gelu(_over_channels(norm_1, dilated(hidden * mask)))
             out = F.gelu(_over_channels(norm_2, pointwise(out)))
             hidden = hidden + self.dropout(out)
-        return (hidden * mask).squeeze(2).contiguous()
+        return hidden * mask
 
 
 class ElementwiseAffine(nn.Module):
@@ -65,9 +64,9 @@ class SplineCoupling(nn.Module):
         size, self.bins = config.hidden_size, config.duration_predictor_flow_bins
         self.bound = float(config.duration_predictor_tail_bound)
         self.scale = logits_scale(size)
-        self.conv_pre = nn.Conv1d(1, size, 1)
+        self.conv_pre = Conv(1, size, 1)
         self.conv_dds = DilatedDepthSeparable(config, dropout=0.0)
-        self.conv_proj = nn.Conv1d(size, 3 * self.bins - 1, 1)
+        self.conv_proj = Conv(size, 3 * self.bins - 1, 1)
         nn.init.zeros_(self.conv_proj.weight)  # starts with the same spline everywhere
         nn.init.zeros_(self.conv_proj.bias)
 
@@ -80,16 +79,18 @@ class SplineCoupling(nn.Module):
     def inverse(self, pair: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
         """Undoes `forward`; same shapes."""
         kept, moved = pair.chunk(2, dim=1)
-        moved, _ = self._spline(kept, mask, condition).inverse(moved)
+        moved = self._spline(kept, mask, condition).inverse(moved)
         return torch.cat([kept, moved.to(kept.dtype)], dim=1) * mask
 
     def _spline(self, kept: Tensor, mask: Tensor, condition: Tensor) -> Spline:
-        parameters = self.conv_proj(self.conv_dds(self.conv_pre(kept) + condition, mask)) * mask
-        parameters = parameters.transpose(1, 2).unsqueeze(1)  # (B, 1, T, 3 · bins - 1)
+        mask = mask.unsqueeze(2)
+        hidden = self.conv_dds(self.conv_pre(channels_last(kept)) + channels_last(condition), mask)
+        parameters = (self.conv_proj(hidden) * mask).movedim(1, -1)  # (B, 1, T, 3 · bins - 1)
         if parameters.dtype in (torch.float16, torch.bfloat16):
             parameters = parameters.float()  # bins of least width 1e-3 are below half precision's resolution
-        widths, heights, slopes = parameters.split([self.bins, self.bins, self.bins - 1], dim=-1)
-        return Spline.from_logits(widths * self.scale, heights * self.scale, slopes, self.bound)
+        sizes, slopes = parameters.split([2 * self.bins, self.bins - 1], dim=-1)
+        widths, heights = (sizes * self.scale).chunk(2, dim=-1)
+        return Spline.from_logits(widths, heights, slopes, self.bound)
 
 
 class StochasticDurationPredictor(nn.Module):
@@ -98,8 +99,8 @@ class StochasticDurationPredictor(nn.Module):
     def __init__(self, config: VitsConfig):
         super().__init__()
         size, dropout = config.hidden_size, config.duration_predictor_dropout
-        self.conv_pre = nn.Conv1d(config.text_size, size, 1)
-        self.conv_proj = nn.Conv1d(size, size, 1)
+        self.conv_pre = Conv(config.text_size, size, 1)
+        self.conv_proj = Conv(size, size, 1)
         self.conv_dds = DilatedDepthSeparable(config, dropout)
         if config.speaker_embedding_size:
             self.cond = nn.Conv1d(config.speaker_embedding_size, size, 1)
@@ -109,8 +110,8 @@ class StochasticDurationPredictor(nn.Module):
         if config.inference_only:
             self.flows[1] = nn.Identity()  # keeps the numbers of the others; only training runs it
         else:
-            self.post_conv_pre = nn.Conv1d(1, size, 1)
-            self.post_conv_proj = nn.Conv1d(size, size, 1)
+            self.post_conv_pre = Conv(1, size, 1)
+            self.post_conv_proj = Conv(size, size, 1)
             self.post_conv_dds = DilatedDepthSeparable(config, dropout)
             self.post_flows = _duration_flow(config)
 
@@ -146,7 +147,9 @@ class StochasticDurationPredictor(nn.Module):
         """
         condition = self.condition(hidden, mask, speaker, language)
         durations = durations.to(condition.dtype)
-        seen = self.post_conv_proj(self.post_conv_dds(self.post_conv_pre(durations), mask)) * mask
+        columns = mask.unsqueeze(2)
+        seen = self.post_conv_dds(self.post_conv_pre(channels_last(durations)), columns)
+        seen = (self.post_conv_proj(seen) * columns).squeeze(2)
         noise = duration_noise(len(mask), lengths_from_mask(mask), mask.shape[2], generator).to(mask) * mask
         drawn, log_determinant = _through(self.post_flows, noise, mask, condition + seen)
         logit, second = drawn.chunk(2, dim=1)
@@ -163,12 +166,12 @@ class StochasticDurationPredictor(nn.Module):
     ) -> Tensor:
         """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1), language (B, L, 1) -> (B, H, T): what the flow sees of
         the text."""
-        hidden = self.conv_pre(hidden)
+        hidden, mask = self.conv_pre(channels_last(hidden)), mask.unsqueeze(2)
         if speaker is not None:
-            hidden = hidden + self.cond(speaker)
+            hidden = hidden + self.cond(speaker).unsqueeze(2)
         if language is not None:
-            hidden = hidden + self.cond_language(language)
-        return self.conv_proj(self.conv_dds(hidden, mask)) * mask
+            hidden = hidden + self.cond_language(language).unsqueeze(2)
+        return (self.conv_proj(self.conv_dds(hidden, mask)) * mask).squeeze(2)
 
 
 class DurationPredictor(nn.Module):
@@ -181,11 +184,11 @@ class DurationPredictor(nn.Module):
             config.duration_predictor_filter_channels,
             config.duration_predictor_kernel_size,
         )
-        self.conv_1 = nn.Conv1d(size, inner, kernel, padding=kernel // 2)
+        self.conv_1 = Conv(size, inner, kernel)
         self.norm_1 = nn.LayerNorm(inner, eps=config.duration_norm_eps)
-        self.conv_2 = nn.Conv1d(inner, inner, kernel, padding=kernel // 2)
+        self.conv_2 = Conv(inner, inner, kernel)
         self.norm_2 = nn.LayerNorm(inner, eps=config.duration_norm_eps)
-        self.proj = nn.Conv1d(inner, 1, 1)
+        self.proj = Conv(inner, 1, 1)
         self.dropout = nn.Dropout(config.duration_predictor_dropout)
         if config.speaker_embedding_size:
             self.cond = nn.Conv1d(config.speaker_embedding_size, size, 1)
@@ -200,9 +203,10 @@ class DurationPredictor(nn.Module):
             hidden = hidden + self.cond(speaker)
         if language is not None:
             hidden = hidden + self.cond_language(language)
-        hidden = self.dropout(_over_channels(self.norm_1, self.conv_1(hidden * mask).relu()).contiguous())
-        hidden = self.dropout(_over_channels(self.norm_2, self.conv_2(hidden * mask).relu()).contiguous())
-        return self.proj(hidden * mask) * mask
+        hidden, mask = channels_last(hidden), mask.unsqueeze(2)
+        hidden = self.dropout(_over_channels(self.norm_1, self.conv_1(hidden * mask).relu()))
+        hidden = self.dropout(_over_channels(self.norm_2, self.conv_2(hidden * mask).relu()))
+        return (self.proj(hidden * mask) * mask).squeeze(2)
 
 
 def _through(flow: nn.ModuleList, pair: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:

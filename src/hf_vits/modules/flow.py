@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.modules.convolution import Conv
+from hf_vits.modules.convolution import Conv, channels_last
 from hf_vits.modules.prepared import prepared_length
 from hf_vits.modules.wavenet import WaveNet
 
@@ -45,7 +45,7 @@ class Flow(nn.Module):
 
     def forward(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """latents (B, C, T), mask (B, 1, T), speaker (B, S, 1) -> (B, C, T) under the prior."""
-        latents, mask = _columns(latents), mask.unsqueeze(2)
+        latents, mask = channels_last(latents), mask.unsqueeze(2)
         for coupling in self.flows:
             latents = coupling(latents, mask, speaker).flip(1)
         return latents.squeeze(2).contiguous()
@@ -54,12 +54,7 @@ class Flow(nn.Module):
         """Undoes `forward`: a sample of the prior becomes latents; same shapes."""
         length = latents.shape[2]
         more = (0, prepared_length(self, latents) - length)
-        latents, mask = _columns(F.pad(latents, more)), F.pad(mask, more).unsqueeze(2)
+        latents, mask = channels_last(F.pad(latents, more)), F.pad(mask, more).unsqueeze(2)
         for coupling in reversed(self.flows):
             latents = coupling.inverse(latents.flip(1), mask, speaker)
         return latents[..., :length].squeeze(2).contiguous()
-
-
-def _columns(latents: Tensor) -> Tensor:
-    """(B, C, T) -> (B, C, 1, T), channels last."""
-    return latents.unsqueeze(2).contiguous(memory_format=torch.channels_last)

@@ -37,8 +37,8 @@ class Spline:
         inside = inputs.abs() <= self.bound
         return torch.where(inside, outputs, inputs), torch.where(inside, log_slope, 0.0)
 
-    def inverse(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Undoes `forward`: the root of equation 6 in each bin; the second output is of the inverse's slope."""
+    def inverse(self, inputs: Tensor) -> Tensor:
+        """Undoes `forward`: inputs (…) -> outputs (…), the root of equation 6 in each bin."""
         clamped = inputs.to(self.x.dtype).clamp(-self.bound, self.bound)
         left, width, bottom, height, slope_0, slope_1 = self._bin(self.y, clamped)
         delta, rise = height / width, clamped - bottom
@@ -47,17 +47,16 @@ class Spline:
         b = height * slope_0 - rise * bend
         c = -delta * rise
         position = 2 * c / (-b - (b.square() - 4 * a * c).clamp_min(0).sqrt())  # the form that does not cancel
-        _, log_slope = _rational_quadratic(position, width, bottom, height, slope_0, slope_1)
-        inside = inputs.abs() <= self.bound
-        return torch.where(inside, position * width + left, inputs), torch.where(inside, -log_slope, 0.0)
+        return torch.where(inputs.abs() <= self.bound, position * width + left, inputs)
 
     def _bin(self, knots: Tensor, values: Tensor) -> tuple[Tensor, ...]:
         """The bin of each value: left edge, width, bottom, height and the slopes at both of its ends."""
         index = torch.searchsorted(knots.contiguous(), values.unsqueeze(-1).contiguous(), right=True) - 1
         index = index.clamp(0, knots.shape[-1] - 2)
-        ends = [(t.gather(-1, index).squeeze(-1), t.gather(-1, index + 1).squeeze(-1)) for t in (self.x, self.y)]
-        (left, right), (bottom, top) = ends
-        slope_0, slope_1 = (self.slope.gather(-1, i).squeeze(-1) for i in (index, index + 1))
+        both = torch.cat([index, index + 1], dim=-1)
+        (left, right), (bottom, top), (slope_0, slope_1) = (
+            ends.gather(-1, both).unbind(-1) for ends in (self.x, self.y, self.slope)
+        )
         return left, right - left, bottom, top - bottom, slope_0, slope_1
 
 
