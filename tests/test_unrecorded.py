@@ -51,6 +51,31 @@ def test_it_speaks_in_inference_mode_and_what_it_returns_is_plain(make_model, mo
     assert learnt.grad is not None
 
 
+@pytest.mark.parametrize("flowed", [True, False], ids=["prior", "latents"])
+def test_streams_run_in_inference_mode_and_their_pieces_are_plain(make_model, monkeypatch, flowed):
+    model = make_model()
+    prior, seen = model.prior(IDS, generator=torch.Generator().manual_seed(3)), []
+    latents = model.latents(IDS, generator=torch.Generator().manual_seed(3)).latents
+    layer = model.decoder.conv_post
+    monkeypatch.setattr(
+        layer,
+        "_single",
+        lambda *given: seen.append(torch.is_inference_mode_enabled()) or type(layer)._single(layer, *given),
+    )
+    pieces = []
+    for piece in model.stream(prior if flowed else latents, chunk_frames=2):
+        assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()  # meanwhile, one may learn
+        pieces.append(piece)
+    assert len(pieces) > 1 and all(seen) and len(seen) == len(pieces)
+    assert not any(piece.is_inference() or piece.requires_grad for piece in pieces)
+    torch.testing.assert_close(torch.cat(pieces, dim=1), model.decode(latents)[0], rtol=0, atol=1e-6)
+    kept = []
+    handle = model.decoder.register_forward_hook(lambda layer, given, made: kept.append(given[0]))
+    list(model.stream(prior if flowed else latents, chunk_frames=2))
+    handle.remove()
+    assert kept and not any(given.is_inference() for given in kept)
+
+
 def test_sound_is_the_same_in_all_modes(make_model):
     model = make_model()
 

@@ -241,7 +241,6 @@ class VitsModel(StrictlyLoaded):
             waveform[one, :, : spoken.shape[-1]] = spoken
         return waveform
 
-    @torch.no_grad()
     def stream(
         self, latents: Tensor | VitsPrior, speaker: Tensor | None = None, chunk_frames: int | None = None
     ) -> Iterator[Tensor]:
@@ -281,7 +280,16 @@ class VitsModel(StrictlyLoaded):
         ends = chunk_ends(frames.shape[-1], chunk_frames)
         if isinstance(latents, VitsPrior):
             frames = FlowedFrames(self.flow, frames, flow_context(self.config), speaker)
-        return decode_in_pieces(self.decoder, frames, ends, decoder_context(self.config), speaker)
+        return self._unrecorded(decode_in_pieces(self.decoder, frames, ends, decoder_context(self.config), speaker))
+
+    def _unrecorded(self, pieces: Iterator[Tensor]) -> Iterator[Tensor]:
+        """The same pieces; whoever takes one may do with it, and meanwhile, what they like."""
+        while (piece := self._next(pieces)) is not None:
+            yield piece
+
+    @unrecorded
+    def _next(self, pieces: Iterator[Tensor]) -> Tensor | None:
+        return next(pieces, None)
 
     def speaker_vector(self, speaker_id: Choice, batch: int) -> Tensor | None:
         """speaker_id, as `forward` takes it -> speaker vectors (B, S, 1), or None for a model of one speaker."""

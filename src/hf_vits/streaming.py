@@ -75,7 +75,6 @@ class FlowedFrames:
         return self.known[..., : end - start]
 
 
-@torch.no_grad()
 def decode_in_pieces(
     decoder: HifiGan,
     frames: FlowedFrames | Tensor,
@@ -83,7 +82,7 @@ def decode_in_pieces(
     context: int,
     speaker: Tensor | None,
 ) -> Iterator[Tensor]:
-    """Pieces of the waveform, (1, samples) each, that end at the frames `ends`."""
+    """Pieces of the waveform, (1, samples) each, that end at the frames `ends`; without gradients."""
     start = 0
     for end in ends:
         left, right = max(0, start - context), min(end + context, ends[-1])

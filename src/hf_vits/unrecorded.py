@@ -37,8 +37,9 @@ def _is_watched(model: nn.Module) -> bool:
         return True
     if torch._C._len_torch_dispatch_stack() or every_module._has_any_global_hook():
         return True
-    own = ("forward", "_forward_hooks", "_forward_pre_hooks")
-    return any(vars(module).get(name) for module in model.modules() for name in own)
+    return any(
+        "forward" in own or own["_forward_hooks"] or own["_forward_pre_hooks"] for own in map(vars, model.modules())
+    )
 
 
 def _plain(made: Any) -> Any:
