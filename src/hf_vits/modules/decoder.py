@@ -2,14 +2,13 @@
 
 from functools import partial
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.activation import leaky_relu
-from hf_vits.modules.convolution import Conv, Upsample
-from hf_vits.modules.pieces import by_pieces, cores_for
+from hf_vits.modules.convolution import Conv, Upsample, channels_last
+from hf_vits.modules.pieces import by_pieces
 from hf_vits.modules.prepared import may_be_used, prepared_length
 from hf_vits.modules.recomputed import Recomputed
 
@@ -105,8 +104,8 @@ class HifiGan(nn.Module):
         latents = F.pad(latents, (0, prepared_length(self, latents) - end))
         condition = None if speaker is None else self.cond(speaker).unsqueeze(2)
         cut = may_be_used(self) and latents.device.type == "cpu"
-        cores, last = cores_for(end) if cut else 1, len(self.upsampler) - 1
-        signal = latents.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        last = len(self.upsampler) - 1
+        signal = channels_last(latents)
         for stage, upsample in enumerate(self.upsampler):
             rate, kernel = upsample.stride[0], upsample.kernel_size[0]
             make = partial(self._stage, stage, condition)
@@ -114,7 +113,7 @@ class HifiGan(nn.Module):
                 reach = reach_before(self.reach + (ENDS_REACH if stage == last else 0), rate, kernel)
                 reach += 0 if stage else ENDS_REACH
                 channels = 1 if stage == last else upsample.out_channels
-                signal = by_pieces(make, signal, end, reach, channels, rate, cores)
+                signal = by_pieces(make, signal, end, reach, channels, rate)
             else:
                 signal = make(signal, end)
             end *= rate
