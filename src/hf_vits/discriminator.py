@@ -86,7 +86,7 @@ class ColumnConv(nn.Conv2d):
 
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, T, columns) -> (B, C_out, T / stride, columns)."""
-        if self.is_filtered and learnt_filtering.pays_for(signal):
+        if self.is_filtered and learnt_filtering.pays_for(signal, self.kernel_size[0]):
             return learnt_filtering.convolve(signal, self.weight, self.bias, signal.shape[3])
         return super().forward(signal)
 
@@ -100,7 +100,7 @@ class RowConv(nn.Conv1d):
 
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, T) -> (B, C_out, T / stride)."""
-        if self.is_filtered and learnt_filtering.pays_for(signal.unsqueeze(2)):
+        if self.is_filtered and learnt_filtering.pays_for(signal.unsqueeze(2), self.kernel_size[0]):
             return learnt_filtering.convolve(signal.unsqueeze(2), self.weight, self.bias).squeeze(2)
         return super().forward(signal)
 

@@ -78,7 +78,7 @@ def test_it_compiles_to_one_graph_that_follows_the_weights(make_model, kind):
 
 
 def test_long_kernels_on_wide_stages_run_in_the_frequency_domain_to_speak_only(make_model, monkeypatch):
-    monkeypatch.setattr(frequency, "pays", lambda channels, kernel: kernel == 5)
+    monkeypatch.setattr(frequency, "pays", lambda channels, kernel, fewest: kernel == 5)
     monkeypatch.setattr(frequency, "FEWEST_TILES", 1)
     model, used = make_model().double(), []
     original = frequency.convolve

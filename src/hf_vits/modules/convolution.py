@@ -3,7 +3,7 @@
 Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then
 run them near their matrix-product speed, which `conv1d` does not reach without AVX-512.
 Checkpoints hold Conv1d shapes. To speak, without gradients, a layer whose form of convolution needs its weights in
-another order prepares them once; to learn, wide layers of few taps filter with fewer products as well.
+another order prepares them once; to learn, wide layers filter with fewer products as well.
 """
 
 from collections.abc import Iterator
@@ -34,8 +34,9 @@ class Conv(Prepares, nn.Conv1d):
         )
         self.direct, self.spectrum, self.values = Prepared(_flat), Prepared(_spectrum), Prepared(_values)
         centred = kernel % 2 == 1
-        self.has_spectrum = centred and groups == 1 and frequency.pays(min(in_channels, out_channels), kernel)
-        self.is_filtered = minimal_filtering.pays(self)
+        channels = min(in_channels, out_channels)
+        self.has_spectrum = centred and groups == 1 and frequency.pays(channels, kernel, frequency.FEWEST_CHANNELS)
+        self.is_filtered, self.learns_filtered = minimal_filtering.pays(self), learnt_filtering.pays(self)
         self.is_depthwise = centred and groups == in_channels == out_channels > 1
         self.is_single = centred and groups == out_channels == 1
         self.is_product = centred and kernel == groups == 1
@@ -47,7 +48,7 @@ class Conv(Prepares, nn.Conv1d):
             weight = self.direct.of(self).flatten(1) if folded else self.weight.squeeze(2)
             return _columns(F.linear(_rows(signal), weight, self.bias))
         if not may_be_used(self):
-            if self.is_filtered and learnt_filtering.pays_for(signal, self.dilation[0]):
+            if self.learns_filtered and learnt_filtering.pays_for(signal, self.kernel_size[0], self.dilation[0]):
                 return learnt_filtering.convolve(signal, self.weight, self.bias, self.dilation[0])
             return self._convolve(signal, _flat(self))
         length, kernel, dilation = signal.shape[-1], self.kernel_size[0], self.dilation[0]

@@ -20,6 +20,7 @@ They have 3h - 1 rows together, and each of these products is, for all tiles at 
 For k = 11 and n = 32 that is 47 products for 22 outputs, 2.1 for each where the direct form needs 11. Transforms cost
 h operations for each row and channel of a tile, forth and back, so wide layers gain most. A dilated convolution is d
 plain ones, of every d-th sample each.
+Gradients take the same steps backwards, without that first one: `learnt_filtering`.
 """
 
 import math
@@ -29,6 +30,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from hf_vits.modules.tiles import Matrices
 
 VALUES, ROWS = 2**14, 128
 """Tiles of all phases that are worked on at once: so many values of one sample each, which keeps the work of most
@@ -41,9 +44,9 @@ FEWEST_TILES = 32
 """With fewer, reading the transformed weights costs more than is saved."""
 
 
-def pays(channels: int, kernel: int) -> bool:
-    """Whether the layer, of as many channels in as out, is faster so, as far as layers alone were tried."""
-    least = next((channels for kernels, channels in FEWEST_CHANNELS if kernel >= kernels), None)
+def pays(channels: int, kernel: int, fewest: tuple[tuple[int, int], ...]) -> bool:
+    """Whether the layer, of as many channels in as out, has the `fewest` for its taps and can be computed so."""
+    least = next((channels for kernels, channels in fewest if kernel >= kernels), None)
     return least is not None and kernel < 16 and channels >= least
 
 
@@ -88,6 +91,18 @@ def _matrices(kernel: int) -> _Matrices:
     return _Matrices(
         tuple(torch.stack(rows) for rows in forward), torch.stack(taps), tuple(torch.stack(c, dim=1) for c in inverse)
     )
+
+
+@cache
+def matrices(kernel: int, dtype: torch.dtype) -> Matrices:
+    """Without the first step, as `tiles` has them: F (3h - 1, n), K (3h - 1, k) and I (m, 3h - 1)."""
+    whole = _matrices(kernel)
+    (even, odd), (even_back, odd_back) = whole.forward, whole.inverse
+    with torch.inference_mode(False):  # for gradients, too
+        forward = torch.cat([torch.cat([even, even], dim=1), torch.cat([odd, -odd], dim=1)])
+        inverse = torch.cat([torch.cat([even_back, odd_back], dim=1), torch.cat([even_back, -odd_back], dim=1)])
+        made = forward, whole.taps, inverse[: tile_size(kernel) - kernel + 1]
+        return Matrices(*(matrix.to(dtype, copy=True) for matrix in made))
 
 
 def spectrum(weight: Tensor) -> Tensor:

@@ -12,11 +12,11 @@ value of a tile. All of it is linear in x and in w, so gradients take the same s
 """
 
 from functools import cache
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from hf_vits.modules.tiles import Matrices, Tiles
 
 OUTPUTS = 4
 """Of a tile, m."""
@@ -31,12 +31,16 @@ TILES = 128
 """Of all phases, that are worked on at once, which keeps the work in a processor's cache."""
 
 
+def keeps_length(layer: torch.nn.modules.conv._ConvNd) -> bool:
+    """Whether a layer is a convolution along one dimension, of all channels, that keeps the length."""
+    keeps = 2 * max(layer.padding) == max(layer.dilation) * (max(layer.kernel_size) - 1)
+    return keeps and max(layer.stride) == layer.groups == 1
+
+
 def pays(layer: torch.nn.modules.conv._ConvNd) -> bool:
-    """Whether a layer is a convolution along one dimension that keeps the length, and faster so."""
-    taps = max(layer.kernel_size)
-    keeps = max(layer.stride) == 1 and 2 * max(layer.padding) == max(layer.dilation) * (taps - 1)
-    channels = min(layer.in_channels, layer.out_channels)
-    return taps in POINTS and keeps and channels >= FEWEST_CHANNELS[taps] and layer.groups == 1
+    """Whether a layer is such a convolution, and faster so."""
+    taps, channels = max(layer.kernel_size), min(layer.in_channels, layer.out_channels)
+    return taps in POINTS and channels >= FEWEST_CHANNELS[taps] and keeps_length(layer)
 
 
 def pays_for(length: int, dilation: int) -> bool:
@@ -45,17 +49,9 @@ def pays_for(length: int, dilation: int) -> bool:
     return dilation == 1 or length >= OUTPUTS * dilation
 
 
-class Matrices(NamedTuple):
-    """V_n⁻ᵀ (n, n), V_k (n, k) and V_mᵀ (m, n)."""
-
-    inputs: Tensor
-    taps: Tensor
-    outputs: Tensor
-
-
 @cache
 def matrices(taps: int, dtype: torch.dtype) -> Matrices:
-    """Those for `taps` taps."""
+    """V_n⁻ᵀ (n, n), V_k (n, k) and V_mᵀ (m, n)."""
 
     def powers(count: int) -> Tensor:
         kind = {"dtype": torch.float64, "device": "cpu"}
@@ -65,50 +61,6 @@ def matrices(taps: int, dtype: torch.dtype) -> Matrices:
     with torch.inference_mode(False):  # for gradients, too
         exact = powers(taps + OUTPUTS - 1).inverse().t(), powers(taps), powers(OUTPUTS).t()
         return Matrices(*(matrix.contiguous().to(dtype) for matrix in exact))
-
-
-class Tiles:
-    """Where the tiles of a signal lie: its samples (B, T, C) in `count` tiles of each of `dilation` phases.
-
-    Matrices of tiles have a column for each item, tile, phase and channel; phases lie side by side, like more channels.
-    """
-
-    def __init__(self, samples: Tensor, taps: int, dilation: int):
-        self.batch, self.length, self.channels = samples.shape
-        self.size, self.step = taps + OUTPUTS - 1, dilation * self.channels
-        self.count = -(-self.length // (OUTPUTS * dilation))
-        self.before = (taps - 1) // 2 * dilation
-        self.kept = self.count * OUTPUTS * dilation
-        self.whole = self.kept + (taps - 1) * dilation
-
-    def extended(self, samples: Tensor) -> Tensor:
-        """samples (B, T, C) -> with the zeros around them that tiles see (B, T', C)."""
-        return F.pad(samples, (0, 0, self.before, self.whole - self.before - self.length)).contiguous()
-
-    def seen(self, extended: Tensor, first: int = 0, count: int | None = None) -> Tensor:
-        """(B, T', C) -> what `count` tiles from the `first` on see (n, B, count, d · C), a view."""
-        strides = self.step, self.whole * self.channels, OUTPUTS * self.step, 1
-        shape = self.size, len(extended), self.count if count is None else count, self.step
-        return extended.as_strided(shape, strides, extended.storage_offset() + first * OUTPUTS * self.step)
-
-    def apart(self, samples: Tensor) -> Tensor:
-        """samples (B, T, C) -> those that each tile makes (m, B · count · d · C)."""
-        samples = F.pad(samples, (0, 0, 0, self.kept - self.length))
-        return samples.reshape(self.batch, self.count, OUTPUTS, self.step).permute(2, 0, 1, 3).flatten(1)
-
-    def joined(self, made: Tensor) -> Tensor:
-        """Undoes `apart`: (m, B · count · d · C) -> (B, T, C)."""
-        made = made.view(OUTPUTS, self.batch, self.count, self.step).permute(1, 2, 0, 3)
-        return made.reshape(self.batch, self.kept, self.channels)[:, : self.length]
-
-    def summed(self, seen: Tensor) -> Tensor:
-        """The transpose of what tiles see: (n, B · count · d · C) -> (B, T, C)."""
-        seen = seen.view(-1, self.batch, self.count, self.step).permute(1, 2, 0, 3)  # (B, count, n, d · C)
-        total = seen.new_zeros(self.batch, self.whole, self.channels)
-        tiles = total.as_strided(seen.shape, (total.stride(0), OUTPUTS * self.step, self.step, 1))
-        tiles[:, :, :OUTPUTS] += seen[:, :, :OUTPUTS]
-        tiles[:, :, OUTPUTS:] += seen[:, :, OUTPUTS:]
-        return total[:, self.before : self.before + self.length]
 
 
 def values(weight: Tensor) -> Tensor:
@@ -122,7 +74,8 @@ def convolve(signal: Tensor, weight: Tensor, dilation: int, bias: Tensor | None)
     lie zeros."""
     size, channels, outputs = weight.shape
     taps = size - OUTPUTS + 1
-    tiles, constant = Tiles(signal, taps, dilation), matrices(taps, signal.dtype)
+    constant = matrices(taps, signal.dtype)
+    tiles = Tiles(signal, constant, dilation)
     group = max(1, min(tiles.count, TILES // dilation))
     work = [signal.new_empty(rows * group * dilation * c) for rows, c in _work(size, channels, outputs)]
     result = signal.new_empty(tiles.batch, tiles.count, OUTPUTS, dilation, outputs)
