@@ -242,8 +242,9 @@ def test_all_but_long_plain_signals_in_single_precision_are_convolved_directly()
     assert mapped == [False]
     with torch.autocast("cpu", torch.bfloat16):
         assert not pays_for(signal)
-    assert pays_for(signal, 11, 5) and not pays_for(signal, 11, 6)  # two tiles of 22 outputs in each phase
-    assert pays_for(signal, 5, 64) and not pays_for(signal, 5, 65)
+    longer = torch.randn(1, 2, 1, 220)
+    assert pays_for(longer, 11, 5) and not pays_for(longer, 11, 6)  # two tiles of 22 outputs in each phase
+    assert pays_for(longer, 5, 55) and not pays_for(longer, 5, 56)  # one tile of four
 
 
 @pytest.mark.parametrize("taps", [1, 3, 5, 7])

@@ -19,7 +19,7 @@ VALUES = 2**20
 SEEN = 2**21
 """Values of signals that are worked on at once; larger memory is given back and handed out anew each time."""
 
-FEWEST_SAMPLES = 256
+FEWEST_SAMPLES = 128
 """Of all clips of a batch, for which it is faster; with fewer, the weights cost more than is saved."""
 
 FEWEST_CHANNELS = ((11, 64), (7, 128))
