@@ -62,7 +62,7 @@ def test_pieces_grow_and_end_with_the_last_frame():
     assert chunk_ends(60, None) == [8, 40, 60]
     assert chunk_ends(40, None) == [8, 40]
     sizes = torch.tensor(chunk_ends(2000, None)).diff(prepend=torch.tensor([0]))
-    assert sizes.tolist()[:6] == [8, 32, 128, 128, 128, 128] and sizes.sum() == 2000
+    assert sizes.tolist()[:6] == [8, 32, 96, 96, 96, 96] and sizes.sum() == 2000
     assert chunk_ends(10, 4) == [4, 8, 10]
 
 

@@ -120,6 +120,9 @@ def test_nobody_who_watches_layers_is_given_tensors_of_inference_mode(make_model
     handle = torch.nn.modules.module.register_module_forward_hook(lambda *given: None)
     model(IDS)
     handle.remove()
+    handle = model.decoder.conv_pre.register_forward_pre_hook(lambda *given: None)
+    model(IDS)
+    handle.remove()
     with FlopCounterMode(display=False) as counter:
         model(IDS)
     assert counter.get_total_flops() > 0

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from hf_vits.modules import learnt_filtering, minimal_filtering
+from hf_vits.modules import learnt_filtering
 from hf_vits.modules.weight_norm import add_weight_norm
 
 SLOPE = 0.1
@@ -82,11 +82,11 @@ class ColumnConv(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int):
         super().__init__(in_channels, out_channels, (kernel, 1), (stride, 1), (kernel // 2, 0))
-        self.is_filtered = minimal_filtering.pays(self)
+        self.learns_filtered = learnt_filtering.pays(self)
 
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, T, columns) -> (B, C_out, T / stride, columns)."""
-        if self.is_filtered and learnt_filtering.pays_for(signal, self.kernel_size[0]):
+        if self.learns_filtered and learnt_filtering.pays_for(signal, self.kernel_size[0]):
             return learnt_filtering.convolve(signal, self.weight, self.bias, signal.shape[3])
         return super().forward(signal)
 
@@ -96,11 +96,11 @@ class RowConv(nn.Conv1d):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, groups: int):
         super().__init__(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups)
-        self.is_filtered = minimal_filtering.pays(self)
+        self.learns_filtered = learnt_filtering.pays(self)
 
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, T) -> (B, C_out, T / stride)."""
-        if self.is_filtered and learnt_filtering.pays_for(signal.unsqueeze(2), self.kernel_size[0]):
+        if self.learns_filtered and learnt_filtering.pays_for(signal.unsqueeze(2), self.kernel_size[0]):
             return learnt_filtering.convolve(signal.unsqueeze(2), self.weight, self.bias).squeeze(2)
         return super().forward(signal)
 

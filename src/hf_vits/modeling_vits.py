@@ -253,7 +253,7 @@ class VitsModel(StrictlyLoaded):
             speaker (`Tensor` of shape `(1, S, 1)`, *optional*):
                 Who speaks, as `speaker_vector` gives it.
             chunk_frames (`int`, *optional*):
-                Frames of each piece; without it, 8 and then four times as many each time, up to 128.
+                Frames of each piece; without it, 8 and then four times as many each time, up to 96.
 
         Returns:
             `Iterator[Tensor]`: of shape `(1, samples)`. Together they are `decode`'s, to rounding.
@@ -280,15 +280,16 @@ class VitsModel(StrictlyLoaded):
         ends = chunk_ends(frames.shape[-1], chunk_frames)
         if isinstance(latents, VitsPrior):
             frames = FlowedFrames(self.flow, frames, flow_context(self.config), speaker)
-        return self._unrecorded(decode_in_pieces(self.decoder, frames, ends, decoder_context(self.config), speaker))
+        return self._each(decode_in_pieces(self.decoder, frames, ends, decoder_context(self.config), speaker))
 
-    def _unrecorded(self, pieces: Iterator[Tensor]) -> Iterator[Tensor]:
-        """The same pieces; whoever takes one may do with it, and meanwhile, what they like."""
+    def _each(self, pieces: Iterator[Tensor]) -> Iterator[Tensor]:
+        """Pieces (1, samples) -> the same; whoever takes one may do with it, and meanwhile, what they like."""
         while (piece := self._next(pieces)) is not None:
             yield piece
 
     @unrecorded
     def _next(self, pieces: Iterator[Tensor]) -> Tensor | None:
+        """The next piece (1, samples), or None after the last."""
         return next(pieces, None)
 
     def speaker_vector(self, speaker_id: Choice, batch: int) -> Tensor | None:

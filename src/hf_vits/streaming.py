@@ -10,7 +10,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.decoder import ENDS_REACH, HifiGan, blocks_reach, reach_before
 from hf_vits.modules.flow import Flow
 
-FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 128
+FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 96
 """Frames of the first piece; how much longer each is than the one before; and the most. So sound comes early, and the
 context, which is computed twice, costs little after that. It also takes most of the second piece's time."""
 
@@ -82,7 +82,7 @@ def decode_in_pieces(
     context: int,
     speaker: Tensor | None,
 ) -> Iterator[Tensor]:
-    """Pieces of the waveform, (1, samples) each, that end at the frames `ends`; without gradients."""
+    """Pieces of the waveform, (1, samples) each, that end at the frames `ends`, in the mode of whoever asks for one."""
     start = 0
     for end in ends:
         left, right = max(0, start - context), min(end + context, ends[-1])

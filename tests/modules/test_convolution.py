@@ -128,9 +128,9 @@ def test_what_is_prepared_does_not_outlive_a_change_of_type_or_mode(kind):
 
 
 def test_constants_are_made_on_the_processor_whatever_the_default_device():
-    frequency._matrices.cache_clear()
+    frequency._halves.cache_clear()
     with torch.device("meta"):
-        forward, taps, inverse = frequency._matrices(9)
+        forward, taps, inverse = frequency._halves(9)
         assert all(matrix.device.type == "cpu" for matrix in (*forward, taps, *inverse))
 
 

@@ -84,6 +84,32 @@ def test_without_bias_and_with_frozen_weights_the_rest_is_the_same():
     torch.testing.assert_close(weight.grad, total.expand(4, 3, 5))
 
 
+@pytest.mark.parametrize("taps", [5, 7])
+def test_many_gradients_at_once_are_the_direct_convolutions(taps):
+    signal, weight = random(2, 3, 1, 30).requires_grad_(), random(4, 3, taps).requires_grad_()
+    expected = F.conv2d(signal, weight.unsqueeze(2), padding=(0, taps // 2))
+    many = random(3, *expected.shape)
+    made = [
+        torch.autograd.grad(out, (signal, weight), many, is_grads_batched=True)
+        for out in (convolve(signal, weight), expected)
+    ]
+    assert_same(*made, rtol=0, atol=1e-11)
+
+
+def test_items_are_worked_on_in_groups_of_bounded_size(monkeypatch):
+    """Seven taps see 47 rows for 26 samples; here two tiles of each of three phases, for eight channels."""
+    groups, real = [], learnt_filtering._filter
+    monkeypatch.setattr(
+        learnt_filtering, "_filter", lambda signal, *rest: groups.append(len(signal)) or real(signal, *rest)
+    )
+    item = 47 * 2 * 3 * 8
+    for limit, expected in ((1, [1] * 5), (2 * item, [2, 2, 1]), (4 * item, [3, 2]), (5 * item, [5])):
+        monkeypatch.setattr(learnt_filtering, "SEEN", limit)
+        groups.clear()
+        convolve(random(5, 3, 1, 100), random(8, 3, 7), None, 3)
+        assert groups == expected
+
+
 def test_what_it_makes_can_be_written_over():
     signal, weight = random(1, 3, 1, 30), random(4, 3, 5)
 
@@ -183,6 +209,7 @@ def test_judges_learn_so_what_they_would_learn_directly(calls, monkeypatch):
         (False, False, {"kernel": 4}),
         (False, True, {"kernel": 7}),
         (False, False, {"kernel": 8}),
+        (False, False, {"kernel": 8, "dilation": 2}),
         (False, True, {"kernel": 11}),
         (False, False, {"kernel": 17}),
         (False, False, {"groups": 2}),
@@ -218,7 +245,7 @@ def test_layers_of_the_papers_size_are_filtered_and_narrow_ones_are_not():
         judges = VitsDiscriminator(VitsDiscriminatorConfig())
         assert WaveNet(VitsConfig(vocab_size=5), 1).in_layers[0].is_filtered
     for judge in judges.discriminators:
-        assert [conv.is_filtered for conv in judge.convs] == [False] * (len(judge.convs) - 1) + [True]
+        assert [conv.learns_filtered for conv in judge.convs] == [False] * (len(judge.convs) - 1) + [True]
     assert not Conv(64, 64, 5).is_filtered and not Conv(128, 128, 3).is_filtered
     assert Conv(64, 64, 11).learns_filtered and Conv(128, 128, 7).learns_filtered
     assert not Conv(32, 32, 11).learns_filtered and not Conv(64, 64, 7).learns_filtered

@@ -56,6 +56,11 @@ def test_no_piece_makes_more_than_its_share_for_each_thread(monkeypatch, threads
         assert max(seen) * 2 <= 20 * threads and len(seen) == -(-length * 2 // (20 * threads))
 
 
+def test_of_nothing_nothing_is_made():
+    for signal in (signal_of(0), signal_of(5)[:0]):
+        assert by_pieces(lambda piece, end: piece.clone(), signal, 0, REACH, channels=4).shape == signal.shape
+
+
 def test_where_the_signal_ends_nothing_is_made_after_it(threads):
     seen = []
     by_pieces(

@@ -3,7 +3,7 @@
 Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then
 run them near their matrix-product speed, which `conv1d` does not reach without AVX-512.
 Checkpoints hold Conv1d shapes. To speak, without gradients, a layer whose form of convolution needs its weights in
-another order prepares them once; to learn, wide layers filter with fewer products as well.
+another order prepares them once; to learn, wide layers need fewer products as well.
 """
 
 from collections.abc import Iterator

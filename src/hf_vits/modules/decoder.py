@@ -130,9 +130,9 @@ class HifiGan(nn.Module):
         first = stage * self.blocks_per_stage
         blocks = self.resblocks[first : first + self.blocks_per_stage]
         activated = ended(leaky_relu(signal, self.slope), end)
-        total, *others = (block(signal, activated, end) for block in blocks)
-        for other in others:
-            total = total.add_(other)
+        total = blocks[0](signal, activated, end)
+        for block in blocks[1:]:
+            total = total.add_(block(signal, activated, end))
         total = total.div_(len(blocks))
         if stage < len(self.upsampler) - 1:
             return total

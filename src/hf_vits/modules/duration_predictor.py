@@ -36,7 +36,7 @@ class DilatedDepthSeparable(nn.Module):
             out = F.gelu(_over_channels(norm_1, dilated(hidden * mask)))
             out = F.gelu(_over_channels(norm_2, pointwise(out)))
             hidden = hidden + self.dropout(out)
-        return hidden * mask
+        return hidden
 
 
 class ElementwiseAffine(nn.Module):

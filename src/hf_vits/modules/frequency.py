@@ -60,7 +60,7 @@ def tile_size(kernel: int) -> int:
     return 16 if kernel < 5 else 32
 
 
-class _Matrices(NamedTuple):
+class _Halves(NamedTuple):
     """Of the module's docstring, those for even frequencies first."""
 
     forward: tuple[Tensor, Tensor]
@@ -69,7 +69,7 @@ class _Matrices(NamedTuple):
 
 
 @cache
-def _matrices(kernel: int) -> _Matrices:
+def _halves(kernel: int) -> _Halves:
     """taps k -> F (3h/2 - 1, h) and (3h/2, h), K (3h - 1, k), I (h, 3h/2 - 1) and (h, 3h/2), in double precision."""
     size = tile_size(kernel)
     half = size // 2
@@ -88,7 +88,7 @@ def _matrices(kernel: int) -> _Matrices:
                 cosine, sine = cosine / half, sine / half
                 # real · cosine - imaginary · sine, of a, b and c
                 inverse[parity].extend([cosine + sine, sine - cosine, -sine])
-    return _Matrices(
+    return _Halves(
         tuple(torch.stack(rows) for rows in forward), torch.stack(taps), tuple(torch.stack(c, dim=1) for c in inverse)
     )
 
@@ -96,18 +96,17 @@ def _matrices(kernel: int) -> _Matrices:
 @cache
 def matrices(kernel: int, dtype: torch.dtype) -> Matrices:
     """Without the first step, as `tiles` has them: F (3h - 1, n), K (3h - 1, k) and I (m, 3h - 1)."""
-    whole = _matrices(kernel)
-    (even, odd), (even_back, odd_back) = whole.forward, whole.inverse
-    with torch.inference_mode(False):  # for gradients, too
-        forward = torch.cat([torch.cat([even, even], dim=1), torch.cat([odd, -odd], dim=1)])
-        inverse = torch.cat([torch.cat([even_back, odd_back], dim=1), torch.cat([even_back, -odd_back], dim=1)])
-        made = forward, whole.taps, inverse[: tile_size(kernel) - kernel + 1]
-        return Matrices(*(matrix.to(dtype, copy=True) for matrix in made))
+    halves = _halves(kernel)
+    (even, odd), (even_back, odd_back) = halves.forward, halves.inverse
+    forward = torch.cat([torch.cat([even, even], dim=1), torch.cat([odd, -odd], dim=1)])
+    inverse = torch.cat([torch.cat([even_back, odd_back], dim=1), torch.cat([even_back, -odd_back], dim=1)])
+    made = forward, halves.taps, inverse[: tile_size(kernel) - kernel + 1]
+    return Matrices(*(matrix.to(dtype) for matrix in made))
 
 
 def spectrum(weight: Tensor) -> Tensor:
     """weight (C_out, C_in, k) -> K w, (r, C_in, C_out)."""
-    taps = _matrices(weight.shape[2]).taps
+    taps = _halves(weight.shape[2]).taps
     return torch.einsum("rk,oik->rio", taps, weight.detach().double()).to(weight.dtype).contiguous()
 
 
@@ -140,7 +139,7 @@ class _Work:
 
     def __init__(self, signal: Tensor, weight: Tensor, kernel: int, rows: int, constant: Tensor | None):
         """`rows` is how many tiles of one phase a group has at most, `constant` (C_out,) what frequency 0 gains."""
-        matrices, (products, channels, outputs) = _matrices(kernel), weight.shape
+        matrices, (products, channels, outputs) = _halves(kernel), weight.shape
         self.constant, half, most = constant, tile_size(kernel) // 2, products - products // 2
         self.parities = [
             (forward.to(signal.dtype), taps, inverse.to(signal.dtype))

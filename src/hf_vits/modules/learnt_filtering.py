@@ -105,8 +105,9 @@ class _Filtering(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         signal, weight = ctx.saved_tensors
+        many = torch._C._functorch.is_legacy_batchedtensor(gradient)  # of `is_grads_batched`
         with torch.autocast("cpu", enabled=False):
-            gradients = _direct_gradients if torch.is_grad_enabled() else _gradients
+            gradients = _direct_gradients if many or torch.is_grad_enabled() else _gradients
             return *gradients(_samples(gradient), signal, weight, ctx.dilation, ctx.needs_input_grad), None
 
 
@@ -173,7 +174,7 @@ def _direct_gradients(
         groups=1,
         output_mask=list(wanted[:3]),
     )
-    return to_signal if to_signal is None else to_signal.unflatten(2, signal.shape[2:]), to_weight, to_bias
+    return to_signal if to_signal is None else to_signal.reshape(signal.shape), to_weight, to_bias
 
 
 def _to_weight(mixed: Tensor, seen: Tensor, weight: Tensor) -> Tensor:
@@ -189,7 +190,8 @@ def _to_weight(mixed: Tensor, seen: Tensor, weight: Tensor) -> Tensor:
 
 def _samples(signal: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, H · W, C), a view if channels are last in memory."""
-    return signal.permute(0, 2, 3, 1).flatten(1, 2)
+    batch, channels, height, width = signal.shape
+    return signal.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
 
 
 def _seen(samples: Tensor, tiles: Tiles, constant: Matrices) -> Tensor:

@@ -32,9 +32,10 @@ TILES = 128
 
 
 def keeps_length(layer: torch.nn.modules.conv._ConvNd) -> bool:
-    """Whether a layer is a convolution along one dimension, of all channels, that keeps the length."""
-    keeps = 2 * max(layer.padding) == max(layer.dilation) * (max(layer.kernel_size) - 1)
-    return keeps and max(layer.stride) == layer.groups == 1
+    """Whether a layer is a convolution along one dimension, of all channels, that keeps the length; of odd taps."""
+    taps = max(layer.kernel_size)
+    keeps = 2 * max(layer.padding) == max(layer.dilation) * (taps - 1)
+    return taps % 2 == 1 and keeps and max(layer.stride) == layer.groups == 1
 
 
 def pays(layer: torch.nn.modules.conv._ConvNd) -> bool:
@@ -58,9 +59,8 @@ def matrices(taps: int, dtype: torch.dtype) -> Matrices:
         finite = torch.tensor(POINTS[taps], **kind)[:, None] ** torch.arange(count, **kind)
         return torch.cat([finite, torch.eye(count, **kind)[-1:]])
 
-    with torch.inference_mode(False):  # for gradients, too
-        exact = powers(taps + OUTPUTS - 1).inverse().t(), powers(taps), powers(OUTPUTS).t()
-        return Matrices(*(matrix.contiguous().to(dtype) for matrix in exact))
+    exact = powers(taps + OUTPUTS - 1).inverse().t(), powers(taps), powers(OUTPUTS).t()
+    return Matrices(*(matrix.contiguous().to(dtype) for matrix in exact))
 
 
 def values(weight: Tensor) -> Tensor:

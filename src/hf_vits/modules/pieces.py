@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-SAMPLES = 2**14
-"""For each thread, so many are made at once, at most: 2 MiB of 32 channels in float32, as in a decoder's last stage.
+SAMPLES = 2**13
+"""For each thread, so many are made at once, at most: 1 MiB of 32 channels in float32, as in a decoder's last stage.
 Smaller pieces take less memory, and more time: each sees what lies beyond its ends, and threads wait for each other
 after each operation."""
 
@@ -32,7 +32,7 @@ def by_pieces(function: Piece, signal: Tensor, end: int, reach: int, channels: i
     """
     length = signal.shape[-1]
     pieces = -(-len(signal) * rate * length // (SAMPLES * torch.get_num_threads()))
-    size = -(-length // pieces)
+    size = -(-length // max(1, pieces))
     if size == length:
         return function(signal, end)
     sides = 1 if 2 * size >= length else 2  # on which a piece has another, at the ends too: a CPU's kernels are made

@@ -1,11 +1,10 @@
 """Spectrogram, linear or mel, to the latents' posterior (paper, section 2.5.1, posterior encoder)."""
 
-import torch
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.masks import lengths_from_mask
-from hf_vits.modules.convolution import Conv
+from hf_vits.modules.convolution import Conv, channels_last
 from hf_vits.modules.wavenet import WaveNet
 from hf_vits.randomness import Generators, prior_noise
 
@@ -28,9 +27,8 @@ class PosteriorEncoder(nn.Module):
         generator: Generators = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """spectrogram (B, F|M, T), mask (B, 1, T), speaker (B, S, 1) -> latents, posterior_mean, posterior_log_std."""
-        spectrogram = spectrogram.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         column_mask = mask.unsqueeze(2)
-        hidden = self.wavenet(self.conv_pre(spectrogram) * column_mask, column_mask, speaker)
+        hidden = self.wavenet(self.conv_pre(channels_last(spectrogram)) * column_mask, column_mask, speaker)
         mean, log_std = (self.conv_proj(hidden) * column_mask).squeeze(2).contiguous().chunk(2, dim=1)
         noise = prior_noise(mean, lengths_from_mask(mask), generator)
         return (mean + noise * log_std.exp()) * mask, mean, log_std
