@@ -1,6 +1,6 @@
-"""The generator's pass in training: posterior → flow → alignment → slice → decoder (paper, figure 1a)."""
+"""The generator's pass in training: posterior → slice → decoder, posterior → flow → alignment (paper, figure 1a)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,41 +18,62 @@ from hf_vits.training.segments import random_starts, take
 
 
 @dataclass
-class Aligned:
+class Posterior:
     """
-    What the posterior sees in whole clips, and what the text has to say of it.
+    What the posterior encoder sees in whole clips.
 
     Args:
         spectrogram (`Tensor` of shape `(B, F, T_spec)`):
             Linear magnitudes.
         latents (`Tensor` of shape `(B, C, T_spec)`):
             Drawn from the posterior; what is decoded.
-        prior_latents, posterior_log_std, prior_mean, prior_log_std (`Tensor` of shape `(B, C, T_spec)`):
-            The latents after the flow, and both distributions at each frame.
+        posterior_log_std (`Tensor` of shape `(B, C, T_spec)`):
+            How wide it is.
         frame_mask (`Tensor` of shape `(B, 1, T_spec)`):
             One where a frame is real.
-        duration_loss (`Tensor` of shape `()`):
-            Of the duration predictor, per token.
-        token_of_frame (`Tensor` of shape `(B, T_spec)`, int64):
-            The alignment that was found.
         speaker (`Tensor` of shape `(B, S, 1)`, *optional*):
             Who speaks.
-        seams (`list[tuple[Tensor, Tensor]]`):
-            Where the graph was cut: what the posterior and the speaker gave, and the leaves that the prior's side was
-            given in their place. Empty unless `align` was told to cut.
     """
 
     spectrogram: Tensor
     latents: Tensor
-    prior_latents: Tensor
     posterior_log_std: Tensor
+    frame_mask: Tensor
+    speaker: Tensor | None
+
+    def cut(self) -> "Posterior":
+        """The same as leaves of a graph of their own: gradients end there, and `seams` finds them."""
+        leaves = {name: tensor.detach().requires_grad_(tensor.requires_grad) for name, tensor in self._learnt()}
+        return replace(self, **leaves)
+
+    def seams(self, leaves: "Posterior") -> list[tuple[Tensor, Tensor | None]]:
+        """What was cut, each with the gradient that came to its leaf, to go on from there."""
+        return [(tensor, getattr(leaves, name).grad) for name, tensor in self._learnt()]
+
+    def _learnt(self) -> list[tuple[str, Tensor]]:
+        names = ("latents", "posterior_log_std", "speaker")
+        return [(name, tensor) for name in names if (tensor := getattr(self, name)) is not None]
+
+
+@dataclass
+class Aligned(Posterior):
+    """
+    And what the text has to say of it.
+
+    Args:
+        prior_latents, prior_mean, prior_log_std (`Tensor` of shape `(B, C, T_spec)`):
+            The latents after the flow, and the prior at each frame.
+        duration_loss (`Tensor` of shape `()`):
+            Of the duration predictor, per token.
+        token_of_frame (`Tensor` of shape `(B, T_spec)`, int64):
+            The alignment that was found.
+    """
+
+    prior_latents: Tensor
     prior_mean: Tensor
     prior_log_std: Tensor
-    frame_mask: Tensor
     duration_loss: Tensor
     token_of_frame: Tensor
-    speaker: Tensor | None
-    seams: list[tuple[Tensor, Tensor]]
 
 
 @dataclass
@@ -115,68 +136,55 @@ class VitsGenerator(nn.Module):
 
         `segment_frames` is another length of the slices than the usual one, such as a whole clip's.
         """
-        aligned = self.align(batch, generator)
-        return VitsTrainingOutput(**vars(aligned), **vars(self.decode(batch, aligned, generator, segment_frames)))
+        posterior = self.posterior(batch, generator)
+        slices = self.decode(batch, posterior, generator, segment_frames)
+        return VitsTrainingOutput(**vars(self.align(batch, posterior, generator)), **vars(slices))
 
-    def align(self, batch: VitsBatch, generator: Generators = None, cut: bool = False) -> Aligned:
-        """batch -> Aligned, the first half of `forward`.
-
-        With `cut` no gradient of the prior's side (flow and text encoder) goes into the posterior: that side can then
-        be differentiated and forgotten before anything is decoded. What arrives at the `seams` is for the caller to
-        hand on.
-        """
+    def posterior(self, batch: VitsBatch, generator: Generators = None) -> Posterior:
+        """batch -> Posterior, from the recordings alone; the first part of `forward`."""
         model = self.model
         speaker = model.speaker_vector(batch.speaker_id, len(batch))
         with torch.no_grad():
             spectrogram = self.spectrogram(batch.waveform, batch.waveform_lengths)
         frame_lengths = batch.waveform_lengths // model.config.hop_length
-        frame_mask = mask_from_lengths(frame_lengths, spectrogram.shape[-1], spectrogram.dtype)
-        text_mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], spectrogram.dtype)
-
+        mask = mask_from_lengths(frame_lengths, spectrogram.shape[-1], spectrogram.dtype)
         seen = self.spectrogram.mel(spectrogram) if model.config.posterior_input == "mel" else spectrogram
-        latents, _, log_std = model.posterior_encoder(seen, frame_mask, speaker, generator)
-        seams: list[tuple[Tensor, Tensor]] = []
+        latents, _, log_std = model.posterior_encoder(seen, mask, speaker, generator)
+        return Posterior(spectrogram, latents, log_std, mask, speaker)
 
-        def handed_on(tensor: Tensor) -> Tensor:
-            if not cut:
-                return tensor
-            seams.append((tensor, tensor.detach().requires_grad_()))
-            return seams[-1][1]
+    def decode(
+        self, batch: VitsBatch, posterior: Posterior, generator: Generators = None, segment_frames: int | None = None
+    ) -> Slices:
+        """A batch and its posterior -> Slices, the second part of `forward`."""
+        hop, size = self.model.config.hop_length, segment_frames or self.segment_frames
+        starts = random_starts(batch.waveform_lengths // hop, size, generator)
+        heard_frames = take(posterior.frame_mask, starts, size)
+        heard = heard_frames.repeat_interleave(hop, dim=-1)
+        fake = self.model.decoder(take(posterior.latents, starts, size), posterior.speaker) * heard
+        return Slices(
+            real=take(batch.waveform, starts * hop, size * hop) * heard,
+            fake=fake,
+            real_mel=take(self.spectrogram.mel(posterior.spectrogram), starts, size) * heard_frames,
+            fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * heard_frames,
+        )
 
-        posterior_log_std = handed_on(log_std)
-        prior_latents = model.flow(handed_on(latents), frame_mask, None if speaker is None else handed_on(speaker))
+    def align(self, batch: VitsBatch, posterior: Posterior, generator: Generators = None) -> Aligned:
+        """A batch and its posterior -> Aligned, the last part of `forward`: flow, text encoder, search, durations."""
+        model, speaker = self.model, posterior.speaker
+        frame_lengths = batch.waveform_lengths // model.config.hop_length
+        text_mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], posterior.frame_mask.dtype)
+        prior_latents = model.flow(posterior.latents, posterior.frame_mask, speaker)
         language = model.language_vector(None, len(batch))
         text = model.text_encoder(batch.input_ids, text_mask, language=language)
         index = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
         return Aligned(
-            spectrogram=spectrogram,
-            latents=latents,
+            **vars(posterior),
             prior_latents=prior_latents,
-            posterior_log_std=posterior_log_std,
             prior_mean=expand(text.prior_mean, index),
             prior_log_std=expand(text.prior_log_std, index),
-            frame_mask=frame_mask,
             duration_loss=self._duration_loss(text.hidden, text_mask, durations, speaker, language, generator),
             token_of_frame=index,
-            speaker=speaker,
-            seams=seams,
-        )
-
-    def decode(
-        self, batch: VitsBatch, aligned: Aligned, generator: Generators = None, segment_frames: int | None = None
-    ) -> Slices:
-        """A batch and what `align` made of it -> Slices, the second half of `forward`."""
-        hop, size = self.model.config.hop_length, segment_frames or self.segment_frames
-        starts = random_starts(batch.waveform_lengths // hop, size, generator)
-        heard_frames = take(aligned.frame_mask, starts, size)
-        heard = heard_frames.repeat_interleave(hop, dim=-1)
-        fake = self.model.decoder(take(aligned.latents, starts, size), aligned.speaker) * heard
-        return Slices(
-            real=take(batch.waveform, starts * hop, size * hop) * heard,
-            fake=fake,
-            real_mel=take(self.spectrogram.mel(aligned.spectrogram), starts, size) * heard_frames,
-            fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * heard_frames,
         )
 
     def _align(self, prior_latents: Tensor, text: TextEncoding, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from hf_vits.losses import discriminator_loss
 from hf_vits.randomness import seed_of
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.config import VitsTrainingConfig
-from hf_vits.training.generator import Slices, VitsGenerator
+from hf_vits.training.generator import Posterior, Slices, VitsGenerator
 from hf_vits.training.heap import hold_free_memory, return_free_memory
 from hf_vits.training.noise import clip_generators
 from hf_vits.training.players import Player
@@ -51,11 +51,14 @@ class Share:
 
 @dataclass
 class Heard:
-    """A generator's pass that was cut in two: what is heard, the seams to its first half, and that half's losses."""
+    """What is heard of a batch; the posterior and, cut from it, what was decoded; and the noise, of which the durations
+    get what comes next."""
 
+    batch: VitsBatch
+    noise: list[torch.Generator]
+    posterior: Posterior
+    leaves: Posterior
     slices: Slices
-    seams: list[tuple[Tensor, Tensor]]
-    losses: dict[str, Tensor]
 
 
 class TrainingStep:
@@ -86,38 +89,31 @@ class TrainingStep:
         keep = len(batches) == 1 and self.generator.is_trained
         losses: dict[str, Tensor] = {}
         for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
-            heard = self._generate(batch, share, step, number, keep)
-            _add(losses, heard.losses)
+            heard = self._generate(batch, step, number, keep)
             if self.discriminator.is_trained:
                 _add(losses, {"discriminator": self._judge(heard.slices, share)})
         finite = self.discriminator.update(rate, self.average, scaler)
         if self.generator.is_trained:
             for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
                 if not keep:
-                    heard = self._generate(batch, share, step, number, True)
-                    _add(losses, heard.losses)
+                    heard = self._generate(batch, step, number, True)
                 _add(losses, self._teach(heard, share))
         finite = self.generator.update(rate, self.average, scaler) and finite
         if scaler is not None:
             scaler.update()  # once for both, whose gradients it saw
         return StepResult(losses, finite, stop)
 
-    def _generate(self, batch: VitsBatch, share: Share, step: int, number: int, learns: bool) -> Heard:
-        """The generator's pass over one batch. If it learns from it, what the text has to say is learnt at once."""
+    def _generate(self, batch: VitsBatch, step: int, number: int, learns: bool) -> Heard:
+        """What is heard of one batch. If the generator learns from it, its graph is cut behind the posterior."""
         generator: VitsGenerator = self.generator.module
-        seed, losses = self.config.seed, {}
+        seed = self.config.seed
         torch.manual_seed(seed_of(seed, step, number, self.accelerator.process_index))  # of dropout
         noise = clip_generators(seed, step, batch.rows)
         self._tidy()
         with self.accelerator.autocast(), torch.set_grad_enabled(learns):
-            aligned = generator.align(batch, noise, cut=learns)
-        if learns:
-            losses = share.weigh(text_terms(aligned))
-            self._backward(weighted_sum(losses, self.config.weights))
-        self._tidy()
-        with self.accelerator.autocast(), torch.set_grad_enabled(learns):
-            slices = generator.decode(batch, aligned, noise)
-        return Heard(slices, aligned.seams, losses)
+            posterior = generator.posterior(batch, noise)
+            leaves = posterior.cut()
+            return Heard(batch, noise, posterior, leaves, generator.decode(batch, leaves, noise))
 
     def _judge(self, slices: Slices, share: Share) -> Tensor:
         """The discriminator's loss () on one batch; its gradient is added to what there is."""
@@ -131,12 +127,13 @@ class TrainingStep:
         return total
 
     def _teach(self, heard: Heard, share: Share) -> dict[str, Tensor]:
-        """The generator's terms () of what is heard of one batch; the gradient of their sum is added to what there is.
+        """The generator's terms () of one batch; the gradient of their sum is added to what there is.
 
-        Each judge's gradient at the waveform is taken alone, and their sum then goes on through the decoder, and with
-        what the terms of the text left at the seams through the posterior encoder.
+        One part after the other is differentiated and forgotten: each judge, as far as the waveform; the decoder, with
+        the sum of what they left there; what the text has to say; and the posterior encoder, with what both left.
         """
         judges: VitsDiscriminator = self.discriminator.module
+        generator: VitsGenerator = self.generator.module
         slices, losses = heard.slices, {}
         fake = slices.fake.detach().requires_grad_()
         with frozen(judges):  # otherwise their next move would follow the generator's gradient
@@ -148,14 +145,22 @@ class TrainingStep:
                 self._backward(weighted_sum(terms, self.config.weights))
                 _add(losses, terms)
         terms = share.weigh(sound_terms(slices))
-        seams = [(tensor, leaf.grad) for tensor, leaf in heard.seams]
-        self._backward(weighted_sum(terms, self.config.weights), (slices.fake, fake.grad), *seams)
+        self._backward(weighted_sum(terms, self.config.weights), (slices.fake, fake.grad))
+        _add(losses, terms)
+        with self.accelerator.autocast():
+            aligned = generator.align(heard.batch, heard.leaves, heard.noise)
+        terms = share.weigh(text_terms(aligned))
+        self._backward(weighted_sum(terms, self.config.weights))
+        self._go_on(*heard.posterior.seams(heard.leaves))
         return _add(losses, terms)
 
     def _backward(self, loss: Tensor, *more: tuple[Tensor, Tensor]) -> None:
-        """Adds the gradient of a loss (), and of tensors whose scaled gradients are given; frozen parts have none."""
+        """Adds the gradient of a loss (), and of tensors whose scaled gradients are given."""
         scaler = self.accelerator.scaler
-        roots = [(loss if scaler is None else scaler.scale(loss), None), *more]
+        self._go_on((loss if scaler is None else scaler.scale(loss), None), *more)
+
+    def _go_on(self, *roots: tuple[Tensor, Tensor | None]) -> None:
+        """Adds the gradient of tensors whose scaled gradients are given; frozen parts have none."""
         roots = [(tensor, gradient) for tensor, gradient in roots if tensor.requires_grad]
         if roots:
             torch.autograd.backward(*zip(*roots, strict=True))
@@ -174,7 +179,7 @@ class TrainingStep:
         return [Share(*part) for part in parts], bool(total[3])
 
     def _tidy(self) -> None:
-        """Between parts of a pass on a CPU: what comes next would not fit into the holes that are left."""
+        """Before a pass on a CPU: what is decoded would not fit into the holes that the last one left."""
         if self.accelerator.device.type == "cpu":
             return_free_memory()
 
