@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hf_vits.streaming import chunk_ends, decoder_context, flow_context
+from hf_vits.streaming import decoder_context, flow_context, pieces
 
 SHAPES = {
     "paper": {
@@ -57,13 +57,38 @@ def test_contexts_in_the_papers_size(make_config):
     assert (decoder_context(VitsConfig()), flow_context(VitsConfig())) == (13, 32)
 
 
+CONTEXT = 13
+
+
+def ends(frames, chunk_frames=None):
+    return [piece.end for piece in pieces(frames, CONTEXT, chunk_frames)]
+
+
 def test_pieces_grow_and_end_with_the_last_frame():
-    assert chunk_ends(1, None) == [1]
-    assert chunk_ends(60, None) == [8, 40, 60]
-    assert chunk_ends(40, None) == [8, 40]
-    sizes = torch.tensor(chunk_ends(2000, None)).diff(prepend=torch.tensor([0]))
-    assert sizes.tolist()[:6] == [8, 32, 96, 96, 96, 96] and sizes.sum() == 2000
-    assert chunk_ends(10, 4) == [4, 8, 10]
+    assert (ends(1), ends(24), ends(25), ends(56)) == ([1], [24], [11, 25], [11, 56])
+    sizes = torch.tensor(ends(2000)).diff(prepend=torch.tensor([0]))
+    assert sizes.tolist()[:5] == [11, 32, 102, 102, 102] and sizes.sum() == 2000
+    assert ends(10, 4) == [4, 8, 10]
+
+
+@pytest.mark.parametrize("chunk_frames", [None, 1, 40])
+@pytest.mark.parametrize("context", [0, 1, 5, 13, 50, 200])
+def test_pieces_see_their_context_one_after_the_other(context, chunk_frames):
+    for frames in [*range(1, 300), 999, 1000, 1001]:
+        before = 0
+        cut = list(pieces(frames, context, chunk_frames))
+        assert [piece.start for piece in cut] == [0, *(piece.end for piece in cut[:-1])] and cut[-1].end == frames
+        for left, start, end, right in cut:
+            assert before <= left <= max(0, start - context) and start < end
+            assert right == frames or right >= end + context
+            before = left  # what lies before is forgotten
+
+
+def test_windows_have_few_lengths():
+    """A CPU's kernels are made for each, and kept."""
+    cuts = [pieces(frames, CONTEXT) for frames in range(128, 1000)]
+    lengths = {right - left for cut in cuts for left, _, _, right in cut}
+    assert lengths == {24, 32, 56, 64, 96, 128}
 
 
 @pytest.mark.parametrize("frames", [0, -3])

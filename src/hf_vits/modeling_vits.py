@@ -33,7 +33,7 @@ from hf_vits.outputs import VitsLatents, VitsModelOutput, VitsPrior
 from hf_vits.pretrained import StrictlyLoaded
 from hf_vits.randomness import Generators, prior_noise
 from hf_vits.speakers import resize_speakers
-from hf_vits.streaming import FlowedFrames, chunk_ends, decode_in_pieces, decoder_context, flow_context
+from hf_vits.streaming import FlowedFrames, check_chunk_frames, decode_in_pieces, decoder_context, flow_context, pieces
 from hf_vits.unrecorded import unrecorded
 
 
@@ -277,10 +277,11 @@ class VitsModel(StrictlyLoaded):
         frames = latents.sample if isinstance(latents, VitsPrior) else latents
         if frames.shape[0] != 1 or frames.shape[-1] < 1:
             raise ValueError(f"There are frames of shape {tuple(frames.shape)}; stream one item, of 1 frame at least.")
-        ends = chunk_ends(frames.shape[-1], chunk_frames)
+        check_chunk_frames(chunk_frames)
+        cut = pieces(frames.shape[-1], decoder_context(self.config), chunk_frames)
         if isinstance(latents, VitsPrior):
             frames = FlowedFrames(self.flow, frames, flow_context(self.config), speaker)
-        return self._each(decode_in_pieces(self.decoder, frames, ends, decoder_context(self.config), speaker))
+        return self._each(decode_in_pieces(self.decoder, frames, cut, speaker))
 
     def _each(self, pieces: Iterator[Tensor]) -> Iterator[Tensor]:
         """Pieces (1, samples) -> the same; whoever takes one may do with it, and meanwhile, what they like."""

@@ -1,7 +1,7 @@
 """Speech in pieces that equal the whole: windows of frames with all the context that the layers see, and no more."""
 
-from collections.abc import Iterator
-from itertools import accumulate, chain, repeat, takewhile
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,8 +11,12 @@ from hf_vits.modules.decoder import ENDS_REACH, HifiGan, blocks_reach, reach_bef
 from hf_vits.modules.flow import Flow
 
 FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 96
-"""Frames of the first piece; how much longer each is than the one before; and the most. So sound comes early, and the
-context, which is computed twice, costs little after that. It also takes most of the second piece's time."""
+"""Frames of the first piece, at least; how much longer each is than the one before; and the most that are asked for. So
+sound comes early, and the context, which is computed twice, costs little after that."""
+
+STEP, LAST_STEP = 8, 32
+"""Windows are of whole steps: a piece gets what would be computed for nothing, and a CPU, which makes kernels for each
+length and keeps them, meets few lengths. A sentence may end anywhere, so its last window is of larger ones."""
 
 FLOWED_AHEAD = 512
 """Frames that the flow computes at once, where as many were computed before: its context is wide, its frames small."""
@@ -41,15 +45,32 @@ def check_chunk_frames(chunk_frames: int | None) -> None:
         )
 
 
-def chunk_ends(frames: int, chunk_frames: int | None) -> list[int]:
-    """Where pieces of `chunk_frames`, or of growing size, end in `frames` frames."""
-    check_chunk_frames(chunk_frames)
-    if chunk_frames is None:
-        growing = takewhile(lambda size: size < LARGEST_CHUNK, (FIRST_CHUNK * GROWTH**i for i in range(64)))
-        sizes = chain(growing, repeat(LARGEST_CHUNK))
-    else:
-        sizes = repeat(chunk_frames)
-    return [*takewhile(lambda end: end < frames, accumulate(sizes)), frames]
+class Piece(NamedTuple):
+    """Frames from `start` to `end`, and from `left` to `right` those that are decoded for them."""
+
+    left: int
+    start: int
+    end: int
+    right: int
+
+
+def pieces(frames: int, context: int, chunk_frames: int | None = None) -> Iterator[Piece]:
+    """Pieces of `chunk_frames`, or of growing size, that `frames` frames are decoded in, with so many of context."""
+    start, size = 0, chunk_frames or FIRST_CHUNK
+    while start < frames:
+        left, end = max(0, start - context), start + size
+        right = end + context
+        if chunk_frames is None:
+            right = left + _whole(right - left, STEP)
+            end, size = right - context, min(GROWTH * size, LARGEST_CHUNK)
+            if right >= frames:  # and so sees all that is left
+                left, end = max(0, frames - _whole(frames - left, LAST_STEP)), frames
+        yield Piece(left, start, min(end, frames), min(right, frames))
+        start = end
+
+
+def _whole(length: int, step: int) -> int:
+    return -(-length // step) * step
 
 
 class FlowedFrames:
@@ -76,18 +97,11 @@ class FlowedFrames:
 
 
 def decode_in_pieces(
-    decoder: HifiGan,
-    frames: FlowedFrames | Tensor,
-    ends: list[int],
-    context: int,
-    speaker: Tensor | None,
+    decoder: HifiGan, frames: FlowedFrames | Tensor, pieces: Iterable[Piece], speaker: Tensor | None
 ) -> Iterator[Tensor]:
-    """Pieces of the waveform, (1, samples) each, that end at the frames `ends`, in the mode of whoever asks for one."""
-    start = 0
-    for end in ends:
-        left, right = max(0, start - context), min(end + context, ends[-1])
+    """The waveform of each piece, (1, samples), in the mode of whoever asks for it."""
+    for left, start, end, right in pieces:
         window = frames[..., left:right] if isinstance(frames, Tensor) else frames.between(left, right)
         waveform = decoder(window, speaker).squeeze(1)
         hop = waveform.shape[-1] // (right - left)
         yield waveform[:, hop * (start - left) : hop * (end - left)]
-        start = end
