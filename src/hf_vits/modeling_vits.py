@@ -253,7 +253,8 @@ class VitsModel(StrictlyLoaded):
             speaker (`Tensor` of shape `(1, S, 1)`, *optional*):
                 Who speaks, as `speaker_vector` gives it.
             chunk_frames (`int`, *optional*):
-                Frames of each piece; without it, 8 and then four times as many each time, up to 96.
+                Frames of each piece; without it, 8 and then four times as many each time, up to 96, and those that
+                windows of whole steps see besides.
 
         Returns:
             `Iterator[Tensor]`: of shape `(1, samples)`. Together they are `decode`'s, to rounding.

@@ -99,8 +99,8 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             text (`str` or `dict`):
                 As in a call, but one.
             chunk_frames (`int`, *optional*):
-                Frames of `hop_length` samples in a piece; without it, 8 at the beginning of each sentence and then
-                four times as many each time, up to 128.
+                Frames of `hop_length` samples in a piece; without it, some ten at the beginning of each sentence, and
+                then more each time, up to about a hundred.
             **kwargs:
                 The controls and `pause` of the class.
 
