@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from hf_vits.streaming import decoder_context, flow_context, pieces
+from hf_vits.modules.prepared import prepared_length
+from hf_vits.streaming import decoder_context, flow_context, windows
 
 SHAPES = {
     "paper": {
@@ -57,11 +58,12 @@ def test_contexts_in_the_papers_size(make_config):
     assert (decoder_context(VitsConfig()), flow_context(VitsConfig())) == (13, 32)
 
 
-CONTEXT = 13
+PAPER, PIPER = 13, 11
+"""Frames of context that their decoders need."""
 
 
 def ends(frames, chunk_frames=None):
-    return [piece.end for piece in pieces(frames, CONTEXT, chunk_frames)]
+    return [window.end for window in windows(frames, PAPER, chunk_frames)]
 
 
 def test_pieces_grow_and_end_with_the_last_frame():
@@ -72,23 +74,30 @@ def test_pieces_grow_and_end_with_the_last_frame():
 
 
 @pytest.mark.parametrize("chunk_frames", [None, 1, 40])
-@pytest.mark.parametrize("context", [0, 1, 5, 13, 50, 200])
+@pytest.mark.parametrize("context", [0, 1, 5, PIPER, PAPER, 50, 200])
 def test_pieces_see_their_context_one_after_the_other(context, chunk_frames):
     for frames in [*range(1, 300), 999, 1000, 1001]:
         before = 0
-        cut = list(pieces(frames, context, chunk_frames))
-        assert [piece.start for piece in cut] == [0, *(piece.end for piece in cut[:-1])] and cut[-1].end == frames
+        cut = list(windows(frames, context, chunk_frames))
+        assert [window.start for window in cut] == [0, *(window.end for window in cut[:-1])] and cut[-1].end == frames
         for left, start, end, right in cut:
             assert before <= left <= max(0, start - context) and start < end
-            assert right == frames or right >= end + context
+            assert min(frames, end + context) <= right <= frames
             before = left  # what lies before is forgotten
 
 
-def test_windows_have_few_lengths():
+@pytest.mark.parametrize("context, largest", [(PAPER, {128}), (PIPER, {120, 128})])
+def test_windows_have_few_lengths(make_model, context, largest):
     """A CPU's kernels are made for each, and kept."""
-    cuts = [pieces(frames, CONTEXT) for frames in range(128, 1000)]
-    lengths = {right - left for cut in cuts for left, _, _, right in cut}
-    assert lengths == {24, 32, 56, 64, 96, 128}
+    model = make_model().eval()
+
+    @torch.no_grad()
+    def lengths(most):
+        cuts = [windows(frames, context) for frames in most]
+        return {prepared_length(model, torch.empty(right - left)) for cut in cuts for left, _, _, right in cut}
+
+    assert lengths(range(128, 1000)) == {24, 32, 56, 64, 96} | largest
+    assert lengths(range(1, 128)) <= {8, 16, 24, 32, 40, 48, 56, 64, 96} | largest
 
 
 @pytest.mark.parametrize("frames", [0, -3])

@@ -33,7 +33,7 @@ from hf_vits.outputs import VitsLatents, VitsModelOutput, VitsPrior
 from hf_vits.pretrained import StrictlyLoaded
 from hf_vits.randomness import Generators, prior_noise
 from hf_vits.speakers import resize_speakers
-from hf_vits.streaming import FlowedFrames, check_chunk_frames, decode_in_pieces, decoder_context, flow_context, pieces
+from hf_vits.streaming import FlowedFrames, check_chunk_frames, decode_in_pieces, decoder_context, flow_context, windows
 from hf_vits.unrecorded import unrecorded
 
 
@@ -253,8 +253,7 @@ class VitsModel(StrictlyLoaded):
             speaker (`Tensor` of shape `(1, S, 1)`, *optional*):
                 Who speaks, as `speaker_vector` gives it.
             chunk_frames (`int`, *optional*):
-                Frames of each piece; without it, 8 and then four times as many each time, up to 96, and those that
-                windows of whole steps see besides.
+                Frames of each piece; without it, some ten, then some thirty, then about a hundred each.
 
         Returns:
             `Iterator[Tensor]`: of shape `(1, samples)`. Together they are `decode`'s, to rounding.
@@ -279,7 +278,7 @@ class VitsModel(StrictlyLoaded):
         if frames.shape[0] != 1 or frames.shape[-1] < 1:
             raise ValueError(f"There are frames of shape {tuple(frames.shape)}; stream one item, of 1 frame at least.")
         check_chunk_frames(chunk_frames)
-        cut = pieces(frames.shape[-1], decoder_context(self.config), chunk_frames)
+        cut = windows(frames.shape[-1], decoder_context(self.config), chunk_frames)
         if isinstance(latents, VitsPrior):
             frames = FlowedFrames(self.flow, frames, flow_context(self.config), speaker)
         return self._each(decode_in_pieces(self.decoder, frames, cut, speaker))

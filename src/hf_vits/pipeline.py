@@ -99,8 +99,8 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             text (`str` or `dict`):
                 As in a call, but one.
             chunk_frames (`int`, *optional*):
-                Frames of `hop_length` samples in a piece; without it, some ten at the beginning of each sentence, and
-                then more each time, up to about a hundred.
+                Frames of `hop_length` samples in a piece; without it, some ten at the beginning of each sentence, then
+                some thirty, then about a hundred each.
             **kwargs:
                 The controls and `pause` of the class.
 

@@ -1,4 +1,4 @@
-"""Speech in pieces that equal the whole: windows of frames with all the context that the layers see, and no more."""
+"""Speech in pieces that equal the whole: windows of frames with all the context that the layers see."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -15,8 +15,10 @@ FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 96
 sound comes early, and the context, which is computed twice, costs little after that."""
 
 STEP, LAST_STEP = 8, 32
-"""Windows are of whole steps: a piece gets what would be computed for nothing, and a CPU, which makes kernels for each
-length and keeps them, meets few lengths. A sentence may end anywhere, so its last window is of larger ones."""
+"""Windows of growing pieces are of whole steps, the least that `prepared_length` pads to: so a piece gets what would be
+computed for nothing, and a CPU, which makes kernels for each length and keeps them, meets few lengths. A sentence may
+end anywhere, so its last window is of larger steps, which begin before it. They are no larger than the second piece:
+what lies before the window before is forgotten."""
 
 FLOWED_AHEAD = 512
 """Frames that the flow computes at once, where as many were computed before: its context is wide, its frames small."""
@@ -45,8 +47,8 @@ def check_chunk_frames(chunk_frames: int | None) -> None:
         )
 
 
-class Piece(NamedTuple):
-    """Frames from `start` to `end`, and from `left` to `right` those that are decoded for them."""
+class Window(NamedTuple):
+    """Frames from `left` to `right`, which are decoded for those from `start` to `end`."""
 
     left: int
     start: int
@@ -54,8 +56,11 @@ class Piece(NamedTuple):
     right: int
 
 
-def pieces(frames: int, context: int, chunk_frames: int | None = None) -> Iterator[Piece]:
-    """Pieces of `chunk_frames`, or of growing size, that `frames` frames are decoded in, with so many of context."""
+def windows(frames: int, context: int, chunk_frames: int | None = None) -> Iterator[Window]:
+    """Those that `frames` frames are decoded in, for pieces of `chunk_frames` or of growing size.
+
+    Each piece sees `context` frames to either side, or as many as there are.
+    """
     start, size = 0, chunk_frames or FIRST_CHUNK
     while start < frames:
         left, end = max(0, start - context), start + size
@@ -63,9 +68,9 @@ def pieces(frames: int, context: int, chunk_frames: int | None = None) -> Iterat
         if chunk_frames is None:
             right = left + _whole(right - left, STEP)
             end, size = right - context, min(GROWTH * size, LARGEST_CHUNK)
-            if right >= frames:  # and so sees all that is left
+            if right >= frames:  # it sees all the rest
                 left, end = max(0, frames - _whole(frames - left, LAST_STEP)), frames
-        yield Piece(left, start, min(end, frames), min(right, frames))
+        yield Window(left, start, min(end, frames), min(right, frames))
         start = end
 
 
@@ -86,6 +91,7 @@ class FlowedFrames:
 
     def between(self, start: int, end: int) -> Tensor:
         """-> latents (1, C, end - start)."""
+        assert start >= self.first, "these frames are forgotten"
         done = self.first + self.known.shape[-1]
         if end > done:
             left, right = max(0, done - self.context), max(end, done + min(done, FLOWED_AHEAD))
@@ -97,10 +103,10 @@ class FlowedFrames:
 
 
 def decode_in_pieces(
-    decoder: HifiGan, frames: FlowedFrames | Tensor, pieces: Iterable[Piece], speaker: Tensor | None
+    decoder: HifiGan, frames: FlowedFrames | Tensor, cut: Iterable[Window], speaker: Tensor | None
 ) -> Iterator[Tensor]:
     """The waveform of each piece, (1, samples), in the mode of whoever asks for it."""
-    for left, start, end, right in pieces:
+    for left, start, end, right in cut:
         window = frames[..., left:right] if isinstance(frames, Tensor) else frames.between(left, right)
         waveform = decoder(window, speaker).squeeze(1)
         hop = waveform.shape[-1] // (right - left)

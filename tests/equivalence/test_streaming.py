@@ -40,6 +40,16 @@ def test_streamed_pieces_equal_the_whole(make_model, kind, chunk_frames):
             assert {piece.shape[1] for piece in pieces[:-1]} <= {chunk_frames * hop}
 
 
+@pytest.mark.parametrize("frames", [1, 23, 25, 63, 127, 700])
+def test_growing_pieces_of_sentences_of_any_length_equal_the_whole(make_model, frames):
+    model = make_model().double()
+    prior = model.prior(IDS[:, :1], durations=torch.tensor([[frames]]), generator=torch.Generator().manual_seed(1))
+    latents = model.flow.inverse(prior.sample, torch.ones(1, 1, frames, dtype=torch.float64))
+    whole = model.decode(latents).squeeze(1)
+    for source in (latents, prior):
+        torch.testing.assert_close(torch.cat(list(model.stream(source)), dim=1), whole, rtol=0, atol=1e-11)
+
+
 def test_the_first_piece_sees_as_many_frames_of_a_long_sentence_as_of_a_short_one(make_model, monkeypatch):
     model = make_model().double()
     seen = []
@@ -61,14 +71,15 @@ def test_the_first_piece_sees_as_many_frames_of_a_long_sentence_as_of_a_short_on
     assert counts[0] == counts[1] and len(counts[0]) == 2
 
 
-def test_each_latent_frame_is_computed_once(make_model, monkeypatch):
+@pytest.mark.parametrize("chunk_frames", [10, None])
+def test_each_latent_frame_is_computed_once(make_model, monkeypatch, chunk_frames):
     model = make_model().double()
     prior, *_ = spoken(model)
     original, windows = model.flow.inverse, []
     monkeypatch.setattr(
         model.flow, "inverse", lambda sample, *a: windows.append(sample.shape[2]) or original(sample, *a)
     )
-    list(model.stream(prior, chunk_frames=10))
+    list(model.stream(prior, chunk_frames=chunk_frames))
     frames, pieces = prior.sample.shape[2], len(windows)
     assert sum(windows) <= frames + 2 * flow_context(model.config) * pieces
 

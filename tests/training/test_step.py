@@ -158,15 +158,38 @@ def test_whatever_is_frozen_the_rest_learns_and_every_term_is_reported(
     assert {"train/mel", "train/kl", "train/duration"} <= read_history(trainer.output_dir)[-1].keys()
 
 
+DROPOUTS = (
+    "hidden_dropout",
+    "attention_dropout",
+    "activation_dropout",
+    "duration_predictor_dropout",
+    "wavenet_dropout",
+)
+
+
 @pytest.mark.parametrize("pieces", [1, 2])
-@pytest.mark.parametrize("several", [False, True], ids=["one speaker", "speakers"])
-def test_cutting_the_graph_changes_no_gradient(make_trainer, make_start, make_data, speakers, pieces, several):
+@pytest.mark.parametrize(
+    "several, fields",
+    [
+        (False, {}),
+        (True, {}),
+        (True, {"freeze": ["embed_speaker"]}),
+        (True, {"freeze": ["posterior_encoder", "embed_speaker"]}),
+        (True, {"freeze": ["posterior_encoder", "decoder", "flow"]}),
+    ],
+    ids=["one speaker", "speakers", "frozen speakers", "frozen posterior", "text alone"],
+)
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_cutting_the_graph_changes_no_gradient(
+    make_trainer, make_start, make_data, speakers, pieces, several, fields, dropout
+):
     """What a step adds up piece by piece is the gradient of the sum of all terms, taken at once."""
     names = speakers["speaker_names"]
     who = {"who": [names[clip % len(names)] for clip in range(8)]} if several else {}
-    start = make_start(lively=True, **(speakers if several else {}))
+    dropouts = dict.fromkeys(DROPOUTS, dropout)
+    start = make_start(lively=True, **dropouts, **(speakers if several else {}))
     columns = Columns(speaker="who") if several else None
-    trainer = make_trainer(start=start, data=make_data(8, **who), columns=columns, batch_size=4)
+    trainer = make_trainer(start=start, data=make_data(8, **who), columns=columns, batch_size=4, **fields)
     generator, judges = trainer.generator.module, trainer.discriminator.module
     step = TrainingStep(trainer.generator, trainer.discriminator, trainer.config, trainer.accelerator)
     batches = list(trainer.batches.epoch(0))[:pieces]

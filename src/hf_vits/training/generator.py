@@ -20,7 +20,7 @@ from hf_vits.training.segments import random_starts, take
 @dataclass
 class Posterior:
     """
-    What the posterior encoder sees in whole clips.
+    What the posterior encoder makes of whole clips.
 
     Args:
         spectrogram (`Tensor` of shape `(B, F, T_spec)`):
@@ -42,15 +42,15 @@ class Posterior:
     speaker: Tensor | None
 
     def cut(self) -> "Posterior":
-        """The same as leaves of a graph of their own: gradients end there, and `seams` finds them."""
-        leaves = {name: tensor.detach().requires_grad_(tensor.requires_grad) for name, tensor in self._learnt()}
+        """The same as leaves of another graph: gradients end there, and `seams` finds them."""
+        leaves = {name: tensor.detach().requires_grad_(tensor.requires_grad) for name, tensor in self._made()}
         return replace(self, **leaves)
 
     def seams(self, leaves: "Posterior") -> list[tuple[Tensor, Tensor | None]]:
         """What was cut, each with the gradient that came to its leaf, to go on from there."""
-        return [(tensor, getattr(leaves, name).grad) for name, tensor in self._learnt()]
+        return [(tensor, getattr(leaves, name).grad) for name, tensor in self._made()]
 
-    def _learnt(self) -> list[tuple[str, Tensor]]:
+    def _made(self) -> list[tuple[str, Tensor]]:
         names = ("latents", "posterior_log_std", "speaker")
         return [(name, tensor) for name in names if (tensor := getattr(self, name)) is not None]
 
@@ -58,7 +58,7 @@ class Posterior:
 @dataclass
 class Aligned(Posterior):
     """
-    And what the text has to say of it.
+    A posterior, and what the text has to say of it.
 
     Args:
         prior_latents, prior_mean, prior_log_std (`Tensor` of shape `(B, C, T_spec)`):

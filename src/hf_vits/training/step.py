@@ -1,6 +1,6 @@
 """One step of adversarial training: first the discriminator's move, then the generator's (paper, section 2.3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -85,26 +85,28 @@ class TrainingStep:
         """The batches of one step, its number and epoch, and whether this process wishes to stop after it."""
         shares, stop = self._shares(batches, stop)
         rate, scaler = self.config.rate_factor(step, epoch), self.accelerator.scaler
-        # One batch's graph serves both moves. Several would not fit: each is made again, with the same noise.
-        keep = len(batches) == 1 and self.generator.is_trained
         losses: dict[str, Tensor] = {}
-        for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
-            heard = self._generate(batch, step, number, keep)
-            if self.discriminator.is_trained:
-                _add(losses, {"discriminator": self._judge(heard.slices, share)})
+
+        def heard(learns: bool) -> Iterator[Heard]:
+            for number, batch in enumerate(batches):
+                yield self._generate(batch, step, number, learns)
+
+        # One batch's graph serves both moves. Several would not fit: each is made again, with the same noise.
+        kept = list(heard(True)) if len(batches) == 1 and self.generator.is_trained else None
+        if self.discriminator.is_trained:
+            for one, share in zip(kept or heard(False), shares, strict=True):
+                _add(losses, {"discriminator": self._judge(one.slices, share)})
         finite = self.discriminator.update(rate, self.average, scaler)
         if self.generator.is_trained:
-            for number, (batch, share) in enumerate(zip(batches, shares, strict=True)):
-                if not keep:
-                    heard = self._generate(batch, step, number, True)
-                _add(losses, self._teach(heard, share))
+            for one, share in zip(kept or heard(True), shares, strict=True):
+                _add(losses, self._teach(one, share))
         finite = self.generator.update(rate, self.average, scaler) and finite
         if scaler is not None:
             scaler.update()  # once for both, whose gradients it saw
         return StepResult(losses, finite, stop)
 
     def _generate(self, batch: VitsBatch, step: int, number: int, learns: bool) -> Heard:
-        """What is heard of one batch. If the generator learns from it, its graph is cut behind the posterior."""
+        """What is heard of one batch; with a graph, cut behind the posterior, if the generator learns from it."""
         generator: VitsGenerator = self.generator.module
         seed = self.config.seed
         torch.manual_seed(seed_of(seed, step, number, self.accelerator.process_index))  # of dropout
@@ -132,9 +134,22 @@ class TrainingStep:
         One part after the other is differentiated and forgotten: each judge, as far as the waveform; the decoder, with
         the sum of what they left there; what the text has to say; and the posterior encoder, with what both left.
         """
-        judges: VitsDiscriminator = self.discriminator.module
         generator: VitsGenerator = self.generator.module
-        slices, losses = heard.slices, {}
+        losses, at_waveform = self._please(heard.slices, share)
+        terms = share.weigh(sound_terms(heard.slices))
+        self._backward(weighted_sum(terms, self.config.weights), (heard.slices.fake, at_waveform))
+        _add(losses, terms)
+        with self.accelerator.autocast():
+            aligned = generator.align(heard.batch, heard.leaves, heard.noise)
+        terms = share.weigh(text_terms(aligned))
+        self._backward(weighted_sum(terms, self.config.weights))
+        self._go_on(*heard.posterior.seams(heard.leaves))
+        return _add(losses, terms)
+
+    def _please(self, slices: Slices, share: Share) -> tuple[dict[str, Tensor], Tensor]:
+        """What judges say of the generator's slices: terms (), and the gradient of their sum there (B, 1, T_seg)."""
+        judges: VitsDiscriminator = self.discriminator.module
+        losses: dict[str, Tensor] = {}
         fake = slices.fake.detach().requires_grad_()
         with frozen(judges):  # otherwise their next move would follow the generator's gradient
             for judge in judges.one_by_one():
@@ -144,15 +159,7 @@ class TrainingStep:
                     terms = share.weigh(judged_terms(real, judge(fake)))
                 self._backward(weighted_sum(terms, self.config.weights))
                 _add(losses, terms)
-        terms = share.weigh(sound_terms(slices))
-        self._backward(weighted_sum(terms, self.config.weights), (slices.fake, fake.grad))
-        _add(losses, terms)
-        with self.accelerator.autocast():
-            aligned = generator.align(heard.batch, heard.leaves, heard.noise)
-        terms = share.weigh(text_terms(aligned))
-        self._backward(weighted_sum(terms, self.config.weights))
-        self._go_on(*heard.posterior.seams(heard.leaves))
-        return _add(losses, terms)
+        return losses, fake.grad
 
     def _backward(self, loss: Tensor, *more: tuple[Tensor, Tensor]) -> None:
         """Adds the gradient of a loss (), and of tensors whose scaled gradients are given."""
