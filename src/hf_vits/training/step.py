@@ -111,11 +111,13 @@ class TrainingStep:
         seed = self.config.seed
         torch.manual_seed(seed_of(seed, step, number, self.accelerator.process_index))  # of dropout
         noise = clip_generators(seed, step, batch.rows)
-        self._tidy()
         with self.accelerator.autocast(), torch.set_grad_enabled(learns):
             posterior = generator.posterior(batch, noise)
             leaves = posterior.cut()
-            return Heard(batch, noise, posterior, leaves, generator.decode(batch, leaves, noise))
+            slices = generator.decode(batch, leaves, noise)
+        if self.accelerator.device.type == "cpu":
+            return_free_memory()  # what judges need would not fit into the holes between what is kept here
+        return Heard(batch, noise, posterior, leaves, slices)
 
     def _judge(self, slices: Slices, share: Share) -> Tensor:
         """The discriminator's loss () on one batch; its gradient is added to what there is."""
@@ -184,11 +186,6 @@ class TrainingStep:
             total = self.accelerator.reduce(total, "sum")
         parts = counts * self.accelerator.num_processes / total[:3]
         return [Share(*part) for part in parts], bool(total[3])
-
-    def _tidy(self) -> None:
-        """Before a pass on a CPU: what is decoded would not fit into the holes that the last one left."""
-        if self.accelerator.device.type == "cpu":
-            return_free_memory()
 
     def _mean(self, tensor: Tensor) -> Tensor:
         return self.accelerator.reduce(tensor, "mean")
