@@ -34,8 +34,8 @@ class RelativeAttention(nn.Module):
         if self.window:
             near, inside = self._near(query)
             scores.scatter_add_(-1, near, (query @ self.emb_rel_k.transpose(-2, -1)).to(scores.dtype) * inside)
-        padding = (mask.unsqueeze(1) == 0).to(scores.dtype) * torch.finfo(scores.dtype).min
-        weights = F.dropout(scores.add_(padding).softmax(dim=-1), self.dropout, self.training)
+        padding = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(mask == 0, torch.finfo(scores.dtype).min)
+        weights = F.dropout(scores.add_(padding.unsqueeze(1)).softmax(dim=-1), self.dropout, self.training)
         mixed = weights @ value
         if self.window:
             mixed = mixed + (weights.gather(-1, near) * inside) @ self.emb_rel_v
