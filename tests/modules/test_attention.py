@@ -36,3 +36,16 @@ def test_without_a_window_there_are_no_tables(make_config):
     order = torch.tensor([3, 0, 4, 1, 2])
     ones = torch.ones(1, 1, 5).double()
     torch.testing.assert_close(attention(hidden[:, order], ones)[0], attention(hidden, ones)[0][:, order])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_tokens_see_no_padding(make_config, dtype):
+    torch.manual_seed(0)
+    attention = RelativeAttention(make_config(window_size=2)).to(dtype).eval()
+    hidden, mask = torch.randn(2, 7, 16).to(dtype), torch.ones(2, 1, 7, dtype=dtype)
+    mask[0, :, 4:] = 0
+    out, weights = attention(100 * hidden, mask)
+    alone, _ = attention(100 * hidden[:1, :4], mask[:1, :, :4])
+    tolerance = 8 * torch.finfo(dtype).eps
+    torch.testing.assert_close(out[:1, :4], alone, rtol=tolerance, atol=tolerance * float(alone.detach().abs().max()))
+    assert not weights[0, :, :, 4:].any() and out.isfinite().all()
