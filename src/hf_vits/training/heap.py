@@ -2,7 +2,7 @@
 
 Memory that the system hands out anew is cleared first, page by page, which can take longer than what is computed in it.
 But tensors of many sizes leave holes between each other, which add to the peak. So a step gives back what is free
-where much is, and holds it otherwise.
+once in each pass, and holds it otherwise.
 """
 
 import ctypes

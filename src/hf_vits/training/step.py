@@ -116,7 +116,7 @@ class TrainingStep:
             leaves = posterior.cut()
             slices = generator.decode(batch, leaves, noise)
         if self.accelerator.device.type == "cpu":
-            return_free_memory()  # what judges need would not fit into the holes between what is kept here
+            return_free_memory()  # of the places tried, here a step takes least time and memory
         return Heard(batch, noise, posterior, leaves, slices)
 
     def _judge(self, slices: Slices, share: Share) -> Tensor:
@@ -131,7 +131,7 @@ class TrainingStep:
         return total
 
     def _teach(self, heard: Heard, share: Share) -> dict[str, Tensor]:
-        """The generator's terms () of one batch; the gradient of their sum is added to what there is.
+        """The generator's terms () of one batch; the gradient of their weighted sum is added to what there is.
 
         One part after the other is differentiated and forgotten: each judge, as far as the waveform; the decoder, with
         the sum of what they left there; what the text has to say; and the posterior encoder, with what both left.
@@ -149,7 +149,8 @@ class TrainingStep:
         return _add(losses, terms)
 
     def _please(self, slices: Slices, share: Share) -> tuple[dict[str, Tensor], Tensor]:
-        """What judges say of the generator's slices: terms (), and the gradient of their sum there (B, 1, T_seg)."""
+        """What judges say of the generator's slices: terms (), and the scaled gradient of their weighted sum there,
+        (B, 1, T_seg)."""
         judges: VitsDiscriminator = self.discriminator.module
         losses: dict[str, Tensor] = {}
         fake = slices.fake.detach().requires_grad_()
@@ -169,7 +170,7 @@ class TrainingStep:
         self._go_on((loss if scaler is None else scaler.scale(loss), None), *more)
 
     def _go_on(self, *roots: tuple[Tensor, Tensor | None]) -> None:
-        """Adds the gradient of tensors whose scaled gradients are given; frozen parts have none."""
+        """Goes backwards from tensors and their scaled gradients, None for one of (); frozen parts have none."""
         roots = [(tensor, gradient) for tensor, gradient in roots if tensor.requires_grad]
         if roots:
             torch.autograd.backward(*zip(*roots, strict=True))
