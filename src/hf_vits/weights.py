@@ -1,7 +1,6 @@
 """Reads a checkpoint's tensors from a folder or the Hub, and lets none be missing, left over or of another shape."""
 
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from torch import Tensor
 from transformers.utils import cached_file
 from transformers.utils.hub import get_checkpoint_shard_files
 
+from hf_vits.archives import check_pickled
+from hf_vits.files import require_file
 from hf_vits.modules.weight_norm import respell
 from hf_vits.wording import listed
 
@@ -78,11 +79,11 @@ def _read_shard(shard: str | Path, index: str | Path) -> dict[str, Tensor]:
 
 def read_contents(file: str | Path) -> Any:
     """Whatever one `.safetensors` or pickled file holds, tensors or not; errors are those of `read_file`."""
-    file = Path(file)
+    file = require_file(file)
     try:
         if file.suffix == ".safetensors":
             return load_file(file)
-        refuse_bomb(file)
+        check_pickled(file)
         return torch.load(file, map_location="cpu", weights_only=True)
     except (FileNotFoundError, PermissionError):
         raise
@@ -101,16 +102,6 @@ def _reason(error: Exception) -> str:
         asked = re.search(r"GLOBAL ([\w.]+)", text)
         return f"it asks for {asked[1]}" if asked else "it holds what is neither a tensor nor plain data"
     return "".join(letter for letter in text.split("\n")[0] if letter.isprintable())
-
-
-def refuse_bomb(file: Path) -> None:
-    """Raises `ValueError` for an archive that holds more than it is long; PyTorch writes its own uncompressed."""
-    if not zipfile.is_zipfile(file):
-        return
-    with zipfile.ZipFile(file) as archive:
-        unpacked = sum(entry.file_size for entry in archive.infolist())
-    if unpacked > file.stat().st_size:
-        raise ValueError(f"{unpacked} bytes when unpacked, out of {file.stat().st_size}")
 
 
 def match_state_dict(

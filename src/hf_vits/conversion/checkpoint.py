@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hf_vits.archives import check_pickled
 from hf_vits.conversion.neighbours import refusal
 from hf_vits.modules.weight_norm import NEW_V, OLD_V, has_zero_filter
-from hf_vits.weights import read_contents, refuse_bomb
+from hf_vits.weights import read_contents
 from hf_vits.wording import listed
 
 DAMAGE = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
@@ -156,7 +157,7 @@ def _contents(file: Path) -> tuple[Any, list[str]]:
 def _strangers(file: Path) -> list[str]:
     """Names of the classes that an archive asks for, other than PyTorch's own for tensors, to be left out."""
     try:
-        refuse_bomb(file)  # before anything in it is unpacked
+        check_pickled(file)  # before anything in it is unpacked
         names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(file))
     except Exception:  # not a pickled file in a zip, or a damaged one: reading it says so
         return []
