@@ -10,6 +10,9 @@ BENCHES := $(VENV)/.benches
 PEER := $(VENV)-coqui/.ready
 # A variable for the shell as it was given: neither make nor the shell sees a meaning in its $, quotes or dashes.
 quoted = '$(subst ','\'',$(value $(1)))'
+# Threads that spin while they wait slow each other down on a machine that has other work. What the caller set is kept.
+OMP_WAIT_POLICY ?= PASSIVE
+export OMP_WAIT_POLICY
 
 .PHONY: speak test test-slow test-oldest lint bench clean
 

@@ -5,6 +5,9 @@ that was stopped, on as many processes as there are then.
 """
 
 import logging
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: threads wait without spinning
 
 from transformers import HfArgumentParser
 

@@ -5,7 +5,10 @@ Settings come from the JSON file of --config, from arguments, or from both, wher
 
 import json
 import logging
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: threads wait without spinning
 
 from transformers import HfArgumentParser
 

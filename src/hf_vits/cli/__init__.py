@@ -2,8 +2,11 @@
 
 import argparse
 import io
+import os
 import sys
 from importlib import import_module
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads OpenMP: spinning threads slow a busy machine
 
 from huggingface_hub.errors import StrictDataclassError
 

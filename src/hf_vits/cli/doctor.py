@@ -4,6 +4,8 @@ import argparse
 import os
 import sys
 
+from hf_vits.cli.threads import add_threads, use_threads
+
 HELP = "Examine the folder of a voice: what is wrong with it, and how to mend it."
 
 EPILOG = (
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
     parser.add_argument("--strict", action="store_true", help="let warnings count as errors in the exit code")
+    add_threads(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,6 +32,7 @@ def run(options: argparse.Namespace) -> int:
     from hf_vits.doctor.report import as_json, in_words
     from hf_vits.voices import DEFAULT, default_voice
 
+    use_threads(options.threads)
     report = examine(default_voice() if options.voice == DEFAULT else options.voice)
     try:
         print(as_json(report) if options.json else in_words(report), flush=True)

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from hf_vits.cli.threads import add_threads, use_threads
+
 HELP = "Export a voice for another runtime or project: Piper, sherpa-onnx, onnxruntime, the original, transformers."
 
 
@@ -20,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name of the files, where the target lets one choose (default: the voice's)")
     parser.add_argument("--language", metavar="ID", help="which one, of a voice of several, by number or name")
     parser.add_argument("--overwrite", action="store_true", help="replace the folder if there is one")
+    add_threads(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -33,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
     from hf_vits.voices import DEFAULT, default_voice
 
     logging.disable_progress_bar()
+    use_threads(options.threads)
     voice = default_voice() if options.voice == DEFAULT else options.voice
     model, tokenizer = VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice)
     notes = export(

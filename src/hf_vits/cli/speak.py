@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hf_vits.cli.threads import add_threads, use_threads
+
 HELP = "Speak a text into a sound file, or to standard output."
 
 WHOLE_SENTENCE = 10**9
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--noise-scale-duration", type=float, help="variation of the rhythm (default: the voice's own)")
     parser.add_argument("--pause", type=float, default=0.0, metavar="SECONDS", help="silence between sentences")
     parser.add_argument("--seed", type=int, help="makes the speech repeatable")
+    add_threads(parser)
     parser.add_argument(
         "--output",
         default="speech.wav",
@@ -55,6 +58,7 @@ def run(options: argparse.Namespace) -> None:
             )
     elif sys.stdout.isatty():
         raise ValueError("Standard output is a terminal, which shows no sound; pipe it into a player or a file.")
+    use_threads(options.threads)
     pipe = _pipeline(options.voice)
     import torch  # after all that can be wrong without it: it takes a second or two
 

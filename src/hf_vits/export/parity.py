@@ -170,6 +170,7 @@ def runner(graph: bytes) -> Callable[[Feed], list[np.ndarray]]:
     onnxruntime = needed("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the machine may have other work
     options.log_severity_level = 4  # what goes wrong is told once, below
 
     def run(feed: Feed) -> list[np.ndarray]:
