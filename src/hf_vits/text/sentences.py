@@ -9,7 +9,8 @@ _CLOSERS = "\"'”’»›)\\]}」』】）》〉"
 _OPENERS = "\"'“‘«‹([{「『【（《〈¿¡—–-"
 _BLOCK = re.compile(r"\[\[[^\[\]]*\]\]")
 _LINE = re.compile(r"[^\r\n\u2028\u2029]+")
-_END = re.compile(rf"[{_WIDE_ENDS}][{_WIDE_ENDS}{_CLOSERS}]*|[.!?…]+[{_CLOSERS}]*(?=\s|$)")
+# Possessive, and never begun inside of a run of marks: a run that ends no sentence is looked at once.
+_END = re.compile(rf"[{_WIDE_ENDS}][{_WIDE_ENDS}{_CLOSERS}]*+|(?<![.!?…])[.!?…]++(?:[{_CLOSERS}]*+)(?=\s|$)")
 _CLAUSE = re.compile(rf"[,;:—–][{_CLOSERS}]*(?=\s)|[、，；：،؛]")
 _LAST_WORD = re.compile(r"[^\W\d_][\w.’']*$")
 # fmt: off
@@ -63,12 +64,12 @@ def _lines(text: str) -> Iterable[str]:
 
 
 def _sentences(line: str) -> Iterable[str]:
-    blocks = [block.span() for block in _BLOCK.finditer(line)]
-    start = 0
+    blocks = _BLOCK.finditer(line)
+    block, start = next(blocks, None), 0
     for end in _END.finditer(line):
-        while blocks and blocks[0][1] <= end.start():
-            blocks.pop(0)
-        if blocks and blocks[0][0] < end.start():
+        while block and block.end() <= end.start():
+            block = next(blocks, None)
+        if block and block.start() < end.start():
             continue
         if _ends_sentence(line, start, end):
             yield line[start : end.end()].strip()
@@ -135,11 +136,14 @@ def _cut(window: str, most: int) -> int:
 
 def _with_company(pieces: list[str], most: int) -> list[str]:
     """A lone "..." or dash joins the piece before it, or the one after it at the very beginning."""
-    out: list[str] = []
+    out: list[list[str]] = []
+    length, speaks = 0, False  # of the last one
     for piece in pieces:
-        alone = not any(map(str.isalnum, piece)) or (out and not any(map(str.isalnum, out[-1])))
-        if out and alone and len(out[-1]) + 1 + len(piece) <= most:
-            out[-1] += " " + piece
+        says = any(map(str.isalnum, piece))
+        if out and not (says and speaks) and length + 1 + len(piece) <= most:
+            out[-1].append(piece)
+            length, speaks = length + 1 + len(piece), speaks or says
         else:
-            out.append(piece)
-    return out
+            out.append([piece])
+            length, speaks = len(piece), says
+    return [" ".join(joined) for joined in out]

@@ -101,7 +101,7 @@ class TrackedText:
         if spans is not None:
             pairs = zip(self.text, spans, strict=True)
             spans = [span for character, span in pairs if character not in unknown]
-        return TrackedText(text, spans), Counter({character: self.text.count(character) for character in unknown})
+        return TrackedText(text, spans), Counter(character for character in self.text if character in unknown)
 
 
 def _combining_runs(text: str) -> Iterable[Span]:

@@ -1,0 +1,125 @@
+"""Every function that reads a text takes time in proportion to its length, whatever the text repeats."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from hf_vits.text import coqui_cleaners, english_numbers, front_end, normalize, sentences
+from hf_vits.text.romanize import romanize
+from hf_vits.text.tracked import TrackedText
+
+LENGTH = 12_000
+MOMENT = 0.25
+"""Seconds of CPU time within which a long text is read in any case: a quadratic pattern needs several."""
+
+GROWTH = 9
+"""Most that the time may grow with four times the length; linear growth gives 4, quadratic 16."""
+
+
+def plain(text):
+    return TrackedText.original(text, track=False)
+
+
+def read_metadata(text, folder):
+    from hf_vits.training.folder import _rows
+
+    table = Path(folder) / "metadata.csv"
+    for header in ("file_name,text\n1.wav,", "1|"):
+        table.write_text(header + text, encoding="utf-8", newline="")
+        try:
+            _rows(table)
+        except ValueError:
+            pass  # that a table is refused is tested elsewhere
+
+
+READERS = {
+    "sentences": lambda text, folder: sentences.split(text),
+    "sentences of any length": lambda text, folder: sentences.split(text, 10**6),
+    "short pieces": lambda text, folder: sentences.split(text, 7),
+    "white space": lambda text, folder: normalize.collapse_white_space(plain(text)),
+    "English spelling": lambda text, folder: normalize.english(plain(text)) if text.isascii() else None,
+    "English numbers": lambda text, folder: english_numbers.numbers(plain(text)),
+    "English times": lambda text, folder: english_numbers.times(plain(text)),
+    "romanisation": lambda text, folder: romanize(plain(text)) if text.isascii() else None,
+    "phoneme blocks": lambda text, folder: list(front_end._raw_blocks(plain(text))),
+    "letters that are not known": lambda text, folder: TrackedText.original(text, True).keep(frozenset("aeiou")),
+    "tables": read_metadata,
+} | {
+    f"{name} in {language}": lambda text, folder, name=name, language=language: coqui_cleaners.clean(
+        plain(text), name, language
+    )
+    for name, language in (("english_cleaners", "en"), ("french_cleaners", "fr"), ("no_cleaners", "en"))
+}
+
+# What is repeated, and what stands at the end.
+ENDLESS = [
+    (".", "x"),
+    ("!?", "x"),
+    ("…", "x"),
+    ("。", "x"),
+    (".”", "x"),
+    (".)", "x"),
+    ("”", "."),
+    ("(", "."),
+    ("— ", "."),
+    (" ", "x"),
+    ("\n", "x"),
+    ("\n ", "x"),
+    (" \t\r\n", "x"),
+    (". ", "x"),
+    (".\n", "X"),
+    ("a.", ""),
+    ("a. ", "B"),
+    ("X. ", "x"),
+    ("Dr. ", ""),
+    ("z. B. ", ""),
+    ("[[", ""),
+    ("[[a]] ", ""),
+    ("[[ a. ]]. ", "[["),
+    ("[[" + "a" * 9, "]"),
+    ("1", "st"),
+    ("1,", "."),
+    ("$1.", ""),
+    ("1:00 ", "am"),
+    ("a", ""),
+    ("a ", ""),
+    ("e\u0301", "\u0301"),
+    ("\u0301", "x"),
+    ("👩\u200d", "👩"),
+    ("क\u094d", ""),
+    ("|", '"'),
+    ('"', ","),
+    (",", "x"),
+    ("a-\n", "b"),
+    ("a\nA\n", ""),
+    ("- a\n", "-"),
+    ("Aa aa aa aa aa aa aa aa aa aa aa aa aa aa\n", "b"),
+]
+
+
+def seconds(reader, unit, end, length, folder):
+    text = (unit * (length // len(unit) + 1))[:length] + end
+    start = time.process_time()
+    reader(text, folder)
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize(("unit", "end"), ENDLESS, ids=[ascii(unit)[1:-1][:24] for unit, _ in ENDLESS])
+def test_an_endless_text_is_read_in_time_that_grows_with_its_length_alone(unit, end, tmp_path):
+    assert len(ENDLESS) >= 30
+    for name, reader in READERS.items():
+        for _ in range(3):  # a busy machine may slow one run down, and not the same one three times
+            long = seconds(reader, unit, end, LENGTH, tmp_path)
+            if long < MOMENT or long < GROWTH * seconds(reader, unit, end, LENGTH // 4, tmp_path):
+                break
+        else:
+            pytest.fail(f"{name}: {LENGTH:,} characters take {long:.2f} s, more than {GROWTH} times a fourth of them.")
+
+
+def test_a_text_of_many_different_unknown_letters_is_read_in_a_moment():
+    text = "".join(map(chr, range(0x20000, 0x20000 + LENGTH)))
+    start = time.process_time()
+    _, dropped = TrackedText.original(text, track=True).keep(frozenset("a"))
+    assert time.process_time() - start < 4 * MOMENT
+    assert dropped.total() == LENGTH and max(dropped.values()) == 1
