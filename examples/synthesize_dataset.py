@@ -9,14 +9,13 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: threads wait without spinning
 
-from transformers import HfArgumentParser
-
+from hf_vits.arguments import SettingsParser
 from hf_vits.synthesis import SynthesisSettings, synthesize
 
 
 def main(arguments=None):
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    (settings,) = HfArgumentParser(SynthesisSettings, description=__doc__).parse_args_into_dataclasses(arguments)
+    (settings,) = SettingsParser([SynthesisSettings], description=__doc__).parse(arguments)
     synthesize(settings)
 
 

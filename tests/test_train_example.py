@@ -99,20 +99,41 @@ def test_arguments_win_over_the_file_and_the_file_over_defaults(example, setting
     assert config.mel_weight == VitsTrainingConfig().mel_weight
     assert recipe.text_column == "said" and recipe.model_config["sampling_rate"] == RATE
     assert recipe.tokenizer_options == {"phonemize": False}
-    assert run.resume_from_checkpoint is None and run.push_to_hub is None
+    assert run.resume_from_checkpoint is None and not run.pushes
 
 
-@pytest.mark.parametrize("name", ["batchsize", "Max_steps"])
-def test_an_unknown_setting_in_the_file_is_an_error_that_names_it(example, settings, capsys, name):
-    settings.write_text(json.dumps({name: 3}))
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"batchsize": 3}, "`batchsize` is no setting; did you mean `batch_size`?"),
+        ({"max_steps": 2.5}, "`max_steps` is 2.5; it must be a whole number from 1 up"),
+        ({"seed": None}, "`seed` is null; it must be a whole number from 0 up"),
+        ({"push_to_hub": "a/b/c"}, "a/b/c"),
+    ],
+)
+def test_a_mistake_in_the_file_ends_the_script_before_anything_is_read(
+    launch, tmp_path, monkeypatch, capsys, settings, problem
+):
+    monkeypatch.setattr(Recipe, "trainer", lambda *_: pytest.fail("the run begins"))
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    with pytest.raises(SystemExit) as stop:
+        launch("--config", tmp_path / "settings.json")
+    assert stop.value.code == 2 and problem in capsys.readouterr().err
+
+
+def test_an_unknown_argument_is_an_error_with_the_nearest_one(example, settings, capsys):
     with pytest.raises(SystemExit):
-        example.parse(["--config", str(settings)])
-    assert f"['{name}'], which are no settings" in capsys.readouterr().err
-
-
-def test_an_unknown_argument_is_an_error(example, settings):
-    with pytest.raises(ValueError, match="--batchsize"):
         example.parse(["--config", str(settings), "--batchsize", "3"])
+    assert "--batchsize 3: there is no such argument; did you mean `--batch_size`?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "pushes", "repository"), [(True, True, None), (False, False, None), ("org/voice", True, "org/voice")]
+)
+def test_a_file_says_whether_and_as_what_the_voice_is_uploaded(example, tmp_path, value, pushes, repository):
+    (tmp_path / "settings.json").write_text(json.dumps({"push_to_hub": value}))
+    _, _, run = example.parse(["--config", str(tmp_path / "settings.json")])
+    assert (run.pushes, run.repository) == (pushes, repository)
 
 
 @pytest.mark.parametrize("file", sorted((EXAMPLES / "configs").glob("*.json")), ids=lambda file: file.stem)

@@ -1,6 +1,7 @@
 """Values and names out of a file, as few words of an error."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from reprlib import Repr
 from typing import Any
 
@@ -22,3 +23,13 @@ def listed(names: Sequence[str], shown: int = 5, most: int = 80) -> str:
     """The first names, each cut if it is long, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(name if len(name) <= most else name[: most - 1] + "…" for name in names[:shown]) + more
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """ "; did you mean …?" with the known names that are most like an unknown one; empty if none is."""
+    plain = {other.lower().lstrip("-").replace("-", "_"): other for other in names}
+    wanted = name.lower().lstrip("-").replace("-", "_")
+    like = get_close_matches(wanted, plain, n=3, cutoff=0.6)
+    if not like:  # a part of a longer name
+        like = [other for other in plain if len(wanted) > 3 and (wanted in other or other in wanted)][:3]
+    return f"; did you mean {' or '.join(f'`{plain[other]}`' for other in like)}?" if like else ""

@@ -152,10 +152,17 @@ def test_a_given_tokenizer_serves_a_new_voice(make_folder, trainer_of, make_toke
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        ({"model_config": "{"}, "`model_config` is no JSON"),
-        ({"tokenizer_options": "[1]"}, r"`tokenizer_options` is \[1\]; it must be a JSON object"),
-        ({"discriminator_config": {"scale": 3}}, r"\['scale'\], which are no fields.*'scales'"),
-        ({"model_config": {"hiden_size": 4}}, r"\['hiden_size'\], which are no fields.*'hidden_size'"),
+        ({"model_config": "{"}, "`model_config` is '{'; it must be a JSON object"),
+        ({"model_config": None}, "`model_config` is null; it must be a JSON object"),
+        ({"model_config": {"hidden_size": 2.5}}, "`model_config` describes no possible .*hidden_size"),
+        ({"model_config": {"hidden_size": None}}, "`model_config` describes no possible .*hidden_size"),
+        ({"discriminator_config": {"periods": [0]}}, "`discriminator_config` describes no possible .*above 0"),
+        ({"tokenizer_options": {"phonemise": True}}, "no field: 'phonemise'; did you mean `phonemize`"),
+        ({"tokenizer_options": {"normalize": "yes"}}, "`normalize` is 'yes'; it must be true or false"),
+        ({"streaming": "perhaps"}, "`streaming` is 'perhaps'; it must be true or false"),
+        ({"tokenizer_options": "[1]"}, r"`tokenizer_options` is '\[1\]'; it must be a JSON object"),
+        ({"discriminator_config": {"scale": 3}}, r"no field: 'scale'; did you mean `scales`"),
+        ({"model_config": {"hiden_size": 4}}, r"no field: 'hiden_size'; did you mean `hidden_size`"),
     ],
 )
 def test_what_is_no_json_object_or_no_field_is_an_error_before_anything_is_read(names, told):
@@ -167,3 +174,15 @@ def test_what_is_no_json_object_or_no_field_is_an_error_before_anything_is_read(
 def test_an_unknown_column_is_an_error_that_lists_the_columns(make_folder, trainer_of, option):
     with pytest.raises(ValueError, match=rf"\['x'\].*\['text', 'who', 'audio'\].*`{option}`"):
         trainer_of(make_folder(WHO), **{option: "x"})
+
+
+def test_whole_numbers_of_a_new_voice_may_be_written_with_a_point():
+    recipe = Recipe(model_config={"hidden_size": 8.0, "upsample_rates": [8.0, 8, 2, 2.0], "noise_scale": 1.0})
+    assert [type(recipe.model_config[name]) for name in ("hidden_size", "noise_scale")] == [int, float]
+    assert all(type(rate) is int for rate in recipe.model_config["upsample_rates"])
+
+
+def test_a_tracker_that_is_not_installed_is_an_error_before_the_data_are_read(make_settings, monkeypatch):
+    monkeypatch.setattr("hf_vits.training.recipe.load_data", lambda *_: pytest.fail("the data are read"))
+    with pytest.raises(ImportError, match="`pip install swanlab`"):
+        Recipe(dataset_name="data").trainer(make_settings(report_to="swanlab"))

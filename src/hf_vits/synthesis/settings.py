@@ -1,9 +1,20 @@
 """Everything that can be said about turning texts into speech, each setting with its default and its meaning."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from hf_vits.options import option
+from hf_vits.options import (
+    AnyPath,
+    Count,
+    NameOrNumber,
+    NotNegative,
+    OutputPath,
+    Positive,
+    Range,
+    Whole,
+    check_fields,
+    option,
+)
 from hf_vits.pipeline import MAX_PAUSE
 
 
@@ -16,30 +27,27 @@ class SynthesisSettings:
         ValueError: for a value out of range; says which and what is allowed.
     """
 
-    dataset_name: str = option("", "CSV, JSON, text or Parquet file, folder of such files, or data set of the Hub.")
+    dataset_name: AnyPath = option("", "CSV, JSON, text or Parquet file, folder of such files, or data set of the Hub.")
     dataset_config_name: str | None = option(None, "Configuration of a data set of the Hub.")
     split: str = option("train", "Split to speak; train[:100] is its first hundred rows.")
     text_column: str = option("text", "Column of the texts.")
-    output_dir: str = option("spoken", "Folder of the speech; one that was begun is gone on with.")
-    voice: str = option("default", 'Folder or name on the Hub of a voice, or "default".')
-    speaker_id: str | None = option(None, "Who speaks, by number or name.")
+    output_dir: OutputPath = option("spoken", "Folder of the speech; one that was begun is gone on with.")
+    voice: AnyPath = option("default", 'Folder or name on the Hub of a voice, or "default".')
+    speaker_id: NameOrNumber | None = option(None, "Who speaks, by number or name.")
     speaker_column: str | None = option(None, "Column of who speaks, by number or name.")
-    speaking_rate: float | None = option(None, "2 speaks twice as fast; the voice's own if not set.")
-    noise_scale: float | None = option(None, "Variation of the sound; the voice's own if not set.")
-    noise_scale_duration: float | None = option(None, "Variation of the rhythm; the voice's own if not set.")
-    pause: float = option(0.0, "Seconds of silence between the sentences of a text.")
-    seed: int = option(0, "With the number of a row, all that its noise depends on.")
-    batch_size: int = option(16, "Texts that a process speaks at once; memory grows with it.")
-    cpu_threads: int | None = option(None, "Threads of a process without a GPU; its share of the cores if not set.")
+    speaking_rate: Positive | None = option(None, "2 speaks twice as fast; the voice's own if not set.")
+    noise_scale: NotNegative | None = option(None, "Variation of the sound; the voice's own if not set.")
+    noise_scale_duration: NotNegative | None = option(None, "Variation of the rhythm; the voice's own if not set.")
+    pause: Annotated[float, Range(least=0, most=MAX_PAUSE)] = option(
+        0.0, "Seconds of silence between the sentences of a text."
+    )
+    seed: Whole = option(0, "With the number of a row, all that its noise depends on.")
+    batch_size: Count = option(16, "Texts that a process speaks at once; memory grows with it.")
+    cpu_threads: Count | None = option(None, "Threads of a process without a GPU; its share of the cores if not set.")
     push_to_hub: str | None = option(None, "Data set of the Hub, as owner/name, that the finished folder becomes.")
 
     def __post_init__(self):
-        for name, least in (("batch_size", 1), ("seed", 0), ("cpu_threads", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"`{name}` is {value}; it must be a whole number from {least} up.")
-        if not 0 <= self.pause <= MAX_PAUSE:
-            raise ValueError(f"`pause` is {self.pause}; it must be a number of seconds, 0 to {MAX_PAUSE:g}.")
+        check_fields(self)
         if self.speaker_id is not None and self.speaker_column is not None:
             raise ValueError(
                 f"`speaker_id` ({self.speaker_id!r}) and `speaker_column` ({self.speaker_column!r}) are both given; "

@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hf_vits.training.config import VitsTrainingConfig
+    from hf_vits.training.config import RunOptions, VitsTrainingConfig
     from hf_vits.training.data import Columns
     from hf_vits.training.folder import read_folder
     from hf_vits.training.hub import check_login
@@ -15,13 +15,23 @@ if TYPE_CHECKING:
 _HOMES = {
     "Columns": "data",
     "Recipe": "recipe",
+    "RunOptions": "config",
     "StartingPoint": "starting",
     "VitsTrainer": "trainer",
     "VitsTrainingConfig": "config",
     "check_login": "hub",
     "read_folder": "folder",
 }
-__all__ = ["Columns", "Recipe", "StartingPoint", "VitsTrainer", "VitsTrainingConfig", "check_login", "read_folder"]
+__all__ = [
+    "Columns",
+    "Recipe",
+    "RunOptions",
+    "StartingPoint",
+    "VitsTrainer",
+    "VitsTrainingConfig",
+    "check_login",
+    "read_folder",
+]
 
 
 def __getattr__(name: str):

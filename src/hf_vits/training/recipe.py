@@ -1,13 +1,16 @@
 """What a run is made of, by name: voice, judges, tokenizer and data, and the trainer that they give."""
 
-import json
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from typing import Any
+
+from huggingface_hub.errors import StrictDataclassError
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.discriminator import VitsDiscriminatorConfig
-from hf_vits.options import option
+from hf_vits.options import LARGEST, AnyPath, Mapping, check_fields, option
 from hf_vits.speakers import NEW_EMBEDDING_SIZE
+from hf_vits.text.front_end import FrontEnd
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.data import Columns, check_columns
@@ -17,7 +20,9 @@ from hf_vits.training.rows import column_names, rows_of
 from hf_vits.training.sources import load_data
 from hf_vits.training.speaker_column import speakers_of
 from hf_vits.training.starting import StartingPoint, narrowed
+from hf_vits.training.trackers import check_trackers
 from hf_vits.training.trainer import VitsTrainer
+from hf_vits.wording import nearest
 
 
 @dataclass
@@ -29,7 +34,7 @@ class Recipe:
         ValueError: for JSON that is no object, or a configuration with a field that does not exist.
     """
 
-    dataset_name: str = option("", "Folder with a metadata.csv, or a data set of the Hub.")
+    dataset_name: AnyPath = option("", "Folder with a metadata.csv, or a data set of the Hub.")
     dataset_config_name: str | None = option(None, "Configuration of a data set of the Hub.")
     train_split: str = option("train", "Split to train on.")
     held_out_split: str | None = option(None, "Split to evaluate on; without one, some clips of the other.")
@@ -37,21 +42,25 @@ class Recipe:
     text_column: str = option("text", "Column of the texts.")
     audio_column: str = option("audio", "Column of the sound.")
     speaker_column: str | None = option(None, "Column of who speaks, by name or number.")
-    model_name_or_path: str | None = option(None, 'Voice to begin with: folder, name on the Hub, or "default".')
-    discriminator_name_or_path: str | None = option(None, "Its judges, if not with it: folder, or original D_*.pth.")
-    model_config: str = option("{}", "JSON object: configuration of a new voice; {} is the paper's.")
-    discriminator_config: str = option("{}", "JSON object: configuration of new judges, before they are narrowed.")
-    tokenizer_name_or_path: str | None = option(None, "Tokenizer of a new voice; made from the texts if not given.")
-    tokenizer_options: str = option("{}", "JSON object: options of a tokenizer made from the texts.")
+    model_name_or_path: AnyPath | None = option(None, 'Voice to begin with: folder, name on the Hub, or "default".')
+    discriminator_name_or_path: AnyPath | None = option(
+        None, "Its judges, if not with it: folder, or original D_*.pth."
+    )
+    model_config: Mapping = option("{}", "JSON object: configuration of a new voice; {} is the paper's.")
+    discriminator_config: Mapping = option("{}", "JSON object: configuration of new judges, before they are narrowed.")
+    tokenizer_name_or_path: AnyPath | None = option(None, "Tokenizer of a new voice; made from the texts if not given.")
+    tokenizer_options: Mapping = option("{}", "JSON object: options of a tokenizer made from the texts.")
 
     def __post_init__(self):
-        self.model_config = _object("model_config", self.model_config)
-        self.tokenizer_options = _object("tokenizer_options", self.tokenizer_options)
-        self.discriminator_config = _object("discriminator_config", self.discriminator_config)
-        for name, kind in (("model_config", VitsConfig), ("discriminator_config", VitsDiscriminatorConfig)):
-            known = kind().to_dict().keys()
-            if unknown := sorted(getattr(self, name).keys() - known):
-                raise ValueError(f"`{name}` holds {unknown}, which are no fields; known ones are {sorted(known)}.")
+        check_fields(self)
+        judges, options = self.discriminator_config, self.tokenizer_options
+        self.discriminator_config = _checked_fields("discriminator_config", VitsDiscriminatorConfig, judges)
+        # How many symbols and speakers there are is known later, from the data.
+        self.model_config = _checked_fields("model_config", VitsConfig, self.model_config, vocab_size=LARGEST)
+        known = {item.name for item in fields(FrontEnd)}
+        if unknown := [name for name in options if name not in {*known, "least"}]:
+            raise ValueError(_unknown("tokenizer_options", unknown, known))
+        FrontEnd(**{name: value for name, value in options.items() if name in known})
 
     @property
     def columns(self) -> Columns:
@@ -59,7 +68,8 @@ class Recipe:
         return Columns(self.text_column, self.audio_column, self.speaker_column)
 
     def trainer(self, config: VitsTrainingConfig) -> VitsTrainer:
-        """Loads all of it."""
+        """Loads all of it; what can be seen to be wrong without the data is an error before they are read."""
+        check_trackers(config.report_to)
         train, held_out = load_data(
             self.dataset_name,
             self.dataset_config_name,
@@ -100,11 +110,36 @@ class Recipe:
         return tokenizer_of_texts((text for text in texts if isinstance(text, str)), **self.tokenizer_options)
 
 
-def _object(name: str, value: dict | str) -> dict[str, Any]:
+def _checked_fields(name: str, kind: type, given: dict[str, Any], **assumed: Any) -> dict[str, Any]:
+    """
+    Check the fields of a configuration together with those that are assumed, and make whole numbers such as 2.0 so.
+
+    Raises:
+        ValueError: for a field that does not exist, or a value that the configuration refuses.
+    """
+    defaults = kind().to_dict()
+    if unknown := [field for field in given if field not in defaults]:
+        raise ValueError(_unknown(name, unknown, defaults))
+    given = {field: _whole(value, defaults[field]) for field, value in given.items()}
+    tried = {**given, **{field: value for field, value in assumed.items() if field not in given}}
+    if given.get("num_speakers", 1) != 1 and not given.get("speaker_embedding_size"):
+        tried["speaker_embedding_size"] = NEW_EMBEDDING_SIZE
     try:
-        read = json.loads(value) if isinstance(value, str) else value
-    except json.JSONDecodeError as error:
-        raise ValueError(f"`{name}` is no JSON: {error}.") from error
-    if not isinstance(read, dict):
-        raise ValueError(f"`{name}` is {read!r}; it must be a JSON object.")
-    return read
+        kind(**tried)
+    except (ValueError, TypeError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"`{name}` describes no possible configuration: {reason}") from error
+    return given
+
+
+def _whole(value: Any, default: Any) -> Any:
+    """Convert a number, or lists of them, to integers where the default has integers and the value is one."""
+    if isinstance(value, list) and isinstance(default, list | tuple) and default:
+        return [_whole(item, default[0]) for item in value]
+    return int(value) if type(default) is int and isinstance(value, float) and value.is_integer() else value
+
+
+def _unknown(name: str, unknown: Iterable[str], known: Iterable[str]) -> str:
+    known = sorted(known)
+    told = ", ".join(f"{field!r}{nearest(field, known).rstrip('?')}" for field in unknown)
+    return f"`{name}` holds what is no field: {told}. Known ones are {known}."

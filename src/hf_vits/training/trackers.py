@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
-from accelerate.utils import LoggerType
 from torch import Tensor
 
 from hf_vits.audio import write_audio
@@ -126,14 +125,20 @@ class Reporter:
         os.replace(beside, self.output_dir / HISTORY)
 
 
-def check_trackers(names: Sequence[str]) -> None:
-    """Raises `ImportError` for trackers that are not installed, which Accelerate would leave out without a word."""
-    installed = [tracker.value for tracker in get_available_trackers()]
-    if missing := [name for name in names if name in {tracker.value for tracker in LoggerType} - {"all", *installed}]:
+def check_trackers(names: Sequence[str]) -> list[str]:
+    """
+    List the trackers to report to, where "all" stands for those that are installed.
+
+    Raises:
+        ImportError: for one that is not installed, which Accelerate would leave out without a word.
+    """
+    installed = [str(tracker) for tracker in get_available_trackers()]
+    if missing := [name for name in names if name not in ("all", *installed)]:
         raise ImportError(
             f"`report_to` has {missing}, which are not installed: `pip install {' '.join(missing)}`, or take them out. "
             f"There are {installed}."
         )
+    return installed if "all" in names else list(names)
 
 
 def read_history(output_dir: Path) -> list[dict[str, float]]:

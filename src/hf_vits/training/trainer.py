@@ -99,10 +99,10 @@ class VitsTrainer:
         self.start, self.tokenizer, self.config = start, tokenizer, config
         self.columns, self.data_name = columns or Columns(), data_name
         self.output_dir, self.progress = Path(config.output_dir), Progress()
-        check_trackers(config.report_to)
+        trackers = check_trackers(config.report_to)
         self.accelerator = accelerator = Accelerator(
             mixed_precision=config.mixed_precision,
-            log_with=config.report_to or None,
+            log_with=trackers or None,
             project_config=ProjectConfiguration(config.output_dir, logging_dir=str(self.output_dir / "runs")),
             step_scheduler_with_optimizer=False,
         )
