@@ -1,5 +1,8 @@
 """Texts come from files, folders and the Hub, and what is beside them goes along."""
 
+import json
+
+import datasets
 import pytest
 
 from hf_vits.synthesis.texts import load_texts, names_in_output
@@ -53,3 +56,58 @@ def test_no_two_columns_are_called_the_same_in_the_output():
     names = {"seconds": "seconds_original_original", "seconds_original": "seconds_original"}
     assert names_in_output(["seconds", "seconds_original"]) == names
     assert names_in_output(["seconds_original", "seconds"]) == names
+
+
+TEXTS = ["null", "NA", "nan", "N/A", "None", "1984", "2020-01-01", '"Hello, he said', "true", "007"]
+
+
+def as_json(texts):
+    return [json.dumps({"text": text}) for text in texts]
+
+
+WRITTEN = {
+    "texts.tsv": lambda: "\n".join(["text", *TEXTS]),
+    "texts.csv": lambda: "\n".join(["text", *(text.replace('"Hello,', '"""Hello,') for text in TEXTS)]).replace(
+        "he said", 'he said"'
+    ),
+    "texts.jsonl": lambda: "\n".join(as_json(TEXTS)),
+    "texts.json": lambda: f"[{','.join(as_json(TEXTS))}]",
+    "texts.txt": lambda: "\n".join(TEXTS),
+}
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("in_folder", [False, True])
+@pytest.mark.parametrize("name", WRITTEN)
+def test_texts_are_what_is_written(name, in_folder, mark, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).write_text(mark + WRITTEN[name]() + "\n", encoding="utf-8")
+    assert load_texts(str(tmp_path / "data" / ("" if in_folder else name)))["text"][:] == TEXTS
+
+
+def test_files_that_datasets_must_read_keep_their_texts(tmp_path, monkeypatch):
+    """As of a folder whose card says how, and of the Hub."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    card = "---\nconfigs:\n- config_name: default\n  data_files: '*.csv'\n  skiprows: 1\n---\n"
+    (tmp_path / "README.md").write_text(card)
+    (tmp_path / "data.csv").write_text("made today\nsaid,n\nnull,1\nNA,\n007,2\n")
+    data = load_texts(str(tmp_path), columns=["said"])
+    assert data["said"][:] == ["null", "NA", "007"] and data["n"][:] == [
+        1,
+        None,
+        2,
+    ]
+
+
+def test_files_of_other_columns_are_an_error_and_columns_may_be_of_several_types(tmp_path):
+    (tmp_path / "train.csv").write_text("text\nhi\n")
+    (tmp_path / "train2.csv").write_text("said\nhi\n")
+    with pytest.raises(ValueError, match=r"columns of .*train2.csv are \['said'\], and not \['text'\]"):
+        load_texts(str(tmp_path))
+    (tmp_path / "mixed.jsonl").write_text('{"text": "hi", "x": 1}\n{"text": "ho", "x": [2]}\n{"text": null}\n')
+    data = load_texts(str(tmp_path / "mixed.jsonl"))
+    assert data["text"][:] == ["hi", "ho", None] and data["x"][:] == ["1", "[2]", None]
+    (tmp_path / "bad.jsonl").write_text('{"text": "hi"}\nho\n')
+    with pytest.raises(ValueError, match="bad.jsonl, line 2, is not JSON"):
+        load_texts(str(tmp_path / "bad.jsonl"))

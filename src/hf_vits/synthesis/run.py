@@ -102,7 +102,8 @@ class Synthesis:
     def _load(self) -> tuple["Dataset", TextToSpeechPipeline]:
         """Raises `ValueError` for what can be seen to be wrong without looking at the texts."""
         settings = self.settings
-        dataset = load_texts(settings.dataset_name, settings.dataset_config_name, settings.split)
+        texts = [name for name in (settings.text_column, settings.speaker_column) if name]
+        dataset = load_texts(settings.dataset_name, settings.dataset_config_name, settings.split, texts)
         check_columns(dataset.column_names, settings.text_column, settings.speaker_column)
         pipe = load_voice(settings.voice, self.accelerator.device)
         if settings.speaker_column is None:

@@ -5,47 +5,44 @@ from collections.abc import Iterator, Sequence
 from datetime import date, time
 from pathlib import Path
 
+from hf_vits.dataset_files import PLAIN_FILES, file_split, folder_split, hub_split
 from hf_vits.speaker_cells import speaker_labels
 
-BUILDERS = {
-    ".csv": ("csv", {}),
-    ".tsv": ("csv", {"sep": "\t"}),
-    ".json": ("json", {}),
-    ".jsonl": ("json", {}),
-    ".parquet": ("parquet", {}),
-    ".txt": ("text", {}),
-}
-"""How `datasets` reads a file, by its ending."""
+ENDINGS = (*PLAIN_FILES[:-1], ".parquet", PLAIN_FILES[-1])
+"""Of the files that are read."""
 
 OWN = ("file_name", "audio", "seconds")
 """Columns of the speech, which no column of the texts can be called."""
 
 
-def load_texts(name: str, config_name: str | None = None, split: str = "train"):
+def load_texts(name: str, config_name: str | None = None, split: str = "train", columns: Sequence[str] = ("text",)):
     """
-    A `datasets.Dataset` of a file, a folder of files, or a data set of the Hub.
+    A `datasets.Dataset` of a file, a folder of files, or a data set of the Hub; `columns` are those that hold texts,
+    and names of speakers, which stay as they are written.
 
     Raises:
-        ValueError: without a name, for a file of an unknown kind, or as `datasets.load_dataset`.
+        ValueError: without a name, for a file of an unknown kind or one that cannot be read, or as
+            `datasets.load_dataset`.
         FileNotFoundError: if neither file, folder nor data set has the name.
     """
-    from datasets import load_dataset
-
     if not name:
         raise ValueError("There are no texts: give a file, a folder or a data set of the Hub as `dataset_name`.")
     path = Path(name).expanduser()
     if path.is_file():
-        if path.suffix.lower() not in BUILDERS:
-            raise ValueError(f"{path} ends with {path.suffix!r}; files of texts end with one of {', '.join(BUILDERS)}.")
-        builder, options = BUILDERS[path.suffix.lower()]
-        return load_dataset(builder, data_files=str(path), split=split, **options)
+        if path.suffix.lower() not in ENDINGS:
+            raise ValueError(f"{path} ends with {path.suffix!r}; files of texts end with one of {', '.join(ENDINGS)}.")
+        if path.suffix.lower() in PLAIN_FILES:
+            return file_split(path, split, columns)
+        from datasets import load_dataset
+
+        return load_dataset("parquet", data_files=str(path), split=split)
     if path.is_dir():
-        return load_dataset(str(path), config_name, split=split)
+        return folder_split(path, config_name, split, columns)
     nothing = f"There is no file or folder {path.absolute()}"
     if name.count("/") != 1 or name.startswith(("/", ".", "~")):
         raise FileNotFoundError(f"{nothing}. Give one, or a data set of the Hub as owner/name.")
     try:
-        return load_dataset(name, config_name, split=split)
+        return hub_split(name, config_name, split)
     except (FileNotFoundError, ConnectionError) as error:
         raise FileNotFoundError(f"{nothing}, nor can a data set of that name be had from the Hub: {error}") from error
 
