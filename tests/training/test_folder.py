@@ -2,7 +2,8 @@
 
 import pytest
 
-from hf_vits.training import read_folder
+from hf_vits.training import Columns, read_folder
+from hf_vits.training.sources import load_data
 
 pytest.importorskip("datasets")
 HEADED = 'file_name,text,speaker\nb.wav,Be.,bea\na.wav,"Ah, ""so"".",ada\nsub/c.wav,See.,cem\n'
@@ -21,7 +22,9 @@ def make_folder(tmp_path):
 
 
 def rows_of(data, folder):
-    return [{**row, "audio": row["audio"]["path"].removeprefix(f"{folder}/")} for row in data]
+    """Rows without the place of each, which tests of their own look at."""
+    rows = [{**row, "audio": row["audio"]["path"].removeprefix(f"{folder}/")} for row in data]
+    return [{name: value for name, value in row.items() if name != "table_line"} for row in rows]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -113,7 +116,11 @@ def test_a_folder_without_a_table_is_an_error_that_says_what_it_is(tmp_path):
         ("file,text\na.wav,Ah.\n", "begins with 'file,text'.*file_name and text"),
         ("", "begins with ''"),
         ("file_name,txt\na.wav,Ah.\n", r"no column \['text'\]; its columns are \['file_name', 'txt'\]"),
-        ("file_name|text\na.wav|Ah.\n", r"no column \['file_name', 'text'\]; its columns are \['file_name\|text'\]"),
+        ("file_name|txt\na.wav|Ah.\n", r"no column \['text'\]; its columns are \['file_name', 'txt'\]"),
+        ("file_name,text,text\na.wav,Ah,Oh\n", r"several columns called \['text'\]"),
+        ("file_name\ttext\na.wav\tAh\tOh\n", "line 2, has more cells"),
+        ("LJ1|anna|Ah so.\nLJ2|bob|Oh|no.\nLJ3|bob|Oh no.\n", "Line 2 has another number of columns.*which have 3"),
+        ("id|text|speaker\nLJ1|Ah so.|anna\n", "looks like a header"),
         ("file_name,text\n", "no rows"),
         ("file_name,text\na.wav,Ah.\nb.wav,Oh, no.\n", "line 3, has more cells.*quotation marks"),
         ('file_name,text\na.wav,"Ah.\nb.wav,Oh.\n', "after line 1: .*quotation marks"),
@@ -133,3 +140,95 @@ def test_a_table_in_another_encoding_is_an_error_that_says_so(make_folder):
 def test_cells_that_a_row_lacks_are_empty(make_folder):
     data, _ = read_folder(make_folder("text,file_name,speaker\nAh.\n,b.wav,bea\n"))
     assert list(data["text"]) == ["Ah.", ""] and list(data["speaker"]) == ["", "bea"]
+
+
+SPOKEN = {"wavs/1.wav": ("Good day.", "anna"), "wavs/2.wav": ("Good night to you.", "bob")}
+LAYOUTS = {
+    "Piper's": "1|anna|Good day.\n2|bob|Good night to you.\n",
+    "text first": "1|Good day.|anna\n2|Good night to you.|bob\n",
+    "endings of files": "1.wav|anna|Good day.\n2.wav|bob|Good night to you.\n",
+    "folders of files": "wavs/1.wav|anna|Good day.\nwavs/2.wav|bob|Good night to you.\n",
+    "blanks": "1 | anna | Good day. \n 2 |bob|  Good night to you.\n\n",
+    "byte order mark and line ends": "\ufeff1|anna|Good day.\r\n2|bob|Good night to you.\r\n",
+    "tabs": "1\tanna\tGood day.\n2\tbob\tGood night to you.\n",
+    "languages": "1|anna|en|Good day.\n2|bob|en-US|Good night to you.\n",
+    "two forms of a text": "1|anna|Gd day.|Good day.\n2|bob|Good night 2 you.|Good night to you.\n",
+    "two forms, speaker last": "1|Good day.|Good day.|anna\n2|Good night 2 you.|Good night to you.|bob\n",
+    "speaker first": "anna|1.wav|Good day.\nbob|2.wav|Good night to you.\n",
+    "an empty column": "1||anna|Good day.\n2||bob|Good night to you.\n",
+    "header": "file_name|speaker|text\n1|anna|Good day.\n2.wav|bob|Good night to you.\n",
+    "header between tabs": "text\tfile_name\tspeaker\nGood day.\t1\tanna\nGood night to you.\t2.wav\tbob\n",
+    "header between commas": "file_name, text, speaker\n1.wav, Good day., anna\n2, Good night to you., bob\n",
+}
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    for name in SPOKEN:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_table_of_several_speakers_gives_text_and_speaker_of_each_recording(make_folder, recordings, layout):
+    folder = make_folder(LAYOUTS[layout])
+    rows = rows_of(read_folder(folder)[0], folder)
+    assert {row["audio"]: (row["text"], row["speaker"]) for row in rows} == SPOKEN
+
+
+@pytest.mark.parametrize("form", ["1", "1.wav", "wavs/1.wav", "wavs/1", "1.mp3"])
+@pytest.mark.parametrize("file", ["wavs/1.wav", "wavs/1.flac"])
+def test_a_recording_is_found_with_and_without_its_folder_and_ending(make_folder, tmp_path, form, file):
+    (tmp_path / "wavs").mkdir()
+    (tmp_path / file).touch()
+    folder = make_folder(f"{form}|Good day.\n")
+    assert rows_of(read_folder(folder)[0], folder) == [{"audio": file, "text": "Good day."}]
+
+
+UNCLEAR = {
+    "prosody": "1|Good day.|H* L-L%\n2|Good night.|L* H-H%\n",
+    "a translation": "1|Good day.|Guten Tag.\n2|Good night.|Gute Nacht.\n",
+    "durations": "1|Good day.|2.31\n2|Good night.|3.55\n",
+    "two columns of names": "1|anna|calm|Good day.\n2|bob|sad|Good night.\n",
+    "one-word texts": "1|anna|Yes\n2|bob|No\n",
+    "a number for each clip": "".join(f"{n}|x{n}|Number {n}.\n" for n in range(9)),
+}
+
+
+@pytest.mark.parametrize("kind", UNCLEAR)
+def test_columns_that_are_not_clear_are_shown_with_the_setting_that_names_them(make_folder, kind):
+    with pytest.raises(ValueError, match="what its . columns are is not clear.*column 2: '.*`table_columns`, such as"):
+        read_folder(make_folder(UNCLEAR[kind]))
+
+
+def test_columns_are_what_the_setting_says(make_folder):
+    folder = make_folder(UNCLEAR["two columns of names"])
+    data, _ = load_data(str(folder), table_columns=["file_name", "_", "speaker", "text"])
+    assert [(row["speaker"], row["text"]) for row in data] == [("calm", "Good day."), ("sad", "Good night.")]
+    folder = make_folder('1,anna,"Good, day."\n')
+    data, _ = read_folder(folder, table_columns=["file_name", "speaker", "text"])
+    assert rows_of(data, folder) == [{"audio": "wavs/1.wav", "speaker": "anna", "text": "Good, day."}]
+
+
+def test_names_are_told_from_one_word_texts_by_being_repeated(make_folder):
+    words = [f"word{number}" for number in range(10)]
+    data, _ = read_folder(make_folder("".join(f"{word}|{word}|p{len(word) % 2}\n" for word in words)))
+    assert list(data["text"]) == words and set(data["speaker"]) == {"p1"}
+
+
+def test_texts_that_all_speakers_say_are_texts(make_folder):
+    """As in VCTK, where a sentence comes 109 times."""
+    rows = [(f"p{who}_{n}", f"p{who}", text) for who in range(20) for n, text in enumerate(["Ask her.", "Six spoons"])]
+    data, _ = read_folder(make_folder("".join("|".join(row) + "\n" for row in rows)))
+    assert list(data["speaker"]) == [who for _, who, _ in rows] and list(data["text"]) == [text for *_, text in rows]
+
+
+def test_each_row_says_where_in_the_table_it_is(make_folder):
+    data, held_out = read_folder(make_folder('file_name,text\n\na.wav,"Ah,\nso"\nb.wav,Be.\n', held_out="a.wav"))
+    assert list(data["table_line"]) == ["metadata.csv, line 5"]
+    assert list(held_out["table_line"]) == ["metadata.csv, line 3"]
+
+
+def test_another_column_of_texts_can_be_named(make_folder):
+    folder = make_folder("file_name,sentence\na.wav,Ah.\n")
+    assert list(load_data(str(folder), columns=Columns(text="sentence"))[0]["sentence"]) == ["Ah."]

@@ -186,3 +186,16 @@ def test_a_tracker_that_is_not_installed_is_an_error_before_the_data_are_read(ma
     monkeypatch.setattr("hf_vits.training.recipe.load_data", lambda *_: pytest.fail("the data are read"))
     with pytest.raises(ImportError, match="`pip install swanlab`"):
         Recipe(dataset_name="data").trainer(make_settings(report_to="swanlab"))
+
+
+def test_a_table_of_several_speakers_is_not_trained_as_one_voice_unless_that_is_said(make_folder, trainer_of):
+    folder = Path(make_folder(WHO))
+    files = [row["audio"]["path"] for row in read_folder(folder)[0]]
+    lines = [f"{file}|{WHO[number % 3]}|a hope {number}.\n" for number, file in enumerate(files)]
+    (folder / "metadata.csv").write_text("".join(lines))
+    with pytest.raises(ValueError, match="'speaker' .*3 speakers .*would be trained as one voice.*--speaker_column"):
+        trainer_of(folder)
+    assert trainer_of(folder, speaker_column="speaker").voice.config.speaker_names == sorted(WHO)
+    assert trainer_of(folder, speaker_column="").voice.config.num_speakers == 1
+    swapped = trainer_of(folder, speaker_column="speaker", table_columns="file_name, text, speaker")
+    assert len(swapped.voice.config.speaker_names) == len(files)

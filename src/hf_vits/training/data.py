@@ -16,14 +16,15 @@ from hf_vits.speaker_cells import speaker_labels, speaker_name, speaker_number
 from hf_vits.text.report import NothingToSayError, counted
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.batch import VitsBatch
-from hf_vits.training.rows import undecoded
+from hf_vits.training.rows import PLACE, undecoded
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns that hold the text, the audio and, for several speakers, who speaks."""
+    """Names of the columns that hold the text, the audio and, for several speakers, who speaks; `speaker=""` trains the
+    speakers of the data as one voice."""
 
     text: str = "text"
     audio: str = "audio"
@@ -77,7 +78,7 @@ def check_columns(given: Sequence[str], columns: Columns) -> None:
     missing = [name for name in (columns.text, columns.audio, columns.speaker) if name and name not in given]
     if missing:
         raise ValueError(
-            f"The data has no column {missing}; its columns are {list(given)}. "
+            f"The data has no column {missing}; its columns are {[name for name in given if name != PLACE]}. "
             "Name the right ones with `text_column`, `audio_column` and `speaker_column`."
         )
 
@@ -116,11 +117,11 @@ def clip_of(
     """What is kept of a row; `None` if it is dropped. Either is counted in the report. `labels` are the names of the
     speakers if their column holds numbers of them."""
     text, source = item[columns.text], item[columns.audio]
-    place = _place(row, source)
+    place = item.get(PLACE) or _place(row, source)
     if not isinstance(text, str) or not text.strip():
         return report.drop("no text", place)
-    speaker = None if columns.speaker is None else speaker_name(item[columns.speaker], labels)
-    if columns.speaker is not None and speaker is None:
+    speaker = speaker_name(item[columns.speaker], labels) if columns.speaker else None
+    if columns.speaker and speaker is None:
         return report.drop("no speaker", place)
     try:
         with untold():

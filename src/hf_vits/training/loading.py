@@ -28,7 +28,7 @@ from hf_vits.training.data import (
 )
 from hf_vits.training.interruption import ignore_interrupts
 from hf_vits.training.rows import column_names, rows_of, undecoded
-from hf_vits.training.speaker_column import check_speakers_are_named
+from hf_vits.training.speaker_column import check_speakers_are_named, check_speakers_are_not_mixed
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +175,8 @@ def training_batches(
             batch may hold, or if no clip is left; the report is in the message.
     """
     check_speakers_are_named(config, columns.speaker)
+    if process_index == 0 or hasattr(dataset, "__len__"):
+        check_speakers_are_not_mixed(dataset, columns.speaker)
     samples = settings.max_batch_seconds and int(settings.max_batch_seconds * config.sampling_rate)
     order = partial(
         LengthBatches,

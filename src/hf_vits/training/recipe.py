@@ -41,7 +41,12 @@ class Recipe:
     streaming: bool = option(False, "Read the data while training, and never hold it whole.")
     text_column: str = option("text", "Column of the texts.")
     audio_column: str = option("audio", "Column of the sound.")
-    speaker_column: str | None = option(None, "Column of who speaks, by name or number.")
+    speaker_column: str | None = option(
+        None, 'Column of who speaks, by name or number; "" trains all speakers of the data as one voice.'
+    )
+    table_columns: str | None = option(
+        None, "Columns of a folder's table without a header, in their order, as file_name,speaker,text; _ is not read."
+    )
     model_name_or_path: AnyPath | None = option(None, 'Voice to begin with: folder, name on the Hub, or "default".')
     discriminator_name_or_path: AnyPath | None = option(
         None, "Its judges, if not with it: folder, or original D_*.pth."
@@ -77,6 +82,8 @@ class Recipe:
             self.held_out_split,
             self.streaming,
             config.evaluation_clips,
+            self.table_columns and [name.strip() for name in self.table_columns.split(",")],
+            self.columns,
         )
         parts = [part for part in (train, held_out) if part is not None]
         for part in parts:

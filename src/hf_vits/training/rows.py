@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 
+PLACE = "table_line"
+"""Column that says where in a table of the user's each row is."""
+
 
 def undecoded(dataset, column: str):
     """The same data set with its audio as bytes or paths."""

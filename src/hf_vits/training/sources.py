@@ -1,8 +1,11 @@
 """The data of a run: a folder of recordings, or a data set of the Hub, and the part of it that is held out."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from hf_vits.dataset_files import hub_split
+from hf_vits.training.data import Columns
 from hf_vits.training.folder import read_folder
 
 HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -16,6 +19,8 @@ def load_data(
     held_out_split: str | None = None,
     streaming: bool = False,
     held_out_clips: int = 16,
+    table_columns: Sequence[str] | None = None,
+    columns: Columns | None = None,
 ):
     """
     Training rows and held-out ones, or `None` if nothing says which are held out.
@@ -29,6 +34,10 @@ def load_data(
             Read rows while training instead of fetching all of them first.
         held_out_clips (`int`, *optional*, defaults to 16):
             How many of a stream are held out, its first ones, unless `held_out_split` is given.
+        table_columns (`Sequence[str]`, *optional*):
+            What the columns of a folder's table without a header are, as in [`read_folder`].
+        columns ([`Columns`], *optional*):
+            Names of the columns.
 
     Raises:
         ValueError: without a name, or for settings that a folder does not have.
@@ -36,10 +45,10 @@ def load_data(
     """
     if not name:
         raise ValueError("There is no data: give a folder with a metadata.csv, or a data set, as `dataset_name`.")
-    folder = Path(name).expanduser()
+    folder, columns = Path(name).expanduser(), columns or Columns()
     if folder.is_dir() and not any(folder.glob("**/*.parquet")):
         _check_folder_has_all(folder, config_name, train_split, held_out_split, streaming)
-        return read_folder(folder)
+        return read_folder(folder, table_columns=table_columns, text_column=columns.text)
     if not folder.is_dir() and not HUB_NAME.fullmatch(name):
         raise FileNotFoundError(_no_folder(folder))
     train = _split(name, config_name, train_split, streaming)
@@ -49,10 +58,8 @@ def load_data(
 
 
 def _split(name: str, config_name: str | None, split: str, streaming: bool):
-    from datasets import load_dataset
-
     try:
-        return load_dataset(name, config_name, split=split, streaming=streaming)
+        return hub_split(name, config_name, split, streaming)
     except (FileNotFoundError, ConnectionError) as error:
         if Path(name).expanduser().is_dir():
             raise
