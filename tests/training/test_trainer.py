@@ -177,6 +177,25 @@ def test_cheaper_steps_learn_about_the_same(make_trainer, forget_accelerate, set
     assert losses(output_dir_name="cheaper", **settings) == pytest.approx(plainly, rel=tolerance)
 
 
+def test_a_run_follows_the_launchers_precision_and_its_card_says_which(make_trainer, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    trainer = make_trainer(max_steps=1)
+    types = set()
+    hook = trainer.generator.module.model.decoder.conv_pre.register_forward_hook(lambda *a: types.add(a[2].dtype))
+    trainer.train()
+    hook.remove()
+    assert types == {torch.bfloat16}
+    assert '"mixed_precision": "bf16"' in (trainer.output_dir / "README.md").read_text()
+
+
+def test_a_run_in_half_precision_on_a_cpu_or_in_parts_does_not_begin(make_trainer, monkeypatch):
+    with pytest.raises(ValueError, match="fp16, which a CPU does not train in"):
+        make_trainer(mixed_precision="fp16")
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ValueError, match="FSDP.*not supported"):
+        make_trainer()
+
+
 def test_the_learning_rate_decays_by_epochs_and_not_by_processes(make_settings):
     config = make_settings(epoch_decay=0.5, warmup_steps=4)
     assert [config.rate_factor(step, 0) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]

@@ -11,7 +11,7 @@ from huggingface_hub.utils import validate_repo_id
 from tqdm.auto import tqdm
 
 from hf_vits.controls import scale
-from hf_vits.launch import check_launch
+from hf_vits.launch import check_launch, refuse_sharding, warn_of_ignored
 from hf_vits.login import check_login
 from hf_vits.origin import Origin, held_to_base, origin_of
 from hf_vits.pipeline import TextToSpeechPipeline
@@ -60,9 +60,14 @@ class Synthesis:
         from accelerate.utils import InitProcessGroupKwargs
 
         self.settings, self.folder = settings, OutputFolder(settings.output_dir)
-        self.accelerator: Accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
+        refuse_sharding()
+        self.accelerator: Accelerator = Accelerator(
+            mixed_precision="no", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)]
+        )
         self.main = self.accelerator.is_main_process
         check_launch(self.accelerator.num_processes)
+        if self.main:
+            warn_of_ignored("no")
         use_cores(self.accelerator, settings.cpu_threads)
 
     def run(self) -> OutputFolder:

@@ -181,6 +181,7 @@ def _training(trainer: "VitsTrainer") -> str:
     settings = trainer.config.to_dict()
     defaults = type(trainer.config)().to_dict()
     settings["output_dir"] = trainer.output_dir.resolve().name
+    defaults["mixed_precision"], settings["mixed_precision"] = "no", accelerator.mixed_precision  # the launcher's too
     changed = {name: value for name, value in settings.items() if value != defaults[name] and name != "output_dir"}
     return f"""## Training
 

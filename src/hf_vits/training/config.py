@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any
 
+from hf_vits.launch import PRECISIONS
 from hf_vits.options import (
     AnyPath,
     Count,
@@ -20,8 +21,6 @@ from hf_vits.options import (
 from hf_vits.training.data import Limits
 from hf_vits.training.terms import Weights
 from hf_vits.wording import nearest
-
-PRECISIONS = ("no", "bf16", "fp16")
 
 
 @dataclass

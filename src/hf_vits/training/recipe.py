@@ -8,6 +8,7 @@ from huggingface_hub.errors import StrictDataclassError
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.discriminator import VitsDiscriminatorConfig
+from hf_vits.launch import launched_precision, refuse_sharding
 from hf_vits.options import LARGEST, AnyPath, Mapping, check_fields, option
 from hf_vits.speakers import NEW_EMBEDDING_SIZE
 from hf_vits.text.front_end import FrontEnd
@@ -74,6 +75,8 @@ class Recipe:
 
     def trainer(self, config: VitsTrainingConfig) -> VitsTrainer:
         """Loads all of it; what can be seen to be wrong without the data is an error before they are read."""
+        refuse_sharding()
+        launched_precision(config.mixed_precision)
         check_trackers(config.report_to)
         train, held_out = load_data(
             self.dataset_name,

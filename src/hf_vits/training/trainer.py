@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import ProjectConfiguration
 from tqdm.auto import tqdm
 
-from hf_vits.launch import check_launch
+from hf_vits.launch import check_launch, launched_precision, refuse_sharding, warn_of_ignored
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.origin import CARD, Origin
 from hf_vits.threads import use_cores
@@ -99,14 +99,17 @@ class VitsTrainer:
         self.start, self.tokenizer, self.config = start, tokenizer, config
         self.columns, self.data_name = columns or Columns(), data_name
         self.output_dir, self.progress = Path(config.output_dir), Progress()
-        trackers = check_trackers(config.report_to)
+        refuse_sharding()
+        trackers, precision = check_trackers(config.report_to), launched_precision(config.mixed_precision)
         self.accelerator = accelerator = Accelerator(
-            mixed_precision=config.mixed_precision,
+            mixed_precision=precision,
             log_with=trackers or None,
             project_config=ProjectConfiguration(config.output_dir, logging_dir=str(self.output_dir / "runs")),
             step_scheduler_with_optimizer=False,
         )
         check_launch(accelerator.num_processes)
+        if accelerator.is_main_process:
+            warn_of_ignored(config.mixed_precision, config.gradient_accumulation_steps)
         use_cores(accelerator, config.cpu_threads)
         voice, columns = start.model.config, self.columns
         self.batches, self.report = training_batches(
