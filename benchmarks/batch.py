@@ -105,7 +105,13 @@ def ragged(items: int, shortest: float, longest: float, per_second: float) -> Ba
 
 def our_speaker(model):
     """-> a function that speaks a batch without noise, (B, T_wav)."""
-    return lambda batch: model(batch.ids, batch.mask, durations=batch.durations, noise_scale=0.0).waveform
+    import torch
+
+    @torch.no_grad()
+    def speak(batch: Batch):
+        return model(batch.ids, batch.mask, durations=batch.durations, noise_scale=0.0).waveform
+
+    return speak
 
 
 def stock_speaker(model):

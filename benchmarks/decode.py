@@ -104,7 +104,7 @@ def decoders(model, frames: int, threads: int):
 
     functions = {
         ONNX: lambda: session.run(None, feed)[0],
-        OURS: lambda: model.decode(latents),
+        OURS: torch.no_grad()(lambda: model.decode(latents)),
         LEARNING: learning,
     }
     stock = stock_decoder(model)

@@ -81,9 +81,12 @@ class Voice:
         return Speech(self.mel_loss(held_out, seed), spoken[: len(held_out)], spoken[len(held_out) :])
 
     def speak(self, texts: Sequence[str], seed: int) -> list[Utterance]:
+        import torch
+
         spoken, rate = [], self.model.config.sampling_rate
         for number, text in enumerate(watched(texts, "speaking")):
-            output = self.model(**self.tokenizer(text, return_tensors="pt"), generator=draws(seed, number))
+            with torch.no_grad():
+                output = self.model(**self.tokenizer(text, return_tensors="pt"), generator=draws(seed, number))
             spoken.append(Utterance(text, output.waveform[0].clamp(-1, 1).numpy(), rate))
         return spoken
 

@@ -109,7 +109,10 @@ def call(pipe, minutes: int) -> Iterator[tuple[str, int, float]]:
 
 
 def model(pipe, minutes: int) -> Iterator[tuple[str, int, float]]:
-    spoken = pipe.model(**pipe.tokenizer(one_sentence(CLAUSES * minutes), return_tensors="pt"))
+    import torch
+
+    with torch.no_grad():
+        spoken = pipe.model(**pipe.tokenizer(one_sentence(CLAUSES * minutes), return_tensors="pt"))
     yield f"model(…), a sentence of {minutes} min", minutes, spoken.waveform.shape[1] / pipe.sampling_rate
 
 

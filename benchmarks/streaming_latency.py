@@ -59,6 +59,7 @@ def measure(options, threads: int) -> dict:
     from hf_vits import VitsModel, VitsTokenizer, default_voice
 
     torch.set_num_threads(threads)
+    torch.set_grad_enabled(False)  # as whoever speaks does
     print_versions(PACKAGES, threads)
     folder = default_voice()
     model, tokenizer = VitsModel.from_pretrained(folder).eval(), VitsTokenizer.from_pretrained(folder)

@@ -48,6 +48,7 @@ def measure(rounds: int, threads: int, with_shares: bool) -> dict:
     from meters.operations import gflop_per_second
 
     torch.set_num_threads(threads)
+    torch.set_grad_enabled(False)  # as whoever speaks does
     print_versions(PACKAGES, threads)
     model, functions = speakers(threads)
     peak, direct = peak_gflops(), gflop_per_second(model)

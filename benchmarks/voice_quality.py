@@ -74,6 +74,7 @@ def hf_vits_voice(threads: int) -> Callable[[int], Speak]:
     def seeded(seed: int) -> Speak:
         generator = torch.Generator().manual_seed(seed)
 
+        @torch.no_grad()
         def speak(text: str) -> tuple[np.ndarray, int]:
             output = model(**tokenizer(text, return_tensors="pt"), generator=generator)
             return output.waveform[0].numpy(), model.config.sampling_rate

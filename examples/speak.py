@@ -11,6 +11,7 @@ import torch
 from hf_vits import VitsModel, VitsTokenizer, default_voice
 
 
+@torch.no_grad()  # to speak, nothing is learnt
 def main(voice):
     model, tokenizer = VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice)
     rate = model.config.sampling_rate

@@ -5,9 +5,12 @@ python examples/token_times.py [text]
 
 import sys
 
+import torch
+
 from hf_vits import VitsModel, VitsTokenizer, default_voice
 
 
+@torch.no_grad()  # to speak, nothing is learnt
 def main(text):
     voice = default_voice()
     model, tokenizer = VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice)

@@ -34,6 +34,13 @@ def make_model(make_config):
 
 
 @pytest.fixture
+def without_gradients():
+    """Grad mode is off, as for whoever speaks; on, the model takes the ways of training."""
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture
 def speakers():
     return dict(SPEAKERS)
 

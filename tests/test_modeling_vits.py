@@ -5,6 +5,8 @@ import torch
 from hf_vits import VitsModel
 from hf_vits.controls import MAX_TOKENS
 
+pytestmark = pytest.mark.usefixtures("without_gradients")
+
 IDS = torch.arange(1, 13)[None]
 
 

@@ -5,6 +5,8 @@ import transformers
 
 from hf_vits import TextToSpeechPipeline
 
+pytestmark = pytest.mark.usefixtures("without_gradients")
+
 TEXTS = ["a hope", "big bad fog, a dog.", "deaf"]
 
 

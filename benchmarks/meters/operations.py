@@ -15,7 +15,8 @@ def gflop(run: Callable[[], object], decoder: torch.nn.Module) -> float:
         counts.append(2.0 * module.weight.numel() * (inputs[0] if isinstance(module, Upsample) else output).shape[-1])
 
     hooks = [part.register_forward_hook(count) for part in decoder.modules() if isinstance(part, Conv | Upsample)]
-    run()
+    with torch.no_grad():
+        run()
     for hook in hooks:
         hook.remove()
     return sum(counts) / 1e9

@@ -119,6 +119,7 @@ def scale(name: str, value: Scale, default: float, batch: int, like: Tensor) -> 
     Raises:
         ValueError: for a negative or non-finite number (or zero, for `speaking_rate`), or a wrong count.
     """
+    learnt = value if isinstance(value, Tensor) and value.requires_grad else None
     value = plain(default if value is None else value)
     items = [value] * batch if isinstance(value, int | float | str) else _listed(name, value)
     _check_count(name, len(items), batch)
@@ -130,7 +131,8 @@ def scale(name: str, value: Scale, default: float, batch: int, like: Tensor) -> 
             raise ValueError(f"`{name}` is {item}; it must be a finite number {least}.")
     if max(items) > torch.finfo(like.dtype).max:
         raise ValueError(f"`{name}` is {max(items)}, more than {like.dtype} can hold.")
-    return torch.tensor(items, dtype=like.dtype, device=like.device).view(batch, 1, 1)
+    made = torch.tensor(items, dtype=like.dtype) if learnt is None else learnt.expand(batch)
+    return made.to(like.device, like.dtype).view(batch, 1, 1)
 
 
 def check_generator(generator: Generators, batch: int) -> None:

@@ -14,6 +14,7 @@ MAX_SECONDS = 3600
 """Longest speech of one item of one call; more is a mistake in the durations or the rate."""
 
 
+@torch.no_grad()
 def predicted_durations(
     predictor: StochasticDurationPredictor | DurationPredictor,
     hidden: Tensor,

@@ -34,7 +34,7 @@ from hf_vits.pretrained import StrictlyLoaded
 from hf_vits.randomness import Generators, prior_noise
 from hf_vits.speakers import resize_speakers
 from hf_vits.streaming import FlowedFrames, check_chunk_frames, decode_in_pieces, decoder_context, flow_context, windows
-from hf_vits.unrecorded import unrecorded
+from hf_vits.unrecorded import recorded_on_request, unrecorded
 
 
 def _default(name: str) -> property:
@@ -84,7 +84,7 @@ class VitsModel(StrictlyLoaded):
             self.posterior_encoder = PosteriorEncoder(config)
         self.post_init()
 
-    @unrecorded
+    @recorded_on_request
     def forward(
         self,
         input_ids: Tensor,
@@ -102,6 +102,9 @@ class VitsModel(StrictlyLoaded):
     ) -> VitsModelOutput | tuple:
         """
         Speaks. With the same draws, item *i* of a padded batch is what it would be alone; it is silent past its length.
+
+        Gradients flow as in transformers' model: a graph is recorded unless grad mode is off or nothing requires a
+        gradient. Call it under `torch.no_grad()` to speak: that is faster and takes less memory.
 
         Args:
             input_ids (`Tensor` of shape `(B, T_text)`, int64):
@@ -157,7 +160,7 @@ class VitsModel(StrictlyLoaded):
         )
         return outputs if _chosen(return_dict, self.config.return_dict) else outputs.to_tuple()
 
-    @unrecorded
+    @recorded_on_request
     def prior(
         self,
         input_ids: Tensor,
@@ -204,7 +207,7 @@ class VitsModel(StrictlyLoaded):
         sample = (mean + noise * log_std.exp() * noise_scale) * frame_mask
         return VitsPrior(sample, frame_lengths, durations, text.hidden_states, text.attentions)
 
-    @unrecorded
+    @recorded_on_request
     def latents(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, speaker: Tensor | None = None, **controls
     ) -> VitsLatents:
@@ -218,7 +221,7 @@ class VitsModel(StrictlyLoaded):
         latents = self.flow.inverse(prior.sample, mask, speaker)
         return VitsLatents(latents, prior.frame_lengths, prior.durations, prior.hidden_states, prior.attentions)
 
-    @unrecorded
+    @recorded_on_request
     def decode(self, latents: Tensor, frame_lengths: Tensor | None = None, speaker: Tensor | None = None) -> Tensor:
         """
         The second half of `forward`: latents (B, C, T_spec) -> waveform (B, 1, T_wav), zero past each item's end.
@@ -246,6 +249,7 @@ class VitsModel(StrictlyLoaded):
     ) -> Iterator[Tensor]:
         """
         Decodes piece by piece: to the samples of `decode`, the first ones after work that does not grow with the rest.
+        No graph is recorded.
 
         Args:
             latents (`Tensor` of shape `(1, C, T_spec)` or what [`VitsModel.prior`] gives):
@@ -274,7 +278,7 @@ class VitsModel(StrictlyLoaded):
         ```
         """
         check_speaker_vector(speaker, 1, self.config)
-        frames = latents.sample if isinstance(latents, VitsPrior) else latents
+        frames = (latents.sample if isinstance(latents, VitsPrior) else latents).detach()
         if frames.shape[0] != 1 or frames.shape[-1] < 1:
             raise ValueError(f"There are frames of shape {tuple(frames.shape)}; stream one item, of 1 frame at least.")
         check_chunk_frames(chunk_frames)

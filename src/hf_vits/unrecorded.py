@@ -1,18 +1,33 @@
-"""Methods of a model whose operations are not recorded for gradients, in the mode in which each takes least time."""
+"""Methods of a model that record a graph only where gradients are asked for, and else take the fastest mode there is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn.modules import module as every_module
 from torch.nn.utils import parametrize
 
 from hf_vits.modules.prepared import is_traced
 
 Method = TypeVar("Method", bound=Callable)
+
+
+def recorded_on_request(method: Method) -> Method:
+    """Records a graph where grad mode is on and a parameter or an argument requires a gradient, as every module does.
+
+    Elsewhere, as under `torch.no_grad()`, the method is one that is [`unrecorded`].
+    """
+    without_graph = unrecorded(method)
+
+    @wraps(method)
+    def run(model: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return (method if _is_asked_for_gradients(model, args, kwargs) else without_graph)(model, *args, **kwargs)
+
+    return run
 
 
 def unrecorded(method: Method) -> Method:
@@ -28,6 +43,22 @@ def unrecorded(method: Method) -> Method:
         return _plain(made)
 
     return run
+
+
+def _is_asked_for_gradients(model: nn.Module, args: tuple, kwargs: dict) -> bool:
+    """Whether gradients, backward or forward, are to flow through a call with these arguments."""
+    if not is_traced() and (torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0):
+        return True
+    if not torch.is_grad_enabled():
+        return False
+    return any(tensor.requires_grad for tensor in model.parameters()) or _any_requires_grad([*args, *kwargs.values()])
+
+
+def _any_requires_grad(values: Iterable) -> bool:
+    return any(
+        _any_requires_grad(value) if isinstance(value, list | tuple) else getattr(value, "requires_grad", False)
+        for value in values
+    )
 
 
 def _is_watched(model: nn.Module) -> bool:

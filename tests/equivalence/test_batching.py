@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+pytestmark = pytest.mark.usefixtures("without_gradients")
+
 LENGTHS = [3, 17, 1, 9, 30, 2, 12, 5]
 KINDS = {
     "blocks of type 1": {},

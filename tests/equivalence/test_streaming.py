@@ -6,6 +6,8 @@ import torch
 
 from hf_vits.streaming import flow_context
 
+pytestmark = pytest.mark.usefixtures("without_gradients")
+
 KINDS = {
     "type 1": {},
     "type 2": {"resblock_type": "2"},

@@ -122,6 +122,7 @@ def run():
 def silent():
     """A voice without noise, as PyTorch speaks it: ids (1, T_text) -> waveform (T_wav,) and durations (T_text,)."""
 
+    @torch.no_grad()
     def speak(model, ids, speaker=None, rate=1.0):
         ids = torch.as_tensor(ids)
         language = "cs" if model.config.num_languages > 1 else None

@@ -10,6 +10,8 @@ from hf_vits.export import export
 from hf_vits.export.graph import NARROW, decoded
 from hf_vits.masks import mask_from_lengths
 
+pytestmark = pytest.mark.usefixtures("without_gradients")
+
 
 @pytest.fixture(params=KINDS)
 def voice(request, exported):

@@ -10,6 +10,8 @@ from hf_vits.conversion import convert
 from hf_vits.doctor import examine
 from hf_vits.export import export, precision
 
+pytestmark = pytest.mark.usefixtures("without_gradients")
+
 
 @pytest.fixture
 def small_counts(monkeypatch):

@@ -8,6 +8,8 @@ import transformers
 
 from hf_vits import VitsConfig, VitsModel
 
+pytestmark = pytest.mark.usefixtures("without_gradients")
+
 KINDS = {
     "default": {},
     "several speakers": {"num_speakers": 3, "speaker_embedding_size": 6},

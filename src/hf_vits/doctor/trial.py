@@ -43,6 +43,7 @@ def check_stock_config(folder: Folder) -> list[Finding]:
     return []
 
 
+@torch.no_grad()
 def speak(folder: Folder) -> tuple[str, list[Finding]]:
     """Loads model and tokenizer and speaks a few ids: what was heard, and what kept it from that."""
     findings: list[Finding] = []
@@ -76,7 +77,6 @@ def speak(folder: Folder) -> tuple[str, list[Finding]]:
     return f"five ids became {waveform.shape[-1]:,} samples", findings
 
 
-@torch.no_grad()
 def _spoken(model: VitsModel, sample: Tensor, speaker: Tensor | None) -> Tensor:
     """The prior's sample (1, C, T_spec), cut short -> waveform (1, 1, T_wav)."""
     latents = model.flow.inverse(sample, torch.ones_like(sample[:, :1]), speaker)

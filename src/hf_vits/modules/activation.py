@@ -4,10 +4,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hf_vits.modules.prepared import is_unwrapped
+
 
 def leaky_relu(signal: Tensor, slope: float) -> Tensor:
     """signal (any shape), slope above 0 -> the same shape; gradients are those of `F.leaky_relu`, in less memory."""
-    return _LeakyReLU.apply(signal, slope) if torch.is_grad_enabled() else F.leaky_relu(signal, slope)
+    remembers = torch.is_grad_enabled() and is_unwrapped(signal)
+    return _LeakyReLU.apply(signal, slope) if remembers else F.leaky_relu(signal, slope)
 
 
 class _LeakyReLU(torch.autograd.Function):

@@ -35,10 +35,11 @@ class RelativeAttention(nn.Module):
             near, inside = self._near(query)
             scores.scatter_add_(-1, near, (query @ self.emb_rel_k.transpose(-2, -1)).to(scores.dtype) * inside)
         padding = torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(mask == 0, torch.finfo(scores.dtype).min)
-        weights = F.dropout(scores.add_(padding.unsqueeze(1)).softmax(dim=-1), self.dropout, self.training)
-        mixed = weights @ value
+        weights = scores.add_(padding.unsqueeze(1)).softmax(dim=-1)
+        dropped = F.dropout(weights, self.dropout, self.training)
+        mixed = dropped @ value
         if self.window:
-            mixed = mixed + (weights.gather(-1, near) * inside) @ self.emb_rel_v
+            mixed = mixed + (dropped.gather(-1, near) * inside) @ self.emb_rel_v
         return self.out_proj(mixed.transpose(1, 2).flatten(2)), weights
 
     def _split(self, x: Tensor) -> Tensor:

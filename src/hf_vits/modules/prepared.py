@@ -87,8 +87,14 @@ def is_traced() -> bool:
 def is_plain(signal: Tensor) -> bool:
     """Whether operations that write to given memory may make something of a signal: on a CPU, without wrappers, maps or
     tangents."""
-    alone = type(signal) is Tensor and not torch._C._are_functorch_transforms_active()
-    return alone and signal.device.type == "cpu" and forward_ad._current_level < 0 and not is_traced()
+    return signal.device.type == "cpu" and is_unwrapped(signal)
+
+
+def is_unwrapped(signal: Tensor) -> bool:
+    """Whether a signal is one of numbers and, at most, of backward gradients: what an `autograd.Function` takes."""
+    if is_traced() or type(signal) is not Tensor:
+        return False
+    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
 
 
 def prepared_length(layer: nn.Module, signal: Tensor) -> int:

@@ -102,16 +102,16 @@ class TextEncoder(nn.Module):
         if language is not None:
             hidden = torch.cat([hidden, language.transpose(1, 2).expand(-1, hidden.shape[1], -1)], dim=-1)
         hidden = self.dropout(hidden * column_mask)
-        states, attentions = [], []
+        states, attentions, is_padded = [], [], more[1] > 0  # if not, they are the tensors that gradients flow through
         for layer in self.encoder.layers:
             before = hidden
             hidden, weights = layer(hidden, mask)
             if keep_states:
-                states.append(before[:, :length])
-                attentions.append(weights[:, :, :length, :length])
+                states.append(before[:, :length] if is_padded else before)
+                attentions.append(weights[:, :, :length, :length] if is_padded else weights)
         hidden = hidden * column_mask
         if keep_states:
-            states.append(hidden[:, :length])
+            states.append(hidden[:, :length] if is_padded else hidden)
         prior_mean, prior_log_std = (self.project(hidden.transpose(1, 2)) * mask)[..., :length].chunk(2, dim=1)
         return TextEncoding(
             hidden.transpose(1, 2)[..., :length], prior_mean, prior_log_std, tuple(states), tuple(attentions)

@@ -31,6 +31,7 @@ def row_generator(seed: int, row: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed_of(seed, row))
 
 
+@torch.no_grad()
 def speak(
     pipe: TextToSpeechPipeline,
     texts: Sequence[str],
