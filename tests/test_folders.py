@@ -1,10 +1,14 @@
 """A folder is made whole or not at all, and nothing is lost to it that was not meant."""
 
+import errno
+import os
+import stat
+import threading
 from pathlib import Path
 
 import pytest
 
-from hf_vits.folders import destination, new_folder
+from hf_vits.folders import destination, new_folder, refuse_existing
 
 
 def make(directory, overwrite=False):
@@ -53,3 +57,50 @@ def test_an_empty_name_is_no_place(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="is empty; give one"):
         destination("")
     assert destination("x") == tmp_path / "x"
+
+
+def test_a_full_disk_is_named_and_leaves_what_was_there(tmp_path):
+    make(tmp_path / "voice")
+    told = f"No space is left on the disk of the folder {tmp_path}"
+    with pytest.raises(OSError, match=told) as caught, new_folder(tmp_path / "voice", overwrite=True) as staged:
+        (staged / "half.txt").touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.errno == errno.ENOSPC
+    assert [path.name for path in tmp_path.rglob("*")] == ["voice", "new.txt"]
+
+
+def test_a_folder_that_may_not_be_written_to_is_named_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # as for anybody but root
+    for place in (tmp_path / "voice", tmp_path / "a" / "b" / "voice", tmp_path):
+        with pytest.raises(PermissionError, match=f"The folder {tmp_path} may not be written to"):
+            refuse_existing(place)
+
+
+@pytest.mark.parametrize("bits", [0o022, 0o077, 0o002])
+def test_folders_and_their_files_have_the_usual_permissions(tmp_path, bits):
+    former = os.umask(bits)
+    try:
+        with new_folder(tmp_path / "voice") as staged:
+            (staged / "sub").mkdir()
+            for name in ("weights", "sub/weights"):
+                (staged / name).touch(0o600)  # as safetensors does
+    finally:
+        os.umask(former)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert modes == {"voice": 0o777 & ~bits, "sub": 0o777 & ~bits, "weights": 0o666 & ~bits}
+
+
+def test_the_mask_of_a_process_is_never_another_one_while_folders_are_made(tmp_path, monkeypatch):
+    """Another thread's files would be open to everybody in the meantime, or for good."""
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("the mask was changed"))
+    threads = [threading.Thread(target=make, args=(tmp_path / str(number),)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(list(tmp_path.glob("*/new.txt"))) == 4
+
+
+def test_a_folder_with_a_name_as_long_as_the_file_system_takes_is_made(tmp_path):
+    make(tmp_path / ("n" * 255))
+    assert (tmp_path / ("n" * 255) / "new.txt").is_file()

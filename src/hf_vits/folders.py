@@ -2,10 +2,12 @@
 
 import os
 import shutil
-import tempfile
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from hf_vits.new_files import FORMER, PARTIAL, check_folder, new_folder_beside, storage_errors
 
 LAST = "config.json"
 """The file without which a folder does not load; it goes in when all others are there."""
@@ -26,19 +28,23 @@ def new_folder(directory: Path, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
         ValueError: if all that the current folder holds would go with it.
+        OSError: if it cannot be written, as on a full disk; names the folder and the cause.
     """
     refuse_existing(directory, overwrite)
     filled = directory.is_dir() and not any(directory.iterdir())
     parent = directory if filled else directory.parent  # where renaming stays within one file system
-    parent.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".partial", dir=parent))
+    with storage_errors(directory, every=True):
+        parent.mkdir(parents=True, exist_ok=True)
+        staged = new_folder_beside(parent / directory.name, PARTIAL)
     try:
-        yield staged
-        _share(staged)
-        if filled:
-            _fill(staged, directory)
-        else:
-            _put_in_place(staged, directory, overwrite)
+        with storage_errors(directory):
+            yield staged
+        with storage_errors(directory, every=True):
+            _share(staged)
+            if filled:
+                _fill(staged, directory)
+            else:
+                _put_in_place(staged, directory, overwrite)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -62,7 +68,9 @@ def refuse_existing(directory: Path, overwrite: bool = False) -> None:
     blocking = next((place for place in (directory, *directory.parents) if place.exists() and not place.is_dir()), None)
     if blocking is not None:
         raise FileExistsError(f"{blocking} is a file; give the name of a folder to make.")
-    if not directory.is_dir() or not any(directory.iterdir()):
+    empty = directory.is_dir() and not any(directory.iterdir())
+    check_folder(next(place for place in ((directory,) * empty + tuple(directory.parents)) if place.is_dir()))
+    if not directory.is_dir() or empty:
         return
     if not overwrite:
         raise FileExistsError(
@@ -96,7 +104,7 @@ def _put_in_place(staged: Path, directory: Path, overwrite: bool) -> None:
     """Renames staged to directory; what was there is removed after, and comes back if the renaming fails."""
     former = None
     if directory.is_dir() and overwrite:
-        former = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", suffix=".former", dir=directory.parent))
+        former = new_folder_beside(directory, FORMER)
         try:
             os.rename(directory, former / directory.name)
         except OSError:
@@ -120,9 +128,8 @@ def _made_meanwhile(directory: Path) -> str:
 
 
 def _share(folder: Path) -> None:
-    """The usual permissions: temporary folders, and safetensors' files, are made for their owner alone."""
-    mask = os.umask(0)
-    os.umask(mask)
-    folder.chmod(0o777 & ~mask)
+    """Give files the permissions that the folder got from the mask; safetensors makes them for their owner alone."""
+    usual = stat.S_IMODE(folder.stat().st_mode) & 0o666
     for file in folder.rglob("*"):
-        file.chmod((0o777 if file.is_dir() else 0o666) & ~mask)
+        if not file.is_dir():
+            file.chmod(usual)

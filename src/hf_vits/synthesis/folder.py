@@ -1,7 +1,6 @@
 """The folder that speech is written to: never half a file, gone on with by the same work, and by no other."""
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from hf_vits.audio import audio_seconds, write_audio
+from hf_vits.new_files import new_file, storage_errors
 from hf_vits.synthesis.survey import LeftOut, Survey
 
 STATE = Path(".synthesis")
 """Subfolder of what the next run needs to know; neither `datasets` nor the Hub sees it."""
 
-PARTIAL = ("audio/*/.*", f"{STATE}/.*", ".metadata.jsonl-*", ".README.md-*")
+PARTIAL = ("audio/*/.*", f"{STATE}/.*", ".metadata.jsonl[-.]*", ".README.md[-.]*")
 """What is being written, and stays behind if a run is killed."""
 
 PER_FOLDER = 1000
@@ -56,7 +56,8 @@ class OutputFolder:
         if self._identity_file.is_file():
             _check_same(json.loads(self._identity_file.read_text(encoding="utf-8")), identity, self.path)
         else:
-            self._identity_file.parent.mkdir(parents=True, exist_ok=True)
+            with storage_errors(self.path, every=True):
+                self._identity_file.parent.mkdir(parents=True, exist_ok=True)
             _write(self._identity_file, [json.dumps(identity, indent=2, ensure_ascii=False)])
         for pattern in PARTIAL:
             for file in self.path.glob(pattern):
@@ -69,7 +70,8 @@ class OutputFolder:
     def write(self, row: int, waveform: np.ndarray, sampling_rate: int) -> None:
         """waveform float32 (T_wav,) -> the row's file, 16 bits."""
         file = self.file_of(row)
-        file.parent.mkdir(parents=True, exist_ok=True)
+        with storage_errors(file, every=True):
+            file.parent.mkdir(parents=True, exist_ok=True)
         write_audio(file, waveform, sampling_rate)
 
     def finished(self, rows: Iterable[int]) -> dict[int, float]:
@@ -124,10 +126,5 @@ def _check_same(before: dict, now: dict, folder: Path) -> None:
 
 def _write(file: Path, lines: Iterable[str]) -> None:
     """The whole file or nothing of it."""
-    beside = file.with_name(f".{file.name}-{os.getpid()}")
-    try:
-        with beside.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(line + "\n" for line in lines)
-        os.replace(beside, file)
-    finally:
-        beside.unlink(missing_ok=True)
+    with new_file(file) as staged, staged.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(line + "\n" for line in lines)

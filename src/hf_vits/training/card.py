@@ -1,12 +1,12 @@
 """Puts a model card into the folders of a run, with the sounds and pictures that it shows, and loses nobody's own."""
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hf_vits.new_files import new_file
 from hf_vits.origin import CARD, CARD_BESIDE
 from hf_vits.training.card_text import MARK, MEDIA, card
 from hf_vits.training.evaluation import SHOWN_CLIPS
@@ -40,10 +40,9 @@ def set_address(folder: Path, repository: str) -> None:
     file = folder / free_name(folder)
     if not file.is_file():
         return
-    text, beside = file.read_text(encoding="utf-8"), folder / f".{file.name}"
-    voice = f"voice = {json.dumps(repository)}  #"
-    beside.write_text(re.sub(r"(?m)^voice = .*?  #", lambda _: voice, text, count=1), encoding="utf-8")
-    os.replace(beside, file)
+    text, voice = file.read_text(encoding="utf-8"), f"voice = {json.dumps(repository)}  #"
+    with new_file(file) as staged:
+        staged.write_text(re.sub(r"(?m)^voice = .*?  #", lambda _: voice, text, count=1), encoding="utf-8")
 
 
 def _copy_samples(folder: Path, trainer: "VitsTrainer") -> list[tuple[str, str]]:

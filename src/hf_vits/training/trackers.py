@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from accelerate.tracking import get_available_trackers
 from torch import Tensor
 
 from hf_vits.audio import write_audio
+from hf_vits.new_files import new_file
 from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.media import show
 from hf_vits.training.pictures import loss_picture, save_picture
@@ -120,9 +120,8 @@ class Reporter:
 
     def _rewrite(self) -> None:
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        beside = self.output_dir / f".{HISTORY}"
-        beside.write_text("".join(json.dumps(line) + "\n" for line in self.history), encoding="utf-8")
-        os.replace(beside, self.output_dir / HISTORY)
+        with new_file(self.output_dir / HISTORY) as staged:
+            staged.write_text("".join(json.dumps(line) + "\n" for line in self.history), encoding="utf-8")
 
 
 def check_trackers(names: Sequence[str]) -> list[str]:

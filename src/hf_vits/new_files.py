@@ -1,0 +1,223 @@
+"""Files that are written whole or not at all, and what a file system says when they cannot be."""
+
+import errno
+import os
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EROFS}
+"""Errors that only a writer meets, whatever else the code does that raises them."""
+
+PARTIAL, FORMER = ".partial", ".former"
+"""Ends of the names of what is being written, and of what is being replaced."""
+
+KEPT_OF_NAME = 40
+"""Characters of a name that temporary names repeat: a whole long one would leave no room for the rest."""
+
+PROBE = bytes(2**16)
+"""What is written to learn why a library failed that does not say."""
+
+
+@contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """
+    Give the name of an empty temporary file, which takes the place of `path` when the context ends without an error.
+
+    A name is used by one writer alone, so that any number of them may write one path: the last one to end stays. What
+    is no regular file but takes bytes, such as a FIFO or a device, is not replaced; the bytes are written to it. So
+    is the file that a symbolic link points to. The permissions are those of the file that is replaced, or the usual
+    ones.
+
+    Args:
+        path (`str` or `Path`):
+            The file to make, in a folder that exists.
+
+    Raises:
+        OSError: if it cannot be written; names the folder and the cause.
+    """
+    path = Path(path)
+    with storage_errors(path, every=True):
+        check_writable(path)
+    if is_special(path):
+        with _staged_for(path) as staged:
+            yield staged
+        return
+    target = Path(os.path.realpath(path))
+    with storage_errors(path, every=True):
+        staged = _unused(target, PARTIAL, _make_file)
+    try:
+        with storage_errors(path):
+            yield staged
+        with storage_errors(path, every=True):
+            staged.chmod(stat.S_IMODE(target.stat().st_mode) if target.exists() else _usual_mode(staged))
+            os.replace(staged, target)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raise the `OSError` that `new_file` would, so that nobody waits for work that cannot be kept."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path} is a folder; name a file.")
+    if is_special(path):
+        return
+    target = Path(os.path.realpath(path))
+    if not os.path.isdir(target.parent):
+        raise FileNotFoundError(f"There is no folder {target.parent}; make it, or write elsewhere.")
+    if os.path.exists(target) and not os.access(target, os.W_OK):
+        raise PermissionError(f"{path} is write-protected; write elsewhere, or give it permission to be replaced.")
+    check_folder(target.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `PermissionError` if nothing can be made in an existing folder."""
+    if os.access(folder, os.W_OK | os.X_OK):
+        return
+    read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
+    raise _described(errno.EROFS if read_only else errno.EACCES, folder)
+
+
+def is_special(path: Path) -> bool:
+    """Whether something is there that takes bytes but is no file: a FIFO, a device, a socket."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def new_folder_beside(target: Path, end: str) -> Path:
+    """Make an empty folder with a name that nobody uses, in the folder of `target` and with the usual permissions."""
+    return _unused(target, end, os.mkdir)
+
+
+@contextmanager
+def storage_errors(place: str | Path, every: bool = False) -> Iterator[None]:
+    """
+    Raise what the file system refuses, through whatever library, as an `OSError` that names the folder and the cause.
+
+    Args:
+        place (`str` or `Path`):
+            The file or folder that is being written.
+        every (`bool`, *optional*, defaults to `False`):
+            Whether each `OSError` is about `place`. Otherwise only those are that a reader cannot meet: no space, no
+            quota, a file too large, a read-only file system.
+    """
+    try:
+        yield
+    except Exception as error:
+        number = _number(error, Path(place), every)
+        if number is None:
+            raise
+        raise _described(number, _where(error, Path(place))) from error
+
+
+def _number(error: Exception, place: Path, every: bool) -> int | None:
+    """The error number of the file system behind an error; None if it is another, or is described already."""
+    text = str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        described = error.strerror is None
+        return error.errno if not described and (every or error.errno in FULL) else None
+    if isinstance(error, OSError) and type(error) is not OSError:
+        return None  # a message of ours
+    causes = [cause for cause in (error.__cause__, error.__context__) if isinstance(cause, OSError) and cause.errno]
+    stated = [int(number) for number in re.findall(r"\(os error (\d+)\)", text)]
+    named = [number for number in FULL if os.strerror(number) in text]
+    for number in (*(cause.errno for cause in causes), *stated, *named):
+        if number in FULL:
+            return number
+    # PyTorch says "unexpected pos 576 vs 534" and NumPy "1000 requested and 64 written" when a disk is full.
+    return _refused(place) if isinstance(error, RuntimeError | OSError) else None
+
+
+def _refused(place: Path) -> int | None:
+    """Why the disk of a place takes no more bytes; None if it takes some."""
+    try:
+        with tempfile.TemporaryFile(dir=_folder_of(place), buffering=0) as file:
+            return None if file.write(PROBE) == len(PROBE) else errno.ENOSPC
+    except OSError as error:
+        return error.errno if error.errno in FULL else None
+
+
+def _where(error: Exception, place: Path) -> Path:
+    """The place that was written, or the folder of the file that the error is about, if that is elsewhere."""
+    name = getattr(error, "filename", None)
+    if not isinstance(name, str) or not os.path.isabs(name):
+        return place
+    folder = _folder_of(place)
+    return place if Path(name).is_relative_to(folder) else Path(name).parent
+
+
+def _described(number: int, place: Path) -> OSError:
+    """An error of the class that Python has for a number, with a message of ours."""
+    if is_special(place):
+        message = f"{place} could not be written to: {os.strerror(number)}."
+    else:
+        folder = _folder_of(place)
+        message = _REASONS.get(number, lambda folder: f"{place} could not be written: {os.strerror(number)}.")(folder)
+    error = type(OSError(number, ""))(message)
+    error.errno = number
+    return error
+
+
+def _folder_of(place: Path) -> Path:
+    """The nearest folder at or above a place that exists."""
+    place = place.absolute()
+    return next((folder for folder in (place, *place.parents) if os.path.isdir(folder)), Path(place.anchor))
+
+
+def _full(folder: Path) -> str:
+    free = shutil.disk_usage(folder).free
+    left = f"{free / 1e6:.1f} MB are free"
+    if hasattr(os, "statvfs") and os.statvfs(folder).f_files and not os.statvfs(folder).f_favail:
+        left = "it holds as many files as it can"
+    return f"No space is left on the disk of the folder {folder} ({left}). Make room there, or write elsewhere."
+
+
+_REASONS: dict[int, Callable[[Path], str]] = {
+    errno.ENOSPC: _full,
+    errno.EROFS: lambda folder: f"The folder {folder} is on a read-only file system; write elsewhere.",
+    errno.EACCES: lambda folder: f"The folder {folder} may not be written to; write elsewhere.",
+    errno.EPERM: lambda folder: f"The folder {folder} may not be written to; write elsewhere.",
+    errno.EFBIG: lambda folder: f"A file in the folder {folder} would be larger than its disk, or a limit, allows.",
+}
+if hasattr(errno, "EDQUOT"):
+    _REASONS[errno.EDQUOT] = lambda folder: f"The disk quota for the folder {folder} is used up; make room there."
+
+
+def _unused(target: Path, end: str, make: Callable[[Path], object]) -> Path:
+    """What `make` makes at a name that cannot be guessed, beside `target`; it must refuse names that exist."""
+    while True:
+        name = target.with_name(f".{target.name[:KEPT_OF_NAME]}.{secrets.token_hex(4)}{end}")
+        try:
+            make(name)
+        except FileExistsError:
+            continue
+        return name
+
+
+def _make_file(name: Path) -> None:
+    os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # O_EXCL follows no link
+
+
+def _usual_mode(file: Path) -> int:
+    """Permissions that `open` gives a file; the mask, which only writing it would read, is seen in a file made so."""
+    return stat.S_IMODE(file.stat().st_mode) & 0o666
+
+
+@contextmanager
+def _staged_for(path: Path) -> Iterator[Path]:
+    """A temporary file whose bytes are written to what is there, which blocks while nobody reads a FIFO."""
+    with tempfile.TemporaryDirectory(prefix="hf_vits-") as folder:
+        staged = Path(folder) / "written"
+        staged.touch()
+        with storage_errors(folder):
+            yield staged
+        with storage_errors(path, every=True), staged.open("rb") as source, path.open("wb") as sink:
+            shutil.copyfileobj(source, sink)
