@@ -1,21 +1,32 @@
 """Sound in every form that data sets hold it, read as mono samples; sound files written whole or not at all."""
 
 import io
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64")
-"""What is written, by the ending of the file's name."""
+from hf_vits.sound_reading import file_samples, file_seconds
+from hf_vits.sound_writing import FORMATS, audio_writer, check_output, write_audio
+
+__all__ = ["FORMATS", "audio_seconds", "audio_writer", "check_output", "read_audio", "write_audio"]
+
+logger = logging.getLogger(__name__)
 
 FULL_SCALE = {"uint8": 2**7, "int16": 2**15, "int32": 2**31}
 """What stands for 1 in samples of integers."""
 
 LOUDEST, QUIETEST = 8.0, 1e-4
 """Peaks beyond which samples are on another scale than ±1, or no sound at all."""
+
+CANCELLED = 0.25
+"""Share of the power that independent channels would keep when they are mixed; with less, they cancel each other."""
+
+NAMED_CANCELLING = 5
+"""Sources of channels that cancel each other that are named in warnings; there may be a whole corpus of them."""
+
+_cancelling: set[str] = set()
 
 
 def read_audio(source, sampling_rate: int) -> np.ndarray:
@@ -48,14 +59,8 @@ def audio_seconds(source) -> float:
     if isinstance(source, Mapping) and source.get("array") is not None or hasattr(source, "get_all_samples"):
         samples, rate = _decoded(source)
         return len(_mono(samples, _named(source))) / rate
-    import soundfile
-
-    try:
-        with _opened(source) as file:
-            info = soundfile.info(file)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise ValueError(f"{_named(source)} cannot be read: {error}") from error
-    return info.frames / info.samplerate
+    with _opened_or_told(source) as file:
+        return file_seconds(file, _named(source))
 
 
 def _decoded(source) -> tuple[np.ndarray, int]:
@@ -68,20 +73,16 @@ def _decoded(source) -> tuple[np.ndarray, int]:
         if not isinstance(rate, int | float | np.number) or not 0 < rate < np.inf:
             raise ValueError(f"{_named(source)} has the `sampling_rate` {rate!r}; give that of its `array`, in hertz.")
         return np.asarray(source["array"]), int(rate)
-    import soundfile
-
-    try:
-        with _opened(source) as file:
-            return soundfile.read(file, dtype="float32")
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise ValueError(f"{_named(source)} cannot be read: {error}") from error
+    with _opened_or_told(source) as file:
+        return file_samples(file, _named(source))
 
 
 def _mono(samples: np.ndarray, name: str) -> np.ndarray:
     """Samples (T,), or with channels on either axis -> float32 (T,), within about ±1."""
     samples = _floats(np.asarray(samples), name)
     if samples.ndim == 2:
-        samples = samples.mean(axis=int(samples.shape[0] > samples.shape[1]))  # channels are the shorter axis
+        channels = samples.T if samples.shape[0] > samples.shape[1] else samples  # channels are the shorter axis
+        samples = _mixed(channels, name)
     if samples.ndim != 1 or not samples.size:
         raise ValueError(f"{name} holds no samples.")
     if not np.isfinite(samples).all():
@@ -92,6 +93,25 @@ def _mono(samples: np.ndarray, name: str) -> np.ndarray:
     if peak < QUIETEST:
         raise ValueError(f"{name} holds no sound: its samples, where ±1 is full scale, are within ±{peak:g}.")
     return samples
+
+
+def _mixed(channels: np.ndarray, name: str) -> np.ndarray:
+    """channels (C, T) -> their mean (T,), or the one of most power if they cancel each other."""
+    mean = channels.mean(axis=0)
+    if len(channels) < 2 or not channels.size or not np.isfinite(channels).all():
+        return mean
+    powers = np.square(channels, dtype=np.float64).mean(axis=1)
+    if np.square(mean, dtype=np.float64).mean() >= CANCELLED * powers.sum() / len(channels) ** 2:
+        return mean
+    loudest = int(powers.argmax())
+    if name not in _cancelling and len(_cancelling) < NAMED_CANCELLING:
+        _cancelling.add(name)
+        last = " Further ones are not named." if len(_cancelling) == NAMED_CANCELLING else ""
+        logger.warning(
+            f"{name}: its {len(channels)} channels cancel each other when they are mixed (one is inverted), so channel "
+            f"{loudest + 1} alone is taken.{last}"
+        )
+    return channels[loudest]
 
 
 def _floats(samples: np.ndarray, name: str) -> np.ndarray:
@@ -117,58 +137,14 @@ def _opened(source):
     return io.BytesIO(source) if isinstance(source, bytes | bytearray) else open(source, "rb")
 
 
+def _opened_or_told(source):
+    try:
+        return _opened(source)
+    except OSError as error:
+        raise ValueError(f"{_named(source)} cannot be read: {error}") from error
+
+
 def _named(source) -> str:
     if isinstance(source, Mapping):
         source = source.get("path") or "The audio"
     return str(source) if isinstance(source, str | Path) else "The audio"
-
-
-def check_output(path: str | Path) -> None:
-    """
-    Whether a sound can be written there, before there is one.
-
-    Raises:
-        ValueError: for a file name whose ending is no known format.
-        OSError: if the folder does not exist or cannot be written to.
-    """
-    import soundfile
-
-    path = Path(path)
-    known = [name for name in FORMATS if name in soundfile.available_formats()]
-    if path.suffix.lstrip(".").upper() not in known:
-        endings = ", ".join(f".{name.lower()}" for name in known)
-        raise ValueError(f"{path} ends with {path.suffix!r}, which is no format of sound; known ones are {endings}.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent}; make it, or write elsewhere.")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; name a file.")
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"The folder {path.parent} may not be written to; write elsewhere.")
-
-
-@contextmanager
-def audio_writer(path: str | Path, sampling_rate: int) -> Iterator[Callable[[np.ndarray], None]]:
-    """
-    A function that appends samples, float (n,) within ±1, to a sound file, in the format that its name ends with.
-
-    The file appears when the block is left without an error; until then an older one stays. Errors of `check_output`.
-    """
-    import soundfile
-
-    check_output(path)
-    path = Path(path)
-    beside = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
-        with soundfile.SoundFile(beside, "w", sampling_rate, 1, format=path.suffix.lstrip(".").upper()) as file:
-            yield file.write
-        os.replace(beside, path)
-    except soundfile.LibsndfileError as error:
-        raise OSError(f"{path} could not be written: {error}") from error
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def write_audio(path: str | Path, waveform: np.ndarray, sampling_rate: int) -> None:
-    """waveform float (T_wav,) within ±1, hertz -> a file in the format its name ends with; errors of `check_output`."""
-    with audio_writer(path, sampling_rate) as write:
-        write(waveform)
