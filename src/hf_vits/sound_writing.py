@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from hf_vits.files import check_writable, is_special, new_file, storage_errors
+from hf_vits.new_files import check_writable, is_special, new_file, storage_errors
 
 FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64")
 """What is written, by the ending of the file's name."""

@@ -73,7 +73,7 @@ def test_a_run_goes_on_without_bad_rows_and_says_which_they_are_and_why(make_tra
 
     tables = [message.split(":\n", 1)[1] for message in caplog.messages if "clips" in message]
     assert told[0] == 1, "before the first step"
-    found, expected = ([line.split(": Error")[0] for line in table.splitlines()] for table in (tables[0], TABLE))
+    found, expected = ([line.split(": Format not")[0] for line in table.splitlines()] for table in (tables[0], TABLE))
     assert found == expected and len(tables) == 1
     assert not [message for message in caplog.messages if "does not know everything" in message], "once is enough"
     for name, kind in (("NaN", "damaged"), ("infinite", "endless")):
