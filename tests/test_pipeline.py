@@ -4,6 +4,7 @@ import torch
 import transformers
 
 from hf_vits import TextToSpeechPipeline
+from hf_vits.text.report import UnreadableTextError
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 
@@ -228,3 +229,43 @@ def test_a_wrong_argument_of_a_stream_is_told_before_the_first_piece_is_asked_fo
 def test_a_text_of_which_nothing_can_be_said_is_an_error_of_its_stream(pipe, text):
     with pytest.raises(ValueError, match="say|empty|text"):
         list(pipe.stream(text, speaker_id=0))
+
+
+@pytest.fixture
+def english(make_model, make_tokenizer):
+    """A voice that reads phonemes of English, of which it knows a few."""
+    pytest.importorskip("espeakng_loader")
+    return TextToSpeechPipeline(make_model(), make_tokenizer(phonemize=True, phoneme_language="en-us"))
+
+
+def test_a_text_in_another_script_is_spoken_with_one_warning_that_names_its_letters(english, caplog):
+    assert len(english("你好。 And so on. 世界。")["audio"])
+    warnings = [record.message for record in caplog.records if "Han" in record.message]
+    assert len(warnings) == 1
+    assert "en-us" in warnings[0] and all(f"{letter!r} x1" in warnings[0] for letter in "你好世界")
+
+
+@pytest.mark.parametrize("text", ["And. 你好世界", "He said привет. And so on."])
+def test_a_text_in_another_script_is_refused_if_asked_before_anything_is_spoken(english, text):
+    for speak in (lambda: english(text, strict=True), lambda: list(english.stream(text, strict=True))):
+        with pytest.raises(UnreadableTextError, match="written in the script Latin"):
+            speak()
+
+
+def test_ordinary_loan_letters_are_no_letters_of_another_script(english, caplog):
+    english("A café, 5 µm, α and Ω.")
+    assert "script" not in caplog.text
+
+
+def test_a_strict_voice_of_letters_refuses_what_it_would_leave_out_and_no_marks(make_model, tokenizer):
+    strict = TextToSpeechPipeline(make_model(), tokenizer, strict=True)
+    assert len(strict("a hope (big!)")["audio"])
+    for text, lost in (("a hope 42", "'4' x1"), ("a hope, да", "'д'"), ("a zoo", "'z' x1")):
+        with pytest.raises(UnreadableTextError, match=lost):
+            strict(text)
+        assert len(strict(text, strict=False)["audio"])
+
+
+def test_a_tokenizer_alone_warns_of_letters_of_other_scripts_once_a_batch(english, caplog):
+    english.tokenizer(["你好", "and", "世"])
+    assert len([record for record in caplog.records if "Han" in record.message]) == 1

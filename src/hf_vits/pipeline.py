@@ -1,5 +1,7 @@
 """Text in, samples out: the stock pipeline's calling convention, with every control of the model as an argument."""
 
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -10,8 +12,10 @@ from transformers import TextToAudioPipeline
 from transformers.pipelines.base import ChunkPipeline
 
 from hf_vits.streaming import check_chunk_frames
-from hf_vits.text import sentences
-from hf_vits.text.report import NothingToSayError
+from hf_vits.text import scripts, sentences
+from hf_vits.text.report import NothingToSayError, UnreadableTextError, listed
+
+logger = logging.getLogger(__name__)
 
 CONTROLS = ("speaker_id", "language_id", "noise_scale", "noise_scale_duration", "speaking_rate", "generator")
 """Arguments that may be one value for all texts, or a list with one for each."""
@@ -47,12 +51,16 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             Source of the noise, for speech that can be repeated.
         pause (`float`, *optional*, defaults to 0.0):
             Seconds of silence put between sentences, 60 at most.
+        strict (`bool`, *optional*, defaults to `False`):
+            Refuse a text that the voice cannot read as it is written: letters of a script that its language is not
+            written in, or letters, digits or phonemes that it has no symbol for. Otherwise a warning names them.
 
     Returns:
         `{"audio": float32 array (T_wav,), "sampling_rate": int}` in hertz for a text, a list of them for a list.
 
     Raises:
         ValueError: if nothing in a text can be said, or a control is out of range.
+        UnreadableTextError: if a text cannot be read as it is written, with `strict`; a `ValueError` too.
         TypeError: for an argument that is none of the above.
 
     Example:
@@ -159,6 +167,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         generator=None,
         pause=None,
         language_id=None,
+        strict=None,
         preprocess_params=None,
         forward_params=None,
     ) -> tuple[dict, dict, dict]:
@@ -176,11 +185,13 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             raise ValueError(f"A list of values for {', '.join(lists)} belongs in a call, beside its list of texts.")
         if pause is not None and not (isinstance(pause, int | float) and 0 <= pause <= MAX_PAUSE):
             raise ValueError(f"`pause` is {pause!r}; it must be a number of seconds, 0 to {MAX_PAUSE:g}.")
-        return preprocess_params or {}, {**(forward_params or {}), **given}, {} if pause is None else {"pause": pause}
+        preprocessing = {**(preprocess_params or {}), **({} if strict is None else {"strict": strict})}
+        return preprocessing, {**(forward_params or {}), **given}, {} if pause is None else {"pause": pause}
 
-    def preprocess(self, text: str | dict, **tokenizer_arguments) -> Iterator[dict]:
+    def preprocess(self, text: str | dict, strict: bool = False, **tokenizer_arguments) -> Iterator[dict]:
         """text -> per sentence input_ids and attention_mask (1, T_text), its controls, and whether it is the last."""
         text, controls = self._checked(text)
+        self._check_readable(text, strict)
         held = None  # one behind, to know which is the last
         for encoding in self._encodings(text, tokenizer_arguments):
             if held is not None:
@@ -208,15 +219,32 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             )
         return text, controls
 
+    def _check_readable(self, text: str, strict: bool) -> None:
+        """Warns of letters that are not of the voice's script, once for a text; if strict, raises for all it lacks."""
+        if not hasattr(self.tokenizer, "letters_of_other_scripts"):  # transformers' own
+            return
+        if others := self.tokenizer.letters_of_other_scripts(text):
+            message = self.tokenizer.readable_scripts.complaint(others)
+            if strict:
+                raise UnreadableTextError(message)
+            if self.tokenizer.phonemize or self.tokenizer.is_uroman:  # else they are dropped, and reported so
+                logger.warning(message)
+        if strict:
+            dropped = sum(map(self.tokenizer.dropped_characters, sentences.split(text)), Counter())
+            if lost := Counter({symbol: count for symbol, count in dropped.items() if symbol.isalnum()}):
+                raise UnreadableTextError(f"The voice does not know everything in the text: {listed(lost)}.")
+
     def _encodings(self, text: str, arguments: dict) -> Iterator[Mapping]:
         """Of the sentences that have something to say; if none has, the error of the whole text."""
         spoken = False
         for sentence in sentences.split(text):
             try:
-                yield self.tokenizer(sentence, return_tensors="pt", **arguments)
+                with scripts.checked():
+                    encoding = self.tokenizer(sentence, return_tensors="pt", **arguments)
             except NothingToSayError:  # a line of asterisks between paragraphs
                 continue
             spoken = True
+            yield encoding
         if not spoken:
             yield self.tokenizer(text, return_tensors="pt", **arguments)
 

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-TOKENIZER = "hf_vits.tokenization_vits"
-"""Logger that tells what a voice leaves out of a text."""
+READERS = ("hf_vits.tokenization_vits", "hf_vits.pipeline")
+"""Loggers that tell what a voice leaves out of a text, or cannot read."""
 
 
 @contextmanager
@@ -25,9 +25,11 @@ def no_progress_bar() -> Iterator[None]:
 @contextmanager
 def untold() -> Iterator[None]:
     """Within it, no tokenizer warns of what it leaves out: a report has it, once for all texts."""
-    teller, silence = logging.getLogger(TOKENIZER), logging.Filter("nobody")
-    teller.addFilter(silence)
+    tellers, silence = [logging.getLogger(name) for name in READERS], logging.Filter("nobody")
+    for teller in tellers:
+        teller.addFilter(silence)
     try:
         yield
     finally:
-        teller.removeFilter(silence)
+        for teller in tellers:
+            teller.removeFilter(silence)

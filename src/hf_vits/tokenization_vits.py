@@ -7,7 +7,7 @@ from dataclasses import fields
 from transformers import BatchEncoding, PreTrainedTokenizer
 from transformers.utils import to_py_obj
 
-from hf_vits.text import vocabulary
+from hf_vits.text import scripts, vocabulary
 from hf_vits.text.front_end import FLAGS, FrontEnd, StockFrontEnd, check_types
 from hf_vits.text.layout import framed as in_frame
 from hf_vits.text.layout import framed_spans, masked, unframed
@@ -173,6 +173,28 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         """
         return self._symbols(text, track=False, normalize=self.normalize)[1]
 
+    def letters_of_other_scripts(self, text: str) -> Counter:
+        """
+        Counts the letters of scripts that the voice's language is not written in, such as Chinese ones for English.
+
+        Their names are spoken, or what another language makes of them, or they are left out. Single Greek letters,
+        Latin words within a text of another script, and what stands in `[[ ]]` are not counted.
+
+        Args:
+            text (`str`):
+                A text, of any length.
+
+        Returns:
+            `Counter`: How often each of these letters stands in the text; empty if the voice's language is unknown.
+        """
+        readable = self.readable_scripts
+        return Counter() if readable is None else readable.others(text)
+
+    @property
+    def readable_scripts(self) -> scripts.Readable | None:
+        """The scripts that the voice reads; `None` if its language is unknown."""
+        return scripts.readable(self._front_end(self.normalize), self._known)
+
     def tokenize(self, text: str, add_special_tokens: bool = True, **kwargs) -> list[str]:
         """The symbols of a text as strings, one per id, with the blanks and, if wanted, the frame."""
         if self.upstream_compatible:
@@ -212,6 +234,7 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         return tuple(None if token is None else self.encoder[token] for token in (self.bos_token, self.eos_token))
 
     def _encode_plus(self, text, text_pair=None, return_offsets_mapping=False, **kwargs) -> BatchEncoding:
+        self._warn_of_other_scripts(text)
         if self.upstream_compatible:
             if return_offsets_mapping:
                 raise ValueError("Offsets are not known with `upstream_compatible=True`; leave that option off.")
@@ -227,6 +250,16 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         if dropped:
             logger.warning(f"The voice does not know everything in the text: {listed(dropped)}.")
         return self._padded(encodings, batched, **kwargs)
+
+    def _warn_of_other_scripts(self, text) -> None:
+        """Warns once for a text or a batch; of letters without phonemes the count of what is dropped says it."""
+        if scripts.is_checked() or not (self.phonemize or self.is_uroman):
+            return
+        others = Counter()
+        for item in [text] if isinstance(text, str) else text if isinstance(text, list | tuple) else []:
+            others += self.letters_of_other_scripts(item) if isinstance(item, str) else Counter()
+        if others:
+            logger.warning(self.readable_scripts.complaint(others))
 
     def prepare_for_tokenization(self, text: str, is_split_into_words: bool = False, normalize=None, **kwargs):
         """Upstream's preparation of a text. Raises ValueError without `upstream_compatible=True`."""

@@ -36,6 +36,15 @@ def test_speak_writes_what_the_pipeline_says_and_reports_the_times(voice, tmp_pa
     assert "s of work" in printed and "real-time factor" in printed
 
 
+def test_a_text_with_letters_that_the_voice_cannot_read_is_refused_if_strict(voice, tmp_path, capsys):
+    output = tmp_path / "out.wav"
+    arguments = ["speak", "a hope, да", "--voice", voice[1], "--speaker", "bea", "--output", str(output)]
+    assert main([*arguments, "--strict"]) == 1
+    assert "Cyrillic: 'а' x1, 'д' x1" in capsys.readouterr().err
+    assert not output.exists()
+    assert main(arguments) == 0 and output.exists()
+
+
 def test_a_language_is_chosen_by_name_or_number(make_model, make_tokenizer, tmp_path, capsys):
     model, tokenizer = (
         make_model(num_languages=2, language_embedding_size=2, language_names=["en", "7"]),

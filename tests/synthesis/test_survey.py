@@ -3,6 +3,7 @@
 import datasets
 import pytest
 
+from hf_vits import TextToSpeechPipeline
 from hf_vits.controls import MAX_TOKENS
 from hf_vits.synthesis.survey import SHOWN_ROWS, LeftOut, Survey, survey
 
@@ -46,3 +47,12 @@ def test_a_table_names_the_first_rows_and_counts_the_others():
     left_out = [LeftOut(number, "no text", "") for number in range(SHOWN_ROWS + 3)]
     line = Survey([], left_out).table().splitlines()[-1]
     assert line.startswith("    43  no text  0, 1, 2") and line.endswith("39 and 3 others")
+
+
+def test_letters_of_scripts_that_the_voice_cannot_read_stand_in_the_table(pipe, make_tokenizer):
+    pytest.importorskip("espeakng_loader")
+    english = TextToSpeechPipeline(pipe.model, make_tokenizer(phonemize=True, phoneme_language="en-us"))
+    data = datasets.Dataset.from_dict({"text": ["a hope", "你好 and so on"]})
+    parts = [survey(data, [number], english, "text") for number in range(2)]
+    line = Survey.joined(parts).without([]).table().splitlines()[-1]
+    assert "does not read" in line and "'你' x1" in line and "'好' x1" in line

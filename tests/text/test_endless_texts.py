@@ -1,6 +1,7 @@
 """Every function that reads a text takes time in proportion to its length, whatever the text repeats."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,8 @@ def read_metadata(text, folder):
     table = Path(folder) / "metadata.csv"
     for header in ("file_name,text\n1.wav,", "1|"):
         table.write_text(header + text, encoding="utf-8", newline="")
-        try:
+        with suppress(ValueError):  # that a table is refused is tested elsewhere
             _rows(table)
-        except ValueError:
-            pass  # that a table is refused is tested elsewhere
 
 
 READERS = {

@@ -6,7 +6,15 @@ import pytest
 import soundfile
 import torch
 
-from hf_vits.training.data import Columns, Limits, VitsDataset, collate, select
+from hf_vits.training.data import (
+    OTHER_SCRIPT,
+    Columns,
+    Limits,
+    VitsDataset,
+    collate,
+    refuse_other_scripts,
+    select,
+)
 from hf_vits.training.speaker_column import speakers_of
 
 datasets = pytest.importorskip("datasets")
@@ -192,3 +200,54 @@ def test_a_batch_pads_tokens_and_samples_with_zeros(config, make_tokenizer, audi
     assert batch.input_ids.shape == (2, 13) and batch.text_lengths.tolist() == [13, 9]
     assert batch.waveform.shape == (2, 1, 16000) and batch.waveform_lengths.tolist() == [16000, 11200]
     assert not batch.waveform[1, :, 11200:].any() and batch.speaker_id is None
+
+
+ENGLISH, RUSSIAN = "a long and good hope of a deep old man", "Она прошла по улице"
+
+
+@pytest.fixture
+def english(make_tokenizer):
+    pytest.importorskip("espeakng_loader")
+    return make_tokenizer(phonemize=True, phoneme_language="en-us")
+
+
+def select_texts(texts, tokenizer, config, audio):
+    data = table(text=texts, audio=[encoded(sound(6))] * len(texts)).cast_column("audio", audio)
+    return select(data, tokenizer, config, Columns(), Limits())
+
+
+@pytest.mark.parametrize("kind", ["phonemes", "letters"])
+@pytest.mark.parametrize("russian", [2, 4, 8])
+def test_data_in_a_script_that_the_voice_cannot_read_are_refused_with_their_share(
+    config, english, make_tokenizer, audio, kind, russian
+):
+    tokenizer = english if kind == "phonemes" else make_tokenizer()
+    texts = [RUSSIAN] * russian + [ENGLISH] * (8 - russian)
+    clips, report = select_texts(texts, tokenizer, config, audio)
+    assert [clip.row for clip in clips] == list(range(russian, 8))
+    with pytest.raises(ValueError, match=rf"{russian} of 8 rows \({russian / 8:.0%}\).*row 0.*Latin.*--language"):
+        refuse_other_scripts(report)
+
+
+@pytest.mark.parametrize("kind", ["phonemes", "letters"])
+def test_a_row_of_another_script_among_many_is_dropped_with_the_reason(config, english, make_tokenizer, audio, kind):
+    tokenizer = english if kind == "phonemes" else make_tokenizer()
+    clips, report = select_texts([ENGLISH] * 5 + [RUSSIAN + " a hope"], tokenizer, config, audio)
+    refuse_other_scripts(report)
+    assert len(clips) == 5 and report.dropped == {OTHER_SCRIPT: 1}
+    assert "'Она прошла по улице a hope'" in str(report)
+
+
+def test_loan_letters_and_a_single_name_are_trained_on_and_reported(config, english, audio):
+    texts = ["a café, an α and 5 µm of a Dvořák", f"{ENGLISH} and И"]
+    clips, report = select_texts(texts, english, config, audio)
+    refuse_other_scripts(report)
+    assert len(clips) == 2
+    assert report.of_other_scripts == {"И": 1} and "does not read: 'И' x1" in str(report)
+
+
+def test_a_russian_voice_trains_on_texts_with_latin_names_but_not_on_english_ones(config, make_tokenizer, audio):
+    pytest.importorskip("espeakng_loader")
+    russian = make_tokenizer(phonemize=True, phoneme_language="ru")
+    _, report = select_texts([RUSSIAN + " в Google и IBM", ENGLISH, ENGLISH], russian, config, audio)
+    assert report.kept == 1 and report.dropped == {OTHER_SCRIPT: 2}

@@ -311,3 +311,18 @@ def test_a_run_on_a_stream_that_is_resumed_in_mid_epoch_ends_where_one_that_was_
     rest, resumed = run(8, "parts")
     assert resumed == progress and progress.epoch == 1
     assert_equal(parameters_of(rest), parameters_of(whole))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_data_in_a_script_that_the_voice_cannot_read_end_a_run_before_its_first_batch(make_data, load, streamed):
+    data = make_data(CLIPS, text=["надежда"] * 9 + ["a hope"] * (CLIPS - 9))
+    with pytest.raises(ValueError, match=r"9 of 21 rows \(43%\) hold text in a script"):
+        batches, _ = load(data.to_iterable_dataset() if streamed else data, batch_size=8)
+        next(iter(batches.epoch(0)))
+
+
+def test_a_stream_in_another_script_is_refused_long_before_its_end(make_data, load, monkeypatch):
+    monkeypatch.setattr(loading, "ROWS_TO_JUDGE", 5)
+    batches, _ = load(make_data(CLIPS, text=["надежда"] * CLIPS).to_iterable_dataset())
+    with pytest.raises(ValueError, match=r"5 of 5 rows \(100%\)"):
+        next(iter(batches.epoch(0)))

@@ -199,3 +199,26 @@ def test_a_table_of_several_speakers_is_not_trained_as_one_voice_unless_that_is_
     assert trainer_of(folder, speaker_column="").voice.config.num_speakers == 1
     swapped = trainer_of(folder, speaker_column="speaker", table_columns="file_name, text, speaker")
     assert len(swapped.voice.config.speaker_names) == len(files)
+
+
+def test_a_voice_learns_another_language_by_the_name_of_its_espeak_voice(
+    make_folder, make_start, make_tokenizer, trainer_of, tmp_path
+):
+    pytest.importorskip("espeakng_loader")
+    make_start().model.save_pretrained(tmp_path / "voice")
+    options = {"phonemize": True, "phoneme_language": "en-us", "cleaner": "english"}
+    make_tokenizer(**options).save_pretrained(tmp_path / "voice")
+    trainer = trainer_of(make_folder(), model_name_or_path=str(tmp_path / "voice"), language="it")
+    assert (trainer.tokenizer.phoneme_language, trainer.tokenizer.cleaner) == ("it", "none")
+    trainer.tokenizer.save_pretrained(tmp_path / "made")
+    made = VitsTokenizer.from_pretrained(tmp_path / "made")
+    assert made.phoneme_language == made.language == "it"
+    with pytest.raises(ValueError, match="no voice 'itt'"):
+        trainer_of(make_folder(), model_name_or_path=str(tmp_path / "voice"), language="itt")
+
+
+def test_a_voice_of_letters_cannot_be_given_a_language(make_folder, make_start, make_tokenizer, trainer_of, tmp_path):
+    make_start().model.save_pretrained(tmp_path / "voice")
+    make_tokenizer().save_pretrained(tmp_path / "voice")
+    with pytest.raises(ValueError, match="`language` is 'it'.*reads letters"):
+        trainer_of(make_folder(), model_name_or_path=str(tmp_path / "voice"), language="it")

@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--noise-scale", type=float, help="variation of the sound (default: the voice's own)")
     parser.add_argument("--noise-scale-duration", type=float, help="variation of the rhythm (default: the voice's own)")
     parser.add_argument("--pause", type=float, default=0.0, metavar="SECONDS", help="silence between sentences")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse a text with letters that the voice cannot read, instead of warning of them",
+    )
     parser.add_argument("--seed", type=int, help="makes the speech repeatable")
     add_threads(parser)
     parser.add_argument(
@@ -74,7 +79,9 @@ def run(options: argparse.Namespace) -> None:
     chunk_frames = None if options.stream else WHOLE_SENTENCE
     samples, work, start = 0, 0.0, time.perf_counter()
     with _writer(options.output, pipe.sampling_rate) as write:
-        for piece in pipe.stream(text, chunk_frames=chunk_frames, pause=options.pause, **controls):
+        for piece in pipe.stream(
+            text, chunk_frames=chunk_frames, pause=options.pause, strict=options.strict, **controls
+        ):
             work += time.perf_counter() - start  # without the time that a player takes
             samples += len(piece["audio"])
             write(piece["audio"])

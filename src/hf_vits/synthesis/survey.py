@@ -51,6 +51,7 @@ class Survey:
     rows: list[Row] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     dropped: Counter = field(default_factory=Counter)
+    of_other_scripts: Counter = field(default_factory=Counter)
 
     @classmethod
     def joined(cls, parts: Iterable["Survey"]) -> "Survey":
@@ -60,13 +61,16 @@ class Survey:
             sorted((row for part in parts for row in part.rows), key=lambda row: row.number),
             sorted((row for part in parts for row in part.left_out), key=lambda row: row.number),
             sum((part.dropped for part in parts), Counter()),
+            sum((part.of_other_scripts for part in parts), Counter()),
         )
 
     def without(self, refused: Iterable[LeftOut]) -> "Survey":
         """Of the same texts, when some of the rows turned out not to be speakable."""
         left_out = sorted([*self.left_out, *refused], key=lambda row: row.number)
         gone = {row.number for row in left_out}
-        return Survey([row for row in self.rows if row.number not in gone], left_out, self.dropped)
+        return Survey(
+            [row for row in self.rows if row.number not in gone], left_out, self.dropped, self.of_other_scripts
+        )
 
     def table(self) -> str:
         """Rows left out by reason and dropped characters, as lines; empty if there are none of either."""
@@ -79,6 +83,9 @@ class Survey:
             lines += [f"{n:6d}  {reason:{width}}  {self._numbers(reason)}" for reason, n in reasons.most_common()]
         if self.dropped:
             lines.append(f"Left out of texts, because the voice does not know them: {counted(self.dropped)}")
+        if self.of_other_scripts:
+            letters = counted(self.of_other_scripts)
+            lines.append(f"Letters of scripts that the voice does not read, named or read as in another: {letters}")
         return "\n".join(lines)
 
     def _numbers(self, reason: str) -> str:
@@ -106,7 +113,7 @@ def survey(
     rows = dataset.select_columns(list(dict.fromkeys(name for name in (text, speaker) if name)))
     for number in numbers:
         item = rows[number]
-        row = _looked_at(number, item[text], pipe, found.dropped)
+        row = _looked_at(number, item[text], pipe, found)
         if isinstance(row, Row):
             row = replace(row, speaker=speaker_of_all)
         if isinstance(row, Row) and speaker is not None:
@@ -115,7 +122,7 @@ def survey(
     return found
 
 
-def _looked_at(number: int, text: object, pipe: TextToSpeechPipeline, dropped: Counter) -> Row | LeftOut:
+def _looked_at(number: int, text: object, pipe: TextToSpeechPipeline, found: Survey) -> Row | LeftOut:
     if text is None or text != text or (isinstance(text, str) and not text.strip()):  # NaN is not itself
         return LeftOut(number, NO_TEXT, "")
     if not isinstance(text, str):  # a dictionary would be an item with controls to the pipeline
@@ -131,7 +138,9 @@ def _looked_at(number: int, text: object, pipe: TextToSpeechPipeline, dropped: C
     if max(map(len, ids)) > MAX_TOKENS:
         return LeftOut(number, TOO_LONG, shortened(repr(text)))
     for sentence in sentences.split(text):
-        dropped.update(pipe.tokenizer.dropped_characters(sentence))
+        found.dropped.update(pipe.tokenizer.dropped_characters(sentence))
+    if pipe.tokenizer.phonemize or pipe.tokenizer.is_uroman:  # else they are dropped
+        found.of_other_scripts.update(pipe.tokenizer.letters_of_other_scripts(text))
     symbols = hashlib.blake2b(json.dumps(ids).encode(), digest_size=8).digest()
     return Row(number, len(ids), sum(map(len, ids)), None, symbols)
 

@@ -12,6 +12,10 @@ class NothingToSayError(ValueError):
     """A text holds nothing that the voice knows."""
 
 
+class UnreadableTextError(ValueError):
+    """A text holds what the voice cannot read as it is written."""
+
+
 def check_text(text: object) -> None:
     """Raises ValueError for anything but a string of at most 100,000 characters."""
     if not isinstance(text, str):

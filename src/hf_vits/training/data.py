@@ -13,12 +13,19 @@ from hf_vits.audio import audio_seconds, read_audio
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.quiet import untold
 from hf_vits.speaker_cells import speaker_labels, speaker_name, speaker_number
-from hf_vits.text.report import NothingToSayError, counted
+from hf_vits.text.report import NothingToSayError, counted, shortened
+from hf_vits.text.scripts import of_other_script
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.rows import PLACE, undecoded
 
 logger = logging.getLogger(__name__)
+
+OTHER_SCRIPT = "text in a script that the voice does not read"
+"""Why a row is dropped of whose letters a tenth or more are of other scripts."""
+
+MOST_OF_OTHER_SCRIPTS = 0.2
+"""Share of rows in other scripts up to which the others are trained on; with more, the voice is a wrong one."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class Report:
     dropped: Counter = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
     unsaid: Counter = field(default_factory=Counter)
+    of_other_scripts: Counter = field(default_factory=Counter)
 
     def drop(self, reason: str, row: str, detail: object = "") -> None:
         """Counts one row, which is given as people find it."""
@@ -60,7 +68,26 @@ class Report:
         lines += [f"dropped {n:7d}  {reason}; first {self.first[reason]}" for reason, n in self.dropped.most_common()]
         if self.unsaid:
             lines.append(f"left out of texts, because the voice does not know them: {counted(self.unsaid)}")
+        if self.of_other_scripts:
+            lines.append(f"letters of scripts that the voice does not read: {counted(self.of_other_scripts)}")
         return "\n".join(lines)
+
+
+def refuse_other_scripts(report: Report, least: int = 1) -> None:
+    """
+    Raises `ValueError` if more than a fifth of the rows are in scripts that the voice does not read.
+
+    espeak-ng names letters that it cannot read, so that a run on them would train, and the voice never speak the
+    language. Nothing is raised for fewer than `least` rows.
+    """
+    found, total = report.dropped[OTHER_SCRIPT], report.kept + report.dropped.total()
+    if found and total >= least and found > MOST_OF_OTHER_SCRIPTS * total:
+        raise ValueError(
+            f"{found} of {total} rows ({found / total:.0%}) hold {OTHER_SCRIPT}; the first is "
+            f"{report.first[OTHER_SCRIPT]}. Begin with a voice of their language, or name it with `--language`, such "
+            "as `--language ru`, to have this voice learn it, if it reads phonemes. Leave the rows out if they are "
+            "there by mistake."
+        )
 
 
 @dataclass(frozen=True)
@@ -120,6 +147,9 @@ def clip_of(
     place = item.get(PLACE) or _place(row, source)
     if not isinstance(text, str) or not text.strip():
         return report.drop("no text", place)
+    others = tokenizer.letters_of_other_scripts(text)
+    if of_other_script(others, text):
+        return report.drop(OTHER_SCRIPT, place, f"{shortened(text)!r}. {tokenizer.readable_scripts}")
     speaker = speaker_name(item[columns.speaker], labels) if columns.speaker else None
     if columns.speaker and speaker is None:
         return report.drop("no speaker", place)
@@ -132,6 +162,7 @@ def clip_of(
     except ValueError as error:
         return report.drop("text or audio that cannot be read", place, error)
     report.unsaid.update(tokenizer.dropped_characters(text))
+    report.of_other_scripts.update(others)
     samples = int(seconds * config.sampling_rate)
     frames = samples // config.hop_length
     if not limits.min_seconds <= seconds <= limits.max_seconds:

@@ -24,6 +24,7 @@ from hf_vits.training.data import (
     check_columns,
     clip_of,
     collate,
+    refuse_other_scripts,
     select,
 )
 from hf_vits.training.interruption import ignore_interrupts
@@ -34,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 WINDOW_BATCHES = 16
 """Global batches of a stream that are sorted by length together; their encoded sound is held in memory."""
+
+ROWS_TO_JUDGE = 100
+"""Rows of a stream after which it may be refused for the scripts of its texts."""
 
 HELD_OUT_SEED = 0
 """Of the lot that decides what is held out, which must be the same in a run that is resumed."""
@@ -138,12 +142,14 @@ class StreamBatches:
         clips, rows = [], {}
         for number, row in enumerate(rows_of(self.stream)):
             clip = self.clip_of_row(number, row, report=report)
+            refuse_other_scripts(report, least=ROWS_TO_JUDGE)
             if clip is not None:
                 clips.append(clip)
                 rows[number] = row
             if len(clips) == self.window:
                 yield clips, rows
                 clips, rows = [], {}
+        refuse_other_scripts(report)
         if clips:
             yield clips, rows
 
@@ -189,6 +195,7 @@ def training_batches(
     keep = {"tokenizer": tokenizer, "config": config, "columns": columns, "limits": settings.limits}
     if hasattr(dataset, "__len__"):
         clips, report = select(dataset, progress=partial(tqdm, desc="reading", disable=process_index > 0), **keep)
+        refuse_other_scripts(report)
         if not clips:
             raise ValueError(f"No clip can be trained on.\n{report}")
         _tell("Training", report, process_index)
@@ -279,4 +286,5 @@ def held_out_clips(
 def _tell(what: str, report: Report, process_index: int = 0) -> None:
     """The table of what was kept and dropped; as a warning if anything was."""
     if process_index == 0:
-        logger.log(logging.WARNING if report.dropped or report.unsaid else logging.INFO, f"{what}:\n{report}")
+        is_worth_a_warning = report.dropped or report.unsaid or report.of_other_scripts
+        logger.log(logging.WARNING if is_worth_a_warning else logging.INFO, f"{what}:\n{report}")

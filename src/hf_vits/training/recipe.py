@@ -11,6 +11,7 @@ from hf_vits.discriminator import VitsDiscriminatorConfig
 from hf_vits.launch import launched_precision, refuse_sharding
 from hf_vits.options import LARGEST, AnyPath, Mapping, check_fields, option
 from hf_vits.speakers import NEW_EMBEDDING_SIZE
+from hf_vits.text import espeak
 from hf_vits.text.front_end import FrontEnd
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.config import VitsTrainingConfig
@@ -56,6 +57,7 @@ class Recipe:
     discriminator_config: Mapping = option("{}", "JSON object: configuration of new judges, before they are narrowed.")
     tokenizer_name_or_path: AnyPath | None = option(None, "Tokenizer of a new voice; made from the texts if not given.")
     tokenizer_options: Mapping = option("{}", "JSON object: options of a tokenizer made from the texts.")
+    language: str | None = option(None, "Language of the texts, if the voice speaks another: an espeak voice, as ru.")
 
     def __post_init__(self):
         check_fields(self)
@@ -95,7 +97,7 @@ class Recipe:
         judges = narrowed(VitsDiscriminatorConfig(**self.discriminator_config), config.discriminator_width)
         if self.model_name_or_path:
             start = StartingPoint.load(self.model_name_or_path, self.discriminator_name_or_path, judges, config.seed)
-            tokenizer = VitsTokenizer.from_pretrained(start.model.name_or_path)
+            tokenizer = self._in_language(start.model.name_or_path)
         else:
             tokenizer = self._new_tokenizer(train)
             start = StartingPoint.from_scratch(self._new_config(tokenizer, speakers), judges, config.seed)
@@ -115,9 +117,31 @@ class Recipe:
 
     def _new_tokenizer(self, train) -> VitsTokenizer:
         if self.tokenizer_name_or_path:
-            return VitsTokenizer.from_pretrained(self.tokenizer_name_or_path)
+            return self._in_language(self.tokenizer_name_or_path)
         texts = (row[self.text_column] for row in rows_of(train.select_columns([self.text_column])))
-        return tokenizer_of_texts((text for text in texts if isinstance(text, str)), **self.tokenizer_options)
+        options = {**({"phoneme_language": self.language} if self.language else {}), **self.tokenizer_options}
+        return tokenizer_of_texts((text for text in texts if isinstance(text, str)), **options)
+
+    def _in_language(self, name: str) -> VitsTokenizer:
+        """
+        Loads a tokenizer whose phonemes are those of the run's language, if one is given.
+
+        Raises:
+            ValueError: for a language that espeak-ng does not have, or a voice that reads letters.
+        """
+        tokenizer = VitsTokenizer.from_pretrained(name)
+        if self.language is None:
+            return tokenizer
+        if not tokenizer.phonemize:
+            raise ValueError(
+                f"`language` is {self.language!r}, but the voice {name} reads letters, which belong to its language. "
+                "Leave `language` out, or begin with a voice that reads phonemes."
+            )
+        espeak.clauses("", self.language)  # raises if there is no such voice
+        cleaner = "none" if tokenizer.cleaner == "english" else tokenizer.cleaner
+        return VitsTokenizer.from_pretrained(
+            name, language=self.language, phoneme_language=self.language, cleaner=cleaner
+        )
 
 
 def _checked_fields(name: str, kind: type, given: dict[str, Any], **assumed: Any) -> dict[str, Any]:

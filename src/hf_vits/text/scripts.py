@@ -1,0 +1,212 @@
+"""Scripts of languages: which letters of a text are not those that a voice's language is written in.
+
+espeak-ng has a name for every letter ("Chinese letter"), so that no text of another script fails by itself: it is read
+out letter by letter, or by the rules of another language.
+"""
+
+import functools
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from hf_vits.text import espeak
+from hf_vits.text.front_end import FrontEnd
+from hf_vits.text.phonemize import RAW_BLOCK
+from hf_vits.text.report import counted
+
+LEAST_SHARE = 0.1
+"""Share of a text's letters from which on letters of other scripts make it a text of another script."""
+
+_LATIN, _HAN = "Latin", "Han"
+
+# Unicode's name of a script -> espeak's languages that are written in it, and that espeak reads in it: its Japanese has
+# no kanji, its Korean no hanja, its Hakka is romanised. Likely scripts are those of Unicode's CLDR.
+_LANGUAGES = {
+    _LATIN: "af an az bs ca chr cmn-latn-pinyin cs cy da de en eo es et eu fa-latn fi fo fr ga gd gn hak haw hr ht hu "
+    "ia id io is it jbo kaa kl ku la lb lfn lt ltg lv mi ms mt mto nb nci nl om pap piqd pl pt py qdb qu quc qya ro "
+    "sjn sk sl smj sq sr sv sw tk tn tr uz vi xex",
+    "Cyrillic": "ba be bg bs cv kaa kk ky lfn mk nog ru sr tt uk uz",
+    "Arabic": "ar fa fa-latn sd ug ur",
+    "Devanagari": "hi kok mr ne",
+    "Bengali": "as bn bpy",
+    "Ethiopic": "am ti",
+    "Armenian": "hy hyw",
+    "Greek": "el grc",
+    "Myanmar": "my shn",
+    _HAN: "cmn cmn-latn-pinyin yue",
+    "Hiragana": "ja",
+    "Katakana": "ja",
+    "Hangul": "ko",
+    "Georgian": "ka",
+    "Gujarati": "gu",
+    "Gurmukhi": "pa",
+    "Hebrew": "he",
+    "Kannada": "kn",
+    "Malayalam": "ml",
+    "Oriya": "or",
+    "Shavian": "en-shaw",
+    "Sinhala": "si",
+    "Tamil": "ta",
+    "Telugu": "te",
+    "Thai": "th",
+}
+_WITH_HAN = ("ja", "ko")  # where espeak is not what reads
+
+_WITHOUT_SPACES = (_HAN, "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
+_WORD = re.compile(r"[^\W\d_]+")
+
+_checked: ContextVar[bool] = ContextVar("checked", default=False)
+
+
+@dataclass(frozen=True)
+class Readable:
+    """
+    The scripts that a voice reads.
+
+    Args:
+        scripts: names of Unicode's.
+        language: what it speaks; `None` if only its letters are known.
+        passes_latin: whether Latin words within a text of another script are read: espeak speaks them as English.
+    """
+
+    scripts: frozenset[str]
+    language: str | None = None
+    passes_latin: bool = False
+
+    def __str__(self) -> str:
+        scripts = " and ".join(sorted(self.scripts))
+        if self.language is None:
+            return f"The voice has letters of the script {scripts} only"
+        return f"The voice speaks {self.language}, which is written in the script {scripts}"
+
+    def complaint(self, others: Counter) -> str:
+        """Says of counted letters of other scripts what becomes of them, and what to do."""
+        found = " and ".join(sorted({script_of(letter) for letter in others}))
+        total = others.total()
+        return (
+            f"{self}; {total} letter{'s' * (total != 1)} of the text {'are' if total != 1 else 'is'} {found}: "
+            f"{counted(others)}. They are named one by one, read as in another language, or left out. Take a voice of "
+            "the text's language, or spell them in the script of this one."
+        )
+
+    def others(self, text: str) -> Counter:
+        """
+        Counts the letters of a text that are of other scripts; what stands in `[[ ]]` is not looked at.
+
+        A single Greek letter is a symbol of science, which every language names. Latin words in a text of another
+        script count only if most of the text is Latin.
+        """
+        if text.isascii() and _LATIN in self.scripts:
+            return Counter()
+        found = letters(text)
+        others = {script: count for script, count in found.items() if script not in self.scripts}
+        if self.passes_latin and _LATIN in others and not _is_mostly_latin(text):
+            del others[_LATIN]
+        return sum(others.values(), Counter())
+
+
+def readable(front_end: FrontEnd, symbols: frozenset[str]) -> Readable | None:
+    """What a voice reads, by its language, or by its symbols if those are letters; `None` if that is not known."""
+    if front_end.phonemize:
+        scripts = scripts_of(front_end.voice)
+        return Readable(scripts, front_end.voice, passes_latin=True) if scripts else None
+    if front_end.is_uroman:
+        language = None if front_end.language is None else espeak.voice_for(front_end.language)
+        scripts = None if language is None else scripts_of(language)
+        if not scripts:
+            return None
+        return Readable(scripts | {_HAN} if language in _WITH_HAN else scripts, language, passes_latin=True)
+    scripts = frozenset(filter(None, (script_of(symbol) for symbol in symbols)))
+    return Readable(scripts) if scripts else None
+
+
+def scripts_of(language: str) -> frozenset[str] | None:
+    """Unicode's names of the scripts of a language, given by its espeak voice or ISO code; `None` if not known."""
+    name = espeak.voice_for(language)
+    table = _scripts_of_languages()
+    return table.get(name.split("+")[0]) or table.get(name.split("-")[0].split("+")[0])
+
+
+def letters(text: str) -> dict[str, Counter]:
+    """Script -> its letters in a text and how often each stands there, without phonemes and lone Greek letters."""
+    found: dict[str, Counter] = {}
+    text = RAW_BLOCK.sub(" ", text)
+    for letter, count in Counter(_lone_greek().sub(" ", text) if not text.isascii() else text).items():
+        if script := script_of(letter):
+            found.setdefault(script, Counter())[letter] = count
+    return found
+
+
+def _is_mostly_latin(text: str) -> bool:
+    """Whether more than half of the words are Latin; where no spaces divide them, two letters count as a word."""
+    latin = others = 0
+    for word in _WORD.findall(RAW_BLOCK.sub(" ", text)):
+        script = script_of(word[0])
+        if script == _LATIN:
+            latin += 1
+        elif script is not None:
+            others += -(-len(word) // 2) if script in _WITHOUT_SPACES else 1
+    return latin > others
+
+
+@functools.lru_cache(maxsize=16384)
+def script_of(letter: str) -> str | None:
+    """Unicode's name of a letter's script; `None` for what is no letter, or one of all scripts, such as "µ" and "º"."""
+    if len(letter) != 1 or not letter.isalpha():
+        return None
+    if "a" <= letter.lower() <= "z":
+        return _LATIN
+    found = _named_scripts().match(letter)
+    if found is not None:
+        return None if found.lastgroup == "Common" else found.lastgroup
+    return unicodedata.name(letter, "unknown").split()[0].capitalize()
+
+
+def of_other_script(others: Counter, text: str) -> bool:
+    """Whether so many letters of a text are of other scripts that it is none for the voice."""
+    return others.total() > 0 and others.total() >= LEAST_SHARE * sum(map(Counter.total, letters(text).values()))
+
+
+@contextmanager
+def checked() -> Iterator[None]:
+    """Within it, no tokenizer warns of other scripts: the whole text has been looked at before it was divided."""
+    token = _checked.set(True)
+    try:
+        yield
+    finally:
+        _checked.reset(token)
+
+
+def is_checked() -> bool:
+    """Whether a caller has looked at the scripts already."""
+    return _checked.get()
+
+
+@functools.cache
+def _scripts_of_languages() -> dict[str, frozenset[str]]:
+    table: dict[str, set[str]] = {}
+    for script, languages in _LANGUAGES.items():
+        for language in languages.split():
+            table.setdefault(language, set()).add(script)
+    table["en-shaw"] |= table["en"]
+    return {language: frozenset(scripts) for language, scripts in table.items()}
+
+
+@functools.cache
+def _named_scripts():
+    """One group for each script of the table. Compiled at the first letter beyond ASCII."""
+    import regex
+
+    groups = [f"(?P<{script}>\\p{{Script={script}}})" for script in _LANGUAGES]
+    return regex.compile("|".join([r"(?P<Common>[\p{Script=Common}\p{Script=Inherited}])", *groups]))
+
+
+@functools.cache
+def _lone_greek():
+    import regex
+
+    return regex.compile(r"(?<!\p{Script=Greek})\p{Script=Greek}(?!\p{Script=Greek})")
