@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from hf_vits.alignment import expand, frames_of_token, log_likelihood, search, token_of_frame
+from hf_vits.alignment import expand, frames_of_token, log_likelihood, search, search_where_finite, token_of_frame
 
 
 def test_each_token_is_repeated_for_its_frames():
@@ -67,6 +67,42 @@ def test_what_lies_in_the_padding_of_scores_is_never_looked_at():
         scores[item, frame_lengths[item] :] = float("nan")
         scores[item, :, text_lengths[item] :] = float("inf")
     assert torch.equal(search(scores, text_lengths, frame_lengths), expected)
+
+
+NAN, INF = float("nan"), float("inf")
+BAD_SCORES = {
+    "all NaN": lambda scores: scores.fill_(NAN),
+    "all infinite": lambda scores: scores.fill_(INF),
+    "all forbidden": lambda scores: scores.fill_(-INF),
+    "NaN at the first frame": lambda scores: scores[1, 0].fill_(NAN),
+    "NaN in one cell": lambda scores: scores[1, 100, 48].fill_(NAN),
+    "infinite in one cell": lambda scores: scores[1, 100, 48].fill_(INF),
+    "NaN at the last token": lambda scores: scores[1, :, 96].fill_(NAN),
+    "a token is forbidden": lambda scores: scores[1, :, 50].fill_(-INF),
+    "a frame is forbidden": lambda scores: scores[1, 77].fill_(-INF),
+    "beyond float32": lambda scores: scores[1].fill_(-3e38),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_SCORES)
+def test_scores_that_are_not_finite_are_an_error_and_never_an_index_outside_of_the_tokens(kind):
+    scores = torch.randn(2, 200, 97, generator=torch.Generator().manual_seed(0))
+    text_lengths, frame_lengths = torch.tensor([97, 97]), torch.tensor([200, 200])
+    expected = search(scores, text_lengths, frame_lengths)
+    BAD_SCORES[kind](scores)
+    with pytest.raises(ValueError, match=r"Items \[(0, )?1\] have scores that are not finite"):
+        search(scores, text_lengths, frame_lengths)
+    index, found = search_where_finite(scores, text_lengths, frame_lengths)
+    assert not found[1] and (not found[0] or torch.equal(index[0], expected[0]))
+    steps = index[1].diff()
+    assert index[1, 0] == 0 and index[1, -1] == 96 and steps.min() == 0 and steps.max() == 1
+
+
+def test_a_forbidden_cell_is_gone_around_and_cells_of_no_path_may_be_anything():
+    scores = torch.zeros(1, 4, 2)
+    scores[0, 0, 1] = scores[0, 3, 0] = NAN  # no path begins with the last token, or ends with the first
+    scores[0, 2, 1] = -INF
+    assert search(scores, torch.tensor([2]), torch.tensor([4])).tolist() == [[0, 0, 0, 1]]
 
 
 def test_more_tokens_than_frames_is_an_error_that_says_which():

@@ -25,11 +25,27 @@ def log_likelihood(latents: Tensor, prior_mean: Tensor, prior_log_std: Tensor) -
 def search(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
     """scores (B, T_spec, T_text), lengths int64 (B,) -> int64 (B, T_spec): the most likely monotonic alignment.
 
-    Every token has a frame at least, in order; frames past an item's end repeat its last token.
+    Every token has a frame at least, in order; frames past an item's end repeat its last token. Scores outside of an
+    item's lengths, and those that no alignment can pass through, may be anything; -inf forbids a token at a frame.
 
     Raises:
-        ValueError: if an item has no token, fewer frames than tokens, or more of either than it has scores; or if there
-            is not one length of each kind per item.
+        ValueError: if an item has no token, fewer frames than tokens, or more of either than it has scores; if there is
+            not one length of each kind per item; or if an item's scores are NaN or +inf, or forbid every alignment.
+    """
+    index, found = search_where_finite(scores, text_lengths, frame_lengths)
+    if not found.all():
+        raise ValueError(
+            f"Items {(~found).nonzero().flatten().tolist()} have scores that are not finite, so that none of their "
+            "alignments is the most likely one. Look for NaN or overflow where the scores come from."
+        )
+    return index
+
+
+@torch.no_grad()
+def search_where_finite(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """
+    Do as [`search`], and return also found, bool (B,): false for an item whose scores are not finite, or forbid every
+    alignment. Its tokens have equally many frames, to one, in place of a most likely alignment.
     """
     import numba
 
@@ -46,14 +62,14 @@ def search(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tenso
     _refuse(short, text_lengths, frame_lengths, "each token needs a frame of its own. Leave such clips out.")
     past = (text_lengths > tokens) | (frame_lengths > frames)
     _refuse(past, text_lengths, frame_lengths, f"the scores are of {tokens} tokens and {frames} frames.")
-    index = torch.empty(items, frames, dtype=torch.long)
+    index, found = torch.empty(items, frames, dtype=torch.long), torch.empty(items, dtype=torch.bool)
     host = scores.detach().to("cpu", torch.float32).contiguous()
     threads = torch.get_num_threads()
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    best_paths(host.numpy(), text_lengths.numpy(), frame_lengths.numpy(), index.numpy())
+    best_paths(host.numpy(), text_lengths.numpy(), frame_lengths.numpy(), index.numpy(), found.numpy())
     if torch.get_num_threads() != threads:  # starting numba's OpenMP gives the whole process as many as there are cores
         torch.set_num_threads(threads)
-    return index.to(scores.device)
+    return index.to(scores.device), found.to(scores.device)
 
 
 def _refuse(wrong: Tensor, text_lengths: Tensor, frame_lengths: Tensor, why: str) -> None:

@@ -111,6 +111,20 @@ def test_a_signal_saves_and_leaves(make_trainer):
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.mark.parametrize("kind", ["stochastic", "plain"])
+@pytest.mark.parametrize("part", ["posterior_encoder.conv_proj", "flow.flows.0.conv_post", "text_encoder.project"])
+def test_a_step_whose_scores_of_alignments_are_not_finite_is_skipped(make_start, make_trainer, part, kind):
+    start = make_start(use_stochastic_duration_prediction=kind == "stochastic")
+    trainer = make_trainer(start, max_steps=1)
+    before = {name: value.clone() for name, value in trainer.generator.module.model.state_dict().items()}
+    damaged = trainer.generator.module.model.get_submodule(part)
+    hook = damaged.register_forward_hook(lambda module, given, made: made * float("nan"))
+    assert trainer.train().skipped == 1
+    hook.remove()
+    after = trainer.generator.module.model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
 def test_a_step_without_a_finite_gradient_is_skipped_and_counted(make_trainer, parameters_of, assert_equal):
     trainer = make_trainer(max_steps=1)
     before = parameters_of(trainer)

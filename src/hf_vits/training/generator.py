@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from hf_vits.alignment import expand, frames_of_token, log_likelihood, search
+from hf_vits.alignment import expand, frames_of_token, log_likelihood, search_where_finite
 from hf_vits.losses import plain_duration_loss, stochastic_duration_loss
 from hf_vits.masks import mask_from_lengths
 from hf_vits.modeling_vits import VitsModel
@@ -176,20 +176,21 @@ class VitsGenerator(nn.Module):
         prior_latents = model.flow(posterior.latents, posterior.frame_mask, speaker)
         language = model.language_vector(None, len(batch))
         text = model.text_encoder(batch.input_ids, text_mask, language=language)
-        index = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
+        index, found = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
         return Aligned(
             **vars(posterior),
             prior_latents=prior_latents,
-            prior_mean=expand(text.prior_mean, index),
+            prior_mean=_nan_unless(found, expand(text.prior_mean, index)),
             prior_log_std=expand(text.prior_log_std, index),
             duration_loss=self._duration_loss(text.hidden, text_mask, durations, speaker, language, generator),
             token_of_frame=index,
         )
 
-    def _align(self, prior_latents: Tensor, text: TextEncoding, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
+    def _align(self, prior_latents: Tensor, text: TextEncoding, text_lengths: Tensor, frame_lengths: Tensor):
+        """Return the alignment, int64 (B, T_spec), and bool (B,): whether an item's scores were finite."""
         scores = log_likelihood(prior_latents.detach(), text.prior_mean.detach(), text.prior_log_std.detach())
-        return search(scores, text_lengths, frame_lengths)
+        return search_where_finite(scores, text_lengths, frame_lengths)
 
     def _duration_loss(
         self,
@@ -212,3 +213,9 @@ class VitsGenerator(nn.Module):
                     predictor.negative_log_likelihood(hidden, mask, frames, speaker, generator, language), mask
                 )
             return plain_duration_loss(predictor(hidden, mask, speaker, language), durations, mask)
+
+
+def _nan_unless(found: Tensor, values: Tensor) -> Tensor:
+    """found bool (B,), values (B, C, T) -> values, times NaN in items that are not found: neither the losses of such an item
+    nor their gradients are finite then, and the step is skipped in every process."""
+    return values if bool(found.all()) else values * torch.where(found, 1.0, torch.nan)[:, None, None]
