@@ -25,11 +25,21 @@ def listed(names: Sequence[str], shown: int = 5, most: int = 80) -> str:
     return ", ".join(name if len(name) <= most else name[: most - 1] + "…" for name in names[:shown]) + more
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """ "; did you mean …?" with the known names that are most like an unknown one; empty if none is."""
+def alike(name: str, names: Iterable[str]) -> list[str]:
+    """Find the known names that are most like an unknown one, three at most and the nearest first."""
     plain = {other.lower().lstrip("-").replace("-", "_"): other for other in names}
     wanted = name.lower().lstrip("-").replace("-", "_")
     like = get_close_matches(wanted, plain, n=3, cutoff=0.6)
     if not like:  # a part of a longer name
         like = [other for other in plain if len(wanted) > 3 and (wanted in other or other in wanted)][:3]
-    return f"; did you mean {' or '.join(f'`{plain[other]}`' for other in like)}?" if like else ""
+    return [plain[other] for other in like]
+
+
+def did_you_mean(like: Sequence[str]) -> str:
+    """ "; did you mean …?" with these names; empty if there are none."""
+    return f"; did you mean {' or '.join(f'`{other}`' for other in like)}?" if like else ""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """ "; did you mean …?" with the known names that are most like an unknown one; empty if none is."""
+    return did_you_mean(alike(name, names))

@@ -20,11 +20,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="hf-vits", description="VITS voices: speak, convert, export, examine.")
     parser.add_argument("--version", action="version", version=f"hf_vits {hf_vits.__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
+    first = next(iter(sys.argv[1:] if arguments is None else arguments), None)
     for name in VERBS:
         module = import_module(f"hf_vits.cli.{name}")
         verb = verbs.add_parser(name, help=module.HELP, description=module.HELP)
-        module.add_arguments(verb)
         verb.set_defaults(run=module.run)
+        if name == first:  # what the options of another verb import takes seconds
+            module.add_arguments(verb)
     options = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names may be of any script, terminals know some

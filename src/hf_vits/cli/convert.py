@@ -8,7 +8,9 @@ HELP = "Convert a voice of another project into a folder of this one."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of the verb."""
     parser.add_argument(
-        "source", help="the voice: its file of weights, such as voice.onnx or G_100000.pth, or its folder"
+        "source",
+        help="the voice: its file of weights, such as voice.onnx or G_100000.pth, or its folder; "
+        "default is the default voice",
     )
     parser.add_argument("output", help="the folder to make")
     parser.add_argument(
@@ -26,11 +28,13 @@ def run(options: argparse.Namespace) -> None:
     """Converts, and prints what was inferred and what was left out."""
     from hf_vits.conversion import convert
     from hf_vits.folders import destination, refuse_existing, refuse_losing
+    from hf_vits.resolve import known_voice
 
+    source = known_voice(options.source) or options.source
     directory = destination(options.output)
-    refuse_losing(directory, options.source)
+    refuse_losing(directory, source)
     refuse_existing(directory, options.overwrite)
-    converted = convert(options.source, options.config, options.discriminator)
+    converted = convert(source, options.config, options.discriminator)
     converted.save(directory, overwrite=options.overwrite)
     for note in converted.notes:
         print(note)

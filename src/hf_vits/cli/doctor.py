@@ -15,11 +15,10 @@ EPILOG = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of the verb."""
-    from hf_vits.voices import DEFAULT
-
     parser.epilog = EPILOG
     parser.add_argument(
-        "voice", help=f"the folder, or {DEFAULT}; of a file of another project, it says how to convert it"
+        "voice",
+        help="the folder, or default (en_US-joe-medium); of a file of another project, it says how to convert it",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
     parser.add_argument("--strict", action="store_true", help="let warnings count as errors in the exit code")
@@ -30,10 +29,10 @@ def run(options: argparse.Namespace) -> int:
     """Examines, prints the report, and returns the exit code."""
     from hf_vits.doctor import examine
     from hf_vits.doctor.report import as_json, in_words
-    from hf_vits.voices import DEFAULT, default_voice
+    from hf_vits.resolve import known_voice
 
     use_threads(options.threads)
-    report = examine(default_voice() if options.voice == DEFAULT else options.voice)
+    report = examine(known_voice(options.voice) or options.voice)
     try:
         print(as_json(report) if options.json else in_words(report), flush=True)
     except BrokenPipeError:  # whoever reads has read enough, as `head` does

@@ -5,15 +5,16 @@ from pathlib import Path
 
 from hf_vits.cli.threads import add_threads, use_threads
 
+VOICE_HELP = "a folder, default (en_US-joe-medium), or the name of a voice on the Hub"
+
 HELP = "Export a voice for another runtime or project: Piper, sherpa-onnx, onnxruntime, the original, transformers."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of the verb."""
     from hf_vits.export import PRECISIONS, TARGETS, known_targets
-    from hf_vits.voices import DEFAULT
 
-    parser.add_argument("voice", help=f"a folder or Hub name of a voice, or {DEFAULT}, the default one")
+    parser.add_argument("voice", help=VOICE_HELP)
     parser.add_argument("output", help="the folder to make")
     parser.add_argument("--target", required=True, choices=TARGETS, help="; ".join(known_targets()))
     parser.add_argument(
@@ -32,12 +33,12 @@ def run(options: argparse.Namespace) -> None:
     from hf_vits import VitsModel, VitsTokenizer
     from hf_vits.export import export
     from hf_vits.named import number_or_name
+    from hf_vits.resolve import resolve_voice, short_name
     from hf_vits.training.starting import judges_of
-    from hf_vits.voices import DEFAULT, default_voice
 
     logging.disable_progress_bar()
+    voice = resolve_voice(options.voice)
     use_threads(options.threads)
-    voice = default_voice() if options.voice == DEFAULT else options.voice
     model, tokenizer = VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice)
     notes = export(
         model,
@@ -45,10 +46,10 @@ def run(options: argparse.Namespace) -> None:
         options.output,
         target=options.target,
         precision=options.precision,
-        name=Path(options.voice).resolve().name if options.name is None else options.name,
+        name=short_name(options.voice) if options.name is None else options.name,
         language=number_or_name(options.language, model.config.language_names),
         overwrite=options.overwrite,
-        discriminator=judges_of(str(voice)) if options.target == "original" else None,
+        discriminator=judges_of(voice) if options.target == "original" else None,
     )
     for note in notes:
         print(note)

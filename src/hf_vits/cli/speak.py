@@ -24,7 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to say (after -- if it begins with a dash); without it and --input, standard input is read",
     )
     parser.add_argument("--input", metavar="FILE", help="a text file to speak, or - for standard input")
-    parser.add_argument("--voice", metavar="VOICE", help="a folder or Hub name of a voice (default: en_US-joe-medium)")
+    parser.add_argument(
+        "--voice",
+        default="default",
+        metavar="VOICE",
+        help="a folder, default (en_US-joe-medium), or the name of a voice on the Hub",
+    )
     parser.add_argument("--speaker", metavar="ID", help="who speaks, by number or name")
     parser.add_argument("--language", metavar="ID", help="in which language, by number or name")
     parser.add_argument("--speed", type=float, help="2 speaks twice as fast (default: the voice's own)")
@@ -53,6 +58,7 @@ def run(options: argparse.Namespace) -> None:
     """Speaks, and prints how long the speech is and how long it took."""
     from hf_vits.audio import check_output
     from hf_vits.named import number_or_name
+    from hf_vits.resolve import resolve_voice
 
     text = _text(options)
     if options.output != "-":
@@ -63,8 +69,9 @@ def run(options: argparse.Namespace) -> None:
             )
     elif sys.stdout.isatty():
         raise ValueError("Standard output is a terminal, which shows no sound; pipe it into a player or a file.")
+    voice = resolve_voice(options.voice)
     use_threads(options.threads)
-    pipe = _pipeline(options.voice)
+    pipe = _pipeline(voice)
     import torch  # after all that can be wrong without it: it takes a second or two
 
     controls = {
@@ -137,12 +144,10 @@ def _file(path: Path) -> str:
         ) from error
 
 
-def _pipeline(voice: str | None):
+def _pipeline(voice: str):
     from transformers.utils import logging
 
     from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer
-    from hf_vits.voices import default_voice
 
     logging.disable_progress_bar()  # a voice loads in a fraction of a second
-    voice = default_voice() if voice is None else voice
     return TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hf_vits.conversion.checkpoint import Checkpoint, read_checkpoint
+from hf_vits.resolve import missing_path
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
 
 HEAD_SIZE = 4096
@@ -75,9 +76,7 @@ def locate(path: Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        raise FileNotFoundError(
-            f"There is no file {path}; give the file that holds the voice's weights, or its folder."
-        )
+        raise FileNotFoundError(f"{missing_path(path)} Give the file that holds the voice's weights, or its folder.")
     if any((path / name).is_file() for name in (*SAFE_NAMES, *PICKLE_NAMES)):
         return path
     voices = [

@@ -11,30 +11,12 @@ from hf_vits.doctor.graphs import is_quantized
 from hf_vits.doctor.json_files import exists, obstacle, read_json
 from hf_vits.doctor.runs import checkpoints_in, has_weights
 from hf_vits.export.one_way import exported_for
+from hf_vits.foreign_files import ARCHIVES, FOREIGN_TABLES, SUFFIXES
+from hf_vits.resolve import missing_path
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.wording import listed
 
-SUFFIXES = {
-    ".onnx": "a graph of ONNX, as Piper's voices are",
-    ".pth": "a checkpoint of PyTorch, as those of the original VITS, MMS and Coqui are",
-    ".pt": "a checkpoint of PyTorch",
-    ".ckpt": "a checkpoint of Lightning, as Piper's training writes it",
-    ".tar": "an archive, as MMS and Coqui pass their voices on; unpack it first",
-    ".gz": "an archive, as MMS passes its voices on; unpack it first",
-    ".zip": "an archive, as Coqui and ESPnet pass their voices on; unpack it first",
-    ".bin": "a table of weights, of unknown names",
-    ".safetensors": "a table of weights",
-    ".tflite": "a graph of TensorFlow",
-    ".nemo": "an archive of NeMo",
-}
-"""What a file is, by its name's end; nothing in it is read."""
-
-ARCHIVES = (".tar", ".gz", ".zip", ".nemo")
-
 OWN = (*SAFE_NAMES, *PICKLE_NAMES, "config.json", "vocab.json", "tokenizer_config.json", "training_state.pt")
-
-FOREIGN_TABLES = ({"train", "data", "model"}, {"model_args", "audio"}, {"audio", "phoneme_id_map"})
-"""Tables that config.json has in the original, Coqui and Piper."""
 
 GIVE = "Give the folder of a voice, with config.json and model.safetensors in it."
 
@@ -47,7 +29,7 @@ def foreign_finding(path: Path) -> Finding | None:
         fetch = (
             shell("hf", "download", name, "--local-dir", path.name) if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else None
         )
-        return error("path.missing", f"There is no file or folder {path}.", mend, fetch)
+        return error("path.missing", missing_path(path), mend, fetch)
     if path.is_dir():
         return _folder(path)
     if why := obstacle(path):

@@ -15,6 +15,7 @@ from hf_vits.launch import check_launch, refuse_sharding, warn_of_ignored
 from hf_vits.login import check_login
 from hf_vits.origin import Origin, held_to_base, origin_of
 from hf_vits.pipeline import TextToSpeechPipeline
+from hf_vits.resolve import resolve_voice
 from hf_vits.speaker_cells import speaker_number
 from hf_vits.synthesis.batches import joint_batches
 from hf_vits.synthesis.card import MARK, card
@@ -107,10 +108,11 @@ class Synthesis:
     def _load(self) -> tuple["Dataset", TextToSpeechPipeline]:
         """Raises `ValueError` for what can be seen to be wrong without looking at the texts."""
         settings = self.settings
+        voice = resolve_voice(settings.voice)
         texts = [name for name in (settings.text_column, settings.speaker_column) if name]
         dataset = load_texts(settings.dataset_name, settings.dataset_config_name, settings.split, texts)
         check_columns(dataset.column_names, settings.text_column, settings.speaker_column)
-        pipe = load_voice(settings.voice, self.accelerator.device)
+        pipe = load_voice(voice, self.accelerator.device)
         if settings.speaker_column is None:
             pipe.model.speaker_vector(self._speaker(pipe), 1)
         for name, value in controls_of(settings, pipe).items():

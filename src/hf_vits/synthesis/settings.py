@@ -32,7 +32,7 @@ class SynthesisSettings:
     split: str = option("train", "Split to speak; train[:100] is its first hundred rows.")
     text_column: str = option("text", "Column of the texts.")
     output_dir: OutputPath = option("spoken", "Folder of the speech; one that was begun is gone on with.")
-    voice: AnyPath = option("default", 'Folder or name on the Hub of a voice, or "default".')
+    voice: AnyPath = option("default", 'Folder, "default", or name on the Hub of a voice.')
     speaker_id: NameOrNumber | None = option(None, "Who speaks, by number or name.")
     speaker_column: str | None = option(None, "Column of who speaks, by number or name.")
     speaking_rate: Positive | None = option(None, "2 speaks twice as fast; the voice's own if not set.")

@@ -10,13 +10,13 @@ from hf_vits.modeling_vits import VitsModel
 from hf_vits.pipeline import TextToSpeechPipeline
 from hf_vits.quiet import no_progress_bar, untold
 from hf_vits.randomness import seed_of
+from hf_vits.resolve import resolve_voice
 from hf_vits.tokenization_vits import VitsTokenizer
-from hf_vits.voices import default_voice
 
 
 def load_voice(name: str, device: torch.device | str = "cpu") -> TextToSpeechPipeline:
-    """The voice of a folder, of the Hub, or `"default"`, ready to speak."""
-    folder = default_voice() if name == "default" else name
+    """Load a voice by any name that [`resolve_voice`] takes, ready to speak."""
+    folder = resolve_voice(name)
     with no_progress_bar():
         model = VitsModel.from_pretrained(folder)
     return TextToSpeechPipeline(model, VitsTokenizer.from_pretrained(folder), device=device)

@@ -10,6 +10,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.discriminator import VitsDiscriminatorConfig
 from hf_vits.launch import launched_precision, refuse_sharding
 from hf_vits.options import LARGEST, AnyPath, Mapping, check_fields, option
+from hf_vits.resolve import resolve_voice
 from hf_vits.speakers import NEW_EMBEDDING_SIZE
 from hf_vits.text import espeak
 from hf_vits.text.front_end import FrontEnd
@@ -49,13 +50,15 @@ class Recipe:
     table_columns: str | None = option(
         None, "Columns of a folder's table without a header, in their order, as file_name,speaker,text; _ is not read."
     )
-    model_name_or_path: AnyPath | None = option(None, 'Voice to begin with: folder, name on the Hub, or "default".')
+    model_name_or_path: AnyPath | None = option(None, 'Voice to begin with: folder, "default", or name on the Hub.')
     discriminator_name_or_path: AnyPath | None = option(
         None, "Its judges, if not with it: folder, or original D_*.pth."
     )
     model_config: Mapping = option("{}", "JSON object: configuration of a new voice; {} is the paper's.")
     discriminator_config: Mapping = option("{}", "JSON object: configuration of new judges, before they are narrowed.")
-    tokenizer_name_or_path: AnyPath | None = option(None, "Tokenizer of a new voice; made from the texts if not given.")
+    tokenizer_name_or_path: AnyPath | None = option(
+        None, "Voice whose tokenizer a new one takes; made from the texts if not given."
+    )
     tokenizer_options: Mapping = option("{}", "JSON object: options of a tokenizer made from the texts.")
     language: str | None = option(None, "Language of the texts, if the voice speaks another: an espeak voice, as ru.")
 
@@ -80,6 +83,9 @@ class Recipe:
         refuse_sharding()
         launched_precision(config.mixed_precision)
         check_trackers(config.report_to)
+        voice = resolve_voice(self.model_name_or_path) if self.model_name_or_path else None
+        named = self.tokenizer_name_or_path if voice is None else None
+        tokenizer_name = resolve_voice(named, "tokenizer_config.json") if named else None
         train, held_out = load_data(
             self.dataset_name,
             self.dataset_config_name,
@@ -95,11 +101,11 @@ class Recipe:
             check_columns(column_names(part), self.columns)
         speakers = speakers_of(self.speaker_column, *parts) if self.speaker_column else []
         judges = narrowed(VitsDiscriminatorConfig(**self.discriminator_config), config.discriminator_width)
-        if self.model_name_or_path:
-            start = StartingPoint.load(self.model_name_or_path, self.discriminator_name_or_path, judges, config.seed)
+        if voice is not None:
+            start = StartingPoint.load(voice, self.discriminator_name_or_path, judges, config.seed)
             tokenizer = self._in_language(start.model.name_or_path)
         else:
-            tokenizer = self._new_tokenizer(train)
+            tokenizer = self._new_tokenizer(train, tokenizer_name)
             start = StartingPoint.from_scratch(self._new_config(tokenizer, speakers), judges, config.seed)
         start.add_speakers(speakers, config.seed)
         if held_out is None:
@@ -115,9 +121,9 @@ class Recipe:
             fields["speaker_embedding_size"] = NEW_EMBEDDING_SIZE
         return VitsConfig(**fields)
 
-    def _new_tokenizer(self, train) -> VitsTokenizer:
-        if self.tokenizer_name_or_path:
-            return self._in_language(self.tokenizer_name_or_path)
+    def _new_tokenizer(self, train, name: str | None) -> VitsTokenizer:
+        if name is not None:
+            return self._in_language(name)
         texts = (row[self.text_column] for row in rows_of(train.select_columns([self.text_column])))
         options = {**({"phoneme_language": self.language} if self.language else {}), **self.tokenizer_options}
         return tokenizer_of_texts((text for text in texts if isinstance(text, str)), **options)

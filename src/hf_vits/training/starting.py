@@ -14,8 +14,8 @@ from hf_vits.conversion.discriminators import INSIDE_VOICE, convert_discriminato
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.origin import Origin, held_to_base, origin_of
+from hf_vits.resolve import resolve_voice
 from hf_vits.training.checkpoints import DISCRIMINATOR
-from hf_vits.voices import default_voice
 from hf_vits.weights import read_state_dict
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class StartingPoint:
 
         Args:
             name_or_path (`str`):
-                The voice; `"default"` is [`default_voice`].
+                The voice, by any name that [`resolve_voice`] takes: `"default"` is [`default_voice`].
             discriminator (`str`, *optional*):
                 Where its judges are, if not with the voice: a folder, or an original `D_*.pth`.
             config ([`VitsDiscriminatorConfig`], *optional*):
@@ -94,7 +94,7 @@ class StartingPoint:
             seed (`int`, *optional*, defaults to 0):
                 Of whatever is new.
         """
-        path = str(default_voice()) if name_or_path == "default" else name_or_path
+        path = resolve_voice(name_or_path)
         model = VitsModel.from_pretrained(path, state_dict=generator_tensors(path))
         judges = convert_discriminator(discriminator) if discriminator else judges_of(path)
         return cls.from_voice(model, judges or config, seed)
