@@ -6,6 +6,7 @@ from typing import Any
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+from hf_vits.config_files import ReadWithoutTrust
 from hf_vits.named import index_of
 from hf_vits.validation import check_architecture
 
@@ -17,7 +18,7 @@ DERIVED = ("fft_size", "needs_extension", "beyond_upstream", "text_size", "durat
 
 
 @strict
-class VitsConfig(PreTrainedConfig):
+class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
     r"""
     Configuration of a [`VitsModel`]. Fields shared with `transformers.VitsConfig` have its names, defaults and meaning.
 

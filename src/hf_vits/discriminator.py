@@ -6,22 +6,23 @@ from dataclasses import dataclass
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig
 
+from hf_vits.config_files import ReadWithoutTrust
 from hf_vits.modules import learnt_filtering
 from hf_vits.modules.weight_norm import add_weight_norm
+from hf_vits.pretrained import StrictlyLoaded
+from hf_vits.sizes import check_judges_size
 
 SLOPE = 0.1
 """Negative slope of every judge."""
-
-AMISS = ("missing_keys", "unexpected_keys", "mismatched_keys")
 
 SCALE_LAYERS = ((15, 1, 1), (41, 4, 4), (41, 4, 16), (41, 4, 64), (41, 4, 256), (5, 1, 1))
 """Kernel, stride and most groups of each convolution of a scale judge."""
 
 
 @strict
-class VitsDiscriminatorConfig(PreTrainedConfig):
+class VitsDiscriminatorConfig(ReadWithoutTrust, PreTrainedConfig):
     r"""
     Configuration of a [`VitsDiscriminator`]; the defaults are those of VITS.
 
@@ -61,6 +62,12 @@ class VitsDiscriminatorConfig(PreTrainedConfig):
             )
         if min([*self.periods, *self.period_channels, *self.scale_channels, 1]) < 1 or self.scales < 0:
             raise ValueError("Periods, channels and scales must be above 0.")
+        if min(self.period_kernel_size, self.period_stride) < 1 or self.period_kernel_size % 2 == 0:
+            raise ValueError(
+                f"`period_kernel_size` is {self.period_kernel_size} and `period_stride` {self.period_stride}; the "
+                "first must be odd, and both above 0."
+            )
+        check_judges_size(self)
 
 
 @dataclass
@@ -144,7 +151,7 @@ class ScaleJudge(nn.Module):
         return _features(waveform, self.convs, self.conv_post)
 
 
-class VitsDiscriminator(PreTrainedModel):
+class VitsDiscriminator(StrictlyLoaded):
     """
     All judges. Keys are the original's `discriminators.N`, the scale judge first.
 
@@ -178,26 +185,6 @@ class VitsDiscriminator(PreTrainedModel):
         """Functions that do as `forward` does for one judge each, so that only one's activations need be held."""
         for judge in self.discriminators:
             yield lambda waveform, judge=judge: Judgement.of([judge(waveform)])
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path, *args, output_loading_info: bool = False, **kwargs):
-        """
-        Loads the judges of a checkpoint, with the arguments of `transformers.PreTrainedModel.from_pretrained`.
-
-        Raises:
-            ValueError: if a tensor is missing, left over or of another shape; no layer is ever freshly initialised.
-        """
-        told = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # all three kinds are refused below
-        model, info = super().from_pretrained(pretrained_model_name_or_path, *args, **{**kwargs, **told})
-        amiss = {kind: sorted(map(str, info[kind]))[:5] for kind in AMISS if info.get(kind)}
-        if amiss:
-            raise ValueError(
-                f"The weights in {pretrained_model_name_or_path} are not those of its config.json: {amiss}."
-            )
-        return (model, info) if output_loading_info else model
-
-    def _init_weights(self, module: nn.Module) -> None:
-        """Does nothing: convolutions start as PyTorch starts them, as in the original."""
 
 
 def _features(signal: Tensor, convs: nn.ModuleList, conv_post: nn.Module) -> list[Tensor]:

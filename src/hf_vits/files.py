@@ -4,15 +4,21 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from hf_vits.wording import quoted
 
 LARGEST_TABLE = 20_000_000
 """Bytes of a JSON or text file; a configuration or vocabulary has thousands, with the names of all speakers more."""
 
 DEEPEST_TABLE = 100
 """Levels of a JSON file; a configuration has five. Copying and printing a deeper one would exhaust Python's stack."""
+
+
+ADVICE = "Correct it, or fetch it again."
 
 
 def obstacle(file: Path) -> str:
@@ -40,6 +46,12 @@ def require_file(file: str | Path) -> Path:
     if not os.path.lexists(file):
         raise FileNotFoundError(f"There is no file {file}.")
     raise OSError(f"{file} {why}; a regular file that can be read is needed there. Fetch it again.")
+
+
+def require_if_there(file: str | Path) -> None:
+    """Raises `OSError` as `require_file` if anything is there that is no regular file: readers may overlook such."""
+    if os.path.lexists(file):
+        require_file(file)
 
 
 def read_bytes(file: str | Path, most: int = LARGEST_TABLE) -> bytes:
@@ -110,6 +122,16 @@ def read_table(file: str | Path, most: int = LARGEST_TABLE) -> dict[str, Any]:
     return table
 
 
+def check_name(name: Any, named_in: str | Path) -> str:
+    """Returns a name of a file that another names; raises `ValueError` if it is not one part of a path."""
+    if isinstance(name, str) and re.fullmatch(r"[^/\\\0]+", name) and name not in (".", ".."):
+        return name
+    raise ValueError(
+        f"{named_in} names the file {quoted(name)}, which is not a name of a file in its folder; nothing was "
+        "opened. Fetch it again, and do not trust it."
+    )
+
+
 def member(folder: str | Path, name: Any, named_in: str | Path) -> Path:
     """
     The regular file of a folder that another file of it names.
@@ -122,14 +144,10 @@ def member(folder: str | Path, name: Any, named_in: str | Path) -> Path:
         OSError: as `require_file`.
         ValueError: if the name leads out of the folder; nothing is opened then.
     """
-    if not isinstance(name, str) or not re.fullmatch(r"[^/\\\0]+", name) or name in (".", ".."):
-        raise ValueError(
-            f"{named_in} names the file {str(name)[:60]!r}, which is not a name of a file in its folder; nothing was "
-            "opened. Fetch it again, and do not trust it."
-        )
+    check_name(name, named_in)
     file = Path(folder) / name
     if not os.path.lexists(file):
-        raise FileNotFoundError(f"{file} is missing, which {Path(named_in).name} names. Fetch it too.")
+        raise FileNotFoundError(f"{file} is missing, which {Path(named_in).name} counts among its files. Fetch it too.")
     require_file(file)
     if not any(file.resolve().is_relative_to(root) for root in _roots(Path(folder).resolve())):
         raise ValueError(
@@ -137,6 +155,40 @@ def member(folder: str | Path, name: Any, named_in: str | Path) -> Path:
             "not opened. If you trust it, copy the file into the folder."
         )
     return file
+
+
+@contextmanager
+def named_in_errors(what: str, place: str | Path) -> Iterator[None]:
+    """
+    Turns whatever a reader stumbles over within the context into a `ValueError` that names what is read.
+
+    Args:
+        what (`str`):
+            What is read, for errors that do not say it.
+        place (`str` or `Path`):
+            The folder, or its name on the Hub; an error with it says what is read.
+
+    Raises:
+        ValueError: for any error but an `OSError` or `ImportError`, which say by themselves what is missing.
+    """
+    try:
+        yield
+    except (OSError, ImportError):
+        raise
+    except ValueError as error:
+        if type(error) is ValueError and str(place) in str(error):
+            raise
+        raise ValueError(f"{what} cannot be used. {_brief(error)} {ADVICE}") from error
+    except Exception as error:  # libraries fail in any way on a table with values of other types
+        kind = "" if isinstance(error.__cause__, TypeError | ValueError) else f"{type(error).__name__}: "
+        raise ValueError(f"{what} cannot be used. {kind}{_brief(error.__cause__ or error)} {ADVICE}") from error
+
+
+def _brief(error: BaseException) -> str:
+    """The error in one line that is not too long."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
+    words = words if len(words) <= 1000 else words[:1000] + "…"
+    return words if words.endswith((".", "…")) else words + "."
 
 
 def _roots(folder: Path) -> list[Path]:

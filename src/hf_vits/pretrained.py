@@ -50,7 +50,7 @@ class StrictlyLoaded(PreTrainedModel):
         config = cls.config_class.of(config)
         if state_dict is None:
             state_dict = read_state_dict(source, variant, use_safetensors, **hub)
-        if config.inference_only:
+        if getattr(config, "inference_only", False):
             state_dict = {key: tensor for key, tensor in state_dict.items() if not key.startswith(TRAINING_ONLY)}
         with torch.device("meta"):
             shapes = {key: tensor.shape for key, tensor in cls(config).state_dict().items()}

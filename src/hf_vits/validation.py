@@ -4,6 +4,9 @@ import math
 from functools import partial
 from itertools import pairwise
 
+from hf_vits.sizes import check_size
+from hf_vits.wording import quoted
+
 
 def check_architecture(config) -> None:
     """Raises `ValueError` for a value out of range, or for two that contradict each other."""
@@ -145,7 +148,16 @@ def _check_signal(config) -> None:
     )
 
 
+def _check_lists(config) -> None:
+    """What the declared types of the fields leave open: the rows of a list of lists."""
+    rows = config.resblock_dilation_sizes
+    whole = [isinstance(row, list | tuple) and all(type(dilation) is int for dilation in row) for row in rows]
+    _require(all(whole), f"`resblock_dilation_sizes` is {quoted(rows)}; it must be a list of lists of whole numbers.")
+
+
 CHECKS = {
+    "lists": _check_lists,
+    "size": check_size,
     "sizes": _check_sizes,
     "decoder": _check_decoder,
     "speakers": partial(_check_named, "speaker"),

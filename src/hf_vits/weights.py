@@ -1,7 +1,7 @@
 """Reads a checkpoint's tensors from a folder or the Hub, and lets none be missing, left over or of another shape."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ from transformers.utils import cached_file
 from transformers.utils.hub import get_checkpoint_shard_files
 
 from hf_vits.archives import check_pickled
-from hf_vits.files import require_file
+from hf_vits.files import check_name, member, read_table, require_file, require_if_there
 from hf_vits.modules.weight_norm import respell
 from hf_vits.wording import listed
 
 SAFE_NAMES = ("model.safetensors", "model.safetensors.index.json")
 PICKLE_NAMES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+MOST_HEADER = 10_000_000
+"""Bytes of the header of a `.safetensors` file; that of a voice has a hundred thousand."""
+
 TRAINING_ONLY = (
     "posterior_encoder.",
     "duration_predictor.flows.1.",
@@ -39,16 +42,14 @@ def read_state_dict(
     names = (*SAFE_NAMES, *PICKLE_NAMES) if use_safetensors is None else SAFE_NAMES if use_safetensors else PICKLE_NAMES
     for name in names:
         name = _with_variant(name, variant)
+        require_if_there(Path(name_or_path) / (hub_arguments.get("subfolder") or "") / name)
         file = cached_file(name_or_path, name, _raise_exceptions_for_missing_entries=False, **hub_arguments)
         if file is None:
             continue
         if not name.endswith(".json"):
             return read_file(file)
-        try:
-            shards, _ = get_checkpoint_shard_files(name_or_path, file, **hub_arguments)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{file} is not an index of shards; fetch it again.") from error
-        return {key: tensor for shard in shards for key, tensor in _read_shard(shard, file).items()}
+        shards = _shards(name_or_path, Path(file), hub_arguments)
+        return {key: tensor for shard in shards for key, tensor in read_file(shard).items()}
     subfolder = hub_arguments.get("subfolder") or ""
     raise OSError(
         f"{Path(name_or_path) / subfolder} has no weights, that is, none of "
@@ -68,13 +69,31 @@ def read_file(file: str | Path) -> dict[str, Tensor]:
     return dict(state_dict)
 
 
-def _read_shard(shard: str | Path, index: str | Path) -> dict[str, Tensor]:
-    try:
-        return read_file(shard)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{shard} is missing, which {Path(index).name} counts among the weights. Fetch it too."
-        ) from error
+def shard_names(index: str | Path) -> tuple[dict[str, str], list[str]]:
+    """
+    Reads an index of shards: for each tensor the name of its file, and the names of all files.
+
+    Raises:
+        ValueError: if it is no such index, or names a file that is none of its folder's.
+    """
+    table = read_table(index)
+    places = table.get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise ValueError(f"{index} is not an index of shards: it has no `weight_map`, a table; fetch it again.")
+    names = sorted({check_name(name, index) for name in places.values()})
+    return places, names
+
+
+def _shards(name_or_path: str, index: Path, hub_arguments: Mapping[str, Any]) -> Iterator[Path]:
+    """The files that an index names, each in the folder of the index, or fetched from the Hub to be there."""
+    places, names = shard_names(index)
+    if not Path(name_or_path).is_dir():
+        try:
+            get_checkpoint_shard_files(name_or_path, str(index), **hub_arguments)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{index} is not an index of shards; fetch it again.") from error
+    for name in names:
+        yield member(index.parent, name, index)
 
 
 def read_contents(file: str | Path) -> Any:
@@ -82,6 +101,7 @@ def read_contents(file: str | Path) -> Any:
     file = require_file(file)
     try:
         if file.suffix == ".safetensors":
+            check_header(file)
             return load_file(file)
         check_pickled(file)
         return torch.load(file, map_location="cpu", weights_only=True)
@@ -93,6 +113,14 @@ def read_contents(file: str | Path) -> Any:
             f"{file} is not a readable file of tensors ({reason}). It may be truncated, or hold code that is not run; "
             "fetch it again, or ask its author for a .safetensors file."
         ) from error
+
+
+def check_header(file: Path) -> None:
+    """Raises `ValueError` for a `.safetensors` file whose header is longer than the file or than any voice's."""
+    with file.open("rb") as stream:
+        header, size = int.from_bytes(stream.read(8), "little"), file.stat().st_size
+    if size < 8 or header > min(size - 8, MOST_HEADER):
+        raise ValueError(f"it has {size:,} bytes and no whole header; is it cut off?")
 
 
 def _reason(error: Exception) -> str:

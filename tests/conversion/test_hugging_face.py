@@ -383,7 +383,7 @@ DAMAGES = {
     "tokenizer of odd options": (with_file("tokenizer_config.json", '{"blank_token": "xx"}'), "blank_token"),
     "language that is a list": (
         with_file("tokenizer_config.json", '{"language": ["hin"]}'),
-        r"stock cannot be read. `language` is \['hin'\]; it must be a name",
+        r"stock'.* cannot be used. `language` is \['hin'\]; it must be a name",
     ),
     "flag that is text": (with_file("tokenizer_config.json", '{"phonemize": ""}'), "`phonemize` is ''.*true or false"),
     "weights that are none": (with_file("model.safetensors", "x"), "not a readable file of tensors"),

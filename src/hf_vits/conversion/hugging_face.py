@@ -160,10 +160,7 @@ def _tokenizer(folder: Path, home: Path, config: VitsConfig) -> tuple[VitsTokeni
             f"It has no tokenizer, without which it speaks no text: put {VOCABULARY} and tokenizer_config.json of the "
             "voice it was trained from into the new folder.",
         )
-    try:
-        tokenizer = VitsTokenizer.from_pretrained(str(place))
-    except (OSError, ValueError, StrictDataclassError) as error:
-        raise ValueError(f"The tokenizer in {place} cannot be read. {error}") from error
+    tokenizer = VitsTokenizer.from_pretrained(str(place))
     highest = max(tokenizer.encoder.values())
     if highest >= config.vocab_size:
         raise ValueError(

@@ -1,6 +1,5 @@
 """Which configuration a voice's tensors are held against: the file's, or that with what the tensors say instead."""
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,12 +11,6 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.doctor.layers import Layers, Shape, layers_of
 from hf_vits.doctor.suggested import suggested_fields
 from hf_vits.modeling_vits import VitsModel
-
-MOST_LAYERS = 5_000
-"""Convolutions that a voice may ask for; the paper's has four hundred."""
-
-MOST_DILATION = 10_000
-"""Of a layer of a voice that is tried."""
 
 CANNOT_BE = (
     *(StrictDataclassError, ValueError, TypeError, LookupError),
@@ -88,22 +81,11 @@ def fit(
 
 def expected_layers(config: VitsConfig) -> Layers | None:
     """The tensors of a model of this configuration, without memory for them; `None` if there can be none."""
-    if _layers_asked_for(config) > MOST_LAYERS:
-        return None
     try:
         with torch.device("meta"):
             return layers_of({name: tuple(tensor.shape) for name, tensor in VitsModel(config).state_dict().items()})
     except CANNOT_BE:
         return None
-
-
-def reaches_too_far(config: VitsConfig) -> bool:
-    """Whether a layer looks further than there is memory for: dilations grow from layer to layer."""
-    grows = (
-        (config.wavenet_dilation_rate, config.prior_encoder_num_wavenet_layers),
-        (config.duration_predictor_kernel_size, config.depth_separable_num_layers),
-    )
-    return any((layers - 1) * math.log(rate) > math.log(MOST_DILATION) for rate, layers in grows)
 
 
 def _held_against(config: VitsConfig, shapes: Mapping[str, Shape]) -> Fit | None:
@@ -131,21 +113,6 @@ def _config(fields: dict[str, Any]) -> VitsConfig | None:
         return VitsConfig(**fields)
     except CANNOT_BE:
         return None
-
-
-def _layers_asked_for(config: VitsConfig) -> int:
-    """About how many, so that a file cannot ask for more than there is time and memory for."""
-    separable = 3 * config.depth_separable_num_layers
-    waves = config.prior_encoder_num_flows * config.prior_encoder_num_wavenet_layers
-    dilations = sum(len(row) for row in config.resblock_dilation_sizes)
-    return sum(
-        (
-            6 * config.num_hidden_layers,
-            2 * (waves + config.posterior_encoder_num_wavenet_layers) + 2 * config.prior_encoder_num_flows,
-            2 * (config.duration_predictor_num_flows + 1) * (separable + 2),
-            len(config.upsample_rates) * (1 + 2 * dilations),
-        )
-    )
 
 
 def _differ(said: Any, told: Any) -> bool:

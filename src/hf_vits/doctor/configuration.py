@@ -9,10 +9,11 @@ from transformers import PreTrainedConfig
 
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE, VitsConfig
 from hf_vits.conversion.judge_files import FINE_TUNER
-from hf_vits.doctor.architecture import CANNOT_BE, MOST_DILATION, expected_layers, reaches_too_far
+from hf_vits.doctor.architecture import CANNOT_BE, expected_layers
 from hf_vits.doctor.commands import json_changed, saved_again
 from hf_vits.doctor.finding import Finding, error, note, warning
 from hf_vits.doctor.folder import Folder
+from hf_vits.sizes import MOST_REACH
 from hf_vits.validation import CHECKS
 from hf_vits.wording import listed, quoted
 
@@ -155,7 +156,7 @@ def _impossible(folder: Folder) -> Iterator[Finding]:
     if folder.bad_fields or not folder.has_config:
         return
     config = folder.config
-    if config is not None and (reaches_too_far(config) or folder.fit is None and expected_layers(config) is None):
+    if config is not None and folder.fit is None and expected_layers(config) is None:
         yield error(
             "config.size",
             "The configuration asks for more layers, or larger ones, than any machine has memory for.",
@@ -166,8 +167,8 @@ def _impossible(folder: Folder) -> Iterator[Finding]:
     for name, value in folder.good_fields.items():
         setattr(probe, name, value)
     for part, check in CHECKS.items():
-        if part == "speakers":
-            continue  # `speakers.py` says more of them
+        if part == "speakers" or part == "size" and folder.fit is not None:
+            continue  # `speakers.py` says more of them; the sizes that the weights have are found to differ
         try:
             check(probe)
         except CANNOT_BE as problem:
@@ -185,7 +186,7 @@ def _check_lists(name: str, value: Any) -> None:
         for row in value:
             if not isinstance(row, list) or not all(type(number) is int for number in row):
                 raise TypeError(f"`{name}` must be a list of lists of whole numbers, and holds {quoted(row)}")
-            if max(row, default=0) > MOST_DILATION:
+            if max(row, default=0) > MOST_REACH:
                 raise ValueError(f"`{name}` has a dilation of {quoted(max(row))}")
     if isinstance(value, list) and name != "speaker_names" and len(value) > 100:
         raise ValueError(f"`{name}` has {len(value)} entries")

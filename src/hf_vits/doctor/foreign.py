@@ -8,9 +8,10 @@ from hf_vits.conversion.judge_files import ORIGINAL, SUBFOLDER
 from hf_vits.doctor.commands import converted, python, shell
 from hf_vits.doctor.finding import Finding, error
 from hf_vits.doctor.graphs import is_quantized
-from hf_vits.doctor.json_files import exists, obstacle, read_json
+from hf_vits.doctor.json_files import exists, read_json
 from hf_vits.doctor.runs import checkpoints_in, has_weights
 from hf_vits.export.one_way import exported_for
+from hf_vits.files import obstacle
 from hf_vits.foreign_files import ARCHIVES, FOREIGN_TABLES, SUFFIXES
 from hf_vits.resolve import missing_path
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from hf_vits.doctor.json_files import obstacle
 from hf_vits.export.precision import STEP
+from hf_vits.files import obstacle
 
 MOST_NAMES = 10_000_000
 """Bytes at the beginning of a file, where its operators are listed; those of a voice take a few hundred thousand."""

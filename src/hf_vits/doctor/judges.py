@@ -16,9 +16,10 @@ from hf_vits.doctor.architecture import CANNOT_BE
 from hf_vits.doctor.commands import judges_moved, without_judges
 from hf_vits.doctor.finding import Finding, error, note
 from hf_vits.doctor.folder import Folder
-from hf_vits.doctor.json_files import exists, obstacle, read_json
+from hf_vits.doctor.json_files import exists, read_json
 from hf_vits.doctor.tensors import AGAIN, Tensors, read_one, read_tensors
 from hf_vits.doctor.values import check_values
+from hf_vits.files import obstacle
 from hf_vits.weights import match_state_dict
 
 MOST_JUDGES = 50

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from hf_vits.doctor.commands import shell
 from hf_vits.doctor.finding import Finding, error, note
 from hf_vits.doctor.folder import Folder
-from hf_vits.doctor.json_files import obstacle
 from hf_vits.doctor.pickles import Unreadable, check_archive
+from hf_vits.files import obstacle
 from hf_vits.wording import listed
 
 STATE_FILE = "training_state.pt"

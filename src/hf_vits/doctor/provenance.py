@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from hf_vits.doctor.finding import Finding, note, warning
 from hf_vits.doctor.folder import Folder
-from hf_vits.doctor.json_files import MOST_BYTES
+from hf_vits.files import LARGEST_TABLE
 from hf_vits.origin import CARD, CARD_BESIDE, MMS, MMS_LICENSE, origin_of
 from hf_vits.wording import quoted
 
@@ -14,7 +14,7 @@ def check_licence(folder: Folder) -> Iterator[Finding]:
     """What the card says, and whether the base says otherwise."""
     for card in (CARD, CARD_BESIDE):
         file = folder.path / card
-        if card in folder.entries and file.is_file() and file.stat().st_size > MOST_BYTES:
+        if card in folder.entries and file.is_file() and file.stat().st_size > LARGEST_TABLE:
             yield warning("licence.card", f"{card} has {file.stat().st_size:,} bytes; it was not read.", "Cut it.")
             return
     origin = origin_of(str(folder.path))

@@ -10,15 +10,11 @@ from torch import Tensor
 
 from hf_vits.doctor.commands import saved_again
 from hf_vits.doctor.finding import Finding, error, note, warning
-from hf_vits.doctor.json_files import exists, obstacle, read_json
+from hf_vits.doctor.json_files import exists
 from hf_vits.doctor.pickles import Unreadable, read_pickle
-from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
+from hf_vits.files import member, obstacle
+from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES, check_header, shard_names
 from hf_vits.wording import listed
-
-MOST_HEADER = 10_000_000
-"""Bytes of the header of a `.safetensors` file; that of a voice has a hundred thousand."""
-
-MOST_SHARDS = 1_000
 
 AGAIN = "Fetch the file again, or take another checkpoint."
 
@@ -104,14 +100,9 @@ def _of_file(file: Path) -> tuple[Tensors | None, list[Finding]]:
 
 
 def _of_safetensors(file: Path) -> Tensors:
-    with file.open("rb") as stream:
-        header, size = int.from_bytes(stream.read(8), "little"), file.stat().st_size
-    if size < 8 or header > min(size - 8, MOST_HEADER):
-        raise Unreadable(
-            "files.unreadable_weights", f"{file.name} has {size:,} bytes and no whole header; is it cut off?"
-        )
     tensors = Tensors(files=[file])
     try:
+        check_header(file)
         with safe_open(file, framework="pt") as weights:
             for name in weights.keys():  # noqa: SIM118 - it is no mapping
                 part = weights.get_slice(name)
@@ -131,16 +122,23 @@ def _of_pickle(file: Path) -> Tensors:
 
 
 def _of_index(folder: Path, name: str) -> tuple[Tensors | None, list[Finding]]:
-    index = read_json(folder / name)
-    places = (index.table or {}).get("weight_map")
-    if not isinstance(places, dict) or not places or not all(_is_name(file) for file in places.values()):
-        why = index.problem or f"{name} gives no file of this folder for each tensor"
-        return None, [error("files.index", f"{why}; it must be an index of shards.", AGAIN, file=name)]
-    whole, findings, shards = Tensors(), [], sorted(set(places.values()))
-    if absent := [shard for shard in shards if not exists(folder / shard)]:
+    if why := obstacle(folder / name):
+        return None, [error("files.not_a_file", f"{name} {why}; a file is needed.", AGAIN, file=name)]
+    try:
+        places, shards = shard_names(folder / name)
+    except (OSError, ValueError) as problem:
+        return None, [error("files.index", f"{str(problem).replace(f'{folder / name}', name)}", AGAIN, file=name)]
+    whole, findings = Tensors(), []
+    absent = [shard for shard in shards if not exists(folder / shard)]
+    if absent:
         text = f"{name} puts tensors into files that are not there ({len(absent)}): {listed(absent)}."
         findings.append(error("files.shard_missing", text, "Fetch them too.", files=absent))
-    for shard in [shard for shard in shards if shard not in set(absent)][:MOST_SHARDS]:
+    for shard in sorted(set(shards) - set(absent)):
+        try:
+            member(folder, shard, folder / name)
+        except (OSError, ValueError) as problem:
+            findings.append(error("files.not_a_file", f"{problem}", AGAIN, file=shard))
+            continue
         part, found = _of_file(folder / shard)
         findings += found
         if part is not None:
@@ -152,7 +150,3 @@ def _of_index(folder: Path, name: str) -> tuple[Tensors | None, list[Finding]]:
         text = f"{name} lists tensors that its files do not hold ({len(lost)}): {listed(lost)}."
         findings.append(error("files.index", text, AGAIN, file=name))
     return (None if findings else whole), findings
-
-
-def _is_name(file: object) -> bool:
-    return isinstance(file, str) and Path(file).name == file and "\0" not in file

@@ -8,10 +8,22 @@ from typing import Any
 
 from transformers import BatchEncoding
 
+from hf_vits.files import named_in_errors, require_if_there
 from hf_vits.text import coqui_cleaners, vocabulary
 from hf_vits.text.tracked import Span
 
 PADDING_OPTIONS = frozenset(["max_length", "pad_to_multiple_of", "padding_side", "return_attention_mask"])
+
+
+FILES = {
+    "vocab.json": "vocab_file",
+    "tokenizer_config.json": "tokenizer_config_file",
+    "special_tokens_map.json": "special_tokens_map_file",
+    "added_tokens.json": "added_tokens_file",
+    "tokenizer.json": "tokenizer_file",
+    "chat_template.jinja": "chat_template_file",
+}
+"""Files that transformers opens if they are there, and what it calls them."""
 
 
 class Files:
@@ -28,11 +40,19 @@ class Files:
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
         """As in transformers. Raises OSError for missing files, ValueError, with the file's name, for broken ones."""
-        with vocabulary.named_in_errors(pretrained_model_name_or_path):
+        folder = Path(pretrained_model_name_or_path) / (kwargs.get("subfolder") or "")
+        for name in FILES:
+            require_if_there(folder / name)
+        vocabulary.check_files({kind: folder / name for name, kind in FILES.items() if (folder / name).is_file()})
+        with named_in_errors(
+            f"The tokenizer {str(pretrained_model_name_or_path)!r}, or one of its JSON files,",
+            pretrained_model_name_or_path,
+        ):
             return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
 
     @classmethod
     def _from_pretrained(cls, files: dict, name: str, configuration: dict, *inputs, **kwargs):
+        vocabulary.check_files(files)
         if not vocabulary.is_extended(files, name) and not kwargs.keys() & {"bos_token", "eos_token"}:
             kwargs.setdefault("framed", False)
         return super()._from_pretrained(files, name, configuration, *inputs, **kwargs)

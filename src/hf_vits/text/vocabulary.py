@@ -1,12 +1,13 @@
 """The files of a tokenizer: the vocabulary, special tokens against its symbols, and the declared options."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from os import PathLike
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from transformers import AddedToken
+
+from hf_vits.files import read_json, read_table
+from hf_vits.wording import quoted
 
 EXTENDED_CLASS = "HfVitsTokenizer"
 # Fields beyond upstream's, written to tokenizer_config.json where they differ from these defaults.
@@ -21,35 +22,41 @@ EXTENSIONS = {
 }
 
 
+MOST_IDS = 2**31
+"""Ids are below it."""
+
+SEVERAL = ("extra_special_tokens", "additional_special_tokens", "model_specific_special_tokens")
+"""Options that hold several tokens."""
+
+TOKEN_FLAGS = ("lstrip", "rstrip", "normalized", "single_word", "special")
+TOKEN = f"a string, or an object of `content` and of {', '.join(TOKEN_FLAGS)}, which are true or false"
+
+OPTIONS: dict[str, tuple[Any, str]] = {
+    "added_tokens_decoder": (dict, "an object of tokens by id"),
+    "model_max_length": (int | float, "a number"),
+    "tokenizer_class": (str, "the name of a class"),
+    "chat_template": (str | list | dict, "a template"),
+    "name_or_path": (str, "a name"),
+    "phoneme_style": (str, "a name"),
+    "unicode_form": (str, "a name"),
+    "cleaner": (str, "a name"),
+}
+"""Types of options in tokenizer_config.json, besides tokens and what the class itself checks."""
+
+
 def read(path: str) -> dict[str, int]:
     """Reads `vocab.json`; raises ValueError if it is not an object of symbols and ids, with one symbol at least."""
-    with open(path, encoding="utf-8") as file:
-        try:
-            vocabulary = json.load(file)
-        except ValueError as error:  # not JSON, or not UTF-8
-            raise ValueError(f"{path} is not a JSON file ({error}). Write it again, or download it again.") from error
+    vocabulary = read_json(path)
     wrong = f"a {type(vocabulary).__name__}"
     if isinstance(vocabulary, dict):
-        pairs = [(symbol, index) for symbol, index in vocabulary.items() if type(index) is not int or index < 0]
-        wrong = f"{pairs[0][0]!r}: {pairs[0][1]!r}" if pairs else "" if vocabulary else "no symbol"
+        pairs = [(symbol, index) for symbol, index in vocabulary.items() if not _is_id(index)]
+        wrong = f"{quoted(pairs[0][0])}: {quoted(pairs[0][1])}" if pairs else "" if vocabulary else "no symbol"
     if wrong:
         raise ValueError(
             f"{path} must hold one JSON object that gives each symbol an id of 0 or more, such as {{'a': 1}}; "
             f"found {wrong}. Write it again."
         )
     return vocabulary
-
-
-@contextmanager
-def named_in_errors(name: str | PathLike) -> Iterator[None]:
-    """Says of which tokenizer a configuration is that is not JSON, for which transformers gives line and column."""
-    try:
-        yield
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"tokenizer_config.json, or another JSON file of the tokenizer {str(name)!r}, is broken ({error}). "
-            "Write it again, or download it again."
-        ) from error
 
 
 def is_extended(files: dict[str, str | None], name: str) -> bool:
@@ -63,11 +70,75 @@ def is_extended(files: dict[str, str | None], name: str) -> bool:
         raise OSError(f"{name} has no vocab.json, which a VITS tokenizer needs. Give a folder or repository with one.")
     if (path := files.get("tokenizer_config_file")) is None:
         return False
-    with open(path, encoding="utf-8") as file:
-        config = json.load(file)
-    if not isinstance(config, dict):
-        raise ValueError(f"{path} must hold one JSON object, and this is a {type(config).__name__}. Write it again.")
+    config = read_table(path)
     return config.get("tokenizer_class") == EXTENDED_CLASS or bool(EXTENSIONS.keys() & config.keys())
+
+
+def check_files(files: Mapping[str, str | None]) -> None:
+    """
+    Checks the JSON files of a tokenizer by name, of which `None` is not there.
+
+    Raises:
+        OSError: if one is no regular file.
+        ValueError: if one is no JSON object, or an option of it is of another type; names the file and the option.
+    """
+    for name, path in files.items():
+        if path is None or name == "vocab_file" or not str(path).endswith(".json"):
+            continue  # the vocabulary is checked when it is read, and a template is any text
+        table = read_table(path)
+        if name == "tokenizer_config_file":
+            _check_options(path, table)
+        elif name == "special_tokens_map_file":
+            _check_tokens(path, table, table)
+        elif name == "added_tokens_file":
+            for token, index in table.items():
+                _require(path, token, index, _is_id(index), "an id, a whole number")
+
+
+def _check_options(path: str, table: Mapping[str, Any]) -> None:
+    _check_tokens(path, table, [name for name in table if name.endswith("_token")])
+    for name, (allowed, words) in OPTIONS.items():
+        value = table.get(name)
+        _require(path, name, value, value is None or isinstance(value, allowed), words)
+    _require(path, "init_inputs", inputs := table.get("init_inputs"), not inputs, "an empty list")
+    for name in ("padding_side", "truncation_side"):
+        side = table.get(name)
+        _require(path, name, side, side in (None, "left", "right"), '"left" or "right"')
+    added = table.get("added_tokens_decoder") or {}
+    for index, token in added.items():
+        name = f"added_tokens_decoder.{index[:20]}"
+        is_id = index.isascii() and index.isdecimal() and len(index) < 10
+        _require(path, name, index, is_id, "under an id, a whole number")
+        _require(path, name, token, isinstance(token, dict) and _is_token(token), TOKEN)
+
+
+def _check_tokens(path: str, table: Mapping[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        value = table[name]
+        if name in SEVERAL:
+            continue
+        _require(path, name, value, value is None or _is_token(value), TOKEN)
+    for name in SEVERAL:
+        value = table.get(name) or []
+        items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [None]
+        _require(path, name, value, all(map(_is_token, items)), "a list of tokens, or an object of them by name")
+
+
+def _is_id(index: Any) -> bool:
+    return type(index) is int and 0 <= index < MOST_IDS
+
+
+def _is_token(value: Any) -> bool:
+    """Whether it is a string, or an object as transformers writes a token: its content and flags."""
+    if not isinstance(value, dict):
+        return isinstance(value, str)
+    flags = [value[name] for name in TOKEN_FLAGS if name in value]
+    return isinstance(value.get("content"), str) and all(isinstance(flag, bool) for flag in flags)
+
+
+def _require(path: str, name: str, value: Any, holds: bool, allowed: str) -> None:
+    if not holds:
+        raise ValueError(f"`{name}` in {path} is {quoted(value)}; it must be {allowed}. Correct it, or fetch it again.")
 
 
 _OF_THE_LOADING = ("is_local", "local_files_only")  # transformers saves how the files were found
