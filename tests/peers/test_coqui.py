@@ -251,11 +251,11 @@ FRONT_ENDS = {
 def changed_letters(monkeypatch):
     """The front end of `coqui.Stub` in place of espeak."""
 
-    def clauses(text, voice):
+    def clauses(text):
         phonemes = " ".join(text.lower().replace("e", "ə").replace("a", "ˈæ").split())
         return [espeak.Clause(0, len(text), phonemes)] if phonemes else []
 
-    monkeypatch.setattr(espeak, "clauses", clauses)
+    monkeypatch.setattr(espeak, "clauses_of", lambda texts, voice: [clauses(text) for text in texts])
 
 
 @pytest.fixture(scope="module")

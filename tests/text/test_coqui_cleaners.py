@@ -100,7 +100,10 @@ def test_a_cleaner_that_stock_transformers_does_not_have_is_saved_for_this_packa
 def test_raw_phonemes_are_not_spelled_and_keep_their_distance(make, monkeypatch):
     from hf_vits.text import espeak
 
-    monkeypatch.setattr(espeak, "clauses", lambda text, voice: [espeak.Clause(0, len(text), text.strip())])
+    def themselves(texts, voice):
+        return [[espeak.Clause(0, len(text), text.strip())] for text in texts]
+
+    monkeypatch.setattr(espeak, "clauses_of", themselves)
     tokenizer = make(cleaner="phoneme_cleaners", add_blank=False)
     tokenizer.phonemize = True
 

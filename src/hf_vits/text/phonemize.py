@@ -6,7 +6,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from hf_vits.text import espeak, word_alignment
 from hf_vits.text.normalize import collapse_white_space
@@ -99,26 +99,30 @@ def _with_spaces(text: TrackedText, voice: str, speak: Callable) -> TrackedText:
 
 def _vits(text: TrackedText, voice: str) -> TrackedText:
     """Each line on its own, a space between, even next to a line that cannot be spoken; blank lines leave nothing."""
-    lines = [text.slice(*line.span()) for line in _LINE.finditer(text.text) if line[0].strip()]
-    return _joined([_vits_line(line, voice) for line in lines], text.spans is not None)
+    lines = [_phrases(text.slice(*line.span())) for line in _LINE.finditer(text.text) if line[0].strip()]
+    phrases = [phrase for line in lines for phrase, _ in line if phrase.text.strip()]
+    clauses = iter(espeak.clauses_of([phrase.text for phrase in phrases], voice) if phrases else [])
+    return _joined([_vits_line(line, clauses, voice) for line in lines], text.spans is not None)
 
 
-def _vits_line(text: TrackedText, voice: str) -> TrackedText:
-    """Phrases between marks are spoken; the marks stay, with the white space around them."""
-    track, pieces, position = text.spans is not None, [], 0
-    for match in [*_MARKS.finditer(text.text), None]:
-        end = match.start() if match else len(text.text)
-        phrase = text.slice(position, position + len(text.text[position:end].rstrip()))
-        spoken = [_spoken(phrase, clause, voice) for clause in _clauses(phrase.text, voice)]
-        pieces.append(_joined([clause for clause in spoken if clause.text], track))
-        if match:
-            pieces.append(collapse_white_space(text.slice(position + len(phrase.text), match.end())))
-            position = match.end()
-    return TrackedText.join(pieces, track)
+def _phrases(line: TrackedText) -> list[tuple[TrackedText, TrackedText]]:
+    """What stands between marks, and the marks after it with the white space around them."""
+    found, position = [], 0
+    for match in _MARKS.finditer(line.text):
+        phrase = line.slice(position, position + len(line.text[position : match.start()].rstrip()))
+        found.append((phrase, collapse_white_space(line.slice(position + len(phrase.text), match.end()))))
+        position = match.end()
+    last = line.slice(position, position + len(line.text[position:].rstrip()))
+    return [*found, (last, last.slice(0, 0))]
 
 
-def _clauses(phrase: str, voice: str) -> list[espeak.Clause]:
-    return espeak.clauses(phrase, voice) if phrase.strip() else []
+def _vits_line(phrases: Iterable[tuple], clauses: Iterator[list[espeak.Clause]], voice: str) -> TrackedText:
+    """Phrases are spoken, as the next of `clauses`; the marks between them stay."""
+    pieces = []
+    for phrase, marks in phrases:
+        spoken = [_spoken(phrase, clause, voice) for clause in (next(clauses) if phrase.text.strip() else [])]
+        pieces += [_joined([clause for clause in spoken if clause.text], phrase.spans is not None), marks]
+    return TrackedText.join(pieces, pieces[0].spans is not None)
 
 
 def _piper(text: TrackedText, voice: str) -> TrackedText:
@@ -175,7 +179,7 @@ def _spoken(text: TrackedText, clause: espeak.Clause, voice: str) -> TrackedText
 def _word_spans(text: TrackedText, clause: espeak.Clause, spoken: list[str], voice: str) -> list[Span]:
     """The original span of each spoken word; of the whole clause when the words cannot be told apart."""
     words = list(_WORD.finditer(text.text, clause.start, clause.end))
-    alone = [_alone(word[0], voice) for word in words]
+    alone = _alone([word[0] for word in words], voice)
     groups = word_alignment.pair(alone, spoken)
     if groups is None:
         first, last = (words[0].start(), words[-1].end()) if words else (clause.start, clause.end)
@@ -188,9 +192,10 @@ def _word_spans(text: TrackedText, clause: espeak.Clause, spoken: list[str], voi
     return spans
 
 
-def _alone(word: str, voice: str) -> str:
-    """A word spoken alone. Stray marks are not: they are silent, and some end the process in some espeak voices."""
-    return espeak.word_phonemes(word, voice) if any(map(_is_spoken, word)) else ""
+def _alone(words: list[str], voice: str) -> list[str]:
+    """Words spoken alone. Stray marks are not: they are silent, and some crash espeak in some voices."""
+    spoken = iter(espeak.words_phonemes([word for word in words if any(map(_is_spoken, word))], voice))
+    return [next(spoken) if any(map(_is_spoken, word)) else "" for word in words]
 
 
 def _is_spoken(character: str) -> bool:
