@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from hf_vits.remote_files import is_remote, read_remote
 from hf_vits.sound_reading import file_samples, file_seconds
 from hf_vits.sound_writing import FORMATS, audio_writer, check_output, write_audio
 
-__all__ = ["FORMATS", "audio_seconds", "audio_writer", "check_output", "read_audio", "write_audio"]
+__all__ = ["FORMATS", "audio_seconds", "audio_writer", "check_output", "read_audio", "with_content", "write_audio"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,9 @@ def read_audio(source, sampling_rate: int) -> np.ndarray:
 
     Args:
         source (`str`, `Path`, `bytes`, `dict` or decoder):
-            A file's path or content; `{"bytes", "path"}`, as `datasets` gives undecoded audio; `{"array",
-            "sampling_rate"}`; or an object with `get_all_samples()`, as `datasets` gives with torchcodec.
+            A file's path, address (`hf://…`, `zip://…::…`) or content; `{"bytes", "path"}`, as `datasets` gives
+            undecoded audio; `{"array", "sampling_rate"}`; or an object with `get_all_samples()`, as `datasets` gives
+            with torchcodec.
         sampling_rate (`int`):
             What to resample to.
 
@@ -51,6 +53,17 @@ def read_audio(source, sampling_rate: int) -> np.ndarray:
 
         waveform = librosa.resample(waveform, orig_sr=rate, target_sr=sampling_rate, res_type="soxr_hq")
     return waveform
+
+
+def with_content(source):
+    """
+    Return a source with the content of its file, if it is an address, so that it is fetched once; else as it is.
+
+    Raises:
+        ValueError: if it cannot be fetched.
+    """
+    path = source.get("path") if isinstance(source, Mapping) and not source.get("bytes") else source
+    return {"bytes": read_remote(path), "path": path} if is_remote(path) else source
 
 
 def audio_seconds(source) -> float:
@@ -129,9 +142,11 @@ def _floats(samples: np.ndarray, name: str) -> np.ndarray:
 
 
 def _opened(source):
-    """A binary file of a path, of bytes, or of `{"bytes", "path"}`."""
+    """A binary file of a path or an address, of bytes, or of `{"bytes", "path"}`."""
     if isinstance(source, Mapping):
         source = source.get("bytes") or source.get("path")
+    if is_remote(source):
+        source = read_remote(source)
     if not isinstance(source, str | Path | bytes | bytearray):
         raise ValueError(f"The audio is {source!r:.100}; give a path, the bytes of a file, or samples with their rate.")
     return io.BytesIO(source) if isinstance(source, bytes | bytearray) else open(source, "rb")

@@ -3,13 +3,13 @@
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from hf_vits.audio import audio_seconds, read_audio
+from hf_vits.audio import audio_seconds, read_audio, with_content
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.quiet import untold
 from hf_vits.speaker_cells import speaker_labels, speaker_name, speaker_number
@@ -17,7 +17,8 @@ from hf_vits.text.report import NothingToSayError, counted, shortened
 from hf_vits.text.scripts import of_other_script
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.batch import VitsBatch
-from hf_vits.training.rows import PLACE, undecoded
+from hf_vits.training.rows import PLACE, check_is_split, column_names, plain_rows
+from hf_vits.wording import quoted
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,11 @@ class Columns:
     text: str = "text"
     audio: str = "audio"
     speaker: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that are read."""
+        return [name for name in (self.text, self.audio, self.speaker) if name]
 
 
 @dataclass(frozen=True)
@@ -102,12 +108,18 @@ class Clip:
 
 def check_columns(given: Sequence[str], columns: Columns) -> None:
     """Raises `ValueError` if a column is not there, saying which there are."""
-    missing = [name for name in (columns.text, columns.audio, columns.speaker) if name and name not in given]
+    missing = [name for name in columns.names if name not in given]
     if missing:
         raise ValueError(
             f"The data has no column {missing}; its columns are {[name for name in given if name != PLACE]}. "
             "Name the right ones with `text_column`, `audio_column` and `speaker_column`."
         )
+
+
+def check_data(dataset, columns: Columns) -> None:
+    """Raises `ValueError` for data that are not rows of a text and a sound, or lack a column; says what to do."""
+    check_is_split(dataset, asdict(columns))
+    check_columns(column_names(dataset), columns)
 
 
 def select(
@@ -121,9 +133,9 @@ def select(
     Raises:
         ValueError: for a column that is not there, or a speaker that the voice does not have.
     """
-    check_columns(dataset.column_names, columns)
+    check_data(dataset, columns)
     labels = speaker_labels(dataset, columns.speaker)
-    dataset, report, clips = undecoded(dataset, columns.audio), Report(), []
+    dataset, report, clips = plain_rows(dataset, columns.names), Report(), []
     for row in progress(range(len(dataset))):
         clip = clip_of(row, dataset[row], tokenizer, config, columns, limits, report, labels)
         if clip is not None:
@@ -145,8 +157,11 @@ def clip_of(
     speakers if their column holds numbers of them."""
     text, source = item[columns.text], item[columns.audio]
     place = item.get(PLACE) or _place(row, source)
-    if not isinstance(text, str) or not text.strip():
+    if text is None or text != text or (isinstance(text, str) and not text.strip()):  # NaN is not itself
         return report.drop("no text", place)
+    if not isinstance(text, str):
+        advice = "; give the data before `.batch(...)`" if isinstance(text, list) else ""
+        return report.drop("text that is no string", place, f"{quoted(text)}, of type {type(text).__name__}{advice}")
     others = tokenizer.letters_of_other_scripts(text)
     if of_other_script(others, text):
         return report.drop(OTHER_SCRIPT, place, f"{shortened(text)!r}. {tokenizer.readable_scripts}")
@@ -156,6 +171,7 @@ def clip_of(
     try:
         with untold():
             input_ids = tokenizer(text).input_ids
+        source = item[columns.audio] = with_content(source)  # which a stream keeps until the clip is trained on
         seconds = audio_seconds(source)
     except NothingToSayError as error:
         return report.drop("text with nothing that the voice can say", place, error)
@@ -213,7 +229,7 @@ class VitsDataset(Dataset):
     """
 
     def __init__(self, rows, clips: Sequence[Clip], column: str, config: VitsConfig):
-        self.rows = undecoded(rows, column) if hasattr(rows, "features") else rows
+        self.rows, self.sounds = rows, plain_rows(rows, [column]) if hasattr(rows, "features") else rows
         self.clips, self.column, self.config = list(clips), column, config
         self.by_length = sorted(range(len(clips)), key=lambda index: clips[index].num_samples)
 
@@ -246,7 +262,7 @@ class VitsDataset(Dataset):
         return VitsDataset(self.rows, whole, self.column, self.config)
 
     def _waveform(self, clip: Clip) -> torch.Tensor:
-        waveform = read_audio(self.rows[clip.row][self.column], self.config.sampling_rate)
+        waveform = read_audio(self.sounds[clip.row][self.column], self.config.sampling_rate)
         frames = len(waveform) // self.config.hop_length
         if len(waveform) < 0.9 * clip.num_samples or frames < len(clip.input_ids):
             raise ValueError(f"It has {len(waveform)} samples, not {clip.num_samples} as its header says.")

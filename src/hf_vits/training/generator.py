@@ -216,6 +216,6 @@ class VitsGenerator(nn.Module):
 
 
 def _nan_unless(found: Tensor, values: Tensor) -> Tensor:
-    """found bool (B,), values (B, C, T) -> values, times NaN in items that are not found: neither the losses of such an item
-    nor their gradients are finite then, and the step is skipped in every process."""
+    """found bool (B,), values (B, C, T) -> values, times NaN in items that are not found: neither the losses of such an
+    item nor their gradients are finite then, and the step is skipped in every process."""
     return values if bool(found.all()) else values * torch.where(found, 1.0, torch.nan)[:, None, None]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from itertools import islice
 
@@ -9,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm.auto import tqdm
 
+from hf_vits.audio import with_content
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.randomness import seed_of
 from hf_vits.speaker_cells import speaker_labels
@@ -21,14 +23,14 @@ from hf_vits.training.data import (
     Columns,
     Report,
     VitsDataset,
-    check_columns,
+    check_data,
     clip_of,
     collate,
     refuse_other_scripts,
     select,
 )
 from hf_vits.training.interruption import ignore_interrupts
-from hf_vits.training.rows import column_names, rows_of, undecoded
+from hf_vits.training.rows import check_is_split, plain_rows, rows_of
 from hf_vits.training.speaker_column import check_speakers_are_named, check_speakers_are_not_mixed
 
 logger = logging.getLogger(__name__)
@@ -140,7 +142,7 @@ class StreamBatches:
 
     def _windows(self, report: Report) -> Iterator[tuple[list[Clip], dict[int, dict]]]:
         clips, rows = [], {}
-        for number, row in enumerate(rows_of(self.stream)):
+        for number, row in enumerate(rows_of(self.stream, self.column)):
             clip = self.clip_of_row(number, row, report=report)
             refuse_other_scripts(report, least=ROWS_TO_JUDGE)
             if clip is not None:
@@ -180,6 +182,7 @@ def training_batches(
         ValueError: for a column that is not there or not named, a speaker that the voice does not have, a clip that no
             batch may hold, or if no clip is left; the report is in the message.
     """
+    check_is_split(dataset, asdict(columns))
     check_speakers_are_named(config, columns.speaker)
     if process_index == 0 or hasattr(dataset, "__len__"):
         check_speakers_are_not_mixed(dataset, columns.speaker)
@@ -200,18 +203,18 @@ def training_batches(
             raise ValueError(f"No clip can be trained on.\n{report}")
         _tell("Training", report, process_index)
         _check_fits(max(clip.num_samples for clip in clips) / config.sampling_rate, settings)
-        clips_with_sound = VitsDataset(dataset, clips, columns.audio, config)
+        clips_with_sound = VitsDataset(plain_rows(dataset, columns.names), clips, columns.audio, config)
         return (
             ClipBatches(clips_with_sound, order([clip.num_samples for clip in clips]), settings.num_workers),
             report,
         )
-    check_columns(column_names(dataset), columns)
+    check_data(dataset, columns)
     _check_fits(settings.max_seconds, settings)
     window = WINDOW_BATCHES * settings.batch_size * num_processes
     clip_of_row = partial(clip_of, labels=speaker_labels(dataset, columns.speaker), **keep)
     if settings.num_workers > 1 and process_index == 0:
         logger.info(f"`num_workers` is {settings.num_workers}, but of a stream each process has one.")
-    stream = undecoded(dataset, columns.audio)
+    stream = plain_rows(dataset, columns.names)
     return (
         StreamBatches(stream, clip_of_row, order, columns.audio, config, window, settings.num_workers, process_index),
         None,
@@ -238,7 +241,7 @@ def draw_held_out(
     every time; one such row is always left.
     """
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(HELD_OUT_SEED)).tolist()
-    labels, rows = speaker_labels(dataset, columns.speaker), undecoded(dataset, columns.audio)
+    labels, rows = speaker_labels(dataset, columns.speaker), plain_rows(dataset, columns.names)
 
     def is_usable(row: int) -> bool:
         clip = clip_of(row, rows[row], tokenizer, config, columns, settings.limits, Report(), labels)
@@ -267,20 +270,30 @@ def held_out_clips(
     if not hasattr(dataset, "__len__"):
         from datasets import Dataset
 
-        stream, labels = undecoded(dataset, columns.audio), speaker_labels(dataset, columns.speaker)
-        dataset = Dataset.from_list(list(rows_of(stream.take(settings.evaluation_clips))))
+        check_data(dataset, columns)
+        stream, labels = plain_rows(dataset, columns.names), speaker_labels(dataset, columns.speaker)
+        rows = rows_of(stream.take(settings.evaluation_clips), columns.audio)
+        dataset = Dataset.from_list([_fetched(row, columns.audio) for row in rows])
         if labels is not None:
             dataset = dataset.cast_column(columns.speaker, labels)
     clips, report = select(dataset, tokenizer, config, columns, settings.limits)
     step = max(1, len(clips) / settings.evaluation_clips)
     chosen = [clips[int(number * step)] for number in range(min(len(clips), settings.evaluation_clips))]
-    sounds = VitsDataset(dataset, chosen, columns.audio, config).without_damaged()
+    sounds = VitsDataset(plain_rows(dataset, columns.names), chosen, columns.audio, config).without_damaged()
     if not len(sounds):
         if process_index == 0:
             logger.warning(f"No held-out clip can be evaluated on, so there is no evaluation.\n{report}")
         return None
     _tell("Held out", report, process_index)
     return sounds
+
+
+def _fetched(row: dict, column: str) -> dict:
+    """A row with the content of its sound; as it is if that cannot be fetched, which its clip is dropped for."""
+    try:
+        return {**row, column: with_content(row[column])}
+    except ValueError:
+        return row
 
 
 def _tell(what: str, report: Report, process_index: int = 0) -> None:

@@ -16,10 +16,10 @@ from hf_vits.text import espeak
 from hf_vits.text.front_end import FrontEnd
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.config import VitsTrainingConfig
-from hf_vits.training.data import Columns, check_columns
+from hf_vits.training.data import Columns, check_data
 from hf_vits.training.loading import draw_held_out
 from hf_vits.training.new_tokenizer import tokenizer_of_texts
-from hf_vits.training.rows import column_names, rows_of
+from hf_vits.training.rows import plain_rows, rows_of
 from hf_vits.training.sources import load_data
 from hf_vits.training.speaker_column import speakers_of
 from hf_vits.training.starting import StartingPoint, narrowed
@@ -98,7 +98,7 @@ class Recipe:
         )
         parts = [part for part in (train, held_out) if part is not None]
         for part in parts:
-            check_columns(column_names(part), self.columns)
+            check_data(part, self.columns)
         speakers = speakers_of(self.speaker_column, *parts) if self.speaker_column else []
         judges = narrowed(VitsDiscriminatorConfig(**self.discriminator_config), config.discriminator_width)
         if voice is not None:
@@ -124,7 +124,7 @@ class Recipe:
     def _new_tokenizer(self, train, name: str | None) -> VitsTokenizer:
         if name is not None:
             return self._in_language(name)
-        texts = (row[self.text_column] for row in rows_of(train.select_columns([self.text_column])))
+        texts = (row[self.text_column] for row in rows_of(plain_rows(train, [self.text_column])))
         options = {**({"phoneme_language": self.language} if self.language else {}), **self.tokenizer_options}
         return tokenizer_of_texts((text for text in texts if isinstance(text, str)), **options)
 

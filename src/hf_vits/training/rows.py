@@ -1,23 +1,80 @@
-"""Rows of a data set with their sound as bytes or paths, which soundfile reads without torchcodec or FFmpeg."""
+"""Rows of a data set as training reads them: the columns that are needed, with the sound as bytes or paths."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 
 PLACE = "table_line"
 """Column that says where in a table of the user's each row is."""
 
 
-def undecoded(dataset, column: str):
-    """The same data set with its audio as bytes or paths."""
-    from datasets import Audio
+def plain_rows(dataset, columns: Sequence[str | None]):
+    """
+    Return a data set or stream with these columns alone, as Python's own values, and sound as bytes or paths.
 
-    if isinstance((dataset.features or {}).get(column), Audio):
-        return dataset.cast_column(column, Audio(decode=False))
+    So nothing else of a row is read or decoded, and soundfile reads the sound without torchcodec or FFmpeg. A data set
+    that a function of the user's transforms, or that is no class of `datasets`, is returned as it is.
+    """
+    from datasets import Audio, Value
+
+    if not hasattr(dataset, "select_columns") or _is_transformed(dataset):
+        return dataset
+    if _is_formatted(dataset):
+        dataset = dataset.with_format(None)
+    wanted = [name for name in (*columns, PLACE) if name and name in (dataset.column_names or columns)]
+    if dataset.column_names is None or set(wanted) < set(dataset.column_names):
+        dataset = dataset.select_columns(list(dict.fromkeys(wanted)))
+    for name, feature in (dataset.features or {}).items():
+        if isinstance(feature, Audio):
+            dataset = dataset.cast_column(name, Audio(decode=False))
+            if _needs_encoding(dataset):
+                dataset = dataset.cast_column(name, Value("string"))
     return dataset
 
 
-def rows_of(dataset) -> Iterator[dict]:
+def check_is_split(dataset, columns: Mapping[str, str | None]) -> None:
     """
-    Its rows in their order.
+    Check that data are rows of one text and one sound each, as far as can be seen without reading any.
+
+    Args:
+        dataset (`datasets.Dataset`, `datasets.IterableDataset` or alike):
+            The data.
+        columns (`Mapping[str, str | None]`):
+            Names of columns by what they hold, which is said in errors; "audio" among them.
+
+    Raises:
+        ValueError: for a dictionary of splits, batches, or sound inside of lists or structures; says what to do.
+    """
+    if isinstance(dataset, Mapping):
+        names = list(dataset)
+        raise ValueError(
+            f"The data is a {type(dataset).__name__} of the splits {names}, and training takes one of them: give "
+            f"data[{names[0] if names else 'train'!r}], and for evaluation another one."
+        )
+    features = getattr(dataset, "features", None) or {}
+    lists = [name for name in columns.values() if name and _item_feature(features.get(name)) is not None]
+    if lists and (len(lists) > 1 or lists != [columns["audio"]]):
+        raise ValueError(
+            f"The columns {lists} hold lists: these are batches. Give the data as it was before `.batch(...)`; how "
+            "many rows a step takes is the setting `batch_size`."
+        )
+    audio = columns["audio"]
+    if lists and _has_sound(features[audio]):
+        raise ValueError(
+            f"The column {audio!r} holds several sounds in each row. Give each recording a row of its own, with the "
+            "text that is said in it."
+        )
+    if isinstance(features.get(audio), Mapping) and (path := _path_to_sound(features[audio])):
+        keys = "".join(f"[{key!r}]" for key in path)
+        raise ValueError(
+            f"The column {audio!r} holds sound inside of a structure. Take it out, undecoded: `from datasets import *; "
+            f"data = data.cast_column({audio!r}, {_undecoded(features[audio])!r}).map(lambda row: "
+            f"{{{audio!r}: row[{audio!r}]{keys}}}, remove_columns=[{audio!r}])`."
+        )
+
+
+def rows_of(dataset, audio: str = "audio") -> Iterator[dict]:
+    """
+    Its rows in their order; `audio` is the name of the column of sound.
 
     Raises:
         ValueError: if what is done to a stream has `datasets` decode its sound, and torchcodec is missing; says how to
@@ -28,11 +85,72 @@ def rows_of(dataset) -> Iterator[dict]:
     except ImportError as error:
         raise ValueError(
             f"The rows of this stream cannot be read as they are ({error}). Before it is filtered or mapped, call "
-            "`.cast_column('audio', datasets.Audio(decode=False))` on it; instead of renaming columns, name them with "
-            "`text_column`, `audio_column` and `speaker_column`; a folder of files is not streamed: give its name."
+            f"`.cast_column({audio!r}, datasets.Audio(decode=False))` on it, and `.remove_columns(...)` for others "
+            "of sound, pictures or video; instead of renaming columns, name them with `text_column`, `audio_column` "
+            "and `speaker_column`; a folder of files is not streamed: give its name."
         ) from error
 
 
 def column_names(dataset) -> list[str]:
     """Of a map-style data set or a stream; a stream that does not know them shows them in its first row."""
     return list(next(rows_of(dataset), {})) if dataset.column_names is None else list(dataset.column_names)
+
+
+def _needs_encoding(dataset) -> bool:
+    """Tell whether this is a stream of paths, as that of a data set of plain files, which `datasets` needs torchcodec
+    to make Audio of, though nothing is done to the files."""
+    if hasattr(dataset, "__len__") or find_spec("torchcodec") is not None:
+        return False
+    try:
+        next(iter(dataset), None)
+    except ImportError as error:
+        return "encod" in str(error)
+    return False
+
+
+def _is_transformed(dataset) -> bool:
+    return _format_of(dataset) == "custom"
+
+
+def _is_formatted(dataset) -> bool:
+    return _format_of(dataset) is not None
+
+
+def _format_of(dataset) -> str | None:
+    """What `with_format` or `with_transform` was called with; "custom" is a function of the user's."""
+    if hasattr(dataset, "format"):
+        return dataset.format["type"]
+    return getattr(getattr(dataset, "_formatting", None), "format_type", None)  # of a stream nothing public says it
+
+
+def _item_feature(feature):
+    """The feature of the items, of a list."""
+    if isinstance(feature, list | tuple):
+        return feature[0]
+    return getattr(feature, "feature", None)
+
+
+def _has_sound(feature) -> bool:
+    return _path_to_sound(feature) is not None
+
+
+def _path_to_sound(feature) -> list[str] | None:
+    """The keys that lead to an Audio inside of a feature, which may be one itself; `None` if there is none."""
+    from datasets import Audio
+
+    if isinstance(feature, Audio):
+        return []
+    if isinstance(feature, Mapping):
+        found = ((key, _path_to_sound(part)) for key, part in feature.items())
+        return next(([key, *path] for key, path in found if path is not None), None)
+    item = _item_feature(feature)
+    return None if item is None else _path_to_sound(item)
+
+
+def _undecoded(feature):
+    """The same feature, whose sound stays as bytes or paths."""
+    from datasets import Audio
+
+    if isinstance(feature, Audio):
+        return Audio(decode=False)
+    return {key: _undecoded(part) for key, part in feature.items()} if isinstance(feature, Mapping) else feature

@@ -4,7 +4,7 @@ import logging
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.speaker_cells import speaker_labels, speaker_name
-from hf_vits.training.rows import rows_of
+from hf_vits.training.rows import plain_rows, rows_of
 from hf_vits.wording import listed
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ def speakers_of(column: str, *datasets) -> list[str]:
     names = set()
     for dataset in datasets:
         labels = speaker_labels(dataset, column)
-        names |= {speaker_name(row[column], labels) for row in rows_of(dataset.select_columns([column]))}
+        names |= {speaker_name(row[column], labels) for row in rows_of(plain_rows(dataset, [column]))}
     names.discard(None)
     numbers = all(map(str.isdecimal, names))
     return sorted(names, key=lambda name: (int(name), name) if numbers else name)
