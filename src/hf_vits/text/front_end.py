@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hf_vits.text import coqui_cleaners, espeak, normalize
-from hf_vits.text.phonemize import RAW_BLOCK, STYLES, phonemize, stock_phonemes
+from hf_vits.text.phoneme_blocks import RAW_BLOCK
+from hf_vits.text.phonemize import STYLES, phonemize, stock_phonemes
 from hf_vits.text.romanize import romanize, romanized_string
 from hf_vits.text.tracked import TrackedText
 from hf_vits.wording import quoted

@@ -6,10 +6,11 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from hf_vits.text import espeak, word_alignment
 from hf_vits.text.normalize import collapse_white_space
+from hf_vits.text.phoneme_blocks import RAW_BLOCK, speak_around
 from hf_vits.text.tracked import Span, TrackedText
 
 STYLES = ("vits", "piper")
@@ -18,7 +19,6 @@ STYLES = ("vits", "piper")
 VITS_MARKS = ';:,.!?¡¿—…"«»“”'
 _MARKS = re.compile(rf"[{re.escape(VITS_MARKS)}][\s{re.escape(VITS_MARKS)}]*")
 _LINE = re.compile(r"[^\n]+")
-RAW_BLOCK = re.compile(r"\[\[([^\[\]]*)\]\]")
 _SILENT = VITS_MARKS + "'‘’()[]{}<>-–，、；：．｡।॥،؛؟۔。！？「」『』·՝։፣።"
 _WORD = re.compile(r"\S+")
 _PARAGRAPH = re.compile(r"\n\s*\n")
@@ -48,15 +48,9 @@ def phonemize(text: TrackedText, voice: str, style: str = "vits") -> TrackedText
         ValueError: espeak-ng has no such voice.
     """
     speak = _vits if style == "vits" else _piper
-    pieces, position = [], 0
-    for block in RAW_BLOCK.finditer(text.text):
-        pieces.append(_with_spaces(text.slice(position, block.start()), voice, speak))
-        pieces.append(text.slice(*block.span(1)).strip())
-        position = block.end()
-    if not position:
-        return speak(text, voice)
-    pieces.append(_with_spaces(text.slice(position, len(text.text)), voice, speak))
-    return TrackedText.join(pieces, text.spans is not None)
+    if RAW_BLOCK.search(text.text):
+        return speak_around(text, voice, lambda part: speak(part, voice))
+    return speak(text, voice)
 
 
 def stock_phonemes(text: str) -> str:
@@ -82,19 +76,6 @@ def stock_phonemes(text: str) -> str:
     return phonemizer.phonemize(
         text, language="en-us", backend="espeak", strip=True, preserve_punctuation=True, with_stress=True
     )
-
-
-def _with_spaces(text: TrackedText, voice: str, speak: Callable) -> TrackedText:
-    """Phonemes of a text next to a raw block, with the space that separates the two."""
-    stripped = text.strip()
-    if not stripped.text:
-        return text.slice(0, min(1, len(text.text)))
-    before = text.slice(0, 1) if text.text[0].isspace() else text.slice(0, 0)
-    after = text.slice(len(text.text) - 1, len(text.text) if text.text[-1].isspace() else 0)
-    spoken = speak(stripped, voice)
-    if spoken.text[-1:].isspace():
-        after = text.slice(0, 0)
-    return TrackedText.join([before, spoken, after], text.spans is not None)
 
 
 def _vits(text: TrackedText, voice: str) -> TrackedText:

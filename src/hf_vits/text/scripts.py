@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from hf_vits.text import espeak
 from hf_vits.text.front_end import FrontEnd
-from hf_vits.text.phonemize import RAW_BLOCK
+from hf_vits.text.phoneme_blocks import RAW_BLOCK
 from hf_vits.text.report import counted
 
 LEAST_SHARE = 0.1

@@ -8,7 +8,7 @@ Group = tuple[int, int, int, int]  # words first to last, spoken words first to 
 _MOST_JOINED = 4  # written words that espeak speaks as one
 _BAND = 8  # spoken words by which a pairing may stray from the expected place, and as many as the longest word has
 _MOST_DIFFERENT = 0.5  # distance per phoneme above which a pairing is not believed
-_VOWELS = frozenset("aeiouyæɐɑɒɔəɚɛɜɝɪɨʉʊʌøœɵɤɯᵻ")
+VOWELS = frozenset("aeiouyæɐɑɒɔəɚɛɜɝɪɨʉʊʌøœɵɤɯᵻ")
 _STRESS = str.maketrans("", "", "ˈˌː ")
 
 
@@ -107,4 +107,4 @@ def _distance(first: str, second: str) -> float:
 def _change(first: str, second: str) -> float:
     if first == second:
         return 0.0
-    return 0.5 if first in _VOWELS and second in _VOWELS else 1.0
+    return 0.5 if first in VOWELS and second in VOWELS else 1.0
