@@ -64,6 +64,7 @@ setup(
         "huggingface_hub",  # these three as transformers bounds them
         "safetensors",
         "numpy",
+        "regex",  # scripts and grapheme clusters; as transformers bounds it
         "soundfile>=0.12",
     ],
     extras_require=extras,

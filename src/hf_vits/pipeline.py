@@ -219,6 +219,10 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             )
         return text, controls
 
+    def sentences(self, text: str) -> list[str]:
+        """The pieces that a text is spoken in, by the conventions of the voice's language."""
+        return sentences.split(text, language=getattr(self.tokenizer, "spoken_language", None))
+
     def _check_readable(self, text: str, strict: bool) -> None:
         """Warns of letters that are not of the voice's script, once for a text; if strict, raises for all it lacks."""
         if not hasattr(self.tokenizer, "letters_of_other_scripts"):  # transformers' own
@@ -230,14 +234,14 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             if self.tokenizer.phonemize or self.tokenizer.is_uroman:  # else they are dropped, and reported so
                 logger.warning(message)
         if strict:
-            dropped = sum(map(self.tokenizer.dropped_characters, sentences.split(text)), Counter())
+            dropped = sum(map(self.tokenizer.dropped_characters, self.sentences(text)), Counter())
             if lost := Counter({symbol: count for symbol, count in dropped.items() if symbol.isalnum()}):
                 raise UnreadableTextError(f"The voice does not know everything in the text: {listed(lost)}.")
 
     def _encodings(self, text: str, arguments: dict) -> Iterator[Mapping]:
         """Of the sentences that have something to say; if none has, the error of the whole text."""
         spoken = False
-        for sentence in sentences.split(text):
+        for sentence in self.sentences(text):
             try:
                 with scripts.checked():
                     encoding = self.tokenizer(sentence, return_tensors="pt", **arguments)

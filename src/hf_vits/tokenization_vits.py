@@ -191,6 +191,11 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         return Counter() if readable is None else readable.others(text)
 
     @property
+    def spoken_language(self) -> str | None:
+        """What the texts are written in, as an espeak voice, such as "de"; `None` if a voice of letters has no name."""
+        return self._front_end(self.normalize).voice if self.phonemize or self.language else None
+
+    @property
     def readable_scripts(self) -> scripts.Readable | None:
         """The scripts that the voice reads; `None` if its language is unknown."""
         return scripts.readable(self._front_end(self.normalize), self._known)

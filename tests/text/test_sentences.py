@@ -60,6 +60,50 @@ def test_an_accent_is_not_cut_from_its_letter():
     assert split("abce\u0301f", 4) == ["abc", "e\u0301f"]
 
 
+LETTERS = {
+    "Thai": "กี่",
+    "Thai, vowel first": "เก้",
+    "Lao": "ໂກ້",
+    "Devanagari": "क्ष्मि",
+    "Bengali": "ক্ষৌ",
+    "Tamil": "கௌ",
+    "Malayalam": "സ്ത്രീ",
+    "Sinhala": "ක\u0dca\u200dෂෝ",
+    "Burmese": "က္ကို့",
+    "Burmese with asat": "မြန်",
+    "Khmer": "ស្ត្រី",
+    "Tibetan": "སྐྲུ",
+    "Hangul jamo": "\u1112\u1161\u11ab",
+    "Latin with marks": "e\u0301\u0323\u0330",
+    "Hebrew with points": "שׁ\u05b8",
+    "family": "👨\u200d👩\u200d👧\u200d👦",
+    "skin": "👍🏽",
+    "flag": "🇩🇪",
+    "flag of Wales": "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f",
+    "keycap": "1\ufe0f\u20e3",
+}
+
+
+@pytest.mark.parametrize("name", LETTERS)
+def test_a_long_word_is_cut_between_the_letters_that_readers_see(name):
+    letter = LETTERS[name]
+    for most in (len(letter), len(letter) + 1, 17, 40, 400):
+        if most < len(letter):
+            continue
+        pieces = split(letter * 500, most)
+        assert "".join(pieces) == letter * 500
+        assert all(piece == letter * (len(piece) // len(letter)) and len(piece) <= most for piece in pieces)
+
+
+def test_a_word_whose_letters_are_all_bound_is_cut_between_clusters():
+    pieces = split("க்" * 500, 41)  # a Tamil mark that binds every letter to the next
+    assert "".join(pieces) == "க்" * 500 and all(len(piece) <= 41 and piece[0] == "க" for piece in pieces)
+
+
+def test_a_letter_longer_than_the_limit_is_cut_at_the_limit():
+    assert split("e" + "\u0301" * 9, 4) == ["e\u0301\u0301\u0301", "\u0301" * 4, "\u0301" * 2]
+
+
 @pytest.mark.parametrize("text", ["", "  \n\t "])
 def test_nothing_gives_no_pieces(text):
     assert split(text) == []

@@ -10,7 +10,6 @@ from hf_vits.controls import MAX_TOKENS
 from hf_vits.pipeline import TextToSpeechPipeline
 from hf_vits.quiet import untold
 from hf_vits.speaker_cells import speaker_labels, speaker_name, speaker_number
-from hf_vits.text import sentences
 from hf_vits.text.report import NothingToSayError, counted, shortened
 
 NO_TEXT = "no text"
@@ -137,7 +136,7 @@ def _looked_at(number: int, text: object, pipe: TextToSpeechPipeline, found: Sur
     ids = [encoding["input_ids"][0].tolist() for encoding in encodings]
     if max(map(len, ids)) > MAX_TOKENS:
         return LeftOut(number, TOO_LONG, shortened(repr(text)))
-    for sentence in sentences.split(text):
+    for sentence in pipe.sentences(text):
         found.dropped.update(pipe.tokenizer.dropped_characters(sentence))
     if pipe.tokenizer.phonemize or pipe.tokenizer.is_uroman:  # else they are dropped
         found.of_other_scripts.update(pipe.tokenizer.letters_of_other_scripts(text))

@@ -1,44 +1,45 @@
 """Long text to pieces short enough for a voice, cut where a reader would pause."""
 
+import functools
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
-_WIDE_ENDS = "。！？｡।॥؟۔։።།။៕"  # full stops after which no space is needed
-_CLOSERS = "\"'”’»›)\\]}」』】）》〉"
-_OPENERS = "\"'“‘«‹([{「『【（《〈¿¡—–-"
-_BLOCK = re.compile(r"\[\[[^\[\]]*\]\]")
-_LINE = re.compile(r"[^\r\n\u2028\u2029]+")
+from hf_vits.text.abbreviations import Conventions, conventions
+from hf_vits.text.paragraphs import BLOCK, CLOSERS, OPENERS, paragraphs
+
+_WIDE_ENDS = "。！？｡।॥؟۔։።।༎៕"  # full stops after which no space is needed
 # Possessive, and never begun inside of a run of marks: a run that ends no sentence is looked at once.
-_END = re.compile(rf"[{_WIDE_ENDS}][{_WIDE_ENDS}{_CLOSERS}]*+|(?<![.!?…])[.!?…]++(?:[{_CLOSERS}]*+)(?=\s|$)")
-_CLAUSE = re.compile(rf"[,;:—–][{_CLOSERS}]*(?=\s)|[、，；：،؛]")
-_LAST_WORD = re.compile(r"[^\W\d_][\w.’']*$")
-# fmt: off
-_ABBREVIATIONS = frozenset([
-    "mr", "mrs", "ms", "dr", "prof", "st", "jr", "sr", "rev", "gen", "col", "maj", "capt", "lt", "sgt", "hon", "esq",
-    "co", "ltd", "inc", "corp", "vs", "etc", "eg", "ie", "cf", "al", "approx", "dept", "est", "ed", "jan", "feb",
-    "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "mt", "ft", "ave", "blvd", "rd", "bzw",
-    "ca", "evtl", "ggf", "hr", "fr", "str", "tel", "usw", "vgl", "zb", "mme", "mlle", "sra", "srta", "dra", "av",
-    "pág", "núm", "sig", "prof", "dott", "tzv", "např", "tj", "им", "г", "ул", "см", "др", "проф",
-])
-# fmt: on
-_ENDING_ABBREVIATIONS = frozenset(["etc", "inc", "ltd", "co", "corp", "jr", "sr", "al", "usw", "др", "am", "pm"])
-_BEFORE_NUMBERS = frozenset(["no", "nos", "nr", "fig", "vol", "pp"])
+_END = re.compile(rf"[{_WIDE_ENDS}][{_WIDE_ENDS}{CLOSERS}]*+|(?<![.!?…])[.!?…]++(?:[{CLOSERS}]*+)(?=\s|$)")
+_CLAUSE = re.compile(rf"[,;:—–][{CLOSERS}]*(?=\s)|[、，；：،؛]")
+_PREPOSED = re.compile(r"[\u0e40-\u0e44\u0ec0-\u0ec4\u19b5-\u19b7\u19ba\uaab5\uaab6\uaab9\uaabb\uaabc]")
+"""Vowels that are written before the consonant that they are spoken after."""
+_VIRAMA = 9
+"""Unicode's combining class of marks that bind the letter after them to the one before."""
+_KILLERS = "\u103a\u0e3a"
+"""Marks of that class that bind nothing: the Burmese asat and the Thai phinthu end a syllable."""
 
 
-def split(text: str, max_characters: int = 400) -> list[str]:
+def split(text: str, max_characters: int = 400, language: str | None = None) -> list[str]:
     """
-    Divides a text into sentences, and sentences that are too long at clauses, spaces, or anywhere.
+    Divides a text into sentences, and sentences that are too long at clauses, spaces, or between letters.
+
+    Lines that were only wrapped at a width are joined. Lists, verses, headings and direct speech keep their lines.
 
     Args:
         text (`str`):
             Any text, of any length.
         max_characters (`int`, *optional*, defaults to 400):
             Most characters of a piece.
+        language (`str`, *optional*):
+            Of the text, as an ISO code or espeak voice. It says what abbreviations there are, and whether a full stop
+            after a number makes an ordinal ("am 3. Mai"). If not given, those of all languages are kept together.
 
     Returns:
         `list[str]`: The pieces in order, without white space around them. Together they hold every character of the
-        text that is not white space. Pieces without a letter or digit are joined to a neighbour where they fit.
+        text that is not white space. No piece ends within what readers see as one letter, unless that alone is longer
+        than the limit. Pieces without a letter or digit are joined to a neighbour where they fit.
 
     Example:
 
@@ -51,59 +52,47 @@ def split(text: str, max_characters: int = 400) -> list[str]:
     """
     if max_characters < 1:
         raise ValueError(f"`max_characters` is {max_characters}; it must be at least 1.")
+    known = conventions(language)
     pieces = [
-        piece for line in _lines(text) for sentence in _sentences(line) for piece in _short(sentence, max_characters)
+        piece
+        for paragraph in paragraphs(text, language)
+        for sentence in _sentences(paragraph, known)
+        for piece in _short(sentence, max_characters)
     ]
     return _with_company(pieces, max_characters)
 
 
-def _lines(text: str) -> Iterable[str]:
-    for line in _LINE.finditer(text):
-        if stripped := line[0].strip():
-            yield stripped
-
-
-def _sentences(line: str) -> Iterable[str]:
-    blocks = _BLOCK.finditer(line)
+def _sentences(line: str, known: Conventions) -> Iterable[str]:
+    blocks = BLOCK.finditer(line)
     block, start = next(blocks, None), 0
     for end in _END.finditer(line):
         while block and block.end() <= end.start():
             block = next(blocks, None)
         if block and block.start() < end.start():
             continue
-        if _ends_sentence(line, start, end):
+        if _ends_sentence(line, start, end, known):
             yield line[start : end.end()].strip()
             start = end.end()
     if rest := line[start:].strip():
         yield rest
 
 
-def _ends_sentence(line: str, start: int, end: re.Match) -> bool:
-    """Whether a full stop is one: not after an abbreviation or an initial, nor before a small letter."""
+def _ends_sentence(line: str, start: int, end: re.Match, known: Conventions) -> bool:
+    """Whether a full stop is one: not after an abbreviation, an initial or an ordinal, nor before a small letter."""
     if end[0][0] in _WIDE_ENDS:
         return True
     following = _first_letter(line, end.end())
-    if following.islower() and (end[0][0] in ".…" or len(end[0].rstrip(_CLOSERS)) < len(end[0])):
+    is_small = line[following : following + 1].islower()
+    if is_small and (end[0][0] in ".…" or len(end[0].rstrip(CLOSERS)) < len(end[0])):
         return False
-    if end[0] != ".":
-        return True
-    word = _LAST_WORD.search(line, max(start, end.start() - 24), end.start())
-    if word is None:
-        return True
-    name = word[0].lower().replace(".", "")
-    if name in _BEFORE_NUMBERS:
-        return not following.isdigit()
-    if name in _ENDING_ABBREVIATIONS and following.isupper():
-        return True
-    if len(name) == 1 or "." in word[0]:  # an initial, "e.g", "U.S"
-        return not following
-    return name not in _ABBREVIATIONS
+    return end[0] != "." or known.ends_sentence(line, start, end.start(), following)
 
 
-def _first_letter(line: str, position: int) -> str:
-    while position < len(line) and (line[position].isspace() or line[position] in _OPENERS):
+def _first_letter(line: str, position: int) -> int:
+    """The place of the first character that is neither white space nor an opening mark."""
+    while position < len(line) and (line[position].isspace() or line[position] in OPENERS):
         position += 1
-    return line[position : position + 1]
+    return position
 
 
 def _short(sentence: str, most: int) -> Iterable[str]:
@@ -128,10 +117,43 @@ def _cut(window: str, most: int) -> int:
     space = max((i for i in range(1, most + 1) if window[i].isspace()), default=0)
     if space:
         return space
-    cut = most
-    while cut > 1 and unicodedata.combining(window[cut]):  # keep a letter and its accents together
-        cut -= 1
-    return cut if not unicodedata.combining(window[cut]) else most
+    return _between_letters(window, most)
+
+
+def _between_letters(window: str, most: int) -> int:
+    """The last place up to `most` that is not within a letter, as readers see it; `most` if there is none."""
+    clusters = _grapheme().findall(window)
+    for pieces in (_bound(clusters), clusters):
+        places = [place for place in accumulate(map(len, pieces)) if place <= most]
+        if places:
+            return places[-1]
+    return most
+
+
+def _bound(clusters: list[str]) -> Iterator[str]:
+    """Unicode's extended grapheme clusters, joined where a script writes what belongs together in several of them."""
+    held = ""
+    for cluster in clusters:
+        if held and not (_PREPOSED.match(held[-1]) or _is_bound(held, cluster)):
+            yield held
+            held = ""
+        held += cluster
+    if held:
+        yield held
+
+
+def _is_bound(before: str, after: str) -> bool:
+    """Whether a mark such as the Khmer coeng binds two letters, through joiners between."""
+    mark = before.rstrip("\u200c\u200d")[-1:]
+    return bool(mark) and mark not in _KILLERS and unicodedata.combining(mark) == _VIRAMA and after[0].isalpha()
+
+
+@functools.cache
+def _grapheme():
+    """Compiled when a word is longer than a piece, which is seldom."""
+    import regex
+
+    return regex.compile(r"\X")
 
 
 def _with_company(pieces: list[str], most: int) -> list[str]:

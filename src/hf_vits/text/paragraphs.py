@@ -1,0 +1,257 @@
+"""Lines of a text to paragraphs: what was only wrapped at a width is joined, and what are lines of their own is kept.
+
+A wrapped line was broken because the next word did not fit. So a line is joined with the next one if that begins with
+a small letter, or if its first word would not have fitted and nothing speaks for a line of its own: a list, a heading,
+a verse, or a new speaker.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import nan
+
+from hf_vits.text.abbreviations import begins_sentence
+
+ENDS = ".!?…。！？｡।॥؟۔።։༎៕"
+CLOSERS = "\"'”’»›)\\]}」』】）》〉"
+OPENERS = "\"'“‘„‚«‹([{「『【（《〈¿¡—–-"
+BLOCK = re.compile(r"\[\[[^\[\]]*\]\]")
+
+_NARROWEST, _WIDEST = 30, 160
+"""Columns that lines are wrapped at. Shorter lines are lines of their own, and longer ones paragraphs."""
+
+_LINE = re.compile(r"[^\r\n\u2028\u2029\x0b\x0c\x85]*+(?:\r\n|[\r\n\u2028\u2029\x0b\x0c\x85]|$)")
+_FIRST_WORD = re.compile(r"[^\W_]+")
+_DASH = re.compile(r"[-–—−*+•‣◦▪●○·»>](?=\s)|[–—―‒]|--")
+_NUMBERED = re.compile(r"[([]?(?:[0-9]{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)\]](?=\s)|[0-9]{1,3}(?:\.[0-9]{1,3})+\.?(?=\s)")
+_MARKUP = re.compile(r"#{1,6}\s|\||>|={3}|```|\[\w+\]:\s")
+_LABEL = re.compile(r"[^\W\d_][\w.’' -]{0,24}:(?=\s)")
+_NUMBER = "1"
+_ROMAN_VALUES = {"i": 1, "v": 5, "x": 10}
+_HANGING = "und oder bis sowie bzw and or to och eller og ja tai és vagy en of a i y e o u ou et ali"
+"""Words after a hyphen that stands for the rest of a word: "Vor- und Nachteile"."""
+
+_UNSPACED = re.compile(
+    r"[\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]"
+)
+_SOUTH_EAST_ASIAN = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+_CASELESS_SLACK = 3
+"""Columns that a line without spaces may end early: some marks must not begin or end a line."""
+
+
+@dataclass
+class _Line:
+    """A line without white space at its ends, and its place in the text."""
+
+    start: int
+    end: int
+    text: str
+    characters: int
+    columns: int
+
+    @property
+    def ends_sentence(self) -> bool:
+        return self.text.rstrip(CLOSERS)[-1:] in ENDS
+
+    @property
+    def first(self) -> str:
+        """The first letter or digit, after quotation marks."""
+        return self.text.lstrip(OPENERS + " ")[:1]
+
+
+def paragraphs(text: str, language: str | None = None) -> Iterable[str]:
+    """
+    Yields the paragraphs and single lines of a text, each without line breaks.
+
+    A line break becomes a space; or nothing in Chinese and Japanese, after a hyphen, and after a soft hyphen.
+
+    Args:
+        text (`str`):
+            Any text.
+        language (`str`, *optional*):
+            Its language, as an ISO code or espeak voice; tells names from words that begin sentences.
+    """
+    inside = _breaks_in_blocks(text)
+    group: list[_Line] = []
+    for match in _LINE.finditer(text):
+        line = _line(match)
+        if line is None:  # blank
+            yield from _joined(group, inside, language)
+            group = []
+        else:
+            group.append(line)
+    yield from _joined(group, inside, language)
+
+
+def _line(match: re.Match) -> _Line | None:
+    text = match[0].strip()
+    if not text:
+        return None
+    start = match.start() + len(match[0]) - len(match[0].lstrip())
+    if text.isascii():
+        return _Line(start, start + len(text), text, len(text), len(text))
+    return _Line(start, start + len(text), text, len(text), _columns(text))
+
+
+def _columns(text: str) -> int:
+    """How wide a terminal draws a text."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
+
+
+def _breaks_in_blocks(text: str) -> set[int]:
+    """The ends of lines that are within `[[ ]]`, where no line ends."""
+    found = set()
+    for block in BLOCK.finditer(text):
+        if "\n" in block[0] or "\r" in block[0]:
+            position = block.start()
+            for match in _LINE.finditer(block[0]):
+                content = match[0].rstrip()
+                found.add(position + match.start() + len(content))
+    return found
+
+
+def _joined(lines: list[_Line], inside: set[int], language: str | None) -> Iterable[str]:
+    """The lines between two blank ones, joined where they were wrapped."""
+    if not lines:
+        return
+    wrapped = _Wrapping(lines, language)
+    pieces = [lines[0].text]
+    for before, after in zip(lines, lines[1:], strict=False):
+        if before.end in inside or wrapped.continues(before, after):
+            pieces += [wrapped.between(before, after), after.text]
+        else:
+            yield "".join(pieces)
+            pieces = [after.text]
+    yield "".join(pieces)
+
+
+class _Wrapping:
+    """The width that the lines of a paragraph were wrapped at, if they were."""
+
+    def __init__(self, lines: list[_Line], language: str | None):
+        self.language = language
+        several = [line for line in lines if " " in line.text] or lines  # one long word may stand out
+        self.columns = max(line.columns for line in several)
+        self.characters = max(line.characters for line in several)
+        self.is_even = len({line.characters for line in lines[:-1]}) == 1 and (
+            len(lines) > 3 or not any(" " in line.text for line in lines)
+        )
+        self.marks = Counter(mark for line in lines if (mark := _kind_of_mark(line)))
+        self.is_list_of_words = len(lines) > 2 and not any(
+            len(line.text.split()) > 2 or _ends_with_mark(line) for line in lines
+        )
+        self.is_labelled = sum(1 for line in lines if _LABEL.match(line.text)) > 1
+        self.is_verse = self._is_verse(lines)
+
+    def continues(self, before: _Line, after: _Line) -> bool:
+        """Whether the second line goes on where the first one was broken."""
+        if not (_speaks(before) and _speaks(after)) or _MARKUP.match(after.text) or _MARKUP.match(before.text):
+            return False
+        if self._is_item(before, after) or (self.is_labelled and _LABEL.match(after.text)):
+            return False
+        if before.text.endswith("\u00ad"):
+            return True
+        if self.is_list_of_words:
+            return False
+        if after.first.islower():
+            return True
+        if self.is_verse or not self._is_full(before, after):
+            return False
+        if before.text.isupper() and not after.text.isupper() and not before.ends_sentence:
+            return False  # a heading
+        return before.ends_sentence or not self._begins(before, after)
+
+    def between(self, before: _Line, after: _Line) -> str:
+        """What stands in place of a line break: a space where words have spaces between."""
+        last, first = before.text[-1], after.text[0]
+        if last == "\u00ad" or last == "\u0f0b":  # soft hyphen; the Tibetan mark between syllables
+            return ""
+        if last in "-‐" and before.text[-2:-1].isalnum() and (first.islower() or first.isdigit()):
+            word = _FIRST_WORD.match(after.text)
+            return " " if word and word[0].lower() in _HANGING.split() else ""
+        if _UNSPACED.match(last) and _UNSPACED.match(first):
+            return ""
+        if _SOUTH_EAST_ASIAN.match(last) and _SOUTH_EAST_ASIAN.match(first):
+            return "" if self.is_even and len(before.text) == self.characters else " "
+        return " "
+
+    def _is_item(self, before: _Line, after: _Line) -> bool:
+        """Whether the second line begins with the mark of a list or of a speaker, and not with a dash in a sentence."""
+        kind = _kind_of_mark(after)
+        if not kind:
+            return False
+        if not self._is_full(before, after) or before.text[-1] in ":;":
+            return True
+        if kind == _NUMBER:  # "z. / B.", "in / 12. Then", which the splitter of sentences knows
+            return _counts_on(before.text, after.text)
+        return before.ends_sentence or self.marks[kind] > 1 or after.first.isupper()
+
+    def _is_full(self, before: _Line, after: _Line) -> bool:
+        """Whether the next word would not have fitted into the line."""
+        if not _NARROWEST <= self.columns <= _WIDEST:
+            return False
+        word = after.text.split(None, 1)[0]
+        if _UNSPACED.match(before.text[-1]) and _UNSPACED.match(after.text[0]):
+            return before.columns + 2 * _CASELESS_SLACK > self.columns
+        if _SOUTH_EAST_ASIAN.match(before.text[-1]) and _SOUTH_EAST_ASIAN.match(after.text[0]):
+            return 2 * before.columns > self.columns
+        columns = _columns(word)
+        return before.characters + 1 + len(word) > self.characters or before.columns + 1 + columns > self.columns
+
+    def _begins(self, before: _Line, after: _Line) -> bool:
+        """Whether a line begins with a capital that no name has, so that it is one of its own."""
+        word = _FIRST_WORD.search(after.text)
+        if word is None or after.text[: word.start()].strip(OPENERS + " ") or after.text[word.end() :][:1] in "-‐":
+            return False
+        return before.text[-1] not in OPENERS and begins_sentence(word[0], self.language)
+
+    def _is_verse(self, lines: list[_Line]) -> bool:
+        """Whether most lines that go on in a sentence begin with a capital, though it need not stand there."""
+        breaks = [pair for pair in zip(lines, lines[1:], strict=False) if not pair[0].ends_sentence]
+        if not breaks:
+            return False
+        if any(after.first.islower() for _, after in breaks):
+            return False
+        capital = [pair for pair in breaks if pair[1].first.isupper()]
+        if len(capital) == len(breaks) and any(self._begins(*pair) for pair in breaks):
+            return True
+        loose = sum(1 for before, after in capital if not self._is_full(before, after))
+        return len(capital) > 2 and 2 * loose > len(capital)
+
+
+def _kind_of_mark(line: _Line) -> str:
+    """The mark of a list or of direct speech that a line begins with, one for all numbers; empty if there is none."""
+    if _NUMBERED.match(line.text):
+        return _NUMBER
+    mark = _DASH.match(line.text)
+    return mark[0] if mark else ""
+
+
+def _counts_on(before: str, after: str) -> bool:
+    """Whether both lines begin with numbers or letters of which the second is the next one."""
+    first, second = _NUMBERED.match(before), _NUMBERED.match(after)
+    if not (first and second):
+        return False
+    return any(value + 1 == following for value, following in zip(_values(first[0]), _values(second[0]), strict=True))
+
+
+def _values(number: str) -> tuple[float, float, float]:
+    """What a number of a list may count: by its last digits, as a Roman one, or as a letter."""
+    bare = number.strip("()[].").lower()
+    digits = re.search(r"[0-9]+$", bare)
+    roman = 0
+    for letter, following in zip(bare, [*bare[1:], ""], strict=True):
+        value = _ROMAN_VALUES.get(letter, nan)
+        roman += -value if _ROMAN_VALUES.get(following, 0) > value else value
+    return int(digits[0]) if digits else nan, roman, ord(bare) if len(bare) == 1 else nan
+
+
+def _ends_with_mark(line: _Line) -> bool:
+    last = line.text.rstrip(CLOSERS)[-1:]
+    return last in ENDS or last in ",;:，、；："
+
+
+def _speaks(line: _Line) -> bool:
+    return any(map(str.isalnum, line.text))
