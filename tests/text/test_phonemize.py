@@ -93,6 +93,11 @@ def test_words_are_not_joined_where_piper_joins_them(text):
     assert symbols(PIPER, text) == "wˌʌn tˈuː"
 
 
+@pytest.mark.parametrize(("text", "expected"), [("!", "ˈɛkskləmˌeɪʃən"), (":", "kˈoʊlən"), ("(!)", "ˈɛkskləmˌeɪʃən")])
+def test_a_mark_spoken_by_name_is_not_written_too(text, expected):
+    assert symbols(PIPER, text) == expected  # piper-tts 1.8.0 gives this
+
+
 def test_words_are_not_joined_where_espeak_cuts_a_long_clause():
     assert set(symbols(PIPER, "word " * 500).split()) == {"wˈɜːd"}
 
@@ -187,7 +192,23 @@ def test_long_numbers_have_spans_of_their_own():
 @pytest.mark.filterwarnings("ignore:Surrogate")  # Unidecode's word on half a character
 @pytest.mark.parametrize("style", ["vits", "piper"])
 @pytest.mark.parametrize(
-    "text", ["", " ", "...", "\n\n", "a\n -\nb", "$", "[[ ]]", "a\0b", "\ud800 x", "日本 text.", "🙂", "a:£, b `"]
+    "text",
+    [
+        "👍👍 a ❤️, 👨‍👩‍👧b",
+        "(½)",
+        "",
+        " ",
+        "...",
+        "\n\n",
+        "a\n -\nb",
+        "$",
+        "[[ ]]",
+        "a\0b",
+        "\ud800 x",
+        "日本 text.",
+        "🙂",
+        "a:£, b `",
+    ],
 )
 def test_spans_cover_odd_texts_and_do_not_change_them(style, text):
     front_end = FrontEnd(phoneme_style=style, phoneme_language="en-us")

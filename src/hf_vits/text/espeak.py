@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hf_vits.text import espeak_room, espeak_worker
+from hf_vits.text import espeak_room, espeak_worker, symbols
 from hf_vits.text.espeak_process import VARIABLE, EspeakProcess
 from hf_vits.text.espeak_room import EspeakError
 
@@ -95,19 +95,24 @@ def clauses_of(texts: Sequence[str], voice: str) -> list[list[Clause]]:
     """Return the clauses of several texts, each spoken for itself, in one request; raises as `clauses` does."""
     if voice.lower().startswith("vi"):
         texts = [_UNSAFE_IN_VIETNAMESE.sub(" ", text) for text in texts]
-    parts = [list(espeak_room.pieces(text)) for text in texts]
+    prepared = [symbols.apart(text, lambda sign: " " in words_phonemes([sign], voice)[0]) for text in texts]
+    parts = [list(espeak_room.pieces(text)) for text, _ in prepared]
     speaker = espeak_room.Speaker(lambda pieces: spoken(pieces, voice))
     found = iter(speaker.speak([piece for pieces in parts for piece in pieces]))
-    return [_clauses(pieces, found) for pieces in parts]
+    return [_clauses(pieces, found, places) for pieces, (_, places) in zip(parts, prepared, strict=True)]
 
 
-def _clauses(pieces: Sequence[str], found: Iterator[espeak_room.Spoken]) -> list[Clause]:
-    """The clauses of a text that was spoken in these pieces; takes one item of `found` for each."""
+def _clauses(
+    pieces: Sequence[str], found: Iterator[espeak_room.Spoken], places: Sequence[int] | None = None
+) -> list[Clause]:
+    """The clauses of a text that was spoken in these pieces; takes one item of `found` for each. `places` are those of
+    the pieces' characters in the text."""
     out, offset, start = [], 0, 0
     for piece in pieces:
         for end, phonemes in next(found):
-            out.append(Clause(start, offset + end, " ".join(_LANGUAGE_SWITCH.sub("", phonemes).split())))
-            start = offset + end
+            end = offset + end if places is None else places[offset + end]
+            out.append(Clause(start, end, " ".join(_LANGUAGE_SWITCH.sub("", phonemes).split())))
+            start = end
         offset += len(piece)
     return out
 

@@ -134,6 +134,8 @@ def _clause_ending(clause: str) -> tuple[str, int]:
         tail -= 1
     if paragraph := _PARAGRAPH.search(clause, tail):
         return " ", paragraph.start()
+    if not any(map(str.isalnum, clause)):  # espeak takes no mark for an end before it has seen a letter or a digit
+        return " ", len(clause)
     mark, ellipsis = _CLAUSE_MARK.search(clause, tail), _ELLIPSIS.search(clause, tail)
     if ellipsis and (mark is None or ellipsis.start() <= mark.start()):
         return "", len(clause)  # as Piper does, what follows is not even separated
