@@ -110,8 +110,36 @@ def test_a_folder_that_is_no_checkpoint_is_an_error_that_lists_those_there_are(t
 def test_a_damaged_checkpoint_is_an_error_that_names_the_file(tmp_path, damage):
     file = save(tmp_path, 7) / STATE_FILE
     file.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(ValueError, match=f"checkpoint-7/{STATE_FILE} cannot be read .*another checkpoint"):
+    with pytest.raises(ValueError, match=f"checkpoint-7/{STATE_FILE} cannot be read; resume from another checkpoint"):
         read_state(file.parent)
+
+
+def test_checkpoints_without_their_state_are_not_replaced(tmp_path):
+    (save(tmp_path, 3) / STATE_FILE).unlink()
+    for resume in (None, "latest"):
+        with pytest.raises(FileExistsError, match=f"holds checkpoint-3 without {STATE_FILE}.*model_name_or_path"):
+            find_checkpoint(tmp_path, resume)
+
+
+def test_a_newer_checkpoint_without_its_state_is_warned_of_and_set_aside(tmp_path, caplog):
+    save(tmp_path, 3), (save(tmp_path, 5) / STATE_FILE).unlink()
+    assert find_checkpoint(tmp_path, "latest") == tmp_path / "checkpoint-3"
+    assert "checkpoint-5 cannot be resumed" in caplog.text
+    give_up_later(tmp_path, tmp_path / "checkpoint-3", 3)
+    assert names(tmp_path) == ["checkpoint-3", "checkpoint-5-given-up-1"]
+
+
+def test_a_finished_voice_whose_checkpoints_are_gone_is_not_replaced(tmp_path):
+    for name in ("history.jsonl", "model.safetensors"):
+        (tmp_path / name).touch()
+    for resume in (None, "latest"):
+        with pytest.raises(FileExistsError, match="voice and history of a run, but none of its checkpoints"):
+            find_checkpoint(tmp_path, resume)
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(tmp_path):
+    (tmp_path / "history.jsonl").touch()
+    assert find_checkpoint(tmp_path, None) is None and find_checkpoint(tmp_path, "latest") is None
 
 
 def test_a_file_that_would_run_code_is_not_read(tmp_path):

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.weight_norm import add_weight_norm
 from hf_vits.quiet import no_progress_bar
 from hf_vits.tokenization_vits import VitsTokenizer
-from hf_vits.weights import match_state_dict
+from hf_vits.weights import SAFE_NAMES, match_state_dict, read_contents
 
 logger = logging.getLogger(__name__)
 
 STATE_FILE = "training_state.pt"
 """All that resuming needs besides the discriminator's folder."""
+
+HISTORY = "history.jsonl"
+"""Losses and measures of a run, an object a line."""
 
 DISCRIMINATOR = "discriminator"
 """Subfolder of the judges, beside a voice that can be trained on."""
@@ -98,8 +101,17 @@ def save_checkpoint(output_dir: Path, step: int, keep: int, write: Callable[[Pat
 
 def checkpoints(output_dir: Path) -> list[Path]:
     """The checkpoints of a run, oldest first; folders that were not written to their end do not count."""
+    return [folder for folder in _numbered(output_dir) if (folder / STATE_FILE).is_file()]
+
+
+def without_state(output_dir: Path) -> list[Path]:
+    """List the checkpoints whose state was deleted, oldest first: their voices are whole, and none is resumed."""
+    return [f for f in _numbered(output_dir) if not (f / STATE_FILE).is_file() and f.is_dir() and any(f.iterdir())]
+
+
+def _numbered(output_dir: Path) -> list[Path]:
     found = [folder for folder in output_dir.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", folder.name)]
-    return sorted((f for f in found if (f / STATE_FILE).is_file()), key=step_of)
+    return sorted(found, key=step_of)
 
 
 def step_of(checkpoint: Path) -> int:
@@ -122,7 +134,8 @@ def recover(output_dir: Path) -> None:
 def give_up_later(output_dir: Path, kept: Path, step: int) -> None:
     """Renames what a run has from a step on, but for the checkpoint that it goes on from: as they stand, they would be
     taken for newer than those that it will write."""
-    aside = [folder for folder in checkpoints(output_dir) if step_of(folder) >= step and not folder.samefile(kept)]
+    known = sorted([*checkpoints(output_dir), *without_state(output_dir)], key=step_of)
+    aside = [folder for folder in known if step_of(folder) >= step and not folder.samefile(kept)]
     for folder in aside:
         number = 1
         while (given_up := folder.with_name(f"{folder.name}-given-up-{number}")).exists():
@@ -138,18 +151,18 @@ def find_checkpoint(output_dir: Path, resume: str | Path | None) -> Path | None:
     The folder that a run resumes from: the newest one for "latest", none if there is none yet.
 
     Raises:
-        FileExistsError: if nothing is to be resumed, but the folder holds checkpoints.
+        FileExistsError: if nothing is to be resumed, but the folder holds checkpoints; or if it holds a run of which
+            nothing can be resumed, and which a new one would replace.
         FileNotFoundError: if a folder is named that is no checkpoint; says which there are.
     """
     known = checkpoints(output_dir)
-    if resume is None:
-        if known:
-            raise FileExistsError(
-                f'{output_dir} holds a run of {step_of(known[-1])} steps. Go on with it by resuming from "latest", or '
-                "choose another folder."
-            )
-        return None
-    if str(resume) == "latest":
+    if resume is None and known:
+        raise FileExistsError(
+            f'{output_dir} holds a run of {step_of(known[-1])} steps. Go on with it by resuming from "latest", or '
+            "choose another folder."
+        )
+    if resume is None or str(resume) == "latest":
+        _refuse_replacing(output_dir, known)
         return known[-1] if known else None
     folder = Path(resume)
     if not (folder / STATE_FILE).is_file():
@@ -161,13 +174,41 @@ def find_checkpoint(output_dir: Path, resume: str | Path | None) -> Path | None:
     return folder
 
 
+def _refuse_replacing(output_dir: Path, known: Sequence[Path]) -> None:
+    """Raise `FileExistsError` for a run that cannot be resumed, and warn of newer checkpoints than can be."""
+    lost = [folder for folder in without_state(output_dir) if not known or step_of(folder) > step_of(known[-1])]
+    names = ", ".join(folder.name for folder in lost)
+    if lost and known:
+        logger.warning(f"{names} cannot be resumed without {STATE_FILE}; the newest that can be is {known[-1].name}.")
+    elif lost:
+        raise FileExistsError(
+            f"{output_dir} holds {names} without {STATE_FILE}, so that nothing can be resumed, and a new run would "
+            f"replace them. Put the file back; or begin a new run from the voice, by giving {lost[-1]} as "
+            "`model_name_or_path` and another `output_dir`; or move the folders away."
+        )
+    elif not known and (output_dir / HISTORY).is_file() and (output_dir / SAFE_NAMES[0]).is_file():
+        raise FileExistsError(
+            f"{output_dir} holds voice and history of a run, but none of its checkpoints: it cannot be resumed, and a "
+            "new run would replace both. Begin one from the voice, by giving the folder as `model_name_or_path` "
+            "and another `output_dir`; or move what is there away."
+        )
+
+
 def read_state(folder: Path) -> dict[str, Any]:
-    """What `save_checkpoint` was given; nothing in the file is executed."""
+    """
+    Read what `save_checkpoint` was given; nothing in the file is executed.
+
+    Raises:
+        ValueError: for a file that is damaged, or would unpack to more than it has bytes.
+    """
+    file = folder / STATE_FILE
     try:
-        return torch.load(folder / STATE_FILE, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file can make the reader fail in any way, and without a word
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{folder / STATE_FILE} cannot be read ({reason}); resume from another checkpoint.") from error
+        state = read_contents(file)
+    except ValueError as error:
+        raise ValueError(f"{file} cannot be read; resume from another checkpoint. {error}") from error
+    if not isinstance(state, dict):
+        raise ValueError(f"{file} holds one {type(state).__name__} and no state; resume from another checkpoint.")
+    return state
 
 
 def restore(module: torch.nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:

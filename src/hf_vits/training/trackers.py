@@ -14,13 +14,12 @@ from torch import Tensor
 
 from hf_vits.audio import write_audio
 from hf_vits.new_files import new_file
+from hf_vits.training.checkpoints import HISTORY
 from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.media import show
 from hf_vits.training.pictures import loss_picture, save_picture
 
 logger = logging.getLogger(__name__)
-
-HISTORY = "history.jsonl"
 
 
 class Meter:
