@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that the loop grants after the step it is in, instead of a death in its midst."""
+"""Ctrl-C, SIGTERM and SIGHUP as a wish that the loop grants after the step it is in, instead of a death in it."""
 
 import logging
 import multiprocessing
@@ -10,12 +10,14 @@ from hf_vits.launch import LAUNCHED
 
 logger = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""What ends a run: a user, a scheduler, and a terminal or connection that closes."""
 
 
 class Interruption:
     """
-    Within it, the first signal sets `wanted`; a second one acts as it always does.
+    Within it, the first signal sets `wanted`; a second one acts as it always does. A signal that is ignored stays so,
+    as SIGHUP under `nohup` and SIGINT in the background of a script. `promise` says what follows the first signal.
 
     So does the end of `accelerate launch`, which for a single process passes no signal on and leaves it behind. Any
     other parent may go: a shell does, and leaves what `nohup` began.
@@ -23,18 +25,20 @@ class Interruption:
 
     def __init__(self):
         self.asked, self.former = False, {}
+        self.promise = "saves after this step and leaves"
         self.launcher = os.getppid() if LAUNCHED in os.environ else None
 
     @property
     def wanted(self) -> bool:
         """Whether the run is to end."""
         if not self.asked and self.launcher is not None and self.launcher != os.getppid():
-            self._ask("The launcher has ended: saves after this step and leaves.")
+            self._ask(f"The launcher has ended: {self.promise}.")
         return self.asked
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():  # others cannot have handlers
-            self.former = {number: signal.signal(number, self._note) for number in SIGNALS}
+            heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self.former = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def __exit__(self, *_) -> None:
@@ -43,7 +47,7 @@ class Interruption:
 
     def _note(self, number: int, frame) -> None:
         self.__exit__()
-        self._ask(f"{signal.Signals(number).name}: saves after this step and leaves; once more stops at once.")
+        self._ask(f"{signal.Signals(number).name}: {self.promise}; once more stops at once.")
 
     def _ask(self, message: str) -> None:
         self.asked = True
@@ -53,7 +57,8 @@ class Interruption:
 def ignore_interrupts(worker: int) -> None:
     """For processes that decode: signals to the whole group reach them too, but they end when the training process says
     so. It says so by SIGTERM as well; to ignore all of them would have it wait for its workers forever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in set(SIGNALS) - {signal.SIGTERM}:
+        signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):  # without it nobody knows who sent one, and SIGTERM to the group ends them
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         parent = multiprocessing.parent_process().pid
