@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hf_vits.alignment import expand, token_of_frame
+from hf_vits.argument_names import with_known_arguments
 from hf_vits.configuration_vits import HfVitsConfig, VitsConfig
 from hf_vits.controls import (
     Choice,
@@ -84,6 +85,7 @@ class VitsModel(StrictlyLoaded):
             self.posterior_encoder = PosteriorEncoder(config)
         self.post_init()
 
+    @with_known_arguments()
     @recorded_on_request
     def forward(
         self,
@@ -160,6 +162,7 @@ class VitsModel(StrictlyLoaded):
         )
         return outputs if _chosen(return_dict, self.config.return_dict) else outputs.to_tuple()
 
+    @with_known_arguments()
     @recorded_on_request
     def prior(
         self,
@@ -221,6 +224,7 @@ class VitsModel(StrictlyLoaded):
         latents = self.flow.inverse(prior.sample, mask, speaker)
         return VitsLatents(latents, prior.frame_lengths, prior.durations, prior.hidden_states, prior.attentions)
 
+    @with_known_arguments()
     @recorded_on_request
     def decode(self, latents: Tensor, frame_lengths: Tensor | None = None, speaker: Tensor | None = None) -> Tensor:
         """
@@ -244,6 +248,7 @@ class VitsModel(StrictlyLoaded):
             waveform[one, :, : spoken.shape[-1]] = spoken
         return waveform
 
+    @with_known_arguments()
     def stream(
         self, latents: Tensor | VitsPrior, speaker: Tensor | None = None, chunk_frames: int | None = None
     ) -> Iterator[Tensor]:

@@ -11,14 +11,19 @@ from torch.utils.data import Dataset
 from transformers import TextToAudioPipeline
 from transformers.pipelines.base import ChunkPipeline
 
+from hf_vits.argument_names import meant, refuse_unknown, with_known_arguments
 from hf_vits.streaming import check_chunk_frames
 from hf_vits.text import scripts, sentences
 from hf_vits.text.report import NothingToSayError, UnreadableTextError, listed
+from hf_vits.voice_parts import model_of, tokenizer_of
 
 logger = logging.getLogger(__name__)
 
 CONTROLS = ("speaker_id", "language_id", "noise_scale", "noise_scale_duration", "speaking_rate", "generator")
 """Arguments that may be one value for all texts, or a list with one for each."""
+
+SPOKEN_WITH = (*CONTROLS, "pause", "strict", "preprocess_params", "forward_params")
+"""All arguments of a call that are about speaking; those of transformers go to the tokenizer and the model."""
 
 MAX_CHARACTERS = 1_000_000
 """Longest text of one call: a long book, and more than a day of speech."""
@@ -31,16 +36,16 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
     """
     Speaks texts of any length: sentence by sentence, each item trimmed to its own end.
 
-    Use it as `pipeline("text-to-speech", model, tokenizer=tokenizer, pipeline_class=TextToSpeechPipeline)`, or build it
-    from a model and its tokenizer. It takes a text, a list of texts, or anything that gives texts one after another (a
-    generator, a column of a dataset), which it then speaks as they are asked for; and `batch_size`. In place of a text
-    it takes `{"text": …, "speaker_id": …}` with any of the controls.
+    Use it as `TextToSpeechPipeline(voice)`, or, with `pipeline_class=TextToSpeechPipeline`, by `transformers.pipeline`.
+    It takes a text, a list of texts, or anything that gives texts one after another (a generator, a column of a
+    dataset), which it then speaks as they are asked for; and `batch_size`. In place of a text it takes
+    `{"text": …, "speaker_id": …}` with any of the controls.
 
     Args:
-        model ([`VitsModel`]):
-            The voice.
-        tokenizer ([`VitsTokenizer`]):
-            The tokenizer that came with it.
+        model ([`VitsModel`], `str` or `PathLike`):
+            The voice: a model, a folder, `"default"`, or a name on the Hub.
+        tokenizer ([`VitsTokenizer`], `str` or `PathLike`, *optional*):
+            Its tokenizer, or where that is; without it, the one that lies where the model came from.
         speaker_id (`int` or `str`, or a list with one per text, *optional*):
             Who speaks, by id or name; required by a model of several speakers.
         language_id (`int` or `str`, or a list with one per text, *optional*):
@@ -61,27 +66,25 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
     Raises:
         ValueError: if nothing in a text can be said, or a control is out of range.
         UnreadableTextError: if a text cannot be read as it is written, with `strict`; a `ValueError` too.
-        TypeError: for an argument that is none of the above.
+        TypeError: for an argument that is none of the above; names the nearest ones.
 
     Example:
 
     ```python
-    >>> from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer, default_voice
+    >>> from hf_vits import TextToSpeechPipeline
 
-    >>> voice = default_voice()
-    >>> pipe = TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))
+    >>> pipe = TextToSpeechPipeline("default")
     >>> speech = pipe("Hello there.", speaking_rate=1.1)
     >>> speech["sampling_rate"]
     22050
     ```
     """
 
+    _load_tokenizer = False  # by `pipeline`, which takes that of transformers: it is found here
+
     def __init__(self, model, tokenizer=None, **kwargs):
-        if tokenizer is None:
-            raise ValueError(
-                "A pipeline needs the tokenizer of its voice; pass `VitsTokenizer.from_pretrained(voice)`."
-            )
-        super().__init__(model=model, tokenizer=tokenizer, **kwargs)
+        model = model_of(model)
+        super().__init__(model=model, tokenizer=tokenizer_of(tokenizer, model), **kwargs)
 
     def __call__(self, text_inputs, **kwargs):
         """Speaks; arguments are those of the class."""
@@ -123,10 +126,9 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         Example:
 
         ```python
-        >>> from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer, default_voice
+        >>> from hf_vits import TextToSpeechPipeline
 
-        >>> voice = default_voice()
-        >>> pipe = TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))
+        >>> pipe = TextToSpeechPipeline("default")
         >>> pieces = list(pipe.stream("Hello there. How are you?", pause=0.2))
         >>> len(pieces) > 2
         True
@@ -134,6 +136,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         """
         if isinstance(text, list | tuple):
             raise TypeError(f"There are {len(text)} texts; a stream is of one. Join them, or stream one after another.")
+        refuse_unknown("TextToSpeechPipeline.stream", kwargs, (*SPOKEN_WITH, "chunk_frames"))
         self._checked(text)
         check_chunk_frames(chunk_frames)
         preprocessing, forward, postprocessing = self._sanitize_parameters(**kwargs)
@@ -158,6 +161,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             for piece in self.model.stream(prior, speaker, chunk_frames):
                 yield {"audio": _samples(piece[0]).copy(), "sampling_rate": self.sampling_rate}
 
+    @with_known_arguments("TextToSpeechPipeline", also=("batch_size", "num_workers"))
     def _sanitize_parameters(
         self,
         speaker_id=None,
@@ -206,8 +210,9 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             controls = {name: value for name, value in text.items() if name != "text"}
             unknown = sorted(controls.keys() - set(CONTROLS))
             if "text" not in text or unknown:
+                hint = meant(unknown[0], CONTROLS) if unknown else ""
                 raise ValueError(
-                    f"An item has the keys {list(text)}; it takes 'text' and any of {', '.join(CONTROLS)}."
+                    f"An item has the keys {list(text)}{hint or '.'} It takes 'text' and any of {', '.join(CONTROLS)}."
                 )
             text = text["text"]
         if not isinstance(text, str):

@@ -3,10 +3,12 @@
 import logging
 from collections import Counter
 from dataclasses import fields
+from inspect import signature
 
-from transformers import BatchEncoding, PreTrainedTokenizer
+from transformers import BatchEncoding, PreTrainedTokenizer, PreTrainedTokenizerBase
 from transformers.utils import to_py_obj
 
+from hf_vits.argument_names import refuse_unknown
 from hf_vits.text import scripts, vocabulary
 from hf_vits.text.front_end import FLAGS, FrontEnd, StockFrontEnd, check_types
 from hf_vits.text.layout import framed as in_frame
@@ -16,6 +18,13 @@ from hf_vits.text.tokenizer_parts import Batches, Files
 from hf_vits.text.tracked import Span, TrackedText
 
 logger = logging.getLogger(__name__)
+
+CALL_ARGUMENTS = (
+    *[name for name in signature(PreTrainedTokenizerBase.__call__).parameters if name not in ("self", "kwargs")],
+    "normalize",
+    "split_special_tokens",
+)
+"""Arguments of a call of the tokenizer: transformers' own, and what its preparation of a text takes."""
 
 UPSTREAMS = ("language", "add_blank", "normalize", "phonemize", "is_uroman")
 
@@ -204,6 +213,7 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         """The symbols of a text as strings, one per id, with the blanks and, if wanted, the frame."""
         if self.upstream_compatible:
             return super().tokenize(text, **kwargs)
+        refuse_unknown("VitsTokenizer.tokenize", kwargs, ("add_special_tokens", "normalize", "pair"))
         ids, _, _ = self._ids(text, False, kwargs.get("normalize"), add_special_tokens)
         return [self.decoder[index] for index in ids]
 
@@ -244,6 +254,8 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
             if return_offsets_mapping:
                 raise ValueError("Offsets are not known with `upstream_compatible=True`; leave that option off.")
             return super()._encode_plus(text, text_pair, **kwargs)
+        given = [name for name in kwargs if name not in ("padding_strategy", "truncation_strategy")]
+        refuse_unknown("The tokenizer", given, CALL_ARGUMENTS)
         batched = is_batch(text, text_pair, kwargs.get("is_split_into_words", False))
         dropped, encodings = Counter(), []
         frame = kwargs.get("add_special_tokens", True)
