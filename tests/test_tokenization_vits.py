@@ -3,6 +3,7 @@ import pickle
 import re
 import subprocess
 import sys
+import unicodedata
 
 import pytest
 import transformers
@@ -358,3 +359,49 @@ def test_a_missing_romaniser_is_an_error_with_the_command_that_installs_it(make,
     assert tokenizer("kite")["input_ids"] == [0, 0, 0, 19, 0, 9, 0, 23, 0]  # Latin letters need none
     with pytest.raises(ImportError, match=r'pip install "hf_vits\[phonemes\]"'):
         tokenizer("Привет")
+
+
+LETTERS = {letter: index for index, letter in enumerate("_ abcdefghijklmnopqrstuvwxyzäéüñçệẹ\u0301\u0300한국어힘")}
+
+
+@pytest.mark.parametrize(
+    "text", ["café à la crème", "Älter ÜBER", "niño, ça", "Việt", "ẹ\u0301 ọ", "한국어 힘", "e\u0301e\u0323\u0301"]
+)
+def test_decomposed_text_is_read_as_the_letters_of_the_vocabulary(make, text):
+    tokenizer = make(LETTERS, phonemize=False, pad_token="_")
+    composed, apart = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+    expected = tokenizer(composed, return_offsets_mapping=True)
+    given = tokenizer(apart, return_offsets_mapping=True)
+    read = tokenizer.decode(given.input_ids)
+    assert set(read) <= set(LETTERS)
+    for letter in composed.lower():
+        if letter in LETTERS:
+            assert letter in read
+    if all(letter in LETTERS for letter in composed.lower() if letter != ","):
+        assert given.input_ids == expected.input_ids
+    for symbol, (start, end) in zip(read, given.offset_mapping[1::2], strict=True):
+        spoken = unicodedata.normalize("NFC", apart[start:end]).lower()
+        assert symbol in spoken, (symbol, spoken)  # a letter spans itself with its marks
+
+
+def test_a_vocabulary_of_letters_and_marks_takes_composed_letters_apart(make):
+    tokenizer = make({symbol: index for index, symbol in enumerate("_aeo\u0301\u0323")}, phonemize=False, pad_token="_")
+    assert tokenizer.decode(tokenizer("é\u0323óa").input_ids) == "e\u0323\u0301o\u0301a"
+    assert not tokenizer.dropped_characters("ẹ́")
+
+
+def test_a_letter_that_is_unknown_in_every_form_is_reported_as_it_was_written(make):
+    tokenizer = make({symbol: index for index, symbol in enumerate("_ae")}, phonemize=False, pad_token="_")
+    assert tokenizer.dropped_characters("aé") == {"é": 1}
+    assert tokenizer.dropped_characters("ae\u0301") == {"\u0301": 1}
+
+
+@pytest.mark.parametrize("style", ["vits", "piper"])
+@pytest.mark.parametrize(
+    ("language", "text"), [("fr-fr", "café, naïf"), ("vi", "tiếng Việt"), ("ko", "안녕"), ("en-us", "naïve")]
+)
+def test_decomposed_text_has_the_phonemes_of_the_composed_one(make, language, text, style):
+    pytest.importorskip("espeakng_loader")
+    tokenizer = make(PIPER, **{**PIPER_OPTIONS, "phoneme_language": language, "phoneme_style": style})
+    composed, apart = (tokenizer(unicodedata.normalize(form, text)).input_ids for form in ("NFC", "NFD"))
+    assert composed == apart

@@ -225,6 +225,8 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         """The symbols of a text that the voice knows, and a count of the others."""
         check_text(text)
         symbols = self._front_end(normalize).symbols(TrackedText.original(text, track))
+        if not self.phonemize:
+            symbols = vocabulary.spelled_with(symbols, self._known)
         symbols, dropped = symbols.keep(self._known)
         return (symbols.strip() if normalize and not self.phonemize else symbols), dropped
 

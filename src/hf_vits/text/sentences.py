@@ -1,6 +1,5 @@
 """Long text to pieces short enough for a voice, cut where a reader would pause."""
 
-import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -8,6 +7,7 @@ from itertools import accumulate
 
 from hf_vits.text.abbreviations import Conventions, conventions
 from hf_vits.text.paragraphs import BLOCK, CLOSERS, OPENERS, paragraphs
+from hf_vits.text.tracked import clusters
 
 _WIDE_ENDS = "。！？｡।॥؟۔։።।༎៕"  # full stops after which no space is needed
 # Possessive, and never begun inside of a run of marks: a run that ends no sentence is looked at once.
@@ -122,18 +122,18 @@ def _cut(window: str, most: int) -> int:
 
 def _between_letters(window: str, most: int) -> int:
     """The last place up to `most` that is not within a letter, as readers see it; `most` if there is none."""
-    clusters = _grapheme().findall(window)
-    for pieces in (_bound(clusters), clusters):
+    letters = [window[start:end] for start, end in clusters(window)]
+    for pieces in (_bound(letters), letters):
         places = [place for place in accumulate(map(len, pieces)) if place <= most]
         if places:
             return places[-1]
     return most
 
 
-def _bound(clusters: list[str]) -> Iterator[str]:
+def _bound(letters: list[str]) -> Iterator[str]:
     """Unicode's extended grapheme clusters, joined where a script writes what belongs together in several of them."""
     held = ""
-    for cluster in clusters:
+    for cluster in letters:
         if held and not (_PREPOSED.match(held[-1]) or _is_bound(held, cluster)):
             yield held
             held = ""
@@ -146,14 +146,6 @@ def _is_bound(before: str, after: str) -> bool:
     """Whether a mark such as the Khmer coeng binds two letters, through joiners between."""
     mark = before.rstrip("\u200c\u200d")[-1:]
     return bool(mark) and mark not in _KILLERS and unicodedata.combining(mark) == _VIRAMA and after[0].isalpha()
-
-
-@functools.cache
-def _grapheme():
-    """Compiled when a word is longer than a piece, which is seldom."""
-    import regex
-
-    return regex.compile(r"\X")
 
 
 def _with_company(pieces: list[str], most: int) -> list[str]:

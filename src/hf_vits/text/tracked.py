@@ -1,5 +1,6 @@
 """Text that remembers, character by character, where in the original text it came from."""
 
+import functools
 import re
 import unicodedata
 from collections import Counter
@@ -77,13 +78,13 @@ class TrackedText:
         if self.spans is None or text == self.text:
             return TrackedText(text, self.spans)
         pieces = []
-        for start, end in _combining_runs(self.text):
+        for start, end in clusters(self.text):
             new = unicodedata.normalize(form, self.text[start:end])
             pieces.append(TrackedText(new, [self.span(start, end)] * len(new)))
         whole = TrackedText.join(pieces, track=True)
         if whole.text == text:
             return whole
-        # A composition crossed two runs (Hangul jamo do): the only span that is surely right is the whole text's.
+        # A composition crossed two clusters: the only span that is surely right is the whole text's.
         return TrackedText(text, [self.span(0, len(self.text))] * len(text))
 
     def strip(self) -> "TrackedText":
@@ -104,10 +105,14 @@ class TrackedText:
         return TrackedText(text, spans), Counter(character for character in self.text if character in unknown)
 
 
-def _combining_runs(text: str) -> Iterable[Span]:
-    """Ranges of one starter and the combining marks after it."""
-    start = 0
-    for i in range(1, len(text) + 1):
-        if i == len(text) or unicodedata.combining(text[i]) == 0:
-            yield start, i
-            start = i
+def clusters(text: str) -> Iterable[Span]:
+    """Ranges of Unicode's extended grapheme clusters: a letter with its marks, jamo of one Hangul syllable."""
+    return (match.span() for match in _cluster().finditer(text))
+
+
+@functools.cache
+def _cluster():
+    """Compiled at the first text that needs it."""
+    import regex
+
+    return regex.compile(r"\X")

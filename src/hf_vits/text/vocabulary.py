@@ -1,12 +1,14 @@
 """The files of a tokenizer: the vocabulary, special tokens against its symbols, and the declared options."""
 
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from transformers import AddedToken
 
 from hf_vits.files import read_json, read_table
+from hf_vits.text.tracked import TrackedText, clusters
 from hf_vits.wording import quoted
 
 EXTENDED_CLASS = "HfVitsTokenizer"
@@ -152,6 +154,25 @@ def update_config(path: str, class_name: str, options: dict[str, Any]) -> None:
     config["tokenizer_class"] = class_name
     with open(path, "w", encoding="utf-8") as file:
         file.write(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def spelled_with(text: TrackedText, symbols: frozenset[str]) -> TrackedText:
+    """
+    Spell letters with marks as the vocabulary has them: composed (NFC) if it has that letter, else taken apart (NFD).
+
+    A letter of which neither form is known stays as it is.
+    """
+    if unicodedata.is_normalized("NFC", text.text) and symbols.issuperset(text.text):
+        return text
+    pieces = []
+    for start, end in clusters(text.text):
+        piece = text.slice(start, end)
+        composed, apart = (unicodedata.normalize(form, piece.text) for form in ("NFC", "NFD"))
+        new = next((form for form in (composed, piece.text, apart) if symbols.issuperset(form)), piece.text)
+        if new != piece.text:
+            piece = TrackedText(new, None if text.spans is None else [text.span(start, end)] * len(new))
+        pieces.append(piece)
+    return TrackedText.join(pieces, text.spans is not None)
 
 
 def check_symbols(vocabulary: dict[str, int], **tokens: str | AddedToken | None) -> None:
