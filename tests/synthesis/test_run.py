@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from datetime import date
 
 import datasets
@@ -12,7 +13,9 @@ from stub_hub import Hub
 from synthesis_run import run
 
 from hf_vits import VitsModel
+from hf_vits.run_lock import FolderInUse, run_lock
 from hf_vits.synthesis import SynthesisSettings, row_generator, synthesize
+from hf_vits.synthesis.folder import STATE
 from hf_vits.synthesis.speaking import load_voice
 
 STEP = 1  # of 16 bits: what rounding may change
@@ -201,10 +204,10 @@ CHANGES = {
 @pytest.mark.parametrize(("name", "changes"), CHANGES.items(), ids=CHANGES)
 def test_other_settings_are_refused_with_what_differs_and_the_same_ones_go_on(spoken, name, changes):
     folder = spoken(dataset_name=None)
-    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.*")}
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.*") if file.is_file()}
     with pytest.raises(ValueError, match=f"begun with other work: {name} .*, now {changes[name]}. Give again"):
         spoken(**changes)
-    assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.*")} == before
+    assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.*") if file.is_file()} == before
 
 
 def test_other_texts_voices_and_speakers_are_refused(spoken, make_texts, make_voice, speakers):
@@ -224,6 +227,17 @@ def test_what_does_not_change_the_sound_may_change(spoken, make_voice, make_text
     before = table(folder)
     (folder / before[0]["file_name"]).unlink()
     spoken(batch_size=1, voice=make_voice("moved"), dataset_name=make_texts(name="moved.jsonl"))
+    assert_same(before, table(folder))
+
+
+def test_a_folder_that_another_run_writes_to_is_refused_and_left_as_it_is(spoken, table):
+    folder = spoken()
+    before = table(folder)
+    with (
+        run_lock(folder, STATE / "run.lock"),
+        pytest.raises(FolderInUse, match=f"Another run writes to {folder}: process {os.getpid()}"),
+    ):
+        spoken()
     assert_same(before, table(folder))
 
 

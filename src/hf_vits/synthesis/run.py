@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,18 @@ from huggingface_hub.utils import validate_repo_id
 from tqdm.auto import tqdm
 
 from hf_vits.controls import scale
+from hf_vits.joint import together
 from hf_vits.launch import check_launch, refuse_sharding, warn_of_ignored
 from hf_vits.login import check_login
 from hf_vits.origin import Origin, held_to_base, origin_of
 from hf_vits.pipeline import TextToSpeechPipeline
 from hf_vits.resolve import resolve_voice
+from hf_vits.run_lock import run_lock
 from hf_vits.speaker_cells import speaker_number
 from hf_vits.synthesis.batches import joint_batches
 from hf_vits.synthesis.card import MARK, card
-from hf_vits.synthesis.folder import OutputFolder
+from hf_vits.synthesis.folder import STATE, OutputFolder
 from hf_vits.synthesis.identity import controls_of, identity_of
-from hf_vits.synthesis.joint import together
 from hf_vits.synthesis.progress import SpeechBar
 from hf_vits.synthesis.settings import SynthesisSettings
 from hf_vits.synthesis.speaking import load_voice, row_generator, speak
@@ -76,15 +78,16 @@ class Synthesis:
         together(self._check)
         dataset, pipe = self._loaded()
         found = self._surveyed(dataset, pipe)
-        origin = together(self._begin, dataset, pipe, found)[0]
-        numbers = [row.number for row in found.rows] if self.main else []
-        seconds = together(self.folder.finished, numbers)[0]
-        new, refused = self._spoken(dataset, pipe, found, seconds)
-        seconds |= new
-        if refused:
-            found = found.without(refused)
-            together(self._leave_out, found)
-        together(self._finish, dataset, pipe, found, seconds, origin)
+        with ExitStack() as stack:
+            origin = together(self._begin, dataset, pipe, found, stack)[0]
+            numbers = [row.number for row in found.rows] if self.main else []
+            seconds = together(self.folder.finished, numbers)[0]
+            new, refused = self._spoken(dataset, pipe, found, seconds)
+            seconds |= new
+            if refused:
+                found = found.without(refused)
+                together(self._leave_out, found)
+            together(self._finish, dataset, pipe, found, seconds, origin)
         self.accelerator.end_training()
         return self.folder
 
@@ -132,14 +135,15 @@ class Synthesis:
         columns = settings.text_column, settings.speaker_column
         return Survey.joined(together(survey, dataset, numbers, pipe, *columns, self._speaker(pipe)))
 
-    def _begin(self, dataset: "Dataset", pipe: TextToSpeechPipeline, found: Survey) -> Origin | None:
-        """Reports what will not be heard, and claims the folder; gives where the voice comes from."""
+    def _begin(self, dataset: "Dataset", pipe: TextToSpeechPipeline, found: Survey, stack: ExitStack) -> Origin | None:
+        """Reports what will not be heard, and claims the folder until the stack ends; gives where the voice is from."""
         if not self.main:
             return None
         _tell(found)
         _, left_out = written_columns(dataset)
         if left_out:
             logger.warning(f"Left out, as a table of text cannot hold them: columns {left_out}.")
+        stack.enter_context(run_lock(self.folder.path, STATE / "run.lock"))
         self.folder.begin(identity_of(self.settings, pipe, found, dataset[self.settings.text_column]))
         self.folder.note(found.left_out)
         return held_to_base(origin_of(pipe.model.name_or_path))
