@@ -9,16 +9,18 @@ import pytest
 
 from hf_vits import VitsModel
 from hf_vits.launch import LAUNCHED
+from hf_vits.run_lock import FolderInUse, run_lock
 from hf_vits.training.checkpoints import checkpoints
 from hf_vits.training.interruption import Interruption, ignore_interrupts
 from hf_vits.training.trackers import read_history
 
 
-@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.fixture(params=["SIGINT", "SIGTERM", "SIGHUP"])
 def number(request):
-    former = signal.signal(request.param, signal.default_int_handler)
-    yield request.param
-    signal.signal(request.param, former)
+    number = getattr(signal, request.param)
+    former = signal.signal(number, signal.default_int_handler)
+    yield number
+    signal.signal(number, former)
 
 
 def interrupt_after(trainer, step, act):
@@ -47,6 +49,15 @@ def test_afterwards_signals_act_as_before(number):
         pass
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(number)
+
+
+def test_a_signal_that_was_ignored_before_stays_so(number):
+    """As SIGHUP under `nohup`, and SIGINT in what a script starts in the background."""
+    former = signal.signal(number, signal.SIG_IGN)
+    with Interruption() as interruption:
+        signal.raise_signal(number)
+        assert not interruption.wanted
+    assert signal.signal(number, former) is signal.SIG_IGN
 
 
 @pytest.mark.parametrize("launched", [True, False])
@@ -100,13 +111,63 @@ def test_a_worker_leaves_for_its_parent_alone():
     worker = context.Process(target=_work, args=(ready,))
     worker.start()
     assert ready.wait(10)
-    for name in ("-TERM", "-INT"):
+    for name in ("-TERM", "-INT", "-HUP"):
         subprocess.run(["kill", name, str(worker.pid)], check=True)
     worker.join(0.3)
     assert worker.is_alive()
     worker.terminate()
     worker.join(10)
     assert worker.exitcode == 0
+
+
+def test_a_signal_while_the_finished_voice_is_put_in_place_lets_that_end(make_trainer, monkeypatch, caplog):
+    trainer = make_trainer(max_steps=1)
+    write = trainer._write_voice
+
+    def write_and_tell(folder, card="README.md"):
+        if folder.name.startswith("..release"):
+            signal.raise_signal(signal.SIGTERM)
+        write(folder, card)
+
+    monkeypatch.setattr(trainer, "_write_voice", write_and_tell)
+    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        assert trainer.train().step == 1
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert VitsModel.from_pretrained(trainer.output_dir)
+    assert "SIGTERM: puts the finished voice in place and leaves" in caplog.text
+
+
+def held_out_steps(folder):
+    return [line["step"] for line in read_history(folder) if "held_out/mel" in line]
+
+
+def test_a_run_that_was_killed_between_checkpoint_and_evaluation_catches_up(make_trainer, make_data, forget_accelerate):
+    def trainer(**settings):
+        forget_accelerate()
+        return make_trainer(held_out=make_data(2), evaluate_every=2, save_every=2, **settings)
+
+    killed = trainer(max_steps=3)
+    evaluate = killed._evaluate
+    killed._evaluate = lambda reporter: evaluate(reporter) if killed.progress.step == 0 else 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        killed.train()
+    assert held_out_steps(killed.output_dir) == [0]
+    trainer(max_steps=3).train(resume="latest")
+    assert held_out_steps(killed.output_dir) == [0, 2, 3]
+    trainer(max_steps=3).train(resume="latest")  # nothing is left to do, and nothing is done twice
+    assert held_out_steps(killed.output_dir) == [0, 2, 3]
+
+
+def test_a_run_does_not_begin_in_the_folder_of_another(make_trainer):
+    trainer = make_trainer(max_steps=1)
+    with run_lock(trainer.output_dir):
+        before = sorted(file.name for file in trainer.output_dir.iterdir())
+        with pytest.raises(FolderInUse, match=f"writes to {trainer.output_dir}"):
+            trainer.train()
+        assert sorted(file.name for file in trainer.output_dir.iterdir()) == before
+    assert trainer.train().step == 1
 
 
 def test_a_stop_saves_at_once_and_does_not_evaluate(make_trainer, make_data):

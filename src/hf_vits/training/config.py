@@ -47,6 +47,7 @@ class VitsTrainingConfig:
     num_workers: Whole = option(
         2, "Processes that decode audio, of a stream one at most; 0 decodes in the training one."
     )
+    process_timeout: Positive = option(1800.0, "Seconds that a process waits for another one before the run ends.")
     segment_frames: Count = option(32, "Spectrogram frames decoded per clip and step; memory grows with it.")
 
     min_seconds: NotNegative = option(Limits.min_seconds, "Shorter clips are left out.")

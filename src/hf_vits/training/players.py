@@ -92,15 +92,21 @@ def train_only(module: nn.Module, trained: Iterable[str] | None, frozen: Sequenc
     Raises:
         ValueError: if a frozen name matches nothing; says what there is.
     """
+    patterns = check_frozen(module, frozen)
+    wanted = set((name for name, _ in module.named_parameters()) if trained is None else trained)
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name in wanted and not any(pattern.match(name) for pattern in patterns))
+
+
+def check_frozen(module: nn.Module, frozen: Sequence[str]) -> list[re.Pattern]:
+    """Make a pattern of each name that `train_only` freezes; raise `ValueError` for one that begins no parameter's."""
     names = [name for name, _ in module.named_parameters()]
     patterns = [re.compile(rf"{re.escape(start.rstrip('.'))}(\.|$)") for start in frozen]
     unknown = [start for start, pattern in zip(frozen, patterns, strict=True) if not any(map(pattern.match, names))]
     if unknown:
         parts = sorted({name.split(".")[0] for name in names})
         raise ValueError(f"`freeze` has {unknown}, which begin no parameter's name. The parts are {parts}.")
-    wanted = set(names if trained is None else trained)
-    for name, parameter in module.named_parameters():
-        parameter.requires_grad_(name in wanted and not any(pattern.match(name) for pattern in patterns))
+    return patterns
 
 
 def _average_gradients(parameters: Sequence[nn.Parameter], average: Average) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
@@ -11,6 +12,7 @@ from hf_vits.discriminator import VitsDiscriminatorConfig
 from hf_vits.launch import launched_precision, refuse_sharding
 from hf_vits.options import LARGEST, AnyPath, Mapping, check_fields, option
 from hf_vits.resolve import resolve_voice
+from hf_vits.run_lock import check_output_folder
 from hf_vits.speakers import NEW_EMBEDDING_SIZE
 from hf_vits.text import espeak
 from hf_vits.text.front_end import FrontEnd
@@ -83,6 +85,7 @@ class Recipe:
         refuse_sharding()
         launched_precision(config.mixed_precision)
         check_trackers(config.report_to)
+        check_output_folder(Path(config.output_dir))
         voice = resolve_voice(self.model_name_or_path) if self.model_name_or_path else None
         named = self.tokenizer_name_or_path if voice is None else None
         tokenizer_name = resolve_voice(named, "tokenizer_config.json") if named else None

@@ -2,21 +2,27 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from accelerate.utils import ProjectConfiguration
+from accelerate.utils import InitProcessGroupKwargs, ProjectConfiguration
 from tqdm.auto import tqdm
 
+from hf_vits.joint import lost_processes_named, together
 from hf_vits.launch import check_launch, launched_precision, refuse_sharding, warn_of_ignored
 from hf_vits.modeling_vits import VitsModel
+from hf_vits.new_files import storage_errors
 from hf_vits.origin import CARD, Origin
+from hf_vits.run_lock import run_lock
 from hf_vits.threads import use_cores
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training import checkpoints
+from hf_vits.training.agreement import check_processes_agree, check_same_step
 from hf_vits.training.average import moving_average
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.card import free_name, remove_unlinked, write_card
@@ -28,8 +34,9 @@ from hf_vits.training.hub import upload
 from hf_vits.training.interruption import Interruption
 from hf_vits.training.loading import held_out_clips, training_batches
 from hf_vits.training.numbering import check_numbering
-from hf_vits.training.players import Player, train_only
+from hf_vits.training.players import Player, check_frozen, train_only
 from hf_vits.training.recomputing import recompute_activations
+from hf_vits.training.saved_state import check_state, load_optimizer
 from hf_vits.training.starting import StartingPoint
 from hf_vits.training.step import StepResult, TrainingStep
 from hf_vits.training.trackers import Meter, Reporter, check_trackers
@@ -106,29 +113,50 @@ class VitsTrainer:
             log_with=trackers or None,
             project_config=ProjectConfiguration(config.output_dir, logging_dir=str(self.output_dir / "runs")),
             step_scheduler_with_optimizer=False,
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(seconds=config.process_timeout))],
         )
         check_launch(accelerator.num_processes)
         if accelerator.is_main_process:
             warn_of_ignored(config.mixed_precision, config.gradient_accumulation_steps)
         use_cores(accelerator, config.cpu_threads)
-        voice, columns = start.model.config, self.columns
-        self.batches, self.report = training_batches(
-            train, tokenizer, voice, columns, config, accelerator.process_index, accelerator.num_processes
-        )
-        index = accelerator.process_index
-        clips = None if held_out is None else held_out_clips(held_out, tokenizer, voice, columns, config, index)
+        with self._waiting():
+            together(self._read_data, train, held_out)
+            check_processes_agree(self)
+            self._make_players()
 
-        model = checkpoints.normalise_decoder(start.model).to(accelerator.device)
+    def _read_data(self, train, held_out) -> None:
+        """Survey the data; what is frozen is looked up before, as that takes no time."""
+        config, voice, accelerator = self.config, self.start.model.config, self.accelerator
+        check_frozen(checkpoints.normalise_decoder(self.start.model), config.freeze)
+        index = accelerator.process_index
+        self.batches, self.report = training_batches(
+            train, self.tokenizer, voice, self.columns, config, index, accelerator.num_processes
+        )
+        self.held_out = (
+            None if held_out is None else held_out_clips(held_out, self.tokenizer, voice, self.columns, config, index)
+        )
+
+    def _make_players(self) -> None:
+        """Put generator and discriminator on the device, with their optimizers and the moving average."""
+        config, device, start = self.config, self.accelerator.device, self.start
+        model = start.model.to(device)
         if config.gradient_checkpointing:
             recompute_activations(model)
-        generator = VitsGenerator(model, config.segment_frames).to(accelerator.device).train()
+        generator = VitsGenerator(model, config.segment_frames).to(device).train()
         rate, discriminator_rate = config.learning_rates
         self.generator = Player(generator, rate, config)
-        self.discriminator = Player(start.discriminator.to(accelerator.device).train(), discriminator_rate, config)
+        self.discriminator = Player(start.discriminator.to(device).train(), discriminator_rate, config)
         for player in (self.generator, self.discriminator):
             player.share()
         self.average = moving_average(model, config.ema_decay) if config.ema_decay else None
-        self.evaluation = None if clips is None else Evaluation(self.voice, clips, accelerator, config.seed)
+        clips = self.held_out
+        self.evaluation = None if clips is None else Evaluation(self.voice, clips, self.accelerator, config.seed)
+
+    def _waiting(self) -> AbstractContextManager[None]:
+        """Name processes that do not answer, in place of PyTorch's errors about sockets."""
+        accelerator, limit = self.accelerator, self.config.process_timeout
+        advice = 'Then go on from the last checkpoint, by resuming from "latest".'
+        return lost_processes_named(accelerator.process_index, accelerator.num_processes, limit, advice)
 
     @property
     def voice(self) -> VitsModel:
@@ -137,7 +165,7 @@ class VitsTrainer:
 
     def train(self, resume: str | Path | None = None) -> Progress:
         """
-        Trains to `max_steps`, or until Ctrl-C or SIGTERM; either way the voice is then in `output_dir`.
+        Trains to `max_steps`, or until Ctrl-C, SIGTERM or SIGHUP; either way the voice is then in `output_dir`.
 
         Args:
             resume (`str` or `Path`, *optional*):
@@ -145,16 +173,35 @@ class VitsTrainer:
                 is none yet. Later ones than the one that is named are set aside.
 
         Raises:
-            FileExistsError: if `output_dir` holds checkpoints and `resume` is not given.
+            ConnectionError: if another process of the run ends, or does not answer within `process_timeout`.
+            FileExistsError: if `output_dir` holds checkpoints and `resume` is not given, or what cannot be resumed.
             FloatingPointError: if no gradient is finite for 100 steps.
+            FolderInUse: if another run writes to `output_dir`.
+            OSError: if it cannot be written, as on a full disk; names the folder and the cause. What was written before
+                stays.
+            ValueError: for a checkpoint of another voice, or if the processes do not go on from the same step.
         """
-        self._prepare(resume)
-        config, progress = self.config, self.progress
-        reporter = Reporter(self.accelerator, self.output_dir, config, progress.step)
-        step, meter = TrainingStep(self.generator, self.discriminator, config, self.accelerator), Meter()
-        if progress.step == 0:
-            self._evaluate(reporter)
-        with Interruption() as interruption, self._bar() as bar:
+        accelerator, config = self.accelerator, self.config
+        with ExitStack() as stack:
+            stack.enter_context(self._waiting())
+            stack.enter_context(storage_errors(self.output_dir))
+            together(lambda: accelerator.is_main_process and stack.enter_context(run_lock(self.output_dir)))
+            self._prepare(resume)
+            reporter = Reporter(accelerator, self.output_dir, config, self.progress.step)
+            with Interruption() as interruption:
+                if together(self._owes_evaluation, reporter)[0]:
+                    self._evaluate(reporter)
+                self._take_steps(reporter, interruption)
+                interruption.promise = "puts the finished voice in place and leaves"
+                self.release()
+            accelerator.end_training()
+        return self.progress
+
+    def _take_steps(self, reporter: Reporter, interruption: Interruption) -> None:
+        """Trains to the last step, or to the one after a signal; reports, saves and evaluates on the way."""
+        config, progress, meter = self.config, self.progress, Meter()
+        step = TrainingStep(self.generator, self.discriminator, config, self.accelerator)
+        with self._bar() as bar:
             for batches in self._steps():
                 result = step(batches, progress.step, progress.epoch, interruption.wanted)
                 self._advance(len(batches), result)
@@ -167,14 +214,11 @@ class VitsTrainer:
                     reporter.numbers(progress.step, {**numbers, "skipped": progress.skipped, "epoch": progress.epoch})
                 if progress.step % config.save_every == 0 or last:
                     self.save()  # before the evaluation, which takes time and may fail
-                if (progress.step % config.evaluate_every == 0 or last) and not result.stop:
+                if self._is_evaluated(progress.step) and not result.stop:
                     self._evaluate(reporter)
                 meter.resume()
                 if last:
                     break
-        self.release()
-        self.accelerator.end_training()
-        return progress
 
     def save(self) -> None:
         """Writes a checkpoint: the voice, its judges, and what resuming needs."""
@@ -235,6 +279,18 @@ class VitsTrainer:
                 "`learning_rate`, with `max_grad_norm`, or in higher precision."
             )
 
+    def _is_evaluated(self, step: int) -> bool:
+        """Say whether there is an evaluation after so many steps."""
+        return step % self.config.evaluate_every == 0 or step >= self.config.max_steps
+
+    def _owes_evaluation(self, reporter: Reporter) -> bool:
+        """Say whether the evaluation of this step is missing, as before the first one, or after a stop or a crash."""
+        step = self.progress.step
+        done = any(
+            line["step"] == step and any(name.startswith("held_out/") for name in line) for line in reporter.history
+        )
+        return self._is_evaluated(step) and not done
+
     def _evaluate(self, reporter: Reporter) -> None:
         if self.evaluation is not None:
             self.evaluation.run(self.progress.step, reporter)
@@ -258,6 +314,7 @@ class VitsTrainer:
             self._restore(folder)
             if self.accelerator.is_main_process:
                 checkpoints.give_up_later(self.output_dir, folder, self.progress.step)
+        check_same_step(self)
 
     def _state(self) -> dict[str, Any]:
         """All that the run would be another without, but for the judges, which have a folder of their own."""
@@ -278,14 +335,15 @@ class VitsTrainer:
 
     def _restore(self, folder: Path) -> None:
         state = checkpoints.read_state(folder)
+        check_state(state, folder, Progress)
         check_numbering(folder, self.tokenizer, self.start.model.config)
         restore = checkpoints.restore
         restore(self.generator.module.model, state["generator"], "generator")
         restore(self.discriminator.module, state["discriminator"], "discriminator")
         if self.average is not None and state["average"]:
             restore(self.average, state["average"], "average")
-        self.generator.optimizer.load_state_dict(state["generator_optimizer"])
-        self.discriminator.optimizer.load_state_dict(state["discriminator_optimizer"])
+        for player, name in ((self.generator, "generator"), (self.discriminator, "discriminator")):
+            load_optimizer(player.optimizer, state[f"{name}_optimizer"], f"optimizer of the {name}", folder)
         if self.accelerator.scaler is not None and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.start.fresh, self.start.fresh_discriminator = frozenset(state["fresh"]), state["fresh_discriminator"]

@@ -1,0 +1,89 @@
+"""Trainers in processes of their own, each with settings and data of its own, of which one may stop or fail."""
+
+import multiprocessing
+import os
+import signal
+import socket
+
+HEAVY = ["torch", "accelerate", "datasets", "transformers", "hf_vits.training.trainer", "soundfile"]
+RATE = 2000
+
+
+def run(folder, settings, texts, stopped_at=None):
+    """
+    Train in two processes and give what each says at its end: "done", or its error.
+
+    Args:
+        folder: where they write.
+        settings: for each process what it has besides `output_dir` and the usual ones.
+        texts: for each process the texts of its clips; `None` in their place fails while reading.
+        stopped_at: the step after which the second process stops, as at SIGSTOP; it is then killed.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(HEAVY)  # imports take seconds, and each process needs them
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        joint = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    ends = [context.Pipe(duplex=False) for _ in range(2)]
+    running = []
+    for rank in range(2):
+        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "ACCELERATE_USE_CPU": "1", **joint}
+        given = {"output_dir": str(folder), **settings[rank]}
+        arguments = (place, given, texts[rank], stopped_at if rank == 1 else None, ends[rank][1])
+        running.append(context.Process(target=_process, args=arguments))
+        running[-1].start()
+    said = []
+    for number, (process, (receives, _)) in enumerate(zip(running, ends, strict=True)):
+        stopped = number == 1 and stopped_at is not None
+        said.append(None if stopped or not receives.poll(60) else receives.recv())
+        if stopped:
+            process.kill()
+        process.join(10)
+        process.kill()
+    return said
+
+
+def _process(environment, settings, texts, stopped_at, end):
+    os.environ.update(environment, OMP_NUM_THREADS="1")
+    try:
+        trainer = _trainer(settings, texts)
+        advance = trainer._advance
+
+        def advance_or_stop(*arguments):
+            advance(*arguments)
+            if trainer.progress.step == stopped_at:
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+        trainer._advance = advance_or_stop
+        trainer.train()
+        end.send("done")
+    except Exception as error:
+        end.send(f"{type(error).__name__}: {error}")
+        end.close()
+        os._exit(1)
+
+
+def _trainer(settings, texts):
+    import io
+
+    import numpy as np
+    import soundfile
+    import torch
+    from datasets import Audio, Dataset
+
+    from hf_vits import VitsConfig
+    from hf_vits.discriminator import VitsDiscriminatorConfig
+    from hf_vits.training import StartingPoint, VitsTrainer, VitsTrainingConfig
+    from hf_vits.training.new_tokenizer import tokenizer_of_texts
+
+    torch.set_num_threads(1)
+    sound = io.BytesIO()
+    soundfile.write(sound, 0.1 * np.sin(np.arange(RATE // 2)), RATE, format="WAV")
+    audio = [{"bytes": sound.getvalue(), "path": f"{number}.wav"} for number in range(len(texts))]
+    data = Dataset.from_dict({"text": texts, "audio": audio}).cast_column("audio", Audio(decode=False))
+    config = VitsConfig(**settings.pop("model"))
+    judges = VitsDiscriminatorConfig(periods=[2], period_channels=[4], scale_channels=[4, 4, 8, 8, 8, 8])
+    tokenizer = tokenizer_of_texts(["abcdefgh "], phonemize=False)
+    usual = {"report_to": [], "num_workers": 0, "cpu_threads": 1, "batch_size": 1, "segment_frames": 8}
+    start = StartingPoint.from_scratch(config, judges, seed=1)
+    return VitsTrainer(start, tokenizer, VitsTrainingConfig(**{**usual, "min_seconds": 0.1, **settings}), data)
