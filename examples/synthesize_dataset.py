@@ -9,7 +9,7 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: threads wait without spinning
 
-from hf_vits.arguments import SettingsParser
+from hf_vits.arguments import SettingsParser, run_script
 from hf_vits.synthesis import SynthesisSettings, synthesize
 
 
@@ -20,4 +20,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main, "interrupted; the same command goes on")

@@ -8,7 +8,7 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: threads wait without spinning
 
-from hf_vits.arguments import SettingsParser
+from hf_vits.arguments import SettingsParser, run_script
 from hf_vits.training import Recipe, RunOptions, VitsTrainingConfig, check_login
 
 
@@ -28,4 +28,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main, "interrupted; go on from the last checkpoint with --resume_from_checkpoint latest")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hf_vits.arguments import SettingsParser
+from hf_vits.arguments import SettingsParser, run_script
 from hf_vits.synthesis import SynthesisSettings
 
 
@@ -66,3 +66,29 @@ def test_an_unknown_or_shortened_argument_is_an_error_with_the_nearest_ones(pars
 
 def test_both_spellings_of_an_argument_are_known(parse):
     assert parse("--batch-size", "2") == parse("--batch_size", "2") == SynthesisSettings(batch_size=2)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "printed"),
+    [
+        (None, 0, ""),
+        (ValueError("a mistake"), 1, "script.py: a mistake\n"),
+        (OSError("a full disk"), 1, "script.py: a full disk\n"),
+        (FloatingPointError("no gradient"), 1, "script.py: no gradient\n"),
+        (KeyboardInterrupt(), 130, "script.py: stopped\n"),
+    ],
+)
+def test_a_script_ends_with_one_line_and_a_code(monkeypatch, capsys, error, code, printed):
+    def main():
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr("sys.argv", ["/somewhere/script.py"])
+    with pytest.raises(SystemExit) as stop:
+        run_script(main, "stopped")
+    assert stop.value.code == code and capsys.readouterr().err == printed
+
+
+def test_an_error_that_is_no_mistake_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        run_script(lambda: 1 / 0)

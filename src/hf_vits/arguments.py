@@ -1,12 +1,18 @@
 """Settings from a command line and a JSON file, checked by the dataclasses that hold them."""
 
 import json
+import sys
+import threading
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from huggingface_hub.errors import StrictDataclassError
 from transformers import HfArgumentParser
 
+from hf_vits.joint import ProcessFailed
+from hf_vits.new_files import FULL
 from hf_vits.options import checked, expanded, hints_of, is_switch
 from hf_vits.wording import nearest
 
@@ -87,6 +93,39 @@ class SettingsParser(HfArgumentParser):
         if problems:
             raise ValueError("\n".join(problems))
         return read
+
+
+def run_script(main: Callable[[], None], interrupted: str = "interrupted") -> NoReturn:
+    """
+    Run a script and end the process: with code 0, with 1 and one line for a mistake of the caller, or with 130.
+
+    Args:
+        main (`Callable[[], None]`):
+            The script. Errors that are no caller's mistake, nor of disk or network, keep their traceback.
+        interrupted (`str`, *optional*):
+            What is printed after Ctrl-C.
+    """
+    name = Path(sys.argv[0]).name
+    threading.excepthook = _without_storage_errors(threading.excepthook)
+    try:
+        main()
+    except KeyboardInterrupt:
+        print(f"{name}: {interrupted}", file=sys.stderr)
+        sys.exit(130)
+    except (ValueError, OSError, ImportError, FloatingPointError, ProcessFailed, StrictDataclassError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(1)
+    sys.exit(0)
+
+
+def _without_storage_errors(hook: Callable) -> Callable:
+    """Wrap a hook for errors in threads: a tracker's own thread prints a full disk, which the main one then reports."""
+
+    def wrapped(arguments) -> None:
+        if not (isinstance(arguments.exc_value, OSError) and arguments.exc_value.errno in FULL):
+            hook(arguments)
+
+    return wrapped
 
 
 class DuplicateName(Exception):
