@@ -10,7 +10,7 @@ from huggingface_hub.errors import StrictDataclassError
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.discriminator import VitsDiscriminatorConfig
 from hf_vits.launch import launched_precision, refuse_sharding
-from hf_vits.options import LARGEST, AnyPath, Mapping, check_fields, option
+from hf_vits.options import AnyPath, Mapping, check_fields, option
 from hf_vits.resolve import resolve_voice
 from hf_vits.run_lock import check_output_folder
 from hf_vits.speakers import NEW_EMBEDDING_SIZE
@@ -28,6 +28,9 @@ from hf_vits.training.starting import StartingPoint, narrowed
 from hf_vits.training.trackers import check_trackers
 from hf_vits.training.trainer import VitsTrainer
 from hf_vits.wording import nearest
+
+MOST_SYMBOLS = 2**20
+"""Size of the vocabulary with which a configuration is tried before the data, and with them the symbols, are read."""
 
 
 @dataclass
@@ -69,7 +72,7 @@ class Recipe:
         judges, options = self.discriminator_config, self.tokenizer_options
         self.discriminator_config = _checked_fields("discriminator_config", VitsDiscriminatorConfig, judges)
         # How many symbols and speakers there are is known later, from the data.
-        self.model_config = _checked_fields("model_config", VitsConfig, self.model_config, vocab_size=LARGEST)
+        self.model_config = _checked_fields("model_config", VitsConfig, self.model_config, vocab_size=MOST_SYMBOLS)
         known = {item.name for item in fields(FrontEnd)}
         if unknown := [name for name in options if name not in {*known, "least"}]:
             raise ValueError(_unknown("tokenizer_options", unknown, known))
