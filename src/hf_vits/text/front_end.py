@@ -70,7 +70,7 @@ class FrontEnd:
     def symbols(self, text: TrackedText) -> TrackedText:
         """Original text -> symbols, before those are dropped that the vocabulary does not hold."""
         if self.is_uroman or self.language == "ron":
-            text = text.unicode_form("NFC")
+            text = text.composed()
         if self.language == "ron":
             text = normalize.romanian_letters(text)
         if self.is_uroman:
@@ -96,7 +96,7 @@ class FrontEnd:
 
     def _spelled(self, text: TrackedText) -> TrackedText:
         cleaner = self.cleaner
-        text = text.unicode_form("NFC")  # espeak spells a mark that stands for itself
+        text = text.composed()  # espeak spells a mark that stands for itself
         if cleaner in coqui_cleaners.CLEANERS:
             return coqui_cleaners.clean(text, cleaner, self.voice)
         if cleaner is None and self.normalize and self.phoneme_style == "vits" and self.voice.lower().startswith("en"):

@@ -87,6 +87,17 @@ class TrackedText:
         # A composition crossed two clusters: the only span that is surely right is the whole text's.
         return TrackedText(text, [self.span(0, len(self.text))] * len(text))
 
+    def composed(self) -> "TrackedText":
+        """Letters and their marks composed (NFC). Characters that stand alone are kept: U+037E is no semicolon here."""
+        if self.text.isascii() or unicodedata.is_normalized("NFC", self.text):
+            return self
+        pieces = []
+        for start, end in clusters(self.text):
+            new = unicodedata.normalize("NFC", self.text[start:end]) if end - start > 1 else self.text[start]
+            spans = None if self.spans is None else [self.span(start, end)] * len(new)
+            pieces.append(self.slice(start, end) if new == self.text[start:end] else TrackedText(new, spans))
+        return TrackedText.join(pieces, self.spans is not None)
+
     def strip(self) -> "TrackedText":
         """Without white space at both ends."""
         start = len(self.text) - len(self.text.lstrip())

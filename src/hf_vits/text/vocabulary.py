@@ -168,7 +168,8 @@ def spelled_with(text: TrackedText, symbols: frozenset[str]) -> TrackedText:
     for start, end in clusters(text.text):
         piece = text.slice(start, end)
         composed, apart = (unicodedata.normalize(form, piece.text) for form in ("NFC", "NFD"))
-        new = next((form for form in (composed, piece.text, apart) if symbols.issuperset(form)), piece.text)
+        forms = (composed, piece.text, apart) if end - start > 1 else (piece.text, composed, apart)
+        new = next((form for form in forms if symbols.issuperset(form)), piece.text)
         if new != piece.text:
             piece = TrackedText(new, None if text.spans is None else [text.span(start, end)] * len(new))
         pieces.append(piece)
