@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from piper_files import VoiceFile, tiny_model, write_voice
+from piper_files import VoiceFile, tiny_model, voice_json, write_voice
 from torch import nn
 
 from hf_vits.conversion import convert
+from hf_vits.conversion.piper_json import read_voice
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, fold
 
@@ -345,7 +346,10 @@ WRONG_JSON = [
     (lambda d: d["inference"].update(noise_w="x"), "`inference.noise_w`"),
     (lambda d: d["inference"].update(noise_scale=-1), "`inference.noise_scale`"),
     (lambda d: d["inference"].update(noise_scale=float("nan")), "`inference.noise_scale` .* is nan"),
-    (lambda d: d.update(phoneme_type="pinyin"), "`phoneme_type` .* 'pinyin'; it must be one of espeak, text"),
+    (lambda d: d.update(phoneme_type="pinyin"), "'pinyin'; it must be one of espeak, text: .* no front end"),
+    (lambda d: d.update(phoneme_type="PhonemeType.PINYIN"), "'PhonemeType.PINYIN'; it must be one of espeak, text"),
+    (lambda d: d.update(phoneme_type="espeak.text.x"), "it must be one of espeak, text"),
+    (lambda d: d.update(phoneme_type=["espeak"]), "`phoneme_type` .* a string"),
     (lambda d: d.pop("phoneme_id_map"), "has no `phoneme_id_map`"),
     (lambda d: d.update(phoneme_id_map=[1]), "`phoneme_id_map` .* must be an object"),
     (lambda d: d["phoneme_id_map"].update(a=5), "`phoneme_id_map.a` .* a list of ids"),
@@ -424,6 +428,23 @@ def test_the_tokenizer_frames_symbols_as_piper_does(tmp_path):
     tokenizer = convert(write_voice(tmp_path, tiny_model(), change=lambda d: d.update(phoneme_type="text"))).tokenizer
 
     assert tokenizer("ab")["input_ids"] == [1, 0, 4, 0, 5, 0, 2]
+
+
+SPELLINGS = {
+    "espeak": ["espeak", "ESPEAK", "PhonemeType.ESPEAK", "phonemetype.espeak", "<PhonemeType.ESPEAK: 'espeak'>", None],
+    "text": ["text", "Text", "PhonemeType.TEXT", " text ", "<PhonemeType.TEXT: 'text'>", "<PhonemeType.TEXT: 2>"],
+}
+
+
+@pytest.mark.parametrize(("meant", "spelt"), [(kind, spelt) for kind, all_of in SPELLINGS.items() for spelt in all_of])
+def test_a_front_end_is_read_however_python_wrote_it(tmp_path, meant, spelt):
+    (tmp_path / "voice.onnx.json").write_text(json.dumps({**voice_json(tiny_model().config), "phoneme_type": spelt}))
+    assert read_voice(tmp_path / "voice.onnx.json").phoneme_type == meant
+
+
+def test_a_published_voice_that_spells_its_front_end_as_python_does_is_converted(tmp_path):
+    file = write_voice(tmp_path, tiny_model(), change=lambda d: d.update(phoneme_type="PhonemeType.TEXT"))
+    assert convert(file).tokenizer("ab")["input_ids"] == [1, 0, 4, 0, 5, 0, 2]
 
 
 def test_joe_is_accounted_for_to_the_last_tensor(converted_joe):

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -10,6 +11,9 @@ from hf_vits.wording import quoted
 
 MOST = 2**31 - 1
 """The largest whole number that any field may be."""
+
+_MEMBER = re.compile(r"<?\w+\.(?P<name>\w+)(?:: (?:'(?P<value>[^']*)'|\d+)>)?")
+"""How Python writes a member of an enumeration, as text and in full."""
 
 LARGEST_FILE = 64 * 2**20
 """Bytes; a configuration of a voice has thousands, with a table of speakers some millions."""
@@ -83,6 +87,21 @@ class Fields:
         if value is not default and not (isinstance(value, str) and value):
             self.refuse(path, value, "a string that is not empty")
         return value
+
+    def choice(self, path: str, default: str, allowed: Sequence[str], others: str = "") -> str:
+        """
+        One of the allowed words, in lower case, or the default.
+
+        A word is read in any case, and as Python writes a member of an enumeration: `Kind.WORD`, `<Kind.WORD: 'word'>`.
+        `others` says in an error why there is no more choice.
+        """
+        value = self.text(path, default)
+        member = _MEMBER.fullmatch(value.strip())
+        word = member["value"] or member["name"] if member else value.strip()
+        found = {name.lower(): name for name in allowed}.get(word.lower())
+        if found is None:
+            self.refuse(path, value, f"one of {', '.join(allowed)}{others}")
+        return found
 
     def flag(self, path: str, default: Any = ...) -> Any:
         """True or false, or the default."""

@@ -11,7 +11,12 @@ PAD, BOS, EOS = "_", "^", "$"
 """Symbols that frame a text: `^ _ p _ p _ … $`."""
 
 PHONEME_TYPES = ("espeak", "text")
-"""Front ends whose symbols are single code points, which is what the tokenizer makes."""
+"""Front ends that the tokenizer has: espeak's phonemes, and the letters of the text."""
+
+NO_OTHERS = (
+    ": this package has no front end of another kind, and the symbols that these two make are not those of the voice"
+)
+"""Why a voice of another front end is refused."""
 
 MOST_SPEAKERS = 100_000
 """Far more than any voice has; a larger number is damage, not worth a list of names."""
@@ -49,7 +54,7 @@ def read_voice(file: Path) -> PiperVoice:
             "(`--config`)."
         )
     fields = read_fields(file, "Piper voice")
-    phoneme_type = _phoneme_type(fields)
+    phoneme_type = fields.choice("phoneme_type", "espeak", PHONEME_TYPES, NO_OTHERS)
     symbols, notes = _symbols(fields)
     speakers = fields.whole("num_speakers", 1, least=1, most=MOST_SPEAKERS)
     names, named = _speaker_names(fields, speakers)
@@ -67,17 +72,6 @@ def read_voice(file: Path) -> PiperVoice:
         hop_length=fields.whole("hop_length", None, least=1),
         notes=notes + named,
     )
-
-
-def _phoneme_type(fields: Fields) -> str:
-    phoneme_type = fields.text("phoneme_type", "espeak")
-    if phoneme_type not in PHONEME_TYPES:
-        fields.refuse(
-            "phoneme_type",
-            phoneme_type,
-            f"one of {', '.join(PHONEME_TYPES)}: the symbols of other front ends are longer than one code point",
-        )
-    return phoneme_type
 
 
 def _symbols(fields: Fields) -> tuple[dict[str, int], tuple[str, ...]]:
