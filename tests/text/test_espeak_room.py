@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from hf_vits.text.espeak import clauses_of
 from hf_vits.text.espeak_process import EspeakEndedError
 from hf_vits.text.espeak_room import EspeakError, Speaker, halves, pieces
 
@@ -170,3 +171,13 @@ def test_one_character_has_no_halves(text):
 @pytest.mark.parametrize("text", ["", "a", "a.b. " * 500, "p.m. " * 31, "no. " * 50])
 def test_pieces_make_up_the_text(text):
     assert "".join(pieces(text)) == text
+
+
+@pytest.mark.parametrize("letter", ["\u0301", "\u0915\u094d"])
+def test_one_letter_of_endless_marks_is_no_error(letter):
+    assert "".join(clauses_text for _, clauses_text in _spoken(letter * 1000 + " end")).endswith("d")
+
+
+def _spoken(text):
+    (found,) = clauses_of([text], "en-us")
+    return [(clause.end, clause.phonemes) for clause in found]

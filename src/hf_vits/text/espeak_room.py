@@ -112,6 +112,8 @@ class Speaker:
         out, start, heard = [], 0, iter(heard)
         for word, of_it in zip(words, parts, strict=True):
             whole, spoken = next(heard), [next(heard) for _ in of_it]
+            if not of_it:  # one letter with its marks
+                continue
             if len(whole) < 0.85 * sum(map(len, spoken)) or not whole.endswith(spoken[-1][-2:]):
                 out += [clause[start : word.start()], *of_it]
                 start = word.end()
