@@ -93,7 +93,8 @@ def save_checkpoint(output_dir: Path, step: int, keep: int, write: Callable[[Pat
     folder = output_dir / f"checkpoint-{step}"
     with new_folder(folder, overwrite=True) as staged:
         write(staged)
-        torch.save(dict(state), staged / STATE_FILE)
+        with (staged / STATE_FILE).open("wb") as file:  # given a name, PyTorch loses the reason why a write failed
+            torch.save(dict(state), file)
     for old in checkpoints(output_dir)[:-keep]:
         shutil.rmtree(old)
     return folder
