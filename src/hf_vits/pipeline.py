@@ -98,7 +98,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         return super().__call__(_with_controls(text_inputs, per_text) if per_text else text_inputs, **kwargs)
 
     def stream(
-        self, text: str | dict, *, chunk_frames: int | None = None, **kwargs
+        self, text: str | dict, *, chunk_frames: int | None = None, first_sentence: int = 0, **kwargs
     ) -> Iterator[dict[str, np.ndarray | int]]:
         """
         Speaks a text piece by piece: the first sound needs the first sentence's text encoder and a few frames.
@@ -112,11 +112,15 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             chunk_frames (`int`, *optional*):
                 Frames of `hop_length` samples in a piece; without it, some ten at the beginning of each sentence, then
                 some thirty, then about a hundred each.
+            first_sentence (`int`, *optional*, defaults to 0):
+                Number of the sentence to go on from, as pieces tell it, after the pause that comes before. With a
+                generator in the state that it had then, the pieces equal those of one stream of the whole text.
             **kwargs:
                 The controls and `pause` of the class.
 
         Returns:
-            `Iterator[dict]`: `{"audio": float32 array (samples,), "sampling_rate": int}` of each piece.
+            `Iterator[dict]`: `{"audio": float32 array (samples,), "sampling_rate": int, "sentence": int}` of each
+            piece; the number is that of its sentence in `sentences(text)`, or of the one that a pause comes before.
 
         Raises:
             ValueError: as a call. What only the model finds (a control out of range, a text of which nothing can be
@@ -142,15 +146,19 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         preprocessing, forward, postprocessing = self._sanitize_parameters(**kwargs)
         controls = {**self._forward_params, **forward}
         pause = {**self._postprocess_params, **postprocessing}.get("pause", 0.0)
-        sentences = self.preprocess(text, **{**self._preprocess_params, **preprocessing})
-        return self._pieces(sentences, controls, pause, chunk_frames)
+        preprocessing = {**self._preprocess_params, **preprocessing, "first_sentence": first_sentence}
+        return self._pieces(self.preprocess(text, **preprocessing), controls, pause, chunk_frames, first_sentence == 0)
 
     @torch.no_grad()
-    def _pieces(self, sentences: Iterator[dict], controls: dict, pause: float, chunk_frames: int | None):
+    def _pieces(
+        self, sentences: Iterator[dict], controls: dict, pause: float, chunk_frames: int | None, is_begin: bool
+    ):
         silence = np.zeros(round(pause * self.sampling_rate), dtype=np.float32)
-        for number, sentence in enumerate(sentences):
-            if number and len(silence):
-                yield {"audio": silence.copy(), "sampling_rate": self.sampling_rate}
+        for sentence in sentences:
+            about = {"sampling_rate": self.sampling_rate, "sentence": sentence["sentence"]}
+            if not is_begin and len(silence):
+                yield {"audio": silence.copy(), **about}
+            is_begin = False
             own = {**controls, **sentence["controls"]}
             speaker = self.model.speaker_vector(own.pop("speaker_id", None), 1)
             language = self.model.language_vector(own.pop("language_id", None), 1)
@@ -159,7 +167,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             )
             prior = self.model.prior(**inputs, speaker=speaker, language=language, **own)
             for piece in self.model.stream(prior, speaker, chunk_frames):
-                yield {"audio": _samples(piece[0]).copy(), "sampling_rate": self.sampling_rate}
+                yield {"audio": _samples(piece[0]).copy(), **about}
 
     @with_known_arguments("TextToSpeechPipeline", also=("batch_size", "num_workers"))
     def _sanitize_parameters(
@@ -192,16 +200,20 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         preprocessing = {**(preprocess_params or {}), **({} if strict is None else {"strict": strict})}
         return preprocessing, {**(forward_params or {}), **given}, {} if pause is None else {"pause": pause}
 
-    def preprocess(self, text: str | dict, strict: bool = False, **tokenizer_arguments) -> Iterator[dict]:
-        """text -> per sentence input_ids and attention_mask (1, T_text), its controls, and whether it is the last."""
+    def preprocess(
+        self, text: str | dict, strict: bool = False, first_sentence: int = 0, **tokenizer_arguments
+    ) -> Iterator[dict]:
+        """text -> per sentence input_ids and attention_mask (1, T_text), its controls, its number, and whether it is
+        the last; from sentence `first_sentence` on."""
         text, controls = self._checked(text)
         self._check_readable(text, strict)
         held = None  # one behind, to know which is the last
-        for encoding in self._encodings(text, tokenizer_arguments):
+        for number, encoding in self._encodings(text, tokenizer_arguments, first_sentence):
             if held is not None:
-                yield {**held, "controls": controls, "is_last": False}
-            held = encoding
-        yield {**held, "controls": controls, "is_last": True}
+                yield {**held, "is_last": False}
+            held = {**encoding, "controls": controls, "sentence": number}
+        if held is not None:
+            yield {**held, "is_last": True}
 
     def _checked(self, text: str | dict) -> tuple[str, dict]:
         """-> the text, and the controls of an item that has its own."""
@@ -243,22 +255,24 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             if lost := Counter({symbol: count for symbol, count in dropped.items() if symbol.isalnum()}):
                 raise UnreadableTextError(f"The voice does not know everything in the text: {listed(lost)}.")
 
-    def _encodings(self, text: str, arguments: dict) -> Iterator[Mapping]:
-        """Of the sentences that have something to say; if none has, the error of the whole text."""
-        spoken = False
-        for sentence in self.sentences(text):
+    def _encodings(self, text: str, arguments: dict, first: int = 0) -> Iterator[tuple[int, Mapping]]:
+        """Of the sentences from number `first` on that have something to say, with their numbers; if none of the whole
+        text has, its error."""
+        spoken = first > 0
+        for number, sentence in enumerate(self.sentences(text)[first:], first):
             try:
                 with scripts.checked():
                     encoding = self.tokenizer(sentence, return_tensors="pt", **arguments)
             except NothingToSayError:  # a line of asterisks between paragraphs
                 continue
             spoken = True
-            yield encoding
+            yield number, encoding
         if not spoken:
-            yield self.tokenizer(text, return_tensors="pt", **arguments)
+            yield 0, self.tokenizer(text, return_tensors="pt", **arguments)
 
     def _forward(self, model_inputs: dict, **controls) -> dict:
         own, is_last = model_inputs.pop("controls"), model_inputs.pop("is_last")
+        model_inputs.pop("sentence")
         if isinstance(own, list):  # a batch of several sentences
             names = {name for item in own for name in item}
             own = {name: [self._control(name, item, controls) for item in own] for name in names}

@@ -4,16 +4,21 @@ import os
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from hf_vits.new_files import check_writable, is_special, new_file, storage_errors
 
+if TYPE_CHECKING:
+    from soundfile import SoundFile
+
 FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64")
 """What is written, by the ending of the file's name."""
+
+LOSSY = ("OGG", "MP3")
+"""Those whose samples are not the ones that were written."""
 
 CONVERTED = {".m4a", ".m4b", ".mp4", ".mov", ".3gp", ".webm", ".mkv", ".aac", ".wma", ".amr", ".opus"}
 """Endings of files that other programs make from what is written here."""
@@ -81,8 +86,10 @@ def audio_writer(path: str | Path, sampling_rate: int) -> Iterator[Callable[[np.
         sink = _Sink(raw, path)
         with sink.errors():
             file = soundfile.SoundFile(sink, "w", sampling_rate, 1, format=_format(path))
+        blocks = _Blocks(file, sink)
         try:
-            yield partial(_append, file, sink)
+            yield blocks.write
+            blocks.flush()
         except BaseException:
             with suppress(Exception):
                 file.close()
@@ -97,19 +104,42 @@ def write_audio(path: str | Path, waveform: np.ndarray, sampling_rate: int) -> N
         write(waveform)
 
 
-def _append(file, sink: "_Sink", samples: np.ndarray) -> None:
-    """Writes samples in blocks: the Vorbis encoder takes room on the stack for all that it is first given."""
-    samples = np.asarray(samples)
-    if samples.ndim != 1:
-        raise ValueError(f"The samples for {sink.path} are {samples.shape}; give those of one channel, (n,).")
-    if samples.dtype.name not in STORED:
-        raise ValueError(f"The samples for {sink.path} are {samples.dtype.name}; give floats within ±1.")
-    samples = samples.astype(np.float32) if samples.dtype == np.float16 else samples
-    if not np.isfinite(samples).all():
-        raise ValueError(f"The samples for {sink.path} hold NaN or infinite values, so they were not written.")
-    for start in range(0, len(samples), WRITTEN_AT_ONCE):
-        with sink.errors():
-            file.write(samples[start : start + WRITTEN_AT_ONCE])
+class _Blocks:
+    """Gives an encoder blocks of one size, whatever pieces the samples come in: it encodes the first one by itself."""
+
+    def __init__(self, file: "SoundFile", sink: "_Sink"):
+        self.file, self.sink, self.rest = file, sink, np.zeros(0, np.float32)
+
+    def write(self, samples: np.ndarray) -> None:
+        """Append samples float or int (n,); what does not fill a block waits for more."""
+        samples = self._checked(np.asarray(samples))
+        if samples.dtype != self.rest.dtype:
+            self.flush()
+        samples = np.concatenate([self.rest, samples]) if len(self.rest) else samples
+        whole = len(samples) // WRITTEN_AT_ONCE * WRITTEN_AT_ONCE
+        for start in range(0, whole, WRITTEN_AT_ONCE):
+            self._give(samples[start : start + WRITTEN_AT_ONCE])
+        self.rest = samples[whole:].copy()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if len(self.rest):
+            self._give(self.rest)
+        self.rest = self.rest[:0]
+
+    def _give(self, block: np.ndarray) -> None:
+        with self.sink.errors():
+            self.file.write(block)
+
+    def _checked(self, samples: np.ndarray) -> np.ndarray:
+        path = self.sink.path
+        if samples.ndim != 1:
+            raise ValueError(f"The samples for {path} are {samples.shape}; give those of one channel, (n,).")
+        if samples.dtype.name not in STORED:
+            raise ValueError(f"The samples for {path} are {samples.dtype.name}; give floats within ±1.")
+        if not np.isfinite(samples).all():
+            raise ValueError(f"The samples for {path} hold NaN or infinite values, so they were not written.")
+        return samples.astype(np.float32) if samples.dtype == np.float16 else samples
 
 
 class _Sink:

@@ -82,7 +82,25 @@ def test_text_comes_as_argument_file_or_standard_input(voice, tmp_path, monkeypa
     [
         (["a hope", "--speaker", "dan"], "ada"),
         (["a hope"], "3 speakers"),
-        (["a hope", "--speaker", "0", "--speed", "nan"], "speaking_rate"),
+        (["a hope", "--speaker", "0", "--speed", "nan"], "--speed is nan; it must be 0.1 to 10"),
+        (["a hope", "--speaker", "0", "--speed", "0.001"], "--speed is 0.001; it must be 0.1 to 10"),
+        (["a hope", "--speaker", "0", "--speed", "-1"], "--speed is -1.0"),
+        (
+            ["a hope", "--speaker", "0", "--seed", str(2**64)],
+            f"--seed is {2**64}; it must be a whole number of 64 bits",
+        ),
+        (["a hope", "--speaker", "0", "--seed", "9" * 400], "--seed is 99999"),
+        (["a hope", "--speaker", "0", "--seed", str(-(2**63) - 1)], "64 bits"),
+        (["a hope", "--speaker", "0", "--pause", "-1"], "--pause is -1.0; it must be 0 to 60"),
+        (["a hope", "--speaker", "0", "--pause", "inf"], "--pause is inf"),
+        (["a hope", "--speaker", "0", "--noise-scale", "nan"], "--noise-scale is nan"),
+        (["a hope", "--speaker", "0", "--noise-scale-duration", "-2"], "--noise-scale-duration is -2.0"),
+        (["--input", "nope.txt", "--speaker", "0"], "There is no file nope.txt; --input takes the name of a text"),
+        (["--input", "voice", "--speaker", "0"], "voice is a folder"),
+        (["--input", "/dev/zero", "--speaker", "0"], "/dev/zero has more than"),
+        (["a hope", "--speaker", "0", "--output", ""], "empty"),
+        (["a hope", "--speaker", "0", "--output", "voice"], "no format of sound"),
+        (["a hope", "--speaker", "0", "--output", "-", "--resume"], "--resume goes on with a file"),
         (["", "--speaker", "0"], "no text"),
         (["***", "--speaker", "0"], "*"),
         (["a hope", "--input", "text.txt"], "one of them"),
@@ -146,10 +164,82 @@ def test_convert_of_what_is_no_voice_is_an_error_and_makes_no_folder(tmp_path, c
     assert not (tmp_path / "out").exists()
 
 
-def test_no_verb_is_wrong_usage():
+def test_without_a_verb_the_help_is_printed(capsys):
+    assert main([]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("usage: hf-vits") and all(verb in printed for verb in ("speak", "convert", "doctor"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["speek", "a hope"], "invalid choice: 'speek'"),
+        (["speak", "a hope", "--sped", "2"], "unknown argument '--sped'; did you mean --speed?"),
+        (["speak", "a hope", "--bogus"], "unknown argument '--bogus'"),
+        (["speak", "a hope", "--speed", "fast"], "--speed: invalid float value: 'fast'"),
+        (["speak", "a hope", "--seed", "1.5"], "--seed: invalid int value: '1.5'"),
+        (["speak", "a hope", "--output"], "--output: expected one argument"),
+        (["doctor", "a", "b", "c"], "unknown argument"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(capsys, arguments, told):
     with pytest.raises(SystemExit) as caught:
-        main([])
-    assert caught.value.code == 2
+        main(arguments)
+    errors = capsys.readouterr().err
+    assert caught.value.code == 2 and told in errors and len(errors.strip().splitlines()) == 1, errors
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["a", "hope"],
+        ["a hope"],
+        ["a", "--pause", "0.1", "hope"],
+        ["--pause", "0.1", "a", "hope"],
+        ["--pause", "0.1", "--", "a", "hope"],
+        ["a", "--", "hope"],
+    ],
+)
+def test_words_without_quotation_marks_are_one_text(voice, tmp_path, monkeypatch, words):
+    said = []
+    stream = TextToSpeechPipeline.stream
+    monkeypatch.setattr(
+        TextToSpeechPipeline, "stream", lambda self, text, **k: said.append(text) or stream(self, text, **k)
+    )
+    options = ["--voice", voice[1], "--speaker", "0", "--output", str(tmp_path / "out.wav")]
+    assert main(["speak", *options, *words]) == 0
+    assert said == ["a hope"]
+
+
+@pytest.mark.parametrize("words", [["--", "-5", "degrees"], ["--", "-5 degrees"], ["--", "--speed 3 of them"]])
+def test_what_begins_with_a_dash_is_text_after_two_dashes(voice, tmp_path, monkeypatch, words):
+    said = []
+    monkeypatch.setattr(TextToSpeechPipeline, "sentences", lambda self, text: said.append(text) or ["a hope"])
+    options = ["--voice", voice[1], "--speaker", "0", "--output", str(tmp_path / "out.wav")]
+    assert main(["speak", *options, *words]) == 0
+    assert set(said) == {" ".join(words[1:])}
+
+
+def test_the_name_of_a_text_as_a_text_is_warned_of(voice, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.hope").write_text("feed me")
+    assert main(["speak", "a.hope", "--voice", voice[1], "--speaker", "0"]) == 0
+    assert "'a.hope' is spoken; for the text in that file, give --input" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"\xffa hope", b"a h\xf6pe"])
+def test_standard_input_that_is_not_utf_8_is_one_sentence(voice, tmp_path, monkeypatch, capsys, content):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert main(["speak", "--voice", voice[1], "--speaker", "0", "--output", str(tmp_path / "a.wav")]) == 1
+    assert "The text on standard input is not UTF-8" in capsys.readouterr().err
+
+
+def test_a_full_standard_output_is_one_sentence(voice, tmp_path):
+    command = [sys.executable, "-m", "hf_vits.cli", "speak", "a hope", "--voice", voice[1], "--speaker", "1"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*command, "--output", "-"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    assert "Standard output could not be written to: No space left on device" in done.stderr
 
 
 @pytest.mark.parametrize("stream", [[], ["--stream"]], ids=["whole sentences", "streamed"])
@@ -205,7 +295,7 @@ def test_a_stream_goes_to_a_player(voice, tmp_path, monkeypatch, capsys, argumen
 
 def test_a_file_appears_when_all_is_said(voice, tmp_path, monkeypatch):
     def stops(self, *_, **__):
-        yield {"audio": np.zeros(100, dtype=np.float32), "sampling_rate": 16000}
+        yield {"audio": np.zeros(100, dtype=np.float32), "sampling_rate": 16000, "sentence": 0}
         raise ValueError("no more")
 
     monkeypatch.setattr(TextToSpeechPipeline, "stream", stops)

@@ -11,29 +11,44 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads OpenMP
 from huggingface_hub.errors import StrictDataclassError
 
 import hf_vits
+from hf_vits.cli.parser import Parser, parse
+from hf_vits.cli.signals import Stopped, ending_signals
 
 VERBS = ("speak", "convert", "export", "doctor")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one verb; returns 0, its own code, or 1 after printing what went wrong. Wrong usage exits with 2."""
-    parser = argparse.ArgumentParser(prog="hf-vits", description="VITS voices: speak, convert, export, examine.")
+    """Runs one verb, or prints the help without one; returns 0, its own status, 1 after printing what went wrong, or
+    128 and the number of a signal. Wrong usage exits with 2."""
+    parser = Parser(prog="hf-vits", description="VITS voices: speak, convert, export, examine.")
     parser.add_argument("--version", action="version", version=f"hf_vits {hf_vits.__version__}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
-    first = next(iter(sys.argv[1:] if arguments is None else arguments), None)
+    verbs, chosen = parser.add_subparsers(dest="verb", metavar="verb"), None
+    arguments = sys.argv[1:] if arguments is None else arguments
     for name in VERBS:
         module = import_module(f"hf_vits.cli.{name}")
         verb = verbs.add_parser(name, help=module.HELP, description=module.HELP)
         verb.set_defaults(run=module.run)
-        if name == first:  # what the options of another verb import takes seconds
+        if name == next(iter(arguments), None):  # what the options of another verb import takes seconds
             module.add_arguments(verb)
-    options = parser.parse_args(arguments)
+            chosen = verb
+    options = parse(parser, arguments, chosen)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names may be of any script, terminals know some
+    with ending_signals():
+        return _run(options) if options.verb else parser.print_help() or 0
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
-        return options.run(options) or 0
+        status = options.run(options) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except Stopped as signal:
+        print(f"hf-vits {options.verb}: stopped by {signal}", file=sys.stderr)
+        return 128 + signal.number
     except KeyboardInterrupt:
-        print("hf-vits: interrupted", file=sys.stderr)
+        print(f"hf-vits {options.verb}: interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError, StrictDataclassError) as error:
         print(f"hf-vits {options.verb}: {error}", file=sys.stderr)

@@ -1,26 +1,29 @@
 """`hf-vits speak`: text, a file or standard input, to a file of sound or to a player."""
 
 import argparse
-import os
+import hashlib
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from hf_vits.cli.texts import text_of
 from hf_vits.cli.threads import add_threads, use_threads
+from hf_vits.wording import quoted
 
 HELP = "Speak a text into a sound file, or to standard output."
 
-WHOLE_SENTENCE = 10**9
-"""Frames of a piece that no sentence has."""
+RANGES = {"speed": (0.1, 10), "pause": (0, 60)}
+"""Least and largest value of options: at a tenth of its speed, a sentence lasts minutes and takes gigabytes."""
+
+SEEDS = (-(2**63), 2**64 - 1)
+"""Least and largest seed that PyTorch takes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options of the verb."""
     parser.add_argument(
         "text",
-        nargs="?",
+        nargs="*",
         help="what to say (after -- if it begins with a dash); without it and --input, standard input is read",
     )
     parser.add_argument("--input", metavar="FILE", help="a text file to speak, or - for standard input")
@@ -32,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--speaker", metavar="ID", help="who speaks, by number or name")
     parser.add_argument("--language", metavar="ID", help="in which language, by number or name")
-    parser.add_argument("--speed", type=float, help="2 speaks twice as fast (default: the voice's own)")
+    parser.add_argument("--speed", type=float, help="2 speaks twice as fast, 0.1 to 10 (default: the voice's own)")
     parser.add_argument("--noise-scale", type=float, help="variation of the sound (default: the voice's own)")
     parser.add_argument("--noise-scale-duration", type=float, help="variation of the rhythm (default: the voice's own)")
     parser.add_argument("--pause", type=float, default=0.0, metavar="SECONDS", help="silence between sentences")
@@ -41,34 +44,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="refuse a text with letters that the voice cannot read, instead of warning of them",
     )
-    parser.add_argument("--seed", type=int, help="makes the speech repeatable")
+    parser.add_argument("--seed", type=int, help="makes the speech repeatable: a whole number of 64 bits")
     add_threads(parser)
     parser.add_argument(
         "--output",
         default="speech.wav",
         metavar="FILE",
-        help="default: speech.wav; - writes samples to standard output, 32-bit floats, little-endian, mono",
+        help="default: speech.wav; its ending is the format, one of wav, flac, ogg, mp3, aiff, au, caf, w64; - writes "
+        "samples to standard output, 32-bit floats, little-endian, mono",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with speech that Ctrl-C or SIGTERM stopped; the rest of the command as it was",
     )
     parser.add_argument(
         "--stream", action="store_true", help="hand over sound within a sentence, as early as possible, for --output -"
     )
 
 
-def run(options: argparse.Namespace) -> None:
-    """Speaks, and prints how long the speech is and how long it took."""
-    from hf_vits.audio import check_output
+def run(options: argparse.Namespace) -> int:
+    """Speaks, and prints how long the speech is and how long it took; returns the exit status."""
     from hf_vits.named import number_or_name
     from hf_vits.resolve import resolve_voice
 
-    text = _text(options)
-    if options.output != "-":
-        check_output(options.output)
-        if options.stream:
-            raise ValueError(
-                "--stream is for a player; give --output -, or leave it out: a file is whole or not there."
-            )
-    elif sys.stdout.isatty():
-        raise ValueError("Standard output is a terminal, which shows no sound; pipe it into a player or a file.")
+    text = text_of(options)
+    check_numbers(options)
+    output = None if options.output == "-" else Path(options.output).expanduser()
+    _check_output(output, options)
     voice = resolve_voice(options.voice)
     use_threads(options.threads)
     pipe = _pipeline(voice)
@@ -80,68 +83,65 @@ def run(options: argparse.Namespace) -> None:
         "speaking_rate": options.speed,
         "noise_scale": options.noise_scale,
         "noise_scale_duration": options.noise_scale_duration,
+        "strict": options.strict,
     }
-    if options.seed is not None:
-        controls["generator"] = torch.Generator().manual_seed(options.seed)
-    chunk_frames = None if options.stream else WHOLE_SENTENCE
-    samples, work, start = 0, 0.0, time.perf_counter()
-    with _writer(options.output, pipe.sampling_rate) as write:
-        for piece in pipe.stream(
-            text, chunk_frames=chunk_frames, pause=options.pause, strict=options.strict, **controls
-        ):
-            work += time.perf_counter() - start  # without the time that a player takes
-            samples += len(piece["audio"])
-            write(piece["audio"])
-            start = time.perf_counter()
-    seconds, name = samples / pipe.sampling_rate, "standard output" if options.output == "-" else options.output
-    print(
-        f"{name}: {seconds:.2f} s of audio in {work:.2f} s of work (real-time factor {work / seconds:.3f})",
-        file=sys.stderr if options.output == "-" else sys.stdout,
-    )
+    generator = torch.Generator()
+    generator.seed() if options.seed is None else generator.manual_seed(options.seed)
+    if output is None:
+        from hf_vits.cli.player import play
+
+        play(pipe, text, not options.stream, pause=options.pause, generator=generator, **controls)
+        return 0
+    from hf_vits.cli.speech_file import SpeechFile
+
+    speech = SpeechFile(output, pipe, text, options.pause, generator, **controls)
+    return speech.speak(partial(_work, options, text, pipe), options.resume)
 
 
-@contextmanager
-def _writer(output: str, rate: int) -> Iterator[Callable]:
-    """A function that writes samples (n,) to a file, or at once to standard output."""
-    from hf_vits.audio import audio_writer
-
-    if output != "-":
-        with audio_writer(output, rate) as write:
-            yield write
-        return
-    print(f"{rate} samples per second; play them with: aplay -f FLOAT_LE -r {rate}", file=sys.stderr)
-
-    def write(samples) -> None:
-        sys.stdout.buffer.write(samples.astype("<f4").tobytes())
-        sys.stdout.buffer.flush()
-
-    try:
-        yield write
-    except BrokenPipeError:  # nobody listens any more; Python would complain once more when it flushes at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _text(options: argparse.Namespace) -> str:
-    if options.text is not None and options.input is not None:
-        raise ValueError("A text and --input are both given; give one of them.")
-    if options.text is not None:
-        text = options.text
-    elif options.input in (None, "-"):
-        text = sys.stdin.read()
-    else:
-        text = _file(Path(options.input))
-    if not text.strip():
-        raise ValueError("There is no text to speak; give it as an argument, with --input, or on standard input.")
-    return text
-
-
-def _file(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
+def check_numbers(options: argparse.Namespace) -> None:
+    """Raises `ValueError` for a number that no speech can be made with, before a voice is loaded."""
+    for name, (least, most) in RANGES.items():
+        value = getattr(options, name)
+        if value is not None and not least <= value <= most:
+            raise ValueError(f"--{name} is {value}; it must be {least:g} to {most:g}.")
+    for name in ("noise_scale", "noise_scale_duration"):
+        value = getattr(options, name)
+        if value is not None and not 0 <= value < float("inf"):
+            raise ValueError(f"--{name.replace('_', '-')} is {value}; it must be a finite number from 0 up.")
+    if options.seed is not None and not SEEDS[0] <= options.seed <= SEEDS[1]:
         raise ValueError(
-            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); convert it first."
-        ) from error
+            f"--seed is {quoted(options.seed)}; it must be a whole number of 64 bits, {SEEDS[0]} to {SEEDS[1]}."
+        )
+
+
+def _check_output(output: Path | None, options: argparse.Namespace) -> None:
+    from hf_vits.audio import check_output
+
+    if output is not None:
+        if not options.output:
+            raise ValueError("The name of the file to write is empty; give one with --output.")
+        check_output(output)
+        if options.stream:
+            raise ValueError(
+                "--stream is for a player; give --output -, or leave it out: a file is whole or not there."
+            )
+    elif sys.stdout is None or sys.stdout.isatty():
+        raise ValueError("Standard output is a terminal, which shows no sound; pipe it into a player or a file.")
+    elif options.resume:
+        raise ValueError("--resume goes on with a file, and standard output is none; leave it out, or name a file.")
+
+
+def _work(options: argparse.Namespace, text: str, pipe) -> dict:
+    """What decides how the text is spoken, by the names of `unfinished.NAMES`."""
+    from hf_vits.voice_digest import voice_digest
+
+    given = {name: getattr(options, name) for name in ("speaker", "language", "speed", "noise_scale", "seed", "pause")}
+    return {
+        "text": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12],
+        "voice": voice_digest(pipe.model),
+        "noise_scale_duration": options.noise_scale_duration,
+        **given,
+    }
 
 
 def _pipeline(voice: str):

@@ -5,21 +5,17 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-import torch
-
 from hf_vits.pipeline import TextToSpeechPipeline
 from hf_vits.synthesis.settings import SynthesisSettings
 from hf_vits.synthesis.survey import Survey
-
-VOLATILE = ("transformers_version", "_name_or_path", "name_or_path", "dtype", "architectures")
-"""Fields of a configuration that say nothing about the sound."""
+from hf_vits.voice_digest import voice_digest
 
 
 def identity_of(settings: SynthesisSettings, pipe: TextToSpeechPipeline, found: Survey, texts: Iterable) -> dict:
     """Settings as they take effect, and digests of the voice, the texts, their symbols and who speaks them."""
     one, all_of_them = found.rows[0].speaker, _digest(str(row.speaker) for row in found.rows)
     return {
-        "voice": voice_digest(pipe),
+        "voice": voice_digest(pipe.model),
         "texts": _digest(str(text) for text in texts),
         "symbols of the texts": _digest(row.symbols.hex() for row in found.rows),
         "speaker": one if settings.speaker_column is None else f"those of digest {all_of_them}",
@@ -33,16 +29,6 @@ def controls_of(settings: SynthesisSettings, pipe: TextToSpeechPipeline) -> dict
     """Controls of the model, those of the voice where none are set."""
     given = {name: getattr(settings, name) for name in ("speaking_rate", "noise_scale", "noise_scale_duration")}
     return {name: getattr(pipe.model.config, name) if value is None else value for name, value in given.items()}
-
-
-def voice_digest(pipe: TextToSpeechPipeline) -> str:
-    """Of weights and configuration, whatever the folder is called."""
-    config = {name: value for name, value in pipe.model.config.to_dict().items() if name not in VOLATILE}
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
-    for name, tensor in sorted(pipe.model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()[:12]
 
 
 def _digest(items: Iterable[str]) -> str:

@@ -1,0 +1,264 @@
+"""Speech that a signal stops is a whole file of what was spoken, and goes on to what one run would have made."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import count
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from hf_vits import TextToSpeechPipeline
+from hf_vits.cli import main
+from hf_vits.cli.signals import Stopped, check, ending_signals, held
+
+TEXT = "A hope! Feed me! Lead me! A man came! He came back!"
+SENTENCES = ["A hope!", "Feed me!", "Lead me!", "A man came!", "He came back!"]
+
+
+@pytest.fixture
+def speak(make_model, make_tokenizer, tmp_path, monkeypatch):
+    """Runs `hf-vits speak` on the text; a signal comes while a sentence is computed."""
+    for part in (make_model(), make_tokenizer()):
+        part.save_pretrained(tmp_path / "voice")
+    (tmp_path / "text.txt").write_text(TEXT)
+    (tmp_path / "out").mkdir()
+    stream = TextToSpeechPipeline.stream
+
+    def run(output, *arguments, stop_in=None, by=signal.SIGINT):
+        def stopped(self, *given, **options):
+            for piece in stream(self, *given, **options):
+                if piece["sentence"] == stop_in:
+                    os.kill(os.getpid(), by)
+                yield piece
+
+        monkeypatch.setattr(TextToSpeechPipeline, "stream", stopped)
+        given = ["speak", "--input", str(tmp_path / "text.txt"), "--voice", str(tmp_path / "voice"), "--pause", "0.1"]
+        return main([*given, "--output", str(tmp_path / "out" / output), *arguments])
+
+    return run
+
+
+def samples(file):
+    return soundfile.read(file, dtype="int16")[0]
+
+
+def test_the_text_has_the_sentences_that_these_tests_take_it_to_have(make_model, make_tokenizer):
+    assert TextToSpeechPipeline(make_model(), make_tokenizer()).sentences(TEXT) == SENTENCES
+
+
+@pytest.mark.parametrize(
+    ("ending", "stops"), [("wav", (1, 2, 4)), ("flac", (4,)), ("ogg", (1, 4)), ("mp3", (2,))], ids=str
+)
+def test_a_run_that_is_stopped_and_gone_on_with_equals_one_that_is_not(speak, tmp_path, ending, stops):
+    assert speak(f"whole.{ending}", "--seed", "3") == 0
+    for number, stop in enumerate(stops):
+        again = ["--resume"] if number else []
+        assert speak(f"a.{ending}", "--seed", "3", *again, stop_in=stop) == 128 + signal.SIGINT
+        partial = samples(tmp_path / "out" / f"a.{ending}")
+        assert len(partial) > 0
+    assert speak(f"a.{ending}", "--seed", "3", "--resume") == 0
+    whole, resumed = (samples(tmp_path / "out" / f"{name}.{ending}") for name in ("whole", "a"))
+    np.testing.assert_array_equal(resumed, whole)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [f"a.{ending}", f"whole.{ending}"]
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_what_was_spoken_and_says_so(speak, tmp_path, capsys, by):
+    assert speak("whole.wav", "--seed", "3") == 0
+    assert speak("a.wav", "--seed", "3", stop_in=2, by=by) == 128 + by
+    told = capsys.readouterr().err
+    partial, whole = samples(tmp_path / "out" / "a.wav"), samples(tmp_path / "out" / "whole.wav")
+    assert 0 < len(partial) < len(whole)
+    np.testing.assert_array_equal(partial, whole[: len(partial)])
+    assert f"Stopped by {by.name} after 2 of 5 sentences" in told
+    assert f"holds the {len(partial) / 16000:.2f} s" in told and "--resume" in told
+    names = sorted(file.name for file in (tmp_path / "out").iterdir())
+    assert names == ["a.wav", "a.wav.resume.json", "whole.wav"]
+
+
+@pytest.mark.parametrize("ending", ["wav", "ogg"])
+def test_a_signal_before_the_first_sentence_leaves_the_former_file(speak, tmp_path, capsys, ending):
+    (tmp_path / "out" / f"a.{ending}").write_bytes(b"old")
+    assert speak(f"a.{ending}", stop_in=0, by=signal.SIGTERM) == 128 + signal.SIGTERM
+    assert "stopped by SIGTERM" in capsys.readouterr().err
+    assert [(file.name, file.read_bytes()) for file in (tmp_path / "out").iterdir()] == [(f"a.{ending}", b"old")]
+
+
+def test_a_resumed_run_that_is_stopped_at_once_keeps_what_there_was(speak, tmp_path):
+    speak("a.mp3", "--seed", "3", stop_in=2)
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    assert speak("a.mp3", "--seed", "3", "--resume", stop_in=2) == 130
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+    assert sorted(before) == ["a.mp3", "a.mp3.resume.flac", "a.mp3.resume.json"]
+
+
+def test_a_run_without_a_seed_goes_on_with_its_own_noise(speak, tmp_path):
+    speak("a.wav", stop_in=2)
+    state = json.loads((tmp_path / "out" / "a.wav.resume.json").read_text())
+    assert state["sentences"] == 2 and state["work"]["seed"] is None
+    begin = samples(tmp_path / "out" / "a.wav")
+    assert speak("a.wav", "--resume") == 0
+    np.testing.assert_array_equal(samples(tmp_path / "out" / "a.wav")[: len(begin)], begin)
+
+
+def test_a_sentence_is_spoken_from_a_number_on_as_in_the_whole_text(make_model, make_tokenizer):
+    pipe = TextToSpeechPipeline(make_model(), make_tokenizer())
+    noise = torch.Generator().manual_seed(3)
+    states, whole = [], []
+    for piece in pipe.stream(TEXT, chunk_frames=10**9, generator=noise):
+        whole.append(piece)
+        states.append(noise.get_state())
+    assert [piece["sentence"] for piece in whole] == [0, 1, 2, 3, 4]
+    for first in (1, 4):
+        noise.set_state(states[first - 1])
+        rest = list(pipe.stream(TEXT, chunk_frames=10**9, first_sentence=first, generator=noise))
+        assert [piece["sentence"] for piece in rest] == list(range(first, 5))
+        for piece, expected in zip(rest, whole[first:], strict=True):
+            np.testing.assert_array_equal(piece["audio"], expected["audio"])
+    assert not list(pipe.stream(TEXT, first_sentence=5))
+
+
+def test_sentences_of_which_nothing_can_be_said_count_but_are_not_spoken(make_model, make_tokenizer):
+    pipe, stars = TextToSpeechPipeline(make_model(), make_tokenizer()), "*" * 400
+    pieces = list(pipe.stream(f"A hope!\n\n{stars}\n\nFeed me!\n\n{stars}", chunk_frames=10**9))
+    assert [piece["sentence"] for piece in pieces] == [0, 2]
+    assert not list(pipe.stream(f"A hope!\n\n{stars}", first_sentence=1))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("--seed", "4"), "--seed was 3, now 4"),
+        (("--seed", "3", "--speed", "2"), "--speed was not given, now 2.0"),
+        (("--seed", "3", "--pause", "0.2"), "--pause was 0.1, now 0.2"),
+    ],
+)
+def test_other_work_is_not_gone_on_with(speak, tmp_path, capsys, change, told):
+    speak("a.wav", "--seed", "3", stop_in=2)
+    before = (tmp_path / "out" / "a.wav").read_bytes()
+    assert speak("a.wav", *change, "--resume") == 1
+    assert told in capsys.readouterr().err and (tmp_path / "out" / "a.wav").read_bytes() == before
+
+
+def test_another_text_and_another_voice_are_not_gone_on_with(speak, tmp_path, capsys, make_config):
+    from tiny_voices import enliven
+
+    from hf_vits import VitsModel
+
+    speak("a.wav", stop_in=2)
+    (tmp_path / "text.txt").write_text(TEXT + " A hope!")
+    enliven(VitsModel(make_config()), seed=1).save_pretrained(tmp_path / "voice")
+    assert speak("a.wav", "--resume") == 1
+    assert "the text is another, the voice is another" in capsys.readouterr().err
+
+
+def damage_state(folder):
+    (folder / "a.wav.resume.json").write_text("{")
+
+
+def shorten_state(folder):
+    (folder / "a.wav.resume.json").write_text("{}")
+
+
+def cut_sound(folder):
+    soundfile.write(folder / "a.wav", np.zeros(100), 16000)
+
+
+def remove_sound(folder):
+    (folder / "a.wav").unlink()
+
+
+def remove_state(folder):
+    (folder / "a.wav.resume.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (damage_state, "resume.json is not JSON"),
+        (shorten_state, "resume.json is damaged"),
+        (cut_sound, "a.wav has 100 samples, but the run that was stopped left"),
+        (remove_sound, "a.wav cannot be read"),
+        (remove_state, "There is nothing to go on with"),
+    ],
+)
+def test_what_cannot_be_gone_on_with_is_one_sentence(speak, tmp_path, capsys, damage, told):
+    speak("a.wav", stop_in=2)
+    damage(tmp_path / "out")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    capsys.readouterr()
+    assert speak("a.wav", "--resume") == 1
+    errors = capsys.readouterr().err
+    assert told in errors and len(errors.strip().splitlines()) == 1, errors
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+
+
+def test_a_run_to_go_on_with_that_never_began_begins(speak, tmp_path, capsys):
+    assert speak("a.wav", "--resume") == 0
+    assert "from the beginning" in capsys.readouterr().err and (tmp_path / "out" / "a.wav").is_file()
+
+
+def test_a_run_from_the_beginning_says_that_it_could_go_on_and_removes_what_is_left(speak, tmp_path, capsys):
+    speak("a.ogg", stop_in=2)
+    capsys.readouterr()
+    assert speak("a.ogg") == 0
+    assert "--resume" in capsys.readouterr().err
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["a.ogg"]
+
+
+@pytest.mark.timeout(120)
+def test_a_process_that_is_ended_leaves_a_playable_file_and_no_hidden_one(speak, tmp_path):
+    (tmp_path / "text.txt").write_text("A man came back. " * 2000)
+    command = [sys.executable, "-m", "hf_vits.cli", "speak", "--input", tmp_path / "text.txt"]
+    command += ["--voice", tmp_path / "voice", "--output", tmp_path / "out" / "a.wav"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    first = process.stderr.readline()
+    assert "sentence 1 of 2000" in first and "left" in first
+    time.sleep(0.2)
+    process.terminate()
+    told = process.stderr.read()
+    assert process.wait(60) == 128 + signal.SIGTERM and "Traceback" not in told
+    assert "Stopped by SIGTERM after" in told and len(samples(tmp_path / "out" / "a.wav")) > 0
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.wav", "a.wav.resume.json"]
+
+
+def test_a_signal_that_is_held_back_comes_at_the_end_and_is_not_lost():
+    done = []
+    with pytest.raises(Stopped) as caught, ending_signals():
+        with held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            for number in count():
+                done.append(number)
+                if number == 100:
+                    break
+        done.append("after")
+    assert done[-1] == 100 and caught.value.number == signal.SIGTERM
+
+
+def test_a_signal_whose_exception_is_lost_is_raised_at_the_next_check():
+    with ending_signals():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        except Stopped:
+            pass  # as a function that C calls does
+        with pytest.raises(Stopped):
+            check()
+
+
+def test_signals_that_are_ignored_stay_so_and_handlers_come_back():
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        with ending_signals():
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGINT) != interrupt
+        assert signal.getsignal(signal.SIGINT) == interrupt
+    finally:
+        signal.signal(signal.SIGHUP, former)
