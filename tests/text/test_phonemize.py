@@ -196,6 +196,8 @@ def test_long_numbers_have_spans_of_their_own():
     [
         "👍👍 a ❤️, 👨‍👩‍👧b",
         "(½)",
+        "1234567890123456 " * 12 + "end",
+        "'s" * 68,
         "",
         " ",
         "...",

@@ -1,6 +1,14 @@
+import random
+import time
+
 import pytest
 
-from hf_vits.text.word_alignment import pair
+from hf_vits.text import word_alignment
+from hf_vits.text.word_alignment import Work
+
+
+def pair(expected, spoken, characters=1000):
+    return word_alignment.pair(expected, spoken, Work(characters))
 
 
 @pytest.mark.parametrize(
@@ -42,3 +50,56 @@ def test_long_numbers_are_paired_however_far_they_are_from_the_expected_place():
 
 def test_a_sign_read_by_another_name_is_believed_next_to_what_sounds_alike():
     assert pair(["mɛn", "maɪnəs faɪv"], ["mɛn", "dæʃ", "faɪv"]) == [(0, 1, 0, 1), (1, 2, 1, 3)]
+
+
+def edit_distance(first, second):
+    """The oracle: the definition, without a table."""
+    if not first or not second:
+        return float(len(first) + len(second))
+    vowels = "aeiou"
+    change = 0.0 if first[0] == second[0] else 0.5 if first[0] in vowels and second[0] in vowels else 1.0
+    return min(
+        change + edit_distance(first[1:], second[1:]),
+        1 + edit_distance(first[1:], second),
+        1 + edit_distance(first, second[1:]),
+    )
+
+
+def test_distances_from_all_beginnings_are_edit_distances(monkeypatch):
+    generator = random.Random(0)
+    for large in (0, 1000):  # both ways of computing them
+        monkeypatch.setattr(word_alignment, "_LARGE", large)
+        for _ in range(30):
+            first, second = ("".join(generator.choices("aetk", k=generator.randrange(5))) for _ in range(2))
+            word_alignment._row.cache_clear()
+            row = word_alignment._row(first, second)
+            assert list(row) == [edit_distance(first, second[:n]) for n in range(len(second) + 1)], (first, second)
+
+
+def test_words_are_not_told_apart_at_any_price(monkeypatch):
+    expected, spoken = ["ɒv", "ðə", "wʌn tuː", "mɛn"], ["ɒvðə", "wʌn", "tuː", "mɛn"]
+    assert pair(expected, spoken) is not None
+    monkeypatch.setattr(word_alignment, "_WORK", 20)
+    assert pair(expected, spoken, characters=0) is None
+
+
+@pytest.mark.parametrize("kind", ["numbers", "symbols", "scripts"])
+def test_the_time_that_offsets_take_is_bounded(kind):
+    pytest.importorskip("espeakng_loader")
+    from hf_vits.text.front_end import FrontEnd
+    from hf_vits.text.tracked import TrackedText
+
+    generator = random.Random(kind)
+    scripts = [(33, 127), (0x400, 0x500), (0x4E00, 0x9FFF), (0x600, 0x6FF), (0x1F300, 0x1F600), (32, 33)]
+    text = {
+        "numbers": "of the ".join(f"{generator.randrange(10**9)} " * (1 + i % 3) for i in range(320)),
+        "symbols": "".join(generator.choices("½±≤→©™%&@ #1a", k=839)),
+        "scripts": "".join(chr(generator.randrange(*generator.choice(scripts))) for _ in range(839)),
+    }[kind]
+    front_end = FrontEnd(phoneme_style="piper", normalize=False, phoneme_language="en-us")
+    plain = front_end.symbols(TrackedText.original(text, track=False))
+    start = time.process_time()
+    tracked = front_end.symbols(TrackedText.original(text, track=True))
+    assert time.process_time() - start < 5  # it took 9 to 100
+    assert tracked.text == plain.text
+    assert len(tracked.spans) == len(plain.text)

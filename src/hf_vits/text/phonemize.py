@@ -8,10 +8,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from hf_vits.text import espeak, word_alignment
+from hf_vits.text import espeak
 from hf_vits.text.normalize import collapse_white_space
 from hf_vits.text.phoneme_blocks import RAW_BLOCK, speak_around
 from hf_vits.text.tracked import Span, TrackedText
+from hf_vits.text.word_alignment import Work, pair
 
 STYLES = ("vits", "piper")
 # The marks that the original VITS voices have symbols for. phonemizer takes brackets for marks too, if it is not told
@@ -83,7 +84,8 @@ def _vits(text: TrackedText, voice: str) -> TrackedText:
     lines = [_phrases(text.slice(*line.span())) for line in _LINE.finditer(text.text) if line[0].strip()]
     phrases = [phrase for line in lines for phrase, _ in line if phrase.text.strip()]
     clauses = iter(espeak.clauses_of([phrase.text for phrase in phrases], voice) if phrases else [])
-    return _joined([_vits_line(line, clauses, voice) for line in lines], text.spans is not None)
+    work = Work(len(text.text))
+    return _joined([_vits_line(line, clauses, voice, work) for line in lines], text.spans is not None)
 
 
 def _phrases(line: TrackedText) -> list[tuple[TrackedText, TrackedText]]:
@@ -97,22 +99,22 @@ def _phrases(line: TrackedText) -> list[tuple[TrackedText, TrackedText]]:
     return [*found, (last, last.slice(0, 0))]
 
 
-def _vits_line(phrases: Iterable[tuple], clauses: Iterator[list[espeak.Clause]], voice: str) -> TrackedText:
+def _vits_line(phrases: Iterable[tuple], clauses: Iterator[list[espeak.Clause]], voice: str, work: Work) -> TrackedText:
     """Phrases are spoken, as the next of `clauses`; the marks between them stay."""
     pieces = []
     for phrase, marks in phrases:
-        spoken = [_spoken(phrase, clause, voice) for clause in (next(clauses) if phrase.text.strip() else [])]
+        spoken = [_spoken(phrase, clause, voice, work) for clause in (next(clauses) if phrase.text.strip() else [])]
         pieces += [_joined([clause for clause in spoken if clause.text], phrase.spans is not None), marks]
     return TrackedText.join(pieces, pieces[0].spans is not None)
 
 
 def _piper(text: TrackedText, voice: str) -> TrackedText:
     """Clauses are spoken, each with the one mark that ended it; sentences are separated by a space."""
-    track, pieces = text.spans is not None, []
+    track, pieces, work = text.spans is not None, [], Work(len(text.text))
     for clause in espeak.clauses(text.text, voice):
         if not clause.phonemes:  # marks alone; what ended the clause before stands already
             continue
-        spoken = _spoken(text, clause, voice)
+        spoken = _spoken(text, clause, voice, work)
         ending, at = _clause_ending(text.text[clause.start : clause.end])
         span = (0, 0)
         if track and ending:
@@ -144,12 +146,12 @@ def _clause_ending(clause: str) -> tuple[str, int]:
     return _ENDING[mark[0]], mark.start()
 
 
-def _spoken(text: TrackedText, clause: espeak.Clause, voice: str) -> TrackedText:
+def _spoken(text: TrackedText, clause: espeak.Clause, voice: str, work: Work) -> TrackedText:
     """A clause's phonemes; each spans its word, a space spans what lies between two words."""
     if text.spans is None or not clause.phonemes:
         return TrackedText(clause.phonemes, None if text.spans is None else [])
     words = clause.phonemes.split(" ")
-    spans = _word_spans(text, clause, words, voice)
+    spans = _word_spans(text, clause, words, voice, work)
     out: list[Span] = []
     for i, (word, span) in enumerate(zip(words, spans, strict=True)):
         if i:
@@ -159,11 +161,11 @@ def _spoken(text: TrackedText, clause: espeak.Clause, voice: str) -> TrackedText
     return TrackedText(clause.phonemes, out)
 
 
-def _word_spans(text: TrackedText, clause: espeak.Clause, spoken: list[str], voice: str) -> list[Span]:
+def _word_spans(text: TrackedText, clause: espeak.Clause, spoken: list[str], voice: str, work: Work) -> list[Span]:
     """The original span of each spoken word; of the whole clause when the words cannot be told apart."""
     words = list(_WORD.finditer(text.text, clause.start, clause.end))
     alone = _alone([word[0] for word in words], voice)
-    groups = word_alignment.pair(alone, spoken)
+    groups = pair(alone, spoken, work)
     if groups is None:
         first, last = (words[0].start(), words[-1].end()) if words else (clause.start, clause.end)
         return [text.span(first, last)] * len(spoken)
