@@ -104,3 +104,22 @@ def test_the_mask_of_a_process_is_never_another_one_while_folders_are_made(tmp_p
 def test_a_folder_with_a_name_as_long_as_the_file_system_takes_is_made(tmp_path):
     make(tmp_path / ("n" * 255))
     assert (tmp_path / ("n" * 255) / "new.txt").is_file()
+
+
+def test_what_is_replaced_stays_until_the_new_is_in_its_place_and_comes_back_if_it_never_is(tmp_path, monkeypatch):
+    directory, rename = tmp_path / "voice", os.rename
+    directory.mkdir()
+    (directory / "weights").write_text("old")
+    seen = []
+
+    def looked_at(source, target):
+        seen.append([file.read_text() for file in tmp_path.rglob("weights") if file.read_text() == "old"])
+        if Path(source).name.endswith(".partial"):
+            raise OSError("the new folder cannot be moved")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", looked_at)
+    with pytest.raises(OSError), new_folder(directory, overwrite=True) as staged:
+        (staged / "weights").write_text("new")
+    assert seen and all(old == ["old"] for old in seen)
+    assert (directory / "weights").read_text() == "old" and [file.name for file in tmp_path.iterdir()] == ["voice"]

@@ -172,6 +172,53 @@ def test_a_release_replaces_its_own_files_and_keeps_the_others(tmp_path):
     assert (tmp_path / "config.json").read_text() == (tmp_path / "discriminator" / "weights").read_text() == "new"
 
 
+def test_a_release_that_is_cut_short_leaves_the_former_config_until_all_else_is_there(tmp_path, monkeypatch):
+    """Without it a folder does not load: what loads is whole, whichever move is the last."""
+    replaced, replace = ["a", "model.safetensors", "vocab.json", "discriminator/config.json"], os.replace
+
+    def write(folder):
+        (folder / "discriminator").mkdir()
+        for name in (*replaced, "config.json"):
+            (folder / name).write_text("new")
+
+    for moves in range(len(replaced) + 1):
+        out, left = tmp_path / str(moves), moves
+        (out / "discriminator").mkdir(parents=True)
+        for name in (*replaced, "config.json"):
+            (out / name).write_text("old")
+
+        def replace_or_fail(source, target):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise OSError("the machine stops")
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", replace_or_fail)
+        with pytest.raises(OSError, match="the machine stops"):
+            release(out, write)
+        monkeypatch.setattr(os, "replace", replace)
+        assert (out / "config.json").read_text() == "old"
+        assert sum((out / name).read_text() == "new" for name in replaced) == moves
+
+
+def test_the_scaler_of_half_precision_goes_on_with_its_scale(make_trainer, forget_accelerate):
+    """Too high a scale skips steps, and too low a one loses small gradients: a resumed run has learnt it."""
+
+    def trainer_with_scaler(**settings):
+        forget_accelerate()
+        trainer = make_trainer(**settings)
+        trainer.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=64.0, growth_interval=2)
+        return trainer
+
+    first = trainer_with_scaler(max_steps=3)
+    first.train()
+    assert first.accelerator.scaler.get_scale() == 128.0
+    resumed = trainer_with_scaler(max_steps=4)
+    resumed.train(resume="latest")
+    assert resumed.accelerator.scaler.get_scale() == 256.0  # two steps each after the second and the fourth
+
+
 def test_a_run_that_goes_on_from_a_named_checkpoint_goes_on_from_its_own_later(make_trainer, forget_accelerate):
     make_trainer(max_steps=3, save_every=1, save_total_limit=3).train()
     forget_accelerate()

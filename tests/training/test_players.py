@@ -2,6 +2,21 @@
 
 import pytest
 import torch
+from torch import nn
+
+from hf_vits.training.players import Player, train_only
+
+
+@pytest.fixture
+def player(make_settings):
+    """A player of one weight of 1, with AdamW that moves it by its rate against the gradient's sign."""
+
+    def make(**settings):
+        module = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(module.weight)
+        return Player(module, 0.1, make_settings(weight_decay=0.0, **settings))
+
+    return make
 
 
 def settings_of(player):
@@ -47,3 +62,41 @@ def test_gradients_are_clipped_if_told_and_only_then(make_trainer, most):
         moments = [state["exp_avg"].flatten() for state in player.optimizer.state.values()]
         norm = float(torch.cat(moments).norm()) / (1 - settings_of(player)["betas"][0])
         assert norm == pytest.approx(most, rel=1e-3) if most else norm > 0.1
+
+
+def test_what_is_frozen_takes_no_gradient_by_whole_names_alone():
+    module = nn.ModuleDict({"flow": nn.Linear(2, 2), "flows": nn.Linear(2, 2), "text": nn.Linear(2, 2)})
+    train_only(module, None, ["flow", "text.weight"])
+    assert {name for name, p in module.named_parameters() if p.requires_grad} == {
+        "flows.weight",
+        "flows.bias",
+        "text.bias",
+    }
+    train_only(module, ["flow.weight", "flows.weight"], ["flow"])
+    assert [name for name, p in module.named_parameters() if p.requires_grad] == ["flows.weight"]
+    with pytest.raises(ValueError, match="`freeze` has .*'flo'.*The parts are .*'flow', 'flows', 'text'"):
+        train_only(module, None, ["flo"])
+
+
+@pytest.mark.parametrize(("others", "moves"), [([3.0], -0.1), ([-3.0], 0.1)])
+def test_a_step_follows_the_mean_gradient_of_all_processes(player, others, moves):
+    """The own gradient is 1; with another process's of -3 the mean points the other way."""
+    one = player()
+    one.module.weight.grad = torch.ones(1, 1)
+    assert one.update(1.0, lambda flat: (flat + torch.tensor(others)) / 2)
+    assert float(one.module.weight.detach()) == pytest.approx(1 + moves, abs=1e-4)
+    assert one.module.weight.grad is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_moves_nothing_and_is_dropped(player, value):
+    one = player()
+    one.module.weight.grad = torch.full((1, 1), value)
+    assert not one.update(1.0) and one.module.weight.grad is None and float(one.module.weight.detach()) == 1
+
+
+def test_the_rate_of_a_step_is_the_players_times_the_factor(player):
+    one = player()
+    one.module.weight.grad = torch.ones(1, 1)
+    one.update(0.5)
+    assert float(one.module.weight.detach()) == pytest.approx(0.95, abs=1e-4)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from hf_vits.discriminator import VitsDiscriminator
-from hf_vits.folders import new_folder
+from hf_vits.folders import LAST, new_folder
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.weight_norm import add_weight_norm
 from hf_vits.quiet import no_progress_bar
@@ -66,7 +66,7 @@ def release(output_dir: Path, write: Callable[[Path], None]) -> None:
     with new_folder(output_dir / ".release", overwrite=True) as staged:
         write(staged)
     staged = output_dir / ".release"
-    files = sorted((file for file in staged.rglob("*") if file.is_file()), key=lambda file: file.name == "config.json")
+    files = sorted((file for file in staged.rglob("*") if file.is_file()), key=lambda file: file == staged / LAST)
     for file in files:
         target = output_dir / file.relative_to(staged)
         target.parent.mkdir(parents=True, exist_ok=True)
