@@ -35,6 +35,14 @@ class EspeakError(ValueError):
     """espeak-ng ends whenever it reads this text."""
 
 
+def cannot_speak(text: str, error: EspeakEndedError) -> EspeakError:
+    """Return the error for a text at which espeak-ng ended."""
+    return EspeakError(
+        f"espeak-ng {error} at {shortened(text)!r}, so that this cannot be spoken. Change this part of the text or "
+        "leave it out; other texts are not affected."
+    )
+
+
 def pieces(text: str) -> Iterator[str]:
     """Yield the text in parts that espeak-ng can read; usually the text itself."""
     start = 0
@@ -74,10 +82,7 @@ class Speaker:
             return [self.speak([text])[0] for text in texts]
         parts = [texts[0]] if not error.fresh else _clauses(texts[0]) or halves(texts[0])
         if not parts or self._endings >= _MOST_ENDINGS:
-            raise EspeakError(
-                f"espeak-ng {error} at {shortened(texts[0])!r}, so that this cannot be spoken. Change this part of the "
-                "text or leave it out; other texts are not affected."
-            )
+            raise cannot_speak(texts[0], error) from error
         return [self._joined(parts)]
 
     def _joined(self, parts: Sequence[str]) -> Spoken:

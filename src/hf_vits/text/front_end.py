@@ -7,8 +7,9 @@ from typing import Any
 
 from hf_vits.text import coqui_cleaners, espeak, normalize
 from hf_vits.text.phoneme_blocks import RAW_BLOCK
-from hf_vits.text.phonemize import STYLES, phonemize, stock_phonemes
+from hf_vits.text.phonemize import STYLES, phonemize
 from hf_vits.text.romanize import romanize, romanized_string
+from hf_vits.text.stock_phonemes import stock_phonemes
 from hf_vits.text.tracked import TrackedText
 from hf_vits.wording import quoted
 

@@ -54,31 +54,6 @@ def phonemize(text: TrackedText, voice: str, style: str = "vits") -> TrackedText
     return speak(text, voice)
 
 
-def stock_phonemes(text: str) -> str:
-    """The phonemes exactly as transformers' `VitsTokenizer` asks the phonemizer package for them.
-
-    Raises:
-        ImportError: phonemizer is not installed.
-    """
-    try:
-        import phonemizer
-        from phonemizer.backend.espeak.wrapper import EspeakWrapper
-    except ImportError as error:
-        raise ImportError(
-            "`upstream_compatible=True` phonemizes with the package phonemizer, which is not installed. "
-            'Run `pip install "hf_vits[phonemes]"`, or leave the option off.'
-        ) from error
-    try:
-        EspeakWrapper.library()
-    except RuntimeError:  # neither chosen by the user nor installed on the system
-        library, data = espeak.library_paths()
-        EspeakWrapper.set_library(library)
-        EspeakWrapper.set_data_path(data)
-    return phonemizer.phonemize(
-        text, language="en-us", backend="espeak", strip=True, preserve_punctuation=True, with_stress=True
-    )
-
-
 def _vits(text: TrackedText, voice: str) -> TrackedText:
     """Each line on its own, a space between, even next to a line that cannot be spoken; blank lines leave nothing."""
     lines = [_phrases(text.slice(*line.span())) for line in _LINE.finditer(text.text) if line[0].strip()]
