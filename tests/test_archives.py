@@ -105,7 +105,7 @@ def test_a_pickle_that_asks_for_memory_is_refused(tmp_path, module, name, kind):
 
 def test_a_name_across_two_pieces_is_found(tmp_path):
     for cut in range(1, 10):
-        (tmp_path / "a.pt").write_bytes(bytes(PIECE - cut) + b"\nbytearray\n")
+        (tmp_path / "a.pt").write_bytes(b"\x80" + bytes(PIECE - cut - 1) + b"\nbytearray\n")
         with pytest.raises(ValueError, match="asks for a bytearray"):
             check_pickled(tmp_path / "a.pt")
     assert not MAKES_ROOM.search(b"\nFloatStorage\n")  # which is not called, and says of what type numbers are

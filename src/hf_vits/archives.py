@@ -9,6 +9,12 @@ from hf_vits.files import require_file
 ZIP = b"PK\x03\x04"
 """Begins an archive as `torch.save` writes it; what begins otherwise is read as pickles one after another."""
 
+PICKLE = b"\x80"
+"""Begins a pickle of the protocols that PyTorch writes."""
+
+LARGEST_PICKLES = 2**32
+"""Bytes of a file that is no archive; all of it is searched."""
+
 MOST_PICKLE = 512 * 2**20
 """Bytes of the pickle in an archive, without the tensors' numbers: names, settings, and Coqui's vectors as lists."""
 
@@ -38,9 +44,13 @@ def check_pickled(file: str | Path, most: int = MOST_PICKLE) -> None:
     """
     file = require_file(file)
     with file.open("rb") as stream:
-        is_archive = stream.read(len(ZIP)) == ZIP
-    if is_archive:
+        begin = stream.read(len(ZIP))
+    if begin == ZIP:
         _check_archive(file, most)
+    elif begin[:1] != PICKLE:
+        raise ValueError("it begins neither as an archive nor as a pickle")
+    elif (size := file.stat().st_size) > LARGEST_PICKLES:
+        raise ValueError(f"it has {size:,} bytes; at most {LARGEST_PICKLES:,} are read")
     else:
         _search(file.open("rb"))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hf_vits.files import require_file
 from hf_vits.remote_files import is_remote, read_remote
 from hf_vits.sound_reading import file_samples, file_seconds
 from hf_vits.sound_writing import FORMATS, audio_writer, check_output, write_audio
@@ -149,7 +150,7 @@ def _opened(source):
         source = read_remote(source)
     if not isinstance(source, str | Path | bytes | bytearray):
         raise ValueError(f"The audio is {source!r:.100}; give a path, the bytes of a file, or samples with their rate.")
-    return io.BytesIO(source) if isinstance(source, bytes | bytearray) else open(source, "rb")
+    return io.BytesIO(source) if isinstance(source, bytes | bytearray) else open(require_file(source), "rb")
 
 
 def _opened_or_told(source):

@@ -1,13 +1,17 @@
 """How a config.json is read: a regular file of bounded size, and one kind of error whatever its values are."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hf_vits.files import named_in_errors, read_table, require_if_there
+from hf_vits.wording import quoted
 
 
 class ReadWithoutTrust:
     """What a configuration class of transformers needs to read files of strangers; goes before it among the bases."""
+
+    model_types: ClassVar[tuple[str, ...]] = ()
+    """Types in config.json that this class reads; its own if none are named."""
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
@@ -24,9 +28,23 @@ class ReadWithoutTrust:
 
     @classmethod
     def get_config_dict(cls, pretrained_model_name_or_path, **kwargs) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The table in config.json, and the arguments that say nothing of where it is."""
-        require_if_there(Path(pretrained_model_name_or_path) / (kwargs.get("subfolder") or "") / "config.json")
-        return super().get_config_dict(pretrained_model_name_or_path, **kwargs)
+        """
+        The table in config.json, and the arguments that say nothing of where it is; another model type of those that
+        this class reads is no reason for a warning.
+
+        Raises:
+            OSError: if there is none, or it is no file or no JSON object.
+            ValueError: if it is that of another model.
+        """
+        name = pretrained_model_name_or_path
+        require_if_there(Path(name) / (kwargs.get("subfolder") or "") / "config.json")
+        table, kwargs = super().get_config_dict(name, **kwargs)
+        if not table:  # a repository without the file gives this, that is, a default voice
+            raise OSError(f"{name} has no config.json, or one with nothing in it; is it a VITS voice?")
+        kind, allowed = table.get("model_type", cls.model_type), cls.model_types or (cls.model_type,)
+        if kind not in allowed:
+            raise ValueError(f"{name} is a model of type {quoted(kind)}, not {' or '.join(map(repr, allowed))}.")
+        return {**table, "model_type": cls.model_type}, kwargs
 
     @classmethod
     def of(cls, config):

@@ -156,6 +156,7 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
     """
 
     model_type = "vits"
+    model_types = ("vits", EXTENDED_MODEL_TYPE)
 
     vocab_size: int = 38
     hidden_size: int = 192
@@ -282,24 +283,6 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
         for name in ("noise_scale", "noise_scale_duration", "duration_predictor_tail_bound"):
             output[name] = float(output[name])  # upstream refuses whole numbers here
         return output
-
-    @classmethod
-    def get_config_dict(cls, pretrained_model_name_or_path, **kwargs) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Reads `config.json`; both model types are this class, so neither is worth a warning."""
-        name = pretrained_model_name_or_path
-        try:
-            config_dict, kwargs = super().get_config_dict(name, **kwargs)
-        except (AttributeError, TypeError, IndexError, KeyError):
-            config_dict = None
-        if config_dict == {}:  # a repository without the file gives this, that is, a default voice
-            raise OSError(f"{name} has no config.json; is it a VITS voice?")
-        if not isinstance(config_dict, dict):
-            raise OSError(f"The config.json of {name} is not a JSON object; fetch it again.")
-        if config_dict.get("model_type", "vits") not in ("vits", EXTENDED_MODEL_TYPE):
-            raise ValueError(
-                f"{name} is a model of type {config_dict['model_type']!r}, not 'vits' or {EXTENDED_MODEL_TYPE!r}."
-            )
-        return {**config_dict, "model_type": cls.model_type}, kwargs
 
     @classmethod
     def of(cls, config: PreTrainedConfig) -> "VitsConfig":

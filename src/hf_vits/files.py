@@ -124,7 +124,7 @@ def read_table(file: str | Path, most: int = LARGEST_TABLE) -> dict[str, Any]:
 
 def check_name(name: Any, named_in: str | Path) -> str:
     """Returns a name of a file that another names; raises `ValueError` if it is not one part of a path."""
-    if isinstance(name, str) and re.fullmatch(r"[^/\\\0]+", name) and name not in (".", ".."):
+    if isinstance(name, str) and re.fullmatch(r"[^/\\\0]{1,255}", name) and name not in (".", ".."):
         return name
     raise ValueError(
         f"{named_in} names the file {quoted(name)}, which is not a name of a file in its folder; nothing was "
@@ -149,12 +149,19 @@ def member(folder: str | Path, name: Any, named_in: str | Path) -> Path:
     if not os.path.lexists(file):
         raise FileNotFoundError(f"{file} is missing, which {Path(named_in).name} counts among its files. Fetch it too.")
     require_file(file)
-    if not any(file.resolve().is_relative_to(root) for root in _roots(Path(folder).resolve())):
+    real = Path(os.path.realpath(file))  # `Path.resolve` raises a RuntimeError for a circle of links
+    if not any(real.is_relative_to(root) for root in roots(Path(os.path.realpath(folder)))):
         raise ValueError(
-            f"{file}, which {Path(named_in).name} names, is a link to {file.resolve()}, outside of its folder; it was "
+            f"{file}, which {Path(named_in).name} names, is a link to {real}, outside of its folder; it was "
             "not opened. If you trust it, copy the file into the folder."
         )
     return file
+
+
+def roots(folder: Path) -> list[Path]:
+    """Where links of a folder may lead: into itself, and in the Hub's cache into the store of the same repository."""
+    snapshots = next((parent for parent in folder.parents if parent.name == "snapshots"), None)
+    return [folder] if snapshots is None else [folder, snapshots.parent / "blobs"]
 
 
 @contextmanager
@@ -189,12 +196,6 @@ def _brief(error: BaseException) -> str:
     words = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
     words = words if len(words) <= 1000 else words[:1000] + "…"
     return words if words.endswith((".", "…")) else words + "."
-
-
-def _roots(folder: Path) -> list[Path]:
-    """The folder, and in the Hub's cache, where snapshots are links into it, the store of the same repository."""
-    snapshots = next((parent for parent in folder.parents if parent.name == "snapshots"), None)
-    return [folder] if snapshots is None else [folder, snapshots.parent / "blobs"]
 
 
 def _is_deep(value: Any) -> bool:

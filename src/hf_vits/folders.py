@@ -53,12 +53,12 @@ def destination(directory: str | Path) -> Path:
     """The whole path of a folder to make; raises `ValueError` for an empty one, as an unset variable leaves it."""
     if not str(directory):
         raise ValueError("The name of the folder to make is empty; give one.")
-    return Path(directory).expanduser().resolve()
+    return Path(os.path.realpath(Path(directory).expanduser()))
 
 
 def refuse_losing(directory: str | Path, source: str | Path) -> None:
     """Raises `ValueError` if replacing `directory` would remove `source`, which it is made from."""
-    directory, source = Path(directory).expanduser().resolve(), Path(source).expanduser().resolve()
+    directory, source = destination(directory), destination(source)
     if source.exists() and (directory == source or directory in source.parents):
         raise ValueError(f"{directory} holds {source}, which is read; give another folder to write to.")
 

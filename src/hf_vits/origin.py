@@ -1,6 +1,7 @@
 """Where a voice came from, and under what licence: what a card must say before what is made from it is passed on."""
 
 import logging
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 from transformers.utils import cached_file
 
+from hf_vits.files import read_text
 from hf_vits.voices import DEFAULT, VOICES
 
 logger = logging.getLogger(__name__)
@@ -19,6 +21,9 @@ CARD, CARD_BESIDE = "README.md", "README.run.md"
 
 LARGEST_CARD = 2**24
 """Bytes; a card has thousands."""
+
+LARGEST_METADATA = 100_000
+"""Characters of the table at the head of a card, which takes a second to read; those of a voice are some hundred."""
 
 MMS = re.compile(r"(.*/)?mms-tts-[^/]+")
 """Names of the voices of MMS, and of copies that are called like them."""
@@ -78,7 +83,7 @@ def origin_of(name_or_path: str) -> Origin:
     folder, is_folder, packaged = Path(name_or_path), Path(name_or_path).is_dir(), VOICES[DEFAULT]
     if folder.name.startswith(f"{packaged.name}-{packaged.onnx_sha256[:12]}"):
         return Origin(packaged.name, [], "other", PACKAGED_LICENSE_NAME, None, packaged.licence)
-    name = folder.resolve().name if is_folder else name_or_path
+    name = Path(os.path.realpath(folder)).name if is_folder else name_or_path
     written = _written(name_or_path)
     if not is_folder:
         written["on_hub"] = [name]
@@ -98,7 +103,7 @@ def origin_beside(folder: Path) -> Origin | None:
     lie in all kinds of folders.
     """
     written = _written(str(folder), _is_of_voice)
-    return Origin(folder.resolve().name, **written) if written else None
+    return Origin(Path(os.path.realpath(folder)).name, **written) if written else None
 
 
 def held_to_base(origin: Origin, base: str | None = None) -> Origin:
@@ -144,9 +149,11 @@ def _metadata(name_or_path: str, file: str) -> ModelCardData | None:
             _raise_exceptions_for_connection_errors=False,
             _raise_exceptions_for_gated_repo=False,
         )
-        if path is None or Path(path).stat().st_size > LARGEST_CARD:
+        if path is None:
             return None
-        return ModelCard.load(path, ignore_metadata_errors=True).data
+        text = read_text(path, LARGEST_CARD)
+        end = text.find("\n---", 3)
+        return ModelCard(text[: end + 4], ignore_metadata_errors=True).data if end <= LARGEST_METADATA else None
     except Exception as error:  # a card is written by hand, and can be anything
         logger.info(f"The card of {name_or_path} cannot be read: {str(error).splitlines()[:1]}")
         return None

@@ -112,7 +112,8 @@ def missing_path(name: str | os.PathLike) -> str:
         absent = absent.parent
     near = [str(absent.parent / entry) for entry in alike(absent.name, _voices_in(absent.parent))]
     rest = path.parts[len(absent.parts) :]
-    near = [next(filter(os.path.exists, (os.path.join(place, *rest), place))) for place in near]
+    whole = [os.path.join(place, *rest) for place in near]
+    near = [longer if os.path.exists(longer) else place for place, longer in zip(near, whole, strict=True)]
     near += alike(str(name), [ALIAS, *VOICES, *_cached_names()])
     return f"There is no file or folder {name}{did_you_mean(near[:3]) or '.'}"
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from hf_vits.conversion.checkpoint import DAMAGE
+from hf_vits.conversion.checkpoint import damage_named
 from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.neighbours import refusal
 from hf_vits.conversion.source import Source, locate
@@ -44,10 +44,11 @@ def convert(path: str | Path, config: str | Path | None = None, discriminator: s
     >>> convert("en_US-joe-medium.onnx").save("joe")  # doctest: +SKIP
     ```
     """
-    if config is None and (runtime := exported_for(Path(path).expanduser())):
+    path = Path(path).expanduser()
+    if config is None and (runtime := exported_for(path)):
         raise ValueError(f"{path} was exported for {runtime}; convert the voice that it was exported from instead.")
-    source = Source(locate(Path(path).expanduser()), _expanded(config), _expanded(discriminator))
-    try:
+    source = Source(locate(path), _expanded(config), _expanded(discriminator))
+    with damage_named(source.path):
         known = refusal(source.checkpoint.tensors) if source.checkpoint else None
         if known is not None:
             raise ValueError(f"{source.path} is of no format that can be converted. {known}")
@@ -57,11 +58,6 @@ def convert(path: str | Path, config: str | Path | None = None, discriminator: s
                 f"{source.path} is of no format that can be converted. Known formats: {'; '.join(known_formats())}."
             )
         return found.convert(source)
-    except DAMAGE as error:
-        raise ValueError(
-            f"{source.path}, or a file that belongs to it, is damaged ({type(error).__name__}: {_brief(error)}); "
-            "nothing was converted. Fetch it again."
-        ) from error
 
 
 def known_formats() -> list[str]:
@@ -71,10 +67,6 @@ def known_formats() -> list[str]:
 
 def _modules() -> list[ModuleType]:
     return [import_module(f"hf_vits.conversion.{name}") for name in FORMATS]
-
-
-def _brief(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]
 
 
 def _expanded(path: str | Path | None) -> Path | None:

@@ -2,8 +2,8 @@
 
 import re
 import sys
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,6 @@ from hf_vits.conversion.neighbours import refusal
 from hf_vits.modules.weight_norm import NEW_V, OLD_V, has_zero_filter
 from hf_vits.weights import read_contents
 from hf_vits.wording import listed
-
-DAMAGE = (LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
-"""What a reader may stumble over in a file that is not what its format promises, besides a `ValueError`."""
 
 TABLES = ("model", "state_dict", "weight")
 """What the weights are called in a file that holds the state of training too."""
@@ -89,6 +86,24 @@ def read_checkpoint(file: Path) -> Checkpoint:
         raise ValueError(f"{file} holds no table of weights, but the entries {entries}. {known}".rstrip())
     rest = {} if name is None else {key: value for key, value in contents.items() if key != name}
     return Checkpoint(unwrapped(table), rest, notes)
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turns whatever a reader of a file stumbles over within the context into a `ValueError` that names the file."""
+    try:
+        yield
+    except (OSError, ImportError):  # say by themselves what is missing
+        raise
+    except ValueError as error:
+        if type(error) is ValueError and any(str(place) in str(error) for place in (path, path.parent)):
+            raise
+        raise ValueError(f"{path} cannot be converted. {error}") from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error).strip()}".split("\n")[0][:200]
+        raise ValueError(
+            f"{path}, or a file that belongs to it, is damaged ({reason}); nothing was converted. Fetch it again."
+        ) from error
 
 
 def check_tensors(tensors: Mapping[str, Tensor]) -> None:

@@ -1,6 +1,5 @@
 """Who speaks in a Coqui voice, and in which languages: names, and the vectors that are kept outside of the network."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from hf_vits.conversion.only_speaker import TABLE, Tensors, fold_only_speaker
 from hf_vits.conversion.original import PARAMETERS
 from hf_vits.conversion.rows import row_names
 from hf_vits.conversion.source import Source
+from hf_vits.files import read_json
 from hf_vits.weights import read_contents
 from hf_vits.wording import listed
 
@@ -127,15 +127,7 @@ def _vector(value: Any, file: Path) -> Tensor:
 
 def _contents(file: Path) -> Mapping[str, Any]:
     """The table in a file of names or vectors."""
-    if file.stat().st_size > LARGEST_FILE:
-        raise ValueError(f"{file} has {file.stat().st_size} bytes, more than are read; is it a table of speakers?")
-    if file.suffix != ".json":
-        contents = read_contents(file)
-    else:
-        try:
-            contents = json.loads(file.read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{file} is not JSON ({error}); fetch it again.") from error
+    contents = read_json(file, LARGEST_FILE) if file.suffix == ".json" else read_contents(file)
     if not isinstance(contents, Mapping) or not contents:
         raise ValueError(f"{file} holds a {type(contents).__name__} and no table of names; fetch it again.")
     return contents

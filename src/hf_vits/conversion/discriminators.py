@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hf_vits.conversion.checkpoint import DAMAGE, check_tensors, separate
+from hf_vits.conversion.checkpoint import check_tensors, damage_named, separate
 from hf_vits.conversion.judge_files import WHAT_TO_GIVE, Found, find
 from hf_vits.conversion.judge_shapes import check_norm, infer_config
 from hf_vits.conversion.keys import Rule, translate
@@ -102,14 +102,8 @@ def read_discriminator(path: str | Path, periods: Sequence[int] | None = None) -
         FileNotFoundError: if there is nothing to read.
         ValueError: if it is damaged, holds no discriminator, or one that this package cannot build.
     """
-    found = find(path)
-    try:
-        return converted(found, periods)
-    except DAMAGE as error:
-        raise ValueError(
-            f"{found.source}, or its config.json, is damaged ({type(error).__name__}: {str(error)[:200]}); nothing was "
-            "converted. Fetch it again."
-        ) from error
+    with damage_named(Path(path).expanduser()):
+        return converted(find(path), periods)
 
 
 def generator_tensors(name_or_path: str | Path, **hub_arguments) -> dict[str, Tensor]:

@@ -1,12 +1,13 @@
 """JSON files of other projects, checked field by field."""
 
-import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hf_vits.files import read_json
 from hf_vits.wording import quoted
 
 MOST = 2**31 - 1
@@ -14,9 +15,6 @@ MOST = 2**31 - 1
 
 _MEMBER = re.compile(r"<?\w+\.(?P<name>\w+)(?:: (?:'(?P<value>[^']*)'|\d+)>)?")
 """How Python writes a member of an enumeration, as text and in full."""
-
-LARGEST_FILE = 64 * 2**20
-"""Bytes; a configuration of a voice has thousands, with a table of speakers some millions."""
 
 
 def read_fields(file: Path, owner: str) -> "Fields":
@@ -27,17 +25,9 @@ def read_fields(file: Path, owner: str) -> "Fields":
         FileNotFoundError: if there is no such file.
         ValueError: if it is not JSON, not an object, or far too large.
     """
-    if not file.is_file():
+    if not os.path.lexists(file):
         raise FileNotFoundError(f"There is no file {file}, which a {owner} needs; give it with `config=` (`--config`).")
-    if file.stat().st_size > LARGEST_FILE:
-        raise ValueError(
-            f"{file} has {file.stat().st_size} bytes, and the file of a {owner} has thousands; fetch it again."
-        )
-    try:
-        data = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:  # neither text nor JSON, or nested without an end
-        raise ValueError(f"{file} is not JSON ({error}); fetch it again.") from error
-    return Fields(file, data, owner)
+    return Fields(file, read_json(file), owner)
 
 
 class Fields:

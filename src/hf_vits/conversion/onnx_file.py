@@ -1,5 +1,6 @@
 """Reads an ONNX file without running it: its nodes and stored tensors, from nowhere outside of its folder."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -7,8 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from hf_vits.files import read_bytes, roots
+
 PROTOBUF_FIELDS = frozenset({0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72})
 """First bytes of the fields that may follow a model's version: producer, domain, graph and so on."""
+
+LARGEST = 2**31
+"""Bytes of a file; protobuf itself holds no more."""
 
 LEAST_INPUTS = {
     **{"Constant": 0, "Identity": 1, "Cast": 1, "Pad": 1, "LeakyRelu": 1},
@@ -79,7 +85,7 @@ class Graph:
         from google.protobuf.message import DecodeError
 
         try:
-            model = onnx.load_model_from_string(path.read_bytes(), format="protobuf")
+            model = onnx.load_model_from_string(read_bytes(path, LARGEST), format="protobuf")
         except DecodeError as error:
             raise ValueError(f"{path} is not a readable ONNX model; it may be truncated. Fetch it again.") from error
         if not model.graph.node:
@@ -189,19 +195,21 @@ class Graph:
         """A voice may name files; only real ones in its own folder are opened."""
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         self._check_names(location)
-        folder = self.path.parent.resolve()
+        folder = Path(os.path.realpath(self.path.parent))
         try:
-            file = (folder / location).resolve()
+            file = Path(os.path.realpath(folder / location))
             there = file.is_file()
-        except (OSError, ValueError, RuntimeError) as error:  # too long, a null character, a circle of links
+        except (OSError, ValueError) as error:  # too long, a null character, a circle of links
             raise self._damage(f"its tensor {tensor.name} lies in {location[:60]!r}, which names no file") from error
-        if not location or not file.is_relative_to(folder):
+        if not location or not any(file.is_relative_to(root) for root in roots(folder)):
             raise ValueError(
                 f"{self.path} keeps its tensor {tensor.name} in {location!r}, outside of the voice's folder; that file "
                 "was not opened. Do not trust this voice."
             )
         if not there:
             raise ValueError(f"{self.path} keeps its tensor {tensor.name} in {file.name}, which is not beside it.")
+        if (size := file.stat().st_size) > LARGEST:
+            raise ValueError(f"{file} has {size:,} bytes; at most {LARGEST:,} are read. Fetch it again.")
 
 
 def _content(tensor) -> dict[str, Any]:

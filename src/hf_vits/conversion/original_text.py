@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hf_vits.conversion.original_json import OriginalVoice
+from hf_vits.files import read_text
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.wording import listed
 
@@ -35,10 +36,7 @@ def mms_symbols(file: Path) -> tuple[str, ...]:
     Raises:
         ValueError: if it is not UTF-8, or empty.
     """
-    try:
-        lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not UTF-8 ({error}); fetch it again.") from error
+    lines = read_text(file).replace("\r\n", "\n").removesuffix("\n").split("\n")
     if not any(lines):
         raise ValueError(f"{file} holds no symbol; it must have one a line. Fetch it again.")
     return tuple(lines)

@@ -1,5 +1,6 @@
 """Voices of the original repository and of MMS: `G_*.pth` with `config.json`, and with `vocab.txt` in MMS."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -135,7 +136,7 @@ def _judges(source: Source) -> tuple[ConvertedDiscriminator | None, tuple[str, .
 
 def _language(path: Path) -> str | None:
     """MMS keeps each voice in a folder that is named after its language."""
-    named = re.fullmatch("([a-z]{3})(-script_.+|-dialect_.+)?", path.resolve().parent.name)
+    named = re.fullmatch("([a-z]{3})(-script_.+|-dialect_.+)?", Path(os.path.realpath(path)).parent.name)
     return named and named[1]
 
 

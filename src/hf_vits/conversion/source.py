@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hf_vits.conversion.checkpoint import Checkpoint, read_checkpoint
+from hf_vits.files import require_if_there
 from hf_vits.resolve import missing_path
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
 
@@ -76,6 +77,7 @@ def locate(path: Path) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
+        require_if_there(path)
         raise FileNotFoundError(f"{missing_path(path)} Give the file that holds the voice's weights, or its folder.")
     if any((path / name).is_file() for name in (*SAFE_NAMES, *PICKLE_NAMES)):
         return path

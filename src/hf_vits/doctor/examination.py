@@ -1,6 +1,7 @@
 """From a path to a report: read, checked by every check, and tried if nothing speaks against it."""
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,7 +98,9 @@ def examine(path: str | Path) -> Report:
     given, path = str(path), Path(path).expanduser()
     with _hushed():
         try:
-            path = path if path.name not in ("", "..") else path.resolve()  # a copy beside it needs its name
+            path = (
+                path if path.name not in ("", "..") else Path(os.path.realpath(path))
+            )  # a copy beside it needs its name
             if (foreign := foreign_finding(path)) is not None:
                 return Report(given, [foreign])
             folder, judges, findings = _read(path)
