@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from hf_vits.losses import discriminator_loss
 from hf_vits.randomness import seed_of
 from hf_vits.training import Columns
 from hf_vits.training.noise import clip_generators
@@ -231,3 +232,16 @@ def test_each_player_moves_along_the_gradient_of_its_own_loss_alone(make_trainer
     assert all(torch.equal(moved[0][name], moved[1][name]) for name in judges)
     generator = "generator.model.posterior_encoder.conv_pre.weight"
     assert not torch.equal(moved[0][generator], moved[1][generator])
+
+
+def test_the_reported_loss_of_the_judges_is_that_of_all_of_them(make_trainer, make_start):
+    trainer = make_trainer(start=make_start(lively=True))
+    judges = trainer.discriminator.module
+    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.config, trainer.accelerator)
+    batch = next(iter(trainer.batches.epoch(0)))
+    (share,), _ = step._shares([batch], False)
+    slices = step._generate(batch, 0, 0, False).slices
+    reported = step._judge(slices, share)
+    expected = discriminator_loss(judges(slices.real).logits, judges(slices.fake).logits)
+    assert len(judges(slices.real).logits) > 1
+    torch.testing.assert_close(reported, expected.detach())

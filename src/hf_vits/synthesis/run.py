@@ -12,7 +12,7 @@ from huggingface_hub.utils import validate_repo_id
 from tqdm.auto import tqdm
 
 from hf_vits.controls import scale
-from hf_vits.joint import together
+from hf_vits.joint import lost_processes_named, together
 from hf_vits.launch import check_launch, refuse_sharding, warn_of_ignored
 from hf_vits.login import check_login
 from hf_vits.origin import Origin, held_to_base, origin_of
@@ -78,7 +78,13 @@ class Synthesis:
         together(self._check)
         dataset, pipe = self._loaded()
         found = self._surveyed(dataset, pipe)
+        accelerator, advice = self.accelerator, "Then give the same command again: it goes on."
         with ExitStack() as stack:
+            stack.enter_context(
+                lost_processes_named(
+                    accelerator.process_index, accelerator.num_processes, PATIENCE.total_seconds(), advice
+                )
+            )
             origin = together(self._begin, dataset, pipe, found, stack)[0]
             numbers = [row.number for row in found.rows] if self.main else []
             seconds = together(self.folder.finished, numbers)[0]

@@ -165,7 +165,7 @@ def find_checkpoint(output_dir: Path, resume: str | Path | None) -> Path | None:
     if resume is None or str(resume) == "latest":
         _refuse_replacing(output_dir, known)
         return known[-1] if known else None
-    folder = Path(resume)
+    folder = Path(resume).expanduser()
     if not (folder / STATE_FILE).is_file():
         there = ", ".join(map(str, known)) or "none"
         raise FileNotFoundError(

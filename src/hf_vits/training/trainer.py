@@ -306,15 +306,19 @@ class VitsTrainer:
         write_card(folder, self, card)
 
     def _prepare(self, resume: str | Path | None) -> None:
+        """Load the checkpoint to go on from, if any; what is wrong in one process ends all of them."""
         if self.accelerator.is_main_process:
             checkpoints.recover(self.output_dir)
         self.accelerator.wait_for_everyone()
+        together(self._find_and_restore, resume)
+        check_same_step(self)
+
+    def _find_and_restore(self, resume: str | Path | None) -> None:
         folder = checkpoints.find_checkpoint(self.output_dir, resume)
         if folder is not None:
             self._restore(folder)
             if self.accelerator.is_main_process:
                 checkpoints.give_up_later(self.output_dir, folder, self.progress.step)
-        check_same_step(self)
 
     def _state(self) -> dict[str, Any]:
         """All that the run would be another without, but for the judges, which have a folder of their own."""
