@@ -12,7 +12,20 @@ from hf_vits.remote_files import is_remote, read_remote
 from hf_vits.sound_reading import file_samples, file_seconds
 from hf_vits.sound_writing import FORMATS, audio_writer, check_output, write_audio
 
-__all__ = ["FORMATS", "audio_seconds", "audio_writer", "check_output", "read_audio", "with_content", "write_audio"]
+__all__ = [
+    "FORMATS",
+    "audio_seconds",
+    "audio_writer",
+    "cancel_each_other",
+    "check_output",
+    "is_fetched",
+    "mixed",
+    "read_audio",
+    "read_channels",
+    "with_content",
+    "write_audio",
+]
+
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +90,29 @@ def audio_seconds(source) -> float:
         return file_seconds(file, _named(source))
 
 
+def read_channels(source) -> tuple[np.ndarray, int]:
+    """source, as of `read_audio` -> float32 (C, T_wav) as it is stored, about within ±1, and its rate in hertz; raises
+    `ValueError` if it cannot be read, or is of a type whose scale is not known."""
+    samples, rate = _decoded(source)
+    samples = _floats(np.asarray(samples), _named(source))
+    if samples.ndim > 2:
+        raise ValueError(f"{_named(source)} holds samples of {samples.ndim} dimensions; give (T,) or (channels, T).")
+    if samples.ndim < 2:
+        return samples.reshape(1, samples.size), rate
+    return samples.T if samples.shape[0] > samples.shape[1] else samples, rate  # channels are the shorter axis
+
+
+def mixed(channels: np.ndarray, name: str) -> np.ndarray:
+    """channels float32 (C, T) -> mono (T,), as `read_audio` gives it, without a warning of channels that cancel each
+    other; raises `ValueError` for damaged samples, in which the sound is called `name`."""
+    return _checked(channels[_loudest(channels)] if cancel_each_other(channels) else channels.mean(axis=0), name)
+
+
+def is_fetched(source) -> bool:
+    """Tell whether the sound of a source is here, and not at an address."""
+    return not is_remote(source.get("path") if isinstance(source, Mapping) and not source.get("bytes") else source)
+
+
 def _decoded(source) -> tuple[np.ndarray, int]:
     """Samples (T,) or with channels on either axis, and their rate."""
     if hasattr(source, "get_all_samples"):
@@ -97,6 +133,11 @@ def _mono(samples: np.ndarray, name: str) -> np.ndarray:
     if samples.ndim == 2:
         channels = samples.T if samples.shape[0] > samples.shape[1] else samples  # channels are the shorter axis
         samples = _mixed(channels, name)
+    return _checked(samples, name)
+
+
+def _checked(samples: np.ndarray, name: str) -> np.ndarray:
+    """Samples (T,) as they are; raises `ValueError` for none, and for those that are no sound."""
     if samples.ndim != 1 or not samples.size:
         raise ValueError(f"{name} holds no samples.")
     if not np.isfinite(samples).all():
@@ -109,15 +150,19 @@ def _mono(samples: np.ndarray, name: str) -> np.ndarray:
     return samples
 
 
+def cancel_each_other(channels: np.ndarray) -> bool:
+    """Tell whether channels (C, T) lose most of their power when they are mixed, as one and its inverse do."""
+    if len(channels) < 2 or not channels.size or not np.isfinite(channels).all():
+        return False
+    powers, mean = np.square(channels, dtype=np.float64).mean(axis=1), channels.mean(axis=0)
+    return bool(np.square(mean, dtype=np.float64).mean() < CANCELLED * powers.sum() / len(channels) ** 2)
+
+
 def _mixed(channels: np.ndarray, name: str) -> np.ndarray:
     """channels (C, T) -> their mean (T,), or the one of most power if they cancel each other."""
-    mean = channels.mean(axis=0)
-    if len(channels) < 2 or not channels.size or not np.isfinite(channels).all():
-        return mean
-    powers = np.square(channels, dtype=np.float64).mean(axis=1)
-    if np.square(mean, dtype=np.float64).mean() >= CANCELLED * powers.sum() / len(channels) ** 2:
-        return mean
-    loudest = int(powers.argmax())
+    if not cancel_each_other(channels):
+        return channels.mean(axis=0)
+    loudest = _loudest(channels)
     if name not in _cancelling and len(_cancelling) < NAMED_CANCELLING:
         _cancelling.add(name)
         last = " Further ones are not named." if len(_cancelling) == NAMED_CANCELLING else ""
@@ -126,6 +171,10 @@ def _mixed(channels: np.ndarray, name: str) -> np.ndarray:
             f"{loudest + 1} alone is taken.{last}"
         )
     return channels[loudest]
+
+
+def _loudest(channels: np.ndarray) -> int:
+    return int(np.square(channels, dtype=np.float64).mean(axis=1).argmax())
 
 
 def _floats(samples: np.ndarray, name: str) -> np.ndarray:

@@ -181,7 +181,7 @@ def test_a_clip_whose_samples_are_damaged_is_named_and_replaced(config, make_tok
     clips, _ = select(data, make_tokenizer(), config, Columns(), Limits())
     clip, waveform = VitsDataset(data, clips, "audio", config)[0]
     assert clip.row == 1 and len(waveform) == RATE
-    assert "Row 0 is left out, and row 1 taken instead" in caplog.text and "NaN" in caplog.text
+    assert "row 0 (clip.wav): left out, and row 1 (clip.wav) taken instead" in caplog.text and "NaN" in caplog.text
 
 
 def test_data_of_which_nothing_can_be_decoded_is_an_error(config, make_tokenizer, audio):

@@ -145,7 +145,8 @@ def test_a_stream_tells_what_it_kept_before_its_first_batch_and_again_at_its_end
     assert caplog.messages == ["The first 9 rows:\nkept          8  clips, 0.1 minutes\n" + nothing_said(1, 3)]
     list(first)
     list(batches.epoch(1))
-    assert caplog.messages[1:] == ["The whole stream:\nkept         19  clips, 0.1 minutes\n" + nothing_said(2, 3)]
+    table = "The whole stream:\nkept         19  clips, 0.1 minutes\n" + nothing_said(2, 3)
+    assert caplog.messages[1:] == [f"{table}\nThe sound of 8 clips was looked at, of the others only the length."]
 
 
 def nothing_said(count, first):
@@ -249,7 +250,7 @@ def test_damaged_held_out_clips_are_named_and_not_evaluated_on(
         held_out = make_data(len(sounds), text=["a hope"] * len(sounds), audio=sounds)
         found = held_out_clips(held_out, make_tokenizer(), make_start().model.config, Columns(), make_settings())
         assert (found and [clip.row for clip in found.clips]) == kept
-    assert "Row 1 is left out: silent.wav holds no sound" in caplog.text
+    assert "row 1 (silent.wav): left out: silent.wav holds no sound" in caplog.text
     assert "No held-out clip can be evaluated on" in caplog.messages[-1]
 
 

@@ -1,9 +1,8 @@
 """Rows of a `datasets` split that can be trained on, and why the others cannot; nothing but tokens is kept of them."""
 
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
@@ -13,10 +12,11 @@ from hf_vits.audio import audio_seconds, read_audio, with_content
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.quiet import untold
 from hf_vits.speaker_cells import speaker_labels, speaker_name, speaker_number
-from hf_vits.text.report import NothingToSayError, counted, shortened
+from hf_vits.text.report import NothingToSayError, shortened
 from hf_vits.text.scripts import of_other_script
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.batch import VitsBatch
+from hf_vits.training.report import Report
 from hf_vits.training.rows import PLACE, check_is_split, column_names, plain_rows
 from hf_vits.wording import quoted
 
@@ -53,32 +53,6 @@ class Limits:
     max_tokens: int = 800
 
 
-@dataclass
-class Report:
-    """How many clips and seconds were kept, and how many were dropped for which reason, with the first row of each."""
-
-    kept: int = 0
-    seconds: float = 0.0
-    dropped: Counter = field(default_factory=Counter)
-    first: dict[str, str] = field(default_factory=dict)
-    unsaid: Counter = field(default_factory=Counter)
-    of_other_scripts: Counter = field(default_factory=Counter)
-
-    def drop(self, reason: str, row: str, detail: object = "") -> None:
-        """Counts one row, which is given as people find it."""
-        self.dropped[reason] += 1
-        self.first.setdefault(reason, f"{row}{f': {detail}' if str(detail) else ''}")
-
-    def __str__(self) -> str:
-        lines = [f"kept    {self.kept:7d}  clips, {self.seconds / 60:.1f} minutes"]
-        lines += [f"dropped {n:7d}  {reason}; first {self.first[reason]}" for reason, n in self.dropped.most_common()]
-        if self.unsaid:
-            lines.append(f"left out of texts, because the voice does not know them: {counted(self.unsaid)}")
-        if self.of_other_scripts:
-            lines.append(f"letters of scripts that the voice does not read: {counted(self.of_other_scripts)}")
-        return "\n".join(lines)
-
-
 def refuse_other_scripts(report: Report, least: int = 1) -> None:
     """
     Raises `ValueError` if more than a fifth of the rows are in scripts that the voice does not read.
@@ -104,6 +78,8 @@ class Clip:
     input_ids: list[int]
     num_samples: int
     speaker_id: int | None = None
+    place: str = ""
+    """Where the row is, as people find it: by the line of their table or its number, and by its file."""
 
 
 def check_columns(given: Sequence[str], columns: Columns) -> None:
@@ -156,7 +132,7 @@ def clip_of(
     """What is kept of a row; `None` if it is dropped. Either is counted in the report. `labels` are the names of the
     speakers if their column holds numbers of them."""
     text, source = item[columns.text], item[columns.audio]
-    place = item.get(PLACE) or _place(row, source)
+    place = _place(item.get(PLACE) or f"row {row}", source)
     if text is None or text != text or (isinstance(text, str) and not text.strip()):  # NaN is not itself
         return report.drop("no text", place)
     if not isinstance(text, str):
@@ -192,15 +168,14 @@ def clip_of(
     if len(input_ids) > frames:
         return report.drop("more tokens than frames", place, f"{len(input_ids)} tokens, {frames} frames")
     speaker_id = None if speaker is None else _speaker_id(speaker, config, place)
-    report.kept += 1
-    report.seconds += seconds
-    return Clip(row, input_ids, samples, speaker_id)
+    report.keep(seconds, len(input_ids), text, source, place)
+    return Clip(row, input_ids, samples, speaker_id, place)
 
 
-def _place(row: int, source) -> str:
-    """A row by its number and, as a split is often a shuffled part of a table, by its file."""
+def _place(row: str, source) -> str:
+    """A row by its line or number and, as a split is often a shuffled part of a table, by its file."""
     file = source.get("path") if isinstance(source, Mapping) else source
-    return f"row {row} ({file})" if isinstance(file, str) else f"row {row}"
+    return f"{row} ({file})" if isinstance(file, str) else row
 
 
 def _speaker_id(name: str, config: VitsConfig, place: str) -> int:
@@ -247,7 +222,7 @@ class VitsDataset(Dataset):
                 place = self.by_length.index(index) if place is None else place
                 place = (place or len(self.clips)) - 1  # the next shorter one, which fits wherever this one did
                 index = self.by_length[place]
-                logger.warning(f"Row {clip.row} is left out, and row {self.clips[index].row} taken instead: {error}")
+                logger.warning(f"{clip.place}: left out, and {self.clips[index].place} taken instead: {error}")
         raise ValueError("No clip can be decoded; the warnings above say why.")
 
     def without_damaged(self) -> "VitsDataset":
@@ -258,7 +233,7 @@ class VitsDataset(Dataset):
                 self._waveform(clip)
                 whole.append(clip)
             except ValueError as error:
-                logger.warning(f"Row {clip.row} is left out: {error}")
+                logger.warning(f"{clip.place}: left out: {error}")
         return VitsDataset(self.rows, whole, self.column, self.config)
 
     def _waveform(self, clip: Clip) -> torch.Tensor:

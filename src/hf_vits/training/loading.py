@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset
@@ -21,7 +22,6 @@ from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.data import (
     Clip,
     Columns,
-    Report,
     VitsDataset,
     check_data,
     clip_of,
@@ -30,7 +30,9 @@ from hf_vits.training.data import (
     select,
 )
 from hf_vits.training.interruption import ignore_interrupts
-from hf_vits.training.rows import check_is_split, plain_rows, rows_of
+from hf_vits.training.report import Report
+from hf_vits.training.rows import PLACE, check_is_split, plain_rows, rows_of
+from hf_vits.training.sound_checks import look_at_sound
 from hf_vits.training.speaker_column import check_speakers_are_named, check_speakers_are_not_mixed
 
 logger = logging.getLogger(__name__)
@@ -86,8 +88,8 @@ class StreamBatches:
             What is kept of a row; takes a `report=` to count it in.
         order (`Callable[[list[int]], LengthBatches]`):
             Lengths of the clips of a window -> which of them go into which batch.
-        column (`str`):
-            Where the audio is.
+        columns ([`Columns`]):
+            Where text and audio are.
         config ([`VitsConfig`]):
             Of the voice.
         window (`int`):
@@ -103,14 +105,15 @@ class StreamBatches:
         stream,
         clip_of_row: Callable[..., Clip | None],
         order: Callable[..., LengthBatches],
-        column: str,
+        columns: Columns,
         config: VitsConfig,
         window: int,
         num_workers: int = 0,
         process_index: int = 0,
     ):
         self.stream, self.clip_of_row, self.order = stream, clip_of_row, order
-        self.column, self.config, self.window, self.num_workers = column, config, window, min(num_workers, 1)
+        self.text, self.column, self.config, self.window = columns.text, columns.audio, config, window
+        self.num_workers = min(num_workers, 1)
         self.tells = process_index == 0
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[VitsBatch]:
@@ -128,6 +131,7 @@ class StreamBatches:
         report, passed = Report(), 0
         for number, (clips, rows) in enumerate(self._windows(report)):
             if number == 0 and tells:
+                look_at_sound(rows, clips, self.text, self.column, self.config.sampling_rate, report, drops=False)
                 _tell(f"The first {report.kept + report.dropped.total()} rows", report)
             dataset = VitsDataset(rows, clips, self.column, self.config)
             order = self.order([clip.num_samples for clip in clips])
@@ -197,17 +201,13 @@ def training_batches(
     )
     keep = {"tokenizer": tokenizer, "config": config, "columns": columns, "limits": settings.limits}
     if hasattr(dataset, "__len__"):
-        clips, report = select(dataset, progress=partial(tqdm, desc="reading", disable=process_index > 0), **keep)
-        refuse_other_scripts(report)
-        if not clips:
-            raise ValueError(f"No clip can be trained on.\n{report}")
+        progress = partial(tqdm, desc="reading", disable=process_index > 0)
+        clips, report = _usable_clips(dataset, keep, progress)
         _tell("Training", report, process_index)
         _check_fits(max(clip.num_samples for clip in clips) / config.sampling_rate, settings)
         clips_with_sound = VitsDataset(plain_rows(dataset, columns.names), clips, columns.audio, config)
-        return (
-            ClipBatches(clips_with_sound, order([clip.num_samples for clip in clips]), settings.num_workers),
-            report,
-        )
+        batches = ClipBatches(clips_with_sound, order([clip.num_samples for clip in clips]), settings.num_workers)
+        return batches, report
     check_data(dataset, columns)
     _check_fits(settings.max_seconds, settings)
     window = WINDOW_BATCHES * settings.batch_size * num_processes
@@ -216,9 +216,24 @@ def training_batches(
         logger.info(f"`num_workers` is {settings.num_workers}, but of a stream each process has one.")
     stream = plain_rows(dataset, columns.names)
     return (
-        StreamBatches(stream, clip_of_row, order, columns.audio, config, window, settings.num_workers, process_index),
+        StreamBatches(stream, clip_of_row, order, columns, config, window, settings.num_workers, process_index),
         None,
     )
+
+
+def _usable_clips(dataset, keep: dict[str, Any], progress: Callable) -> tuple[list[Clip], Report]:
+    """
+    The clips of a map-style data set that can be trained on, after a look at their sound, and the report on all rows.
+
+    Every process looks at the same sound, so that all have the same clips.
+    """
+    clips, report = select(dataset, progress=progress, **keep)
+    refuse_other_scripts(report)
+    columns, rate = keep["columns"], keep["config"].sampling_rate
+    clips = look_at_sound(plain_rows(dataset, columns.names), clips, columns.text, columns.audio, rate, report)
+    if not clips:
+        raise ValueError(f"No clip can be trained on.\n{report}")
+    return clips, report
 
 
 def _check_fits(longest_seconds: float, settings: VitsTrainingConfig) -> None:
@@ -240,6 +255,8 @@ def draw_held_out(
     Held out are up to `evaluation_clips` rows that can be trained on, no more than a tenth of all, and the same ones
     every time; one such row is always left.
     """
+    if PLACE not in dataset.column_names:  # the number of a row in what is left would be of no use to anybody
+        dataset = dataset.add_column(PLACE, [f"row {row}" for row in range(len(dataset))])
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(HELD_OUT_SEED)).tolist()
     labels, rows = speaker_labels(dataset, columns.speaker), plain_rows(dataset, columns.names)
 
