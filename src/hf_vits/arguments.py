@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from huggingface_hub.errors import StrictDataclassError
 from transformers import HfArgumentParser
 
-from hf_vits.joint import ProcessFailed
+from hf_vits.error_messages import message_of
 from hf_vits.new_files import FULL
 from hf_vits.options import checked, expanded, hints_of, is_switch
 from hf_vits.wording import nearest
@@ -112,8 +111,10 @@ def run_script(main: Callable[[], None], interrupted: str = "interrupted") -> No
     except KeyboardInterrupt:
         print(f"{name}: {interrupted}", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, OSError, ImportError, FloatingPointError, ProcessFailed, StrictDataclassError) as error:
-        print(f"{name}: {error}", file=sys.stderr)
+    except Exception as error:
+        if (message := message_of(error)) is None:
+            raise
+        print(f"{name}: {message}", file=sys.stderr)
         sys.exit(1)
     sys.exit(0)
 

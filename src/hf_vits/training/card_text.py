@@ -137,6 +137,7 @@ def _data(trainer: "VitsTrainer") -> str:
             hours = sum(clip.num_samples for clip in clips) / rate / 3600
             lines += [f"| held out and evaluated | {len(clips)} | {hours:.2f} |"]
         lines += [f"| left out: {reason} | {count} | |" for reason, count in report.dropped.most_common()]
+        lines += [f"| trained on, though noted: {kind} | {count} | |" for kind, count in report.noted.most_common()]
         lines += ["", f"{_passes(trainer)} over them."]
     return "\n".join(lines)
 
@@ -152,11 +153,12 @@ def _losses(trainer: "VitsTrainer", is_drawn: bool) -> str:
     lines = [line for line in lines if f"{kind}/mel" in line]
     if not lines:
         return ""
-    first, last = lines[0], lines[-1]
+    shown = [lines[0], lines[-1]] if lines[-1]["step"] > lines[0]["step"] else [lines[-1]]
+    steps = [f"step {line['step']}" for line in shown]
     rows = [
-        f"| {name.split('/')[1]} | {first[name]:.4g} | {last[name]:.4g} |"
-        for name in last
-        if name.startswith(f"{kind}/") and name in first
+        f"| {name.split('/')[1]} | {' | '.join(f'{line[name]:.4g}' for line in shown)} |"
+        for name in shown[-1]
+        if name.startswith(f"{kind}/") and name in shown[0]
     ]
     stochastic = trainer.start.model.config.use_stochastic_duration_prediction
     duration = "nats per token" if stochastic else "squared error of the logarithm, per token"
@@ -168,8 +170,8 @@ def _losses(trainer: "VitsTrainer", is_drawn: bool) -> str:
             f"{what}. mel: distance of log-mels; kl: nats per frame; duration: {duration}; focus: 1 is a sharp "
             "alignment.",
             "",
-            f"| | step {first['step']} | step {last['step']} |",
-            "|---|---|---|",
+            f"| | {' | '.join(steps)} |",
+            "|---|" + "---|" * len(shown),
             *rows,
             *(["", f"![Losses over the steps]({MEDIA}/losses.png)"] if is_drawn else []),
         ]

@@ -13,6 +13,12 @@ logger = logging.getLogger(__name__)
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """What ends a run: a user, a scheduler, and a terminal or connection that closes."""
 
+LAUNCHER_GOES = (
+    "`accelerate launch` may end before, with a traceback of its own: this process goes on until it says where the "
+    "voice is."
+)
+"""What somebody sees who presses Ctrl-C, which the launcher gets too."""
+
 
 class Interruption:
     """
@@ -32,7 +38,7 @@ class Interruption:
     def wanted(self) -> bool:
         """Whether the run is to end."""
         if not self.asked and self.launcher is not None and self.launcher != os.getppid():
-            self._ask(f"The launcher has ended: {self.promise}.")
+            self._ask(f"The launcher has ended: {self.promise}. Wait until it says where the voice is.")
         return self.asked
 
     def __enter__(self) -> "Interruption":
@@ -47,7 +53,8 @@ class Interruption:
 
     def _note(self, number: int, frame) -> None:
         self.__exit__()
-        self._ask(f"{signal.Signals(number).name}: {self.promise}; once more stops at once.")
+        goes_on = f" {LAUNCHER_GOES}" if self.launcher is not None else ""
+        self._ask(f"{signal.Signals(number).name}: {self.promise}; once more stops at once.{goes_on}")
 
     def _ask(self, message: str) -> None:
         self.asked = True

@@ -26,6 +26,7 @@ from hf_vits.training.agreement import check_processes_agree, check_same_step
 from hf_vits.training.average import moving_average
 from hf_vits.training.batch import VitsBatch
 from hf_vits.training.card import free_name, remove_unlinked, write_card
+from hf_vits.training.closing import closing_message
 from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.data import Columns
 from hf_vits.training.evaluation import Evaluation
@@ -42,6 +43,13 @@ from hf_vits.training.step import StepResult, TrainingStep
 from hf_vits.training.trackers import Meter, Reporter, check_trackers
 
 logger = logging.getLogger(__name__)
+
+NOT_EVALUATED = (
+    "No clips are held out, so the run is not evaluated: it writes no samples to hear, and nothing shows when it only "
+    "learns its clips by heart. Name recordings in the folder's heldout.txt (of ten usable clips or more some are "
+    "drawn without it), or give `held_out_split`, or in Python `held_out`."
+)
+"""What is said at the beginning of a run without evaluation."""
 
 MOST_SKIPPED = 100
 """Steps in a row without a finite gradient after which a run has failed."""
@@ -128,6 +136,8 @@ class VitsTrainer:
         """Survey the data; what is frozen is looked up before, as that takes no time."""
         config, voice, accelerator = self.config, self.start.model.config, self.accelerator
         check_frozen(checkpoints.normalise_decoder(self.start.model), config.freeze)
+        if held_out is None and accelerator.is_main_process:
+            logger.warning(NOT_EVALUATED)
         index = accelerator.process_index
         self.batches, self.report = training_batches(
             train, self.tokenizer, voice, self.columns, config, index, accelerator.num_processes
@@ -194,6 +204,8 @@ class VitsTrainer:
                 self._take_steps(reporter, interruption)
                 interruption.promise = "puts the finished voice in place and leaves"
                 self.release()
+            if accelerator.is_main_process:
+                logger.info(closing_message(self))
             accelerator.end_training()
         return self.progress
 
