@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "text",
         nargs="*",
-        help="what to say (after -- if it begins with a dash); without it and --input, standard input is read",
+        help="what to say (after -- if it begins with a dash); [[ ]] holds phonemes, for a voice that reads them; "
+        "without it and --input, standard input is read",
     )
     parser.add_argument("--input", metavar="FILE", help="a text file to speak, or - for standard input")
     parser.add_argument(

@@ -1,0 +1,324 @@
+"""Every snippet of the README and the docs is true: Python runs, commands run or are taken by the real parsers."""
+
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+import hf_vits.cli
+from hf_vits import TextToSpeechPipeline, VitsTokenizer, default_voice
+from hf_vits.discriminator import VitsDiscriminatorConfig
+from hf_vits.training import StartingPoint, VitsTrainer
+from hf_vits.training.starting import narrowed
+
+pytest.importorskip("onnx")
+pytest.importorskip("phonemizer")
+ROOT = Path(__file__).parents[1]
+FILES = sorted([ROOT / "README.md", ROOT / "examples" / "README.md", *(ROOT / "docs").glob("*.md")])
+LANGUAGES = ("python", "sh", "text")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+VERBS = ("speak", "convert", "export", "doctor")
+
+
+def name_of(file):
+    return str(file.relative_to(ROOT))
+
+
+def blocks(file, language):
+    return [content for kind, content in FENCE.findall(file.read_text(encoding="utf-8")) if kind == language]
+
+
+def commands():
+    """Commands of the blocks of shell, and those within the text that begin as one of ours, as lists of words."""
+    found = []
+    for file in FILES:
+        text = file.read_text(encoding="utf-8")
+        prose = FENCE.sub("", text).replace("\\|", "|")
+        ours = r"`((?:hf-vits (?:" + "|".join(VERBS) + r")|(?:accelerate launch|torchrun|python) \S*examples/)[^`]*)`"
+        lines = [line for block in blocks(file, "sh") for line in block.splitlines()]
+        lines += [" ".join(line.split()) for line in re.findall(ours, prose)]
+        found += [(name_of(file), line) for line in lines if len(line.split()) > 2 and "…" not in line]
+    return found
+
+
+def words_of(line):
+    """Commands of a line: words, without variables before and comments after them."""
+    parts, words = [[]], shlex.shlex(line, posix=True, punctuation_chars="|&")
+    words.whitespace_split = True
+    for word in words:
+        if word in ("|", "&&"):
+            parts.append([])
+        elif parts[-1] or not re.fullmatch(r"\w+=.*", word):
+            parts[-1].append(word)
+    return parts
+
+
+@pytest.fixture(scope="module")
+def voice(tmp_path_factory, make_model):
+    """A small voice of letters, with all that training needs."""
+    folder = tmp_path_factory.mktemp("voice") / "voice"
+    make_model(vocab_size=60, sampling_rate=22_050).save_pretrained(folder)
+    letters = {symbol: i for i, symbol in enumerate("_abcdefghijklmnopqrstuvwxyz .,?!'")}
+    VitsTokenizer.of_symbols(letters, pad_token="_", phonemize=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def here(tmp_path, voice, monkeypatch):
+    """A folder with what the snippets take for granted."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(voice, tmp_path / "voice")
+    shutil.copytree(ROOT / "examples" / "recordings", tmp_path / "recordings")
+    (tmp_path / "chapter.txt").write_text("A first sentence. A second one.")
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    return tmp_path
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_every_block_says_what_it_is(file):
+    kinds = [kind for kind, _ in FENCE.findall(file.read_text(encoding="utf-8"))]
+    assert len(re.findall("^ *```", file.read_text(encoding="utf-8"), re.MULTILINE)) == 2 * len(kinds)
+    assert set(kinds) <= set(LANGUAGES), f"{file} has blocks of {set(kinds) - set(LANGUAGES)}"
+
+
+def run_python(file):
+    """All Python of a file, one block after the other, as if it stood in one."""
+    code = "\n".join(blocks(file, "python"))
+    names = {"__name__": "__main__"}
+    exec(compile(code, name_of(file), "exec"), names)
+    return names
+
+
+def test_the_python_of_the_readme_runs(here):
+    pytest.importorskip("librosa")
+    speech = run_python(ROOT / "README.md")["speech"]
+    assert speech["audio"].ndim == 1 and speech["sampling_rate"] == 22_050 and len(speech["audio"]) > 9000
+    sound = soundfile.info(here / "hello.opus")
+    assert (sound.samplerate, sound.subtype) == (24_000, "OPUS") and 0.3 < sound.duration < 3
+
+
+def test_the_python_about_streaming_runs(here, capsys):
+    code = [code for code in blocks(ROOT / "docs" / "streaming.md", "python") if "os.fork" not in code]
+    exec("\n".join(code), {"__name__": "__main__"})
+    assert 1 < soundfile.info(here / "chapter.wav").duration < 10
+    assert "torch.Size([1, 5120])" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_the_python_about_forked_processes_runs(here):
+    """In a process with two threads of its own, which would wait for a child that hangs for a minute and a half."""
+    code = "\n".join(blocks(ROOT / "docs" / "streaming.md", "python"))
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=here, env=environment, capture_output=True, text=True, timeout=90
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_python_about_conversion_runs(here, voice, monkeypatch):
+    convert = hf_vits.convert  # a folder stands for the file of another project, whose readers have tests of their own
+    monkeypatch.setattr("hf_vits.conversion.convert", lambda file: convert(voice))
+    shutil.rmtree(here / "voice")
+    run_python(ROOT / "docs" / "conversion.md")
+    assert (here / "voice" / "model.safetensors").is_file()
+
+
+def test_the_python_about_the_doctor_runs(here):
+    run_python(ROOT / "docs" / "doctor.md")
+
+
+def test_the_python_about_training_runs_up_to_the_first_step(here, monkeypatch):
+    """With a small voice; that steps are taken is tested in tests/training."""
+    ran, load = [], StartingPoint.load
+    judges = narrowed(VitsDiscriminatorConfig(), 0.02)
+    monkeypatch.setattr(StartingPoint, "load", lambda name: load("voice", config=judges))
+    monkeypatch.setattr(VitsTrainer, "train", lambda self, resume: ran.append((self.config.max_steps, resume)))
+    run_python(ROOT / "docs" / "training.md")
+    assert ran == [(8000, "latest")]
+
+
+def of_export():
+    """The Python about export: what runs with this package and onnxruntime, and what needs sherpa-onnx."""
+    found = blocks(ROOT / "docs" / "export.md", "python")
+    sherpa = [code for code in found if "sherpa_onnx" in code]
+    return [code for code in found if code not in sherpa], sherpa
+
+
+def test_the_python_about_export_compiles():
+    own, sherpa = of_export()
+    assert len(own) == len(sherpa) == 2
+    for code in own + sherpa:
+        compile(code, "docs/export.md", "exec")
+
+
+@pytest.mark.slow
+def test_the_python_about_export_runs(here):
+    pytest.importorskip("onnxruntime")
+    (first, second), _ = of_export()
+    names = {"__name__": "__main__"}
+    exec(first, names)
+    names["export"](names["model"], names["tokenizer"], "out", target="split", overwrite=True)
+    exec(second, names)
+    assert soundfile.info(here / "hello.wav").frames > 0
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def check_script(words):
+    from hf_vits.arguments import SettingsParser
+    from hf_vits.synthesis import SynthesisSettings
+
+    name, arguments = Path(words[0]).stem, words[1:]
+    if name == "train":
+        script("train").parse(arguments)
+    elif name == "synthesize_dataset":
+        SettingsParser([SynthesisSettings]).parse(arguments)
+    else:
+        assert (ROOT / "examples" / f"{name}.py").is_file()
+
+
+def check_launcher(words):
+    """The launcher's own arguments by its own parser, then those of the script."""
+    place = next(i for i, word in enumerate(words) if word.endswith(".py"))
+    if words[0] == "accelerate":
+        from accelerate.commands.launch import launch_command_parser
+
+        launch_command_parser().parse_args(words[2 : place + 1])
+    else:
+        from torch.distributed.run import get_args_parser
+
+        get_args_parser().parse_args(words[1 : place + 1])
+    check_script(words[place:])
+
+
+def check_pip(words):
+    """Extras that exist, of this repository; or a package of another, which its own documentation tells of."""
+    for word in words[2:]:
+        if found := re.fullmatch(r"\.\[([\w,]+)\]", word):
+            extras = re.findall(
+                r'^(?:extras\["|    ")(\w+)"\]?(?::| =) \[', (ROOT / "setup.py").read_text(), re.MULTILINE
+            )
+            assert set(found[1].split(",")) <= set(extras), word
+        else:
+            assert word in ("-e", "--editable", "piper-tts", "sherpa-onnx"), word
+
+
+def check_make(words):
+    subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, check=True)
+
+
+ELSEWHERE = ("aplay", "python3")
+"""Programs whose arguments are not ours."""
+
+
+def check_verb(words, monkeypatch):
+    """The real parser of the command line, with a verb that only notes that it was run."""
+    ran = []
+    with monkeypatch.context() as patch:
+        for verb in VERBS:
+            patch.setattr(f"hf_vits.cli.{verb}.run", lambda options: ran.append(options.verb))
+        assert hf_vits.cli.main(words[1:]) == 0
+    assert ran == [words[1]]
+
+
+def check(words, monkeypatch):
+    program = Path(words[0]).name
+    if program == "hf-vits":
+        check_verb(words, monkeypatch)
+    elif program in ("accelerate", "torchrun"):
+        check_launcher(words)
+    elif program == "python" and words[1] != "-m":
+        check_script(words[1:])
+    elif program == "pip":
+        check_pip(words)
+    elif program == "make":
+        check_make(words)
+    else:
+        assert program in (*ELSEWHERE, "python"), f"nothing here checks {program}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_commands_are_taken_by_what_they_are_given_to(file, here, monkeypatch, capsys):
+    lines = [line for name, line in commands() if name == name_of(file)]
+    assert lines
+    for line in lines:
+        for words in words_of(line):
+            try:
+                check(words, monkeypatch)
+            except (AssertionError, SystemExit) as error:
+                is_help = isinstance(error, SystemExit) and not error.code
+                assert is_help, f"{line}: {error} {capsys.readouterr().err}"
+
+
+def test_a_command_with_a_mistake_would_be_found(here, monkeypatch):
+    for line in (
+        "hf-vits speak Hello --sped 2",
+        "accelerate launch examples/train.py --dataset_nam recordings",
+        "accelerate launch --processes 2 examples/train.py --dataset_name recordings",
+        'pip install -e ".[everything]"',
+        "pip install hf-vits",
+        "frobnicate",
+    ):
+        with pytest.raises((AssertionError, SystemExit)):
+            check(words_of(line)[0], monkeypatch)
+
+
+def test_commands_that_speak_do_so(here, monkeypatch, capfdbinary):
+    """Those with the default voice, in one process, which loads it once."""
+    pipe = TextToSpeechPipeline("default")
+    monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda voice: pipe)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    spoken = [words for _, line in commands() for words in words_of(line)[:1] if words[1:2] == ["speak"]]
+    spoken = [words for words in spoken if "--voice" not in words]
+    assert len(spoken) >= 4
+    for words in spoken:
+        capfdbinary.readouterr()
+        assert hf_vits.cli.main(words[1:]) == 0, words
+        output = words[words.index("--output") + 1] if "--output" in words else "speech.wav"
+        if output == "-":
+            assert len(capfdbinary.readouterr().out) > 22_050
+        else:
+            assert 0.3 < soundfile.info(here / output).duration < 10
+            assert soundfile.info(here / output).format == Path(output).suffix[1:].upper()
+
+
+def test_the_doctors_command_finds_the_voice_good(here, capsys):
+    assert hf_vits.cli.main(["doctor", "voice/"]) == 0
+    assert "speaks here: yes" in capsys.readouterr().out
+
+
+SENTENCES = {
+    "de": "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.",
+    "fr-fr": "Portez ce vieux whisky au juge blond qui fume sur son île intérieure.",
+    "it": "Quel vituperabile xenofobo zelante assaggia il whisky ed esclama: alleluja!",
+    "pl": "Pchnąć w tę łódź jeża lub ośm skrzyń fig.",
+    "pt-br": "Luís argüia à Júlia que brações, fé, chá, óxido, pôr, zângão eram palavras do português.",
+    "ru": "Съешь же ещё этих мягких французских булок, да выпей чаю.",
+    "es": "El pingüino Wenceslao hizo kilómetros bajo exhaustiva lluvia y frío.",
+}
+
+
+@pytest.mark.parametrize(("language", "text"), SENTENCES.items())
+def test_the_default_voice_has_the_phonemes_of_the_languages_that_the_docs_name(language, text):
+    tokenizer = VitsTokenizer.from_pretrained(default_voice(), phoneme_language=language)
+    assert not tokenizer.dropped_characters(text)
+
+
+def test_help_tells_of_phoneme_blocks_and_formats(capsys):
+    with pytest.raises(SystemExit):
+        hf_vits.cli.main(["speak", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "[[ ]]" in told and {"wav", "flac", "ogg", "mp3"} <= set(re.findall(r"\w+", told))
