@@ -1,6 +1,6 @@
 """For sherpa-onnx: `model.onnx`, which carries what the runtime asks for, and `tokens.txt`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from hf_vits.export import Voice
@@ -9,8 +9,14 @@ LIBRARY = "sherpa-onnx"
 
 HELP = "model.onnx and tokens.txt, for sherpa-onnx"
 
+_SHOWN = 12
+
 LAYOUT_OF_PIPER, LAYOUT_OF_COQUI = "piper", "coqui"
 """Words in the comment for which it gives a graph the three scales in one input; only the first frames phonemes."""
+
+
+_UNWRITTEN = "\t\n\r\v\f"
+"""White space that ends a symbol in `tokens.txt`; other kinds, such as U+00A0 and U+3000, are symbols there."""
 
 
 def write(voice: Voice, folder: Path) -> Iterator[str]:
@@ -25,20 +31,24 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
             "This voice has a symbol at one end of a text only; sherpa-onnx puts one at both ends or at none. Export "
             "it for piper, which can."
         )
-    yield from _notes(voice, symbols, takes_phonemes)
-    spoken = {symbol: index for symbol, index in symbols.ids.items() if symbol == " " or not symbol.isspace()}
-    lines = "".join(f"{symbol} {index}\n" for symbol, index in spoken.items())
-    (folder / "tokens.txt").write_text(lines, encoding="utf-8")
+    yield from notes(voice.tokenizer, symbols, takes_phonemes)
+    (folder / "tokens.txt").write_text(table(symbols), encoding="utf-8")
     metadata = _metadata(voice, symbols, takes_phonemes)
     yield write_whole(voice, symbols, folder / "model.onnx", metadata)
+
+
+def table(symbols) -> str:
+    """The lines of `tokens.txt`: a symbol and its id."""
+    spoken = {symbol: index for symbol, index in symbols.ids.items() if symbol not in _UNWRITTEN}
+    return "".join(f"{symbol} {index}\n" for symbol, index in spoken.items())
 
 
 def _is_framed_like_piper(symbols) -> bool:
     return all(index is not None and symbols.own.get(symbol) == index for symbol, index in symbols.frame.items())
 
 
-def _notes(voice: Voice, symbols, takes_phonemes: bool) -> Iterator[str]:
-    tokenizer = voice.tokenizer
+def notes(tokenizer, symbols, takes_phonemes: bool) -> Iterator[str]:
+    """What has to be done to texts for sherpa-onnx, and what it cannot speak of them."""
     if tokenizer.is_uroman:
         yield "This voice reads text romanised by uroman; sherpa-onnx does not romanise, so do that before."
     if takes_phonemes:
@@ -62,6 +72,46 @@ def _notes(voice: Voice, symbols, takes_phonemes: bool) -> Iterator[str]:
             yield f"sherpa-onnx takes texts as they are; bring them to the form {tokenizer.unicode_form} before."
     if symbols.unreachable:
         yield f"Left out, symbols longer than a code point: {', '.join(symbols.unreachable)}."
+    if not takes_phonemes:
+        yield from _lost(symbols)
+
+
+def _lost(symbols) -> Iterator[str]:
+    """What the voice speaks of characters, and sherpa-onnx does not: it looks up each for itself, A to Z as a to z."""
+    if missing := [symbol for symbol in _UNWRITTEN if symbol in symbols.ids]:
+        yield f"Lost in sherpa-onnx, whose table of symbols cannot hold them: {_named(missing)}. Write spaces."
+    several = {letter: spoken for letter, spoken in symbols.several.items() if letter not in _UNWRITTEN}
+    if several:
+        letters = sorted(several)
+        listed = [f"{_name(letter)} as {several[letter]}" for letter in letters] if len(letters) <= _SHOWN else letters
+        yield (
+            f"Lost in sherpa-onnx, because the voice speaks several symbols of one character ({len(letters)} in all): "
+            f"{', '.join(listed)}. Write the symbols."
+        )
+    for letter, (within, end) in sorted(symbols.at_end.items()):
+        if len(within) == 1 or len(end) == 1:
+            yield (
+                f"sherpa-onnx speaks {_name(letter)} as {within or 'nothing'} at the end of a word too, where the "
+                f"voice says {end or 'nothing'}. Write {end or 'small letters'} there."
+            )
+    index = {number: symbol for symbol, number in symbols.own.items()}
+    for letter in map(chr, range(ord("A"), ord("Z") + 1)):
+        small = letter.lower()
+        if letter in symbols.ids and letter not in symbols.own and symbols.ids[letter] != symbols.ids.get(small):
+            said = index[symbols.ids[letter]]
+            yield f"sherpa-onnx speaks {letter} as {small}, where the voice says {said}. Write {said}."
+
+
+def _named(letters: Iterable[str]) -> str:
+    """Characters, and the code points of those that are not seen or are easily taken for another."""
+    return ", ".join(map(_name, letters))
+
+
+def _name(letter: str) -> str:
+    code = f"U+{ord(letter):04X}"
+    if letter.isspace() or not letter.isprintable():
+        return code
+    return letter if letter.isascii() else f"{letter} ({code})"
 
 
 def _metadata(voice: Voice, symbols, takes_phonemes: bool) -> dict[str, object]:

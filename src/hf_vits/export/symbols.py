@@ -2,13 +2,15 @@
 
 import sys
 import unicodedata
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from functools import cache
 
 from hf_vits.conversion.piper_json import BOS, EOS, PAD
 from hf_vits.text import espeak
 from hf_vits.text.front_end import FrontEnd
 from hf_vits.text.tracked import TrackedText
+from hf_vits.text.vocabulary import spelled_with
 from hf_vits.tokenization_vits import VitsTokenizer
 
 
@@ -18,7 +20,9 @@ class Symbols:
     The ids of a voice's texts.
 
     `ids` has every code point that becomes one symbol, so also capitals where the voice has small letters alone;
-    `own` are the symbols themselves. `blank`, `bos` and `eos` are ids, `None` where the voice has none.
+    `own` are the symbols themselves. `several` are code points that become more than one, with these; `at_end` those
+    that become another symbol at the end of a word, with both. `blank`, `bos` and `eos` are ids, `None` where the voice
+    has none.
     """
 
     ids: dict[str, int]
@@ -27,6 +31,8 @@ class Symbols:
     bos: int | None
     eos: int | None
     unreachable: tuple[str, ...]
+    several: dict[str, str] = field(default_factory=dict)
+    at_end: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def frame(self) -> dict[str, int | None]:
@@ -47,13 +53,17 @@ def symbols_of(tokenizer: VitsTokenizer) -> Symbols:
         tokenizer.encoder.get(token) if framed and token else None
         for token in (tokenizer.bos_token, tokenizer.eos_token)
     )
+    spelled = {letter: letter for letter in own} if tokenizer.phonemize else _spelled(tokenizer, own)
+    at_end = {} if tokenizer.phonemize else _at_end(tokenizer, own, spelled)
     return Symbols(
-        ids=own if tokenizer.phonemize else _spelled(tokenizer, own),
+        ids={letter: own[symbol] for letter, symbol in spelled.items() if symbol in own},
         own=own,
         blank=tokenizer.blank_id if tokenizer.add_blank else None,
         bos=bos,
         eos=eos,
         unreachable=tuple(symbol for symbol in tokenizer.encoder if len(symbol) != 1),
+        several={letter: spoken for letter, spoken in spelled.items() if len(spoken) > 1},
+        at_end=at_end,
     )
 
 
@@ -67,22 +77,47 @@ def composed(own: dict[str, int]) -> list[str]:
     return [symbol for symbol in own if unicodedata.normalize("NFD", symbol) != symbol]
 
 
-def _spelled(tokenizer: VitsTokenizer, own: dict[str, int]) -> dict[str, int]:
-    """Every code point that the front end makes one symbol of: the symbols, and letters that it writes another way."""
-    options = {field.name: getattr(tokenizer, field.name) for field in fields(FrontEnd)}
-    front_end = FrontEnd(**options | {"is_uroman": False})  # what it romanises is no single symbol
-    letters = [
-        *(letter for letter in _cased() if letter not in own),
-        *own,
-    ]  # who goes from ids to symbols takes the last
-
-    def symbols(text: str) -> str:
-        return front_end.symbols(TrackedText.original(text, False)).text
-
+def _spelled(tokenizer: VitsTokenizer, own: dict[str, int]) -> dict[str, str]:
+    """Code points -> what of each the voice speaks: itself, a letter in another case, a space, or several symbols."""
+    letters = [*(letter for letter in _written_otherwise() if letter not in own), *own]  # of one id, the last counts
+    speak = _speaker(tokenizer, own)
     # Within a word: what stands alone, such as a space, may be taken off as an end.
-    beside = next((letter for letter in own if letter.isalpha() and symbols(letter) == letter), "")
-    made = {letter: symbols(beside + letter + beside).removeprefix(beside).removesuffix(beside) for letter in letters}
-    return {letter: own[symbol] for letter, symbol in made.items() if symbol in own}
+    beside = _plain_letter(speak, own)
+    made = {letter: speak(beside + letter + beside).removeprefix(beside).removesuffix(beside) for letter in letters}
+    return {letter: spoken for letter, spoken in made.items() if spoken}
+
+
+def _at_end(tokenizer: VitsTokenizer, own: dict[str, int], spelled: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Letters of which another symbol is spoken at the end of a word, as of a Greek capital sigma: both symbols."""
+    speak = _speaker(tokenizer, own)
+    beside = _plain_letter(speak, own)
+    ends = {letter: speak(beside + letter).removeprefix(beside) for letter in spelled if letter.isalpha()}
+    return {letter: (spelled[letter], end) for letter, end in ends.items() if end != spelled[letter]}
+
+
+def _speaker(tokenizer: VitsTokenizer, own: dict[str, int]) -> Callable[[str], str]:
+    """A function from a text to the symbols that the voice speaks of it; what it would romanise stays as it is."""
+    front_end = FrontEnd(
+        **{name.name: getattr(tokenizer, name.name) for name in fields(FrontEnd)} | {"is_uroman": False}
+    )
+    known = frozenset(own)
+
+    def speak(text: str) -> str:
+        return spelled_with(front_end.symbols(TrackedText.original(text, False)), known).keep(known)[0].text
+
+    return speak
+
+
+def _plain_letter(speak: Callable[[str], str], own: dict[str, int]) -> str:
+    """A letter that is spoken as it is written; nothing if there is none."""
+    return next((letter for letter in own if letter.isalpha() and speak(letter) == letter), "")
+
+
+@cache
+def _written_otherwise() -> list[str]:
+    """What front ends may write in another way: cased letters, white space, and the punctuation of ASCII."""
+    spaces = [chr(code) for code in range(0x3001) if chr(code).isspace()]
+    return [*_cased(), *spaces, *(mark for mark in map(chr, range(33, 127)) if not mark.isalnum())]
 
 
 @cache
