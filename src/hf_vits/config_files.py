@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from hf_vits.files import named_in_errors, read_table, require_if_there
+from hf_vits.new_files import storage_errors
 from hf_vits.wording import quoted
 
 
@@ -44,7 +45,16 @@ class ReadWithoutTrust:
         kind, allowed = table.get("model_type", cls.model_type), cls.model_types or (cls.model_type,)
         if kind not in allowed:
             raise ValueError(f"{name} is a model of type {quoted(kind)}, not {' or '.join(map(repr, allowed))}.")
+        if table.pop("quantization_config", None):
+            raise ValueError(f"The config.json of {name} has a `quantization_config`; no voice here is quantized so.")
         return {**table, "model_type": cls.model_type}, kwargs
+
+    def save_pretrained(self, save_directory, **kwargs):
+        """As in transformers; raises an `OSError` that names the folder and the cause if it cannot be written."""
+        if Path(save_directory).is_file():
+            raise FileExistsError(f"{save_directory} is a file; give the name of a folder.")
+        with storage_errors(save_directory, every=True):
+            return super().save_pretrained(save_directory, **kwargs)
 
     @classmethod
     def of(cls, config):

@@ -49,6 +49,42 @@ def new_folder(directory: Path, overwrite: bool = False) -> Iterator[Path]:
         shutil.rmtree(staged, ignore_errors=True)
 
 
+@contextmanager
+def new_files(directory: Path) -> Iterator[Path]:
+    """
+    A temporary folder to write files to, which go into `directory` when the context ends without an error.
+
+    What else is in `directory` stays. Each file is whole or as it was, and config.json goes last.
+
+    Args:
+        directory (`Path`):
+            The folder, which is made if it is not there.
+
+    Raises:
+        FileExistsError: if `directory` is a file.
+        OSError: if it cannot be written, as on a full disk; names the folder and the cause.
+    """
+    blocking = next((place for place in (directory, *directory.parents) if place.exists() and not place.is_dir()), None)
+    if blocking is not None:
+        raise FileExistsError(f"{blocking} is a file; give the name of a folder.")
+    with storage_errors(directory, every=True):
+        directory.mkdir(parents=True, exist_ok=True)
+        check_folder(directory)
+        staged = new_folder_beside(directory / directory.name, PARTIAL)
+    try:
+        with storage_errors(directory):
+            yield staged
+        with storage_errors(directory, every=True):
+            _share(staged)
+            files = [file for file in staged.rglob("*") if not file.is_dir()]
+            for file in sorted(files, key=lambda file: file.name == LAST):
+                target = directory / file.relative_to(staged)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(file, target)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
 def destination(directory: str | Path) -> Path:
     """The whole path of a folder to make; raises `ValueError` for an empty one, as an unset variable leaves it."""
     if not str(directory):

@@ -1,9 +1,15 @@
 """Voices from a folder or the Hub: every tensor is there, or none is loaded."""
 
+import re
+from collections.abc import Collection
+from pathlib import Path
+
 import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from hf_vits.folders import new_files
+from hf_vits.new_files import storage_errors
 from hf_vits.weights import TRAINING_ONLY, match_state_dict, read_state_dict
 
 HUB_ARGUMENTS = (
@@ -59,3 +65,30 @@ class StrictlyLoaded(PreTrainedModel):
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.config.name_or_path = model.name_or_path = source
         return loaded
+
+    def save_pretrained(self, save_directory, *args, **kwargs):
+        """
+        Saves as `transformers.PreTrainedModel.save_pretrained`, each file whole or not at all, config.json last.
+
+        Raises:
+            FileExistsError: if `save_directory` is a file.
+            OSError: if it cannot be written, as on a full disk; names the folder and the cause.
+        """
+        directory = Path(save_directory)
+        if args or kwargs.get("push_to_hub"):  # the Hub's client takes the folder itself
+            with storage_errors(directory, every=True):
+                return super().save_pretrained(save_directory, *args, **kwargs)
+        with new_files(directory) as staged:
+            super().save_pretrained(staged, **kwargs)
+            written = {file.name for file in staged.iterdir()}
+        for file in _former_shards(directory, written):
+            file.unlink(missing_ok=True)
+        return None
+
+
+def _former_shards(directory: Path, written: Collection[str]) -> list[Path]:
+    """Shards that an earlier saving under the same name has left, which the new index does not name."""
+    shard = r"-\d{5}-of-\d{5}"
+    stems = {re.sub(rf"({shard})?\.safetensors$", "", name) for name in written if name.endswith(".safetensors")}
+    former = re.compile(rf"({'|'.join(map(re.escape, stems))}){shard}\.safetensors")
+    return [file for file in directory.iterdir() if stems and former.fullmatch(file.name) and file.name not in written]

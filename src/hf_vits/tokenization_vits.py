@@ -1,14 +1,17 @@
 """The tokenizer of VITS voices: upstream's files and names, the original front ends' ids, and where each came from."""
 
 import logging
+import os
 from collections import Counter
 from dataclasses import fields
 from inspect import signature
+from pathlib import Path
 
 from transformers import BatchEncoding, PreTrainedTokenizer, PreTrainedTokenizerBase
 from transformers.utils import to_py_obj
 
 from hf_vits.argument_names import refuse_unknown
+from hf_vits.folders import new_files
 from hf_vits.text import scripts, vocabulary
 from hf_vits.text.front_end import FLAGS, FrontEnd, StockFrontEnd, check_types
 from hf_vits.text.layout import framed as in_frame
@@ -138,6 +141,14 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         vocabulary.check_symbols(self.encoder, **(frame if self._has_frame else {}), blank_token=self.blank_token)
         if self.add_blank and self.blank_token is None and 0 not in self.decoder and not self.upstream_compatible:
             raise ValueError(f"{path} gives no symbol the id 0, which is the blank's. Name it with `blank_token`.")
+
+    def save_pretrained(self, save_directory, *args, **kwargs):
+        """As in transformers, each file whole or not at all; raises an `OSError` that names folder and cause if not."""
+        if args or kwargs.get("push_to_hub"):  # the Hub's client takes the folder itself
+            return super().save_pretrained(save_directory, *args, **kwargs)
+        with new_files(Path(save_directory)) as staged:
+            written = super().save_pretrained(str(staged), **kwargs)
+        return tuple(os.path.join(save_directory, os.path.relpath(file, staged)) for file in written)
 
     @property
     def vocab_size(self) -> int:

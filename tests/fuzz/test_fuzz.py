@@ -1,18 +1,13 @@
-"""Whatever a file of a voice holds, reading it ends in a voice or in one error that names it: soon, and without code."""
+"""Whatever a file of a voice holds, reading it ends soon, in a voice or in an error that names it, and runs no code."""
 
 import random
 import resource
 import shutil
 import signal
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from damage import damage
 from voices import VOICES
 

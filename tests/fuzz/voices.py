@@ -1,14 +1,8 @@
 """Small voices in every layout that is read here, each with the calls that read it."""
 
 import json
-import sys
-from pathlib import Path
 
 import torch
-
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "conversion"))  # for its makers of files
-
 from coqui_files import write_voice as write_coqui
 from hugging_face_folders import in_pickle, write_prepared, write_tokenizer
 from original_files import tiny_model, write_original
