@@ -168,9 +168,8 @@ def assert_same_gradients(ours, stock, tolerance):
     for name, parameter in ours.named_parameters():
         assert (parameter.grad is None) == (expected[name] is None), name
         if parameter.grad is not None:
-            torch.testing.assert_close(
-                parameter.grad, expected[name], rtol=tolerance, atol=tolerance * largest.item(), msg=lambda m: name + m
-            )
+            allowed = {"rtol": tolerance, "atol": tolerance * largest.item()}
+            torch.testing.assert_close(parameter.grad, expected[name], **allowed)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

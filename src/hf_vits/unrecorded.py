@@ -1,4 +1,4 @@
-"""Methods of a model that record a graph only where gradients are asked for, and else take the fastest mode there is."""
+"""Methods of a model that record a graph only where gradients are asked for, and else run in the fastest mode."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
