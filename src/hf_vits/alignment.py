@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from hf_vits.modules.prepared import is_traced
+
 
 @torch.no_grad()
 def log_likelihood(latents: Tensor, prior_mean: Tensor, prior_log_std: Tensor) -> Tensor:
@@ -79,11 +81,18 @@ def _refuse(wrong: Tensor, text_lengths: Tensor, frame_lengths: Tensor, why: str
         raise ValueError(f"Items {items} have (tokens, frames) {lengths}; {why}")
 
 
-def token_of_frame(durations: Tensor, frames: int) -> Tensor:
-    """durations int64 (B, T_text) in frames -> int64 (B, T_spec) token of each frame; the last token past the end."""
+def token_of_frame(durations: Tensor, frames: int | Tensor) -> Tensor:
+    """durations int64 (B, T_text) in frames -> int64 (B, T_spec) token of each frame; the last token past the end.
+
+    Tokens that last no frame have none. `frames`, T_spec, is a tensor where a graph is traced.
+    """
     ends = durations.cumsum(dim=1)
-    positions = torch.arange(frames, device=durations.device).expand(durations.shape[0], frames).contiguous()
-    return torch.searchsorted(ends, positions, right=True).clamp(max=durations.shape[1] - 1)
+    positions = torch.arange(frames, device=durations.device)
+    if is_traced():  # exporters do not know `searchsorted`
+        index = (ends.unsqueeze(2) <= positions).sum(dim=1)
+    else:
+        index = torch.searchsorted(ends, positions.expand(len(ends), -1).contiguous(), right=True)
+    return index.clamp(max=durations.shape[1] - 1)
 
 
 def frames_of_token(index: Tensor, frame_lengths: Tensor, tokens: int) -> Tensor:

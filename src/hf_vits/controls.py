@@ -1,4 +1,7 @@
-"""What a caller may say about one call of the model, checked and brought to one value per item of the batch."""
+"""What a caller may say about one call of the model, checked and brought to one value per item of the batch.
+
+While a graph is traced (`torch.compile`, `torch.export`, ONNX) numbers in tensors are not known, and not checked.
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.masks import mask_from_lengths
+from hf_vits.modules.prepared import is_traced
 from hf_vits.randomness import Generators
 
 Choice = int | str | Sequence[int | str] | Tensor | None
@@ -37,16 +40,26 @@ def text_mask(input_ids: Tensor, attention_mask: Tensor | None, vocab_size: int,
     """input_ids and attention_mask (B, T_text) -> float mask (B, 1, T_text), one at tokens.
 
     Raises:
-        ValueError: if there is no text, too much of it, an id outside the vocabulary, or padding before the end.
+        ValueError: if there is no text, too much of it, an id outside the vocabulary, or a mask of other numbers than 0
+            and 1.
     """
     if attention_mask is None:
         attention_mask = torch.ones_like(input_ids)
     attention_mask = torch.as_tensor(attention_mask, device=input_ids.device)
     if attention_mask.shape != input_ids.shape:
         raise ValueError(f"`attention_mask` is {tuple(attention_mask.shape)} but `input_ids` {tuple(input_ids.shape)}.")
+    mask = attention_mask.bool()
+    if not is_traced():
+        _check_text(input_ids, mask, vocab_size)
+        if not torch.equal(mask.to(attention_mask.dtype), attention_mask):
+            raise ValueError("`attention_mask` holds other numbers than 1, at tokens, and 0, at padding.")
+    return mask.unsqueeze(1).to(dtype)
+
+
+def _check_text(input_ids: Tensor, mask: Tensor, vocab_size: int) -> None:
+    """input_ids and bool mask (B, T_text) -> the errors of `text_mask`."""
     batch, size = input_ids.shape
-    lengths = attention_mask.long().sum(dim=1)
-    empty = (lengths == 0).nonzero().flatten().tolist()
+    empty = (~mask.any(dim=1)).nonzero().flatten().tolist()
     if batch == 0 or size == 0 or empty:
         where = f" (items {empty})" if empty and batch > 1 else ""
         raise ValueError(f"The text is empty{where}: `input_ids` holds no token. Give one at least.")
@@ -55,16 +68,12 @@ def text_mask(input_ids: Tensor, attention_mask: Tensor | None, vocab_size: int,
             f"The text has {size} tokens; one call takes at most {MAX_TOKENS}. Speak it sentence by sentence, "
             "for example with `hf_vits.text.sentences.split`."
         )
-    mask = mask_from_lengths(lengths, size, dtype)
-    if not torch.equal(mask.squeeze(1).bool(), attention_mask.bool()):
-        raise ValueError("`attention_mask` must be ones, then zeros: pad on the right.")
     low, high = input_ids.min().item(), input_ids.max().item()
     if low < 0 or high >= vocab_size:
         raise ValueError(
             f"`input_ids` holds {low if low < 0 else high}, but the voice knows ids 0 to {vocab_size - 1}; "
             "use the tokenizer that came with it."
         )
-    return mask
 
 
 def chosen_ids(kind: str, chosen: Choice, batch: int, config: VitsConfig) -> Tensor | None:
@@ -82,15 +91,16 @@ def chosen_ids(kind: str, chosen: Choice, batch: int, config: VitsConfig) -> Ten
         raise ValueError(
             f"This model has {count} {kind}s{named} and none was chosen; pass `{kind}_id=` 0 to {count - 1}, or a name."
         )
+    if is_traced() and isinstance(chosen, Tensor):
+        return chosen.long().expand(batch) if count > 1 else None
     chosen = plain(chosen)
-    items = [chosen] * batch if isinstance(chosen, int | str | float) else _listed(f"{kind}_id", chosen)
-    _check_count(f"{kind}_id", len(items), batch)
+    items = _values(f"{kind}_id", chosen, batch)
     for item in items:
         if isinstance(item, bool) or not isinstance(item, int | str):
             raise ValueError(f"`{kind}_id` holds {item!r}; a {kind} is an id (int) or a name (str).")
     index = config.speaker_index if kind == "speaker" else config.language_index
     ids = torch.tensor([index(item) for item in items])
-    return ids if count > 1 else None
+    return ids.expand(batch) if count > 1 else None
 
 
 def check_speaker_vector(speaker: Tensor | None, batch: int, config: VitsConfig) -> None:
@@ -119,10 +129,11 @@ def scale(name: str, value: Scale, default: float, batch: int, like: Tensor) -> 
     Raises:
         ValueError: for a negative or non-finite number (or zero, for `speaking_rate`), or a wrong count.
     """
-    learnt = value if isinstance(value, Tensor) and value.requires_grad else None
+    given = value if isinstance(value, Tensor) else None
+    if given is not None and is_traced():
+        return given.expand(batch).to(like.device, like.dtype).view(batch, 1, 1)
     value = plain(default if value is None else value)
-    items = [value] * batch if isinstance(value, int | float | str) else _listed(name, value)
-    _check_count(name, len(items), batch)
+    items = _values(name, value, batch)
     least = "above 0" if name == "speaking_rate" else "from 0 up"
     for item in items:
         if not isinstance(item, int | float) or isinstance(item, bool):
@@ -131,8 +142,8 @@ def scale(name: str, value: Scale, default: float, batch: int, like: Tensor) -> 
             raise ValueError(f"`{name}` is {item}; it must be a finite number {least}.")
     if max(items) > torch.finfo(like.dtype).max:
         raise ValueError(f"`{name}` is {max(items)}, more than {like.dtype} can hold.")
-    made = torch.tensor(items, dtype=like.dtype) if learnt is None else learnt.expand(batch)
-    return made.to(like.device, like.dtype).view(batch, 1, 1)
+    made = given if given is not None and given.requires_grad else torch.tensor(items, dtype=like.dtype)
+    return made.to(like.device, like.dtype).expand(batch).view(batch, 1, 1)
 
 
 def check_generator(generator: Generators, batch: int) -> None:
@@ -156,6 +167,8 @@ def given_durations(durations: Tensor, input_ids: Tensor, mask: Tensor) -> Tenso
             f"`durations` is {tuple(durations.shape)} but `input_ids` is {tuple(input_ids.shape)}; "
             "give one number of frames for every token, blanks included."
         )
+    if is_traced():
+        return durations.long() * mask.squeeze(1).long()
     whole = (durations >= 0) & (durations <= MAX_FRAMES) & (durations == durations.round())
     if not whole.all():
         wrong = durations[~whole][0].item()
@@ -173,9 +186,13 @@ def plain(value):
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _listed(name: str, value) -> list:
+def _values(name: str, value, batch: int) -> list:
+    """One value for all items, or a list of as many as the batch has."""
+    if isinstance(value, int | float | str):
+        return [value]
     if not isinstance(value, list):
         raise ValueError(f"`{name}` is {value!r}; pass one value, or a list with one for each item.")
+    _check_count(name, len(value), batch)
     return value
 
 

@@ -5,9 +5,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.masks import lengths_from_mask
+from hf_vits.masks import extents
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
-from hf_vits.modules.prepared import prepared_length
+from hf_vits.modules.prepared import is_traced, prepared_length
 from hf_vits.randomness import Generators, duration_noise
 
 MAX_SECONDS = 3600
@@ -34,25 +34,27 @@ def predicted_durations(
     more = (0, prepared_length(predictor, hidden) - size)
     padded, padded_mask = F.pad(hidden, more), F.pad(mask, more)
     if isinstance(predictor, StochasticDurationPredictor):
-        noise = duration_noise(len(mask), lengths_from_mask(mask), size, generator).to(mask)
+        noise = duration_noise(mask.shape[0], extents(mask), size, generator).to(mask)
         log_durations = predictor(padded, padded_mask, F.pad(noise * noise_scale, more), speaker, language)
     else:
         log_durations = predictor(padded, padded_mask, speaker, language)
     slowness = (1 / rate).to(mask.dtype)
     frames = torch.ceil(log_durations[..., :size].exp() * mask * slowness).squeeze(1)
-    if not torch.isfinite(frames).all():
+    if not is_traced() and not torch.isfinite(frames).all():
         raise ValueError(
             "The predicted durations are not finite: the weights are damaged or overflow their dtype, "
             "`speaking_rate` is too small, or `noise_scale_duration` too large."
         )
     frames = frames.double().clamp(max=2**31)  # half precision cannot count frames
-    frames[:, 0] += (frames.sum(dim=1) == 0).to(frames.dtype)
-    return frames.long()
+    first = mask.squeeze(1).argmax(dim=1, keepdim=True)  # an item lasts a frame at least
+    return frames.long().scatter_add(1, first, (frames.sum(dim=1, keepdim=True) == 0).long())
 
 
 def frames_of(durations: Tensor, config: VitsConfig) -> Tensor:
     """durations int64 (B, T_text) -> frames of each item int64 (B,); `ValueError` beyond `MAX_SECONDS`."""
     frame_lengths = durations.sum(dim=1)
+    if is_traced():
+        return frame_lengths
     seconds = frame_lengths.max().item() * config.hop_length / config.sampling_rate
     if seconds > MAX_SECONDS:
         raise ValueError(

@@ -10,6 +10,12 @@ def mask_from_lengths(lengths: Tensor, size: int, dtype: torch.dtype) -> Tensor:
     return (positions < lengths[:, None]).unsqueeze(1).to(dtype)
 
 
+def extents(mask: Tensor) -> Tensor:
+    """float mask (B, 1, T) -> int64 (B,): positions up to the last that is real, holes included."""
+    last = mask.flip(2).argmax(dim=2).squeeze(1)
+    return mask.shape[2] - last
+
+
 def lengths_from_mask(mask: Tensor) -> Tensor:
     """float mask (B, 1, T) -> int64 (B,); counted as integers, because half precision cannot count past 256."""
     return mask.bool().sum(dim=(1, 2))

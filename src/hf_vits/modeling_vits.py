@@ -29,6 +29,7 @@ from hf_vits.modules.decoder import HifiGan
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
 from hf_vits.modules.flow import Flow
 from hf_vits.modules.posterior_encoder import PosteriorEncoder
+from hf_vits.modules.prepared import is_traced
 from hf_vits.modules.text_encoder import TextEncoder
 from hf_vits.outputs import VitsLatents, VitsModelOutput, VitsPrior
 from hf_vits.pretrained import StrictlyLoaded
@@ -136,7 +137,7 @@ class VitsModel(StrictlyLoaded):
                 language, or a control that is not a finite number in its range.
         """
         input_ids = token_ids(input_ids, self.device)
-        speaker = self.speaker_vector(speaker_id, len(input_ids))
+        speaker = self.speaker_vector(speaker_id, input_ids.shape[0])
         keep_attentions = _chosen(output_attentions, self.config.output_attentions)
         keep_hidden = _chosen(output_hidden_states, self.config.output_hidden_states)
         out = self.latents(
@@ -148,7 +149,7 @@ class VitsModel(StrictlyLoaded):
             speaking_rate=speaking_rate,
             durations=durations,
             generator=generator,
-            language=self.language_vector(language_id, len(input_ids)),
+            language=self.language_vector(language_id, input_ids.shape[0]),
             keep_states=keep_attentions or keep_hidden,
         )
         waveform = self.decode(out.latents, out.frame_lengths, speaker)
@@ -185,7 +186,7 @@ class VitsModel(StrictlyLoaded):
         the text encoder's hidden states and attentions, which grow with the square of the text.
         """
         input_ids = token_ids(input_ids, self.device)
-        config, batch = self.config, len(input_ids)
+        config, batch = self.config, input_ids.shape[0]
         check_speaker_vector(speaker, batch, config)
         check_language_vector(language, batch, config)
         mask = text_mask(input_ids, attention_mask, config.vocab_size, self.dtype)
@@ -203,7 +204,7 @@ class VitsModel(StrictlyLoaded):
         else:
             durations = given_durations(durations, input_ids, mask)
         frame_lengths = frames_of(durations, config)
-        index = token_of_frame(durations, int(frame_lengths.max()))
+        index = token_of_frame(durations, frame_lengths.max() if is_traced() else int(frame_lengths.max()))
         frame_mask = mask_from_lengths(frame_lengths, index.shape[1], mask.dtype)
         mean, log_std = expand(text.prior_mean, index), expand(text.prior_log_std, index)
         noise = prior_noise(mean, frame_lengths, generator)
@@ -234,6 +235,8 @@ class VitsModel(StrictlyLoaded):
         """
         batch, _, frames = latents.shape
         check_speaker_vector(speaker, batch, self.config)
+        if is_traced():
+            return self.decoder(latents, speaker, frame_lengths)
         lengths = [frames] * batch if frame_lengths is None else torch.as_tensor(frame_lengths).tolist()
         if len(lengths) != batch or not all(0 < length <= frames for length in lengths):
             raise ValueError(

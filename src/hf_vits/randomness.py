@@ -19,7 +19,9 @@ def duration_noise(batch: int, lengths: Tensor, size: int, generator: Generators
     """lengths int64 (B,) -> (B, 2, size) in the default dtype, on the generator's device or the CPU."""
 
     def draw(items: int, length: int, source: torch.Generator | None) -> Tensor:
-        return torch.randn(items, 2, length, generator=source, device=source.device if source else "cpu")
+        if source is None:  # without `generator=`, with which no graph can have lengths that vary
+            return torch.randn(items, 2, length, device="cpu")
+        return torch.randn(items, 2, length, generator=source, device=source.device)
 
     return _draw(draw, batch, lengths, size, generator)
 
@@ -29,6 +31,8 @@ def prior_noise(like: Tensor, lengths: Tensor, generator: Generators) -> Tensor:
     batch, channels, size = like.shape
 
     def draw(items: int, length: int, source: torch.Generator | None) -> Tensor:
+        if source is None and torch.jit.is_tracing():
+            return torch.randn_like(like)
         device = source.device if source else like.device
         # Upstream draws into a transposed tensor, and the generator fills memory, not indices.
         noise = torch.empty(items, length, channels, dtype=like.dtype, device=device).transpose(1, 2)

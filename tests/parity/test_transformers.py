@@ -92,6 +92,21 @@ def test_hidden_states_and_attentions_are_upstreams(make_model, make_stock_model
         torch.testing.assert_close(mine[rows], yours.reshape(mine.shape)[rows], rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("mask", [[0, 0, 1, 1, 1, 1, 1, 1, 1], [1, 1, 0, 1, 0, 0, 1, 1, 0]], ids=["left", "holes"])
+def test_padding_anywhere_means_what_it_means_upstream(make_model, make_stock_model, kind, mask):
+    model = make_model(**kind).double()
+    stock, text = make_stock_model(model), torch.arange(1, 10)[None]
+    who = {"speaker_id": 2} if kind.get("num_speakers", 1) > 1 else {}
+    spoken = []
+    for one in (stock, model):
+        torch.manual_seed(3)
+        spoken.append(one(text, attention_mask=torch.tensor([mask]), **who))
+    theirs, ours = spoken
+    assert ours.sequence_lengths.tolist() == theirs.sequence_lengths.tolist()
+    torch.testing.assert_close(ours.waveform, theirs.waveform, rtol=0, atol=1e-11)
+    assert not ours.durations[:, torch.tensor(mask) == 0].any()
+
+
 def test_keys_and_shapes_are_upstreams_at_every_kind(make_config, kind):
     config = make_config(**kind)
     with torch.device("meta"):

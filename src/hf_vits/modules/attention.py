@@ -43,7 +43,7 @@ class RelativeAttention(nn.Module):
         return self.out_proj(mixed.transpose(1, 2).flatten(2)), weights
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, self.head_size)).transpose(1, 2)  # (B, heads, T, head_size)
+        return x.reshape(*x.shape[:2], self.heads, self.head_size).transpose(1, 2)  # (B, heads, T, head_size)
 
     def _near(self, query: Tensor) -> tuple[Tensor, Tensor]:
         """query (B, heads, T, D) -> the key at each near distance, int64 (B, heads, T, 2 · window + 1), and whether it

@@ -6,10 +6,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.masks import mask_from_lengths
 from hf_vits.modules.activation import leaky_relu
 from hf_vits.modules.convolution import Conv, Upsample, channels_last
 from hf_vits.modules.pieces import by_pieces
-from hf_vits.modules.prepared import may_be_used, prepared_length
+from hf_vits.modules.prepared import is_traced, may_be_used, prepared_length
 from hf_vits.modules.recomputed import Recomputed
 
 FINAL_SLOPE = 0.01
@@ -55,9 +56,14 @@ class ResidualBlock2(Recomputed):
         return signal
 
 
-def ended(signal: Tensor, end: int) -> Tensor:
-    """signal (B, C, 1, T), which becomes zero from `end` on, as a convolution sees what lies past an end."""
-    if end < signal.shape[-1]:
+def ended(signal: Tensor, end: int | Tensor | None) -> Tensor:
+    """signal (B, C, 1, T), which becomes zero from `end` on, as a convolution sees what lies past an end.
+
+    `end` is one for all items, or int64 (B,), of which no signal is changed in place; `None` is that of the signal.
+    """
+    if isinstance(end, Tensor):
+        return signal * mask_from_lengths(end, signal.shape[-1], signal.dtype).unsqueeze(2)
+    if end is not None and end < signal.shape[-1]:
         signal[..., end:] = 0
     return signal
 
@@ -98,8 +104,14 @@ class HifiGan(nn.Module):
         if config.speaker_embedding_size:
             self.cond = nn.Conv1d(config.speaker_embedding_size, config.upsample_initial_channel, 1)
 
-    def forward(self, latents: Tensor, speaker: Tensor | None = None) -> Tensor:
-        """latents (B, C, T_spec), speaker (B, S, 1) -> waveform (B, 1, T_wav) within ±1."""
+    def forward(self, latents: Tensor, speaker: Tensor | None = None, frame_lengths: Tensor | None = None) -> Tensor:
+        """latents (B, C, T_spec), speaker (B, S, 1) -> waveform (B, 1, T_wav) within ±1.
+
+        With frame_lengths (B,), which is for graphs, items end there: their samples are zero past it.
+        """
+        if is_traced():
+            return self._traced(latents, speaker, frame_lengths)
+        assert frame_lengths is None, "it costs less to decode items of unequal length one by one"
         end = latents.shape[-1]
         latents = F.pad(latents, (0, prepared_length(self, latents) - end))
         condition = None if speaker is None else self.cond(speaker).unsqueeze(2)
@@ -119,6 +131,15 @@ class HifiGan(nn.Module):
             end *= rate
         return signal[..., :end].squeeze(2)
 
+    def _traced(self, latents: Tensor, speaker: Tensor | None, end: Tensor | None) -> Tensor:
+        """What `forward` says, in operations that depend on no length."""
+        condition = None if speaker is None else self.cond(speaker).unsqueeze(2)
+        signal = ended(latents.unsqueeze(2), end)
+        for stage, upsample in enumerate(self.upsampler):
+            signal = self._stage(stage, condition, signal, end)
+            end = None if end is None else end * upsample.stride[0]
+        return ended(signal, end).squeeze(2)
+
     def _stage(self, stage: int, condition: Tensor | None, signal: Tensor, end: int) -> Tensor:
         """signal (B, C, 1, T) -> upsampled, and the mean of what the blocks make of it (B, C / 2, 1, rate · T); from
         latents in the first stage, to the waveform in the last."""
@@ -126,7 +147,8 @@ class HifiGan(nn.Module):
             signal = self.conv_pre(signal)
             signal = signal if condition is None else signal + condition
         upsample = self.upsampler[stage]
-        signal, end = upsample(ended(leaky_relu(signal, self.slope), end)), end * upsample.stride[0]
+        signal = upsample(ended(leaky_relu(signal, self.slope), end))
+        end = None if end is None else end * upsample.stride[0]
         first = stage * self.blocks_per_stage
         blocks = self.resblocks[first : first + self.blocks_per_stage]
         activated = ended(leaky_relu(signal, self.slope), end)

@@ -85,7 +85,7 @@ class SplineCoupling(nn.Module):
     def _spline(self, kept: Tensor, mask: Tensor, condition: Tensor) -> Spline:
         mask = mask.unsqueeze(2)
         hidden = self.conv_dds(self.conv_pre(channels_last(kept)) + channels_last(condition), mask)
-        parameters = (self.conv_proj(hidden) * mask).movedim(1, -1)  # (B, 1, T, 3 · bins - 1)
+        parameters = (self.conv_proj(hidden) * mask).permute(0, 2, 3, 1)  # (B, 1, T, 3 · bins - 1)
         if parameters.dtype in (torch.float16, torch.bfloat16):
             parameters = parameters.float()  # bins of least width 1e-3 are below half precision's resolution
         sizes, slopes = parameters.split([2 * self.bins, self.bins - 1], dim=-1)
@@ -229,4 +229,5 @@ def _duration_flow(config: VitsConfig) -> nn.ModuleList:
 
 def _over_channels(norm: nn.LayerNorm, hidden: Tensor) -> Tensor:
     """hidden (B, H, …) -> the same shape, whose channels lie side by side in memory."""
-    return norm(hidden.movedim(1, -1)).movedim(-1, 1)
+    last = hidden.dim() - 1  # a negative number the TorchScript exporter of ONNX gets wrong
+    return norm(hidden.movedim(1, last)).movedim(last, 1)

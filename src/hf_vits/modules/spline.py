@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hf_vits.modules.prepared import is_traced
+
 MIN_WIDTH = MIN_HEIGHT = MIN_SLOPE = 1e-3
 
 
@@ -51,7 +53,11 @@ class Spline:
 
     def _bin(self, knots: Tensor, values: Tensor) -> tuple[Tensor, ...]:
         """The bin of each value: left edge, width, bottom, height and the slopes at both of its ends."""
-        index = torch.searchsorted(knots.contiguous(), values.unsqueeze(-1).contiguous(), right=True) - 1
+        values = values.unsqueeze(-1)
+        if is_traced():  # exporters do not know `searchsorted`
+            index = (knots <= values).sum(dim=-1, keepdim=True) - 1
+        else:
+            index = torch.searchsorted(knots.contiguous(), values.contiguous(), right=True) - 1
         index = index.clamp(0, knots.shape[-1] - 2)
         both = torch.cat([index, index + 1], dim=-1)
         (left, right), (bottom, top), (slope_0, slope_1) = (
