@@ -14,7 +14,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
-.PHONY: speak test test-slow test-oldest lint bench clean
+.PHONY: speak test test-slow test-oldest mutants lint bench clean
 
 speak: $(SPEAKS)  ## TEXT="…" [OUTPUT=speech.wav]: speak with the default voice
 	@$(BIN)/hf-vits speak --output $(call quoted,OUTPUT) -- $(call quoted,TEXT)
@@ -29,6 +29,9 @@ test-oldest:  ## the tests with the lowest versions of torch and transformers th
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install --quiet --editable ".[dev,oldest]"
 	$(VENV)-oldest/bin/python -m pytest -q
+
+mutants: $(DEVELOPS)  ## deliberate faults, each of which the nearest test file must notice; takes half an hour
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants.py
 
 lint: $(DEVELOPS)  ## style, format and layers
 	$(BIN)/ruff check .

@@ -49,6 +49,11 @@ def test_a_tracker_that_is_not_installed_is_an_error_that_says_what_to_install(m
     check_trackers(["tensorboard", "all"])
 
 
+def test_all_trackers_are_those_that_are_installed(monkeypatch):
+    monkeypatch.setattr("hf_vits.training.trackers.get_available_trackers", lambda: ["tensorboard", "aim"])
+    assert check_trackers(["all"]) == ["tensorboard", "aim"] and check_trackers([]) == []
+
+
 def test_a_tracker_that_does_not_exist_is_an_error_that_lists_those_that_do(make_trainer):
     with pytest.raises(ValueError, match="tensorbord.*tensorboard"):
         make_trainer(report_to=["tensorbord"])
