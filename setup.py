@@ -10,7 +10,15 @@ version = re.search(r'__version__ = "(.+)"', (here / "src/hf_vits/__init__.py").
 
 extras = {
     # Fine-tuning and training on any `datasets` split.
-    "train": ["accelerate>=1.1", "datasets>=4.0", "librosa>=0.10", "matplotlib>=3.7", "tensorboard>=2.15"],
+    "train": [
+        "accelerate>=1.1",
+        "datasets>=4.0",
+        "filelock>=3.12",
+        "librosa>=0.10",
+        "matplotlib>=3.7",
+        "psutil>=5.9",
+        "tensorboard>=2.15",
+    ],
     # Voices that read phonemes (espeak) or romanised text (uroman). GPL-3: espeak, phonemizer, Unidecode.
     "phonemes": ["phonemizer-fork>=3.3", "espeakng-loader>=0.2.4", "uroman>=1.3.1", "Unidecode>=1.3"],
     # Reading voices in ONNX, such as Piper's and the default one, and writing them, each tried in its runtime.
