@@ -187,6 +187,7 @@ def test_a_recording_is_found_with_and_without_its_folder_and_ending(make_folder
 
 UNCLEAR = {
     "prosody": "1|Good day.|H* L-L%\n2|Good night.|L* H-H%\n",
+    "repeated prosody": "".join(f"{n}|Number {n}.|{'H* L-L%' if n % 2 else 'L* H-H%'}\n" for n in range(9)),
     "a translation": "1|Good day.|Guten Tag.\n2|Good night.|Gute Nacht.\n",
     "durations": "1|Good day.|2.31\n2|Good night.|3.55\n",
     "two columns of names": "1|anna|calm|Good day.\n2|bob|sad|Good night.\n",

@@ -159,7 +159,9 @@ def _holds_names(column: Sequence[str]) -> bool:
         return False
     if all(map(NAME.fullmatch, cells)):
         return len(cells) < FEW_ROWS or _is_repeated(cells)
-    return _is_repeated(cells) and all(len(WORDS.findall(cell)) <= 3 for cell in cells)
+    return _is_repeated(cells) and all(
+        len(cell.split()) <= 3 and all(map(NAME.fullmatch, cell.split())) for cell in cells
+    )
 
 
 def _is_repeated(cells: Sequence[str]) -> bool:

@@ -136,12 +136,12 @@ class VitsTrainer:
         """Survey the data; what is frozen is looked up before, as that takes no time."""
         config, voice, accelerator = self.config, self.start.model.config, self.accelerator
         check_frozen(checkpoints.normalise_decoder(self.start.model), config.freeze)
-        if held_out is None and accelerator.is_main_process:
-            logger.warning(NOT_EVALUATED)
         index = accelerator.process_index
         self.batches, self.report = training_batches(
             train, self.tokenizer, voice, self.columns, config, index, accelerator.num_processes
         )
+        if held_out is None and accelerator.is_main_process:
+            logger.warning(NOT_EVALUATED)
         self.held_out = (
             None if held_out is None else held_out_clips(held_out, self.tokenizer, voice, self.columns, config, index)
         )
