@@ -46,6 +46,10 @@ CALLS = {
         "truncation",
     ),
     "tokenizer's symbols": (lambda model, pipe: pipe.tokenizer.tokenize("a hope", normalise=True), "normalize"),
+    "tokenizer's way back": (
+        lambda model, pipe: pipe.tokenizer.decode([1, 2], skip_special_token=True),
+        "skip_special_tokens",
+    ),
     "tokenizer's ids": (
         lambda model, pipe: pipe.tokenizer.encode("a hope", add_special_token=True),
         "add_special_tokens",

@@ -164,6 +164,14 @@ def test_every_command_names_near_misses(here, verb, capsys):
     assert "There is no file or folder aana; did you mean `anna`?" in told
 
 
+def test_training_refuses_mistyped_judges_before_it_reads_data(default, here, monkeypatch):
+    monkeypatch.setattr("hf_vits.training.recipe.load_data", lambda *_: pytest.fail("data were read"))
+    (here / "D_1000.pth").touch()
+    names = {"model_name_or_path": "default", "discriminator_name_or_path": "D_100.pth"}
+    with pytest.raises(FileNotFoundError, match="discriminator_name_or_path.*did you mean `D_1000.pth`"):
+        Recipe(dataset_name="data", **names).trainer(VitsTrainingConfig("out", report_to=[]))
+
+
 @pytest.mark.parametrize("field", ["model_name_or_path", "tokenizer_name_or_path"])
 def test_training_refuses_a_mistyped_voice_before_it_reads_data(here, monkeypatch, field):
     monkeypatch.setattr("hf_vits.training.recipe.load_data", lambda *_: pytest.fail("data were read"))

@@ -29,6 +29,12 @@ CALL_ARGUMENTS = (
 )
 """Arguments of a call of the tokenizer: transformers' own, and what its preparation of a text takes."""
 
+DECODE_ARGUMENTS = (
+    *("token_ids", "skip_special_tokens", "attention_mask", "clean_up_tokenization_spaces"),
+    *("use_source_tokenizer", "spaces_between_special_tokens"),
+)
+"""Arguments of `decode`: ours, and transformers' own, which change nothing here."""
+
 UPSTREAMS = ("language", "add_blank", "normalize", "phonemize", "is_uroman")
 
 
@@ -336,6 +342,8 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         Returns:
             `str` or `list[str]`: The text, or one text per sequence.
         """
+        if not self.upstream_compatible:
+            refuse_unknown("VitsTokenizer.decode", kwargs, DECODE_ARGUMENTS)
         token_ids = to_py_obj(token_ids)
         if attention_mask is not None:
             token_ids = masked(token_ids, to_py_obj(attention_mask))

@@ -10,6 +10,7 @@ from torch import Tensor
 from hf_vits.conversion.checkpoint import left_out, read_checkpoint
 from hf_vits.conversion.json_fields import read_fields
 from hf_vits.discriminator import SLOPE, VitsDiscriminatorConfig
+from hf_vits.resolve import missing_path
 from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES, read_state_dict
 from hf_vits.wording import listed
 
@@ -71,7 +72,7 @@ def find(path: str | Path) -> Found:
     if path.is_file():
         return _in_file(path)
     if not path.is_dir():
-        raise FileNotFoundError(f"There is no file or folder {path}. {WHAT_TO_GIVE}")
+        raise FileNotFoundError(f"{missing_path(path)} {WHAT_TO_GIVE}")
     folder = path / SUBFOLDER if (path / SUBFOLDER).is_dir() else path
     if (alone := judges_in(folder)) is not None:
         return _in_file(alone)

@@ -11,7 +11,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.discriminator import VitsDiscriminatorConfig
 from hf_vits.launch import launched_precision, refuse_sharding
 from hf_vits.options import AnyPath, Mapping, check_fields, option
-from hf_vits.resolve import resolve_voice
+from hf_vits.resolve import missing_path, resolve_voice
 from hf_vits.run_lock import check_output_folder
 from hf_vits.speakers import NEW_EMBEDDING_SIZE
 from hf_vits.text import espeak
@@ -90,6 +90,9 @@ class Recipe:
         check_trackers(config.report_to)
         check_output_folder(Path(config.output_dir))
         voice = resolve_voice(self.model_name_or_path) if self.model_name_or_path else None
+        judges_path = self.discriminator_name_or_path
+        if voice is not None and judges_path and not Path(judges_path).exists():
+            raise FileNotFoundError(f"`discriminator_name_or_path`: {missing_path(judges_path)}")
         named = self.tokenizer_name_or_path if voice is None else None
         tokenizer_name = resolve_voice(named, "tokenizer_config.json") if named else None
         train, held_out = load_data(
