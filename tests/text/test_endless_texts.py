@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from hf_vits.text import coqui_cleaners, english_numbers, front_end, normalize, sentences
+from hf_vits.text import coqui_cleaners, english_numbers, front_end, normalize, scripts, sentences
 from hf_vits.text.romanize import romanize
 from hf_vits.text.tracked import TrackedText
+from hf_vits.text.vocabulary import spelled_with
 
-LENGTH = 12_000
+LENGTH = 10_000
 MOMENT = 0.25
 """Seconds of CPU time within which a long text is read in any case: a quadratic pattern needs several."""
 
@@ -26,14 +27,17 @@ def read_metadata(text, folder):
     from hf_vits.training.folder import _rows
 
     table = Path(folder) / "metadata.csv"
-    for header in ("file_name,text\n1.wav,", "1|"):
-        table.write_text(header + text, encoding="utf-8", newline="")
+    for header, part in (("file_name,text\n1.wav,", text[: len(text) // 6]), ("1|", text)):
+        table.write_text(header + part, encoding="utf-8", newline="")
         with suppress(ValueError):  # that a table is refused is tested elsewhere
             _rows(table)
 
 
+GREEK = scripts.Readable(frozenset(["Greek"]), "el", passes_latin=True)
+
 READERS = {
     "sentences": lambda text, folder: sentences.split(text),
+    "sentences of German": lambda text, folder: sentences.split(text, language="de"),
     "sentences of any length": lambda text, folder: sentences.split(text, 10**6),
     "short pieces": lambda text, folder: sentences.split(text, 7),
     "white space": lambda text, folder: normalize.collapse_white_space(plain(text)),
@@ -44,6 +48,11 @@ READERS = {
     "phoneme blocks": lambda text, folder: list(front_end._raw_blocks(plain(text))),
     "letters that are not known": lambda text, folder: TrackedText.original(text, True).keep(frozenset("aeiou")),
     "tables": read_metadata,
+    "scripts": lambda text, folder: GREEK.others(text),
+    "letters of a vocabulary": lambda text, folder: spelled_with(
+        TrackedText.original(text, True), frozenset("aé\u0301")
+    ),
+    "composed letters": lambda text, folder: TrackedText.original(text, True).composed(),
 } | {
     f"{name} in {language}": lambda text, folder, name=name, language=language: coqui_cleaners.clean(
         plain(text), name, language
@@ -93,6 +102,11 @@ ENDLESS = [
     ("a-\n", "b"),
     ("a\nA\n", ""),
     ("- a\n", "-"),
+    ("3. ", "M"),
+    ("I. ", "x"),
+    ("1. a\n", "2."),
+    ("А ", "b"),
+    ("π", "b"),
     ("Aa aa aa aa aa aa aa aa aa aa aa aa aa aa\n", "b"),
 ]
 

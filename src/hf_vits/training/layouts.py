@@ -54,9 +54,8 @@ def columns_of(rows: Sequence[Line], folder: Path, table: Path) -> list[str]:
             f"{table} begins with {'|'.join(rows[0][1])!r}, which looks like a header. Call the columns of recordings "
             f"and texts {FILE} and {TEXT} there, or leave the line out."
         )
-    cells = [
-        list(column) for column in zip(*(padded(row, max(len(r) for _, r in rows)) for _, row in rows), strict=True)
-    ]
+    width = max(len(row) for _, row in rows)
+    cells = [list(column) for column in zip(*(padded(row, width) for _, row in rows), strict=True)]
     names = [IGNORED] * len(cells)
     file = _file_column(cells, folder)
     names[file] = FILE
