@@ -1,9 +1,11 @@
 """Read files that lie in an archive or on a server, by the addresses that `datasets` gives them."""
 
+import os
+
 
 def is_remote(path: object) -> bool:
     """Tell whether a path is an address such as `hf://…`, `https://…` or `zip://a.wav::archive.zip`."""
-    return isinstance(path, str) and ("://" in path or "::" in path)
+    return isinstance(path, str) and ("://" in path or "::" in path) and not os.path.exists(path)
 
 
 def read_remote(path: str) -> bytes:

@@ -34,7 +34,7 @@ def test_a_finished_run_says_how_its_voice_is_heard_and_trained_further(
     make_trainer, make_data, caplog, monkeypatch, tmp_path
 ):
     caplog.set_level(logging.INFO, "hf_vits")
-    held_out = make_data(2, text=["a 'hope'", "feed me"])
+    held_out = make_data(1, text=["a 'hope'"])
     trainer = make_trainer(max_steps=1, held_out=held_out, output_dir_name="my voice")
     trainer.train()
     last = caplog.messages[-1]

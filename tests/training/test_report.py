@@ -24,9 +24,9 @@ def padded(seed):
 
 
 @pytest.fixture
-def report_of(tmp_path, make_tokenizer, make_start, make_settings):
+def report_of(tmp_path, make_tokenizer, make_config, make_settings):
     """The report on recordings, (samples, text) by name, and how many clips are trained on."""
-    config = make_start().model.config
+    config = make_config(sampling_rate=RATE)
 
     def make(recordings):
         lines = ["file_name,text"]

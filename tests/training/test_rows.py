@@ -34,9 +34,9 @@ TEXTS = ["a hope", "feed me", "a cab"]
 
 
 @pytest.fixture
-def load(make_tokenizer, make_start, make_settings):
+def load(make_tokenizer, make_config, make_settings):
     """The clips of data in batches of a run: the text, as ids, and the samples of each row."""
-    config, tokenizer, settings = make_start().model.config, make_tokenizer(), make_settings()
+    config, tokenizer, settings = make_config(sampling_rate=RATE), make_tokenizer(), make_settings()
 
     def go(data, columns=None):
         batches = list(training_batches(data, tokenizer, config, columns or Columns(), settings)[0].epoch(0))
@@ -64,14 +64,16 @@ def assert_same(left, right):
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_columns_that_are_not_named_are_never_decoded(plain, load, streamed, make_tokenizer, make_start, make_settings):
+def test_columns_that_are_not_named_are_never_decoded(
+    plain, load, streamed, make_tokenizer, make_config, make_settings
+):
     broken = [{"bytes": b"nothing of the kind", "path": None}] * 3
     data = plain.add_column("noise", broken).add_column("face", broken)
     data = data.cast_column("noise", datasets.Audio()).cast_column("face", datasets.Image())
     data = data.cast_column("audio", datasets.Audio())
     data = data.to_iterable_dataset() if streamed else data
     assert_same(load(data), load(plain))
-    held_out = held_out_clips(data, make_tokenizer(), make_start().model.config, Columns(), make_settings())
+    held_out = held_out_clips(data, make_tokenizer(), make_config(sampling_rate=RATE), Columns(), make_settings())
     assert [clip.row for clip in held_out.clips] == [0, 1, 2] and held_out.rows[1]["text"] == TEXTS[1]
     assert speakers_of("who", data) == ["0", "1"]
 
@@ -180,22 +182,22 @@ def test_an_archive_that_datasets_streams_is_read(plain, load, archive, tmp_path
 
 
 def test_recordings_on_a_server_are_fetched_once_in_a_pass_over_a_stream(
-    plain, load, server, make_tokenizer, make_start, make_settings
+    plain, load, server, make_tokenizer, make_config, make_settings
 ):
     address, asked = server
     stream = addressed(plain, address + "/{}").to_iterable_dataset()
     assert_same(load(stream), load(plain))
     assert sorted(asked) == [f"/{name}" for name in WAVES]
-    held_out = held_out_clips(stream, make_tokenizer(), make_start().model.config, Columns(), make_settings())
+    held_out = held_out_clips(stream, make_tokenizer(), make_config(sampling_rate=RATE), Columns(), make_settings())
     asked.clear()
     assert [held_out[index][0].row for index in (0, 1, 2)] == [0, 1, 2] and not asked
 
 
 def test_a_recording_that_is_not_at_its_address_is_dropped_with_the_reason(
-    plain, server, archive, make_tokenizer, make_start, make_settings
+    plain, server, archive, make_tokenizer, make_config, make_settings
 ):
     data = addressed(plain, server[0] + "/gone/{}")
-    _, report = select(data, make_tokenizer(), make_start().model.config, Columns(), make_settings().limits)
+    _, report = select(data, make_tokenizer(), make_config(sampling_rate=RATE), Columns(), make_settings().limits)
     assert report.dropped.total() == 3 and "/gone/0.wav cannot be read: FileNotFoundError" in str(report)
     for path in (f"zip://gone.wav::{archive}", "zip://a.wav::nowhere.zip", "unheard-of://a.wav"):
         with pytest.raises(ValueError, match=re.escape(path) + " cannot be read: "):

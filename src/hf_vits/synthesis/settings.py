@@ -27,7 +27,9 @@ class SynthesisSettings:
         ValueError: for a value out of range; says which and what is allowed.
     """
 
-    dataset_name: AnyPath = option("", "CSV, JSON, text or Parquet file, folder of such files, or data set of the Hub.")
+    dataset_name: AnyPath = option(
+        "", "CSV, TSV, JSON, text or Parquet file, folder of such files, or data set of the Hub."
+    )
     dataset_config_name: str | None = option(None, "Configuration of a data set of the Hub.")
     split: str = option("train", "Split to speak; train[:100] is its first hundred rows.")
     text_column: str = option("text", "Column of the texts.")

@@ -44,6 +44,7 @@ class Report:
     """Rows whose recording was in another row before."""
     _recordings: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     _rates: list[tuple[float, str]] = field(default_factory=list, repr=False)
+    _withdrawn: set[str] = field(default_factory=set, repr=False)
 
     def keep(self, seconds: float, tokens: int, text: str, source: object, row: str) -> None:
         """Count a row that is trained on, and compare it with those before; `source` is its undecoded sound."""
@@ -63,7 +64,7 @@ class Report:
         """Drop a row that was kept before, as its sound turned out to be unusable."""
         self.kept -= 1
         self.seconds -= seconds
-        self._rates = [(rate, place) for rate, place in self._rates if place != row]
+        self._withdrawn.add(row)
         self.drop(reason, row, detail)
 
     def note(self, kind: str, row: str, detail: object = "") -> None:
@@ -105,13 +106,14 @@ class Report:
 
     def _odd_rates(self) -> Iterator[tuple[str, str]]:
         """The rows whose tokens per second are far from the median, and what is odd."""
-        if len(self._rates) < FEWEST_RATES:
+        kept = [(rate, row) for rate, row in self._rates if row not in self._withdrawn]
+        if len(kept) < FEWEST_RATES:
             return
-        rates = [math.log(rate) for rate, _ in self._rates]
+        rates = [math.log(rate) for rate, _ in kept]
         median = statistics.median(rates)
         deviation = statistics.median(abs(rate - median) for rate in rates)
         limit = max(LEAST_ODDNESS, MOST_DEVIATIONS * deviation)
-        for rate, (tokens, row) in zip(rates, self._rates, strict=True):
+        for rate, (tokens, row) in zip(rates, kept, strict=True):
             if abs(rate - median) > limit:
                 yield row, f"{tokens:.1f} tokens per second, where half of the clips have up to {math.exp(median):.1f}"
 

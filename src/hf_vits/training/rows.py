@@ -1,7 +1,6 @@
 """Rows of a data set as training reads them: the columns that are needed, with the sound as bytes or paths."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
 
 PLACE = "table_line"
 """Column that says where in a table of the user's each row is."""
@@ -14,7 +13,7 @@ def plain_rows(dataset, columns: Sequence[str | None]):
     So nothing else of a row is read or decoded, and soundfile reads the sound without torchcodec or FFmpeg. A data set
     that a function of the user's transforms, or that is no class of `datasets`, is returned as it is.
     """
-    from datasets import Audio, Value
+    from datasets import Audio
 
     if not hasattr(dataset, "select_columns") or _is_transformed(dataset):
         return dataset
@@ -26,8 +25,6 @@ def plain_rows(dataset, columns: Sequence[str | None]):
     for name, feature in (dataset.features or {}).items():
         if isinstance(feature, Audio):
             dataset = dataset.cast_column(name, Audio(decode=False))
-            if _needs_encoding(dataset):
-                dataset = dataset.cast_column(name, Value("string"))
     return dataset
 
 
@@ -80,9 +77,19 @@ def rows_of(dataset, audio: str = "audio") -> Iterator[dict]:
         ValueError: if what is done to a stream has `datasets` decode its sound, and torchcodec is missing; says how to
             do without.
     """
+    from datasets import Value
+
+    any_read = False
     try:
-        yield from dataset
+        for row in dataset:
+            any_read = True
+            yield row
     except ImportError as error:
+        if "encod" in str(error) and not any_read and hasattr(dataset, "cast_column"):
+            # A stream of paths, as that of a data set of plain files: `datasets` needs torchcodec to make Audio of them,
+            # though nothing is done to the files.
+            yield from dataset.cast_column(audio, Value("string"))
+            return
         raise ValueError(
             f"The rows of this stream cannot be read as they are ({error}). Before it is filtered or mapped, call "
             f"`.cast_column({audio!r}, datasets.Audio(decode=False))` on it, and `.remove_columns(...)` for others "
@@ -94,18 +101,6 @@ def rows_of(dataset, audio: str = "audio") -> Iterator[dict]:
 def column_names(dataset) -> list[str]:
     """Of a map-style data set or a stream; a stream that does not know them shows them in its first row."""
     return list(next(rows_of(dataset), {})) if dataset.column_names is None else list(dataset.column_names)
-
-
-def _needs_encoding(dataset) -> bool:
-    """Tell whether this is a stream of paths, as that of a data set of plain files, which `datasets` needs torchcodec
-    to make Audio of, though nothing is done to the files."""
-    if hasattr(dataset, "__len__") or find_spec("torchcodec") is not None:
-        return False
-    try:
-        next(iter(dataset), None)
-    except ImportError as error:
-        return "encod" in str(error)
-    return False
 
 
 def _is_transformed(dataset) -> bool:

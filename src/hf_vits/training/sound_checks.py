@@ -52,10 +52,10 @@ def look_at_sound(
     whole, report.listened = [], 0
     chosen = set(_spread([clip.num_samples / rate for clip in clips]))
     for number, clip in enumerate(clips):
-        if number not in chosen or not is_fetched(rows[clip.row][column]):
+        row = rows[clip.row] if number in chosen else None
+        if row is None or not is_fetched(row[column]):
             whole.append(clip)
             continue
-        row = rows[clip.row]
         report.listened += 1
         try:
             _look_at(row[column], row[texts], clip, rate, report)
