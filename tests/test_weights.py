@@ -285,6 +285,34 @@ def test_arguments_of_every_configuration_reach_it(folder):
         VitsModel.from_pretrained(folder, speed=2)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensor: tensor.to("meta"),
+        lambda tensor: tensor.to_sparse(),
+        lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
+        lambda tensor: tensor.to(torch.complex64),
+        lambda tensor: tensor.long(),
+        lambda tensor: tensor > 0,
+        lambda tensor: torch.zeros(()).expand(tensor.shape),
+        lambda tensor: torch.nested.nested_tensor([torch.zeros(2), torch.zeros(3)]),
+    ],
+    ids=["meta", "sparse", "quantized", "complex", "whole", "true or false", "of one number", "nested"],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_tensor_that_is_no_weight_is_named_with_its_file(folder, state_dict, change):
+    (folder / "model.safetensors").unlink()
+    torch.save(
+        {**state_dict, "decoder.conv_pre.weight": change(state_dict["decoder.conv_pre.weight"])},
+        folder / "pytorch_model.bin",
+    )
+    with pytest.raises(
+        ValueError,
+        match=r"decoder\.conv_pre\.weight in .*pytorch_model\.bin (is a tensor of the kind|claims the shape)",
+    ):
+        VitsModel.from_pretrained(folder)
+
+
 def test_a_shard_that_is_missing_is_named_with_what_to_do(make_model, tmp_path):
     make_model().save_pretrained(tmp_path, max_shard_size="20KB")
     shard = sorted(tmp_path.glob("model-*.safetensors"))[1]

@@ -21,6 +21,9 @@ PICKLE_NAMES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 MOST_HEADER = 10_000_000
 """Bytes of the header of a `.safetensors` file; that of a voice has a hundred thousand."""
 
+DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+"""Types of the numbers of a weight."""
+
 TRAINING_ONLY = (
     "posterior_encoder.",
     "duration_predictor.flows.1.",
@@ -66,7 +69,31 @@ def read_file(file: str | Path) -> dict[str, Tensor]:
             f"{file} does not hold a plain table of tensors, as a checkpoint in the middle of training may not. "
             "Take its table of weights out and pass that as `state_dict=`."
         )
+    check_kinds(state_dict, f" in {file}")
     return dict(state_dict)
+
+
+def check_kinds(tensors: Mapping[str, Tensor], where: str = "") -> None:
+    """
+    Checks that tensors are weights by their type, and that memory holds as many numbers as they claim.
+
+    Raises:
+        ValueError: names the first that is not, and `where` it is, such as " in voice/model.safetensors".
+    """
+    for name, tensor in tensors.items():
+        called = f"{name if len(name) <= 200 else name[:200] + '…'}{where}"
+        in_memory = tensor.layout == torch.strided and tensor.device.type != "meta" and not tensor.is_nested
+        if not in_memory or tensor.dtype not in DTYPES:
+            kind = f"{tensor.dtype}, {tensor.layout}, {tensor.device}{', nested' if tensor.is_nested else ''}"
+            raise ValueError(
+                f"{called} is a tensor of the kind {kind}; weights are floating-point numbers in memory. Fetch "
+                "the file again, or save it anew from its model."
+            )
+        if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+            raise ValueError(
+                f"{called} claims the shape {list(tensor.shape)}, but the file has fewer numbers for it. Fetch it "
+                "again."
+            )
 
 
 def shard_names(index: str | Path) -> tuple[dict[str, str], list[str]]:

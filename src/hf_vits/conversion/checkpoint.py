@@ -14,13 +14,11 @@ from torch import Tensor
 from hf_vits.archives import check_pickled
 from hf_vits.conversion.neighbours import refusal
 from hf_vits.modules.weight_norm import NEW_V, OLD_V, has_zero_filter
-from hf_vits.weights import read_contents
+from hf_vits.weights import check_kinds, read_contents
 from hf_vits.wording import listed
 
 TABLES = ("model", "state_dict", "weight")
 """What the weights are called in a file that holds the state of training too."""
-
-DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 HARMLESS = ("argparse", "datetime", "enum", "pathlib", "types", "uuid")
 """Modules of Python's own library whose objects checkpoints hold; its others are what attacks are made of."""
@@ -108,12 +106,8 @@ def damage_named(path: Path) -> Iterator[None]:
 
 def check_tensors(tensors: Mapping[str, Tensor]) -> None:
     """Raises `ValueError` for what is no weight, before anything is computed of it or space is made for it."""
+    check_kinds(tensors)
     for name, tensor in tensors.items():
-        if tensor.layout != torch.strided or tensor.device.type == "meta" or tensor.dtype not in DTYPES:
-            kind = f"{tensor.dtype}, {tensor.layout}, {tensor.device}"
-            raise ValueError(f"{name} is a tensor of the kind {kind}; weights are floating-point numbers in memory.")
-        if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
-            raise ValueError(f"{name} claims the shape {list(tensor.shape)}, but the file has fewer numbers for it.")
         if not torch.isfinite(tensor).all():
             raise ValueError(
                 f"{name} holds NaN or infinity; the file is damaged, or its training diverged. Take another checkpoint."

@@ -14,7 +14,7 @@ from hf_vits.conversion.judge_shapes import check_norm, infer_config
 from hf_vits.conversion.keys import Rule, translate
 from hf_vits.conversion.original import ROOTS
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.weights import match_state_dict, read_state_dict
+from hf_vits.weights import check_kinds, match_state_dict, read_state_dict
 from hf_vits.wording import listed
 
 INSIDE_VOICE = "discriminator."
@@ -133,6 +133,7 @@ def converted(found: Found, periods: Sequence[int] | None = None) -> ConvertedDi
         check_norm(list(found.tensors))
         dropped = [(VOICE, "part of the voice, not of its judges")]
         tensors, notes = translate(found.tensors, RULES, dropped, "VITS discriminator")
+        check_kinds(tensors)
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
         config, assumed = infer_config(shapes, found.said, periods)
         return ConvertedDiscriminator(config, tensors, (*found.notes, *notes, *assumed))
