@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def read_table(file: Path, delimiter: str | None = None) -> Table:
     header = text.lstrip("\n").split("\n", 1)[0]
     (_, names), *rows = rows_of_text(text, delimiter or delimiter_of(header), file)
     names = [name.strip() or f"Unnamed: {number}" for number, name in enumerate(names)]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(names).items() if count > 1):
         raise ValueError(f"{file} has several columns called {twice}; its columns are {names}. Rename them.")
     cells = [_fitted(row, len(names), number, file) for number, row in rows]
     return Table(names, cells, [number for number, _ in rows])

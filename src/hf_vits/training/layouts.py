@@ -21,6 +21,9 @@ HEADER_WORDS = {"text", "sentence", "transcript", "transcription", "speaker", "s
 FEW_ROWS = 8
 """Of fewer rows each may be of another speaker; of more, values that are never repeated are no names of speakers."""
 
+SHOWN = 8
+"""Columns of a table that are shown in an error."""
+
 LANGUAGE = re.compile(r"[A-Za-z]{2}([_-][A-Za-z]{2})?")
 NAME = re.compile(r"[\w.+@'-]{1,40}")
 NUMBER = re.compile(r"-?\d*[.,]\d+")
@@ -183,7 +186,7 @@ def _common(one: str, other: str) -> float:
 def _unclear(rows: Sequence[Line], cells: Sequence[Sequence[str]], table: Path) -> str:
     shown = "; ".join(
         f"column {number}: {', '.join(quoted(cell, 40) for cell in list(dict.fromkeys(filter(None, column)))[:3])}"
-        for number, column in enumerate(cells, 1)
+        for number, column in enumerate(cells[:SHOWN], 1)
     )
     example = ",".join([FILE, SPEAKER, TEXT, IGNORED][: len(cells)] if len(cells) > 2 else [FILE, TEXT])
     usual = Counter(len(row) for _, row in rows).most_common(1)[0][0]

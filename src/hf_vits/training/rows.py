@@ -86,8 +86,8 @@ def rows_of(dataset, audio: str = "audio") -> Iterator[dict]:
             yield row
     except ImportError as error:
         if "encod" in str(error) and not any_read and hasattr(dataset, "cast_column"):
-            # A stream of paths, as that of a data set of plain files: `datasets` needs torchcodec to make Audio of them,
-            # though nothing is done to the files.
+            # A stream of paths, as that of a data set of plain files: `datasets` needs torchcodec to make Audio of
+            # them, though nothing is done to the files.
             yield from dataset.cast_column(audio, Value("string"))
             return
         raise ValueError(
