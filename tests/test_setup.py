@@ -1,0 +1,71 @@
+"""What is installed with the package: all that it imports, and nothing under another kind of licence unsaid."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"phonemizer": "phonemizer-fork", "espeakng_loader": "espeakng-loader", "google": "protobuf"}
+"""What pip calls packages that are imported by another name."""
+
+OF_THE_USER = {"aim"}
+"""Imported only for those who have it: a tracker that a run may be told to report to."""
+
+
+def imported():
+    """The packages that the source imports anywhere, by the name that pip has for them."""
+    names = set()
+    for file in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module.split(".")[0])
+    names -= {*sys.stdlib_module_names, "hf_vits", *OF_THE_USER}
+    return {PACKAGES.get(name, name).lower() for name in names}
+
+
+def declared():
+    """The packages that setup.py names, in whichever group."""
+    tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
+    words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {re.match(r"[\w-]*", word)[0].lower() for word in words}
+
+
+def test_every_package_that_is_imported_is_declared():
+    assert imported() - declared() == set()
+    assert {"torch", "psutil", "tqdm"} <= imported()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize(
+    ("target", "packages"),
+    [("speak", ["phonemizer", "espeak-ng", "Unidecode"]), ("test", ["phonemizer"]), ("bench", ["piper-tts"])],
+)
+def test_make_names_software_under_the_gpl_before_it_installs_any(tmp_path, target, packages):
+    command = ["make", "-n", "-C", ROOT, target, f"VENV={tmp_path / 'venv'}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    group = {"speak": ".[demo]", "test": ".[dev]", "bench": ".[dev,bench]"}[target]
+    installs = next(number for number, line in enumerate(lines) if group in line)
+    for package in packages:
+        assert any("echo" in line and "GPL" in line and package in line for line in lines[:installs]), package
+
+
+def test_packages_under_the_gpl_are_named_as_such_where_they_are_declared():
+    text = (ROOT / "setup.py").read_text(encoding="utf-8")
+    said = " ".join(re.findall(r"GPL-3:[^\n]*", text))
+    for package in declared():
+        try:
+            about = metadata(package) if package else {}
+        except PackageNotFoundError:
+            continue
+        licence = f"{about.get('License') or ''} {about.get('License-Expression') or ''}".split("\n")[0]
+        if re.search(r"(?<!L)GPL", licence):
+            assert package.split("-")[0] in said.lower(), package
