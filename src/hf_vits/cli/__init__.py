@@ -50,6 +50,10 @@ def _run(options: argparse.Namespace) -> int:
         print(f"hf-vits {options.verb}: interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError, StrictDataclassError) as error:
+        try:
+            _flush()  # if this is what has failed, it says so
+        except OSError as of_output:
+            error = of_output
         print(f"hf-vits {options.verb}: {error}", file=sys.stderr)
         return 1
 

@@ -8,6 +8,7 @@ from hf_vits.doctor.finding import Finding, error, note
 from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.pickles import Unreadable, check_archive
 from hf_vits.files import obstacle
+from hf_vits.new_files import KEPT_OF_NAME
 from hf_vits.wording import listed
 
 STATE_FILE = "training_state.pt"
@@ -53,6 +54,8 @@ def check_state(folder: Folder) -> Iterator[Finding]:
 
 def _beside(folder: Folder, end: str):
     try:
-        return [*folder.path.absolute().parent.glob(f".{glob.escape(folder.path.absolute().name)}.*{end}")]
+        return [
+            *folder.path.absolute().parent.glob(f".{glob.escape(folder.path.absolute().name[:KEPT_OF_NAME])}.*{end}")
+        ]
     except OSError:
         return []
