@@ -1,6 +1,7 @@
 """`hf-vits <verb>`: what one does with a voice, from the command line. One verb a file."""
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -13,6 +14,7 @@ from huggingface_hub.errors import StrictDataclassError
 import hf_vits
 from hf_vits.cli.parser import Parser, parse
 from hf_vits.cli.signals import Stopped, ending_signals
+from hf_vits.new_files import FULL
 
 VERBS = ("speak", "convert", "export", "doctor")
 
@@ -50,20 +52,29 @@ def _run(options: argparse.Namespace) -> int:
         print(f"hf-vits {options.verb}: interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError, StrictDataclassError) as error:
-        try:
-            _flush()  # if this is what has failed, it says so
-        except OSError as of_output:
-            error = of_output
-        print(f"hf-vits {options.verb}: {error}", file=sys.stderr)
+        print(f"hf-vits {options.verb}: {_named(error)}", file=sys.stderr)
         return 1
 
 
 def _flush() -> None:
-    """Writes what is printed; `OSError` if that fails, unless nobody reads it any more."""
+    """Writes what is printed, unless nobody reads it any more."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
-        if not isinstance(error, BrokenPipeError):
-            raise OSError(f"Standard output could not be written to: {error.strerror}.") from error
+    except BrokenPipeError:
+        _discard_output()
+
+
+def _named(error: Exception) -> str:
+    """What an error says. One of a full disk without a file is of standard output: all else that is written is named."""
+    of_disk = isinstance(error, OSError) and error.errno in FULL | {errno.EIO, errno.EBADF}
+    if not of_disk or error.strerror is None or error.filename is not None:
+        return str(error)
+    _discard_output()
+    return f"Standard output could not be written to: {error.strerror}."
+
+
+def _discard_output() -> None:
+    """Keeps Python from complaining once more when it flushes at its end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
