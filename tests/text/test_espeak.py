@@ -71,6 +71,18 @@ def test_marks_do_not_crash_the_vietnamese_voices():
     assert run(SPEAK, "vi", "vi-vn-x-central", "vi-vn-x-south", input=json.dumps(texts)) == ""
 
 
+@pytest.mark.parametrize("voice", ["pt", "por", "si", "sin", "pt-br", "vi", "de"])
+def test_no_sign_is_read_as_words_of_the_text_before(voice):
+    from hf_vits.text import espeak
+
+    signs = "©]®™°%&@#[(`'-"
+    heard = []
+    for before in ("wwww xyz", "1995 banana", "привет"):
+        clauses = espeak.clauses_of([text for sign in signs for text in (before, f"{sign} a")], voice)
+        heard.append([[clause.phonemes for clause in spoken] for spoken in clauses[1::2]])
+    assert heard[0] == heard[1] == heard[2]
+
+
 FORK = """
 import os, signal, threading, time
 stop, text = [], "this is a rather long sentence to keep the lock held, " * 200

@@ -67,7 +67,7 @@ HELLO = "həlˈoʊ"
 # Each ends espeak-ng 1.52; the first four the default English voice, with SIGABRT.
 DEADLY = {
     "en-us": ["'s" * 68, "s'" * 68, "’s" * 68, "Before. " + "'s" * 68 + ", after."],
-    "pt": ["©a©", "© ©"],
+    "pt": ["©a©"],
     "fa": ["ك" * 103],
     "si": ["لا]" * 24],
 }

@@ -6,16 +6,17 @@ import functools
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hf_vits.text import espeak_room, espeak_worker, symbols
 from hf_vits.text.espeak_process import VARIABLE, EspeakProcess
 from hf_vits.text.espeak_room import EspeakError
 
-# Its Vietnamese voices read past a buffer at a grave accent without a word, and at a hyphen between a mark and a word.
-_UNSAFE_IN_VIETNAMESE = re.compile(r"`|(?<=[^\w\s]|_)-")
+# Where espeak 1.52 reads past a buffer, and so speaks words of earlier texts or crashes, by language: a grave accent
+# without a word, and a hyphen between a mark and a word; a sign; a bracket. They are left out.
+_UNSAFE = {"vi": re.compile(r"`|(?<=[^\w\s]|_)-"), "pt": re.compile("©"), "si": re.compile("]")}
 IPA = 2  # phoneme mode of espeak_TextToPhonemes
-_NO_TEXT = {0: " ", 1: " "}  # the end of a text in C, and espeak's mark of a command
+_NO_TEXT = re.compile("[\0\1]")  # the end of a text in C, and espeak's mark of a command
 _NAME = re.compile(r"[A-Za-z0-9_+-]+")  # of a voice; espeak opens it as a file, so no path may pass
 _LANGUAGE_SWITCH = re.compile(r"\([a-z0-9-]+\)")
 
@@ -66,8 +67,7 @@ def library_paths() -> tuple[str, str | None]:
 _PROCESS = EspeakProcess(lambda: library_paths())
 
 
-@dataclass(frozen=True)
-class Clause:
+class Clause(NamedTuple):
     """The phonemes of characters start to end of a text, words separated by single spaces."""
 
     start: int
@@ -93,8 +93,9 @@ def clauses(text: str, voice: str) -> list[Clause]:
 
 def clauses_of(texts: Sequence[str], voice: str) -> list[list[Clause]]:
     """Return the clauses of several texts, each spoken for itself, in one request; raises as `clauses` does."""
-    if voice.lower().startswith("vi"):
-        texts = [_UNSAFE_IN_VIETNAMESE.sub(" ", text) for text in texts]
+    language = voice_for(voice.partition("+")[0])
+    if unsafe := _UNSAFE.get("vi" if language.startswith("vi-") else language):
+        texts = [unsafe.sub(" ", text) for text in texts]
     prepared = [symbols.apart(text, lambda sign: " " in words_phonemes([sign], voice)[0]) for text in texts]
     parts = [list(espeak_room.pieces(text)) for text, _ in prepared]
     speaker = espeak_room.Speaker(lambda pieces: spoken(pieces, voice))
@@ -111,7 +112,9 @@ def _clauses(
     for piece in pieces:
         for end, phonemes in next(found):
             end = offset + end if places is None else places[offset + end]
-            out.append(Clause(start, end, " ".join(_LANGUAGE_SWITCH.sub("", phonemes).split())))
+            if "(" in phonemes:
+                phonemes = " ".join(_LANGUAGE_SWITCH.sub("", phonemes).split())
+            out.append(Clause(start, end, phonemes))
             start = end
         offset += len(piece)
     return out
@@ -124,7 +127,7 @@ def spoken(texts: Sequence[str], voice: str, mode: int = IPA) -> list[espeak_roo
         EspeakEndedError: espeak-ng crashed or took too long.
         ImportError, OSError, ValueError: as for `clauses`.
     """
-    raw = [text.translate(_NO_TEXT).encode("utf-8", "replace") for text in texts]
+    raw = [_NO_TEXT.sub(" ", text).encode("utf-8", "replace") for text in texts]
     answer = _PROCESS.ask(b"\0".join([_names(voice), b"%d" % mode, *raw]))
     if answer[:1] == espeak_worker.NO_VOICE:
         raise _no_voice(voice)

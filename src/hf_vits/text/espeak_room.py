@@ -19,6 +19,7 @@ Ask = Callable[[list[str]], list[Spoken]]
 # them, is written past a buffer, which may go unnoticed. One word of two letters ends the row.
 _DOTTED_RUN = re.compile(r"(?:(?<![^\W_])[^\W_](?:[^\w.]|_)*\.[\W_]*){32}")
 _LONG_WORD = re.compile(r"(?:[^\W\d_]|[\u0300-\u036f\u0900-\u0df7\u0f71-\u0fbc\u1780-\u17d3'’]){50,}|\d{33,}")
+_SHORTEST_LONG_WORD = 33
 _CLAUSE_END = re.compile(r"[,;:!?…。！？।॥۔؟،؛][^\w\s]*\s+|\.[^\w\s]*\s+(?=[^\Wa-z])|\n\s*\n")
 _UNSPOKEN_END = re.compile(r"[\s.,;:!?…\"'“”’»)\]}。！？।॥۔؟،؛]*\Z")
 _SPACE = re.compile(r"(?<=\S)\s+(?=\S)")
@@ -103,7 +104,7 @@ class Speaker:
 
     def _parts(self, clause: str, phonemes: str) -> list[str]:
         """The parts in which a clause is to be spoken; none if it was spoken whole."""
-        if len(clause) <= 32 and len(phonemes) <= _SMALL_PHONEMES:
+        if len(clause) < _SHORTEST_LONG_WORD and len(phonemes) <= _SMALL_PHONEMES:
             return []
         if parts := self._parts_of_words(clause):
             return parts
@@ -111,6 +112,8 @@ class Speaker:
 
     def _parts_of_words(self, clause: str) -> list[str]:
         """The clause with its long words in parts, where espeak-ng has no room for one; else nothing."""
+        if max(map(len, clause.split()), default=0) < _SHORTEST_LONG_WORD:
+            return []
         words = list(_LONG_WORD.finditer(clause))
         parts = [list(word[0]) if word[0].isdecimal() else halves(word[0]) for word in words]  # digits are spelled
         heard = self._phonemes([text for word, of_it in zip(words, parts, strict=True) for text in (word[0], *of_it)])

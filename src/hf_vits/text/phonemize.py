@@ -60,7 +60,7 @@ def _vits(text: TrackedText, voice: str) -> TrackedText:
     phrases = [phrase for line in lines for phrase, _ in line if phrase.text.strip()]
     clauses = iter(espeak.clauses_of([phrase.text for phrase in phrases], voice) if phrases else [])
     work = Work(len(text.text))
-    return _joined([_vits_line(line, clauses, voice, work) for line in lines], text.spans is not None)
+    return _joined([_vits_line(line, clauses, voice, work) for line in lines], text)
 
 
 def _phrases(line: TrackedText) -> list[tuple[TrackedText, TrackedText]]:
@@ -79,7 +79,7 @@ def _vits_line(phrases: Iterable[tuple], clauses: Iterator[list[espeak.Clause]],
     pieces = []
     for phrase, marks in phrases:
         spoken = [_spoken(phrase, clause, voice, work) for clause in (next(clauses) if phrase.text.strip() else [])]
-        pieces += [_joined([clause for clause in spoken if clause.text], phrase.spans is not None), marks]
+        pieces += [_joined([clause for clause in spoken if clause.text], phrase), marks]
     return TrackedText.join(pieces, pieces[0].spans is not None)
 
 
@@ -170,9 +170,10 @@ def _trimmed(word: re.Match) -> Span:
     return (start, end) if start < end else word.span()
 
 
-def _joined(pieces: list[TrackedText], track: bool) -> TrackedText:
-    """The pieces with a space between, which spans what lies between."""
-    out, end = pieces[:1], 0
+def _joined(pieces: list[TrackedText], text: TrackedText) -> TrackedText:
+    """The pieces of a text with a space between, which spans what lies between."""
+    track = text.spans is not None
+    out, end = pieces[:1], text.spans[0][0] if text.spans else 0
     for before, after in zip(pieces, pieces[1:], strict=False):
         if track and before.spans:
             end = before.spans[-1][1]

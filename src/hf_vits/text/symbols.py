@@ -19,6 +19,7 @@ _SYMBOL = re.compile(
     rf"(?P<emoji>(?:[\U0001f1e6-\U0001f1ff]{{2}}|[{_PICTURES}]|[^\s0-9#*{_DRAWN}](?=[{_DRAWN}]))[{_DRAWN}{_JOINER}]*)"
     rf"|(?<={_TOUCHING})[{_OTHERS}]|[{_OTHERS}](?={_TOUCHING})(?![.,;:!?…]+(?:\s|\Z))"
 )
+_ANY = re.compile(f"[{_OTHERS}{_PICTURES}{_DRAWN}]")
 _MARK = re.compile(_TOUCHING)
 
 
@@ -33,6 +34,8 @@ def apart(text: str, has_several_words: Callable[[str], bool]) -> tuple[str, lis
         The new text, without the signs that join emoji and say how they are drawn; and the place in the old text of
         each place in the new one, its end too, or None if they are the same.
     """
+    if not _ANY.search(text):  # nearly always, and soon seen
+        return text, None
     pieces, places, position = [], [], 0
     for symbol in _SYMBOL.finditer(text):
         start, end = symbol.span()
