@@ -240,6 +240,10 @@ def test_a_name_on_the_hub_that_is_in_its_cache_is_not_asked_for(here, asked, tm
     (kept / "refs" / "main").write_text("1" * 40)
     (kept / "snapshots" / ("1" * 40)).mkdir(parents=True)
     (kept / "snapshots" / ("1" * 40) / "config.json").write_text("{}")
+    with pytest.raises(OSError, match="cannot be reached"):  # at once, and not when its weights are to be read
+        resolve_voice("org/voice")
+    asked.clear()
+    (kept / "snapshots" / ("1" * 40) / "model.safetensors").touch()
     assert resolve_voice("org/voice") == "org/voice"
     with pytest.raises(OSError, match="did you mean `org/voice`"):
         resolve_voice("org/vioce")

@@ -31,6 +31,11 @@ OWN_FILES = (CONFIG, "vocab.json", "tokenizer_config.json", "training_state.pt",
 WEIGHTS = re.compile(r"(model|pytorch_model)\b.*\.(safetensors|bin|json)")
 """Names of files of weights of this layout, and of their index."""
 
+WEIGHT_NAMES = tuple(
+    f"{stem}{ending}" for stem in ("model.safetensors", "pytorch_model.bin") for ending in ("", ".index.json")
+)
+"""What files of weights, or their index, are called on the Hub."""
+
 OF_TRAINING = re.compile(r"(model|pytorch_model|optimizer|scheduler|random_states|training_state)\b.*")
 """Names of files that a checkpoint in this layout may hold."""
 
@@ -192,9 +197,11 @@ def _table(file: Path) -> dict:
 
 
 def _is_cached(name: str, file: str) -> bool:
+    """Whether the Hub's cache has the file and, if it is a model's, weights: what is missing would be fetched."""
     from huggingface_hub import try_to_load_from_cache
 
-    return isinstance(try_to_load_from_cache(name, file), str)
+    sets = [(file,), (*WEIGHT_NAMES,)] if file == CONFIG else [(file,)]
+    return all(any(isinstance(try_to_load_from_cache(name, one), str) for one in names) for names in sets)
 
 
 def _cached_names() -> list[str]:
