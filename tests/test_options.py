@@ -104,6 +104,8 @@ def test_all_problems_are_told_at_once():
 def test_home_and_environment_variables_in_paths_are_expanded(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SCRATCH", "/scratch")
+    monkeypatch.setenv("SCRATCH_2", "/other")
+    assert Sample(source="${SCRATCH}/$SCRATCH_2").source == "/scratch//other"
     assert Sample(output_dir="~/voice").output_dir == f"{tmp_path}/voice"
     assert Sample(source="$SCRATCH/a", output_dir="${SCRATCH}/b").source == "/scratch/a"
     assert Sample(source="owner/name").source == "owner/name"
@@ -116,7 +118,8 @@ def test_a_variable_or_home_that_does_not_exist_is_an_error_and_a_path_that_does
         with pytest.raises(ValueError, match=f"`source` is '.*a'.*{told}"):
             Sample(source=path)
     (tmp_path / "$NOWHERE").mkdir()
-    assert Sample(source="$NOWHERE").source == "$NOWHERE"
+    (tmp_path / "~").mkdir()
+    assert Sample(source="$NOWHERE").source == "$NOWHERE" and Sample(source="~").source == str(Path.home())
 
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda part: getattr(part, "__name__", part))

@@ -156,19 +156,19 @@ def checked(kind: type, name: str, value: Any) -> Any:
 
 def expanded(name: str, path: str) -> str:
     """
-    Replace `~` and environment variables in a path; one that exists as it is written stays.
+    Replace `~` and environment variables in a path; a dollar sign in the name of what exists stays.
 
     Raises:
         ValueError: for a home folder or variable that does not exist, or a null character; names the setting.
     """
     if "\0" in path:
         raise ValueError(f"`{name}` is {quoted(path)}; a path has no null character.")
-    if os.path.lexists(path):
-        return path
-    for found in VARIABLE.finditer(path):
-        if (variable := found[1] or found[2]) not in os.environ:
-            raise ValueError(f"`{name}` is {quoted(path)}, but there is no environment variable {variable}; set it.")
-    path = VARIABLE.sub(lambda found: os.environ[found[1] or found[2]], path)
+    if not os.path.lexists(path):
+        missing = [found[1] or found[2] for found in VARIABLE.finditer(path)]
+        missing = [variable for variable in missing if variable not in os.environ]
+        if missing:
+            raise ValueError(f"`{name}` is {quoted(path)}, but there is no environment variable {missing[0]}; set it.")
+        path = VARIABLE.sub(lambda found: os.environ[found[1] or found[2]], path)
     try:
         return str(Path(path).expanduser()) if path.startswith("~") else path
     except RuntimeError as error:
