@@ -248,7 +248,7 @@ def test_a_text_in_another_script_is_spoken_with_one_warning_that_names_its_lett
 @pytest.mark.parametrize("text", ["And. 你好世界", "He said привет. And so on."])
 def test_a_text_in_another_script_is_refused_if_asked_before_anything_is_spoken(english, text):
     for speak in (lambda: english(text, strict=True), lambda: list(english.stream(text, strict=True))):
-        with pytest.raises(UnreadableTextError, match="written in the script Latin"):
+        with pytest.raises(UnreadableTextError, match="espeak-ng reads in the script Latin"):
             speak()
 
 

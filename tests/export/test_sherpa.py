@@ -79,7 +79,8 @@ VOICES = {
     "marks": ("_ abeσςs\u0301\u0307.'", {}),
     "capitals": ("_ aAbBİiı.'", {"normalize": False}),
 }
-SAID = [chr(code) for code in range(0x3100) if chr(code).lower() != chr(code).upper() or chr(code).isspace()]
+RANGES = [*range(0x250), *range(0x370, 0x400), *range(0x1E00, 0x1E80), *range(0x2000, 0x2070), 0x3000]
+SAID = [chr(code) for code in RANGES if chr(code).lower() != chr(code).upper() or chr(code).isspace()]
 SAID += [mark for mark in map(chr, range(33, 127)) if not mark.isalnum()]
 
 

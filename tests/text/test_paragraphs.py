@@ -26,6 +26,25 @@ def test_a_paragraph_has_the_same_sentences_at_every_width(language, known):
                 assert split(end.join(lines), language=given) == expected, (width, lines)
 
 
+def test_a_dash_at_the_beginning_of_a_wrapped_line_is_no_item_of_a_list():
+    for text in (
+        "He raised both of his hands to the sky and said: - Come here, my old friend, and sit down by the fire.",
+        "The old house – as it was called by all the people – stood there – small and grey – for many years.",
+    ):
+        for width in range(30, 81):
+            if sum(line.startswith("–") for line in textwrap.wrap(text, width)) < 2:
+                assert split(textwrap.fill(text, width), language="en") == [text], width
+
+
+def test_words_before_a_colon_in_wrapped_lines_are_no_names_of_speakers():
+    lines = [
+        "Then the old man with the grey hat in the corner",
+        "said to all of them: nobody moves, and the other one",
+        "said at last: very well.",
+    ]
+    assert split("\n".join(lines), language="en") == [" ".join(lines)]
+
+
 def test_wrapped_paragraphs_stay_apart():
     paragraphs = [PARAGRAPHS["en"], PARAGRAPHS["en-gb"]]
     wrapped = "\n\n".join(textwrap.fill(paragraph, 60) for paragraph in paragraphs)
@@ -116,6 +135,7 @@ def test_a_small_letter_goes_on_in_the_sentence_of_the_line_before():
 
 def test_hyphens_at_line_ends_stay_and_soft_ones_join_what_they_part():
     assert split("a well-\nknown man of the\nold town") == ["a well-known man of the old town"]
+    assert split("so he went to the house of Marie-\nLouise") == ["so he went to the house of Marie-Louise"]
     assert split("die Vor-\nund Nachteile") == ["die Vor- und Nachteile"]
     assert split("beau\u00ad\ntiful") == ["beau\u00adtiful"]
     assert split("he said -\nand left") == ["he said - and left"]

@@ -142,14 +142,16 @@ class _Wrapping:
         self.is_list_of_words = len(lines) > 2 and not any(
             len(line.text.split()) > 2 or _ends_with_mark(line) for line in lines
         )
-        self.is_labelled = sum(1 for line in lines if _LABEL.match(line.text)) > 1
+        self.is_labelled = sum(1 for line in lines if not line.first.islower() and _LABEL.match(line.text)) > 1
         self.is_verse = self._is_verse(lines)
 
     def continues(self, before: _Line, after: _Line) -> bool:
         """Whether the second line goes on where the first one was broken."""
         if not (_speaks(before) and _speaks(after)) or _MARKUP.match(after.text) or _MARKUP.match(before.text):
             return False
-        if self._is_item(before, after) or (self.is_labelled and _LABEL.match(after.text)):
+        if self._is_item(before, after) or (
+            self.is_labelled and not after.first.islower() and _LABEL.match(after.text)
+        ):
             return False
         if before.text.endswith("\u00ad"):
             return True
@@ -168,7 +170,7 @@ class _Wrapping:
         last, first = before.text[-1], after.text[0]
         if last == "\u00ad" or last == "\u0f0b":  # soft hyphen; the Tibetan mark between syllables
             return ""
-        if last in "-‐" and before.text[-2:-1].isalnum() and (first.islower() or first.isdigit()):
+        if last in "-‐" and before.text[-2:-1].isalnum() and first.isalnum():
             word = _FIRST_WORD.match(after.text)
             return " " if word and word[0].lower() in _HANGING.split() else ""
         if _UNSPACED.match(last) and _UNSPACED.match(first):
@@ -182,11 +184,11 @@ class _Wrapping:
         kind = _kind_of_mark(after)
         if not kind:
             return False
-        if not self._is_full(before, after) or before.text[-1] in ":;":
+        if not self._is_full(before, after):
             return True
         if kind == _NUMBER:  # "z. / B.", "in / 12. Then", which the splitter of sentences knows
-            return _counts_on(before.text, after.text)
-        return before.ends_sentence or self.marks[kind] > 1 or after.first.isupper()
+            return before.text[-1] in ":;" or _counts_on(before.text, after.text)
+        return self.marks[kind] > 1
 
     def _is_full(self, before: _Line, after: _Line) -> bool:
         """Whether the next word would not have fitted into the line."""

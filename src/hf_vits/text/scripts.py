@@ -70,18 +70,21 @@ class Readable:
     Args:
         scripts: names of Unicode's.
         language: what it speaks; `None` if only its letters are known.
+        by_espeak: whether espeak-ng reads the texts, whose Japanese has no kanji and whose Korean has no hanja.
         passes_latin: whether Latin words within a text of another script are read: espeak speaks them as English.
     """
 
     scripts: frozenset[str]
     language: str | None = None
     passes_latin: bool = False
+    by_espeak: bool = False
 
     def __str__(self) -> str:
         scripts = " and ".join(sorted(self.scripts))
         if self.language is None:
             return f"The voice has letters of the script {scripts} only"
-        return f"The voice speaks {self.language}, which is written in the script {scripts}"
+        read = "which espeak-ng reads" if self.by_espeak else "which is written"
+        return f"The voice speaks {self.language}, {read} in the script {scripts}"
 
     def complaint(self, others: Counter) -> str:
         """Says of counted letters of other scripts what becomes of them, and what to do."""
@@ -113,7 +116,7 @@ def readable(front_end: FrontEnd, symbols: frozenset[str]) -> Readable | None:
     """What a voice reads, by its language, or by its symbols if those are letters; `None` if that is not known."""
     if front_end.phonemize:
         scripts = scripts_of(front_end.voice)
-        return Readable(scripts, front_end.voice, passes_latin=True) if scripts else None
+        return Readable(scripts, front_end.voice, passes_latin=True, by_espeak=True) if scripts else None
     if front_end.is_uroman:
         language = None if front_end.language is None else espeak.voice_for(front_end.language)
         scripts = None if language is None else scripts_of(language)

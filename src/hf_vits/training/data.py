@@ -65,8 +65,8 @@ def refuse_other_scripts(report: Report, least: int = 1) -> None:
         raise ValueError(
             f"{found} of {total} rows ({found / total:.0%}) hold {OTHER_SCRIPT}; the first is "
             f"{report.first[OTHER_SCRIPT]}. Begin with a voice of their language, or name it with `--language`, such "
-            "as `--language ru`, to have this voice learn it, if it reads phonemes. Leave the rows out if they are "
-            "there by mistake."
+            "as `--language ru`, to have this voice learn it, if it reads phonemes. Spell other texts in the "
+            "script of the voice, or leave them out."
         )
 
 
