@@ -222,6 +222,19 @@ def test_up_to_a_tenth_is_held_out_by_lot_of_the_usable_rows_and_the_same_each_t
     assert draw(data, asked) == [left, held_out]
 
 
+def test_rows_are_counted_as_in_the_whole_data_set_when_some_are_held_out(
+    make_data, make_tokenizer, make_start, make_settings
+):
+    data, config = (
+        make_data(40, 2.0, text=["a hope" if row != 33 else " " for row in range(40)]),
+        make_start().model.config,
+    )
+    left, held_out = draw_held_out(data, make_tokenizer(), config, Columns(), make_settings(evaluation_clips=4))
+    assert len(left) == 36 and len(held_out) == 4
+    _, report = select(left, make_tokenizer(), config, Columns(), make_settings().limits)
+    assert report.first["no text"] == "row 33 (33.wav)"
+
+
 def test_nothing_is_held_out_of_a_few_rows_or_if_none_would_be_left(make_data, draw):
     assert draw(make_data(9), 16)[1] is None
     texts = [" "] * 9 + ["a hope"]

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import io
+import json
 import re
 import threading
 import zipfile
@@ -191,6 +192,49 @@ def test_recordings_on_a_server_are_fetched_once_in_a_pass_over_a_stream(
     held_out = held_out_clips(stream, make_tokenizer(), make_config(sampling_rate=RATE), Columns(), make_settings())
     asked.clear()
     assert [held_out[index][0].row for index in (0, 1, 2)] == [0, 1, 2] and not asked
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """A repository of the Hub that holds the recordings, as its file system asks for them."""
+
+    def log_message(self, *arguments):
+        pass
+
+    def answer(self, content, status=200, **headers):
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self):
+        if "/resolve/" in self.path:
+            content = WAVES[self.path.rsplit("/", 1)[1].split("?")[0]]
+            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            first, last = (int(asked[1]), int(asked[2] or len(content) - 1)) if asked else (0, len(content) - 1)
+            part = content[first : last + 1]
+            self.answer(part, 206 if asked else 200, Content_Range=f"bytes {first}-{last}/{len(content)}")
+            return
+        files = [{"type": "file", "oid": "2" * 40, "size": len(WAVES[name]), "path": name} for name in WAVES]
+        about = files if "/tree/" in self.path else {"id": "org/data", "sha": "1" * 40, "siblings": []}
+        self.answer(json.dumps(about).encode(), Content_Type="application/json")
+
+
+def test_recordings_of_a_data_set_of_plain_files_on_the_hub_are_read(plain, load, monkeypatch):
+    from huggingface_hub import HfFileSystem
+
+    hub = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{hub.server_port}"
+    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", address)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    HfFileSystem.clear_instance_cache()
+    try:
+        stream = addressed(plain, "hf://datasets/org/data@main/{}").to_iterable_dataset()
+        assert_same(load(stream), load(plain))
+    finally:
+        HfFileSystem.clear_instance_cache()
+        hub.shutdown()
 
 
 def test_a_recording_that_is_not_at_its_address_is_dropped_with_the_reason(
