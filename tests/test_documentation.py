@@ -41,10 +41,13 @@ def commands():
     for file in FILES:
         text = file.read_text(encoding="utf-8")
         prose = FENCE.sub("", text).replace("\\|", "|")
-        ours = r"`((?:hf-vits (?:" + "|".join(VERBS) + r")|(?:accelerate launch|torchrun|python) \S*examples/)[^`]*)`"
+        ours = r"`((?:hf-vits (?:" + "|".join(VERBS) + r")|(?:accelerate launch|torchrun|python) \S*examples/"
+        ours += r"|python benchmarks/|pytest )[^`]*)`"
         lines = [line for block in blocks(file, "sh") for line in block.splitlines()]
         lines += [" ".join(line.split()) for line in re.findall(ours, prose)]
-        found += [(name_of(file), line) for line in lines if len(line.split()) > 2 and "…" not in line]
+        found += [(name_of(file), line) for line in lines if line.strip() and "…" not in line]
+    # A verb alone, in the middle of a sentence, is no command.
+    found = [(name, line) for name, line in found if line not in [f"hf-vits {verb}" for verb in VERBS]]
     return found
 
 
@@ -182,6 +185,10 @@ def check_script(words):
     from hf_vits.synthesis import SynthesisSettings
 
     name, arguments = Path(words[0]).stem, words[1:]
+    if words[0].startswith("benchmarks/"):
+        source = (ROOT / words[0]).read_text(encoding="utf-8")
+        assert all(f'"{word}"' in source for word in arguments if word.startswith("--")), words
+        return
     if name == "train":
         script("train").parse(arguments)
     elif name == "synthesize_dataset":
@@ -244,6 +251,8 @@ def check(words, monkeypatch):
         check_script(words[1:])
     elif program == "pip":
         check_pip(words)
+    elif program == "pytest":
+        assert all((ROOT / word).exists() for word in words[1:] if word.startswith("tests/"))
     elif program == "make":
         check_make(words)
     else:
@@ -270,6 +279,8 @@ def test_a_command_with_a_mistake_would_be_found(here, monkeypatch):
         "accelerate launch --processes 2 examples/train.py --dataset_name recordings",
         'pip install -e ".[everything]"',
         "pip install hf-vits",
+        "python benchmarks/decode.py --thread 1",
+        "pytest tests/no_such_test.py",
         "frobnicate",
     ):
         with pytest.raises((AssertionError, SystemExit)):
