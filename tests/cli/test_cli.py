@@ -1,7 +1,10 @@
+import errno
 import io
 import json
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -235,9 +238,9 @@ def test_standard_input_that_is_not_utf_8_is_one_sentence(voice, tmp_path, monke
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
-@pytest.mark.parametrize("verb", [["speak", "a hope", "--speaker", "1", "--output", "-", "--voice"], ["doctor"]])
-def test_a_full_standard_output_is_one_sentence(voice, verb):
-    command = [sys.executable, "-m", "hf_vits.cli", *verb, voice[1]]
+def test_a_full_standard_output_is_one_sentence(voice):
+    command = [sys.executable, "-m", "hf_vits.cli", "speak", "a hope", "--speaker", "1", "--output", "-"]
+    command += ["--voice", voice[1]]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
@@ -253,6 +256,31 @@ def test_samples_go_to_standard_output_and_words_about_them_elsewhere(voice, cap
     expected = pipe("a hope", speaker_id=1, generator=torch.Generator().manual_seed(4))["audio"]
     np.testing.assert_allclose(np.frombuffer(written, "<f4"), expected, rtol=0, atol=1e-5)
     assert b"16000" in told and b"real-time factor" in told
+
+
+def test_speech_for_a_fifo_is_written_to_it_and_words_about_it_elsewhere(voice, tmp_path, capfd):
+    fifo, read = tmp_path / "fifo", []
+    os.mkfifo(fifo)
+    reader = threading.Thread(target=lambda: read.append(fifo.read_bytes()))
+    reader.start()
+    assert main(["speak", "a hope", "--voice", voice[1], "--speaker", "1", "--output", str(fifo)]) == 0
+    reader.join(10)
+    written, told = capfd.readouterr()
+    assert soundfile.info(io.BytesIO(read[0])).samplerate == 16000 and fifo.is_fifo()
+    assert not written and "s of audio" in told
+
+
+def test_a_full_disk_is_one_sentence_and_no_file(voice, tmp_path, monkeypatch, capsys):
+    def full(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("hf_vits.sound_writing._Sink._write", full)
+    (tmp_path / "out").mkdir()
+    arguments = ["speak", "a hope", "--voice", voice[1], "--speaker", "1", "--output", str(tmp_path / "out" / "a.wav")]
+    assert main(arguments) == 1
+    errors = capsys.readouterr().err
+    assert f"No space is left on the disk of the folder {tmp_path / 'out'}" in errors
+    assert len(errors.strip().splitlines()) == 1 and not list((tmp_path / "out").iterdir())
 
 
 def test_a_stream_is_written_piece_by_piece(voice, monkeypatch):

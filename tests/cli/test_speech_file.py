@@ -21,11 +21,23 @@ TEXT = "A hope! Feed me! Lead me! A man came! He came back!"
 SENTENCES = ["A hope!", "Feed me!", "Lead me!", "A man came!", "He came back!"]
 
 
+VOICES = {}
+"""The voice of these tests, made once."""
+
+
 @pytest.fixture
-def speak(make_model, make_tokenizer, tmp_path, monkeypatch):
+def pipe(make_model, make_tokenizer):
+    if "tiny" not in VOICES:
+        VOICES["tiny"] = TextToSpeechPipeline(make_model(), make_tokenizer())
+    return VOICES["tiny"]
+
+
+@pytest.fixture
+def speak(pipe, tmp_path, monkeypatch):
     """Runs `hf-vits speak` on the text; a signal comes while a sentence is computed."""
-    for part in (make_model(), make_tokenizer()):
-        part.save_pretrained(tmp_path / "voice")
+    (tmp_path / "voice").mkdir()
+    (tmp_path / "voice" / "config.json").write_text("{}")
+    monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda folder: pipe)
     (tmp_path / "text.txt").write_text(TEXT)
     (tmp_path / "out").mkdir()
     stream = TextToSpeechPipeline.stream
@@ -48,8 +60,8 @@ def samples(file):
     return soundfile.read(file, dtype="int16")[0]
 
 
-def test_the_text_has_the_sentences_that_these_tests_take_it_to_have(make_model, make_tokenizer):
-    assert TextToSpeechPipeline(make_model(), make_tokenizer()).sentences(TEXT) == SENTENCES
+def test_the_text_has_the_sentences_that_these_tests_take_it_to_have(pipe):
+    assert pipe.sentences(TEXT) == SENTENCES
 
 
 @pytest.mark.parametrize(
@@ -107,8 +119,7 @@ def test_a_run_without_a_seed_goes_on_with_its_own_noise(speak, tmp_path):
     np.testing.assert_array_equal(samples(tmp_path / "out" / "a.wav")[: len(begin)], begin)
 
 
-def test_a_sentence_is_spoken_from_a_number_on_as_in_the_whole_text(make_model, make_tokenizer):
-    pipe = TextToSpeechPipeline(make_model(), make_tokenizer())
+def test_a_sentence_is_spoken_from_a_number_on_as_in_the_whole_text(pipe):
     noise = torch.Generator().manual_seed(3)
     states, whole = [], []
     for piece in pipe.stream(TEXT, chunk_frames=10**9, generator=noise):
@@ -124,8 +135,8 @@ def test_a_sentence_is_spoken_from_a_number_on_as_in_the_whole_text(make_model, 
     assert not list(pipe.stream(TEXT, first_sentence=5))
 
 
-def test_sentences_of_which_nothing_can_be_said_count_but_are_not_spoken(make_model, make_tokenizer):
-    pipe, stars = TextToSpeechPipeline(make_model(), make_tokenizer()), "*" * 400
+def test_sentences_of_which_nothing_can_be_said_count_but_are_not_spoken(pipe):
+    stars = "*" * 400
     pieces = list(pipe.stream(f"A hope!\n\n{stars}\n\nFeed me!\n\n{stars}", chunk_frames=10**9))
     assert [piece["sentence"] for piece in pieces] == [0, 2]
     assert not list(pipe.stream(f"A hope!\n\n{stars}", first_sentence=1))
@@ -146,14 +157,13 @@ def test_other_work_is_not_gone_on_with(speak, tmp_path, capsys, change, told):
     assert told in capsys.readouterr().err and (tmp_path / "out" / "a.wav").read_bytes() == before
 
 
-def test_another_text_and_another_voice_are_not_gone_on_with(speak, tmp_path, capsys, make_config):
-    from tiny_voices import enliven
-
-    from hf_vits import VitsModel
-
+def test_another_text_and_another_voice_are_not_gone_on_with(speak, pipe, tmp_path, capsys, make_model, monkeypatch):
     speak("a.wav", stop_in=2)
     (tmp_path / "text.txt").write_text(TEXT + " A hope!")
-    enliven(VitsModel(make_config()), seed=1).save_pretrained(tmp_path / "voice")
+    other = make_model()
+    with torch.no_grad():
+        other.text_encoder.embed_tokens.weight[0, 0] += 1
+    monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda folder: TextToSpeechPipeline(other, pipe.tokenizer))
     assert speak("a.wav", "--resume") == 1
     assert "the text is another, the voice is another" in capsys.readouterr().err
 
@@ -213,7 +223,10 @@ def test_a_run_from_the_beginning_says_that_it_could_go_on_and_removes_what_is_l
 
 
 @pytest.mark.timeout(120)
-def test_a_process_that_is_ended_leaves_a_playable_file_and_no_hidden_one(speak, tmp_path):
+def test_a_process_that_is_ended_leaves_a_playable_file_and_no_hidden_one(pipe, tmp_path):
+    for part in (pipe.model, pipe.tokenizer):
+        part.save_pretrained(tmp_path / "voice")
+    (tmp_path / "out").mkdir()
     (tmp_path / "text.txt").write_text("A man came back. " * 2000)
     command = [sys.executable, "-m", "hf_vits.cli", "speak", "--input", tmp_path / "text.txt"]
     command += ["--voice", tmp_path / "voice", "--output", tmp_path / "out" / "a.wav"]

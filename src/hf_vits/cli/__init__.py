@@ -66,7 +66,7 @@ def _flush() -> None:
 
 
 def _named(error: Exception) -> str:
-    """What an error says. One of a full disk without a file is of standard output: all else that is written is named."""
+    """What an error says. One of a full disk without a file is of standard output: all other files are named."""
     of_disk = isinstance(error, OSError) and error.errno in FULL | {errno.EIO, errno.EBADF}
     if not of_disk or error.strerror is None or error.filename is not None:
         return str(error)
