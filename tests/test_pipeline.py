@@ -269,3 +269,12 @@ def test_a_strict_voice_of_letters_refuses_what_it_would_leave_out_and_no_marks(
 def test_a_tokenizer_alone_warns_of_letters_of_other_scripts_once_a_batch(english, caplog):
     english.tokenizer(["你好", "and", "世"])
     assert len([record for record in caplog.records if "Han" in record.message]) == 1
+
+
+def test_a_text_is_divided_by_the_conventions_of_the_voices_language(make_model, make_tokenizer):
+    model, text = make_model(), "He came 3. Main bed."
+    pipes = {name: TextToSpeechPipeline(model, make_tokenizer(language=name)) for name in ("eng", "deu")}
+    assert pipes["eng"].sentences(text) == ["He came 3.", "Main bed."]
+    assert pipes["deu"].sentences(text) == [text]
+    encodings = {name: list(pipe.preprocess(text)) for name, pipe in pipes.items()}
+    assert [len(encodings[name]) for name in ("eng", "deu")] == [2, 1]

@@ -87,7 +87,7 @@ LETTERS = {
 @pytest.mark.parametrize("name", LETTERS)
 def test_a_long_word_is_cut_between_the_letters_that_readers_see(name):
     letter = LETTERS[name]
-    for most in (len(letter), len(letter) + 1, 17, 40, 400):
+    for most in (len(letter), len(letter) + 1, len(letter) + 2, 17, 40, 400):
         if most < len(letter):
             continue
         pieces = split(letter * 500, most)

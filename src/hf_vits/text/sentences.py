@@ -17,8 +17,8 @@ _PREPOSED = re.compile(r"[\u0e40-\u0e44\u0ec0-\u0ec4\u19b5-\u19b7\u19ba\uaab5\ua
 """Vowels that are written before the consonant that they are spoken after."""
 _VIRAMA = 9
 """Unicode's combining class of marks that bind the letter after them to the one before."""
-_KILLERS = "\u103a\u0e3a"
-"""Marks of that class that bind nothing: the Burmese asat and the Thai phinthu end a syllable."""
+_ASAT = "\u103a"
+"""The Burmese mark of that class that instead ends the syllable with its letter."""
 
 
 def split(text: str, max_characters: int = 400, language: str | None = None) -> list[str]:
@@ -144,8 +144,10 @@ def _bound(letters: list[str]) -> Iterator[str]:
 
 def _is_bound(before: str, after: str) -> bool:
     """Whether a mark such as the Khmer coeng binds two letters, through joiners between."""
+    if _ASAT in after:
+        return True
     mark = before.rstrip("\u200c\u200d")[-1:]
-    return bool(mark) and mark not in _KILLERS and unicodedata.combining(mark) == _VIRAMA and after[0].isalpha()
+    return mark not in ("", _ASAT) and unicodedata.combining(mark) == _VIRAMA and after[0].isalpha()
 
 
 def _with_company(pieces: list[str], most: int) -> list[str]:
