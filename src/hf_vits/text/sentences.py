@@ -17,6 +17,8 @@ _PREPOSED = re.compile(r"[\u0e40-\u0e44\u0ec0-\u0ec4\u19b5-\u19b7\u19ba\uaab5\ua
 """Vowels that are written before the consonant that they are spoken after."""
 _VIRAMA = 9
 """Unicode's combining class of marks that bind the letter after them to the one before."""
+_AHEAD = 8
+"""Characters beyond a piece that are looked at: a mark there may belong to a letter in it."""
 _ASAT = "\u103a"
 """The Burmese mark of that class that instead ends the syllable with its letter."""
 
@@ -99,7 +101,7 @@ def _short(sentence: str, most: int) -> Iterable[str]:
     """The sentence in pieces of at most `most` characters."""
     start = 0
     while len(sentence) - start > most:
-        window = sentence[start : start + most + 1]
+        window = sentence[start : start + most + _AHEAD]
         cut = _cut(window, most)
         yield window[:cut].rstrip()
         start += cut
