@@ -10,6 +10,7 @@ import soundfile
 
 from hf_vits.cli import main
 from hf_vits.training import Columns
+from hf_vits.training.closing import closing_message
 from hf_vits.training.trainer import NOT_EVALUATED
 
 
@@ -30,14 +31,12 @@ def interrupt_after_first_step(trainer):
     trainer._advance = advance_and_interrupt
 
 
-def test_a_finished_run_says_how_its_voice_is_heard_and_trained_further(
-    make_trainer, make_data, caplog, monkeypatch, tmp_path
-):
-    caplog.set_level(logging.INFO, "hf_vits")
+def test_a_finished_run_says_how_its_voice_is_heard_and_trained_further(make_trainer, make_data, monkeypatch, tmp_path):
     held_out = make_data(1, text=["a 'hope'"])
     trainer = make_trainer(max_steps=1, held_out=held_out, output_dir_name="my voice")
-    trainer.train()
-    last = caplog.messages[-1]
+    trainer.progress.step = 1
+    trainer.release()
+    last = closing_message(trainer)
     assert last.startswith(f"The voice is in {tmp_path}/my voice, after all 1 steps.")
     hear, go_on = commands(last)
     assert hear[:3] == ["hf-vits", "speak", "a 'hope'"]
