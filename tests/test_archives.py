@@ -51,7 +51,7 @@ def test_what_torch_saves_is_read_in_both_layouts(tmp_path, state):
 def test_an_archive_that_unpacks_to_gigabytes_is_refused_unread(tmp_path, declared):
     file = archive(tmp_path / "training_state.pt", {"data.pkl": pickle.dumps({}, 2), "version": "3\n"})
     with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as written, written.open("archive/data/0", "w") as entry:
-        for _ in range(600):
+        for _ in range(150):
             entry.write(bytes(MEGABYTES))
     if declared == "as little":
         data = bytearray(file.read_bytes())
@@ -104,7 +104,7 @@ def test_a_pickle_that_asks_for_memory_is_refused(tmp_path, module, name, kind):
 
 
 def test_a_name_across_two_pieces_is_found(tmp_path):
-    for cut in range(1, 10):
+    for cut in (1, 5, 9):
         (tmp_path / "a.pt").write_bytes(b"\x80" + bytes(PIECE - cut - 1) + b"\nbytearray\n")
         with pytest.raises(ValueError, match="asks for a bytearray"):
             check_pickled(tmp_path / "a.pt")

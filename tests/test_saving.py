@@ -59,7 +59,9 @@ def savers(model, tokenizer, original):
     }
 
 
-@pytest.mark.parametrize("what", ["model", "tokenizer", "convert", "original", "transformers"])
+@pytest.mark.parametrize(
+    "what", ["model", "tokenizer", "convert", "original", pytest.param("transformers", marks=pytest.mark.slow)]
+)
 def test_a_full_disk_is_named_and_nothing_is_lost_or_half_written(what, model, tokenizer, original, tmp_path):
     save, out = savers(model, tokenizer, original)[what], tmp_path / "out"
     save(out)

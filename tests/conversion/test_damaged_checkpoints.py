@@ -173,7 +173,7 @@ def bomb(path, config, dice):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for entry, content in entries.items():
             archive.writestr(entry, content)
-        archive.writestr("archive/data/999", bytes(300_000_000))
+        archive.writestr("archive/data/999", bytes(50_000_000))
 
 
 def hostile(contents, table, dice):
@@ -215,7 +215,7 @@ def test_damage_ends_in_a_voice_or_in_one_error(layout, damage, sound, tmp_path,
     folder, name = sound[layout]
     monkeypatch.setenv("LOOT", str(tmp_path / "loot"))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for seed in range(2):
+    for seed in range(1):  # tests/fuzz has more, and more kinds
         run = tmp_path / f"run{seed}"
         shutil.copytree(folder, run)
         config = next(file for file in sorted(run.rglob("*.json")))

@@ -290,7 +290,7 @@ def archive(file: Path, chance: Random) -> str:
     root, method = next(iter(entries)).split("/")[0], zipfile.ZIP_STORED
     main = next(name for name in entries if name.endswith("data.pkl"))
     if what == "bomb":
-        method, entries[f"{root}/data/999"] = zipfile.ZIP_DEFLATED, bytes(200_000_000)
+        method, entries[f"{root}/data/999"] = zipfile.ZIP_DEFLATED, bytes(20_000_000)
     elif what == "missing":
         del entries[chance.choice(sorted(entries))]
     elif what == "byteorder":

@@ -104,7 +104,7 @@ def one_thread():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("layout", VOICES)
+@pytest.mark.parametrize("layout", ["ours", "coqui", "piper"])
 def test_a_sound_voice_is_read_by_most_calls(layout, sound, tmp_path, capfd):
     folder, path = sound[layout]
     shutil.copytree(folder, tmp_path / "voice")
@@ -115,7 +115,7 @@ def test_a_sound_voice_is_read_by_most_calls(layout, sound, tmp_path, capfd):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("layout", VOICES)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_a_damaged_voice_is_read_or_is_one_error(layout, seed, sound, tmp_path, capfd):
     check(layout, seed, sound, tmp_path, capfd)
 
@@ -126,12 +126,12 @@ def test_a_damaged_voice_is_read_or_is_one_error(layout, seed, sound, tmp_path, 
 @pytest.mark.parametrize("layout", VOICES)
 def test_many_damaged_voices_are_read_or_are_one_error_each(layout, sound, tmp_path, capfd):
     failed, succeeded = [], 0
-    for seed in range(2, 150):
+    for seed in range(1, 150):
         (tmp_path / str(seed)).mkdir()
         try:
             succeeded += check(layout, seed, sound, tmp_path / str(seed), capfd)
         except AssertionError as error:
             failed.append(str(error))
         shutil.rmtree(tmp_path / str(seed))
-    assert not failed, f"{len(failed)} of 148:\n" + "\n".join(failed)
+    assert not failed, f"{len(failed)} of 149:\n" + "\n".join(failed)
     assert succeeded  # the damage is not so great that nothing else is tested

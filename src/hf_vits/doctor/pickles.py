@@ -11,6 +11,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from hf_vits.archives import check_pickled
 from hf_vits.wording import quoted
 
 ZIP = b"PK\x03\x04"
@@ -56,6 +57,7 @@ def check_archive(file: Path) -> None:
     """Raises `Unreadable` unless the file is a whole archive of PyTorch."""
     try:
         _pickle_in(file, file.stat().st_size)
+        check_pickled(file)
     except Unreadable:
         raise
     except Exception as error:  # as above
