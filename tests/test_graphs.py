@@ -40,6 +40,7 @@ def fresh_compiler():
     torch._dynamo.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [{}, {"use_stochastic_duration_prediction": False}], ids=["stochastic", "plain"])
 def test_a_compiled_model_speaks_texts_of_other_lengths(make_model, speakers, fresh_compiler, kind):
     model = make_model(**SMALL, **speakers, **kind)
@@ -48,6 +49,7 @@ def test_a_compiled_model_speaks_texts_of_other_lengths(make_model, speakers, fr
         assert_speaks_like(model, compiled, length, speaker_id=2)
 
 
+@pytest.mark.slow
 def test_a_compiled_model_ends_each_item_of_a_batch_where_it_ends(make_model, text, fresh_compiler):
     model = make_model(**SMALL, **SILENT)
     compiled = torch.compile(model, backend="eager")
@@ -56,6 +58,7 @@ def test_a_compiled_model_ends_each_item_of_a_batch_where_it_ends(make_model, te
     torch.testing.assert_close(found.waveform, expected.waveform, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_compiled_model_learns_as_it_does_without(make_model, fresh_compiler):
     gradients = []
     for prepare in (lambda model: model, lambda model: torch.compile(model, backend="eager")):
@@ -76,7 +79,7 @@ def test_a_model_compiled_to_machine_code_speaks_texts_of_other_lengths(make_mod
         assert_speaks_like(model, compiled, length)
 
 
-@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("strict", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_an_exported_model_speaks_texts_of_other_lengths_and_numbers(make_model, strict):
     model = make_model(**SMALL)
     sizes = {0: torch.export.Dim("items", min=2, max=50), 1: torch.export.Dim("tokens", min=2, max=500)}

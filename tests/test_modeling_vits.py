@@ -4,6 +4,7 @@ import torch
 
 from hf_vits import VitsModel
 from hf_vits.controls import MAX_TOKENS
+from hf_vits.finite import NotFiniteError
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 
@@ -111,7 +112,7 @@ def test_half_precision_speaks_nearly_the_same(make_model, kind, dtype):
         ({"noise_scale": float("nan")}, ["noise_scale", "nan"]),
         ({"noise_scale": -0.1}, ["noise_scale", "-0.1"]),
         ({"noise_scale_duration": float("inf")}, ["noise_scale_duration", "inf"]),
-        ({"speaking_rate": 0.0}, ["speaking_rate", "above 0"]),
+        ({"speaking_rate": 0.0}, ["speaking_rate", "0.1 to 10"]),
         ({"speaking_rate": [1.0, 2.0]}, ["speaking_rate", "2 values", "batch of 1"]),
         ({"noise_scale": "loud"}, ["noise_scale", "loud"]),
         ({"speaker_id": 1}, ["speaker_id", "1", "1 speaker"]),
@@ -120,11 +121,16 @@ def test_half_precision_speaks_nearly_the_same(make_model, kind, dtype):
         ({"durations": -torch.ones(1, 12)}, ["durations"]),
         ({"durations": torch.full((1, 12), 0.5)}, ["durations", "whole"]),
         ({"durations": torch.zeros(1, 12)}, ["durations", "0 frames"]),
-        ({"durations": torch.full((1, 12), 10**7)}, ["would last", "3600"]),
+        ({"durations": torch.full((1, 12), 10**7)}, ["would last", "32,768", "sentence by sentence"]),
         ({"durations": torch.full((1, 12), 2**62)}, ["durations", "10000000"]),
         ({"durations": torch.full((1, 12), 1e30)}, ["durations", "e+30"]),
         ({"durations": torch.full((1, 12), float("nan"))}, ["durations", "nan"]),
-        ({"noise_scale": 1e39}, ["noise_scale", "float32"]),
+        ({"noise_scale": 1e39}, ["noise_scale", "0 to 10"]),
+        ({"noise_scale": 1e38}, ["noise_scale", "0 to 10"]),
+        ({"noise_scale_duration": 10.5}, ["noise_scale_duration", "0 to 10"]),
+        ({"speaking_rate": 0.001}, ["speaking_rate", "0.1 to 10"]),
+        ({"speaking_rate": 1e3}, ["speaking_rate", "0.1 to 10"]),
+        ({"durations": torch.full((1, 12), 3000)}, ["36,000 frames", "32,768"]),
         ({"noise_scale": {1: 2}}, ["noise_scale", "{1: 2}"]),
         ({"noise_scale": True}, ["noise_scale", "True"]),
         ({"speaking_rate": 1e-39}, ["speaking_rate"]),
@@ -184,6 +190,36 @@ def test_damaged_weights_are_named_as_the_reason_of_endless_durations(make_model
         model.text_encoder.embed_tokens.weight.fill_(float("nan"))
     with pytest.raises(ValueError, match="weights are damaged"):
         model(IDS)
+
+
+PARTS = ["text_encoder.project", "flow.flows.0.conv_post", "decoder.conv_pre", "decoder.conv_post"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("part", PARTS)
+def test_what_is_not_finite_is_not_spoken(make_model, part, value):
+    model = make_model()
+    with torch.no_grad():
+        model.get_submodule(part).weight.view(-1)[0] = value
+    durations = torch.full((1, 12), 3)
+    with pytest.raises(NotFiniteError, match="NaN or infinity.*take another checkpoint"):
+        model(IDS, durations=durations)
+    with pytest.raises(NotFiniteError):
+        list(model.stream(model.prior(IDS, durations=durations)))
+
+
+def test_infinite_latents_do_not_become_full_scale(make_model):
+    model = make_model()
+    for latents in (torch.full((1, 8, 4), torch.inf), torch.full((1, 8, 4), torch.nan)):
+        with pytest.raises(NotFiniteError, match="latents"):
+            model.decode(latents)
+        with pytest.raises(NotFiniteError, match="latents"):
+            list(model.stream(latents))
+
+
+def test_the_texts_of_a_call_together_are_bounded(make_model):
+    with pytest.raises(ValueError, match="The 9 texts would last up to 30,000 frames each.*262,144.*fewer texts"):
+        make_model()(IDS.expand(9, -1), durations=torch.full((9, 12), 2500))
 
 
 def test_a_new_model_starts_as_the_paper_says(make_config):

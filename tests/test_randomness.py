@@ -21,3 +21,14 @@ def test_noise_is_normal():
     noise = prior_noise(torch.empty(1, 192, 500), torch.tensor([500]), seeds(0)[0])
     assert noise.shape == (1, 192, 500)
     assert abs(noise.mean()) < 0.02 and abs(noise.std() - 1) < 0.02
+
+
+def test_a_compiled_draw_is_right_for_every_length():
+    torch._dynamo.reset()
+    compiled = torch.compile(duration_noise, backend="eager")
+    for length in (12, 20, 31):  # from the second on, the length is a symbol
+        drawn = []
+        for draw in (duration_noise, compiled):
+            torch.manual_seed(3)
+            drawn.append(draw(1, torch.tensor([length]), length, None))
+        assert torch.equal(*drawn)

@@ -45,6 +45,19 @@ def spell(state_dict, spelling):
     return result
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_weights_that_are_not_finite_are_refused_by_name(folder, state_dict, value, dtype):
+    key = "decoder.conv_post.weight"
+    state_dict = {name: tensor.to(dtype) for name, tensor in state_dict.items()}
+    state_dict[key][0, 0, 0] = value
+    rewrite(folder, state_dict)
+    with pytest.raises(ValueError, match=f"{folder} are damaged: {key} hold NaN or infinity.*hf-vits doctor"):
+        VitsModel.from_pretrained(folder)
+    with pytest.raises(ValueError, match=key):
+        VitsModel.from_pretrained(None, config=VitsConfig.from_pretrained(folder), state_dict=state_dict)
+
+
 @pytest.mark.parametrize("spelling", ["old", "new", "folded", "mixed"])
 def test_every_spelling_of_weight_norm_speaks_the_same(folder, state_dict, spelling):
     ids = torch.arange(1, 15)[None]

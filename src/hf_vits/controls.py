@@ -3,7 +3,6 @@
 While a graph is traced (`torch.compile`, `torch.export`, ONNX) numbers in tensors are not known, and not checked.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -16,11 +15,14 @@ from hf_vits.randomness import Generators
 Choice = int | str | Sequence[int | str] | Tensor | None
 Scale = float | Sequence[float] | Tensor | None
 
+RANGES = {"speaking_rate": (0.1, 10.0), "noise_scale": (0.0, 10.0), "noise_scale_duration": (0.0, 10.0)}
+"""Least and largest value of each control; outside of them nothing is speech, and its length may have no end."""
+
 MAX_FRAMES = 10_000_000
 """Most frames that a single token may be given."""
 
-MAX_TOKENS = 10_000
-"""Longest text of one call, blanks included. Attention keeps several (T_text, T_text) matrices per layer."""
+MAX_TOKENS = 5_000
+"""Longest text of one call, blanks included; attention takes about 1 GB for it, and grows with the square."""
 
 
 def token_ids(input_ids, device: torch.device) -> Tensor:
@@ -127,21 +129,19 @@ def scale(name: str, value: Scale, default: float, batch: int, like: Tensor) -> 
     """value: one number, or one per item -> (B, 1, 1) of `like`'s dtype and device.
 
     Raises:
-        ValueError: for a negative or non-finite number (or zero, for `speaking_rate`), or a wrong count.
+        ValueError: for what is no number or not in its range of `RANGES`, or a wrong count.
     """
     given = value if isinstance(value, Tensor) else None
     if given is not None and is_traced():
         return given.expand(batch).to(like.device, like.dtype).view(batch, 1, 1)
     value = plain(default if value is None else value)
     items = _values(name, value, batch)
-    least = "above 0" if name == "speaking_rate" else "from 0 up"
+    least, most = RANGES[name]
     for item in items:
         if not isinstance(item, int | float) or isinstance(item, bool):
             raise ValueError(f"`{name}` holds {item!r}; it must be a number.")
-        if not math.isfinite(item) or item < 0 or (name == "speaking_rate" and item == 0):
-            raise ValueError(f"`{name}` is {item}; it must be a finite number {least}.")
-    if max(items) > torch.finfo(like.dtype).max:
-        raise ValueError(f"`{name}` is {max(items)}, more than {like.dtype} can hold.")
+        if not least <= item <= most:  # which NaN is not either
+            raise ValueError(f"`{name}` is {item}; it must be a number from {least:g} to {most:g}.")
     made = given if given is not None and given.requires_grad else torch.tensor(items, dtype=like.dtype)
     return made.to(like.device, like.dtype).expand(batch).view(batch, 1, 1)
 

@@ -10,8 +10,11 @@ from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDura
 from hf_vits.modules.prepared import is_traced, prepared_length
 from hf_vits.randomness import Generators, duration_noise
 
-MAX_SECONDS = 3600
-"""Longest speech of one item of one call; more is a mistake in the durations or the rate."""
+MOST_FRAMES = 2**15
+"""Of one item of a call: 6 minutes at 22,050 Hz and 256 samples a frame. The decoder takes 60 kB for each, so 2 GB."""
+
+MOST_FRAMES_OF_CALL = 2**18
+"""Of all items of a call, each as long as the longest. The flow takes about 20 kB for each, so 5 GB."""
 
 
 @torch.no_grad()
@@ -51,14 +54,24 @@ def predicted_durations(
 
 
 def frames_of(durations: Tensor, config: VitsConfig) -> Tensor:
-    """durations int64 (B, T_text) -> frames of each item int64 (B,); `ValueError` beyond `MAX_SECONDS`."""
+    """durations int64 (B, T_text) -> frames of each item int64 (B,).
+
+    Raises:
+        ValueError: beyond `MOST_FRAMES` of an item, or `MOST_FRAMES_OF_CALL` of all.
+    """
     frame_lengths = durations.sum(dim=1)
     if is_traced():
         return frame_lengths
-    seconds = frame_lengths.max().item() * config.hop_length / config.sampling_rate
-    if seconds > MAX_SECONDS:
+    longest, per_frame = frame_lengths.max().item(), config.hop_length / config.sampling_rate
+    if longest > MOST_FRAMES:
         raise ValueError(
-            f"The speech would last {seconds:.0f} s; one call makes at most {MAX_SECONDS} s. "
-            "Raise `speaking_rate`, check `durations`, or speak sentence by sentence."
+            f"The speech would last {longest * per_frame:.0f} s, which is {longest:,} frames; a call makes at most "
+            f"{MOST_FRAMES:,} frames of a text, {MOST_FRAMES * per_frame:.0f} s. Raise `speaking_rate`, check "
+            "`durations`, or speak sentence by sentence."
+        )
+    if len(durations) * longest > MOST_FRAMES_OF_CALL:
+        raise ValueError(
+            f"The {len(durations)} texts would last up to {longest:,} frames each; a call makes at most "
+            f"{MOST_FRAMES_OF_CALL:,} frames of all texts, each as long as the longest. Give fewer texts at once."
         )
     return frame_lengths

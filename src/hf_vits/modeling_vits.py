@@ -24,6 +24,7 @@ from hf_vits.controls import (
     token_ids,
 )
 from hf_vits.durations import frames_of, predicted_durations
+from hf_vits.finite import check_spoken
 from hf_vits.masks import mask_from_lengths
 from hf_vits.modules.decoder import HifiGan
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
@@ -135,6 +136,7 @@ class VitsModel(StrictlyLoaded):
         Raises:
             ValueError: for an empty or overlong text, an id outside the vocabulary, a missing or unknown speaker or
                 language, or a control that is not a finite number in its range.
+            NotFiniteError: a `ValueError`, if damaged weights would make NaN or infinity of the text; not in training.
         """
         input_ids = token_ids(input_ids, self.device)
         speaker = self.speaker_vector(speaker_id, input_ids.shape[0])
@@ -209,6 +211,7 @@ class VitsModel(StrictlyLoaded):
         mean, log_std = expand(text.prior_mean, index), expand(text.prior_log_std, index)
         noise = prior_noise(mean, frame_lengths, generator)
         sample = (mean + noise * log_std.exp() * noise_scale) * frame_mask
+        check_spoken("sample of the prior", sample, self.training)
         return VitsPrior(sample, frame_lengths, durations, text.hidden_states, text.attentions)
 
     @recorded_on_request
@@ -222,7 +225,7 @@ class VitsModel(StrictlyLoaded):
         """
         prior = self.prior(input_ids, attention_mask, speaker, **controls)
         mask = mask_from_lengths(prior.frame_lengths, prior.sample.shape[2], prior.sample.dtype)
-        latents = self.flow.inverse(prior.sample, mask, speaker)
+        latents = check_spoken("latents", self.flow.inverse(prior.sample, mask, speaker), self.training)
         return VitsLatents(latents, prior.frame_lengths, prior.durations, prior.hidden_states, prior.attentions)
 
     @with_known_arguments()
@@ -242,14 +245,15 @@ class VitsModel(StrictlyLoaded):
             raise ValueError(
                 f"`frame_lengths` is {lengths} for {batch} items of {frames} frames; give one for each, 1 to {frames}."
             )
+        check_spoken("latents", latents, self.training)  # the last layer would make full scale of infinity
         if min(lengths) == frames:
-            return self.decoder(latents, speaker)
+            return check_spoken("waveform", self.decoder(latents, speaker), self.training)
         waveform = latents.new_zeros(batch, 1, frames * self.config.hop_length)
         for item, length in enumerate(lengths):
             one = slice(item, item + 1)
             spoken = self.decoder(latents[one, :, :length], None if speaker is None else speaker[one])
             waveform[one, :, : spoken.shape[-1]] = spoken
-        return waveform
+        return check_spoken("waveform", waveform, self.training)
 
     @with_known_arguments()
     def stream(
@@ -287,6 +291,7 @@ class VitsModel(StrictlyLoaded):
         """
         check_speaker_vector(speaker, 1, self.config)
         frames = (latents.sample if isinstance(latents, VitsPrior) else latents).detach()
+        check_spoken("latents", frames, self.training)
         if frames.shape[0] != 1 or frames.shape[-1] < 1:
             raise ValueError(f"There are frames of shape {tuple(frames.shape)}; stream one item, of 1 frame at least.")
         check_chunk_frames(chunk_frames)
@@ -303,7 +308,8 @@ class VitsModel(StrictlyLoaded):
     @unrecorded
     def _next(self, pieces: Iterator[Tensor]) -> Tensor | None:
         """The next piece (1, samples), or None after the last."""
-        return next(pieces, None)
+        piece = next(pieces, None)
+        return None if piece is None else check_spoken("waveform", piece, self.training)
 
     def speaker_vector(self, speaker_id: Choice, batch: int) -> Tensor | None:
         """speaker_id, as `forward` takes it -> speaker vectors (B, S, 1), or None for a model of one speaker."""

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from hf_vits.finite import check_weights
 from hf_vits.folders import new_files
 from hf_vits.new_files import storage_errors
 from hf_vits.weights import TRAINING_ONLY, match_state_dict, read_state_dict
@@ -42,7 +43,8 @@ class StrictlyLoaded(PreTrainedModel):
         out if the configuration says `inference_only`.
 
         Raises:
-            ValueError: if a tensor is missing, left over or of another shape; no layer is ever freshly initialised.
+            ValueError: if a tensor is missing, left over, of another shape, or holds NaN or infinity; no layer is ever
+                freshly initialised.
             OSError: if there is no such checkpoint.
         """
         source = str(pretrained_model_name_or_path)
@@ -61,6 +63,7 @@ class StrictlyLoaded(PreTrainedModel):
         with torch.device("meta"):
             shapes = {key: tensor.shape for key, tensor in cls(config).state_dict().items()}
         state_dict = match_state_dict(state_dict, shapes, source)
+        check_weights(state_dict, source)
         loaded = super().from_pretrained(None, *model_args, config=config, state_dict=state_dict, **dtype, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.config.name_or_path = model.name_or_path = source

@@ -11,6 +11,7 @@ from hf_vits.doctor.commands import saved_again
 from hf_vits.doctor.finding import ERROR, Finding, error, warning
 from hf_vits.doctor.folder import Folder
 from hf_vits.doctor.judges import Judges
+from hf_vits.finite import NotFiniteError
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.quiet import no_progress_bar
 from hf_vits.text.vocabulary import EXTENDED_CLASS
@@ -55,6 +56,10 @@ def speak(folder: Folder) -> tuple[str, list[Finding]]:
         language = model.language_vector(0 if model.config.num_languages > 1 else None, 1)
         prior = model.prior(ids, speaker=speaker, language=language, generator=torch.Generator().manual_seed(0))
         waveform = _spoken(model, prior.sample[..., :MOST_FRAMES], speaker)
+    except NotFiniteError:
+        return "", [
+            error("trial.not_finite", "What the voice speaks holds NaN or infinity.", "Take another checkpoint.")
+        ]
     except Exception as problem:  # whatever it is, it would meet everybody who loads the voice
         why = (str(problem).strip() or type(problem).__name__)[:500]
         return "", [
@@ -65,10 +70,6 @@ def speak(folder: Folder) -> tuple[str, list[Finding]]:
             )
         ]
     frames = prior.sample.shape[-1]
-    if not torch.isfinite(waveform).all():
-        return "", [
-            error("trial.not_finite", "What the voice speaks holds NaN or infinity.", "Take another checkpoint.")
-        ]
     if not waveform.any():
         findings.append(warning("trial.silent", "What the voice speaks is silence.", "Take another checkpoint."))
     if frames > MOST_FRAMES:

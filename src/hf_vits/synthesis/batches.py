@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from hf_vits.synthesis.survey import Row
 
-MOST_TOKENS = 100_000
-"""Of a process's batch, unless it is a single text: about an hour of speech, which is held in memory."""
+MOST_TOKENS = 50_000
+"""Of a process's batch, unless it is a single text: about half an hour of speech, which is held in memory."""
 
 
 def joint_batches(rows: Sequence[Row], batch_size: int, processes: int) -> Iterator[list[Row]]:
