@@ -14,7 +14,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
-.PHONY: speak test test-slow test-oldest mutants lint bench clean
+.PHONY: speak test test-slow test-transformers test-oldest mutants lint bench clean
 
 speak: $(SPEAKS)  ## TEXT="…" [OUTPUT=speech.wav]: speak with the default voice
 	@$(BIN)/hf-vits speak --output $(call quoted,OUTPUT) -- $(call quoted,TEXT)
@@ -24,6 +24,10 @@ test: $(DEVELOPS)  ## the tests of every day, under eight minutes: a file to eac
 
 test-slow: $(DEVELOPS)  ## the tests that take minutes each
 	$(BIN)/python -m pytest -q -m slow
+
+test-transformers: $(DEVELOPS)  ## SOURCE=transformers-….tar.gz: transformers' own tests of VITS, on this package and on itself
+	@$(BIN)/python -m pip install --quiet parameterized
+	$(BIN)/python tests/upstream/run_transformers_tests.py $(call quoted,SOURCE)
 
 test-oldest:  ## the tests with the lowest versions of torch and transformers that are allowed
 	$(PYTHON) -m venv $(VENV)-oldest

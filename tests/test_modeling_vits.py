@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from tiny_voices import enliven
 
 from hf_vits import VitsModel
 from hf_vits.controls import MAX_TOKENS
@@ -310,3 +311,43 @@ def test_upstreams_configuration_is_taken_as_it_is(make_model, make_config):
     fields = {k: v for k, v in make_config().to_dict().items() if k != "model_type"}
     model = VitsModel(transformers.VitsConfig(**fields))
     assert type(model.config).__module__ == "hf_vits.configuration_vits" and model.config.hidden_size == 16
+
+
+def test_the_input_embedding_is_got_set_and_resized(make_model):
+    model = make_model()
+    assert model.get_input_embeddings() is model.text_encoder.embed_tokens
+    model.resize_token_embeddings(25, mean_resizing=False)
+    assert model.config.vocab_size == 25
+    assert torch.isfinite(model(torch.tensor([[24, 3]])).waveform).all()
+    other = torch.nn.Embedding(25, 16)
+    model.set_input_embeddings(other)
+    assert model.get_input_embeddings() is other
+
+
+def test_weights_that_are_elsewhere_are_an_error_that_says_so(make_model, tmp_path):
+    accelerate = pytest.importorskip("accelerate")
+    model = make_model()
+    accelerate.cpu_offload(model, torch.device("cpu"))
+    with pytest.raises(ValueError, match="cpu_offload"):
+        model(IDS)
+    make_model().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="on a disk"):
+        VitsModel.from_pretrained(tmp_path, device_map={"": "disk"}, offload_folder=tmp_path / "off")
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_recomputed_activations_give_the_same_gradients(make_config, reentrant):
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    dropouts = "hidden_dropout attention_dropout activation_dropout duration_predictor_dropout"
+    gradients = []
+    for recomputed in (False, True):
+        model = enliven(VitsModel(make_config(**dict.fromkeys(dropouts.split(), 0.0)))).train()
+        if recomputed:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
+            layers = [part for part in model.modules() if isinstance(part, GradientCheckpointingLayer)]
+            assert len(layers) > 6 and all(layer.gradient_checkpointing for layer in layers)
+        with torch.enable_grad():
+            model(IDS, generator=seeded()).waveform.square().sum().backward()
+        gradients.append([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))

@@ -405,3 +405,38 @@ def test_decomposed_text_has_the_phonemes_of_the_composed_one(make, language, te
     tokenizer = make(PIPER, **{**PIPER_OPTIONS, "phoneme_language": language, "phoneme_style": style})
     composed, apart = (tokenizer(unicodedata.normalize(form, text)).input_ids for form in ("NFC", "NFD"))
     assert composed == apart
+
+
+def test_without_a_pad_token_there_is_no_pad_id_and_ids_are_read(make_tokenizer):
+    tokenizer = make_tokenizer()
+    ids = tokenizer("a dog").input_ids
+    tokenizer.pad_token = None
+    assert tokenizer.pad_token_id is None
+    assert tokenizer.decode(ids) == "a dog"
+
+
+def test_the_whole_signature_is_kept_for_a_copy(make_tokenizer):
+    import inspect
+
+    tokenizer = make_tokenizer()
+    signature = inspect.signature(type(tokenizer).__init__).parameters.values()
+    optional = [parameter.name for parameter in signature if parameter.default is not inspect.Parameter.empty]
+    assert set(optional) - {"self", "vocab_file", "kwargs"} <= tokenizer.init_kwargs.keys()
+    assert tokenizer.init_kwargs["bos_token"] is None and tokenizer.init_kwargs["blank_token"] is None
+
+
+def test_a_pad_symbol_outside_the_vocabulary_is_saved_as_one_that_stock_can_speak(make_tokenizer, make_model, tmp_path):
+    import torch
+    import transformers
+
+    ours = make_tokenizer(pad_token="<pad>")
+    ours.save_pretrained(tmp_path)
+    make_model().save_pretrained(tmp_path)
+    stock = transformers.VitsTokenizer.from_pretrained(tmp_path)
+    texts = ["a dog", "deaf"]
+    batch = stock(texts, padding=True, return_tensors="pt")
+    assert torch.equal(batch.input_ids, ours(texts, padding=True, return_tensors="pt").input_ids)
+    with torch.no_grad():
+        assert transformers.VitsModel.from_pretrained(tmp_path)(**batch).waveform.shape[0] == 2
+    again = type(ours).from_pretrained(tmp_path)
+    assert again.pad_token_id == ours.pad_token_id and again.decode(batch.input_ids[1]) == "deaf"

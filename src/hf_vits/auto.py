@@ -4,6 +4,7 @@ Registering needs the modules that it registers with, and those cost as much as 
 told about this package when somebody imports it, or at once if somebody already has. "vits" stays upstream's.
 """
 
+import importlib
 import sys
 from collections.abc import Callable
 from importlib.abc import MetaPathFinder
@@ -61,7 +62,17 @@ def _register_tokenizer() -> None:
     AutoTokenizer.register(HfVitsConfig, tokenizer_class=HfVitsTokenizer, exist_ok=True)
 
 
+def _register_model_of_ours() -> None:
+    if OUR_MODELS not in sys.modules:
+        importlib.import_module(OUR_MODELS)
+    _register_model()
+
+
 def _register_model() -> None:
+    """Waits for both modules: ours imports a layer of transformers, which imports the other."""
+    for name, last in ((AUTO_MODELS, "AutoModelForTextToWaveform"), (OUR_MODELS, "HfVitsModel")):
+        if not hasattr(sys.modules.get(name), last):
+            return  # called again when it is whole
     from transformers.models.auto.modeling_auto import AutoModel, AutoModelForTextToWaveform
 
     from hf_vits.modeling_vits import HfVitsConfig, HfVitsModel, VitsConfig, VitsModel
@@ -72,8 +83,11 @@ def _register_model() -> None:
         auto.register(VitsConfig, VitsModel, exist_ok=True)
 
 
+AUTO_MODELS, OUR_MODELS = "transformers.models.auto.modeling_auto", "hf_vits.modeling_vits"
+
 _REGISTRATIONS = {
     "transformers.models.auto.configuration_auto": _register_config,
     "transformers.models.auto.tokenization_auto": _register_tokenizer,
-    "transformers.models.auto.modeling_auto": _register_model,
+    AUTO_MODELS: _register_model_of_ours,
+    OUR_MODELS: _register_model,
 }

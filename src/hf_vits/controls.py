@@ -27,6 +27,11 @@ MAX_TOKENS = 5_000
 
 def token_ids(input_ids, device: torch.device) -> Tensor:
     """input_ids, in any form that torch takes -> int64 (B, T_text) on `device`; `ValueError` for anything else."""
+    if device.type == "meta" and not (isinstance(input_ids, Tensor) and input_ids.is_meta):
+        raise ValueError(
+            "The model's weights are not in memory: it was built on the device meta, or offloaded with `cpu_offload`, "
+            "`disk_offload` or a `device_map`, which voices, being small (150 MB), do not support. Load it without."
+        )
     try:
         ids = torch.as_tensor(input_ids, device=device)
     except (TypeError, ValueError, RuntimeError) as error:

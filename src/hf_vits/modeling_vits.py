@@ -344,6 +344,14 @@ class VitsModel(StrictlyLoaded):
         """
         resize_speakers(self, names, speaker_embedding_size)
 
+    def get_input_embeddings(self) -> nn.Module:
+        """The embedding of the tokens, one row for each id."""
+        return self.text_encoder.embed_tokens
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replaces the embedding of the tokens by one of as many columns."""
+        self.text_encoder.embed_tokens = value
+
     def missing_for_training(self) -> list[str]:
         """The parts that training needs and this checkpoint does not have, by name; empty if it can be trained."""
         if not self.config.inference_only:

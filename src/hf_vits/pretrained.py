@@ -1,5 +1,6 @@
 """Voices from a folder or the Hub: every tensor is there, or none is loaded."""
 
+import copy
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -11,6 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from hf_vits.finite import check_weights
 from hf_vits.folders import new_files
 from hf_vits.new_files import storage_errors
+from hf_vits.rebuilding import reduced, start_anew
 from hf_vits.weights import TRAINING_ONLY, match_state_dict, read_state_dict
 
 HUB_ARGUMENTS = (
@@ -25,6 +27,23 @@ class StrictlyLoaded(PreTrainedModel):
 
     def _init_weights(self, module: nn.Module) -> None:
         """Does nothing: each layer starts as in the original when it is built, and none is ever left to be filled."""
+
+    def init_weights(self) -> None:
+        """Gives every parameter the value of a new model; while the model is built, its layers have done so."""
+        if getattr(self, "_is_built", False):
+            start_anew(self)
+            return
+        self._is_built = True
+        super().init_weights()
+
+    def __reduce_ex__(self, protocol):
+        return reduced(self)
+
+    def __deepcopy__(self, memo: dict):
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        copied.__setstate__(copy.deepcopy(self.__dict__, memo))
+        return copied
 
     @classmethod
     def from_pretrained(
@@ -47,6 +66,7 @@ class StrictlyLoaded(PreTrainedModel):
                 freshly initialised.
             OSError: if there is no such checkpoint.
         """
+        refuse_offloading(kwargs.get("device_map"))
         source = str(pretrained_model_name_or_path)
         hub = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}
         dtype = {name: kwargs.pop(name) for name in ("dtype", "torch_dtype") if name in kwargs}
@@ -87,6 +107,16 @@ class StrictlyLoaded(PreTrainedModel):
         for file in _former_shards(directory, written):
             file.unlink(missing_ok=True)
         return None
+
+
+def refuse_offloading(device_map) -> None:
+    """Raises `ValueError` for a map that leaves layers where they cannot compute: on a disk."""
+    places = device_map.values() if isinstance(device_map, dict) else [device_map]
+    if "disk" in map(str, places):
+        raise ValueError(
+            "`device_map` puts layers on a disk. Voices are small (150 MB) and are not offloaded: leave it out, or "
+            'give one device, `device_map="cpu"` or `device_map="cuda:0"`.'
+        )
 
 
 def _former_shards(directory: Path, written: Collection[str]) -> list[Path]:

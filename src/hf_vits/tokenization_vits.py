@@ -139,6 +139,8 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         kwargs |= {name: getattr(self, name) for name in UPSTREAMS}
         kwargs |= {name: token for name, token in declared.items() if token}
         super().__init__(pad_token=pad_token, unk_token=unk_token, special_tokens_pattern="none", **kwargs)
+        for name in (*frame, *vocabulary.EXTENSIONS):  # the whole signature, as transformers promises
+            self.init_kwargs.setdefault(name, getattr(self, name))
 
     def _read_vocabulary(self, path: str, frame: dict) -> None:
         self.encoder = vocabulary.read(path)
@@ -180,9 +182,11 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         return 0 if self.blank_token is None else self.encoder[self.blank_token]
 
     @property
-    def pad_token_id(self) -> int:
-        """Id that fills up a batch; the blank's if the vocabulary does not hold the pad token."""
-        if self.upstream_compatible or self.pad_token is None:
+    def pad_token_id(self) -> int | None:
+        """Id that fills up a batch; the blank's if the vocabulary does not hold the pad token; None without one."""
+        if self.pad_token is None:
+            return None
+        if self.upstream_compatible:
             return self.convert_tokens_to_ids(self.pad_token)
         return self.encoder.get(self.pad_token, self.blank_id)
 
@@ -355,7 +359,7 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
             return self.convert_tokens_to_string(self.convert_ids_to_tokens(ids, skip_special_tokens))
         pad = None if unpadded else self.pad_token_id
         blank = self.blank_id if self.add_blank else None
-        symbols = unframed(ids, blank, *self._frame(), pad, str(self.pad_token).isalpha())
+        symbols = unframed(ids, blank, *self._frame(), pad, (self.pad_token or "").isalpha())
         return "".join(self.decoder.get(index, "") for index in symbols)
 
 

@@ -64,7 +64,8 @@ def _any_requires_grad(values: Iterable) -> bool:
 def _is_watched(model: nn.Module) -> bool:
     """Whether a hook, a layer whose `forward` was replaced, or what remembers weights could keep tensors of that mode;
     or a mode of another's sees every operation."""
-    if torch.is_autocast_enabled(model.device.type) or parametrize._cache_enabled:
+    device = model.device.type
+    if device == "meta" or torch.is_autocast_enabled(device) or parametrize._cache_enabled:
         return True
     if torch._C._len_torch_dispatch_stack() or every_module._has_any_global_hook():
         return True

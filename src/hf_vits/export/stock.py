@@ -32,11 +32,27 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     voice.tokenizer.save_pretrained(folder)
     if not voice.tokenizer.in_upstreams_layout:
         notes.append("transformers' tokenizer would make other ids: give its model those of `hf_vits.VitsTokenizer`.")
+    else:
+        notes.extend(_without_padding(folder, model.config))
     error = _difference(folder, model)
     if not error <= MOST:
         raise ValueError(f"transformers speaks it {error:.1e} apart; {MOST:.0e} is allowed. Nothing was exported.")
     notes.append(f"transformers speaks it within {error:.1e} of what is spoken here.")
     yield from notes
+
+
+def _without_padding(folder: Path, config: VitsConfig) -> Iterator[str]:
+    """A note if transformers' tokenizer fills up batches with an id for which the model has no row."""
+    from transformers import VitsTokenizer as StockTokenizer
+
+    tokenizer = StockTokenizer.from_pretrained(folder)
+    pad = tokenizer.pad_token_id
+    if pad is None or not 0 <= pad < config.vocab_size:
+        yield (
+            f"transformers cannot speak a padded batch: its pad symbol {tokenizer.pad_token!r} has the id {pad}, and "
+            f"the voice knows ids 0 to {config.vocab_size - 1}. Give it one text at a time, or name a symbol of the "
+            "vocabulary as `pad_token` before the export."
+        )
 
 
 def check(config: VitsConfig) -> None:

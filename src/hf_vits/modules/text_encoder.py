@@ -12,6 +12,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.attention import RelativeAttention
 from hf_vits.modules.convolution import Conv
 from hf_vits.modules.prepared import prepared_length
+from hf_vits.modules.recomputed import Recomputed
 
 
 @dataclass
@@ -46,7 +47,7 @@ class FeedForward(nn.Module):
         return F.pad(signal, (0, self.after)) if self.after else signal
 
 
-class EncoderLayer(nn.Module):
+class EncoderLayer(Recomputed):
     """Attention, then feed-forward, each added to its input and normalised after."""
 
     def __init__(self, config: VitsConfig):

@@ -63,7 +63,10 @@ class Files:
         options = {name: getattr(self, name) for name in vocabulary.EXTENSIONS}
         options["framed"] = self._has_frame or not (self.bos_token or self.eos_token)
         options["framed"] |= self.framed and self.upstream_compatible
-        vocabulary.update_config(file_names[0], class_name, options)
+        pad = self.pad_token
+        if pad is not None and class_name == "VitsTokenizer" and self.pad_token_id != self.encoder.get(pad):
+            pad = self.decoder.get(self.pad_token_id, pad)  # for a symbol of no id the model has no row
+        vocabulary.update_config(file_names[0], class_name, options, {"pad_token": pad})
         return super()._save_pretrained(save_directory, file_names, **kwargs)
 
     @property

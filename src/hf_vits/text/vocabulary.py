@@ -146,10 +146,14 @@ def _require(path: str, name: str, value: Any, holds: bool, allowed: str) -> Non
 _OF_THE_LOADING = ("is_local", "local_files_only")  # transformers saves how the files were found
 
 
-def update_config(path: str, class_name: str, options: dict[str, Any]) -> None:
-    """Writes into `tokenizer_config.json` the class and those options that are not at their defaults."""
+def update_config(path: str, class_name: str, options: dict[str, Any], tokens: dict[str, str | None]) -> None:
+    """Writes into `tokenizer_config.json` the class, those options that are not at their defaults, and tokens.
+
+    A beginning and an end that there are not are left out.
+    """
     with open(path, encoding="utf-8") as file:
         config = {k: v for k, v in json.load(file).items() if k not in EXTENSIONS and k not in _OF_THE_LOADING}
+    config = {k: v for k, v in config.items() if v is not None or k not in ("bos_token", "eos_token")} | tokens
     config |= {name: value for name, value in options.items() if value != EXTENSIONS[name]}
     config["tokenizer_class"] = class_name
     with open(path, "w", encoding="utf-8") as file:
