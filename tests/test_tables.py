@@ -48,6 +48,11 @@ def test_a_quotation_mark_at_the_beginning_of_a_cell_between_tabs_swallows_nothi
     assert read_table(make(plain, "table.tsv")).rows == CELLS[1:]
 
 
+def test_speech_that_begins_in_a_row_and_ends_in_a_later_one_is_two_rows(make):
+    """Either reading has two cells a row."""
+    assert read_table(make('text\tn\n"Hello\t1\nBye."\t2\n', "table.tsv")).rows == [['"Hello', "1"], ['Bye."', "2"]]
+
+
 def test_cells_of_several_lines_are_read_between_tabs_if_their_lines_are_no_rows(make):
     rows = [["text", "n"], ["one\ntwo", "1"], ["three", "2"]]
     table = read_table(make(written("\t", rows)))
