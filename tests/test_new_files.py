@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 
 from hf_vits import new_files
+from hf_vits.folders import new_folder
 from hf_vits.new_files import is_special, new_file, storage_errors
 
 
@@ -203,3 +204,15 @@ def test_the_disk_of_another_folder_is_named_if_the_error_is_about_that(tmp_path
     error = OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "elsewhere" / "weights"))
     with pytest.raises(OSError, match="the folder .*elsewhere"), storage_errors(tmp_path / "here"):
         raise error
+
+
+def test_a_temporary_folder_is_not_named_which_is_gone_when_the_error_is_read(tmp_path):
+    error = OSError(errno.ENOSPC, "No space left on device")
+    told = rf"the folder {tmp_path} \("
+    with (
+        pytest.raises(OSError, match=told),
+        new_folder(tmp_path / "voice") as staged,
+        storage_errors(staged / "weights"),
+    ):
+        raise error
+    assert not list(tmp_path.iterdir())

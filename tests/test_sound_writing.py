@@ -54,6 +54,7 @@ def test_pieces_of_any_length_make_the_file_that_one_piece_makes(tmp_path, endin
         for begin, end in ((0, 0), (0, 1), (1, 9000), (9000, 30_000)):
             write(waveform[begin:end])
     one, many = (soundfile.read(tmp_path / f"{name}.{ending}")[0] for name in ("one", "many"))
+    assert len(one) == len(waveform)
     np.testing.assert_array_equal(many, one)
 
 

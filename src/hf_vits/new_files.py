@@ -167,8 +167,10 @@ def _described(number: int, place: Path) -> OSError:
 
 
 def _folder_of(place: Path) -> Path:
-    """The nearest folder at or above a place that exists."""
+    """The nearest folder at or above a place that exists and is not a temporary one."""
     place = place.absolute()
+    staged = [part for part in (place, *place.parents) if part.name.startswith(".") and part.name.endswith(PARTIAL)]
+    place = staged[-1].parent if staged else place
     return next((folder for folder in (place, *place.parents) if os.path.isdir(folder)), Path(place.anchor))
 
 
