@@ -278,3 +278,13 @@ def test_a_text_is_divided_by_the_conventions_of_the_voices_language(make_model,
     assert pipes["deu"].sentences(text) == [text]
     encodings = {name: list(pipe.preprocess(text)) for name, pipe in pipes.items()}
     assert [len(encodings[name]) for name in ("eng", "deu")] == [2, 1]
+
+
+def test_a_voice_that_would_make_nan_says_so_and_makes_no_sound(pipe):
+    pipe.model.decoder.conv_pre.weight[0] = torch.nan
+    with pytest.raises(ValueError, match="NaN or infinity.*another checkpoint"):
+        pipe("a hope", speaker_id=0)
+    pieces = []
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        pieces.extend(pipe.stream("a hope", speaker_id=0))
+    assert pieces == []

@@ -84,3 +84,18 @@ def test_a_voice_that_stock_speaks_otherwise_is_not_kept(make_model, make_tokeni
     with pytest.raises(ValueError, match="transformers speaks it 1.0e-03 apart"):
         export(make_model(), make_tokenizer(), tmp_path / "out", target="transformers")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("compatible", "noted"), [(False, False), (True, True)])
+def test_a_pad_symbol_outside_the_vocabulary_is_mended_or_told(make_model, tmp_path, compatible, noted):
+    symbols = {symbol: i for i, symbol in enumerate("_abcdefghijklmnop .'")}
+    options = {"pad_token": "<pad>", "phonemize": False, "upstream_compatible": compatible}
+    notes = written(tmp_path, make_model(), VitsTokenizer.of_symbols(symbols, **options))
+    assert ("padded batch" in " ".join(notes)) == noted
+    stock, tokenizer = (kind.from_pretrained(tmp_path) for kind in (transformers.VitsModel, transformers.VitsTokenizer))
+    batch = tokenizer(["a dog", "deaf"], padding=True, return_tensors="pt")
+    if noted:
+        with pytest.raises(IndexError):
+            stock(**batch)
+    else:
+        assert torch.isfinite(stock(**batch).waveform).all()
