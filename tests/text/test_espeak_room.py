@@ -8,7 +8,7 @@ from hf_vits.text.espeak import clauses_of
 from hf_vits.text.espeak_process import EspeakEndedError
 from hf_vits.text.espeak_room import EspeakError, Speaker, halves, pieces
 
-# voice, last word, and what the clause before it is made of; together 200 clauses with the ten lengths below.
+# voice, last word, and what the clause before it is made of; together more than 200 clauses with the ten lengths below.
 KINDS = {
     "numbers": ("en-us", "banana", lambda r: str(r.randrange(10**15, 10**16))),
     "years": ("en-us", "banana", lambda r: str(r.randrange(1700, 2030))),
@@ -19,13 +19,15 @@ KINDS = {
     "abbreviations": ("en-us", "banana", lambda r: "".join(r.choices("WXQUHZ", k=3))),
     "dotted abbreviations": ("en-us", "banana", lambda r: r.choice(["e.g.", "i.e.", "p.m.", "U.S."]) + " of"),
     "letters": ("es", "plátano", lambda r: " ".join(r.choices("abcwxyz", k=5))),
+    "short letters": ("es", "plátano", lambda r: " ".join(r.choices("aeio", k=5))),
+    "quoted letters": ("en-us", "banana", lambda r: " ".join(r.choices(['"a"', "(b)", "[e]", "«o»"], k=3))),
     "long words": ("de", "Banane", lambda r: r.choice(["donaudampfschifffahrt", "gesellschaft", "kapitän"]) * 9),
     "long words in Russian": ("ru", "банан", lambda r: r.choice(["перепродовольствование", "вание"]) * 8),
     "symbols": ("en-us", "banana", lambda r: " ".join(r.choices(["&", "@", "%", "+", "=", "$5", "£3", "#"], k=5))),
     "emoji": ("en-us", "banana", lambda r: " ".join(r.choices("👍😂🙏🚗🌍", k=5))),
     "quotes and brackets": ("en-us", "banana", lambda r: r.choice(['"no"', "(yes)", "‘so’", "[but]", "«oh»"])),
     "addresses": ("en-us", "banana", lambda r: f"www.x{r.randrange(99)}/q-z@w_{r.randrange(99)}"),
-    "Chinese": ("cmn", "香蕉", lambda r: r.choice(["今天", "天气", "很好", "我们", "公园"])),
+    "Chinese": ("cmn", "香蕉", lambda r: "".join(r.choices(["今天", "天气", "很好", "我们", "公园"], k=2))),
     "Japanese": ("ja", "バナナ", lambda r: r.choice(["きょうは", "とても", "てんき", "が", "いい"])),
     "Hindi": ("hi", "केला", lambda r: r.choice(["नमस्ते", "१९९९", "आप", "कैसे", "५%"])),
     "Arabic": ("ar", "موز", lambda r: r.choice(["مرحبا", "١٩٩٩", "كيف", "&"])),
@@ -57,6 +59,15 @@ def test_the_last_word_of_a_long_clause_is_spoken(kind):
         if not heard(spoken).endswith(last_heard):
             lost.append((length, heard(spoken)[-40:]))
     assert lost == []
+
+
+def test_the_last_word_is_spoken_where_spaces_are_inserted_until_the_buffer_is_full():
+    pytest.importorskip("espeakng_loader")
+    from hf_vits.text import espeak
+
+    for count in (95, 99, 101, 103):  # espeak inserts a space between the two of each pair
+        spoken = heard(espeak.clauses("一五 " * count + "香蕉", "cmn"))
+        assert spoken.endswith(heard(espeak.clauses("香蕉", "cmn"))), count
 
 
 @pytest.mark.parametrize(

@@ -156,8 +156,8 @@ def near_a_limit(clause: str, phonemes: str) -> bool:
         changes += kind == "ideograph" or (kind != before and {kind, before} == {"letter", "digit"})
         words += kind == "ideograph" or (kind != before and kind in ("letter", "digit"))
         before = kind
-    entries = len(_NO_PHONEME.sub("", phonemes)) + 4 * marks  # a mark may be a pause of several phonemes
-    return entries > _MOST_PHONEMES or words + marks > _MOST_WORDS or size + 2 * (marks + changes) > _MOST_BYTES
+    spoken = len(_NO_PHONEME.sub("", phonemes))
+    return spoken > _MOST_PHONEMES or words + marks > _MOST_WORDS or size + 2 * (marks + changes) > _MOST_BYTES
 
 
 def _kind(character: str) -> str:
