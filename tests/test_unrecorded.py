@@ -219,7 +219,7 @@ def test_forward_mode_gradients_flow(make_model):
 
 
 def test_training_a_spoken_voice_moves_it_as_it_moves_upstreams(both):
-    ours, stock = both()
+    ours, stock = both(hidden_size=16, flow_size=8, upsample_initial_channel=16)
     for model in (ours.double(), stock.double()):
         optimizer = torch.optim.SGD(model.parameters(), 1e-2)
         for step in range(2):
