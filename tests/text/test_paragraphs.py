@@ -36,6 +36,36 @@ def test_a_dash_at_the_beginning_of_a_wrapped_line_is_no_item_of_a_list():
                 assert split(textwrap.fill(text, width), language="en") == [text], width
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [
+            "In 1984, Apple introduced the Macintosh computer to",
+            "the public in a town of the West. Most critics at",
+            "The New York Times and other papers loved it a lot.",
+        ],
+        [
+            "These models need no aligner. They're trained end-",
+            "to-end, which takes some time.",
+        ],
+    ],
+)
+def test_capitals_and_hyphens_within_wrapped_prose_begin_no_lines_of_their_own(lines):
+    whole = " ".join(lines).replace("end- to", "end-to")
+    assert split("\n".join(lines), language="en") == split(whole, language="en")
+
+
+def test_lines_that_are_filled_at_any_word_are_no_verse():
+    lines = [
+        "In 1984, Apple Computer introduced the Macintosh to us. The Super Bowl",
+        "XVIII advertisement, directed by Ridley Scott, cost a lot. Critics at",
+        "The New York Times loved it.",
+    ]
+    assert "The Super Bowl XVIII advertisement, directed by Ridley Scott, cost a lot." in split(
+        "\n".join(lines), language="en"
+    )
+
+
 def test_words_before_a_colon_in_wrapped_lines_are_no_names_of_speakers():
     lines = [
         "Then the old man with the grey hat in the corner",

@@ -144,6 +144,8 @@ class _Wrapping:
         )
         self.is_labelled = sum(1 for line in lines if not line.first.islower() and _LABEL.match(line.text)) > 1
         self.is_verse = self._is_verse(lines)
+        self.first = lines[0]
+        self.is_prose = self._is_prose(lines)
 
     def continues(self, before: _Line, after: _Line) -> bool:
         """Whether the second line goes on where the first one was broken."""
@@ -163,7 +165,9 @@ class _Wrapping:
             return False
         if before.text.isupper() and not after.text.isupper() and not before.ends_sentence:
             return False  # a heading
-        return before.ends_sentence or not self._begins(before, after)
+        if before.ends_sentence or (self.is_prose and before is not self.first):  # the first may be a heading
+            return True
+        return not self._begins(before, after)
 
     def between(self, before: _Line, after: _Line) -> str:
         """What stands in place of a line break: a space where words have spaces between."""
@@ -172,7 +176,8 @@ class _Wrapping:
             return ""
         if last in "-‐" and before.text[-2:-1].isalnum() and first.isalnum():
             word = _FIRST_WORD.match(after.text)
-            return " " if word and word[0].lower() in _HANGING.split() else ""
+            is_whole = word and after.text[word.end() :][:1] not in ("-", "‐")  # unlike "to" in "end-to-end"
+            return " " if is_whole and word[0].lower() in _HANGING.split() else ""
         if _UNSPACED.match(last) and _UNSPACED.match(first):
             return ""
         if _SOUTH_EAST_ASIAN.match(last) and _SOUTH_EAST_ASIAN.match(first):
@@ -217,10 +222,17 @@ class _Wrapping:
         if any(after.first.islower() for _, after in breaks):
             return False
         capital = [pair for pair in breaks if pair[1].first.isupper()]
-        if len(capital) == len(breaks) and any(self._begins(*pair) for pair in breaks):
-            return True
         loose = sum(1 for before, after in capital if not self._is_full(before, after))
+        marked = sum(1 for before, _ in breaks if _ends_with_mark(before))
+        if len(capital) == len(breaks) and any(self._begins(*pair) for pair in breaks):
+            return loose > 0 or 2 * marked > len(breaks)  # words that were wrapped fill their lines, at any word
         return len(capital) > 2 and 2 * loose > len(capital)
+
+    def _is_prose(self, lines: list[_Line]) -> bool:
+        """Whether a sentence goes on with a small letter, and no line after the first one ends before it is full."""
+        pairs = list(zip(lines, lines[1:], strict=False))
+        goes_on = any(after.first.islower() and not before.ends_sentence for before, after in pairs)
+        return goes_on and all(self._is_full(before, after) for before, after in pairs[1:])
 
 
 def _kind_of_mark(line: _Line) -> str:
