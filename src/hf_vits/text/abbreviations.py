@@ -6,6 +6,7 @@ Languages are ISO 639-1 codes. Words are in small letters, without spaces and th
 import functools
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hf_vits.text.espeak import voice_for
@@ -104,7 +105,7 @@ _EITHER = {
     "": "vs cf approx e.g i.e st",
     "en": "eg ie viz esp lt ft jan feb mar apr jun jul aug sep sept oct nov dec ave blvd rd est ed eds trans sq "
     "dept cent",
-    "de": "bzw ca evtl ggf vgl z.b zb d.h z.t zzt sog bspw insb inkl exkl zzgl abzgl geb verh gest röm kath evang "
+    "de": "co bzw ca evtl ggf vgl z.b zb d.h z.t zzt sog bspw insb inkl exkl zzgl abzgl geb verh gest röm kath evang "
     "kgl ehem gegr hg hrsg mind rd gem lt betr bez mio mrd tsd v.chr n.chr i.d.r i.a u.a m.w stv jmd etw resp "
     "wg mag jan feb mär apr jun jul aug sept okt nov dez str jh jhd std sek ed adr stk pl lfd chr",
     "hu": "ill id hg ún kb pl ld vö t.k n.b u.n jan febr márc ápr jún júl aug szept okt nov dec bp krt u em du de rt "
@@ -265,8 +266,8 @@ class Conventions:
         if _NUMBER.search(text, start, stop):
             return not self.ordinals or self._begins(text, following)
         dotted, word = _DOTTED.search(text, start, stop), _WORD.search(text, start, stop)
-        for found in (dotted, word):
-            if found and (verdict := self._after(_bare(found[0]), text, following)) is not None:
+        for name in _names(dotted, word):
+            if (verdict := self._after(name, text, following)) is not None:
                 return verdict
         if word is None:
             return True
@@ -318,6 +319,14 @@ def conventions(language: str | None) -> Conventions:
         trailing = trailing - either - titles | frozenset(_TRAILING[""].split())
     ordinals = code is None or code in _ORDINAL_DOT.split()
     return Conventions(ordinals, titles, before, trailing, either, starters, titles_are_sure=code is not None)
+
+
+def _names(dotted: re.Match | None, word: re.Match | None) -> Iterator[str]:
+    """Yield what may be an abbreviation before a full stop: several with dots, one, one after "l'" or "dell'"."""
+    for found in filter(None, (dotted, word)):
+        yield _bare(found[0])
+    if word and len(elided := re.split("['’]", word[0])) > 1 and len(elided[-1]) > 1:
+        yield _bare(elided[-1])
 
 
 def _bare(word: str) -> str:
