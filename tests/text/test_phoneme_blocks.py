@@ -21,6 +21,7 @@ SENTENCES = {
         "{John}",
         "Stop. {John} came.",
         "The {apple} is red, an {apple} a {pear}.",
+        "He said [{John}], and [the {house}] of [{John} {Mary}].",
         "({John}) came, he ({John}), left.",
         '"{John}," he said.',
         'He said "{John}". Then he left.',

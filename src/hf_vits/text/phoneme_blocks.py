@@ -84,18 +84,19 @@ def _with_words(text: TrackedText, blocks: Sequence[re.Match], words: Sequence[s
     pieces, position = [], 0
     for block, word in zip(blocks, words, strict=True):
         start, end = block.span()
-        word = " " * _touches(text.text, start - 1) + word + " " * _touches(text.text, end)
+        word = " " * _touches(text.text, start - 1, "]") + word + " " * _touches(text.text, end, "[")
         spans = None if text.spans is None else [text.span(start, end)] * len(word)
         pieces += [text.slice(position, start), TrackedText(word, spans)]
         position = end
     return TrackedText.join([*pieces, text.slice(position, len(text.text))], text.spans is not None)
 
 
-def _touches(text: str, place: int) -> bool:
-    """Whether there is a letter, a digit or another block at this place; ideographs are words of their own."""
+def _touches(text: str, place: int, bracket: str) -> bool:
+    """Whether there is a letter, a digit or the bracket of another block at this place; ideographs are words of their
+    own."""
     if not 0 <= place < len(text) or _IDEOGRAPH.match(text[place]):
         return False
-    return text[place].isalnum() or text[place] in "[]"
+    return text[place].isalnum() or text[place] == bracket
 
 
 def _places(spoken: str, words: Sequence[str], voice: str) -> list[Span] | None:
@@ -118,10 +119,10 @@ def _with_blocks(
     pieces, position, before = [], 0, 0
     for block, (start, end) in zip(blocks, places, strict=True):
         first, last = (0, 0) if text.spans is None else text.span(*block.span())
-        if _touches(text.text, block.start() - 1) and spoken.text[start - 1 : start] == " ":
+        if _touches(text.text, block.start() - 1, "]") and spoken.text[start - 1 : start] == " ":
             start -= 1
         pieces += [_within(spoken.slice(position, start), before, first), text.slice(*block.span(1)).strip()]
-        position = end + (_touches(text.text, block.end()) and spoken.text[end : end + 1] == " ")
+        position = end + (_touches(text.text, block.end(), "[") and spoken.text[end : end + 1] == " ")
         before = last
     return TrackedText.join(
         [*pieces, _within(spoken.slice(position, len(spoken.text)), before)], text.spans is not None
