@@ -110,6 +110,16 @@ def test_a_resumed_run_that_is_stopped_at_once_keeps_what_there_was(speak, tmp_p
     assert sorted(before) == ["a.mp3", "a.mp3.resume.flac", "a.mp3.resume.json"]
 
 
+@pytest.mark.parametrize("ending", ["wav", "mp3"])
+def test_a_run_from_the_beginning_that_is_stopped_earlier_keeps_what_there_was(speak, tmp_path, ending):
+    speak(f"a.{ending}", "--seed", "3", stop_in=3)
+    before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
+    assert speak(f"a.{ending}", "--seed", "3", stop_in=2) == 130
+    assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
+    assert speak(f"a.{ending}", "--seed", "3", stop_in=4) == 130
+    assert json.loads((tmp_path / "out" / f"a.{ending}.resume.json").read_text())["sentences"] == 4
+
+
 def test_a_run_without_a_seed_goes_on_with_its_own_noise(speak, tmp_path):
     speak("a.wav", stop_in=2)
     state = json.loads((tmp_path / "out" / "a.wav.resume.json").read_text())

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,6 +76,7 @@ class SpeechFile:
         self.output, self.pipe, self.text, self.generator, self.options = output, pipe, text, generator, options
         self.silence = np.zeros(round(pause * pipe.sampling_rate), dtype=np.float32)
         self.sentences, self.special = pipe.sentences(text), is_special(output)
+        self.former_sentences = 0  # of an unfinished file of the same work that is not gone on with
         self.lossy = not self.special and output.suffix.lstrip(".").upper() in LOSSY
 
     def speak(self, work: Callable[[], dict[str, Any]], resume: bool = False) -> int:
@@ -116,6 +117,9 @@ class SpeechFile:
                 print(f"There is no {self.output} yet: it is spoken from the beginning.", file=sys.stderr)
             return begun
         if not self.special and state_file(self.output).exists():
+            with suppress(ValueError):  # of other work, or damaged: nothing to go on with
+                former = read_unfinished(self.output, work())
+                self.former_sentences = former.sentences if former else 0
             print(
                 f"{self.output} is spoken anew; to go on with what was stopped, stop this and give --resume.",
                 file=sys.stderr,
@@ -161,7 +165,7 @@ class SpeechFile:
                     state, work = self.generator.get_state(), time.perf_counter() - start
                     progress.spoken(piece["sentence"], samples / self.pipe.sampling_rate)
         except Stopped as signal:
-            if not new:  # what is there stays as it is
+            if not new or done <= self.former_sentences:  # what is there stays as it is
                 raise
             answer()
             stopped = None if done == len(self.sentences) else signal
