@@ -64,6 +64,13 @@ def test_one_speaker_of_several_speaks_all_by_name_or_number(spoken, table, make
     assert not np.array_equal(by_name[0]["samples"], other[0]["samples"])
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_texts_with_letters_that_the_voice_lacks_are_spoken_unless_strict(spoken, table, make_texts, strict):
+    file = make_texts([{"text": text} for text in ("A hope.", "a zoo", "cab")])
+    rows = table(spoken(dataset_name=file, strict=strict))
+    assert [row["text"] for row in rows] == (["A hope.", "cab"] if strict else ["A hope.", "a zoo", "cab"])
+
+
 def test_two_processes_that_speak_one_text_at_a_time_make_what_one_makes_of_four(settings, spoken, table):
     codes, messages = run(settings(output_dir="two", batch_size=1), processes=2)
     assert codes == [0, 0], messages

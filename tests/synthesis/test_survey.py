@@ -56,3 +56,14 @@ def test_letters_of_scripts_that_the_voice_cannot_read_stand_in_the_table(pipe, 
     parts = [survey(data, [number], english, "text") for number in range(2)]
     line = Survey.joined(parts).without([]).table().splitlines()[-1]
     assert "does not read" in line and "'你' x1" in line and "'好' x1" in line
+
+
+def test_strict_leaves_out_texts_that_the_voice_cannot_read_as_they_are_written(pipe, make_tokenizer):
+    pytest.importorskip("espeakng_loader")
+    english = TextToSpeechPipeline(pipe.model, make_tokenizer(phonemize=True, phoneme_language="en-us"))
+    data = datasets.Dataset.from_dict({"text": ["你好 and so on"]})
+    assert not survey(data, [0], english, "text").left_out
+    found = survey(data, [0], english, "text", strict=True)
+    (left_out,) = found.left_out
+    assert left_out.reason == "text that cannot be read" and "Han" in left_out.detail
+    assert not found.rows and not found.of_other_scripts

@@ -139,7 +139,8 @@ class Synthesis:
         share = range(accelerator.process_index, len(dataset), accelerator.num_processes)
         numbers = tqdm(share, desc="looking at texts", disable=not self.main, leave=False)
         columns = settings.text_column, settings.speaker_column
-        return Survey.joined(together(survey, dataset, numbers, pipe, *columns, self._speaker(pipe)))
+        speaker, strict = self._speaker(pipe), settings.strict
+        return Survey.joined(together(survey, dataset, numbers, pipe, *columns, speaker, strict))
 
     def _begin(self, dataset: "Dataset", pipe: TextToSpeechPipeline, found: Survey, stack: ExitStack) -> Origin | None:
         """Reports what will not be heard, and claims the folder until the stack ends; gives where the voice is from."""

@@ -43,6 +43,7 @@ class SynthesisSettings:
     pause: Annotated[float, Range(least=0, most=MAX_PAUSE)] = option(
         0.0, "Seconds of silence between the sentences of a text."
     )
+    strict: bool = option(False, "Leave out texts with letters that the voice cannot read, instead of warning of them.")
     seed: Whole = option(0, "With the number of a row, all that its noise depends on.")
     batch_size: Count = option(16, "Texts that a process speaks at once; memory grows with it.")
     cpu_threads: Count | None = option(None, "Threads of a process without a GPU; its share of the cores if not set.")

@@ -101,9 +101,11 @@ def survey(
     text: str,
     speaker: str | None = None,
     speaker_of_all: int | None = None,
+    strict: bool = False,
 ) -> Survey:
     """
-    Looks at the rows with these numbers; `text` and `speaker` are names of columns.
+    Looks at the rows with these numbers; `text` and `speaker` are names of columns. `strict` leaves out texts of which
+    the voice cannot read a letter.
 
     Raises:
         ValueError: if a row names a speaker that the voice does not have.
@@ -112,7 +114,7 @@ def survey(
     rows = dataset.select_columns(list(dict.fromkeys(name for name in (text, speaker) if name)))
     for number in numbers:
         item = rows[number]
-        row = _looked_at(number, item[text], pipe, found)
+        row = _looked_at(number, item[text], pipe, found, strict)
         if isinstance(row, Row):
             row = replace(row, speaker=speaker_of_all)
         if isinstance(row, Row) and speaker is not None:
@@ -121,14 +123,14 @@ def survey(
     return found
 
 
-def _looked_at(number: int, text: object, pipe: TextToSpeechPipeline, found: Survey) -> Row | LeftOut:
+def _looked_at(number: int, text: object, pipe: TextToSpeechPipeline, found: Survey, strict: bool) -> Row | LeftOut:
     if text is None or text != text or (isinstance(text, str) and not text.strip()):  # NaN is not itself
         return LeftOut(number, NO_TEXT, "")
     if not isinstance(text, str):  # a dictionary would be an item with controls to the pipeline
         return LeftOut(number, UNREADABLE, f"{shortened(repr(text))}, no string")
     try:
         with untold():
-            encodings = list(pipe.preprocess(text))
+            encodings = list(pipe.preprocess(text, strict=strict))
     except NothingToSayError:
         return LeftOut(number, NOTHING_KNOWN, shortened(repr(text)))
     except ValueError as error:
