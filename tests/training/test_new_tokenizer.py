@@ -3,6 +3,8 @@ import json
 import pytest
 
 from hf_vits import VitsTokenizer
+from hf_vits.text.espeak_room import EspeakError
+from hf_vits.text.front_end import FrontEnd
 from hf_vits.training.new_tokenizer import BLANK, tokenizer_of_texts
 
 TEXTS = ["A hope s, Zoë!", "cabbage; 7 ¿", "no."]
@@ -56,3 +58,16 @@ def test_texts_without_a_symbol_are_an_error(texts):
 def test_an_unknown_option_is_an_error_that_lists_those_there_are():
     with pytest.raises(ValueError, match=r"\['phonemise'\].*'phonemize'"):
         make(phonemise=True)
+
+
+def test_a_text_that_espeak_cannot_speak_is_left_out_and_the_others_make_the_vocabulary(monkeypatch, caplog):
+    def symbols(front_end, text):
+        if text.text == "deadly":
+            raise EspeakError("espeak-ng crashed at 'deadly'")
+        return text
+
+    monkeypatch.setattr(FrontEnd, "symbols", symbols)
+    assert set(tokenizer_of_texts(["ab", "deadly", "bc"], phonemize=False).get_vocab()) >= {"a", "b", "c"}
+    assert "'deadly'" in caplog.text
+    with pytest.raises(ValueError, match="no symbol"):
+        tokenizer_of_texts(["deadly"], phonemize=False)

@@ -1,13 +1,17 @@
 """A tokenizer for a new voice: the symbols that its texts are made of."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+from hf_vits.text.espeak_room import EspeakError
 from hf_vits.text.front_end import FrontEnd
 from hf_vits.text.tracked import TrackedText
 from hf_vits.tokenization_vits import VitsTokenizer
+
+logger = logging.getLogger(__name__)
 
 BLANK = "_"
 """Stands at id 0."""
@@ -34,7 +38,10 @@ def tokenizer_of_texts(texts: Iterable[str], least: int = 1, **options: Any) -> 
     front_end = FrontEnd(**options)
     symbols = Counter()
     for text in texts:
-        symbols.update(front_end.symbols(TrackedText.original(text, False)).text)
+        try:
+            symbols.update(front_end.symbols(TrackedText.original(text, False)).text)
+        except EspeakError as error:  # its clip is dropped later, and the others need their symbols
+            logger.warning(f"A text has no part in the vocabulary: {error}")
     kept = sorted(symbol for symbol, count in symbols.items() if count >= least and symbol != BLANK)
     if not kept:
         raise ValueError("The texts hold no symbol; is the text column the right one?")
