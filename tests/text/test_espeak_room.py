@@ -31,6 +31,11 @@ KINDS = {
     "Japanese": ("ja", "バナナ", lambda r: r.choice(["きょうは", "とても", "てんき", "が", "いい"])),
     "Hindi": ("hi", "केला", lambda r: r.choice(["नमस्ते", "१९९९", "आप", "कैसे", "५%"])),
     "Arabic": ("ar", "موز", lambda r: r.choice(["مرحبا", "١٩٩٩", "كيف", "&"])),
+    "English in Japanese": (
+        "ja",
+        "バナナ",
+        lambda r: r.choice(["quick", "50%", "km/h", "X3", "1/2", "of-the-art"]),
+    ),
     "another language's letters": ("en-us", "banana", lambda r: r.choice(["привет", "γειά", "你好", "שלום"])),
 }
 LENGTHS = (6, 8, 11, 15, 20, 26, 33, 42, 55, 70)

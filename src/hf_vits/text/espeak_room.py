@@ -27,6 +27,7 @@ _NO_PHONEME = re.compile(r"[ˈˌː ]")
 _AFTERWARDS = " ma no ti"
 _LEAST_AFTERWARDS = 5
 _MOST_PHONEMES, _MOST_WORDS, _MOST_BYTES = 850, 250, 780  # beyond these a clause may have lost its end
+_MOST_WRITTEN = 900  # phonemes with stress and spaces: words of another language take room for each change of language
 _SMALL_BYTES, _SMALL_PHONEMES = 240, 400  # a clause of less is far from every limit
 _ROOM_TO_ASK = 700  # bytes of a clause to which words can be added
 _MOST_ENDINGS, _OF_TIME_LIMIT = 24, 6  # the second: as how many endings one counts that took seconds
@@ -157,7 +158,9 @@ def near_a_limit(clause: str, phonemes: str) -> bool:
         words += kind == "ideograph" or (kind != before and kind in ("letter", "digit"))
         before = kind
     spoken = len(_NO_PHONEME.sub("", phonemes))
-    return spoken > _MOST_PHONEMES or words + marks > _MOST_WORDS or size + 2 * (marks + changes) > _MOST_BYTES
+    if spoken > _MOST_PHONEMES or len(phonemes) > _MOST_WRITTEN:
+        return True
+    return words + marks > _MOST_WORDS or size + 2 * (marks + changes) > _MOST_BYTES
 
 
 def _kind(character: str) -> str:
