@@ -233,3 +233,12 @@ def test_each_row_says_where_in_the_table_it_is(make_folder):
 def test_another_column_of_texts_can_be_named(make_folder):
     folder = make_folder("file_name,sentence\na.wav,Ah.\n")
     assert list(load_data(str(folder), columns=Columns(text="sentence"))[0]["sentence"]) == ["Ah."]
+
+
+def test_recordings_are_found_by_their_bare_names_when_their_endings_are_in_capitals(tmp_path):
+    (tmp_path / "wavs").mkdir()
+    for name in ("one.WAV", "two.WAV"):
+        (tmp_path / "wavs" / name).touch()
+    (tmp_path / "metadata.csv").write_text("one|Good day.\ntwo|Hello.\n")
+    rows, _ = read_folder(tmp_path)
+    assert [row["audio"]["path"] for row in rows] == [str(tmp_path / "wavs" / name) for name in ("one.WAV", "two.WAV")]

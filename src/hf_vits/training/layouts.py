@@ -111,7 +111,7 @@ class Recordings:
         for place in FOLDERS:
             if is_sound(name):
                 yield place, None
-            for ending in SOUNDS:
+            for ending in (*SOUNDS, *map(str.upper, SOUNDS)):
                 yield place, ending
 
 
