@@ -16,6 +16,11 @@ def index_of(kind: str, chosen: int | str, count: int, names: Sequence[str] | No
         return int(chosen)
     names = list(names or [])
     if chosen not in names:
-        known = f"its {kind}s are {names}" if names else f"its {count} {kind}(s) have no names"
-        raise ValueError(f"There is no {kind} {chosen!r} in this model; {known}. Pass one of those, or an id.")
+        if names:
+            advice = f"its {kind}s are {names}: pass one of those, or a number, 0 to {count - 1}"
+        elif count > 1:
+            advice = f"its {count} {kind}s have no names: pass a number, 0 to {count - 1}"
+        else:
+            advice = f"its one {kind} has no name: leave it out, or pass 0"
+        raise ValueError(f"There is no {kind} {chosen!r} in this model; {advice}.")
     return names.index(chosen)
