@@ -11,7 +11,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exits with status 2."""
-        self.exit(2, f"{self.prog}: {message}. See: {self.prog} --help\n")
+        end = "" if message.endswith("?") else "."
+        self.exit(2, f"{self.prog}: {message}{end} See: {self.prog} --help\n")
 
 
 def parse(parser: Parser, arguments: Sequence[str], verb: Parser | None) -> argparse.Namespace:
