@@ -105,6 +105,7 @@ def test_text_comes_as_argument_file_or_standard_input(voice, tmp_path, monkeypa
         (["a hope", "--speaker", "0", "--output", "voice"], "no format of sound"),
         (["a hope", "--speaker", "0", "--output", "-", "--resume"], "--resume goes on with a file"),
         (["", "--speaker", "0"], "no text"),
+        (["caf\udce9", "--speaker", "0"], "1 of its bytes are no characters. Give it in a UTF-8 file, with --input"),
         (["***", "--speaker", "0"], "*"),
         (["a hope", "--input", "text.txt"], "one of them"),
         (["a hope", "--speaker", "0", "--output", "speech.mp9"], ".mp9"),

@@ -22,6 +22,7 @@ def text_of(options: argparse.Namespace) -> str:
         raise ValueError("A text and --input are both given; give one of them.")
     if options.text:
         text = " ".join(options.text)
+        _check_encoding(text)
         _warn_of_file(text)
     elif options.input in (None, "-"):
         text = _standard_input()
@@ -30,6 +31,16 @@ def text_of(options: argparse.Namespace) -> str:
     if not text.strip():
         raise ValueError("There is no text to speak; give it as an argument, with --input, or on standard input.")
     return text
+
+
+def _check_encoding(text: str) -> None:
+    """Bytes of an argument that the terminal's encoding does not know reach Python as surrogates."""
+    lost = [character for character in text if "\udc80" <= character <= "\udcff"]
+    if lost:
+        raise ValueError(
+            f"The text is not in {sys.getfilesystemencoding()}, as this terminal has it: {len(lost)} of its bytes "
+            "are no characters. Give it in a UTF-8 file, with --input."
+        )
 
 
 def _warn_of_file(text: str) -> None:
