@@ -1,5 +1,7 @@
 """To learn, filtering with fewer products is the convolution, and its gradients are the convolution's."""
 
+from itertools import product
+
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -42,15 +44,22 @@ def calls(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("taps", [3, 5, 7, 11])
-@pytest.mark.parametrize("dilation", [1, 2, 3])
-@pytest.mark.parametrize("length", [1, 3, 4, 5, 21, 48])
+GROUPINGS = {
+    "at once": (2**20, 2**21),
+    "some channels at a time": (100, 2**21),
+    "some items at a time": (2**20, 100),
+    "some of both at a time": (400, 100),
+}
+SHAPES = list(product([3, 5, 7, 11], [1, 2, 3], [1, 3, 4, 5, 21, 48]))
+
+
+# Each shape in one grouping: every pair of a value of one parameter and a value of another occurs.
 @pytest.mark.parametrize(
-    ("values", "seen"),
-    [(2**20, 2**21), (100, 2**21), (2**20, 100), (400, 100)],
-    ids=["at once", "some channels at a time", "some items at a time", "some of both at a time"],
+    ("taps", "dilation", "length", "grouping"),
+    [(*shape, list(GROUPINGS)[(number + number // 6) % 4]) for number, shape in enumerate(SHAPES)],
 )
-def test_it_and_its_gradients_are_the_direct_convolutions(monkeypatch, taps, dilation, length, values, seen):
+def test_it_and_its_gradients_are_the_direct_convolutions(monkeypatch, taps, dilation, length, grouping):
+    values, seen = GROUPINGS[grouping]
     monkeypatch.setattr(learnt_filtering, "VALUES", values)
     monkeypatch.setattr(learnt_filtering, "SEEN", seen)
     leaves = random(3, 3, 1, length), random(7, 3, taps), random(7)
