@@ -38,3 +38,16 @@ def enliven(model, seed=0):
                 values = 0.1 * values
             parameter.copy_(values)
     return model.eval()
+
+
+SMALLEST = {
+    "num_hidden_layers": 1,
+    "resblock_kernel_sizes": [3],
+    "resblock_dilation_sizes": [[1]],
+    "prior_encoder_num_flows": 1,
+    "prior_encoder_num_wavenet_layers": 1,
+    "posterior_encoder_num_wavenet_layers": 1,
+    "duration_predictor_num_flows": 2,
+    "depth_separable_num_layers": 1,
+}
+"""Fields of the smallest configuration that has every part, for files that are damaged many times."""

@@ -14,22 +14,13 @@ from hugging_face_folders import in_pickle, write_prepared
 from original_files import tiny_model, write_original
 from original_judges import Original, spelled, write_pth
 from piper_checkpoints import write_checkpoint
+from tiny_voices import SMALLEST
 
 from hf_vits.cli import main
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 
 MOST_MEMORY = 400_000
 """KiB that reading a file of some hundred KiB may add to the process, libraries and all."""
-SMALLEST = {
-    "num_hidden_layers": 1,
-    "resblock_kernel_sizes": [3],
-    "resblock_dilation_sizes": [[1]],
-    "prior_encoder_num_flows": 1,
-    "prior_encoder_num_wavenet_layers": 1,
-    "posterior_encoder_num_wavenet_layers": 1,
-    "duration_predictor_num_flows": 2,
-    "depth_separable_num_layers": 1,
-}
 
 
 def original(folder):

@@ -4,21 +4,13 @@ import time
 import numpy as np
 import pytest
 from piper_files import tiny_model, write_voice
+from tiny_voices import SMALLEST
 
 from hf_vits.conversion import convert
 from hf_vits.conversion.converted import Converted
 from hf_vits.conversion.original import count
 
 onnx = pytest.importorskip("onnx")
-SMALLEST = {
-    "num_hidden_layers": 1,
-    "resblock_kernel_sizes": [3],
-    "resblock_dilation_sizes": [[1]],
-    "prior_encoder_num_flows": 1,
-    "prior_encoder_num_wavenet_layers": 1,
-    "duration_predictor_num_flows": 2,
-    "depth_separable_num_layers": 1,
-}
 EMBEDDING = "enc_p.emb.weight"
 
 

@@ -9,6 +9,7 @@ from original_files import tiny_model, write_original
 from original_judges import Original, shard, spelled, write_pth
 from piper_checkpoints import write_checkpoint
 from piper_files import write_voice as write_piper
+from tiny_voices import SMALLEST
 
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.cli import main
@@ -17,16 +18,6 @@ from hf_vits.conversion.discriminators import convert_discriminator
 from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor import examine
 
-SMALLEST = {
-    "num_hidden_layers": 1,
-    "resblock_kernel_sizes": [3],
-    "resblock_dilation_sizes": [[1]],
-    "prior_encoder_num_flows": 1,
-    "prior_encoder_num_wavenet_layers": 1,
-    "posterior_encoder_num_wavenet_layers": 1,
-    "duration_predictor_num_flows": 2,
-    "depth_separable_num_layers": 1,
-}
 JUDGES = {"periods": [2], "period_channels": [2, 4], "scale_channels": [2] * 6}
 
 
