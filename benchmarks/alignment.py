@@ -14,7 +14,7 @@ import numba
 import torch
 from monotonic_alignment_search import maximum_path
 
-from hf_vits.alignment import expand, search
+from hf_vits.modules.alignment import expand, monotonic_alignment_search
 
 SHAPES = ((16, 100, 300), (32, 200, 600), (64, 200, 600), (32, 400, 1600))
 CHANNELS = 192
@@ -50,10 +50,10 @@ def measure(rounds, shape):
         return mean @ path, log_std @ path
 
     def ours():
-        return search(scores, text_lengths, frame_lengths)
+        return monotonic_alignment_search(scores, text_lengths, frame_lengths)
 
     def ours_and_gathers():
-        index = search(scores, text_lengths, frame_lengths)
+        index = monotonic_alignment_search(scores, text_lengths, frame_lengths)
         return expand(mean, index), expand(log_std, index)
 
     for item, (path, index) in enumerate(zip(package(), ours(), strict=True)):

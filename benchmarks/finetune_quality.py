@@ -94,8 +94,8 @@ class Voice:
         """Mean distance of a log-mel value from that of its reconstruction; None without a posterior encoder."""
         import torch
 
-        from hf_vits.audio import read_audio
-        from hf_vits.spectrogram import Spectrogram
+        from hf_vits.data.audio import read_audio
+        from hf_vits.modules.spectrogram import Spectrogram
 
         model, hop = self.model, self.model.config.hop_length
         if model.missing_for_training():

@@ -41,19 +41,19 @@ def our_step(arguments):
     from accelerate import Accelerator
 
     from hf_vits import VitsConfig
-    from hf_vits.discriminator import VitsDiscriminatorConfig
-    from hf_vits.training import StartingPoint, VitsTrainingConfig
-    from hf_vits.training.batch import VitsBatch
+    from hf_vits.data.batch import VitsBatch
+    from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
+    from hf_vits.training import ModelInitialization, VitsTrainingConfig
     from hf_vits.training.checkpoints import normalise_decoder
     from hf_vits.training.generator import VitsGenerator
-    from hf_vits.training.players import Player
-    from hf_vits.training.step import TrainingStep
+    from hf_vits.training.optimizer import OptimizedModel
+    from hf_vits.training.train_step import TrainingStep
 
     voice = VitsConfig(vocab_size=VOCABULARY, sampling_rate=RATE)
-    start = StartingPoint.from_scratch(voice, VitsDiscriminatorConfig(), seed=1)
+    start = ModelInitialization.from_scratch(voice, VitsDiscriminatorConfig(), seed=1)
     settings = VitsTrainingConfig(report_to=[], max_grad_norm=1000.0)
     generator = VitsGenerator(normalise_decoder(start.model), SEGMENT_FRAMES).train()
-    players = (Player(module, 2e-4, settings) for module in (generator, start.discriminator.train()))
+    players = (OptimizedModel(module, 2e-4, settings) for module in (generator, start.discriminator.train()))
     step = TrainingStep(*players, settings, Accelerator(cpu=True))
     tokens, waveform = tensors(arguments)
     batch = VitsBatch(

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer, default_voice
-from hf_vits.audio import audio_writer
+from hf_vits.data.audio import audio_writer
 
 TEXT = "The first sound is there before the sentence is done. Dr. Smith listens, and so do we."
 

@@ -9,8 +9,8 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: threads wait without spinning
 
-from hf_vits.arguments import SettingsParser, run_script
 from hf_vits.synthesis import SynthesisSettings, synthesize
+from hf_vits.utils.script_arguments import SettingsParser, run_script
 
 
 def main(arguments=None):

@@ -8,12 +8,12 @@ import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: threads wait without spinning
 
-from hf_vits.arguments import SettingsParser, run_script
-from hf_vits.training import Recipe, RunOptions, VitsTrainingConfig, check_login
+from hf_vits.training import ModelAndDataArguments, RunOptions, VitsTrainingConfig, check_login
+from hf_vits.utils.script_arguments import SettingsParser, run_script
 
 
 def parse(arguments=None):
-    return SettingsParser([Recipe, VitsTrainingConfig, RunOptions], description=__doc__).parse(arguments)
+    return SettingsParser([ModelAndDataArguments, VitsTrainingConfig, RunOptions], description=__doc__).parse(arguments)
 
 
 def main():

@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # for what tests share, such as 
 
 from tiny_voices import SPEAKERS, TINY, enliven
 
+pytest_plugins = ["training_runs"]  # data, settings and trainers of tiny runs
+
 
 @pytest.fixture(scope="session")
 def make_config():

@@ -72,9 +72,9 @@ def _trainer(settings, texts):
     from datasets import Audio, Dataset
 
     from hf_vits import VitsConfig
-    from hf_vits.discriminator import VitsDiscriminatorConfig
-    from hf_vits.training import StartingPoint, VitsTrainer, VitsTrainingConfig
-    from hf_vits.training.new_tokenizer import tokenizer_of_texts
+    from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
+    from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingConfig
+    from hf_vits.training.initialization import tokenizer_of_texts
 
     torch.set_num_threads(1)
     sound = io.BytesIO()
@@ -85,5 +85,5 @@ def _trainer(settings, texts):
     judges = VitsDiscriminatorConfig(periods=[2], period_channels=[4], scale_channels=[4, 4, 8, 8, 8, 8])
     tokenizer = tokenizer_of_texts(["abcdefgh "], phonemize=False)
     usual = {"report_to": [], "num_workers": 0, "cpu_threads": 1, "batch_size": 1, "segment_frames": 8}
-    start = StartingPoint.from_scratch(config, judges, seed=1)
+    start = ModelInitialization.from_scratch(config, judges, seed=1)
     return VitsTrainer(start, tokenizer, VitsTrainingConfig(**{**usual, "min_seconds": 0.1, **settings}), data)

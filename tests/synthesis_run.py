@@ -39,7 +39,7 @@ def _process(environment, settings, killed_at, failing_at, told):
     import datasets
 
     from hf_vits.synthesis import SynthesisSettings, synthesize
-    from hf_vits.synthesis.folder import OutputFolder
+    from hf_vits.synthesis.output_folder import OutputFolder
 
     datasets.config.HF_DATASETS_CACHE = Path(settings["output_dir"]).parent / "cache"
     datasets.disable_progress_bars()

@@ -14,9 +14,9 @@ import soundfile
 
 import hf_vits.cli
 from hf_vits import TextToSpeechPipeline, VitsTokenizer, default_voice
-from hf_vits.discriminator import VitsDiscriminatorConfig
-from hf_vits.training import StartingPoint, VitsTrainer
-from hf_vits.training.starting import narrowed
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
+from hf_vits.training import ModelInitialization, VitsTrainer
+from hf_vits.training.initialization import scale_channels
 
 pytest.importorskip("onnx")
 pytest.importorskip("phonemizer")
@@ -140,9 +140,9 @@ def test_the_python_about_the_doctor_runs(here):
 
 def test_the_python_about_training_runs_up_to_the_first_step(here, monkeypatch):
     """With a small voice; that steps are taken is tested in tests/training."""
-    ran, load = [], StartingPoint.load
-    judges = narrowed(VitsDiscriminatorConfig(), 0.02)
-    monkeypatch.setattr(StartingPoint, "load", lambda name: load("voice", config=judges))
+    ran, load = [], ModelInitialization.load
+    judges = scale_channels(VitsDiscriminatorConfig(), 0.02)
+    monkeypatch.setattr(ModelInitialization, "load", lambda name: load("voice", config=judges))
     monkeypatch.setattr(VitsTrainer, "train", lambda self, resume: ran.append((self.config.max_steps, resume)))
     run_python(ROOT / "docs" / "training.md")
     assert ran == [(8000, "latest")]
@@ -181,8 +181,8 @@ def script(name):
 
 
 def check_script(words):
-    from hf_vits.arguments import SettingsParser
     from hf_vits.synthesis import SynthesisSettings
+    from hf_vits.utils.script_arguments import SettingsParser
 
     name, arguments = Path(words[0]).stem, words[1:]
     if words[0].startswith("benchmarks/"):

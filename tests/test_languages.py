@@ -5,7 +5,7 @@ import torch
 
 from hf_vits import TextToSpeechPipeline, VitsConfig, VitsModel
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE
-from hf_vits.training.batch import VitsBatch
+from hf_vits.data.batch import VitsBatch
 from hf_vits.training.generator import VitsGenerator
 
 LANGUAGES = {"num_languages": 3, "language_embedding_size": 4, "language_names": ["en", "fr", "pt"]}

@@ -4,8 +4,8 @@ import torch
 from tiny_voices import enliven
 
 from hf_vits import VitsModel
-from hf_vits.controls import MAX_TOKENS
-from hf_vits.finite import NotFiniteError
+from hf_vits.inference.arguments import MAX_TOKENS
+from hf_vits.modeling_utils import NotFiniteError
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 
@@ -148,7 +148,7 @@ def test_half_precision_speaks_nearly_the_same(make_model, kind, dtype):
         ({"attention_mask": torch.ones(1, 3)}, ["(1, 3)", "(1, 12)"]),
         ({"attention_mask": torch.full((1, 12), 2)}, ["attention_mask", "other numbers"]),
         ({"attention_mask": torch.full((1, 12), 0.5)}, ["attention_mask", "other numbers"]),
-        ({"input_ids": torch.ones(1, MAX_TOKENS + 1, dtype=torch.long)}, [str(MAX_TOKENS + 1), "sentences"]),
+        ({"input_ids": torch.ones(1, MAX_TOKENS + 1, dtype=torch.long)}, [str(MAX_TOKENS + 1), "sentence_splitter"]),
     ],
 )
 def test_what_cannot_be_spoken_is_an_error_that_names_it(make_model, arguments, named):

@@ -1,6 +1,6 @@
 import pytest
 
-from hf_vits.named import index_of
+from hf_vits.configuration_vits import index_of
 
 
 @pytest.mark.parametrize(

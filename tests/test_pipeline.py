@@ -4,7 +4,7 @@ import torch
 import transformers
 
 from hf_vits import TextToSpeechPipeline
-from hf_vits.text.report import UnreadableTextError
+from hf_vits.text.errors import UnreadableTextError
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from hf_vits import VitsConfig, VitsModel, VitsTokenizer, voices
+from hf_vits import VitsConfig, VitsModel, VitsTokenizer
 from hf_vits.cli import main
-from hf_vits.conversion import convert
+from hf_vits.conversion import convert, default_voice
 from hf_vits.export import export
 
 sys.path.insert(0, str(Path(__file__).parent / "conversion"))
@@ -84,7 +84,7 @@ def test_a_folder_that_is_a_file_or_may_not_be_written_is_named(
     assert (tmp_path / "file").read_text() == "keep"
     (tmp_path / "locked").mkdir()
     if what != "config":
-        monkeypatch.setattr("hf_vits.new_files.os.access", lambda path, mode: "locked" not in str(path))
+        monkeypatch.setattr("hf_vits.utils.new_files.os.access", lambda path, mode: "locked" not in str(path))
         with pytest.raises(PermissionError, match="locked may not be written to"):
             save(tmp_path / "locked")
         assert not list((tmp_path / "locked").iterdir())
@@ -105,7 +105,7 @@ def test_the_command_line_says_one_sentence(verb, model, tokenizer, original, tm
 def test_the_cache_of_the_default_voice_names_its_folder(model, original, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_VITS_CACHE", str(tmp_path / "cache"))
     with files_of_at_most(4096), pytest.raises(OSError, match=str(tmp_path / "cache")):
-        voices._replace(tmp_path / "cache" / "voice", convert(original))
+        default_voice._replace(tmp_path / "cache" / "voice", convert(original))
     assert not any((tmp_path / "cache").iterdir())
 
 

@@ -140,7 +140,7 @@ def test_a_text_of_which_nothing_remains_stays_empty_in_compatible_mode(make):
 
 
 def test_a_very_long_text_is_refused_with_a_way_out(mms):
-    with pytest.raises(ValueError, match=r"100,001 characters.*hf_vits\.text\.sentences\.split"):
+    with pytest.raises(ValueError, match=r"100,001 characters.*hf_vits\.text\.sentence_splitter\.split"):
         mms("a" * 100_001)
     assert len(mms("a" * 100_000)["input_ids"]) == 200_001
 
@@ -342,7 +342,7 @@ def test_options_changed_later_take_effect(mms):
 
 def test_importing_loads_no_optional_package():
     check = (
-        "import sys, hf_vits.tokenization_vits, hf_vits.text.sentences\n"
+        "import sys, hf_vits.tokenization_vits, hf_vits.text.sentence_splitter\n"
         "found = {'phonemizer', 'uroman', 'unidecode', 'espeakng_loader'} & set(sys.modules)\n"
         "sys.exit(str(found) if found else 0)"
     )
@@ -351,9 +351,9 @@ def test_importing_loads_no_optional_package():
 
 
 def test_a_missing_romaniser_is_an_error_with_the_command_that_installs_it(make, monkeypatch):
-    from hf_vits.text import romanize
+    from hf_vits.text import normalizers
 
-    romanize._uroman.cache_clear()
+    normalizers._uroman.cache_clear()
     monkeypatch.setitem(sys.modules, "uroman", None)
     tokenizer = make(MMS, pad_token="k", phonemize=False, is_uroman=True)
     assert tokenizer("kite")["input_ids"] == [0, 0, 0, 19, 0, 9, 0, 23, 0]  # Latin letters need none

@@ -13,8 +13,8 @@ import torch
 import transformers
 
 from hf_vits import VitsConfig, VitsModel, VitsTokenizer
-from hf_vits.training import Recipe, VitsTrainingConfig
-from hf_vits.training.sources import load_data
+from hf_vits.data.load import load_data
+from hf_vits.training import ModelAndDataArguments, VitsTrainingConfig
 
 pytest.importorskip("accelerate")
 pytest.importorskip("datasets")
@@ -28,8 +28,8 @@ SETTINGS = {
     "cpu_threads": 1,
     "segment_frames": 16,
     "min_seconds": 0.1,
-    "discriminator_width": 0.02,
-    "evaluation_clips": 1,
+    "discriminator_channel_multiplier": 0.02,
+    "max_eval_samples": 1,
     "report_to": [],
 }
 
@@ -114,7 +114,7 @@ def test_arguments_win_over_the_file_and_the_file_over_defaults(example, setting
 def test_a_mistake_in_the_file_ends_the_script_before_anything_is_read(
     launch, tmp_path, monkeypatch, capsys, settings, problem
 ):
-    monkeypatch.setattr(Recipe, "trainer", lambda *_: pytest.fail("the run begins"))
+    monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: pytest.fail("the run begins"))
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     with pytest.raises(SystemExit) as stop:
         launch("--config", tmp_path / "settings.json")
@@ -142,7 +142,7 @@ def test_every_file_of_settings_is_one(example, file):
     given = json.loads(file.read_text())
     for name, value in given.items():
         assert getattr(recipe if hasattr(recipe, name) else config, name) == value, name
-    assert isinstance(recipe, Recipe) and recipe.dataset_name
+    assert isinstance(recipe, ModelAndDataArguments) and recipe.dataset_name
     assert recipe.model_name_or_path or VitsConfig(**recipe.model_config).sampling_rate
 
 
@@ -181,7 +181,7 @@ def test_a_voice_is_uploaded_when_it_is_finished_and_not_when_it_was_stopped(
     example, launch, settings, monkeypatch, step, pushed
 ):
     trainer = Finished(step)
-    monkeypatch.setattr(Recipe, "trainer", lambda *_: trainer)
+    monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: trainer)
     monkeypatch.setattr(example, "check_login", lambda: None)
     launch("--config", settings, "--push_to_hub", "org/voice")
     assert trainer.pushed == pushed
@@ -191,6 +191,6 @@ def test_a_run_that_could_not_be_uploaded_does_not_begin(launch, settings, monke
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
-    monkeypatch.setattr(Recipe, "trainer", lambda *_: pytest.fail("the run begins"))
+    monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: pytest.fail("the run begins"))
     with pytest.raises(PermissionError, match="nobody is logged in to the Hub.*`hf auth login`"):
         launch("--config", settings, "--push_to_hub")

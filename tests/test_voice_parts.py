@@ -5,7 +5,8 @@ import pytest
 import torch
 import transformers
 
-from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer, resolve
+from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer
+from hf_vits.conversion import resolve
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from hf_vits.modules.decoder import FINAL_SLOPE, HifiGan
+from hf_vits.modules.decoders.hifigan import FINAL_SLOPE, HifiGan
 
 
 class Graph:

@@ -43,7 +43,7 @@ def read_data(root: Path) -> tuple[list[Recording], list[Recording]]:
 
 def evenly(recordings: Sequence[Recording], most: int, seconds: float) -> list[Recording]:
     """Those that last so long, `most` of them at most, spread over all."""
-    from hf_vits.audio import audio_seconds
+    from hf_vits.data.audio import audio_seconds
 
     lasting = [recording for recording in recordings if audio_seconds(recording.path) >= seconds]
     if not lasting:
@@ -53,6 +53,6 @@ def evenly(recordings: Sequence[Recording], most: int, seconds: float) -> list[R
 
 
 def recorded(recordings: Sequence[Recording]) -> list[Utterance]:
-    from hf_vits.audio import read_audio
+    from hf_vits.data.audio import read_audio
 
     return [Utterance(one.text, read_audio(one.path, RATE), RATE) for one in recordings]

@@ -4,14 +4,14 @@ Axes: B batch · C latent channels · H hidden · S speaker channels · T_text t
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from transformers.utils import ModelOutput
 
-from hf_vits.alignment import expand, token_of_frame
-from hf_vits.argument_names import with_known_arguments
 from hf_vits.configuration_vits import HfVitsConfig, VitsConfig
-from hf_vits.controls import (
+from hf_vits.inference.arguments import (
     Choice,
     Scale,
     check_generator,
@@ -23,21 +23,77 @@ from hf_vits.controls import (
     text_mask,
     token_ids,
 )
-from hf_vits.durations import frames_of, predicted_durations
-from hf_vits.finite import check_spoken
-from hf_vits.masks import mask_from_lengths
-from hf_vits.modules.decoder import HifiGan
+from hf_vits.inference.durations import frames_of, predicted_durations
+from hf_vits.inference.inference_mode import recorded_on_request, unrecorded
+from hf_vits.inference.streaming import (
+    StreamingFlow,
+    check_chunk_frames,
+    decode_in_pieces,
+    decoder_context,
+    flow_context,
+    windows,
+)
+from hf_vits.kernels.weight_cache import is_traced
+from hf_vits.modeling_utils import StrictPreTrainedModel, check_spoken
+from hf_vits.modules.alignment import durations_to_index, expand
+from hf_vits.modules.decoders.hifigan import HifiGan
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
 from hf_vits.modules.flow import Flow
+from hf_vits.modules.masks import mask_from_lengths
 from hf_vits.modules.posterior_encoder import PosteriorEncoder
-from hf_vits.modules.prepared import is_traced
+from hf_vits.modules.sampling import Generators, prior_noise
+from hf_vits.modules.speakers import resize_speakers
 from hf_vits.modules.text_encoder import TextEncoder
-from hf_vits.outputs import VitsLatents, VitsModelOutput, VitsPrior
-from hf_vits.pretrained import StrictlyLoaded
-from hf_vits.randomness import Generators, prior_noise
-from hf_vits.speakers import resize_speakers
-from hf_vits.streaming import FlowedFrames, check_chunk_frames, decode_in_pieces, decoder_context, flow_context, windows
-from hf_vits.unrecorded import recorded_on_request, unrecorded
+from hf_vits.utils.formatting import with_known_arguments
+
+
+@dataclass
+class VitsModelOutput(ModelOutput):
+    """
+    What a call of [`VitsModel`] returns.
+
+    Args:
+        waveform (`Tensor` of shape `(B, T_wav)`):
+            Samples within ±1, zero past the end of each item.
+        sequence_lengths (`Tensor` of shape `(B,)`, int64):
+            Samples of each item.
+        spectrogram (`Tensor` of shape `(B, C, T_spec)`):
+            The latents that were decoded, under upstream's name for them.
+        hidden_states, attentions (`tuple[Tensor, ...]`, *optional*):
+            Of the text encoder, if asked for.
+        durations (`Tensor` of shape `(B, T_text)`, int64):
+            Frames of each token, blanks included; times `config.hop_length` for samples.
+    """
+
+    waveform: Tensor | None = None
+    sequence_lengths: Tensor | None = None
+    spectrogram: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+    durations: Tensor | None = None
+
+
+@dataclass
+class VitsLatents:
+    """What is to be decoded: latents (B, C, T_spec), frame_lengths and durations int64 (B,) and (B, T_text)."""
+
+    latents: Tensor
+    frame_lengths: Tensor
+    durations: Tensor
+    hidden_states: tuple[Tensor, ...]
+    attentions: tuple[Tensor, ...]
+
+
+@dataclass
+class VitsPrior:
+    """What the text says: a sample (B, C, T_spec) of the prior before the flow, frame_lengths int64 (B,), durations
+    int64 (B, T_text)."""
+
+    sample: Tensor
+    frame_lengths: Tensor
+    durations: Tensor
+    hidden_states: tuple[Tensor, ...]
+    attentions: tuple[Tensor, ...]
 
 
 def _default(name: str) -> property:
@@ -45,7 +101,7 @@ def _default(name: str) -> property:
     return property(lambda self: getattr(self.config, name), lambda self, value: setattr(self.config, name, value))
 
 
-class VitsModel(StrictlyLoaded):
+class VitsModel(StrictPreTrainedModel):
     """
     A VITS voice: token ids in, waveform out. Weights, keys and files are those of `transformers.VitsModel`.
 
@@ -206,7 +262,7 @@ class VitsModel(StrictlyLoaded):
         else:
             durations = given_durations(durations, input_ids, mask)
         frame_lengths = frames_of(durations, config)
-        index = token_of_frame(durations, frame_lengths.max() if is_traced() else int(frame_lengths.max()))
+        index = durations_to_index(durations, frame_lengths.max() if is_traced() else int(frame_lengths.max()))
         frame_mask = mask_from_lengths(frame_lengths, index.shape[1], mask.dtype)
         mean, log_std = expand(text.prior_mean, index), expand(text.prior_log_std, index)
         noise = prior_noise(mean, frame_lengths, generator)
@@ -297,7 +353,7 @@ class VitsModel(StrictlyLoaded):
         check_chunk_frames(chunk_frames)
         cut = windows(frames.shape[-1], decoder_context(self.config), chunk_frames)
         if isinstance(latents, VitsPrior):
-            frames = FlowedFrames(self.flow, frames, flow_context(self.config), speaker)
+            frames = StreamingFlow(self.flow, frames, flow_context(self.config), speaker)
         return self._each(decode_in_pieces(self.decoder, frames, cut, speaker))
 
     def _each(self, pieces: Iterator[Tensor]) -> Iterator[Tensor]:
@@ -370,3 +426,16 @@ class HfVitsModel(VitsModel):
 
 def _chosen(value: bool | None, default: bool) -> bool:
     return default if value is None else value
+
+
+def add_training_modules(model: VitsModel) -> tuple[VitsModel, frozenset[str]]:
+    """The same voice with the parts that only training uses, and the names of the parameters that are new."""
+    if not model.missing_for_training():
+        return model, frozenset()
+    config = VitsConfig.from_dict({**model.config.to_dict(), "model_type": "vits", "inference_only": False})
+    whole = VitsModel(config)
+    state = model.state_dict()
+    fresh = frozenset(name for name, _ in whole.named_parameters() if name not in state)
+    whole.load_state_dict({**whole.state_dict(), **state})
+    whole.config.name_or_path = whole.name_or_path = model.name_or_path
+    return whole, fresh

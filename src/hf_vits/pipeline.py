@@ -1,21 +1,89 @@
 """Text in, samples out: the stock pipeline's calling convention, with every control of the model as an argument."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from transformers import TextToAudioPipeline
+from transformers import PreTrainedModel, TextToAudioPipeline
 from transformers.pipelines.base import ChunkPipeline
 
-from hf_vits.argument_names import meant, refuse_unknown, with_known_arguments
-from hf_vits.streaming import check_chunk_frames
-from hf_vits.text import scripts, sentences
-from hf_vits.text.report import NothingToSayError, UnreadableTextError, listed
-from hf_vits.voice_parts import model_of, tokenizer_of
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion.resolve import resolve_voice
+from hf_vits.hub.state_dict import match_state_dict
+from hf_vits.inference.streaming import check_chunk_frames
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.text import scripts, sentence_splitter
+from hf_vits.text.errors import NothingToSayError, UnreadableTextError, listed
+from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.utils.formatting import meant, refuse_unknown, with_known_arguments
+from hf_vits.utils.logging import no_progress_bar
+
+
+def model_of(model: Any) -> VitsModel:
+    """
+    Return the [`VitsModel`] of a voice.
+
+    Args:
+        model ([`VitsModel`], `transformers.VitsModel`, `str` or `PathLike`):
+            A model is taken as it is; that of transformers lends its weights. A name is one of [`resolve_voice`].
+
+    Raises:
+        TypeError: for anything else.
+        OSError, ValueError: as `resolve_voice` and `VitsModel.from_pretrained`.
+    """
+    if isinstance(model, VitsModel):
+        return model
+    if isinstance(model, str | os.PathLike):
+        with no_progress_bar():
+            return VitsModel.from_pretrained(resolve_voice(model))
+    if isinstance(model, PreTrainedModel) and model.config.model_type == VitsConfig.model_type:
+        return _of_stock(model)
+    raise TypeError(
+        f"`model` is {type(model).__name__}; give a `VitsModel`, or the folder or name of a voice, such as 'default'."
+    )
+
+
+def tokenizer_of(tokenizer: Any, model: VitsModel) -> Any:
+    """
+    Return the tokenizer of a voice: the one that is given, that of a name, or that of where the model came from.
+
+    Raises:
+        ValueError: if none is given and the model came from nowhere, or from where there is none.
+    """
+    if isinstance(tokenizer, str | os.PathLike):
+        return VitsTokenizer.from_pretrained(resolve_voice(tokenizer, "tokenizer_config.json"))
+    if tokenizer is not None:
+        return tokenizer
+    source = str(model.name_or_path or "")
+    if not source:
+        raise ValueError(
+            "A pipeline needs the tokenizer of its voice, and this model was not loaded from a folder that could have "
+            "it; pass `tokenizer=VitsTokenizer.from_pretrained(voice)`."
+        )
+    try:
+        return VitsTokenizer.from_pretrained(source)
+    except OSError as error:
+        raise ValueError(
+            f"There is no tokenizer in {source}, where the model came from; pass "
+            "`tokenizer=VitsTokenizer.from_pretrained(voice)`."
+        ) from error
+
+
+def _of_stock(model: PreTrainedModel) -> VitsModel:
+    """Return our model with the weights of transformers' own, on its device and in its type."""
+    config = VitsConfig.from_dict(model.config.to_dict())
+    made = VitsModel(config).to(device=model.device, dtype=model.dtype)
+    shapes = {key: tensor.shape for key, tensor in made.state_dict().items()}
+    made.load_state_dict(match_state_dict(model.state_dict(), shapes, "the model of transformers"))
+    made.config.name_or_path = made.name_or_path = model.name_or_path
+    return made.train(model.training)
+
 
 logger = logging.getLogger(__name__)
 
@@ -238,7 +306,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
 
     def sentences(self, text: str) -> list[str]:
         """The pieces that a text is spoken in, by the conventions of the voice's language."""
-        return sentences.split(text, language=getattr(self.tokenizer, "spoken_language", None))
+        return sentence_splitter.split(text, language=getattr(self.tokenizer, "spoken_language", None))
 
     def _check_readable(self, text: str, strict: bool) -> None:
         """Warns of letters that are not of the voice's script, once for a text; if strict, raises for all it lacks."""

@@ -10,15 +10,14 @@ from pathlib import Path
 from transformers import BatchEncoding, PreTrainedTokenizer, PreTrainedTokenizerBase
 from transformers.utils import to_py_obj
 
-from hf_vits.argument_names import refuse_unknown
-from hf_vits.folders import new_files
 from hf_vits.text import scripts, vocabulary
-from hf_vits.text.front_end import FLAGS, FrontEnd, StockFrontEnd, check_types
-from hf_vits.text.layout import framed as in_frame
-from hf_vits.text.layout import framed_spans, masked, unframed
-from hf_vits.text.report import check_added, check_text, is_batch, listed, nothing_left, of_item
-from hf_vits.text.tokenizer_parts import Batches, Files
-from hf_vits.text.tracked import Span, TrackedText
+from hf_vits.text.errors import check_added, check_text, is_batch, listed, nothing_left, of_item
+from hf_vits.text.frontend import FLAGS, FrontEnd, StockFrontEnd, check_types, framed_spans, masked, unframed
+from hf_vits.text.frontend import framed as in_frame
+from hf_vits.text.offsets import Span, TextWithOffsets
+from hf_vits.text.vocabulary import Batches, Files
+from hf_vits.utils.atomic_folder import new_files
+from hf_vits.utils.formatting import refuse_unknown
 
 logger = logging.getLogger(__name__)
 
@@ -242,10 +241,10 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         options = {field.name: getattr(self, field.name) for field in fields(FrontEnd)}
         return FrontEnd(**{**options, "normalize": normalize})
 
-    def _symbols(self, text: str, track: bool, normalize: bool) -> tuple[TrackedText, Counter]:
+    def _symbols(self, text: str, track: bool, normalize: bool) -> tuple[TextWithOffsets, Counter]:
         """The symbols of a text that the voice knows, and a count of the others."""
         check_text(text)
-        symbols = self._front_end(normalize).symbols(TrackedText.original(text, track))
+        symbols = self._front_end(normalize).symbols(TextWithOffsets.original(text, track))
         if not self.phonemize:
             symbols = vocabulary.spelled_with(symbols, self._known)
         symbols, dropped = symbols.keep(self._known)

@@ -275,7 +275,7 @@ def test_a_full_disk_is_one_sentence_and_no_file(voice, tmp_path, monkeypatch, c
     def full(self, data):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("hf_vits.sound_writing._Sink._write", full)
+    monkeypatch.setattr("hf_vits.data.audio_writing._Sink._write", full)
     (tmp_path / "out").mkdir()
     arguments = ["speak", "a hope", "--voice", voice[1], "--speaker", "1", "--output", str(tmp_path / "out" / "a.wav")]
     assert main(arguments) == 1

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hf_vits.cli import main
-from hf_vits.doctor.finding import SEVERITIES
+from hf_vits.doctor.findings import SEVERITIES
 
 
 @pytest.fixture
@@ -69,6 +69,6 @@ def test_a_reader_that_has_read_enough_changes_neither_code_nor_words(voice, sty
 
 
 def test_the_default_voice_is_examined_by_the_name_that_other_verbs_take(voice, monkeypatch, capsys):
-    monkeypatch.setattr("hf_vits.resolve.cached_voice", lambda known: voice)
+    monkeypatch.setattr("hf_vits.conversion.resolve.cached_voice", lambda known: voice)
     assert main(["doctor", "en_US-joe-medium"]) == 0
     assert "speaks here: yes" in capsys.readouterr().out

@@ -10,7 +10,7 @@ import zipfile
 import pytest
 import torch
 
-from hf_vits.conversion.checkpoint import Bystander, read_checkpoint, separate
+from hf_vits.conversion.checkpoint import UnpicklePlaceholder, read_checkpoint, separate
 
 WEIGHT = torch.arange(6.0).view(2, 3)
 
@@ -77,7 +77,7 @@ def test_objects_of_other_programs_are_left_out_without_running_them(program, tm
 
     assert torch.equal(checkpoint.tensors["a"], WEIGHT)
     assert Settings.made == 0
-    assert isinstance(checkpoint.rest["config"], Bystander) and checkpoint.rest["data"][1] == 5
+    assert isinstance(checkpoint.rest["config"], UnpicklePlaceholder) and checkpoint.rest["data"][1] == 5
     assert "program.Settings" in checkpoint.notes[0] and "argparse.Namespace" in checkpoint.notes[0]
 
 

@@ -17,7 +17,7 @@ from piper_checkpoints import write_checkpoint
 from tiny_voices import SMALLEST
 
 from hf_vits.cli import main
-from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 
 MOST_MEMORY = 400_000
 """KiB that reading a file of some hundred KiB may add to the process, libraries and all."""

@@ -8,7 +8,7 @@ import torch
 from original_judges import SMALL, Original, in_mid_training, in_ours, in_pth, spelled, write_pth
 
 from hf_vits.conversion.discriminators import convert_discriminator
-from hf_vits.discriminator import VitsDiscriminator
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator
 
 PERIODS = "discriminators.1.convs.0"
 

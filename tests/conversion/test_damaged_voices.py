@@ -8,7 +8,7 @@ from tiny_voices import SMALLEST
 
 from hf_vits.conversion import convert
 from hf_vits.conversion.converted import Converted
-from hf_vits.conversion.original import count
+from hf_vits.conversion.vits_keys import count
 
 onnx = pytest.importorskip("onnx")
 EMBEDDING = "enc_p.emb.weight"
@@ -168,7 +168,7 @@ def test_whatever_a_reader_stumbles_over_is_one_error_that_names_the_file(voice,
         def stumble(self, error=error):
             raise error
 
-        monkeypatch.setattr("hf_vits.conversion.onnx_weights._Finder.find", stumble)
+        monkeypatch.setattr("hf_vits.conversion.formats.onnx_weights._Finder.find", stumble)
         with pytest.raises(ValueError, match=rf"voice.onnx, .* is damaged \({type(error).__name__}: '?x'?\)"):
             convert(voice)
 

@@ -19,7 +19,7 @@ from original_judges import (
 
 from hf_vits import VitsModel
 from hf_vits.conversion.discriminators import convert_discriminator, generator_tensors, read_discriminator
-from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 
 
 def waveform(dtype=torch.float64):

@@ -9,8 +9,8 @@ from piper_files import tiny_model as speaking_model
 from piper_files import write_voice as write_piper
 
 from hf_vits import convert
-from hf_vits.conversion.card import card
-from hf_vits.origin import PACKAGED_LICENSE_NAME, Origin, origin_of
+from hf_vits.hub.cards import card
+from hf_vits.hub.license import PACKAGED_LICENSE_NAME, Provenance, origin_of
 
 LAYOUTS = {
     "original": ("vits", lambda folder: write_original(folder, tiny_model())),
@@ -18,7 +18,7 @@ LAYOUTS = {
     "Piper's checkpoint": ("hf_vits", lambda folder: write_checkpoint(folder, tiny_model(), None)),
     "Coqui": ("hf_vits", lambda folder: write_coqui(folder, tiny_model())),
 }
-NON_COMMERCIAL = Origin(license="cc-by-nc-4.0", on_hub=["facebook/mms-tts-fra"], language=["fr"])
+NON_COMMERCIAL = Provenance(license="cc-by-nc-4.0", on_hub=["facebook/mms-tts-fra"], language=["fr"])
 
 
 @pytest.mark.parametrize(("library", "write"), LAYOUTS.values(), ids=LAYOUTS)
@@ -34,7 +34,7 @@ def test_the_card_of_an_export_gives_its_licence_back(library, write, tmp_path):
 
 
 def test_the_terms_of_the_default_voice_come_back_too(tmp_path):
-    origin = Origin(license="other", license_name=PACKAGED_LICENSE_NAME)
+    origin = Provenance(license="other", license_name=PACKAGED_LICENSE_NAME)
     card("voice", origin, None, (), "piper").save(tmp_path / "README.md")
 
     found = convert(write_piper(tmp_path, speaking_model())).origin

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from tiny_voices import SPEAKERS, TINY, enliven
 
 from hf_vits import VitsConfig, VitsModel, VitsTokenizer
-from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `provoked`
 

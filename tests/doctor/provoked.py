@@ -6,8 +6,8 @@ import shutil
 import torch
 from safetensors.torch import save_file
 
+from hf_vits.hub.state_dict import TRAINING_ONLY
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, fold
-from hf_vits.weights import TRAINING_ONLY
 
 EMBEDDING = "text_encoder.embed_tokens.weight"
 LAYER = "flow.flows.0.wavenet.in_layers.0"

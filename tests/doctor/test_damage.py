@@ -234,9 +234,9 @@ def test_a_header_that_claims_gigabytes_is_refused(voice):
 
 def test_a_header_longer_than_any_voice_s_is_not_read_though_the_file_has_it(voice, monkeypatch):
     size = int.from_bytes((voice.path / "model.safetensors").read_bytes()[:8], "little")
-    monkeypatch.setattr("hf_vits.weights.MOST_HEADER", size)
+    monkeypatch.setattr("hf_vits.hub.state_dict.MOST_HEADER", size)
     assert ids(voice.path) == set()
-    monkeypatch.setattr("hf_vits.weights.MOST_HEADER", size - 1)
+    monkeypatch.setattr("hf_vits.hub.state_dict.MOST_HEADER", size - 1)
     assert ids(voice.path) == {"files.unreadable_weights"}
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tiny_voices import enliven
 
 from hf_vits import VitsConfig, VitsModel
-from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor import Report, examine
 
 INPUT = "posterior_encoder.conv_pre.weight"

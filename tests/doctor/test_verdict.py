@@ -8,7 +8,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from hf_vits import VitsModel
 from hf_vits.doctor import examine
-from hf_vits.training import StartingPoint
+from hf_vits.training import ModelInitialization
 
 
 def fault(name):
@@ -72,7 +72,7 @@ TRAINED = {
 def test_what_is_said_of_training_is_what_it_starts_from(voice, said, provoke):
     provoke(voice)
     assert examine(voice.path).verdict["can be trained"].startswith(said)
-    start = StartingPoint.load(str(voice.path))
+    start = ModelInitialization.load(str(voice.path))
     assert start.fresh_discriminator == ("discriminators" in said) and bool(start.fresh) == ("parts" in said)
 
 

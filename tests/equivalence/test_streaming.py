@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hf_vits.streaming import flow_context
+from hf_vits.inference.streaming import flow_context
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 

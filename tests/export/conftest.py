@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hf_vits import VitsTokenizer
-from hf_vits.export import export, original_limits, tracing, whole
+from hf_vits.export import export, onnx_graph, original
 
 sys.path.insert(0, str(Path(__file__).parent))  # for what these tests share
 sys.path.insert(0, str(Path(__file__).parent.parent / "conversion"))
@@ -35,11 +35,11 @@ def traces():
         weights = b"".join(tensor.numpy().tobytes() for tensor in module.state_dict().values())
         key = type(module), tuple(inputs), hash(weights), str(module)
         if key not in known:
-            known[key] = tracing.traced(module, inputs, outputs)
+            known[key] = onnx_graph.traced(module, inputs, outputs)
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(whole, "traced", traced)
+        patch.setattr(onnx_graph, "traced", traced)
         yield
 
 
@@ -75,7 +75,7 @@ def exported(make_model, make_voice_tokenizer, tmp_path_factory):
 def narrow(monkeypatch):
     """Judges of a thousandth of the paper's weights count as its own."""
     for name, channels in SMALL.items():
-        monkeypatch.setitem(original_limits.JUDGES, name, channels)
+        monkeypatch.setitem(original.JUDGES, name, channels)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from export_voices import KINDS, PAPER
 from huggingface_hub import ModelCard
 
 from hf_vits import VitsModel
-from hf_vits.export import PRECISIONS, TARGETS, Voice, export, known_targets, parity, whole
-from hf_vits.origin import origin_of
+from hf_vits.export import PRECISIONS, TARGETS, Voice, export, known_targets, onnx_graph, verify
+from hf_vits.hub.license import origin_of
 
 
 def test_a_target_or_precision_that_does_not_exist_is_an_error_that_lists_those_there_are(
@@ -82,30 +82,30 @@ def test_a_file_that_says_something_else_is_not_kept(
                 tensor.raw_data = tensor.raw_data[size:] + tensor.raw_data[:size]  # each where its neighbour belongs
         return before(other, *arguments)
 
-    before = whole.with_precision
-    monkeypatch.setattr(whole, "with_precision", damaged)
+    before = onnx_graph.with_precision
+    monkeypatch.setattr(onnx_graph, "with_precision", damaged)
     with pytest.raises(ValueError, match="does not say what it says in PyTorch, and was not kept"):
         export(make_model(), make_voice_tokenizer("_abc"), tmp_path / "out", target, precision)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_figures_beyond_the_bounds_are_not_good():
-    found = parity.Parity("float32")
+    found = verify.Parity("float32")
     found.add(torch.zeros(300).numpy(), torch.full((300,), 2e-3))
     assert not found.is_good
     for precision, other in (("float32", 3), ("int8", 11)):
-        found = parity.Parity(precision)
+        found = verify.Parity(precision)
         found.add_durations(torch.full((1, 10), 10).numpy() + 0, torch.full((1, 10), 10))
         assert found.is_good
         found.other_frames = other
         assert not found.is_good
-    found = parity.Parity("int8")
+    found = verify.Parity("int8")
     found.add(torch.randn(4000, generator=torch.Generator().manual_seed(0)).numpy(), torch.sin(torch.arange(4000) / 9))
     assert not found.is_good and found.correlation < 0.5
-    found = parity.Parity("float32")
+    found = verify.Parity("float32")
     found.add(torch.zeros(300).numpy(), torch.zeros(299))
     assert not found.is_good
-    found = parity.Parity("float32")
+    found = verify.Parity("float32")
     found.add(torch.full((300,), torch.nan).numpy(), torch.zeros(300))
     assert not found.is_good
     found.add(torch.zeros(300).numpy(), torch.zeros(300))
@@ -131,17 +131,17 @@ def test_a_runtime_that_ignores_an_input_does_not_say_the_same(make_model, ignor
         return said.durations.numpy(), lambda item, frames: said.waveform[item, : frames * hop].numpy()
 
     if ignored == "nothing":
-        assert parity.compared(voice, range(20), speak).startswith("6 texts")
+        assert verify.compared(voice, range(20), speak).startswith("6 texts")
     else:
         with pytest.raises(ValueError, match="does not say what it says in PyTorch"):
-            parity.compared(voice, range(20), speak)
+            verify.compared(voice, range(20), speak)
 
 
 def test_only_a_smaller_precision_is_told_to_try_float32():
-    lost = {precision: parity.Parity(precision, error=1.0, correlation=0.0) for precision in PRECISIONS}
+    lost = {precision: verify.Parity(precision, error=1.0, correlation=0.0) for precision in PRECISIONS}
     for precision, found in lost.items():
         with pytest.raises(ValueError) as caught:
-            parity.told(found)
+            verify.told(found)
         assert ("try float32" in str(caught.value)) == (precision != "float32")
 
 
@@ -150,7 +150,7 @@ def test_a_file_that_cannot_run_is_not_kept(make_model, make_voice_tokenizer, tm
         graph.graph.node[-1].op_type = "Nothing"
         return graph
 
-    monkeypatch.setattr(whole, "with_precision", nameless)
+    monkeypatch.setattr(onnx_graph, "with_precision", nameless)
     with pytest.raises(ValueError, match="onnxruntime cannot run the exported voice, which was not kept"):
         export(make_model(hidden_size=12), make_voice_tokenizer("_abc"), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from export_voices import KINDS
 from hf_vits import VitsModel
 from hf_vits.export import export
 from hf_vits.export.graph import NARROW, decoded
-from hf_vits.masks import mask_from_lengths
+from hf_vits.modules.masks import mask_from_lengths
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 

@@ -11,8 +11,8 @@ from original_judges import SMALL, Original, spelled, write_pth
 from hf_vits import VitsModel, VitsTokenizer, convert
 from hf_vits.cli import main
 from hf_vits.conversion.discriminators import convert_discriminator
-from hf_vits.conversion.original_text import SYMBOLS
-from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.conversion.formats.original import SYMBOLS
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.export import Voice, export, original
 from hf_vits.export.original import write
 

@@ -6,8 +6,8 @@ from original_judges import PAPER as PAPER_JUDGES
 from original_judges import SMALL
 
 from hf_vits import convert
-from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.export import export, original, original_limits
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.export import export, original
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def test_judges_that_the_original_s_code_cannot_build_are_refused_by_what_differ
 
 
 def test_the_judges_that_the_original_s_code_builds_are_the_paper_s():
-    original_limits.check_judges(VitsDiscriminatorConfig(**PAPER_JUDGES))
+    original.check_judges(VitsDiscriminatorConfig(**PAPER_JUDGES))
     with pytest.raises(ValueError, match="period_channels.*scale_channels"):
-        original_limits.check_judges(VitsDiscriminatorConfig(**SMALL))
+        original.check_judges(VitsDiscriminatorConfig(**SMALL))
 
 
 def test_judges_that_come_back_as_others_are_not_kept(voice, make_tokenizer, tmp_path, monkeypatch):

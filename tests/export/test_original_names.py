@@ -2,8 +2,7 @@ import pytest
 import torch
 from export_voices import KINDS
 
-from hf_vits.conversion.original import to_ours
-from hf_vits.export.original_names import original_name
+from hf_vits.conversion.vits_keys import original_name, to_ours
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
 
 

@@ -15,7 +15,7 @@ from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.cli import main
 from hf_vits.conversion import convert
 from hf_vits.conversion.discriminators import convert_discriminator
-from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor import examine
 
 JUDGES = {"periods": [2], "period_channels": [2, 4], "scale_channels": [2] * 6}

@@ -1,7 +1,7 @@
 import torch
 
 from hf_vits.modules.posterior_encoder import PosteriorEncoder
-from hf_vits.randomness import prior_noise
+from hf_vits.modules.sampling import prior_noise
 
 
 def test_latents_are_mean_plus_noise_times_deviation_and_zero_at_padding(make_model):

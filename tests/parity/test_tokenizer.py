@@ -203,7 +203,7 @@ def phonemizer():
     package = pytest.importorskip("phonemizer")
     pytest.importorskip("espeakng_loader")
     logging.getLogger("phonemizer").setLevel(logging.ERROR)
-    from hf_vits.text.stock_phonemes import stock_phonemes
+    from hf_vits.text.phonemizer import stock_phonemes
 
     stock_phonemes("a")  # points phonemizer to the library that pip installed
     return package

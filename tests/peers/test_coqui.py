@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from hf_vits.conversion import convert
-from hf_vits.conversion.coqui_json import OWNER, read_voice
-from hf_vits.conversion.coqui_symbols import ABBREVIATING, _class, _symbols, tokenizer_of
-from hf_vits.conversion.json_fields import read_fields
+from hf_vits.conversion.formats.coqui_config import OWNER, read_voice
+from hf_vits.conversion.formats.coqui_tokenizer import ABBREVIATING, _class, _symbols, tokenizer_of
+from hf_vits.conversion.schema import read_fields
 from hf_vits.text import espeak
 from hf_vits.text.coqui_cleaners import CLEANERS, STRIPPING, clean
-from hf_vits.text.tracked import TrackedText
+from hf_vits.text.offsets import TextWithOffsets
 from hf_vits.tokenization_vits import VitsTokenizer
 
 HERE = Path(__file__).parent
@@ -178,7 +178,7 @@ def test_every_cleaner_writes_what_coquis_writes_in_every_language(tmp_path):
             if language == "it" and name in ABBREVIATING:
                 continue
             for text, expected in zip(written, cleaned[f"{name} {language}"], strict=True):
-                ours = clean(TrackedText.original(text, False), name, language).text
+                ours = clean(TextWithOffsets.original(text, False), name, language).text
                 assert (ours.strip() if name in STRIPPING else ours) == expected, (name, language, text)
 
 

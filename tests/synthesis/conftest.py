@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from hf_vits.synthesis import SynthesisSettings, synthesize
-from hf_vits.synthesis.speaking import load_voice
+from hf_vits.synthesis.run import load_voice
 
 RATE = 2000
 TEXTS = ["A hope. Feed me. No", "cab", "feed a big dog", "hi", "A man had a map. He came home", "oak", "a pad", "i"]

@@ -2,8 +2,7 @@
 
 import pytest
 
-from hf_vits.synthesis.batches import MOST_TOKENS, joint_batches
-from hf_vits.synthesis.survey import Row
+from hf_vits.synthesis.plan import MOST_TOKENS, Row, joint_batches
 
 
 def rows(tokens):

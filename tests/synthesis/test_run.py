@@ -13,10 +13,10 @@ from stub_hub import Hub
 from synthesis_run import run
 
 from hf_vits import VitsModel
-from hf_vits.run_lock import FolderInUse, run_lock
 from hf_vits.synthesis import SynthesisSettings, row_generator, synthesize
-from hf_vits.synthesis.folder import STATE
-from hf_vits.synthesis.speaking import load_voice
+from hf_vits.synthesis.output_folder import STATE
+from hf_vits.synthesis.run import load_voice
+from hf_vits.utils.run_lock import FolderInUse, run_lock
 
 STEP = 1  # of 16 bits: what rounding may change
 
@@ -182,7 +182,7 @@ def test_a_row_that_was_refused_is_tried_again(spoken, table, make_texts, monkey
     whole = spoken(dataset_name=file)
     longest = max(row["seconds"] for row in table(whole))
     frames = round(longest * 2000 / 8)  # of the tiny voice, at 2000 Hz
-    monkeypatch.setattr("hf_vits.durations.MOST_FRAMES", frames - 1)
+    monkeypatch.setattr("hf_vits.inference.durations.MOST_FRAMES", frames - 1)
     again = spoken(dataset_name=file, output_dir="again")
     assert [row["text"] for row in table(again)] == ["cab", "hi"]
     monkeypatch.undo()

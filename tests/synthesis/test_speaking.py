@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hf_vits.synthesis.speaking import load_voice, row_generator, speak
+from hf_vits.synthesis.run import load_voice, row_generator, speak
 
 
 def test_texts_of_several_sentences_may_stand_anywhere_in_a_batch(make_voice, speakers):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hf_vits import VitsTokenizer
 from hf_vits.text.coqui_cleaners import CLEANERS, clean
-from hf_vits.text.tracked import TrackedText
+from hf_vits.text.offsets import TextWithOffsets
 
 TEXT = 'Dr.  Who: "Å" & (I)\n self-made; 3'
 WRITTEN = {
@@ -26,7 +26,7 @@ WRITTEN = {
 
 
 def tracked(text):
-    return TrackedText.original(text, track=True)
+    return TextWithOffsets.original(text, track=True)
 
 
 @pytest.mark.parametrize("name", CLEANERS)
@@ -54,7 +54,7 @@ def test_marks_and_abbreviations_are_those_of_the_language(language, expected):
 def test_every_character_spans_a_part_of_the_text_in_its_order(text, name, language):
     result = clean(tracked(text), name, language)
 
-    assert result.text == clean(TrackedText.original(text, False), name, language).text
+    assert result.text == clean(TextWithOffsets.original(text, False), name, language).text
     assert len(result.spans) == len(result.text)
     assert all(0 <= start <= end <= len(text) for start, end in result.spans)
     assert [start for start, _ in result.spans] == sorted(start for start, _ in result.spans)

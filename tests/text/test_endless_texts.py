@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hf_vits.text import coqui_cleaners, english_numbers, front_end, normalize, scripts, sentences
-from hf_vits.text.romanize import romanize
-from hf_vits.text.tracked import TrackedText
+from hf_vits.text import coqui_cleaners, frontend, normalizers, scripts, sentence_splitter
+from hf_vits.text.normalizers import romanize
+from hf_vits.text.offsets import TextWithOffsets
 from hf_vits.text.vocabulary import spelled_with
 
 LENGTH = 10_000
@@ -20,11 +20,11 @@ GROWTH = 9
 
 
 def plain(text):
-    return TrackedText.original(text, track=False)
+    return TextWithOffsets.original(text, track=False)
 
 
 def read_metadata(text, folder):
-    from hf_vits.training.folder import _rows
+    from hf_vits.data.metadata_folder import _rows
 
     table = Path(folder) / "metadata.csv"
     for header, part in (("file_name,text\n1.wav,", text[: len(text) // 6]), ("1|", text)):
@@ -36,23 +36,23 @@ def read_metadata(text, folder):
 GREEK = scripts.Readable(frozenset(["Greek"]), "el", passes_latin=True)
 
 READERS = {
-    "sentences": lambda text, folder: sentences.split(text),
-    "sentences of German": lambda text, folder: sentences.split(text, language="de"),
-    "sentences of any length": lambda text, folder: sentences.split(text, 10**6),
-    "short pieces": lambda text, folder: sentences.split(text, 7),
-    "white space": lambda text, folder: normalize.collapse_white_space(plain(text)),
-    "English spelling": lambda text, folder: normalize.english(plain(text)) if text.isascii() else None,
-    "English numbers": lambda text, folder: english_numbers.numbers(plain(text)),
-    "English times": lambda text, folder: english_numbers.times(plain(text)),
+    "sentences": lambda text, folder: sentence_splitter.split(text),
+    "sentences of German": lambda text, folder: sentence_splitter.split(text, language="de"),
+    "sentences of any length": lambda text, folder: sentence_splitter.split(text, 10**6),
+    "short pieces": lambda text, folder: sentence_splitter.split(text, 7),
+    "white space": lambda text, folder: normalizers.collapse_white_space(plain(text)),
+    "English spelling": lambda text, folder: normalizers.english(plain(text)) if text.isascii() else None,
+    "English numbers": lambda text, folder: coqui_cleaners.numbers(plain(text)),
+    "English times": lambda text, folder: coqui_cleaners.times(plain(text)),
     "romanisation": lambda text, folder: romanize(plain(text)) if text.isascii() else None,
-    "phoneme blocks": lambda text, folder: list(front_end._raw_blocks(plain(text))),
-    "letters that are not known": lambda text, folder: TrackedText.original(text, True).keep(frozenset("aeiou")),
+    "phoneme blocks": lambda text, folder: list(frontend._raw_blocks(plain(text))),
+    "letters that are not known": lambda text, folder: TextWithOffsets.original(text, True).keep(frozenset("aeiou")),
     "tables": read_metadata,
     "scripts": lambda text, folder: GREEK.others(text),
     "letters of a vocabulary": lambda text, folder: spelled_with(
-        TrackedText.original(text, True), frozenset("aé\u0301")
+        TextWithOffsets.original(text, True), frozenset("aé\u0301")
     ),
-    "composed letters": lambda text, folder: TrackedText.original(text, True).composed(),
+    "composed letters": lambda text, folder: TextWithOffsets.original(text, True).composed(),
 } | {
     f"{name} in {language}": lambda text, folder, name=name, language=language: coqui_cleaners.clean(
         plain(text), name, language
@@ -133,6 +133,6 @@ def test_an_endless_text_is_read_in_time_that_grows_with_its_length_alone(unit, 
 def test_a_text_of_many_different_unknown_letters_is_read_in_a_moment():
     text = "".join(map(chr, range(0x20000, 0x20000 + LENGTH)))
     start = time.process_time()
-    _, dropped = TrackedText.original(text, track=True).keep(frozenset("a"))
+    _, dropped = TextWithOffsets.original(text, track=True).keep(frozenset("a"))
     assert time.process_time() - start < 4 * MOMENT
     assert dropped.total() == LENGTH and max(dropped.values()) == 1

@@ -1,11 +1,11 @@
 import pytest
 
-from hf_vits.text.english_numbers import cardinal, numbers, times
-from hf_vits.text.tracked import TrackedText
+from hf_vits.text.coqui_cleaners import cardinal, numbers, times
+from hf_vits.text.offsets import TextWithOffsets
 
 
 def tracked(text):
-    return TrackedText.original(text, track=True)
+    return TextWithOffsets.original(text, track=True)
 
 
 @pytest.mark.parametrize(
@@ -83,5 +83,5 @@ def test_every_number_below_a_million_is_made_of_its_parts():
     "text", ["7" * 100_000, "1," * 50_000, "$" * 100_000, "$" + "," * 99_000, "1:00" + " " * 99_000]
 )
 def test_the_longest_texts_are_read_in_a_moment(text):
-    assert times(numbers(TrackedText.original(text, track=False))).text
-    assert times(TrackedText.original(text, track=False)).text
+    assert times(numbers(TextWithOffsets.original(text, track=False))).text
+    assert times(TextWithOffsets.original(text, track=False)).text

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from hf_vits.text.front_end import FrontEnd
-from hf_vits.text.tracked import TrackedText
+from hf_vits.text.frontend import FrontEnd
+from hf_vits.text.offsets import TextWithOffsets
 
 pytest.importorskip("espeakng_loader")
 
@@ -20,14 +20,13 @@ nl pl pt pt-br ro ru sk sl sr sv sw tr uk vi EN-US en-us+f3 no zh"""
 
 
 def symbols(front_end, text):
-    return front_end.symbols(TrackedText.original(text, track=False)).text
+    return front_end.symbols(TextWithOffsets.original(text, track=False)).text
 
 
 def run(code, *arguments, **options):
     """Runs code in a process of its own, which may crash; returns its standard error, with its exit code if not 0."""
-    head = (
-        "import json, sys; from hf_vits.text.front_end import FrontEnd; from hf_vits.text.tracked import TrackedText\n"
-    )
+    head = "import json, sys\nfrom hf_vits.text.frontend import FrontEnd\n"
+    head += "from hf_vits.text.offsets import TextWithOffsets\n"
     command = [sys.executable, "-c", head + code, *arguments]
     result = subprocess.run(command, text=True, capture_output=True, timeout=60, **options)
     return result.stderr[-500:] + (f" exit code {result.returncode}" if result.returncode else "")
@@ -39,7 +38,7 @@ for voice in sys.argv[1:]:
     for text in texts:
         for style in ("vits", "piper"):
             front_end = FrontEnd(phoneme_style=style, phoneme_language=voice, normalize=False)
-            front_end.symbols(TrackedText.original(text, track=False))
+            front_end.symbols(TextWithOffsets.original(text, track=False))
 """
 
 
@@ -86,7 +85,7 @@ def test_no_sign_is_read_as_words_of_the_text_before(voice):
 FORK = """
 import os, signal, threading, time
 stop, text = [], "this is a rather long sentence to keep the lock held, " * 200
-speak = lambda voice, text: FrontEnd(phoneme_language=voice).symbols(TrackedText.original(text, track=False)).text
+speak = lambda voice, text: FrontEnd(phoneme_language=voice).symbols(TextWithOffsets.original(text, track=False)).text
 expected = speak("de", "Guten Tag")
 def spin():
     while not stop:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_vits.text.sentences import split
+from hf_vits.text.sentence_splitter import split
 
 PARAGRAPHS = json.loads((Path(__file__).parent / "paragraphs_by_language.json").read_text(encoding="utf-8"))
 

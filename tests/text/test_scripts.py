@@ -3,7 +3,7 @@
 import pytest
 
 from hf_vits.text import espeak
-from hf_vits.text.front_end import FrontEnd
+from hf_vits.text.frontend import FrontEnd
 from hf_vits.text.scripts import of_other_script, readable, script_of, scripts_of
 
 CODES = {

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from hf_vits.text.espeak_room import EspeakError
-from hf_vits.text.stock_phonemes import stock_phonemes
+from hf_vits.text.espeak_chunks import EspeakError
+from hf_vits.text.phonemizer import stock_phonemes
 
 pytest.importorskip("espeakng_loader")
 phonemizer = pytest.importorskip("phonemizer")
@@ -45,7 +45,7 @@ def test_a_text_that_crashes_stock_is_an_error_that_names_it():
 
 def test_no_copy_of_the_library_stays_among_the_temporary_files(tmp_path):
     code = """
-from hf_vits.text.stock_phonemes import stock_phonemes
+from hf_vits.text.phonemizer import stock_phonemes
 try:
     stock_phonemes("'s" * 68)
 except ValueError as error:

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from hf_vits.text.front_end import FrontEnd
+from hf_vits.text.frontend import FrontEnd
+from hf_vits.text.offsets import TextWithOffsets
 from hf_vits.text.symbols import apart
-from hf_vits.text.tracked import TrackedText
 
 # What piper-tts 1.8.0 says.
 FROM_PIPER = {
@@ -63,7 +63,7 @@ BETWEEN_SPACES = {
 def symbols(text, voice="en-us", track=False):
     pytest.importorskip("espeakng_loader")
     front_end = FrontEnd(phoneme_style="piper", normalize=False, phoneme_language=voice)
-    result = front_end.symbols(TrackedText.original(text, track=track))
+    result = front_end.symbols(TextWithOffsets.original(text, track=track))
     return result if track else result.text
 
 

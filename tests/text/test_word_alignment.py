@@ -86,8 +86,8 @@ def test_words_are_not_told_apart_at_any_price(monkeypatch):
 @pytest.mark.parametrize("kind", ["numbers", "symbols", "scripts"])
 def test_the_time_that_offsets_take_is_bounded(kind):
     pytest.importorskip("espeakng_loader")
-    from hf_vits.text.front_end import FrontEnd
-    from hf_vits.text.tracked import TrackedText
+    from hf_vits.text.frontend import FrontEnd
+    from hf_vits.text.offsets import TextWithOffsets
 
     generator = random.Random(kind)
     scripts = [(33, 127), (0x400, 0x500), (0x4E00, 0x9FFF), (0x600, 0x6FF), (0x1F300, 0x1F600), (32, 33)]
@@ -97,9 +97,9 @@ def test_the_time_that_offsets_take_is_bounded(kind):
         "scripts": "".join(chr(generator.randrange(*generator.choice(scripts))) for _ in range(839)),
     }[kind]
     front_end = FrontEnd(phoneme_style="piper", normalize=False, phoneme_language="en-us")
-    plain = front_end.symbols(TrackedText.original(text, track=False))
+    plain = front_end.symbols(TextWithOffsets.original(text, track=False))
     start = time.process_time()
-    tracked = front_end.symbols(TrackedText.original(text, track=True))
+    tracked = front_end.symbols(TextWithOffsets.original(text, track=True))
     assert time.process_time() - start < 5  # it took 9 to 100
     assert tracked.text == plain.text
     assert len(tracked.spans) == len(plain.text)

@@ -13,11 +13,11 @@ import torch
 from datasets import Audio, Dataset
 
 from hf_vits import VitsTokenizer
-from hf_vits.training import StartingPoint, VitsTrainer, VitsTrainingConfig
+from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingConfig
 
 torch.set_num_threads(1)
 
-spec = importlib.util.spec_from_file_location("training_conftest", Path(__file__).with_name("conftest.py"))
+spec = importlib.util.spec_from_file_location("training_runs", Path(__file__).parents[1] / "training_runs.py")
 tests = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tests)
 
@@ -29,7 +29,7 @@ def main(voice, settings):
     )
     tokenizer, held_out = VitsTokenizer.from_pretrained(voice), data.select(range(3))
     config = VitsTrainingConfig(**json.loads(settings))
-    trainer = VitsTrainer(StartingPoint.load(voice), tokenizer, config, data, held_out)
+    trainer = VitsTrainer(ModelInitialization.load(voice), tokenizer, config, data, held_out)
     advance = trainer._advance
 
     def advance_and_tell(*arguments):

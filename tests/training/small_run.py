@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 
 from hf_vits import VitsConfig
-from hf_vits.discriminator import VitsDiscriminatorConfig
-from hf_vits.training import StartingPoint, VitsTrainer, VitsTrainingConfig, read_folder
-from hf_vits.training.new_tokenizer import tokenizer_of_texts
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
+from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingConfig, read_folder
+from hf_vits.training.initialization import tokenizer_of_texts
 
 torch.set_num_threads(1)
 
@@ -30,7 +30,7 @@ def main(folder, settings, parameters):
     die_at, config = settings.pop("die_at", None), VitsConfig(**settings.pop("model"))
     strays = settings.pop("stray", False) and os.environ["RANK"] != "0"
     data, _ = read_folder(folder)
-    start = StartingPoint.from_scratch(config, VitsDiscriminatorConfig(**settings.pop("judges")), seed=1)
+    start = ModelInitialization.from_scratch(config, VitsDiscriminatorConfig(**settings.pop("judges")), seed=1)
     tests.enliven(start.model)  # a new voice has gradients that are mere rounding, and ties in its alignments
     if strays:
         for parameter in (*start.model.parameters(), *start.discriminator.parameters()):

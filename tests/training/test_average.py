@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hf_vits import VitsModel
-from hf_vits.training.average import moving_average
+from hf_vits.training.optimizer import moving_average
 
 NAME = "text_encoder.project.weight"
 

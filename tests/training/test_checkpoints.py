@@ -5,12 +5,12 @@ import os
 import pytest
 import torch
 
-from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.training.checkpoints import (
     STATE_FILE,
+    archive_newer_checkpoints,
     checkpoints,
     find_checkpoint,
-    give_up_later,
     read_state,
     recover,
     release,
@@ -77,7 +77,7 @@ def test_a_checkpoint_that_was_replaced_does_not_come_back(tmp_path):
 def test_later_checkpoints_are_set_aside_when_a_run_goes_on_from_an_older_one(tmp_path, caplog):
     for step in (5, 8, 10):
         save(tmp_path, step)
-    give_up_later(tmp_path, tmp_path / "checkpoint-5", 5)
+    archive_newer_checkpoints(tmp_path, tmp_path / "checkpoint-5", 5)
     save(tmp_path, 8, keep=1)
     assert find_checkpoint(tmp_path, "latest") == tmp_path / "checkpoint-8"
     assert names(tmp_path) == ["checkpoint-10-given-up-1", "checkpoint-8", "checkpoint-8-given-up-1"]
@@ -88,15 +88,15 @@ def test_later_checkpoints_are_set_aside_when_a_run_goes_on_from_an_older_one(tm
 def test_going_on_from_one_that_was_given_up_gives_up_the_others(tmp_path):
     for step in (5, 10):
         save(tmp_path, step)
-    give_up_later(tmp_path, tmp_path / "checkpoint-5", 5)
+    archive_newer_checkpoints(tmp_path, tmp_path / "checkpoint-5", 5)
     save(tmp_path, 10)
-    give_up_later(tmp_path, tmp_path / "checkpoint-10-given-up-1", 10)
+    archive_newer_checkpoints(tmp_path, tmp_path / "checkpoint-10-given-up-1", 10)
     assert names(tmp_path) == ["checkpoint-10-given-up-1", "checkpoint-10-given-up-2", "checkpoint-5"]
 
 
 def test_going_on_from_the_newest_gives_up_none(tmp_path, caplog):
     save(tmp_path, 5)
-    give_up_later(tmp_path, tmp_path / "checkpoint-5", 5)
+    archive_newer_checkpoints(tmp_path, tmp_path / "checkpoint-5", 5)
     assert names(tmp_path) == ["checkpoint-5"] and not caplog.text
 
 
@@ -125,7 +125,7 @@ def test_a_newer_checkpoint_without_its_state_is_warned_of_and_set_aside(tmp_pat
     save(tmp_path, 3), (save(tmp_path, 5) / STATE_FILE).unlink()
     assert find_checkpoint(tmp_path, "latest") == tmp_path / "checkpoint-3"
     assert "checkpoint-5 cannot be resumed" in caplog.text
-    give_up_later(tmp_path, tmp_path / "checkpoint-3", 3)
+    archive_newer_checkpoints(tmp_path, tmp_path / "checkpoint-3", 3)
     assert names(tmp_path) == ["checkpoint-3", "checkpoint-5-given-up-1"]
 
 
@@ -220,9 +220,9 @@ def test_the_scaler_of_half_precision_goes_on_with_its_scale(make_trainer, forge
 
 
 def test_a_run_that_goes_on_from_a_named_checkpoint_goes_on_from_its_own_later(make_trainer, forget_accelerate):
-    make_trainer(max_steps=3, save_every=1, save_total_limit=3).train()
+    make_trainer(max_steps=3, save_steps=1, save_total_limit=3).train()
     forget_accelerate()
-    other = make_trainer(max_steps=2, save_every=1, save_total_limit=1, seed=7)
+    other = make_trainer(max_steps=2, save_steps=1, save_total_limit=1, seed=7)
     other.train(resume=other.output_dir / "checkpoint-1")
     assert [folder.name for folder in checkpoints(other.output_dir)] == ["checkpoint-2"]
     assert find_checkpoint(other.output_dir, "latest").name == "checkpoint-2"

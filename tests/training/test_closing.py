@@ -10,8 +10,7 @@ import soundfile
 
 from hf_vits.cli import main
 from hf_vits.training import Columns
-from hf_vits.training.closing import closing_message
-from hf_vits.training.trainer import NOT_EVALUATED
+from hf_vits.training.trainer import NOT_EVALUATED, closing_message
 
 
 def commands(text):

@@ -5,10 +5,9 @@ import json
 import pytest
 import torch
 
-from hf_vits.modules.prepared import Prepared
-from hf_vits.training.evaluation import SHOWN_CLIPS
-from hf_vits.training.held_out import MEASURES, evaluate_clip
-from hf_vits.training.trackers import Reporter, read_history
+from hf_vits.kernels.weight_cache import CachedWeight
+from hf_vits.training.evaluation import MEASURES, SHOWN_CLIPS, evaluate_clip
+from hf_vits.training.loggers import ExperimentLogger, read_history
 
 
 @pytest.fixture
@@ -18,11 +17,11 @@ def trainer(make_trainer, make_data):
 
 @pytest.fixture
 def reporter(trainer):
-    return Reporter(trainer.accelerator, trainer.output_dir, trainer.config)
+    return ExperimentLogger(trainer.accelerator, trainer.output_dir, trainer.config)
 
 
 def test_each_measure_is_the_mean_over_all_clips(trainer, reporter):
-    from hf_vits.training.data import collate
+    from hf_vits.data.dataset import collate
 
     evaluation = trainer.evaluation
     clips = [evaluate_clip(evaluation.generator, collate([clip]), trainer.config.seed) for clip in evaluation.clips]
@@ -44,7 +43,9 @@ def test_some_clips_are_spoken_and_drawn_and_recordings_only_once(trainer, repor
 
 def test_what_is_evaluated_is_the_average(make_trainer, make_data):
     trainer = make_trainer(held_out=make_data(2), ema_decay=0.9)
-    measured = trainer.evaluation.run(0, reporter := Reporter(trainer.accelerator, trainer.output_dir, trainer.config))
+    measured = trainer.evaluation.run(
+        0, reporter := ExperimentLogger(trainer.accelerator, trainer.output_dir, trainer.config)
+    )
     with torch.no_grad():
         for parameter in trainer.generator.module.parameters():
             parameter.add_(0.1)
@@ -58,7 +59,7 @@ def test_a_voice_that_cannot_speak_yet_is_a_warning_and_is_trained_on(make_train
         raise ValueError("The speech would last 95459 s; one call makes at most 600 s.")
 
     monkeypatch.setattr("hf_vits.training.evaluation.speak_clip", fail)
-    trainer = make_trainer(held_out=make_data(2), max_steps=2, evaluate_every=1)
+    trainer = make_trainer(held_out=make_data(2), max_steps=2, eval_steps=1)
     assert trainer.train().step == 2
     assert "At step 1 the voice cannot speak row-0: The speech would last 95459 s" in caplog.text
     samples = trainer.output_dir / "samples" / "step-2"
@@ -67,7 +68,7 @@ def test_a_voice_that_cannot_speak_yet_is_a_warning_and_is_trained_on(make_train
 
 
 def test_weights_are_prepared_once_for_all_clips_and_forgotten_after(trainer, reporter, monkeypatch):
-    original, made = Prepared.of, []
+    original, made = CachedWeight.of, []
 
     def of(self, layer):
         before, value = self._held, original(self, layer)
@@ -75,7 +76,7 @@ def test_weights_are_prepared_once_for_all_clips_and_forgotten_after(trainer, re
             made.append(self)
         return value
 
-    monkeypatch.setattr(Prepared, "of", of)
+    monkeypatch.setattr(CachedWeight, "of", of)
     trainer.evaluation.run(1, reporter)
     assert made and len({id(prepared) for prepared in made}) == len(made)
     assert all(prepared._held is None for prepared in made)

@@ -5,10 +5,10 @@ import resource
 import pytest
 
 from hf_vits import VitsModel
-from hf_vits.run_lock import check_output_folder
-from hf_vits.training import Recipe
+from hf_vits.training import ModelAndDataArguments
 from hf_vits.training.checkpoints import STATE_FILE, checkpoints, read_state
-from hf_vits.training.trackers import read_history
+from hf_vits.training.loggers import read_history
+from hf_vits.utils.run_lock import check_output_folder
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_a_run_ends_with_the_folder_and_the_cause_and_its_checkpoints_stay(
 ):
     make_trainer(max_steps=1).train()
     forget_accelerate()
-    trainer = make_trainer(max_steps=2, log_every=1)
+    trainer = make_trainer(max_steps=2, logging_steps=1)
     out = trainer.output_dir
     size = (out / refused if refused == "history.jsonl" else out / "checkpoint-1" / refused).stat().st_size
     limit(size - 10)  # of the files here a longer one comes after a shorter
@@ -48,9 +48,9 @@ def test_an_output_folder_that_cannot_be_one_is_refused_before_the_data_are_read
 ):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    monkeypatch.setattr("hf_vits.training.recipe.load_data", lambda *_: pytest.fail("the data are read"))
+    monkeypatch.setattr("hf_vits.training.arguments.load_data", lambda *_: pytest.fail("the data are read"))
     with pytest.raises(OSError, match=f"{tmp_path}/{place.split('/')[0]} is a .*give the name of a folder"):
-        Recipe(dataset_name="data").trainer(make_settings(place))
+        ModelAndDataArguments(dataset_name="data").trainer(make_settings(place))
 
 
 def test_an_output_folder_that_may_not_be_written_to_is_refused(monkeypatch, tmp_path):

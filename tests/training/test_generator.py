@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from hf_vits import VitsModel
-from hf_vits.alignment import log_likelihood
-from hf_vits.losses import kl_loss, mel_loss
-from hf_vits.spectrogram import Spectrogram
-from hf_vits.training.batch import VitsBatch
+from hf_vits.data.batch import VitsBatch
+from hf_vits.modules.alignment import log_likelihood
+from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.training.generator import VitsGenerator
+from hf_vits.training.losses import kl_loss, mel_loss
 
 HOP = 8
 

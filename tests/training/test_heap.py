@@ -9,7 +9,7 @@ import pytest
 SCRIPT = """
 import resource
 import torch
-from hf_vits.training.heap import hold_free_memory, return_free_memory
+from hf_vits.training.process import hold_free_memory, return_free_memory
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from hf_vits.training.batch import VitsBatch
+from hf_vits.data.batch import VitsBatch
+from hf_vits.training.evaluation import MEASURES, evaluate_clip, speak_clip
 from hf_vits.training.generator import VitsGenerator
-from hf_vits.training.held_out import MEASURES, evaluate_clip, speak_clip
 
 
 @pytest.fixture
@@ -28,19 +28,19 @@ def test_equal_seeds_give_equal_measures_and_others_do_not(generator, clip):
 
 
 def test_the_whole_clip_is_rebuilt(generator, clip):
-    held_out = evaluate_clip(generator, clip, 1)
+    evaluation = evaluate_clip(generator, clip, 1)
     frames, tokens = int(clip.waveform_lengths) // generator.model.config.hop_length, int(clip.text_lengths)
-    assert held_out.real_mel.shape[1] == held_out.fake_mel.shape[1] == len(held_out.token_of_frame) == frames
-    assert held_out.scores.shape == (frames, tokens)
-    assert held_out.measures["mel"] == pytest.approx(float((held_out.real_mel - held_out.fake_mel).abs().mean()))
+    assert evaluation.real_mel.shape[1] == evaluation.fake_mel.shape[1] == len(evaluation.token_of_frame) == frames
+    assert evaluation.scores.shape == (frames, tokens)
+    assert evaluation.measures["mel"] == pytest.approx(float((evaluation.real_mel - evaluation.fake_mel).abs().mean()))
 
 
 def test_focus_is_the_mean_probability_of_the_likeliest_token(generator, clip, monkeypatch):
-    from hf_vits.training import held_out
+    from hf_vits.training import evaluation
 
     shape = (1, int(clip.waveform_lengths) // generator.model.config.hop_length, int(clip.text_lengths))
     level = torch.zeros(shape)
-    monkeypatch.setattr(held_out, "_scores", lambda *_: level)
+    monkeypatch.setattr(evaluation, "_scores", lambda *_: level)
     assert evaluate_clip(generator, clip, 1).measures["focus"] == pytest.approx(1 / shape[2])
     level[:, ::2, 0] = 100.0  # every other frame is sure of its token
     sure = math.ceil(shape[1] / 2) / shape[1]

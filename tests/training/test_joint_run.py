@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from stub_hub import Hub
 
-from hf_vits.training import StartingPoint
+from hf_vits.training import ModelInitialization
 from hf_vits.training.checkpoints import checkpoints
-from hf_vits.training.trackers import Reporter, read_history
+from hf_vits.training.loggers import ExperimentLogger, read_history
 
 SCRIPT = Path(__file__).with_name("joint_run.py")
 
@@ -53,8 +53,8 @@ def test_two_processes_stop_when_one_is_told_measure_what_one_does_and_end_after
 
     held_out = make_data(8, text=["a hope", "feed me"] * 4)
     held_out = held_out.select(range(3))
-    start = StartingPoint.load(str(finished.parent / "start"))
+    start = ModelInitialization.load(str(finished.parent / "start"))
     alone = make_trainer(start=start, held_out=held_out)
-    measured = alone.evaluation.run(0, Reporter(alone.accelerator, alone.output_dir, alone.config))
+    measured = alone.evaluation.run(0, ExperimentLogger(alone.accelerator, alone.output_dir, alone.config))
     joint = next(line for line in read_history(finished) if "held_out/mel" in line)
     assert {name: joint[name] for name in measured} == pytest.approx(measured, rel=1e-4)

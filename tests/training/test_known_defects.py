@@ -14,14 +14,13 @@ import pytest
 import torch
 
 from hf_vits import VitsModel
-from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.losses import kl_loss, mel_loss
-from hf_vits.spectrogram import Spectrogram
-from hf_vits.training.batch import VitsBatch
+from hf_vits.data.batch import VitsBatch
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.training.generator import VitsGenerator
-from hf_vits.training.players import Player
-from hf_vits.training.step import TrainingStep
-from hf_vits.training.terms import judged_terms, sound_terms, text_terms
+from hf_vits.training.losses import kl_loss, mel_loss
+from hf_vits.training.optimizer import OptimizedModel
+from hf_vits.training.train_step import TrainingStep, adversarial_losses, prior_losses, reconstruction_losses
 
 HOP = 8
 SMALL_JUDGES = {"periods": [2, 3], "period_channels": [4, 8], "scale_channels": [4, 4, 8, 8, 8, 8]}
@@ -70,7 +69,11 @@ def test_losses_and_spectra_are_float32_under_autocast(make_model, judges):
     plainly = generator(batch, noise())
     with torch.autocast("cpu", torch.bfloat16):
         out = generator(batch, noise())
-        terms = {**judged_terms(judges(out.real), judges(out.fake)), **sound_terms(out), **text_terms(out)}
+        terms = {
+            **adversarial_losses(judges(out.real), judges(out.fake)),
+            **reconstruction_losses(out),
+            **prior_losses(out),
+        }
     assert not torch.equal(out.fake, plainly.fake), "nothing ran in half precision, so nothing is shown"
     assert {name: term.dtype for name, term in terms.items()} == dict.fromkeys(terms, torch.float32)
     assert torch.equal(out.real_mel, plainly.real_mel)
@@ -165,7 +168,7 @@ def make_step(make_model, make_settings):
         torch.manual_seed(0)
         config = make_settings(**settings)
         modules = (VitsGenerator(make_model(), 16), VitsDiscriminator(VitsDiscriminatorConfig(**SMALL_JUDGES)))
-        players = [Player(module, config.learning_rate, config) for module in modules]
+        players = [OptimizedModel(module, config.learning_rate, config) for module in modules]
         plain = SimpleNamespace(
             scaler=None,
             num_processes=1,

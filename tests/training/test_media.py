@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from accelerate.utils import LoggerType
 
-from hf_vits.training.media import GIVE, show
+from hf_vits.training.loggers import GIVE, show
 
 
 @pytest.fixture

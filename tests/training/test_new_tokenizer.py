@@ -3,9 +3,9 @@ import json
 import pytest
 
 from hf_vits import VitsTokenizer
-from hf_vits.text.espeak_room import EspeakError
-from hf_vits.text.front_end import FrontEnd
-from hf_vits.training.new_tokenizer import BLANK, tokenizer_of_texts
+from hf_vits.text.espeak_chunks import EspeakError
+from hf_vits.text.frontend import FrontEnd
+from hf_vits.training.initialization import BLANK, tokenizer_of_texts
 
 TEXTS = ["A hope s, Zoë!", "cabbage; 7 ¿", "no."]
 

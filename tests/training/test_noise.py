@@ -5,8 +5,7 @@ import itertools
 import pytest
 import torch
 
-from hf_vits.training.noise import clip_generators
-from hf_vits.training.step import TrainingStep
+from hf_vits.training.train_step import TrainingStep, clip_generators
 
 
 def drawn(seed, step, *rows):

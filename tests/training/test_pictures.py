@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from hf_vits.training.held_out import HeldOut
-from hf_vits.training.pictures import clip_picture, loss_picture, save_picture
+from hf_vits.training.evaluation import EvalSample, clip_picture
+from hf_vits.training.loggers import loss_picture, save_picture
 
 
 @pytest.fixture
 def clip():
     noise = torch.Generator().manual_seed(0)
     mels, scores = torch.randn(2, 4, 12, generator=noise), torch.randn(12, 5, generator=noise)
-    return HeldOut({"focus": 0.756}, *mels, scores, torch.arange(12) * 5 // 12)
+    return EvalSample({"focus": 0.756}, *mels, scores, torch.arange(12) * 5 // 12)
 
 
 def test_a_clips_picture_has_its_mels_and_its_alignment(clip):

@@ -10,8 +10,8 @@ from safetensors.torch import save
 from stub_hub import Hub
 
 from hf_vits import VitsModel, VitsTokenizer
-from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.training import StartingPoint
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.training import ModelInitialization
 
 IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
 
@@ -53,7 +53,7 @@ def test_a_pushed_voice_speaks_and_is_trained_further_from_the_hub(online, make_
     speech = [m(IDS, generator=torch.Generator().manual_seed(3)).waveform for m in (model, released)]
     assert torch.equal(*speech) and tokenizer.get_vocab() == trainer.tokenizer.get_vocab()
 
-    start = StartingPoint.load("org/voice")
+    start = ModelInitialization.load("org/voice")
     judges = trainer.discriminator.module.state_dict()
     assert not start.has_fresh_parts and start.origin.on_hub == ["org/voice"]
     assert all(torch.equal(value, judges[name]) for name, value in start.discriminator.state_dict().items())
@@ -67,7 +67,7 @@ def test_judges_on_the_hub_may_be_among_the_tensors_or_not_there(online, make_mo
     tensors = {f"discriminator.{name}": value for name, value in judges.state_dict().items()} if inside else {}
     Hub.files["config.json"] = (tmp_path / "config.json").read_bytes()
     Hub.files["model.safetensors"] = save({**model.state_dict(), **tensors})
-    start = StartingPoint.load("org/voice", config=judges.config)
+    start = ModelInitialization.load("org/voice", config=judges.config)
     assert start.fresh_discriminator is not inside
     found = start.discriminator.state_dict()
     assert all(torch.equal(value, found[name]) == inside for name, value in judges.state_dict().items() if value.any())

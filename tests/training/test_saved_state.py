@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hf_vits.training import checkpoints
-from hf_vits.training.saved_state import check_state
+from hf_vits.training.checkpoints import check_state
 from hf_vits.training.trainer import Progress
 
 OTHERS = (None, "x", -1, 2.5, True, [], [1], {}, {"a": 1}, {1: torch.ones(2)}, torch.ones(2))

@@ -1,6 +1,6 @@
 import torch
 
-from hf_vits.training.segments import random_starts, take
+from hf_vits.training.generator import random_starts, take
 
 
 def test_slices_lie_within_their_item_and_every_place_is_as_likely():

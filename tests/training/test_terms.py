@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from hf_vits.discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.losses import discriminator_loss
-from hf_vits.training.batch import VitsBatch
-from hf_vits.training.config import VitsTrainingConfig
-from hf_vits.training.data import Limits
+from hf_vits.data.batch import VitsBatch
+from hf_vits.data.dataset import ClipFilter
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.training.config import LossWeights, VitsTrainingConfig
 from hf_vits.training.generator import VitsGenerator
-from hf_vits.training.terms import Weights, frozen, judged_terms, sound_terms, text_terms, weighted_sum
+from hf_vits.training.losses import discriminator_loss
+from hf_vits.training.train_step import adversarial_losses, frozen, prior_losses, reconstruction_losses, weighted_sum
 
 SMALL = {"period_channels": [4, 6], "scale_channels": [4, 8, 8, 8, 8, 8], "periods": [2, 3]}
 
@@ -29,13 +29,13 @@ def batch():
 def terms_of(out, judges):
     with torch.no_grad():
         real = judges(out.real)
-    return {**judged_terms(real, judges(out.fake)), **sound_terms(out), **text_terms(out)}
+    return {**adversarial_losses(real, judges(out.fake)), **reconstruction_losses(out), **prior_losses(out)}
 
 
 def test_the_generators_step_leaves_no_gradient_in_the_judges(players, batch):
     generator, judges = players
     with frozen(judges):
-        weighted_sum(terms_of(generator(batch), judges), Weights()).backward()
+        weighted_sum(terms_of(generator(batch), judges), LossWeights()).backward()
     assert all(parameter.grad is None and parameter.requires_grad for parameter in judges.parameters())
     assert generator.model.decoder.conv_pre.weight.grad.abs().sum() > 0
 
@@ -50,31 +50,31 @@ def test_the_judges_step_leaves_no_gradient_in_the_generator(players, batch):
 
 def test_every_parameter_of_the_generator_learns_from_the_sum(players, batch):
     generator, judges = players
-    weighted_sum(terms_of(generator(batch), judges), Weights()).backward()
+    weighted_sum(terms_of(generator(batch), judges), LossWeights()).backward()
     assert not [name for name, parameter in generator.named_parameters() if parameter.grad is None]
 
 
 def test_terms_and_weights_have_the_same_names(players, batch):
     generator, judges = players
     terms = terms_of(generator(batch), judges)
-    expected = sum(getattr(Weights(mel=3.0), name) * value for name, value in terms.items())
-    torch.testing.assert_close(weighted_sum(terms, Weights(mel=3.0)), expected)
-    assert terms.keys() == vars(Weights()).keys()
+    expected = sum(getattr(LossWeights(mel=3.0), name) * value for name, value in terms.items())
+    torch.testing.assert_close(weighted_sum(terms, LossWeights(mel=3.0)), expected)
+    assert terms.keys() == vars(LossWeights()).keys()
     with pytest.raises(ValueError, match=r"loudness.*mel"):
-        weighted_sum({**terms, "loudness": terms["mel"]}, Weights())
+        weighted_sum({**terms, "loudness": terms["mel"]}, LossWeights())
 
 
 def test_weights_and_limits_of_the_settings_are_their_own_unless_set():
-    assert (VitsTrainingConfig().weights, VitsTrainingConfig().limits) == (Weights(), Limits())
+    assert (VitsTrainingConfig().weights, VitsTrainingConfig().limits) == (LossWeights(), ClipFilter())
     changed = VitsTrainingConfig(mel_weight=3.0, kl_weight=2.0, max_tokens=5)
-    assert (changed.weights, changed.limits) == (Weights(mel=3.0, kl=2.0), Limits(max_tokens=5))
+    assert (changed.weights, changed.limits) == (LossWeights(mel=3.0, kl=2.0), ClipFilter(max_tokens=5))
 
 
 def test_judges_one_by_one_decide_what_all_decide_together(players, batch):
     generator, judges = players
     out = generator(batch)
-    together = judged_terms(judges(out.real), judges(out.fake))
-    alone = [judged_terms(judge(out.real), judge(out.fake)) for judge in judges.one_by_one()]
+    together = adversarial_losses(judges(out.real), judges(out.fake))
+    alone = [adversarial_losses(judge(out.real), judge(out.fake)) for judge in judges.sub_discriminators()]
     assert len(alone) == 3
     for name, value in together.items():
         torch.testing.assert_close(sum(terms[name] for terms in alone), value)

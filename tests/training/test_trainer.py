@@ -7,17 +7,17 @@ import torch
 import transformers
 
 from hf_vits import VitsModel, VitsTokenizer
-from hf_vits.discriminator import VitsDiscriminator
-from hf_vits.training import StartingPoint
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator
+from hf_vits.training import ModelInitialization
 from hf_vits.training.checkpoints import checkpoints, plain
-from hf_vits.training.step import StepResult
-from hf_vits.training.trackers import read_history
+from hf_vits.training.loggers import read_history
+from hf_vits.training.train_step import StepResult
 
 IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
 
 
 def test_a_run_leaves_a_voice_its_judges_a_history_and_samples(make_trainer, make_data):
-    trainer = make_trainer(held_out=make_data(3), max_steps=3, log_every=1, evaluate_every=2)
+    trainer = make_trainer(held_out=make_data(3), max_steps=3, logging_steps=1, eval_steps=2)
     progress, out = trainer.train(), trainer.output_dir
     assert (progress.step, progress.skipped) == (3, 0)
     model, tokenizer = VitsModel.from_pretrained(out), VitsTokenizer.from_pretrained(out)
@@ -60,9 +60,9 @@ def test_without_an_average_the_last_parameters_are_saved(make_trainer):
 
 
 def test_a_resumed_run_ends_where_one_that_never_stopped_does(make_trainer, make_start, parameters_of, assert_equal):
-    whole = make_trainer(max_steps=7, save_every=3, output_dir_name="whole")
+    whole = make_trainer(max_steps=7, save_steps=3, output_dir_name="whole")
     whole.train()
-    make_trainer(max_steps=4, save_every=1000, output_dir_name="parts").train()
+    make_trainer(max_steps=4, save_steps=1000, output_dir_name="parts").train()
     rest = make_trainer(max_steps=7, output_dir_name="parts")
     rest.train(resume="latest")
     assert_equal(parameters_of(rest), parameters_of(whole))
@@ -90,7 +90,7 @@ def test_a_folder_with_a_run_is_not_begun_anew(make_trainer):
 
 
 def test_the_newest_checkpoints_are_kept(make_trainer):
-    trainer = make_trainer(max_steps=5, save_every=1, save_total_limit=2)
+    trainer = make_trainer(max_steps=5, save_steps=1, save_total_limit=2)
     trainer.train()
     assert [folder.name for folder in checkpoints(trainer.output_dir)] == ["checkpoint-4", "checkpoint-5"]
 
@@ -145,8 +145,8 @@ def test_a_hundred_steps_in_a_row_without_a_finite_gradient_end_the_run(make_tra
 
 def test_fresh_parts_are_trained_before_the_rest(make_trainer, make_model, parameters_of):
     spoken = make_model(inference_only=True, sampling_rate=2000, resblock_type="2")
-    start = StartingPoint.from_voice(spoken, seed=2)
-    trainer = make_trainer(start=start, max_steps=2, fresh_steps=2)
+    start = ModelInitialization.from_voice(spoken, seed=2)
+    trainer = make_trainer(start=start, max_steps=2, new_module_steps=2)
     before = parameters_of(trainer)
     trainer.train()
     moved = {name for name, value in parameters_of(trainer).items() if not torch.equal(value, before[name])}
@@ -155,7 +155,7 @@ def test_fresh_parts_are_trained_before_the_rest(make_trainer, make_model, param
         part for part in parts if part.startswith(("duration_predictor.flows", "duration_predictor.post_"))
     }
     assert "posterior_encoder.wavenet" in parts and any(name.startswith("discriminator.") for name in moved)
-    resumed = make_trainer(start=StartingPoint.from_voice(spoken, seed=2), max_steps=3, fresh_steps=2)
+    resumed = make_trainer(start=ModelInitialization.from_voice(spoken, seed=2), max_steps=3, new_module_steps=2)
     resumed.train(resume="latest")
     after = parameters_of(resumed)
     assert not torch.equal(
@@ -182,7 +182,7 @@ def test_a_frozen_name_that_is_none_is_an_error_that_lists_the_parts(make_traine
 def test_cheaper_steps_learn_about_the_same(make_trainer, forget_accelerate, settings):
     def losses(**settings):
         forget_accelerate()
-        trainer = make_trainer(max_steps=3, log_every=1, **settings)
+        trainer = make_trainer(max_steps=3, logging_steps=1, **settings)
         trainer.train()
         return [line["train/mel"] for line in read_history(trainer.output_dir) if "train/mel" in line]
 
@@ -211,17 +211,17 @@ def test_a_run_in_half_precision_on_a_cpu_or_in_parts_does_not_begin(make_traine
 
 
 def test_the_learning_rate_decays_by_epochs_and_not_by_processes(make_settings):
-    config = make_settings(epoch_decay=0.5, warmup_steps=4)
+    config = make_settings(lr_decay=0.5, warmup_steps=4)
     assert [config.rate_factor(step, 0) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
     assert [config.rate_factor(10, epoch) for epoch in range(3)] == [1.0, 0.5, 0.25]
 
 
 def test_history_after_the_checkpoint_is_forgotten_when_a_run_is_resumed(make_trainer):
-    trainer = make_trainer(max_steps=2, log_every=1)
+    trainer = make_trainer(max_steps=2, logging_steps=1)
     trainer.train()
     with (trainer.output_dir / "history.jsonl").open("a") as file:
         file.write(json.dumps({"step": 3, "train/mel": 1.0}) + '\n{"step": 4, "tra')
-    resumed = make_trainer(max_steps=3, log_every=1)
+    resumed = make_trainer(max_steps=3, logging_steps=1)
     resumed.train(resume="latest")
     assert [line["step"] for line in read_history(trainer.output_dir)] == [1, 2, 3]
 

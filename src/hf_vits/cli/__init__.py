@@ -14,7 +14,7 @@ from huggingface_hub.errors import StrictDataclassError
 import hf_vits
 from hf_vits.cli.parser import Parser, parse
 from hf_vits.cli.signals import Stopped, ending_signals
-from hf_vits.new_files import FULL
+from hf_vits.utils.new_files import FULL
 
 VERBS = ("speak", "convert", "export", "doctor")
 

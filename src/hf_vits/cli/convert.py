@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Converts, and prints what was inferred and what was left out."""
     from hf_vits.conversion import convert
-    from hf_vits.folders import destination, refuse_existing, refuse_losing
-    from hf_vits.resolve import known_voice
+    from hf_vits.conversion.resolve import known_voice
+    from hf_vits.utils.atomic_folder import destination, refuse_existing, refuse_losing
 
     source = known_voice(options.source) or options.source
     directory = destination(options.output)

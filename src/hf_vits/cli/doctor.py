@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from hf_vits.cli.threads import add_threads, use_threads
+from hf_vits.utils.threads import add_threads, use_threads
 
 HELP = "Examine the folder of a voice: what is wrong with it, and how to mend it."
 
@@ -27,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Examines, prints the report, and returns the exit code."""
+    from hf_vits.conversion.resolve import known_voice
     from hf_vits.doctor import examine
-    from hf_vits.doctor.report import as_json, in_words
-    from hf_vits.resolve import known_voice
+    from hf_vits.doctor.examination import as_json, in_words
 
     use_threads(options.threads)
     report = examine(known_voice(options.voice) or options.voice)

@@ -6,9 +6,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from hf_vits.cli.texts import text_of
-from hf_vits.cli.threads import add_threads, use_threads
-from hf_vits.wording import quoted
+from hf_vits.cli.input_text import text_of
+from hf_vits.utils.formatting import quoted
+from hf_vits.utils.threads import add_threads, use_threads
 
 HELP = "Speak a text into a sound file, or to standard output."
 
@@ -66,8 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Speaks, and prints how long the speech is and how long it took; returns the exit status."""
-    from hf_vits.named import number_or_name
-    from hf_vits.resolve import resolve_voice
+    from hf_vits.configuration_vits import number_or_name
+    from hf_vits.conversion.resolve import resolve_voice
 
     text = text_of(options)
     check_numbers(options)
@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
     generator = torch.Generator()
     generator.seed() if options.seed is None else generator.manual_seed(options.seed)
     if output is None:
-        from hf_vits.cli.player import play
+        from hf_vits.cli.raw_output import play
 
         play(pipe, text, not options.stream, pause=options.pause, generator=generator, **controls)
         return 0
@@ -116,7 +116,7 @@ def check_numbers(options: argparse.Namespace) -> None:
 
 
 def _check_output(output: Path | None, options: argparse.Namespace) -> None:
-    from hf_vits.audio import check_output
+    from hf_vits.data.audio import check_output
 
     if output is not None:
         if not options.output:
@@ -134,7 +134,7 @@ def _check_output(output: Path | None, options: argparse.Namespace) -> None:
 
 def _work(options: argparse.Namespace, text: str, pipe) -> dict:
     """What decides how the text is spoken, by the names of `unfinished.NAMES`."""
-    from hf_vits.voice_digest import voice_digest
+    from hf_vits.utils.digests import voice_digest
 
     given = {name: getattr(options, name) for name in ("speaker", "language", "speed", "noise_scale", "seed", "pause")}
     return {

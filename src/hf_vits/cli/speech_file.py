@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hf_vits.audio import audio_writer
 from hf_vits.cli.progress import Progress
-from hf_vits.cli.signals import Stopped, answer, held
-from hf_vits.cli.unfinished import (
+from hf_vits.cli.resume import (
     Unfinished,
     copy_file,
     encoded,
@@ -22,8 +20,10 @@ from hf_vits.cli.unfinished import (
     state_file,
     write_unfinished,
 )
-from hf_vits.new_files import is_special
-from hf_vits.sound_writing import LOSSY
+from hf_vits.cli.signals import Stopped, answer, held
+from hf_vits.data.audio import audio_writer
+from hf_vits.data.audio_writing import LOSSY
+from hf_vits.utils.new_files import is_special
 
 if TYPE_CHECKING:
     import torch

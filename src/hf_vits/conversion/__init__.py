@@ -1,73 +1,25 @@
-"""Voices of other projects, made ours: `convert(path)` tells the format by content and reads it.
+"""Read the voices of other projects: `convert(path)`."""
 
-A format is one module here with a `NAME`, `recognises(source) -> bool` and `convert(source) -> Converted`.
-"""
+from typing import TYPE_CHECKING
 
-from importlib import import_module
-from pathlib import Path
-from types import ModuleType
+from hf_vits.utils.lazy_imports import lazy_attributes
 
-from hf_vits.conversion.checkpoint import damage_named
-from hf_vits.conversion.converted import Converted
-from hf_vits.conversion.neighbours import refusal
-from hf_vits.conversion.source import Source, locate
-from hf_vits.export.one_way import exported_for
+if TYPE_CHECKING:
+    from hf_vits.conversion.converted import Converted
+    from hf_vits.conversion.reader import FORMATS, convert, known_formats
 
-__all__ = ["FORMATS", "Converted", "convert", "known_formats"]
-
-FORMATS = ("piper", "piper_checkpoint", "coqui", "original_voice", "hugging_face")
-"""Modules of the formats that are known, in the order they are tried."""
-
-
-def convert(path: str | Path, config: str | Path | None = None, discriminator: str | Path | None = None) -> Converted:
-    """
-    Reads a voice of another project. Nothing in its files is executed.
-
-    Args:
-        path (`str` or `Path`):
-            Its weights, or a folder with one file of them.
-        config (`str` or `Path`, *optional*):
-            The file that describes it, where it is not where its project keeps it.
-        discriminator (`str` or `Path`, *optional*):
-            The discriminators it was trained against, where they are neither in nor beside the file of weights.
-
-    Raises:
-        FileNotFoundError: if there is no such file, or one that belongs to it is missing.
-        ImportError: if reading the format needs a package that is not installed; names it.
-        ValueError: if the format is not known, or the file is damaged or not a VITS voice.
-
-    Example:
-
-    ```python
-    >>> from hf_vits.conversion import convert
-
-    >>> convert("en_US-joe-medium.onnx").save("joe")  # doctest: +SKIP
-    ```
-    """
-    path = Path(path).expanduser()
-    if config is None and (runtime := exported_for(path)):
-        raise ValueError(f"{path} was exported for {runtime}; convert the voice that it was exported from instead.")
-    source = Source(locate(path), _expanded(config), _expanded(discriminator))
-    with damage_named(source.path):
-        known = refusal(source.checkpoint.tensors) if source.checkpoint else None
-        if known is not None:
-            raise ValueError(f"{source.path} is of no format that can be converted. {known}")
-        found = next((module for module in _modules() if module.recognises(source)), None)
-        if found is None:
-            raise ValueError(
-                f"{source.path} is of no format that can be converted. Known formats: {'; '.join(known_formats())}."
-            )
-        return found.convert(source)
-
-
-def known_formats() -> list[str]:
-    """What `convert` reads, in words."""
-    return [module.NAME for module in _modules()]
-
-
-def _modules() -> list[ModuleType]:
-    return [import_module(f"hf_vits.conversion.{name}") for name in FORMATS]
-
-
-def _expanded(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path).expanduser()
+__all__ = [
+    "Converted",
+    "FORMATS",
+    "convert",
+    "known_formats",
+]
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        "Converted": "converted",
+        "FORMATS": "reader",
+        "convert": "reader",
+        "known_formats": "reader",
+    },
+)

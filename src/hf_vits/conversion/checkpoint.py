@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hf_vits.archives import check_pickled
-from hf_vits.conversion.neighbours import refusal
+from hf_vits.conversion.unsupported import refusal
+from hf_vits.hub.state_dict import check_kinds, read_contents
 from hf_vits.modules.weight_norm import NEW_V, OLD_V, has_zero_filter
-from hf_vits.weights import check_kinds, read_contents
-from hf_vits.wording import listed
+from hf_vits.utils.archives import check_pickled
+from hf_vits.utils.formatting import listed
 
 TABLES = ("model", "state_dict", "weight")
 """What the weights are called in a file that holds the state of training too."""
@@ -32,7 +32,7 @@ WRAPPER = "module."
 """Begins every name if the model was saved inside `DistributedDataParallel`."""
 
 
-class Bystander:
+class UnpicklePlaceholder:
     """Stands for an object of another program, whose code is neither imported nor run."""
 
     def __init__(self, *args, **kwargs):
@@ -65,7 +65,9 @@ class Checkpoint:
 
 def read_checkpoint(file: Path) -> Checkpoint:
     """
-    Reads a `.safetensors` file or a pickled one. Objects that are neither tensors nor plain data become `Bystander`s.
+    Read a `.safetensors` file or a pickled one.
+
+    Objects that are neither tensors nor plain data become `UnpicklePlaceholder`s.
 
     Raises:
         ValueError: if it is damaged, or holds no table of tensors.
@@ -145,14 +147,14 @@ def left_out(rest: Mapping[str, Any], *read: str) -> tuple[str, ...]:
 
 def _contents(file: Path) -> tuple[Any, list[str]]:
     """
-    What a file holds, and the names of the classes that `Bystander` stands for.
+    What a file holds, and the names of the classes that `UnpicklePlaceholder` stands for.
 
     Archives list the classes they ask for. Of files as PyTorch wrote them before it had archives, the reader tells one
     class after the other, each when it refuses it.
     """
     strangers = _strangers(file)
     while True:
-        allowed = [(Bystander, name) for name in strangers]
+        allowed = [(UnpicklePlaceholder, name) for name in strangers]
         try:
             with torch.serialization.safe_globals(allowed) if strangers else nullcontext():
                 return read_contents(file), strangers

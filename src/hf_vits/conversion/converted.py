@@ -1,6 +1,6 @@
 """What a reader returns: a voice of another project in our terms, whole and checked."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,16 +9,46 @@ from torch import Tensor
 from transformers import PreTrainedTokenizer
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.card import card
 from hf_vits.conversion.checkpoint import check_tensors, separate
-from hf_vits.conversion.description import stored_as_float32
-from hf_vits.conversion.discriminators import ConvertedDiscriminator
-from hf_vits.conversion.judge_files import SUBFOLDER
-from hf_vits.folders import destination, new_folder
+from hf_vits.conversion.discriminators import SUBFOLDER, ConvertedDiscriminator
+from hf_vits.conversion.source import Source
+from hf_vits.hub.cards import card
+from hf_vits.hub.license import CARD, Provenance, inherit_license, origin_beside
+from hf_vits.hub.state_dict import match_state_dict
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.origin import CARD, Origin
-from hf_vits.quiet import no_progress_bar
-from hf_vits.weights import match_state_dict
+from hf_vits.utils.atomic_folder import destination, new_folder
+from hf_vits.utils.logging import no_progress_bar
+
+
+def stored_as_float32(types: Iterable[str]) -> tuple[str, ...]:
+    """A note on weights that were of another type."""
+    others = sorted(set(types) - {"float32"})
+    return (f"Stored as float32: weights of the type {', '.join(others)}.",) if others else ()
+
+
+def described(kind: str, config: VitsConfig, state_dict: Mapping[str, Tensor], symbols: str = "") -> str:
+    """
+    Args:
+        kind (`str`):
+            The beginning of the line, such as "A Piper voice".
+        config (`VitsConfig`):
+            The architecture.
+        state_dict (`Mapping[str, Tensor]`):
+            The weights.
+        symbols (`str`, *optional*):
+            Number and kind of its symbols, where they are not as many as the embedding has rows.
+    """
+    speakers = "1 speaker" if config.num_speakers == 1 else f"{config.num_speakers} speakers"
+    languages = f", {config.num_languages} languages" if config.num_languages > 1 else ""
+    durations = "stochastic" if config.use_stochastic_duration_prediction else "plain"
+    millions = sum(tensor.numel() for tensor in state_dict.values()) / 1e6
+    return (
+        f"{kind}: {config.sampling_rate:,} Hz, {speakers}{languages}, {symbols or f'{config.vocab_size} symbols'}, "
+        f"{millions:.3g} million parameters; text encoder of {config.num_hidden_layers} layers and {config.text_size} "
+        f"channels, {durations} duration predictor, {config.prior_encoder_num_flows} couplings, decoder of "
+        f"{config.upsample_initial_channel} channels with residual blocks of type {config.resblock_type}, "
+        f"{config.hop_length} samples per frame."
+    )
 
 
 @dataclass(frozen=True)
@@ -49,7 +79,7 @@ class Converted:
     tokenizer: PreTrainedTokenizer | None = None
     notes: tuple[str, ...] = ()
     discriminator: ConvertedDiscriminator | None = None
-    origin: Origin | None = None
+    origin: Provenance | None = None
 
     def __post_init__(self):
         """Checks the weights and brings them to the spelling of a fresh model, in float32."""
@@ -101,3 +131,31 @@ def _skeleton(config: VitsConfig) -> tuple[VitsModel, dict[str, torch.Size]]:
     with torch.device("meta"):
         model = VitsModel(config)
     return model, {key: tensor.shape for key, tensor in model.state_dict().items()}
+
+
+def licence_beside(source: Source) -> tuple[Provenance | None, tuple[str, ...]]:
+    """What the card beside a voice says, which exports from here have and voices on the Hub may have; and a note."""
+    origin = origin_beside(source.path if source.path.is_dir() else source.path.parent)
+    if origin is None:
+        return None, ()
+    origin = inherit_license(origin)
+    return origin, licence_note(origin)
+
+
+def licence_note(origin: Provenance) -> tuple[str, ...]:
+    """One line on a licence that is known."""
+    if not origin.license:
+        return ()
+    forbidden = " Nothing made from it may be used commercially." if origin.is_non_commercial else ""
+    return (f"Its licence, by its card or name: {origin.license_in_words}.{forbidden}",)
+
+
+def trainable(config: VitsConfig, judges: ConvertedDiscriminator | None, kept_in: str = "") -> tuple[str, ...]:
+    """Notes on what training finds; `kept_in`, such as "D_*.pth", is where the format has its discriminators."""
+    said = () if judges is None else judges.notes
+    if config.inference_only:
+        return "It can speak but not be trained as it is: there is no posterior encoder in it.", *said
+    if judges is None:
+        without = "Without discriminators" + (f" ({kept_in})" if kept_in else "")
+        return (f"{without}: training makes new ones, and trains them first.",)
+    return "With its discriminators: training can go on at once.", *said

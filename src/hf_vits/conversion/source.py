@@ -5,9 +5,9 @@ from functools import cached_property
 from pathlib import Path
 
 from hf_vits.conversion.checkpoint import Checkpoint, read_checkpoint
-from hf_vits.files import require_if_there
-from hf_vits.resolve import missing_path
-from hf_vits.weights import PICKLE_NAMES, SAFE_NAMES
+from hf_vits.hub.known_voices import missing_path
+from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
+from hf_vits.utils.files import require_if_there
 
 HEAD_SIZE = 4096
 """Bytes of a file that a format may tell itself by."""

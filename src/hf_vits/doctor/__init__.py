@@ -5,6 +5,6 @@ for others. Each check is a function of what was read, and gives findings.
 """
 
 from hf_vits.doctor.examination import Report, examine
-from hf_vits.doctor.finding import ERROR, NOTE, SEVERITIES, WARNING, Finding
+from hf_vits.doctor.findings import ERROR, NOTE, SEVERITIES, WARNING, Diagnostic
 
-__all__ = ["ERROR", "NOTE", "SEVERITIES", "WARNING", "Finding", "Report", "examine"]
+__all__ = ["ERROR", "NOTE", "SEVERITIES", "WARNING", "Diagnostic", "Report", "examine"]

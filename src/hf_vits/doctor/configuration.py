@@ -1,6 +1,7 @@
 """config.json: whether it can be read, which of its fields can be used, and whether they make a model together."""
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
@@ -8,14 +9,15 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE, VitsConfig
-from hf_vits.conversion.judge_files import FINE_TUNER
-from hf_vits.doctor.architecture import CANNOT_BE, expected_layers
-from hf_vits.doctor.commands import json_changed, saved_again
-from hf_vits.doctor.finding import Finding, error, note, warning
-from hf_vits.doctor.folder import Folder
-from hf_vits.sizes import MOST_REACH
-from hf_vits.validation import CHECKS
-from hf_vits.wording import listed, quoted
+from hf_vits.conversion.discriminators import FINE_TUNER
+from hf_vits.doctor.expected_shapes import CANNOT_BE, expected_layers
+from hf_vits.doctor.findings import Diagnostic, error, note, warning
+from hf_vits.doctor.fixes import json_changed, saved_again
+from hf_vits.doctor.readers import read_json
+from hf_vits.doctor.voice_folder import Folder
+from hf_vits.utils.config_validation import CHECKS
+from hf_vits.utils.formatting import listed, quoted
+from hf_vits.utils.model_size import MOST_REACH
 
 OURS = {field.name for field in fields(VitsConfig)} - {field.name for field in fields(PreTrainedConfig)} | {
     "pad_token_id"
@@ -62,7 +64,7 @@ def configured(raw: dict[str, Any], good: dict[str, Any], bad: dict[str, str]) -
         return None
 
 
-def check_fields(folder: Folder) -> Iterator[Finding]:
+def check_fields(folder: Folder) -> Iterator[Diagnostic]:
     """Types, values that no model can have, and fields that nobody reads."""
     file = folder.path / "config.json"
     for name, why in folder.bad_fields.items():
@@ -81,7 +83,7 @@ def check_fields(folder: Folder) -> Iterator[Finding]:
     yield from _unread(folder, sorted(folder.raw.keys() - known))
 
 
-def _unread(folder: Folder, names: list[str]) -> Iterator[Finding]:
+def _unread(folder: Folder, names: list[str]) -> Iterator[Diagnostic]:
     file = folder.path / "config.json"
     if len(names) > MOST_UNKNOWN:
         named = listed([quoted(name) for name in names])
@@ -100,7 +102,7 @@ def _unread(folder: Folder, names: list[str]) -> Iterator[Finding]:
             )
 
 
-def check_kind(folder: Folder) -> Iterator[Finding]:
+def check_kind(folder: Folder) -> Iterator[Diagnostic]:
     """`model_type`, by which Auto classes find the class to load the voice with."""
     config, kind, file = folder.config, folder.raw.get("model_type"), folder.path / "config.json"
     if not folder.has_config:
@@ -136,7 +138,7 @@ def check_kind(folder: Folder) -> Iterator[Finding]:
         yield warning("config.plain_as_extended", text, "Save the voice again.", saved_again(folder.path))
 
 
-def check_classes(folder: Folder) -> Iterator[Finding]:
+def check_classes(folder: Folder) -> Iterator[Diagnostic]:
     """`architectures`, by which the stock pipeline finds it."""
     if not folder.has_config:
         return
@@ -151,7 +153,7 @@ def check_classes(folder: Folder) -> Iterator[Finding]:
         yield note("config.architectures", text, "Save the voice again.", saved_again(folder.path))
 
 
-def _impossible(folder: Folder) -> Iterator[Finding]:
+def _impossible(folder: Folder) -> Iterator[Diagnostic]:
     """Values that contradict each other, one finding for each part of the model."""
     if folder.bad_fields or not folder.has_config:
         return
@@ -199,3 +201,107 @@ def _extensions(config: VitsConfig) -> str:
     """The fields that stock transformers has no layers for; `inference_only` is told otherwise."""
     names = [name for name in config.beyond_upstream if name != "inference_only"]
     return ", ".join(f"{name} {getattr(config, name)!r}" for name in names)
+
+
+RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+
+FEATURES = "preprocessor_config.json"
+
+
+def check_signal(folder: Folder) -> Iterator[Diagnostic]:
+    """Sampling rate, STFT against hop, and the feature extractor's file."""
+    config = folder.believed
+    if config is None:
+        return
+    if config.sampling_rate not in RATES:
+        text = f"`sampling_rate` is {config.sampling_rate}; usual are {', '.join(map(str, RATES))}."
+        yield warning(
+            "signal.sampling_rate", text, "Set it to that of the recordings; else the voice is too high or too low."
+        )
+    if config.fft_size < config.hop_length:
+        text = (
+            f"`spectrogram_bins` {config.spectrogram_bins} make an FFT of {config.fft_size} samples, shorter than the "
+            f"hop of {config.hop_length} that `upsample_rates` multiply to: training would not see what lies between."
+        )
+        yield warning("signal.fft_below_hop", text, "Check both; usual is an FFT of four hops.")
+    yield from _features(folder, config)
+    if "layerdrop" in folder.raw and folder.raw["layerdrop"]:
+        text = (
+            f"`layerdrop` is {quoted(folder.raw['layerdrop'])}: stock transformers' default is 0.1, the paper has "
+            "none. hf_vits never applies it; other trainers skip whole layers with it."
+        )
+        yield note(
+            "signal.layerdrop",
+            text,
+            "Set it to 0 to train elsewhere.",
+            json_changed(folder.path / "config.json", layerdrop=0.0),
+        )
+
+
+def _features(folder: Folder, config) -> Iterator[Diagnostic]:
+    found = read_json(folder.path / FEATURES)
+    if found.problem:
+        yield error("signal.features_damaged", f"{found.problem}.", "Remove it, or fetch it again.")
+    table: dict[str, Any] = found.table or {}
+    ours = {"sampling_rate": config.sampling_rate, "hop_length": config.hop_length, "n_fft": config.fft_size}
+    differs = {name: value for name, value in ours.items() if name in table and table[name] != value}
+    if differs:
+        words = "; ".join(f"`{name}` {quoted(table[name])} against {value}" for name, value in differs.items())
+        text = f"{FEATURES} and config.json differ: {words}. Trained with the one, the voice speaks with the other."
+        command = json_changed(folder.path / FEATURES, **differs)
+        yield warning("signal.features", text, "Find out which is right. If config.json is:", command, config=differs)
+
+
+MOST_NAMED = 500
+
+
+def check_speakers(folder: Folder) -> Iterator[Diagnostic]:
+    """num_speakers, speaker_embedding_size and speaker_names, and whether they go together."""
+    said = folder.good_fields
+    told = folder.told if folder.fit is not None else {}
+    count = told.get("num_speakers", said.get("num_speakers", 1))
+    size = told.get("speaker_embedding_size", said.get("speaker_embedding_size", 0))
+    if count > 1 and size < 1 or size < 0:
+        text = f"`num_speakers` is {count} but `speaker_embedding_size` is {size}; several speakers need vectors."
+        yield error("speakers.no_vectors", text, "Set both as the voice was trained.", speakers=count, size=size)
+    names = said.get("speaker_names")
+    if names is None:
+        if count > 1:
+            text = f"The {count} speakers have no names, and are called by number."
+            mend = "Name them as `speaker_names`, in the order of their ids."
+            yield note("speakers.unnamed", text, mend, _named(folder, [], count))
+        return
+    yield from _names(folder, list(names), count)
+
+
+def _names(folder: Folder, names: list[str], count: int) -> Iterator[Diagnostic]:
+    command = _named(folder, names, count)
+    if len(names) != count:
+        text = (
+            f"`speaker_names` has {len(names)} names for {count} speakers; each needs one, in the order of their ids."
+        )
+        yield error("speakers.names_count", text, "Correct the names.", command, names=len(names), speakers=count)
+    repeated = sorted(name for name, times in Counter(names).items() if times > 1 and name.strip())
+    if repeated:
+        text = f"`speaker_names` has {quoted(repeated)} more than once; names must differ."
+        yield error("speakers.names_repeated", text, "Rename one of each.", command, names=repeated)
+    if empty := [place for place, name in enumerate(names) if not name.strip()]:
+        text = f"The speakers {quoted(empty)} have empty names."
+        yield error("speakers.names_empty", text, "Name them.", command, ids=empty)
+
+
+def _named(folder: Folder, names: list[str], count: int) -> str | None:
+    """The command that gives each speaker a name of its own; none for more than fit into a line."""
+    if count > MOST_NAMED:
+        return None
+    names = _distinct([*names[:count], *[""] * (count - len(names))])
+    return json_changed(folder.path / "config.json", speaker_names=names)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The names with a number where one is empty or was there before."""
+    result: list[str] = []
+    for place, name in enumerate(names):
+        name = name.strip() or f"speaker {place}"
+        result.append(f"{name} {place}" if name in result else name)
+    return result

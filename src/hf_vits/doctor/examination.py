@@ -1,5 +1,6 @@
 """From a path to a report: read, checked by every check, and tried if nothing speaks against it."""
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -9,30 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from hf_vits.conversion.discriminators import INSIDE_VOICE
-from hf_vits.doctor.architecture import fit
-from hf_vits.doctor.commands import converted
-from hf_vits.doctor.configuration import check_classes, check_fields, check_kind, configured, usable
-from hf_vits.doctor.finding import ERROR, SEVERITIES, WARNING, Finding, error
-from hf_vits.doctor.folder import Folder
-from hf_vits.doctor.foreign import foreign_finding
-from hf_vits.doctor.front_end import check_front_end
-from hf_vits.doctor.json_files import read_json
-from hf_vits.doctor.judges import Judges, check_judges, read_judges
-from hf_vits.doctor.layers import layers_of
-from hf_vits.doctor.leftovers import check_leftovers, check_state
-from hf_vits.doctor.provenance import check_licence
-from hf_vits.doctor.runs import config_above
-from hf_vits.doctor.signal import check_signal
-from hf_vits.doctor.speakers import check_speakers
-from hf_vits.doctor.suggested import suggested_fields
-from hf_vits.doctor.tensors import read_tensors
-from hf_vits.doctor.trial import check_stock_config, load_tokenizer, speak, verdict
-from hf_vits.doctor.values import check_values
-from hf_vits.doctor.vocabulary import check_vocabulary
-from hf_vits.doctor.weight_norm import check_weight_norm
-from hf_vits.doctor.weights import check_tensors, check_types
+from hf_vits.doctor.check_discriminator import Judges, check_judges, read_judges
+from hf_vits.doctor.check_files import check_leftovers, check_licence, check_state, foreign_finding
+from hf_vits.doctor.check_tokenizer import check_front_end, check_vocabulary
+from hf_vits.doctor.configuration import (
+    check_classes,
+    check_fields,
+    check_kind,
+    check_signal,
+    check_speakers,
+    configured,
+    usable,
+)
+from hf_vits.doctor.expected_shapes import fit, layers_of, suggested_fields
+from hf_vits.doctor.findings import ERROR, SEVERITIES, WARNING, Diagnostic, error, printable
+from hf_vits.doctor.fixes import converted
+from hf_vits.doctor.readers import config_above, read_json
+from hf_vits.doctor.smoke_test import check_stock_config, load_tokenizer, speak, verdict
+from hf_vits.doctor.voice_folder import Folder, read_tensors
+from hf_vits.doctor.weights import check_tensors, check_types, check_values, check_weight_norm
 
-CHECKS: tuple[Callable[[Folder], Iterable[Finding]], ...] = (
+CHECKS: tuple[Callable[[Folder], Iterable[Diagnostic]], ...] = (
     check_fields,
     check_kind,
     check_classes,
@@ -65,10 +63,10 @@ class Report:
     """
 
     path: str
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Diagnostic] = field(default_factory=list)
     verdict: dict[str, str] = field(default_factory=dict)
 
-    def of(self, severity: str) -> list[Finding]:
+    def of(self, severity: str) -> list[Diagnostic]:
         """The findings of that severity."""
         return [found for found in self.findings if found.severity == severity]
 
@@ -96,7 +94,7 @@ def examine(path: str | Path) -> Report:
     ```
     """
     given, path = str(path), Path(path).expanduser()
-    with _hushed():
+    with _silence_logging():
         try:
             path = (
                 path if path.name not in ("", "..") else Path(os.path.realpath(path))
@@ -116,7 +114,7 @@ def examine(path: str | Path) -> Report:
     return Report(given, findings, verdict(folder, judges, heard, findings))
 
 
-def _read(path: Path) -> tuple[Folder, Judges | None, list[Finding]]:
+def _read(path: Path) -> tuple[Folder, Judges | None, list[Diagnostic]]:
     folder = Folder(path, frozenset(entry.name for entry in path.iterdir()))
     config = read_json(path / "config.json")
     folder.raw, folder.has_config = config.table or {}, config.table is not None
@@ -137,7 +135,7 @@ def _read(path: Path) -> tuple[Folder, Judges | None, list[Finding]]:
     return folder, judges, findings + found
 
 
-def _no_config(path: Path, problem: str) -> Finding:
+def _no_config(path: Path, problem: str) -> Diagnostic:
     which, text = "config.damaged" if problem else "config.missing", problem or "There is no config.json"
     mend, command = "Copy that of the run or of the base voice into the folder, or fetch it again.", None
     if above := config_above(path):
@@ -146,7 +144,7 @@ def _no_config(path: Path, problem: str) -> Finding:
     return error(which, f"{text}, without which no model can be built.", mend, command)
 
 
-def _tried(folder: Folder, findings: list[Finding]) -> str:
+def _tried(folder: Folder, findings: list[Diagnostic]) -> str:
     """Speaks, and loads the tokenizer, if nothing is known to be wrong; what was heard."""
     errors = {found.id for found in findings if found.severity == ERROR}
     is_there = folder.vocabulary.table is not None
@@ -159,9 +157,9 @@ def _tried(folder: Folder, findings: list[Finding]) -> str:
     return heard
 
 
-def _safely(name: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+def _safely(name: str, check: Callable[[], Iterable[Diagnostic]]) -> list[Diagnostic]:
     """The findings of a check; a fault of its own becomes one more, so that those of the others are not lost."""
-    found: list[Finding] = []
+    found: list[Diagnostic] = []
     try:
         found.extend(check())
     except Exception as problem:
@@ -171,7 +169,7 @@ def _safely(name: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
+def _silence_logging() -> Iterator[None]:
     """Within it, nobody logs: what is worth knowing becomes a finding."""
     before: Any = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
@@ -179,3 +177,59 @@ def _hushed() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
+
+
+FORMAT_VERSION = 1
+"""Of the JSON; raised when a field changes its meaning."""
+
+
+def in_words(report: Report) -> str:
+    """Findings grouped by severity, each with how to mend it; the verdict last."""
+    return "\n".join(_lines(report))
+
+
+def as_json(report: Report) -> str:
+    """One object; ids of findings stay the same from version to version."""
+    findings = [
+        {
+            "id": found.id,
+            "severity": found.severity,
+            "text": found.text,
+            "mend": found.mend,
+            "command": found.command,
+            "facts": dict(found.facts),
+        }
+        for found in report.findings
+    ]
+    counts = {severity: len(report.of(severity)) for severity in SEVERITIES}
+    whole = {
+        "format": FORMAT_VERSION,
+        "path": report.path,
+        "counts": counts,
+        "findings": findings,
+        "verdict": report.verdict,
+    }
+    return json.dumps(whole, indent=2, default=str)
+
+
+def _lines(report: Report) -> Iterator[str]:
+    for severity in SEVERITIES:
+        found = report.of(severity)
+        if found:
+            yield f"{severity}{'s' if len(found) > 1 else ''} ({len(found)})"
+            for finding in found:
+                yield from _finding(finding)
+            yield ""
+    if not report.findings:
+        yield "Nothing is wrong."
+    name = printable(report.path)
+    said = "; ".join(f"{use}: {answer}" for use, answer in report.verdict.items())
+    yield f"{name}: {said}" if said else f"{name}: no folder of a voice"
+
+
+def _finding(finding: Diagnostic) -> Iterator[str]:
+    yield f"  {finding.id}: {finding.text}"
+    if finding.mend:
+        yield f"    {finding.mend}"
+    if finding.command:
+        yield f"    $ {finding.command}"

@@ -4,20 +4,28 @@ A target is one module here with a `HELP`, the `LIBRARY` that a card names, and 
 modules import what they work with only then, so that a list of them costs nothing.
 """
 
+import importlib
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hf_vits.discriminator import VitsDiscriminator
+    from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator
+    from hf_vits.hub.license import Provenance
     from hf_vits.modeling_vits import VitsModel
-    from hf_vits.origin import Origin
     from hf_vits.tokenization_vits import VitsTokenizer
 
 __all__ = ["PRECISIONS", "TARGETS", "Voice", "export", "known_targets"]
 
-TARGETS = {"piper": "piper", "sherpa": "sherpa", "split": "split", "original": "original", "transformers": "stock"}
+TARGETS = {
+    "piper": "piper",
+    "sherpa": "sherpa",
+    "split": "split",
+    "original": "original",
+    "transformers": "transformers",
+}
 """Modules of the targets, by the names that a caller gives."""
 
 PLAIN = ("original", "transformers")
@@ -40,7 +48,7 @@ class Voice:
     precision: str = "float32"
     discriminator: "VitsDiscriminator | None" = None
     language: int | str | None = None
-    origin: "Origin | None" = None
+    origin: "Provenance | None" = None
 
 
 def export(
@@ -100,9 +108,9 @@ def export(
     >>> notes = export(model, tokenizer, "joe", target="piper", name="joe")  # doctest: +SKIP
     ```
     """
-    from hf_vits.conversion.card import card
-    from hf_vits.folders import destination, new_folder, refuse_existing, refuse_losing
-    from hf_vits.origin import CARD, held_to_base, origin_of
+    from hf_vits.hub.cards import card
+    from hf_vits.hub.license import CARD, inherit_license, origin_of
+    from hf_vits.utils.atomic_folder import destination, new_folder, refuse_existing, refuse_losing
 
     for kind, value, allowed in (("target", target, TARGETS), ("precision", precision, PRECISIONS)):
         if value not in allowed:
@@ -121,7 +129,7 @@ def export(
             f"The tokenizer has a symbol with id {highest}, but the model knows ids 0 to {rows - 1}. Do they belong "
             "together?"
         )
-    origin = held_to_base(origin_of(str(model.name_or_path or "")))
+    origin = inherit_license(origin_of(str(model.name_or_path or "")))
     voice = Voice(model, tokenizer, name, precision, discriminator, language, origin)
     if model.name_or_path:
         refuse_losing(directory, model.name_or_path)
@@ -139,3 +147,13 @@ def known_targets() -> list[str]:
 
 def _module(target: str):
     return import_module(f"hf_vits.export.{TARGETS[target]}")
+
+
+def needed(package: str) -> ModuleType:
+    """The package onnx or onnxruntime; `ImportError` that says how to install it if it is not there."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise ImportError(
+            f'Exporting to ONNX needs the package {package}: `pip install "hf_vits[phonemes,onnx]"`.'
+        ) from error

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-from hf_vits.alignment import expand, token_of_frame
-from hf_vits.masks import mask_from_lengths
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.modules.decoder import FINAL_SLOPE, HifiGan
+from hf_vits.modules.alignment import durations_to_index, expand
+from hf_vits.modules.decoders.hifigan import FINAL_SLOPE, HifiGan
 from hf_vits.modules.duration_predictor import StochasticDurationPredictor
+from hf_vits.modules.masks import mask_from_lengths
 
 PARTS = ("text_encoder", "duration_predictor", "flow", "decoder", "embed_speaker")
 
@@ -35,7 +35,7 @@ class VoiceParts(nn.Module):
                 f"This voice knows several languages ({names}), and the runtimes have no input for them; choose one "
                 "with `language=` (`--language`)."
             )
-        twin = twin_of(model)
+        twin = inference_copy(model)
         with torch.no_grad():
             self.register_buffer("language", twin.language_vector(language, 1))
         for layer in twin.modules():
@@ -61,7 +61,7 @@ class VoiceParts(nn.Module):
         log_durations = self._log_durations(hidden, mask, noise_scale_duration, speaker, language)
         durations = _whole_frames(log_durations.exp() * mask * length_scale)
         frame_lengths = durations.sum(dim=1)
-        index = token_of_frame(durations, frame_lengths.max())
+        index = durations_to_index(durations, frame_lengths.max())
         mean, log_std = expand(prior_mean, index), expand(prior_log_std, index)
         frame_mask = mask_from_lengths(frame_lengths, index.shape[1], mean.dtype)
         sample = (mean + torch.randn_like(mean) * log_std.exp() * noise_scale) * frame_mask
@@ -93,7 +93,7 @@ class VoiceParts(nn.Module):
         return self.duration_predictor(hidden, mask, noise, speaker, language)
 
 
-class WholeGraph(VoiceParts):
+class OnnxVits(VoiceParts):
     """Ids to samples, with the inputs and outputs of Piper's exporter, and durations after them."""
 
     def forward(self, ids: Tensor, lengths: Tensor, scales: Tensor, *sid: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,14 +107,14 @@ class WholeGraph(VoiceParts):
 
 
 class TextToLatents(VoiceParts):
-    """The first half of `WholeGraph`."""
+    """The first half of `OnnxVits`."""
 
     def forward(self, ids: Tensor, lengths: Tensor, scales: Tensor, *sid: Tensor) -> tuple[Tensor, Tensor]:
         """ids (B, T_text), lengths (B,), scales (3,), sid (B,) -> latents (B, C, T_spec), durations (B, T_text)."""
         return self.text_to_latents(ids, lengths, scales, self.speaker(sid))
 
 
-class DecodeWindow(VoiceParts):
+class OnnxDecoder(VoiceParts):
     """The second half, for any window of the latents."""
 
     def forward(self, latents: Tensor, *sid: Tensor) -> Tensor:
@@ -200,7 +200,7 @@ def _whole_frames(frames: Tensor) -> Tensor:
     return frames + (is_first & (frames.sum(dim=1, keepdim=True) == 0)).long()
 
 
-def twin_of(model: VitsModel) -> VitsModel:
+def inference_copy(model: VitsModel) -> VitsModel:
     """The same model, in float32 on the CPU and ready to speak; where nothing differs, its weights share memory.
 
     Not a copy: that would share its classes with the model, and folding weight norm changes the class of a layer.

@@ -1,23 +1,192 @@
 """The layout of the original repository: `G_*.pth`, `D_*.pth` and `config.json`, to train on or to speak with there."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.original_text import SYMBOLS
-from hf_vits.discriminator import VitsDiscriminator
+from hf_vits.conversion import Converted, convert
+from hf_vits.conversion.discriminators import ConvertedDiscriminator, list_or_number
+from hf_vits.conversion.formats.original import SYMBOLS
+from hf_vits.conversion.vits_keys import original_name
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.export import Voice
-from hf_vits.export.original_limits import check, check_judges
-from hf_vits.export.original_names import original_name
-from hf_vits.export.original_parity import original_parity
+from hf_vits.export.graph import inference_copy
+from hf_vits.export.symbols import symbols_of
+from hf_vits.export.verify import Feed, Waveform, compared
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, respell
 from hf_vits.tokenization_vits import VitsTokenizer
+
+FIXED = {
+    "window_size": 4,
+    "wavenet_kernel_size": 5,
+    "wavenet_dilation_rate": 1,
+    "prior_encoder_num_flows": 4,
+    "prior_encoder_num_wavenet_layers": 4,
+    "posterior_encoder_num_wavenet_layers": 16,
+    "leaky_relu_slope": 0.1,
+    "layer_norm_eps": 1e-5,
+    "hidden_act": "relu",
+    "use_bias": True,
+    "posterior_input": "linear",
+    "language_embedding_size": 0,
+}
+FIXED_STOCHASTIC = {
+    "duration_predictor_kernel_size": 3,
+    "duration_predictor_num_flows": 4,
+    "duration_predictor_flow_bins": 10,
+    "duration_predictor_tail_bound": 5.0,
+    "depth_separable_num_layers": 3,
+    "depth_separable_channels": 2,
+}
+FIXED_PLAIN = {
+    "duration_predictor_kernel_size": 3,
+    "duration_predictor_filter_channels": 256,
+    "duration_norm_eps": 1e-5,
+}
+"""What the original's code has no setting for."""
+
+JUDGES = {
+    "periods": (2, 3, 5, 7, 11),
+    "period_channels": (32, 128, 512, 1024, 1024),
+    "period_kernel_size": 5,
+    "period_stride": 3,
+    "scales": 1,
+    "scale_channels": (16, 64, 256, 1024, 1024, 1024),
+}
+"""What it trains a voice against. Periods and stride leave no trace in weights, so that others would be misread."""
+
+
+def check(config: VitsConfig) -> None:
+    """Raises `ValueError` for a model that the original's code could not build."""
+    fixed = FIXED | (FIXED_STOCHASTIC if config.use_stochastic_duration_prediction else FIXED_PLAIN)
+    skipped = ("posterior_encoder_num_wavenet_layers", "posterior_input") if config.inference_only else ()
+    differing = [
+        f"{name} is {getattr(config, name)}, there {value}"
+        for name, value in fixed.items()
+        if getattr(config, name) != value and name not in skipped
+    ]
+    if config.num_speakers == 1 and config.speaker_embedding_size:
+        differing.append("one speaker has a speaker vector, there none")
+    if differing:
+        raise ValueError(
+            f"The original repository's code cannot build this voice: {'; '.join(differing)}. Its code has no setting "
+            "for these; export it for another target."
+        )
+
+
+def check_judges(config: VitsDiscriminatorConfig) -> None:
+    """Raises `ValueError` for judges that the original's code could not build, or would build otherwise."""
+    differing = [
+        f"{name} is {found}, there {list_or_number(value)}"
+        for name, value in JUDGES.items()
+        if (found := list_or_number(getattr(config, name))) != list_or_number(value)
+    ]
+    if differing:
+        raise ValueError(
+            f"The original repository's code cannot build these discriminators: {'; '.join(differing)}. It has no "
+            "setting for these; export the voice without them: leave out `discriminator`, or move the folder "
+            "discriminator/ out of the voice's."
+        )
+
+
+SETTINGS = (
+    *("sampling_rate", "fft_size", "win_length", "num_mel_bins", "mel_fmin", "mel_fmax"),
+    *("speaker_names", "hidden_dropout"),
+)
+"""What the description holds and no tensor does."""
+
+MOST = 1e-6
+"""Of a tensor's largest value: what weight norm's division and product may cost."""
+
+
+@torch.no_grad()
+def original_parity(voice: Voice, file: Path, has_front_end: bool) -> str:
+    """
+    Reads files back, and has what was read speak.
+
+    Args:
+        voice (`Voice`):
+            What they were made of.
+        file (`Path`):
+            The weights of the generator; the others are beside it.
+        has_front_end (`bool`):
+            Whether they can say what the voice does to a text.
+
+    Returns:
+        `str`: how near it is, in words.
+
+    Raises:
+        ValueError: if a weight, a setting, an id or the sound is not the voice's.
+    """
+    back = convert(file)
+    _same_tensors(voice.model.state_dict(), back.state_dict)
+    if voice.discriminator is not None:
+        _same_judges(voice.discriminator, back.discriminator)
+    _same_settings(voice, back)
+    symbols = symbols_of(voice.tokenizer)
+    if has_front_end and (back.tokenizer is None or symbols_of(back.tokenizer) != symbols):
+        raise ValueError("The voice has other ids for its symbols when it is read back; nothing was exported.")
+    model = inference_copy(back.model())
+
+    def speak(feed: Feed) -> tuple[np.ndarray, Waveform]:
+        ids, lengths = (torch.from_numpy(feed[name]) for name in ("input", "input_lengths"))
+        said = model(
+            ids,
+            attention_mask=(torch.arange(ids.shape[1]) < lengths[:, None]).long(),
+            speaker_id=torch.from_numpy(feed["sid"]) if "sid" in feed else None,
+            noise_scale=0.0,
+            noise_scale_duration=0.0,
+            speaking_rate=1 / float(feed["scales"][1]),
+        )
+        hop = model.config.hop_length
+        return said.durations.numpy(), lambda item, frames: said.waveform[item, : frames * hop].numpy()
+
+    return compared(voice, symbols.used, speak)
+
+
+def _same_tensors(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    for name, tensor in ours.items():
+        if name not in theirs:
+            raise ValueError(f"{name} is not there when the files are read back; nothing was exported.")
+        error = (theirs[name] - tensor.float()).abs().max().item()
+        if not error <= MOST * max(1.0, tensor.float().abs().max().item()):
+            raise ValueError(f"{name} differs by {error:.1e} when it is read back; nothing was exported.")
+
+
+def _same_judges(ours: VitsDiscriminator, theirs: ConvertedDiscriminator | None) -> None:
+    _same_tensors(ours.state_dict(), theirs.state_dict if theirs else {})
+    for name in JUDGES:
+        written, found = (list_or_number(getattr(judges.config, name)) for judges in (ours, theirs))
+        if written != found:
+            raise ValueError(
+                f"`{name}` of the discriminators is {written} here and {found} when the files are read back; nothing "
+                "was exported."
+            )
+
+
+def _same_settings(voice: Voice, back: Converted) -> None:
+    ours, theirs = voice.model.config, back.config
+    for name in SETTINGS:
+        written, found = (_plain(getattr(config, name), name, config.fft_size) for config in (ours, theirs))
+        if written != found:
+            raise ValueError(
+                f"`{name}` is {written!r} here and {found!r} when the files are read back; nothing was exported."
+            )
+
+
+def _plain(value, name: str, fft_size: int):
+    """A setting as it means: a window that is not named is as long as the spectrum's, and no names are none."""
+    if name == "win_length":
+        return value or fft_size
+    return list(value or ()) if name == "speaker_names" else value
+
 
 NORMED = ("dec.ups.", "dec.resblocks.")
 """Layers that have weight norm there and not here; the WaveNets have it in both."""

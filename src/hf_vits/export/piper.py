@@ -13,7 +13,7 @@ HELP = "<name>.onnx and <name>.onnx.json, for Piper and Home Assistant"
 
 def write(voice: Voice, folder: Path) -> Iterator[str]:
     """Writes the files; yields notes."""
-    from hf_vits.export.whole import write_whole
+    from hf_vits.export.onnx_graph import write_whole
 
     symbols, notes = _checked(voice)
     yield from notes

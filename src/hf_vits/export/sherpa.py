@@ -21,8 +21,8 @@ _UNWRITTEN = "\t\n\r\v\f"
 
 def write(voice: Voice, folder: Path) -> Iterator[str]:
     """Writes the files; yields notes."""
+    from hf_vits.export.onnx_graph import write_whole
     from hf_vits.export.symbols import symbols_of
-    from hf_vits.export.whole import write_whole
 
     symbols = symbols_of(voice.tokenizer)
     takes_phonemes = voice.tokenizer.phonemize and _is_framed_like_piper(symbols)

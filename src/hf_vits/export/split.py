@@ -3,24 +3,23 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from hf_vits.conversion.unsupported import FIRST, SECOND
 from hf_vits.export import Voice
 
 LIBRARY = "onnx"
 
 HELP = "text-to-latents.onnx and decode-window.onnx, to stream with onnxruntime"
 
-FIRST, SECOND = "text-to-latents.onnx", "decode-window.onnx"
-
 
 def write(voice: Voice, folder: Path) -> Iterator[str]:
     """Writes both graphs and the tokenizer; yields notes."""
     import torch
 
-    from hf_vits.export.graph import DecodeWindow, TextToLatents
-    from hf_vits.export.split_parity import split_parity
+    from hf_vits.export.graph import OnnxDecoder, TextToLatents
+    from hf_vits.export.onnx_graph import TEXT, finished, text_inputs, traced
     from hf_vits.export.symbols import symbols_of
-    from hf_vits.export.whole import TEXT, finished, text_inputs, traced
-    from hf_vits.streaming import decoder_context
+    from hf_vits.export.verify import split_parity
+    from hf_vits.inference.streaming import decoder_context
 
     config = voice.model.config
     context = decoder_context(config)
@@ -41,7 +40,7 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
         **({"sid": inputs["sid"]} if "sid" in inputs else {}),
     }
     outputs = {"samples": {0: "batch_size", 2: "time"}}
-    second = finished(traced(DecodeWindow(voice.model, voice.language), inputs, outputs), voice.precision, metadata)
+    second = finished(traced(OnnxDecoder(voice.model, voice.language), inputs, outputs), voice.precision, metadata)
     yield split_parity(voice, symbols_of(voice.tokenizer).used, first, second, context)
     (folder / FIRST).write_bytes(first)
     (folder / SECOND).write_bytes(second)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cache
 
-from hf_vits.conversion.piper_json import BOS, EOS, PAD
+from hf_vits.conversion.formats.piper_common import BOS, EOS, PAD
 from hf_vits.text import espeak
-from hf_vits.text.front_end import FrontEnd
-from hf_vits.text.tracked import TrackedText
+from hf_vits.text.frontend import FrontEnd
+from hf_vits.text.offsets import TextWithOffsets
 from hf_vits.text.vocabulary import spelled_with
 from hf_vits.tokenization_vits import VitsTokenizer
 
@@ -103,7 +103,7 @@ def _speaker(tokenizer: VitsTokenizer, own: dict[str, int]) -> Callable[[str], s
     known = frozenset(own)
 
     def speak(text: str) -> str:
-        return spelled_with(front_end.symbols(TrackedText.original(text, False)), known).keep(known)[0].text
+        return spelled_with(front_end.symbols(TextWithOffsets.original(text, False)), known).keep(known)[0].text
 
     return speak
 

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.masks import lengths_from_mask
-from hf_vits.modules.convolution import Conv, channels_last
+from hf_vits.kernels.conv1d import Conv, channels_last
+from hf_vits.modules.masks import lengths_from_mask
+from hf_vits.modules.sampling import Generators, duration_noise
 from hf_vits.modules.spline import Spline, logits_scale
-from hf_vits.randomness import Generators, duration_noise
 
 LEAST_DURATION = 1e-5
 """Floor of a duration before its logarithm, in frames."""

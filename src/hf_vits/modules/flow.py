@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.modules.convolution import Conv, channels_last
-from hf_vits.modules.prepared import prepared_length
+from hf_vits.kernels.conv1d import Conv, channels_last
+from hf_vits.kernels.weight_cache import prepared_length
 from hf_vits.modules.wavenet import WaveNet
 
 

@@ -3,10 +3,10 @@
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.masks import lengths_from_mask
-from hf_vits.modules.convolution import Conv, channels_last
+from hf_vits.kernels.conv1d import Conv, channels_last
+from hf_vits.modules.masks import lengths_from_mask
+from hf_vits.modules.sampling import Generators, prior_noise
 from hf_vits.modules.wavenet import WaveNet
-from hf_vits.randomness import Generators, prior_noise
 
 
 class PosteriorEncoder(nn.Module):

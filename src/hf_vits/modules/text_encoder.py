@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from transformers.activations import ACT2FN
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.kernels.conv1d import Conv
+from hf_vits.kernels.weight_cache import prepared_length
 from hf_vits.modules.attention import RelativeAttention
-from hf_vits.modules.convolution import Conv
-from hf_vits.modules.prepared import prepared_length
-from hf_vits.modules.recomputed import Recomputed
+from hf_vits.modules.gradient_checkpointing import Recomputed
 
 
 @dataclass

@@ -3,8 +3,8 @@
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.modules.convolution import Conv
-from hf_vits.modules.recomputed import Recomputed
+from hf_vits.kernels.conv1d import Conv
+from hf_vits.modules.gradient_checkpointing import Recomputed
 from hf_vits.modules.weight_norm import add_weight_norm
 
 

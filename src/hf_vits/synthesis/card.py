@@ -6,11 +6,11 @@ from pathlib import Path
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
-from hf_vits.cards import called, is_on_hub, language_code, versions
-from hf_vits.origin import Origin
+from hf_vits.hub.cards import called, is_on_hub, language_code, versions
+from hf_vits.hub.license import Provenance
 from hf_vits.pipeline import TextToSpeechPipeline
-from hf_vits.synthesis.settings import SynthesisSettings
-from hf_vits.synthesis.survey import Survey
+from hf_vits.synthesis.config import SynthesisSettings
+from hf_vits.synthesis.plan import SynthesisPlan
 
 MARK = "<!-- Written by hf_vits; the next run replaces it. Take this line out to keep what you write here. -->"
 """Tells a card that was written here from one that somebody wrote."""
@@ -19,7 +19,11 @@ SCRIPT = "accelerate launch examples/synthesize_dataset.py"
 
 
 def card(
-    settings: SynthesisSettings, pipe: TextToSpeechPipeline, origin: Origin, found: Survey, seconds: dict[int, float]
+    settings: SynthesisSettings,
+    pipe: TextToSpeechPipeline,
+    origin: Provenance,
+    found: SynthesisPlan,
+    seconds: dict[int, float],
 ) -> str:
     """The whole document, with its metadata."""
     language = language_code(pipe.tokenizer)
@@ -42,7 +46,9 @@ def card(
     return str(DatasetCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(filter(None, sections)) + "\n"))
 
 
-def _summary(settings: SynthesisSettings, pipe: TextToSpeechPipeline, origin: Origin, seconds: dict[int, float]) -> str:
+def _summary(
+    settings: SynthesisSettings, pipe: TextToSpeechPipeline, origin: Provenance, seconds: dict[int, float]
+) -> str:
     return (
         f"Synthetic speech: texts of {called(settings.dataset_name)}, spoken by the voice {_linked(origin)} with "
         f"hf_vits.\n\n| rows | hours | sampling rate |\n|---|---|---|\n"
@@ -50,7 +56,7 @@ def _summary(settings: SynthesisSettings, pipe: TextToSpeechPipeline, origin: Or
     )
 
 
-def _linked(origin: Origin) -> str:
+def _linked(origin: Provenance) -> str:
     name = origin.name or "(without a name)"
     return f"[{name}](https://huggingface.co/{name})" if origin.on_hub == [origin.name] else f"`{name}`"
 
@@ -69,7 +75,7 @@ data = {load}, split="train")
 Files are FLAC of 16 bits. `audio` is the speech, `seconds` its length; the other columns are those of the texts."""
 
 
-def _licence(origin: Origin) -> str:
+def _licence(origin: Provenance) -> str:
     warning = ""
     if origin.is_non_commercial:
         warning = "\n\n> **Not for commercial use:** the licence of the voice forbids it."
@@ -103,5 +109,5 @@ def _without_places(settings: SynthesisSettings) -> dict:
     return changed
 
 
-def _left_out(found: Survey) -> str:
+def _left_out(found: SynthesisPlan) -> str:
     return f"## Left out\n\n```\n{found.table()}\n```" if found.table() else ""

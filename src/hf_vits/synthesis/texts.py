@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, time
 from pathlib import Path
 
-from hf_vits.dataset_files import PLAIN_FILES, file_split, folder_split, hub_split
-from hf_vits.speaker_cells import speaker_labels
+from hf_vits.data.columns import speaker_labels
+from hf_vits.data.load import PLAIN_FILES, file_split, folder_split, hub_split
 
 ENDINGS = (*PLAIN_FILES[:-1], ".parquet", PLAIN_FILES[-1])
 """Of the files that are read."""

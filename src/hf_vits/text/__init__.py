@@ -1,1 +1,1 @@
-"""Text front ends: from what a person writes to the symbols a voice knows, with positions kept on the way."""
+"""Text front ends: from written text to the tokens of a voice, with offsets into the original text."""

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from hf_vits.text import espeak_room, espeak_worker, symbols
+from hf_vits.text import espeak_chunks, espeak_worker, symbols
+from hf_vits.text.espeak_chunks import EspeakError
 from hf_vits.text.espeak_process import VARIABLE, EspeakProcess
-from hf_vits.text.espeak_room import EspeakError
 
 # Where espeak 1.52 reads past a buffer, and so speaks words of earlier texts or crashes, by language: a grave accent
 # without a word, and a hyphen between a mark and a word; a sign; a bracket. They are left out.
@@ -97,14 +97,14 @@ def clauses_of(texts: Sequence[str], voice: str) -> list[list[Clause]]:
     if unsafe := _UNSAFE.get("vi" if language.startswith("vi-") else language):
         texts = [unsafe.sub(" ", text) for text in texts]
     prepared = [symbols.apart(text, lambda sign: " " in words_phonemes([sign], voice)[0]) for text in texts]
-    parts = [list(espeak_room.pieces(text)) for text, _ in prepared]
-    speaker = espeak_room.Speaker(lambda pieces: spoken(pieces, voice))
+    parts = [list(espeak_chunks.pieces(text)) for text, _ in prepared]
+    speaker = espeak_chunks.Speaker(lambda pieces: spoken(pieces, voice))
     found = iter(speaker.speak([piece for pieces in parts for piece in pieces]))
     return [_clauses(pieces, found, places) for pieces, (_, places) in zip(parts, prepared, strict=True)]
 
 
 def _clauses(
-    pieces: Sequence[str], found: Iterator[espeak_room.Spoken], places: Sequence[int] | None = None
+    pieces: Sequence[str], found: Iterator[espeak_chunks.Spoken], places: Sequence[int] | None = None
 ) -> list[Clause]:
     """The clauses of a text that was spoken in these pieces; takes one item of `found` for each. `places` are those of
     the pieces' characters in the text."""
@@ -120,7 +120,7 @@ def _clauses(
     return out
 
 
-def spoken(texts: Sequence[str], voice: str, mode: int = IPA) -> list[espeak_room.Spoken]:
+def spoken(texts: Sequence[str], voice: str, mode: int = IPA) -> list[espeak_chunks.Spoken]:
     """Return what espeak-ng says of each text: where each clause ends, and its phonemes as espeak writes them.
 
     Raises:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from hf_vits.text import espeak
-from hf_vits.text.tracked import Span, TrackedText
+from hf_vits.text.offsets import Span, TextWithOffsets
 from hf_vits.text.word_alignment import VOWELS
 
 RAW_BLOCK = re.compile(r"\[\[([^\[\]]*)\]\]")
@@ -32,10 +32,10 @@ _BY_LAST_SOUND = {
 }
 _SOUNDS = {"vowel": VOWELS, "voiceless": "ptkfθsʃçxcɕʂ", "voiced": "bdɡgvðzʒɟʑʐ", "sibilant": "szʃʒɕʑʂʐ"}
 
-Speak = Callable[[TrackedText], TrackedText]
+Speak = Callable[[TextWithOffsets], TextWithOffsets]
 
 
-def speak_around(text: TrackedText, voice: str, speak: Speak) -> TrackedText:
+def speak_around(text: TextWithOffsets, voice: str, speak: Speak) -> TextWithOffsets:
     """Return the phonemes of a text that has blocks.
 
     Args:
@@ -79,16 +79,16 @@ def _is_after_full_stop(before: str) -> bool:
     return "." in marks or "…" in marks
 
 
-def _with_words(text: TrackedText, blocks: Sequence[re.Match], words: Sequence[str]) -> TrackedText:
+def _with_words(text: TextWithOffsets, blocks: Sequence[re.Match], words: Sequence[str]) -> TextWithOffsets:
     """The text with a word for each block, apart from letters that it touches."""
     pieces, position = [], 0
     for block, word in zip(blocks, words, strict=True):
         start, end = block.span()
         word = " " * _touches(text.text, start - 1, "]") + word + " " * _touches(text.text, end, "[")
         spans = None if text.spans is None else [text.span(start, end)] * len(word)
-        pieces += [text.slice(position, start), TrackedText(word, spans)]
+        pieces += [text.slice(position, start), TextWithOffsets(word, spans)]
         position = end
-    return TrackedText.join([*pieces, text.slice(position, len(text.text))], text.spans is not None)
+    return TextWithOffsets.join([*pieces, text.slice(position, len(text.text))], text.spans is not None)
 
 
 def _touches(text: str, place: int, bracket: str) -> bool:
@@ -113,8 +113,8 @@ def _places(spoken: str, words: Sequence[str], voice: str) -> list[Span] | None:
 
 
 def _with_blocks(
-    spoken: TrackedText, text: TrackedText, blocks: Sequence[re.Match], places: Sequence[Span]
-) -> TrackedText:
+    spoken: TextWithOffsets, text: TextWithOffsets, blocks: Sequence[re.Match], places: Sequence[Span]
+) -> TextWithOffsets:
     """The phonemes with those of each block in its place."""
     pieces, position, before = [], 0, 0
     for block, (start, end) in zip(blocks, places, strict=True):
@@ -124,29 +124,29 @@ def _with_blocks(
         pieces += [_within(spoken.slice(position, start), before, first), text.slice(*block.span(1)).strip()]
         position = end + (_touches(text.text, block.end(), "[") and spoken.text[end : end + 1] == " ")
         before = last
-    return TrackedText.join(
+    return TextWithOffsets.join(
         [*pieces, _within(spoken.slice(position, len(spoken.text)), before)], text.spans is not None
     )
 
 
-def _within(text: TrackedText, first: int, last: int = sys.maxsize) -> TrackedText:
+def _within(text: TextWithOffsets, first: int, last: int = sys.maxsize) -> TextWithOffsets:
     """The text with no span that reaches beyond these places, as that of a word may which a block is part of."""
     if text.spans is None:
         return text
-    return TrackedText(text.text, [(min(max(a, first), last), min(max(b, first), last)) for a, b in text.spans])
+    return TextWithOffsets(text.text, [(min(max(a, first), last), min(max(b, first), last)) for a, b in text.spans])
 
 
-def _apart(text: TrackedText, blocks: Sequence[re.Match], speak: Speak) -> TrackedText:
+def _apart(text: TextWithOffsets, blocks: Sequence[re.Match], speak: Speak) -> TextWithOffsets:
     """The phonemes of each part between blocks, spoken for itself, and the blocks."""
     pieces, position = [], 0
     for block in blocks:
         pieces += [_with_spaces(text.slice(position, block.start()), speak), text.slice(*block.span(1)).strip()]
         position = block.end()
     pieces.append(_with_spaces(text.slice(position, len(text.text)), speak))
-    return TrackedText.join(pieces, text.spans is not None)
+    return TextWithOffsets.join(pieces, text.spans is not None)
 
 
-def _with_spaces(text: TrackedText, speak: Speak) -> TrackedText:
+def _with_spaces(text: TextWithOffsets, speak: Speak) -> TextWithOffsets:
     """Phonemes of a text next to a block, with the space that separates the two."""
     stripped = text.strip()
     if not stripped.text:
@@ -156,4 +156,4 @@ def _with_spaces(text: TrackedText, speak: Speak) -> TrackedText:
     spoken = speak(stripped)
     if spoken.text[-1:].isspace():
         after = text.slice(0, 0)
-    return TrackedText.join([before, spoken, after], text.spans is not None)
+    return TextWithOffsets.join([before, spoken, after], text.spans is not None)

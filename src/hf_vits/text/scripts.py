@@ -14,9 +14,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from hf_vits.text import espeak
-from hf_vits.text.front_end import FrontEnd
+from hf_vits.text.errors import counted
+from hf_vits.text.frontend import FrontEnd
 from hf_vits.text.phoneme_blocks import RAW_BLOCK
-from hf_vits.text.report import counted
 
 LEAST_SHARE = 0.1
 """Share of a text's letters from which on letters of other scripts make it a text of another script."""

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Annotated, Any
 
-from hf_vits.launch import PRECISIONS
-from hf_vits.options import (
+from hf_vits.data.dataset import ClipFilter
+from hf_vits.utils.distributed import PRECISIONS
+from hf_vits.utils.formatting import nearest
+from hf_vits.utils.options import (
     AnyPath,
     Count,
     Decay,
@@ -18,9 +20,17 @@ from hf_vits.options import (
     check_fields,
     option,
 )
-from hf_vits.training.data import Limits
-from hf_vits.training.terms import Weights
-from hf_vits.wording import nearest
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What each term counts; the paper's by default."""
+
+    adversarial: float = 1.0
+    feature_matching: float = 1.0
+    mel: float = 45.0
+    kl: float = 1.0
+    duration: float = 1.0
 
 
 @dataclass
@@ -50,9 +60,9 @@ class VitsTrainingConfig:
     process_timeout: Positive = option(1800.0, "Seconds that a process waits for another one before the run ends.")
     segment_frames: Count = option(32, "Spectrogram frames decoded per clip and step; memory grows with it.")
 
-    min_seconds: NotNegative = option(Limits.min_seconds, "Shorter clips are left out.")
-    max_seconds: Positive = option(Limits.max_seconds, "Longer clips are left out.")
-    max_tokens: Count = option(Limits.max_tokens, "Clips with more tokens, blanks included, are left out.")
+    min_seconds: NotNegative = option(ClipFilter.min_seconds, "Shorter clips are left out.")
+    max_duration_seconds: Positive = option(ClipFilter.max_duration_seconds, "Longer clips are left out.")
+    max_tokens: Count = option(ClipFilter.max_tokens, "Clips with more tokens, blanks included, are left out.")
 
     learning_rate: Positive = option(2e-4, "Of both players.")
     discriminator_learning_rate: Positive | None = option(None, "Of the discriminator, if another.")
@@ -60,18 +70,18 @@ class VitsTrainingConfig:
     adam_beta2: Decay = option(0.99, "Second moment's decay.")
     adam_epsilon: Positive = option(1e-9, "Added to the root of the second moment.")
     weight_decay: NotNegative = option(0.01, "Decoupled, of both players.")
-    epoch_decay: Positive = option(0.999875, "Factor on the learning rate after each epoch.")
+    lr_decay: Positive = option(0.999875, "Factor on the learning rate after each epoch.")
     warmup_steps: Whole = option(0, "Steps in which the learning rate rises from zero.")
     max_grad_norm: Positive | None = option(None, "Longest gradient of each player; none is clipped if not set.")
 
-    adversarial_weight: NotNegative = option(Weights.adversarial, "Of the least-squares adversarial term.")
-    features_weight: NotNegative = option(Weights.features, "Of the feature-matching term.")
-    mel_weight: NotNegative = option(Weights.mel, "Of the L1 distance between log-mels.")
-    kl_weight: NotNegative = option(Weights.kl, "Of the divergence between posterior and prior.")
-    duration_weight: NotNegative = option(Weights.duration, "Of the duration predictor's term.")
+    adversarial_weight: NotNegative = option(LossWeights.adversarial, "Of the least-squares adversarial term.")
+    feature_matching_weight: NotNegative = option(LossWeights.feature_matching, "Of the feature-matching term.")
+    mel_weight: NotNegative = option(LossWeights.mel, "Of the L1 distance between log-mels.")
+    kl_weight: NotNegative = option(LossWeights.kl, "Of the divergence between posterior and prior.")
+    duration_weight: NotNegative = option(LossWeights.duration, "Of the duration predictor's term.")
 
     freeze: list[str] = option([], "Modules that are not trained, by the start of their names, as flow.flows.0.")
-    fresh_steps: Whole = option(
+    new_module_steps: Whole = option(
         1000, "Steps in which only parts that the starting point lacked are trained, against the frozen rest."
     )
     ema_decay: Decay = option(0.999, "Of the generator's moving average, which is evaluated and saved; 0 for none.")
@@ -81,32 +91,34 @@ class VitsTrainingConfig:
         "float32.",
     )
     gradient_checkpointing: bool = option(False, "Compute activations again in the backward pass, to save memory.")
-    discriminator_width: Positive = option(
+    discriminator_channel_multiplier: Positive = option(
         1.0, "Factor on the channels of new discriminators; 0.25 makes training on a CPU bearable."
     )
 
-    log_every: Count = option(10, "Steps between two lines of the history.")
-    evaluate_every: Count = option(1000, "Steps between two evaluations on held-out clips.")
-    evaluation_clips: Count = option(16, "Most held-out clips that are evaluated.")
-    save_every: Count = option(1000, "Steps between two checkpoints.")
+    logging_steps: Count = option(10, "Steps between two lines of the history.")
+    eval_steps: Count = option(1000, "Steps between two evaluations on held-out clips.")
+    max_eval_samples: Count = option(16, "Most held-out clips that are evaluated.")
+    save_steps: Count = option(1000, "Steps between two checkpoints.")
     save_total_limit: Count = option(2, "Newest checkpoints that are kept.")
     report_to: list[str] = option(["tensorboard"], "Trackers of Accelerate: tensorboard, wandb, …; all, or none.")
 
     def __post_init__(self):
         check_fields(self)
         self.report_to = tracker_names(self.report_to)
-        if self.min_seconds >= self.max_seconds:
-            raise ValueError(f"`min_seconds` is {self.min_seconds}, not below `max_seconds`, {self.max_seconds}.")
+        if self.min_seconds >= self.max_duration_seconds:
+            raise ValueError(
+                f"`min_seconds` is {self.min_seconds}, not below `max_duration_seconds`, {self.max_duration_seconds}."
+            )
 
     @property
-    def weights(self) -> Weights:
+    def weights(self) -> LossWeights:
         """The weight of each of the generator's terms, by the term's name."""
-        return Weights(**{item.name: getattr(self, f"{item.name}_weight") for item in fields(Weights)})
+        return LossWeights(**{item.name: getattr(self, f"{item.name}_weight") for item in fields(LossWeights)})
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ClipFilter:
         """What a clip must be."""
-        return Limits(self.min_seconds, self.max_seconds, self.max_tokens)
+        return ClipFilter(self.min_seconds, self.max_duration_seconds, self.max_tokens)
 
     @property
     def learning_rates(self) -> tuple[float, float]:
@@ -116,7 +128,7 @@ class VitsTrainingConfig:
     def rate_factor(self, step: int, epoch: int) -> float:
         """What the learning rates are multiplied with in a step: warm-up by steps, decay by epochs."""
         warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-        return warm * self.epoch_decay**epoch
+        return warm * self.lr_decay**epoch
 
     def to_dict(self) -> dict[str, Any]:
         """Settings by name."""

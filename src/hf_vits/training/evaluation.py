@@ -1,16 +1,108 @@
 """Held-out clips, from time to time: measures for the history, speech and pictures for whoever looks."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 
+from hf_vits.data.batch import VitsBatch
+from hf_vits.data.dataset import VitsDataset, collate
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.training.data import VitsDataset, collate
-from hf_vits.training.generator import VitsGenerator
-from hf_vits.training.held_out import MEASURES, HeldOut, at_rest, evaluate_clip, speak_clip
-from hf_vits.training.pictures import clip_picture
-from hf_vits.training.trackers import Reporter
+from hf_vits.modules.alignment import log_likelihood
+from hf_vits.modules.masks import mask_from_lengths
+from hf_vits.modules.sampling import seed_of
+from hf_vits.training.generator import VitsGenerator, VitsTrainingOutput
+from hf_vits.training.loggers import ExperimentLogger
+from hf_vits.training.losses import kl_loss, mel_loss
+from hf_vits.training.train_step import clip_generators
+
+MEASURES = ("mel", "kl", "duration", "focus")
+"""Names of what is measured."""
+
+
+@dataclass
+class EvalSample:
+    """
+    One clip, whole.
+
+    Args:
+        measures (`dict[str, float]`):
+            mel (distance of the reconstruction), kl (nats per frame), duration (per token, of either predictor), and
+            focus, which is the mean probability of the likeliest token of a frame (Ren et al. 2019); 1 is a sharp
+            alignment.
+        real_mel, fake_mel (`Tensor` of shape `(M, T_spec)`):
+            Log-mels of the recording and of its reconstruction.
+        scores (`Tensor` of shape `(T_spec, T_text)`):
+            Log-likelihood of each frame under each token.
+        token_of_frame (`Tensor` of shape `(T_spec,)`, int64):
+            The alignment.
+    """
+
+    measures: dict[str, float]
+    real_mel: Tensor
+    fake_mel: Tensor
+    scores: Tensor
+    token_of_frame: Tensor
+
+
+@torch.no_grad()
+def evaluate_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> EvalSample:
+    """A batch of one clip -> EvalSample; with equal seeds its noise is the same in every evaluation."""
+    frames = int(batch.waveform_lengths // generator.model.config.hop_length)
+    with eval_mode(generator):
+        out = generator(batch, clip_generators(seed, 0, batch.rows), frames)
+        scores = _scores(generator, batch, out)
+    measures = (
+        mel_loss(out.real_mel, out.fake_mel),
+        kl_loss(out.prior_latents, out.posterior_log_std, out.prior_mean, out.prior_log_std, out.frame_mask),
+        out.duration_loss,
+        scores.softmax(dim=-1).amax(dim=-1).mean(),
+    )
+    return EvalSample(
+        {name: float(value) for name, value in zip(MEASURES, measures, strict=True)},
+        out.real_mel[0],
+        out.fake_mel[0],
+        scores[0],
+        out.token_of_frame[0],
+    )
+
+
+@torch.no_grad()
+def speak_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> Tensor:
+    """A batch of one clip -> waveform (T_wav,): its text, spoken as a user would hear it.
+
+    Raises:
+        ValueError: if the voice does not know how long a sound lasts, or thinks that it never ends.
+    """
+    source = torch.Generator().manual_seed(seed_of(seed, 0))
+    with eval_mode(generator):
+        out = generator.model(batch.input_ids, speaker_id=batch.speaker_id, generator=source)
+    return out.waveform[0, : int(out.sequence_lengths)]
+
+
+@contextmanager
+def eval_mode(generator: VitsGenerator) -> Iterator[None]:
+    """Without dropout inside, and with weights that are prepared once; in training again after, whatever happened."""
+    if not generator.training:  # inside of another one
+        yield
+        return
+    generator.eval()
+    try:
+        yield
+    finally:
+        generator.train()
+
+
+def _scores(generator: VitsGenerator, batch: VitsBatch, out: VitsTrainingOutput) -> Tensor:
+    mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], out.prior_latents.dtype)
+    language = generator.model.language_vector(None, len(batch))
+    text = generator.model.text_encoder(batch.input_ids, mask, language=language)
+    return log_likelihood(out.prior_latents, text.prior_mean, text.prior_log_std)
+
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +129,11 @@ class Evaluation:
         self.generator = VitsGenerator(model).to(accelerator.device)
         self.clips, self.accelerator, self.seed = clips, accelerator, seed
 
-    def run(self, step: int, reporter: Reporter) -> dict[str, float]:
+    def run(self, step: int, reporter: ExperimentLogger) -> dict[str, float]:
         """Means over all clips by name, which are reported."""
         index, processes = self.accelerator.process_index, self.accelerator.num_processes
         sums = torch.zeros(len(MEASURES) + 1, dtype=torch.float64)
-        with at_rest(self.generator):
+        with eval_mode(self.generator):
             for number in range(index, len(self.clips), processes):
                 batch = collate([self.clips[number]]).to(self.accelerator.device)
                 clip = evaluate_clip(self.generator, batch, self.seed)
@@ -54,7 +146,7 @@ class Evaluation:
         reporter.losses()
         return measures
 
-    def _show(self, step: int, reporter: Reporter, batch, clip: HeldOut) -> None:
+    def _show(self, step: int, reporter: ExperimentLogger, batch, clip: EvalSample) -> None:
         name, rate = f"row-{int(batch.rows)}", self.generator.model.config.sampling_rate
         if step == 0:
             reporter.sound(step, f"{name}-recorded", batch.waveform[0, 0].cpu().numpy(), rate)
@@ -67,3 +159,23 @@ class Evaluation:
             reporter.sound(step, name, spoken.cpu().numpy(), rate)
             spoken_mel = spectrogram.mel(spectrogram(spoken[None, None]))[0]
         reporter.picture(step, name, clip_picture(clip, spoken_mel))
+
+
+def clip_picture(clip: EvalSample, spoken_mel: Tensor | None = None):
+    """A clip -> `matplotlib.figure.Figure`: mels of recording, reconstruction and (M, T) speech, and the alignment."""
+    from matplotlib.figure import Figure
+
+    mels = {"recording": clip.real_mel, "reconstruction": clip.fake_mel, "spoken from its text": spoken_mel}
+    mels = {name: mel for name, mel in mels.items() if mel is not None}
+    figure = Figure(figsize=(9, 2 * len(mels) + 4))
+    figure.subplots_adjust(left=0.07, right=0.98, bottom=0.06, top=0.96, hspace=0.4)
+    axes = figure.subplots(len(mels) + 1, 1, height_ratios=[1] * len(mels) + [2])
+    low, high = float(clip.real_mel.min()), float(clip.real_mel.max())
+    for axis, (name, mel) in zip(axes, mels.items(), strict=False):
+        axis.imshow(mel.cpu().numpy(), origin="lower", aspect="auto", vmin=low, vmax=high, interpolation="none")
+        axis.set(title=name, ylabel="mel band")
+    posterior = clip.scores.softmax(dim=-1).T.cpu().numpy()
+    axes[-1].imshow(posterior, origin="lower", aspect="auto", cmap="Greys", interpolation="none")
+    axes[-1].plot(clip.token_of_frame.cpu().numpy(), color="tab:red", linewidth=1)
+    axes[-1].set(title=f"alignment, focus {clip.measures['focus']:.2f}", xlabel="frame", ylabel="token")
+    return figure

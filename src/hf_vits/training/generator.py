@@ -5,16 +5,32 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from hf_vits.alignment import expand, frames_of_token, log_likelihood, search_where_finite
-from hf_vits.losses import plain_duration_loss, stochastic_duration_loss
-from hf_vits.masks import mask_from_lengths
+from hf_vits.data.batch import VitsBatch
 from hf_vits.modeling_vits import VitsModel
+from hf_vits.modules.alignment import expand, frames_of_token, log_likelihood, search_where_finite
 from hf_vits.modules.duration_predictor import StochasticDurationPredictor
+from hf_vits.modules.masks import mask_from_lengths
+from hf_vits.modules.sampling import Generators, uniform
+from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.modules.text_encoder import TextEncoding
-from hf_vits.randomness import Generators
-from hf_vits.spectrogram import Spectrogram
-from hf_vits.training.batch import VitsBatch
-from hf_vits.training.segments import random_starts, take
+from hf_vits.training.losses import plain_duration_loss, stochastic_duration_loss
+
+
+def random_starts(lengths: Tensor, size: int, generator: Generators = None) -> Tensor:
+    """lengths in frames int64 (B,), size of a slice -> first frame of one for each item, int64 (B,).
+
+    Uniform over all places where the slice fits; 0 for an item that is shorter than the slice.
+    """
+    room = (lengths - size).clamp(min=0) + 1
+    return (uniform(len(lengths), generator, lengths.device) * room).long().minimum(room - 1)
+
+
+def take(values: Tensor, starts: Tensor, size: int) -> Tensor:
+    """values (B, C, T), starts int64 (B,) -> (B, C, size); zero where an item ends before its slice does."""
+    position = starts[:, None] + torch.arange(size, device=values.device)
+    inside = position < values.shape[-1]
+    index = position.clamp(max=values.shape[-1] - 1).unsqueeze(1).expand(-1, values.shape[1], -1)
+    return values.gather(2, index) * inside.unsqueeze(1)
 
 
 @dataclass
@@ -42,11 +58,11 @@ class Posterior:
     speaker: Tensor | None
 
     def cut(self) -> "Posterior":
-        """The same as leaves of another graph: gradients end there, and `seams` finds them."""
+        """The same as leaves of another graph: gradients end there, and `backward_roots` finds them."""
         leaves = {name: tensor.detach().requires_grad_(tensor.requires_grad) for name, tensor in self._made()}
         return replace(self, **leaves)
 
-    def seams(self, leaves: "Posterior") -> list[tuple[Tensor, Tensor | None]]:
+    def backward_roots(self, leaves: "Posterior") -> list[tuple[Tensor, Tensor | None]]:
         """What was cut, each with the gradient that came to its leaf, to go on from there."""
         return [(tensor, getattr(leaves, name).grad) for name, tensor in self._made()]
 
@@ -56,7 +72,7 @@ class Posterior:
 
 
 @dataclass
-class Aligned(Posterior):
+class AlignmentOutput(Posterior):
     """
     A posterior, and what the text has to say of it.
 
@@ -77,7 +93,7 @@ class Aligned(Posterior):
 
 
 @dataclass
-class Slices:
+class Segments:
     """
     What is heard of each clip.
 
@@ -95,7 +111,7 @@ class Slices:
 
 
 @dataclass
-class VitsTrainingOutput(Aligned, Slices):
+class VitsTrainingOutput(AlignmentOutput, Segments):
     """All that the losses look at: the fields of [`Aligned`] and of [`Slices`]."""
 
 
@@ -154,21 +170,21 @@ class VitsGenerator(nn.Module):
 
     def decode(
         self, batch: VitsBatch, posterior: Posterior, generator: Generators = None, segment_frames: int | None = None
-    ) -> Slices:
+    ) -> Segments:
         """A batch and its posterior -> Slices, the second part of `forward`."""
         hop, size = self.model.config.hop_length, segment_frames or self.segment_frames
         starts = random_starts(batch.waveform_lengths // hop, size, generator)
         heard_frames = take(posterior.frame_mask, starts, size)
         heard = heard_frames.repeat_interleave(hop, dim=-1)
         fake = self.model.decoder(take(posterior.latents, starts, size), posterior.speaker) * heard
-        return Slices(
+        return Segments(
             real=take(batch.waveform, starts * hop, size * hop) * heard,
             fake=fake,
             real_mel=take(self.spectrogram.mel(posterior.spectrogram), starts, size) * heard_frames,
             fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * heard_frames,
         )
 
-    def align(self, batch: VitsBatch, posterior: Posterior, generator: Generators = None) -> Aligned:
+    def align(self, batch: VitsBatch, posterior: Posterior, generator: Generators = None) -> AlignmentOutput:
         """A batch and its posterior -> Aligned, the last part of `forward`: flow, text encoder, search, durations."""
         model, speaker = self.model, posterior.speaker
         frame_lengths = batch.waveform_lengths // model.config.hop_length
@@ -178,7 +194,7 @@ class VitsGenerator(nn.Module):
         text = model.text_encoder(batch.input_ids, text_mask, language=language)
         index, found = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
-        return Aligned(
+        return AlignmentOutput(
             **vars(posterior),
             prior_latents=prior_latents,
             prior_mean=_nan_unless(found, expand(text.prior_mean, index)),

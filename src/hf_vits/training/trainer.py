@@ -1,6 +1,7 @@
 """VitsTrainer: recorded speech in, a voice out."""
 
 import logging
+import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass
@@ -13,41 +14,101 @@ from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs, ProjectConfiguration
 from tqdm.auto import tqdm
 
-from hf_vits.joint import lost_processes_named, together
-from hf_vits.launch import check_launch, launched_precision, refuse_sharding, warn_of_ignored
+from hf_vits.data.batch import VitsBatch
+from hf_vits.data.dataset import Columns
+from hf_vits.hub import cards
+from hf_vits.hub.license import CARD, Provenance
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.new_files import storage_errors
-from hf_vits.origin import CARD, Origin
-from hf_vits.run_lock import run_lock
-from hf_vits.threads import use_cores
+from hf_vits.modules.gradient_checkpointing import recompute_activations
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training import checkpoints
-from hf_vits.training.agreement import check_processes_agree, check_same_step
-from hf_vits.training.average import moving_average
-from hf_vits.training.batch import VitsBatch
-from hf_vits.training.card import free_name, remove_unlinked, write_card
-from hf_vits.training.closing import closing_message
+from hf_vits.training.checkpoints import check_state, load_optimizer
 from hf_vits.training.config import VitsTrainingConfig
-from hf_vits.training.data import Columns
+from hf_vits.training.dataloader import held_out_clips, training_batches
 from hf_vits.training.evaluation import Evaluation
 from hf_vits.training.generator import VitsGenerator
-from hf_vits.training.hub import upload
-from hf_vits.training.interruption import Interruption
-from hf_vits.training.loading import held_out_clips, training_batches
-from hf_vits.training.numbering import check_numbering
-from hf_vits.training.players import Player, check_frozen, train_only
-from hf_vits.training.recomputing import recompute_activations
-from hf_vits.training.saved_state import check_state, load_optimizer
-from hf_vits.training.starting import StartingPoint
-from hf_vits.training.step import StepResult, TrainingStep
-from hf_vits.training.trackers import Meter, Reporter, check_trackers
+from hf_vits.training.initialization import ModelInitialization
+from hf_vits.training.loggers import AverageMeter, ExperimentLogger, check_trackers
+from hf_vits.training.model_card import card_filename, remove_unlinked, set_address, write_card
+from hf_vits.training.optimizer import OptimizedModel, check_frozen, moving_average, train_only
+from hf_vits.training.process import GracefulShutdown
+from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
+from hf_vits.training.train_step import StepResult, TrainingStep
+from hf_vits.utils.distributed import (
+    check_launch,
+    launched_precision,
+    lost_processes_named,
+    refuse_sharding,
+    run_on_all_processes,
+    warn_of_ignored,
+)
+from hf_vits.utils.new_files import storage_errors
+from hf_vits.utils.run_lock import run_lock
+from hf_vits.utils.threads import use_cores
+
+NOT_RELEASED = ["checkpoint-*", "samples/*", "runs/*", ".*"]
+"""What of a run's folder is not uploaded."""
+
+
+def check_login() -> None:
+    """Raises `PermissionError` if nobody is logged in: before a run, which would else be trained and not uploaded."""
+    cards.check_login("voice")
+
+
+def upload(output_dir: Path, name: str | None = None, private: bool | None = None) -> None:
+    """Uploads a released voice with its judges and its card, which from then on says the repository's name."""
+    from huggingface_hub import HfApi
+
+    name = name or output_dir.resolve().name
+    repository = HfApi().create_repo(name, private=private, exist_ok=True).repo_id
+    set_address(output_dir, repository)
+    HfApi().upload_folder(repo_id=repository, folder_path=output_dir, ignore_patterns=NOT_RELEASED)
+
+
+LONGEST_TEXT = 80
+"""Characters of a held-out text that is spoken as an example; a longer one is no example."""
+
+
+def closing_message(trainer: "VitsTrainer") -> str:
+    """Return the lines for a run whose voice was just written into its folder."""
+    progress, steps = trainer.progress, trainer.config.max_steps
+    voice = f"--voice {shlex.quote(str(trainer.output_dir))}{_speaker(trainer)}"
+    is_finished = progress.step >= steps
+    done = f"all {steps:,} steps" if is_finished else f"{progress.step:,} of {steps:,} steps"
+    more = f", and `--max_steps` above {steps}" if is_finished else ""
+    return "\n".join(
+        [
+            f"The voice is in {trainer.output_dir}, after {done}.",
+            f"Hear it:  hf-vits speak {shlex.quote(_text(trainer))} {voice} --output hello.wav",
+            f"Go on:    the same command with --resume_from_checkpoint latest{more}",
+        ]
+    )
+
+
+def _text(trainer: "VitsTrainer") -> str:
+    """A text of the voice's language: a held-out one, if any is short."""
+    if trainer.evaluation is not None:
+        held_out = trainer.evaluation.clips
+        for clip in held_out.clips:
+            text = " ".join(str(held_out.rows[clip.row][trainer.columns.text]).split())
+            if len(text) <= LONGEST_TEXT and not text.startswith("-"):
+                return text
+    return "Hello."
+
+
+def _speaker(trainer: "VitsTrainer") -> str:
+    config = trainer.start.model.config
+    if config.num_speakers < 2:
+        return ""
+    return f" --speaker {shlex.quote(config.speaker_names[0] if config.speaker_names else '0')}"
+
 
 logger = logging.getLogger(__name__)
 
 NOT_EVALUATED = (
     "No clips are held out, so the run is not evaluated: it writes no samples to hear, and nothing shows when it only "
     "learns its clips by heart. Name recordings in the folder's heldout.txt (of ten usable clips or more some are "
-    "drawn without it), or give `held_out_split`, or in Python `held_out`."
+    "drawn without it), or give `eval_split`, or in Python `held_out`."
 )
 """What is said at the beginning of a run without evaluation."""
 
@@ -71,7 +132,7 @@ class VitsTrainer:
     Trains a voice adversarially (paper, section 2) on one process or on many, as `accelerate launch` has it.
 
     Args:
-        start ([`StartingPoint`]):
+        start ([`ModelInitialization`]):
             What the run begins with.
         tokenizer ([`VitsTokenizer`]):
             Of the voice; it is saved with it.
@@ -93,9 +154,9 @@ class VitsTrainer:
     Example:
 
     ```python
-    >>> from hf_vits.training import StartingPoint, VitsTrainer, VitsTrainingConfig
+    >>> from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingConfig
 
-    >>> start = StartingPoint.from_voice(model)
+    >>> start = ModelInitialization.from_voice(model)
     >>> trainer = VitsTrainer(start, tokenizer, VitsTrainingConfig("out"), data)
     >>> trainer.train(resume="latest")
     ```
@@ -103,7 +164,7 @@ class VitsTrainer:
 
     def __init__(
         self,
-        start: StartingPoint,
+        start: ModelInitialization,
         tokenizer: VitsTokenizer,
         config: VitsTrainingConfig,
         train,
@@ -128,7 +189,7 @@ class VitsTrainer:
             warn_of_ignored(config.mixed_precision, config.gradient_accumulation_steps)
         use_cores(accelerator, config.cpu_threads)
         with self._waiting():
-            together(self._read_data, train, held_out)
+            run_on_all_processes(self._read_data, train, held_out)
             check_processes_agree(self)
             self._make_players()
 
@@ -154,8 +215,8 @@ class VitsTrainer:
             recompute_activations(model)
         generator = VitsGenerator(model, config.segment_frames).to(device).train()
         rate, discriminator_rate = config.learning_rates
-        self.generator = Player(generator, rate, config)
-        self.discriminator = Player(start.discriminator.to(device).train(), discriminator_rate, config)
+        self.generator = OptimizedModel(generator, rate, config)
+        self.discriminator = OptimizedModel(start.discriminator.to(device).train(), discriminator_rate, config)
         for player in (self.generator, self.discriminator):
             player.share()
         self.average = moving_average(model, config.ema_decay) if config.ema_decay else None
@@ -195,11 +256,11 @@ class VitsTrainer:
         with ExitStack() as stack:
             stack.enter_context(self._waiting())
             stack.enter_context(storage_errors(self.output_dir))
-            together(lambda: accelerator.is_main_process and stack.enter_context(run_lock(self.output_dir)))
+            run_on_all_processes(lambda: accelerator.is_main_process and stack.enter_context(run_lock(self.output_dir)))
             self._prepare(resume)
-            reporter = Reporter(accelerator, self.output_dir, config, self.progress.step)
-            with Interruption() as interruption:
-                if together(self._owes_evaluation, reporter)[0]:
+            reporter = ExperimentLogger(accelerator, self.output_dir, config, self.progress.step)
+            with GracefulShutdown() as interruption:
+                if run_on_all_processes(self._owes_evaluation, reporter)[0]:
                     self._evaluate(reporter)
                 self._take_steps(reporter, interruption)
                 interruption.promise = "puts the finished voice in place and leaves"
@@ -209,9 +270,9 @@ class VitsTrainer:
             accelerator.end_training()
         return self.progress
 
-    def _take_steps(self, reporter: Reporter, interruption: Interruption) -> None:
+    def _take_steps(self, reporter: ExperimentLogger, interruption: GracefulShutdown) -> None:
         """Trains to the last step, or to the one after a signal; reports, saves and evaluates on the way."""
-        config, progress, meter = self.config, self.progress, Meter()
+        config, progress, meter = self.config, self.progress, AverageMeter()
         step = TrainingStep(self.generator, self.discriminator, config, self.accelerator)
         with self._bar() as bar:
             for batches in self._steps():
@@ -220,11 +281,11 @@ class VitsTrainer:
                 meter.add(result.losses)
                 bar.update()
                 last = result.stop or progress.step >= config.max_steps
-                if progress.step % config.log_every == 0 or last:
+                if progress.step % config.logging_steps == 0 or last:
                     numbers = meter.read(self.accelerator)
                     bar.set_postfix({name.removeprefix("train/"): f"{value:.3g}" for name, value in numbers.items()})
                     reporter.numbers(progress.step, {**numbers, "skipped": progress.skipped, "epoch": progress.epoch})
-                if progress.step % config.save_every == 0 or last:
+                if progress.step % config.save_steps == 0 or last:
                     self.save()  # before the evaluation, which takes time and may fail
                 if self._is_evaluated(progress.step) and not result.stop:
                     self._evaluate(reporter)
@@ -242,7 +303,7 @@ class VitsTrainer:
     def release(self) -> None:
         """Puts the voice, its judges and its model card into the folder of the run itself."""
         if self.accelerator.is_main_process:
-            card = free_name(self.output_dir)
+            card = card_filename(self.output_dir)
             if card != CARD:
                 logger.warning(f"{self.output_dir / CARD} was not written by a run and stays; its card is {card}.")
             checkpoints.release(self.output_dir, lambda folder: self._write_voice(folder, card))
@@ -261,7 +322,7 @@ class VitsTrainer:
         while progress.step < self.config.max_steps:
             batches, taken = self.batches.epoch(progress.epoch, progress.batch), progress.batch
             while group := [batch.to(self.accelerator.device) for batch in islice(batches, count)]:
-                is_fresh = self.start.has_fresh_parts and progress.step < self.config.fresh_steps
+                is_fresh = self.start.has_fresh_parts and progress.step < self.config.new_module_steps
                 if phase != is_fresh:
                     phase = is_fresh
                     self._choose_trained(is_fresh)
@@ -293,9 +354,9 @@ class VitsTrainer:
 
     def _is_evaluated(self, step: int) -> bool:
         """Say whether there is an evaluation after so many steps."""
-        return step % self.config.evaluate_every == 0 or step >= self.config.max_steps
+        return step % self.config.eval_steps == 0 or step >= self.config.max_steps
 
-    def _owes_evaluation(self, reporter: Reporter) -> bool:
+    def _owes_evaluation(self, reporter: ExperimentLogger) -> bool:
         """Say whether the evaluation of this step is missing, as before the first one, or after a stop or a crash."""
         step = self.progress.step
         done = any(
@@ -303,7 +364,7 @@ class VitsTrainer:
         )
         return self._is_evaluated(step) and not done
 
-    def _evaluate(self, reporter: Reporter) -> None:
+    def _evaluate(self, reporter: ExperimentLogger) -> None:
         if self.evaluation is not None:
             self.evaluation.run(self.progress.step, reporter)
 
@@ -322,7 +383,7 @@ class VitsTrainer:
         if self.accelerator.is_main_process:
             checkpoints.recover(self.output_dir)
         self.accelerator.wait_for_everyone()
-        together(self._find_and_restore, resume)
+        run_on_all_processes(self._find_and_restore, resume)
         check_same_step(self)
 
     def _find_and_restore(self, resume: str | Path | None) -> None:
@@ -330,7 +391,7 @@ class VitsTrainer:
         if folder is not None:
             self._restore(folder)
             if self.accelerator.is_main_process:
-                checkpoints.give_up_later(self.output_dir, folder, self.progress.step)
+                checkpoints.archive_newer_checkpoints(self.output_dir, folder, self.progress.step)
 
     def _state(self) -> dict[str, Any]:
         """All that the run would be another without, but for the judges, which have a folder of their own."""
@@ -363,7 +424,7 @@ class VitsTrainer:
         if self.accelerator.scaler is not None and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.start.fresh, self.start.fresh_discriminator = frozenset(state["fresh"]), state["fresh_discriminator"]
-        self.start.origin = state["origin"] and Origin(**state["origin"])
+        self.start.origin = state["origin"] and Provenance(**state["origin"])
         vars(self.progress).update(state["progress"])
         logger.info(f"Going on from {folder}, at step {self.progress.step}.")
         if state["order"] != self._order() and self.progress.batch:

@@ -1,0 +1,1 @@
+"""Formats of other projects' voices, one file each."""

@@ -1,0 +1,195 @@
+"""Sound files that are written whole or not at all, in pieces of any length."""
+
+import os
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from hf_vits.utils.new_files import check_writable, is_special, new_file, storage_errors
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
+
+FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64")
+"""What is written, by the ending of the file's name."""
+
+LOSSY = ("OGG", "MP3")
+"""Those whose samples are not the ones that were written."""
+
+CONVERTED = {".m4a", ".m4b", ".mp4", ".mov", ".3gp", ".webm", ".mkv", ".aac", ".wma", ".amr", ".opus"}
+"""Endings of files that other programs make from what is written here."""
+
+STORED = ("float16", "float32", "float64", "int16", "int32")
+"""Types of samples that are written; full scale is 1, or the largest integer."""
+
+WRITTEN_AT_ONCE = 2**12
+"""Samples that the encoder is given at once. That of Vorbis puts all of the first ones on the stack, of which a thread
+may have little: 2¹⁸ samples end a process whose threads have 1 MiB, 2¹⁶ one with 256 KiB."""
+
+
+def check_output(path: str | Path) -> None:
+    """
+    Whether a sound can be written there, before there is one.
+
+    Raises:
+        ValueError: for a file name whose ending is no known format.
+        OSError: if the folder does not exist or cannot be written to.
+    """
+    path = Path(path).expanduser()
+    _format(path)
+    with storage_errors(path, every=True):
+        check_writable(path)
+
+
+def _format(path: Path) -> str:
+    """The format that a file name ends with; WAV for a FIFO or a device without an ending."""
+    import soundfile
+
+    known = [name for name in FORMATS if name in soundfile.available_formats()]
+    ending = path.suffix.lstrip(".").upper()
+    if ending in known:
+        return ending
+    if not ending and is_special(path):
+        return "WAV"
+    endings = ", ".join(f".{name.lower()}" for name in known)
+    advice = ""
+    if path.suffix.lower() in CONVERTED:
+        command = shlex.join(["ffmpeg", "-i", str(path.with_suffix(".wav")), str(path)])
+        advice = f" Write a .wav file and convert it: {command}"
+    raise ValueError(
+        f"{path} ends with {path.suffix!r}, which is no format of sound that is written here; known ones are "
+        f"{endings}.{advice}"
+    )
+
+
+@contextmanager
+def audio_writer(path: str | Path, sampling_rate: int) -> Iterator[Callable[[np.ndarray], None]]:
+    """
+    A function that appends samples, float (n,) within ±1, to a sound file, in the format that its name ends with.
+
+    The file appears when the block is left without an error; until then an older one stays. Any number of writers may
+    write one path: the last one to end stays. A FIFO or a device is written to at the end. Errors of `check_output`.
+
+    Raises:
+        ValueError: for samples that are not finite, not of one channel, or of a type that holds no sound.
+        OSError: if the disk is full or refuses them otherwise; names the folder and the cause.
+    """
+    import soundfile
+
+    path = Path(path).expanduser()
+    check_output(path)
+    with new_file(path) as staged, staged.open("r+b", buffering=0) as raw:
+        sink = _Sink(raw, path)
+        with sink.errors():
+            file = soundfile.SoundFile(sink, "w", sampling_rate, 1, format=_format(path))
+        blocks = _Blocks(file, sink)
+        try:
+            yield blocks.write
+            blocks.flush()
+        except BaseException:
+            with suppress(Exception):
+                file.close()
+            raise
+        with sink.errors():
+            file.close()
+
+
+def write_audio(path: str | Path, waveform: np.ndarray, sampling_rate: int) -> None:
+    """waveform float (T_wav,) within ±1, hertz -> a file in the format its name ends with; errors of `audio_writer`."""
+    with audio_writer(path, sampling_rate) as write:
+        write(waveform)
+
+
+class _Blocks:
+    """Gives an encoder blocks of one size, whatever pieces the samples come in: it encodes the first one by itself."""
+
+    def __init__(self, file: "SoundFile", sink: "_Sink"):
+        self.file, self.sink, self.rest = file, sink, np.zeros(0, np.float32)
+
+    def write(self, samples: np.ndarray) -> None:
+        """Append samples float or int (n,); what does not fill a block waits for more."""
+        samples = self._checked(np.asarray(samples))
+        if samples.dtype != self.rest.dtype:
+            self.flush()
+        samples = np.concatenate([self.rest, samples]) if len(self.rest) else samples
+        whole = len(samples) // WRITTEN_AT_ONCE * WRITTEN_AT_ONCE
+        for start in range(0, whole, WRITTEN_AT_ONCE):
+            self._give(samples[start : start + WRITTEN_AT_ONCE])
+        self.rest = samples[whole:].copy()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if len(self.rest):
+            self._give(self.rest)
+        self.rest = self.rest[:0]
+
+    def _give(self, block: np.ndarray) -> None:
+        with self.sink.errors():
+            self.file.write(block)
+
+    def _checked(self, samples: np.ndarray) -> np.ndarray:
+        path = self.sink.path
+        if samples.ndim != 1:
+            raise ValueError(f"The samples for {path} are {samples.shape}; give those of one channel, (n,).")
+        if samples.dtype.name not in STORED:
+            raise ValueError(f"The samples for {path} are {samples.dtype.name}; give floats within ±1.")
+        if not np.isfinite(samples).all():
+            raise ValueError(f"The samples for {path} hold NaN or infinite values, so they were not written.")
+        return samples.astype(np.float32) if samples.dtype == np.float16 else samples
+
+
+class _Sink:
+    """
+    A binary file as libsndfile writes to it: from functions of C, which no error passes. The first one is kept, and
+    raised by `errors`.
+    """
+
+    def __init__(self, file: BinaryIO, path: Path):
+        self.file, self.path, self.error = file, path, None
+
+    def write(self, data: bytes) -> int:
+        """Takes all bytes, or none after an error."""
+        return self._kept(0, self._write, data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As of a file."""
+        return self._kept(0, self.file.seek, offset, whence)
+
+    def tell(self) -> int:
+        """As of a file."""
+        return self._kept(0, self.file.tell)
+
+    def read(self, size: int) -> bytes:
+        """As of a file."""
+        return self._kept(b"", self.file.read, size)
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Raises the error of the file, in the place of what libsndfile says of it, which is "System error"."""
+        import soundfile
+
+        try:
+            yield
+        except (soundfile.LibsndfileError, AssertionError) as error:
+            if self.error is None:
+                raise OSError(f"{self.path} could not be written: {error}") from error
+        if self.error is not None:
+            raise self.error
+
+    def _write(self, data: bytes) -> int:
+        left = memoryview(data)
+        while len(left):
+            left = left[self.file.write(left) :]
+        return len(data)
+
+    def _kept(self, otherwise, call: Callable, *arguments):
+        if self.error is None:
+            try:
+                return call(*arguments)
+            except BaseException as error:
+                self.error = error
+        return otherwise

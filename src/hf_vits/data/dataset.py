@@ -1,0 +1,266 @@
+"""Rows of a `datasets` split that can be trained on, and why the others cannot; nothing but tokens is kept of them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.data.audio import audio_seconds, read_audio, with_content
+from hf_vits.data.batch import VitsBatch
+from hf_vits.data.columns import (
+    PLACE,
+    check_is_split,
+    column_names,
+    plain_rows,
+    speaker_labels,
+    speaker_name,
+    speaker_number,
+)
+from hf_vits.data.filter_report import FilterReport
+from hf_vits.text.errors import NothingToSayError, shortened
+from hf_vits.text.scripts import of_other_script
+from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.utils.formatting import quoted
+from hf_vits.utils.logging import silence_logging
+
+logger = logging.getLogger(__name__)
+
+OTHER_SCRIPT = "text in a script that the voice does not read"
+"""Why a row is dropped of whose letters a tenth or more are of other scripts."""
+
+MOST_OF_OTHER_SCRIPTS = 0.2
+"""Share of rows in other scripts up to which the others are trained on; with more, the voice is a wrong one."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the columns that hold the text, the audio and, for several speakers, who speaks; `speaker=""` trains the
+    speakers of the data as one voice."""
+
+    text: str = "text"
+    audio: str = "audio"
+    speaker: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns that are read."""
+        return [name for name in (self.text, self.audio, self.speaker) if name]
+
+
+@dataclass(frozen=True)
+class ClipFilter:
+    """What a clip must be to be trained on: seconds of sound, and tokens with their blanks."""
+
+    min_seconds: float = 0.5
+    max_duration_seconds: float = 20.0
+    max_tokens: int = 800
+
+
+def refuse_other_scripts(report: FilterReport, least: int = 1) -> None:
+    """
+    Raises `ValueError` if more than a fifth of the rows are in scripts that the voice does not read.
+
+    espeak-ng names letters that it cannot read, so that a run on them would train, and the voice never speak the
+    language. Nothing is raised for fewer than `least` rows.
+    """
+    found, total = report.dropped[OTHER_SCRIPT], report.kept + report.dropped.total()
+    if found and total >= least and found > MOST_OF_OTHER_SCRIPTS * total:
+        raise ValueError(
+            f"{found} of {total} rows ({found / total:.0%}) hold {OTHER_SCRIPT}; the first is "
+            f"{report.first[OTHER_SCRIPT]}. Begin with a voice of their language, or name it with `--language`, such "
+            "as `--language ru`, to have this voice learn it, if it reads phonemes. Spell other texts in the "
+            "script of the voice, or leave them out."
+        )
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One row that is trained on: its number in the data set, tokens, samples at the voice's rate, and speaker."""
+
+    row: int
+    input_ids: list[int]
+    num_samples: int
+    speaker_id: int | None = None
+    place: str = ""
+    """Where the row is, as people find it: by the line of their table or its number, and by its file."""
+
+
+def check_columns(given: Sequence[str], columns: Columns) -> None:
+    """Raises `ValueError` if a column is not there, saying which there are."""
+    missing = [name for name in columns.names if name not in given]
+    if missing:
+        raise ValueError(
+            f"The data has no column {missing}; its columns are {[name for name in given if name != PLACE]}. "
+            "Name the right ones with `text_column`, `audio_column` and `speaker_column`."
+        )
+
+
+def check_data(dataset, columns: Columns) -> None:
+    """Raises `ValueError` for data that are not rows of a text and a sound, or lack a column; says what to do."""
+    check_is_split(dataset, asdict(columns))
+    check_columns(column_names(dataset), columns)
+
+
+def select(
+    dataset, tokenizer: VitsTokenizer, config: VitsConfig, columns: Columns, limits: ClipFilter, progress=iter
+) -> tuple[list[Clip], FilterReport]:
+    """
+    The clips of a map-style data set that can be trained on, and a report on all others.
+
+    Audio is not decoded for it: lengths come from headers. `progress` wraps the loop, for example in `tqdm`.
+
+    Raises:
+        ValueError: for a column that is not there, or a speaker that the voice does not have.
+    """
+    check_data(dataset, columns)
+    labels = speaker_labels(dataset, columns.speaker)
+    dataset, report, clips = plain_rows(dataset, columns.names), FilterReport(), []
+    for row in progress(range(len(dataset))):
+        clip = clip_of(row, dataset[row], tokenizer, config, columns, limits, report, labels)
+        if clip is not None:
+            clips.append(clip)
+    return clips, report
+
+
+def clip_of(
+    row: int,
+    item: dict,
+    tokenizer: VitsTokenizer,
+    config: VitsConfig,
+    columns: Columns,
+    limits: ClipFilter,
+    report: FilterReport,
+    labels=None,
+) -> Clip | None:
+    """What is kept of a row; `None` if it is dropped. Either is counted in the report. `labels` are the names of the
+    speakers if their column holds numbers of them."""
+    text, source = item[columns.text], item[columns.audio]
+    place = _place(item.get(PLACE) or f"row {row}", source)
+    if text is None or text != text or (isinstance(text, str) and not text.strip()):  # NaN is not itself
+        return report.drop("no text", place)
+    if not isinstance(text, str):
+        advice = "; give the data before `.batch(...)`" if isinstance(text, list) else ""
+        return report.drop("text that is no string", place, f"{quoted(text)}, of type {type(text).__name__}{advice}")
+    others = tokenizer.letters_of_other_scripts(text)
+    if of_other_script(others, text):
+        return report.drop(OTHER_SCRIPT, place, f"{shortened(text)!r}. {tokenizer.readable_scripts}")
+    speaker = speaker_name(item[columns.speaker], labels) if columns.speaker else None
+    if columns.speaker and speaker is None:
+        return report.drop("no speaker", place)
+    try:
+        with silence_logging():
+            input_ids = tokenizer(text).input_ids
+        source = item[columns.audio] = with_content(source)  # which a stream keeps until the clip is trained on
+        seconds = audio_seconds(source)
+    except NothingToSayError as error:
+        return report.drop("text with nothing that the voice can say", place, error)
+    except ValueError as error:
+        return report.drop("text or audio that cannot be read", place, error)
+    report.unsaid.update(tokenizer.dropped_characters(text))
+    report.of_other_scripts.update(others)
+    samples = int(seconds * config.sampling_rate)
+    frames = samples // config.hop_length
+    if not limits.min_seconds <= seconds <= limits.max_duration_seconds:
+        kind = "shorter" if seconds < limits.min_seconds else "longer"
+        least_or_most = limits.min_seconds if kind == "shorter" else limits.max_duration_seconds
+        return report.drop(f"{kind} than {least_or_most:g} s", place, f"{seconds:.2f} s")
+    if samples <= (config.fft_size - config.hop_length) // 2:
+        return report.drop("too short for one spectrogram frame", place, f"{samples} samples")
+    if len(input_ids) > limits.max_tokens:
+        return report.drop(f"more than {limits.max_tokens} tokens", place, len(input_ids))
+    if len(input_ids) > frames:
+        return report.drop("more tokens than frames", place, f"{len(input_ids)} tokens, {frames} frames")
+    speaker_id = None if speaker is None else _speaker_id(speaker, config, place)
+    report.keep(seconds, len(input_ids), text, source, place)
+    return Clip(row, input_ids, samples, speaker_id, place)
+
+
+def _place(row: str, source) -> str:
+    """A row by its line or number and, as a split is often a shuffled part of a table, by its file."""
+    file = source.get("path") if isinstance(source, Mapping) else source
+    return f"{row} ({file})" if isinstance(file, str) else row
+
+
+def _speaker_id(name: str, config: VitsConfig, place: str) -> int:
+    try:
+        return speaker_number(name, config)
+    except ValueError as error:
+        raise ValueError(f"In {place}: {error}") from error
+
+
+class VitsDataset(Dataset):
+    """
+    The clips with their sound, decoded and resampled when they are asked for.
+
+    A clip whose sound turns out to be damaged is named in a warning, and the one next to it in length is taken in its
+    place: a run of days does not end for one file.
+
+    Args:
+        rows (indexable by row number):
+            The data set, or some of its rows by number.
+        clips (`Sequence[Clip]`):
+            Those of its rows that are trained on.
+        column (`str`):
+            Where the audio is.
+        config ([`VitsConfig`]):
+            Of the voice; says the sampling rate.
+    """
+
+    def __init__(self, rows, clips: Sequence[Clip], column: str, config: VitsConfig):
+        self.rows, self.sounds = rows, plain_rows(rows, [column]) if hasattr(rows, "features") else rows
+        self.clips, self.column, self.config = list(clips), column, config
+        self.by_length = sorted(range(len(clips)), key=lambda index: clips[index].num_samples)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> tuple[Clip, torch.Tensor]:
+        """A clip and its waveform (T_wav,); raises `ValueError` if none can be decoded."""
+        place = None
+        for _ in range(len(self.clips)):
+            clip = self.clips[index]
+            try:
+                return clip, self._waveform(clip)
+            except ValueError as error:
+                place = self.by_length.index(index) if place is None else place
+                place = (place or len(self.clips)) - 1  # the next shorter one, which fits wherever this one did
+                index = self.by_length[place]
+                logger.warning(f"{clip.place}: left out, and {self.clips[index].place} taken instead: {error}")
+        raise ValueError("No clip can be decoded; the warnings above say why.")
+
+    def without_damaged(self) -> "VitsDataset":
+        """The same without the clips whose sound is damaged, each of which is named in a warning; all are decoded."""
+        whole = []
+        for clip in self.clips:
+            try:
+                self._waveform(clip)
+                whole.append(clip)
+            except ValueError as error:
+                logger.warning(f"{clip.place}: left out: {error}")
+        return VitsDataset(self.rows, whole, self.column, self.config)
+
+    def _waveform(self, clip: Clip) -> torch.Tensor:
+        waveform = read_audio(self.sounds[clip.row][self.column], self.config.sampling_rate)
+        frames = len(waveform) // self.config.hop_length
+        if len(waveform) < 0.9 * clip.num_samples or frames < len(clip.input_ids):
+            raise ValueError(f"It has {len(waveform)} samples, not {clip.num_samples} as its header says.")
+        return torch.from_numpy(waveform[: max(clip.num_samples, len(clip.input_ids) * self.config.hop_length)])
+
+
+def collate(items: Sequence[tuple[Clip, torch.Tensor]]) -> VitsBatch:
+    """Clips and their waveforms -> one padded batch."""
+    clips, waveforms = zip(*items, strict=True)
+    ids = [torch.tensor(clip.input_ids) for clip in clips]
+    speakers = [clip.speaker_id for clip in clips]
+    return VitsBatch(
+        input_ids=pad_sequence(ids, batch_first=True),
+        text_lengths=torch.tensor([len(item) for item in ids]),
+        waveform=pad_sequence(waveforms, batch_first=True).unsqueeze(1),
+        waveform_lengths=torch.tensor([len(waveform) for waveform in waveforms]),
+        rows=torch.tensor([clip.row for clip in clips]),
+        speaker_id=None if None in speakers else torch.tensor(speakers),
+    )

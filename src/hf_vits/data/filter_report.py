@@ -1,0 +1,126 @@
+"""Count which rows of a data set are kept or dropped, and note what may be wrong with those that are kept."""
+
+import hashlib
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from hf_vits.text.errors import counted, shortened
+
+TWICE = "recordings that come twice, with the same text"
+CONTRADICTED = "recordings with another text in another row"
+ODD_RATE = "texts that are much too long or too short for their sound"
+
+FEWEST_RATES = 20
+"""Clips from which on there is a usual number of tokens per second."""
+
+LEAST_ODDNESS, MOST_DEVIATIONS = math.log(2), 4 * 1.4826
+"""A rate is odd if it is twice or half the median or beyond, and four standard deviations from it, which a normal
+distribution has at 1.4826 times the median of absolute deviations."""
+
+MOST_REMEMBERED = 1_000_000
+"""Recordings that are compared with later ones; of a longer stream the others are not."""
+
+
+@dataclass
+class FilterReport:
+    """
+    How many clips and seconds were kept, how many rows were dropped for which reason, and how many of the kept ones are
+    noted, for what may be a mistake in the data; with the first row of each kind.
+    """
+
+    kept: int = 0
+    seconds: float = 0.0
+    dropped: Counter = field(default_factory=Counter)
+    first: dict[str, str] = field(default_factory=dict)
+    unsaid: Counter = field(default_factory=Counter)
+    of_other_scripts: Counter = field(default_factory=Counter)
+    notes: Counter = field(default_factory=Counter)
+    listened: int | None = None
+    """Clips whose sound was looked at, beyond its header; `None` if nobody tried."""
+    repeated: set[str] = field(default_factory=set)
+    """Rows whose recording was in another row before."""
+    _recordings: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    _rates: list[tuple[float, str]] = field(default_factory=list, repr=False)
+    _withdrawn: set[str] = field(default_factory=set, repr=False)
+
+    def keep(self, seconds: float, tokens: int, text: str, source: object, row: str) -> None:
+        """Count a row that is trained on, and compare it with those before; `source` is its undecoded sound."""
+        self.kept += 1
+        self.seconds += seconds
+        if len(self._rates) < MOST_REMEMBERED:
+            self._rates.append((tokens / seconds, row))
+        if name := recording_name(source):
+            self.compare(name, text, row)
+
+    def drop(self, reason: str, row: str, detail: object = "") -> None:
+        """Counts one row, which is given as people find it."""
+        self.dropped[reason] += 1
+        self.first.setdefault(reason, f"{row}{f': {detail}' if str(detail) else ''}")
+
+    def withdraw(self, seconds: float, reason: str, row: str, detail: object = "") -> None:
+        """Drop a row that was kept before, as its sound turned out to be unusable."""
+        self.kept -= 1
+        self.seconds -= seconds
+        self._withdrawn.add(row)
+        self.drop(reason, row, detail)
+
+    def note(self, kind: str, row: str, detail: object = "") -> None:
+        """Count a row that is kept though something about it may be wrong."""
+        self.notes[kind] += 1
+        self.first.setdefault(kind, f"{row}{f': {detail}' if str(detail) else ''}")
+
+    def compare(self, recording: str, text: str, row: str) -> None:
+        """Note a recording that was there before, by the name of its file or content."""
+        if recording not in self._recordings:
+            if len(self._recordings) < MOST_REMEMBERED:
+                self._recordings[recording] = (" ".join(text.split()), row)
+            return
+        other, place = self._recordings[recording]
+        self.repeated.add(row)
+        if other == " ".join(text.split()):
+            self.note(TWICE, row, f"as in {place}")
+        else:
+            self.note(CONTRADICTED, row, f"{shortened(text)!r}, and {shortened(other)!r} in {place}")
+
+    @property
+    def noted(self) -> Counter:
+        """How many kept rows are noted, by kind, with texts that do not fit their sound."""
+        odd = [place for place, _ in self._odd_rates()]
+        return self.notes + Counter({ODD_RATE: len(odd)} if odd else {})
+
+    def __str__(self) -> str:
+        lines = [f"kept    {self.kept:7d}  clips, {self.seconds / 60:.1f} minutes"]
+        lines += [f"dropped {n:7d}  {reason}; first {self.first[reason]}" for reason, n in self.dropped.most_common()]
+        first = {ODD_RATE: ": ".join(next(self._odd_rates(), ("", ""))), **self.first}
+        lines += [f"noted   {n:7d}  {kind}; first {first[kind]}" for kind, n in self.noted.most_common()]
+        if self.listened is not None and self.listened < self.kept:
+            lines.append(f"The sound of {self.listened:,} clips was looked at, of the others only the length.")
+        if self.unsaid:
+            lines.append(f"left out of texts, because the voice does not know them: {counted(self.unsaid)}")
+        if self.of_other_scripts:
+            lines.append(f"letters of scripts that the voice does not read: {counted(self.of_other_scripts)}")
+        return "\n".join(lines)
+
+    def _odd_rates(self) -> Iterator[tuple[str, str]]:
+        """The rows whose tokens per second are far from the median, and what is odd."""
+        kept = [(rate, row) for rate, row in self._rates if row not in self._withdrawn]
+        if len(kept) < FEWEST_RATES:
+            return
+        rates = [math.log(rate) for rate, _ in kept]
+        median = statistics.median(rates)
+        deviation = statistics.median(abs(rate - median) for rate in rates)
+        limit = max(LEAST_ODDNESS, MOST_DEVIATIONS * deviation)
+        for rate, (tokens, row) in zip(rates, kept, strict=True):
+            if abs(rate - median) > limit:
+                yield row, f"{tokens:.1f} tokens per second, where half of the clips have up to {math.exp(median):.1f}"
+
+
+def recording_name(source: object) -> str | None:
+    """Return what two rows of one recording have in common: the digest of the file's content, or its path."""
+    content, path = (source.get("bytes"), source.get("path")) if isinstance(source, Mapping) else (None, source)
+    if isinstance(content, bytes | bytearray) and content:
+        return f"content {hashlib.blake2b(content, digest_size=12).hexdigest()}"
+    return f"path {path}" if isinstance(path, str) else None

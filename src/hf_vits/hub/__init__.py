@@ -1,0 +1,1 @@
+"""Hugging Face Hub: known voices, model cards, licenses, login and checkpoints of weights."""

@@ -1,0 +1,99 @@
+"""What every card says in the same way: names on the Hub, languages, versions."""
+
+import platform
+import re
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from huggingface_hub import ModelCard, ModelCardData
+
+from hf_vits.hub.license import Provenance
+from hf_vits.tokenization_vits import VitsTokenizer
+
+LIBRARIES = ("torch", "transformers", "accelerate", "datasets")
+ON_HUB = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def is_on_hub(name: str | None) -> bool:
+    """Whether a name is one of the Hub and not that of a file or folder here."""
+    return bool(name) and ON_HUB.fullmatch(name) is not None and not Path(name).exists()
+
+
+def called(name: str) -> str:
+    """The name of a data set: a link to the Hub, or that of a file or folder without its place."""
+    if is_on_hub(name):
+        return f"[{name}](https://huggingface.co/datasets/{name})"
+    path = Path(name).expanduser()
+    return f"`{path.resolve().name if path.exists() or path.is_absolute() else name}`"
+
+
+def language_code(tokenizer: VitsTokenizer) -> str | None:
+    """An ISO 639 code, from eng or en-us."""
+    code = re.match(r"[a-z]{2,3}(?![a-z])", tokenizer.language or tokenizer.phoneme_language or "")
+    return code and code[0]
+
+
+def versions() -> str:
+    """A section of a card with the versions of what was used."""
+    numbers = [("python", platform.python_version()), *_numbers((*LIBRARIES, "hf_vits"))]
+    return "\n".join(["## Versions", "", "| | |", "|---|---|", *(f"| {name} | {number} |" for name, number in numbers)])
+
+
+def _numbers(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue
+
+
+def card(
+    name: str,
+    origin: Provenance | None,
+    tokenizer: VitsTokenizer | None,
+    notes: Sequence[str],
+    library: str = "hf_vits",
+) -> ModelCard:
+    """
+    Args:
+        name (`str`):
+            Of the voice.
+        origin ([`Origin`], *optional*):
+            Its licence and what it was made from.
+        tokenizer ([`VitsTokenizer`], *optional*):
+            Says which language it speaks.
+        notes (`Sequence[str]`):
+            Of the conversion.
+        library (`str`, *optional*, defaults to `"hf_vits"`):
+            What reads its files.
+    """
+    origin = origin or Provenance()
+    data = ModelCardData(
+        license=origin.license,
+        license_name=origin.license_name,
+        license_link=origin.license_link,
+        base_model=origin.on_hub or None,
+        language=origin.language or (language_code(tokenizer) if tokenizer else None),
+        library_name=library,
+        pipeline_tag="text-to-speech",
+        tags=["text-to-speech", "vits"],
+    )
+    known = f"Its licence: {origin.license_in_words}."
+    terms = known if origin.license else "Its licence is not known here: add that of the voice it was converted from."
+    told = "\n".join(f"- {note}" for note in notes)
+    return ModelCard(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{terms}\n\n## Conversion\n\n{told}\n\n{versions()}\n")
+
+
+def check_login(what: str) -> None:
+    """Raises `PermissionError` if nobody is logged in, as `what` would then be made and not uploaded."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
+
+    try:
+        HfApi().whoami()
+    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
+        raise PermissionError(
+            f"The {what} cannot be uploaded, nobody is logged in to the Hub ({str(error).splitlines()[0]}). Run "
+            "`hf auth login`, or set HF_TOKEN, or leave out what asks for the upload."
+        ) from error

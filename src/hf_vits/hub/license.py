@@ -1,0 +1,170 @@
+"""Where a voice came from, and under what licence: what a card must say before what is made from it is passed on."""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCard, ModelCardData
+from transformers.utils import cached_file
+
+from hf_vits.hub.known_voices import DEFAULT, VOICES
+from hf_vits.utils.files import read_text
+
+logger = logging.getLogger(__name__)
+
+CARD, CARD_BESIDE = "README.md", "README.run.md"
+"""Where the card of a voice is; the second, if somebody else's stands in the first."""
+
+LARGEST_CARD = 2**24
+"""Bytes; a card has thousands."""
+
+LARGEST_METADATA = 100_000
+"""Characters of the table at the head of a card, which takes a second to read; those of a voice are some hundred."""
+
+MMS = re.compile(r"(.*/)?mms-tts-[^/]+")
+"""Names of the voices of MMS, and of copies that are called like them."""
+
+MMS_LICENSE = "cc-by-nc-4.0"
+PACKAGED_LICENSE_NAME = "cc0-recordings-on-a-research-licensed-base"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """
+    The voice that something is made from.
+
+    Args:
+        name (`str`, *optional*):
+            A name on the Hub, or that of a folder without its place; empty if the voice had none.
+        on_hub (`list[str]`, *optional*):
+            Itself if it is on the Hub, else the nearest voices there that it was made from.
+        license, license_name, license_link (`str`, *optional*):
+            As in the metadata of a model card; no `license` if it is unknown.
+        terms (`str`, *optional*):
+            The licence in words, where its name does not tell.
+        language (`list[str]`, *optional*):
+            As in the metadata of its card.
+    """
+
+    name: str = ""
+    on_hub: list[str] = field(default_factory=list)
+    license: str | None = None
+    license_name: str | None = None
+    license_link: str | None = None
+    terms: str = ""
+    language: list[str] = field(default_factory=list)
+
+    @property
+    def is_non_commercial(self) -> bool:
+        """Whether the licence forbids commercial use, as that of MMS does."""
+        return re.search(r"(^|-)nc(-|$)", self.license or "") is not None
+
+    @property
+    def license_in_words(self) -> str:
+        """One line, such as cc-by-nc-4.0."""
+        if not self.license:
+            return "unknown"
+        named = f"{self.license} ({self.license_name})" if self.license_name else self.license
+        return f"{named}: {self.terms}" if self.terms else named
+
+
+def origin_of(name_or_path: str) -> Provenance:
+    """
+    What is known of a voice: from its own card if that names a licence, else from its name.
+
+    A licence that forbids commercial use is said in one line of the log.
+    """
+    if not name_or_path:
+        return Provenance()
+    folder, is_folder, packaged = Path(name_or_path), Path(name_or_path).is_dir(), VOICES[DEFAULT]
+    if folder.name.startswith(f"{packaged.name}-{packaged.onnx_sha256[:12]}"):
+        return Provenance(packaged.name, [], "other", PACKAGED_LICENSE_NAME, None, packaged.licence)
+    name = Path(os.path.realpath(folder)).name if is_folder else name_or_path
+    written = _written(name_or_path)
+    if not is_folder:
+        written["on_hub"] = [name]
+    if not written.get("license") and MMS.fullmatch(name):
+        written["license"] = MMS_LICENSE
+    origin = Provenance(name, **written)
+    if origin.is_non_commercial:
+        logger.warning(f"{name} has the licence {origin.license}: nothing made from it may be used commercially.")
+    return origin
+
+
+def origin_beside(folder: Path) -> Provenance | None:
+    """
+    What a card says that lies with a voice's files in another project's layout, such as those of an export.
+
+    `None` if there is none, or if it names no licence or is not clearly the card of a voice: files of other projects
+    lie in all kinds of folders.
+    """
+    written = _written(str(folder), _is_of_voice)
+    return Provenance(Path(os.path.realpath(folder)).name, **written) if written else None
+
+
+def inherit_license(origin: Provenance, base: str | None = None) -> Provenance:
+    """The same with the licence of MMS if the voice, or `base`, was made from it, whatever its own card says."""
+    base = next((name for name in (*origin.on_hub, base) if name and MMS.fullmatch(name)), None)
+    if base is None or origin.is_non_commercial:
+        return origin
+    terms = f"that of {base}, which it was made from" + (f"; its card says {origin.license}" if origin.license else "")
+    bases = origin.on_hub or [base]
+    return replace(origin, on_hub=bases, license=MMS_LICENSE, license_name=None, license_link=None, terms=terms)
+
+
+def _is_of_voice(card: ModelCardData) -> bool:
+    said = (card.pipeline_tag, card.library_name, *_texts(card.tags))
+    return bool(_text(card.license)) and any(value in ("text-to-speech", "vits") for value in said)
+
+
+def _written(name_or_path: str, fits: Callable[[ModelCardData], bool] = lambda card: True) -> dict[str, Any]:
+    """What the card of a voice says, as fields of `Origin`; of two cards, the one that names a licence."""
+    cards = [_metadata(name_or_path, file) for file in (CARD, CARD_BESIDE)]
+    cards = [data for data in cards if data is not None and fits(data)]
+    card = next((data for data in cards if _text(data.license)), cards[0] if cards else None)
+    if card is None:
+        return {}
+    name, link = _text(card.license_name), _text(card.license_link) or ""
+    return {
+        "on_hub": _texts(card.base_model),
+        "license": _text(card.license),
+        "license_name": name,
+        "license_link": link if link.startswith("http") else None,  # another is a file beside that card
+        "terms": VOICES[DEFAULT].licence if name == PACKAGED_LICENSE_NAME else "",
+        "language": _texts(card.language),
+    }
+
+
+def _metadata(name_or_path: str, file: str) -> ModelCardData | None:
+    """The metadata of a card, or `None` if there is none that can be read: a run does not fail for its base's card."""
+    try:
+        path = cached_file(
+            name_or_path,
+            file,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+            _raise_exceptions_for_gated_repo=False,
+        )
+        if path is None:
+            return None
+        text = read_text(path, LARGEST_CARD)
+        end = text.find("\n---", 3)
+        return ModelCard(text[: end + 4], ignore_metadata_errors=True).data if end <= LARGEST_METADATA else None
+    except Exception as error:  # a card is written by hand, and can be anything
+        logger.info(f"The card of {name_or_path} cannot be read: {str(error).splitlines()[:1]}")
+        return None
+
+
+def _text(value: object) -> str | None:
+    """A line of metadata, where old cards have lists of one."""
+    texts = _texts(value)
+    return texts[0] if len(texts) == 1 else None
+
+
+def _texts(value: object) -> list[str]:
+    values: Sequence = value if isinstance(value, list) else [value]
+    return [item for item in values if isinstance(item, str) and item]

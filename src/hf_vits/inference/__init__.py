@@ -1,0 +1,1 @@
+"""Inference: arguments of a call, durations, streaming and inference mode."""

@@ -1,0 +1,200 @@
+"""Convolutions with gradients in fewer products, to learn on a CPU: what `minimal_filtering` does, and `frequency`.
+
+Weights are transformed in each pass, for some output channels at a time; signals for some items at a time. Gradients of
+gradients go the direct way.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from hf_vits.kernels import fft_conv, winograd
+from hf_vits.kernels.weight_cache import is_plain
+from hf_vits.kernels.winograd import Matrices, Tiles
+
+VALUES = 2**20
+"""Of the weights of some output channels, which are worked on at once, to stay in the cache."""
+
+SEEN = 2**21
+"""Values of signals that are worked on at once; larger memory is given back and handed out anew each time."""
+
+FEWEST_SAMPLES = 128
+"""Of all clips of a batch, for which it is faster; with fewer, the weights cost more than is saved."""
+
+FEWEST_CHANNELS = ((11, 64), (7, 128))
+"""From how many taps on, beyond those of minimal filtering, a layer of how many channels learns faster so."""
+
+
+def is_faster(layer: torch.nn.modules.conv._ConvNd) -> bool:
+    """Whether a layer is a convolution along one dimension that keeps the length, and learns faster so."""
+    taps, channels = max(layer.kernel_size), min(layer.in_channels, layer.out_channels)
+    if taps in winograd.POINTS:
+        return winograd.is_faster(layer)
+    return winograd.keeps_length(layer) and fft_conv.is_faster(channels, taps, FEWEST_CHANNELS)
+
+
+def is_long_enough(signal: Tensor, taps: int, dilation: int = 1) -> bool:
+    """Whether a signal (B, C, H, W) is long enough, and of a kind that takes no harm."""
+    single = signal.dim() == 4 and signal.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    if not (single and is_plain(signal)):
+        return False
+    samples = signal.shape[2] * signal.shape[3]
+    if len(signal) * samples < FEWEST_SAMPLES:
+        return False
+    if taps in winograd.POINTS:
+        return winograd.is_long_enough(samples, dilation)
+    return samples >= 2 * dilation * len(matrices(taps, signal.dtype).outputs)
+
+
+def matrices(taps: int, dtype: torch.dtype) -> Matrices:
+    """Of the algorithm for so many taps."""
+    module = winograd if taps in winograd.POINTS else fft_conv
+    return module.matrices(taps, dtype)
+
+
+def convolve(signal: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
+    """signal (B, C_in, H, W), weight (C_out, C_in, k), bias (C_out,) -> (B, C_out, H, W), channels last.
+
+    Each item is one signal of H · W samples, row by row, with zeros around it; `dilation` counts its samples, so that W
+    convolves each of the W columns alone.
+    """
+    return _Filtering.apply(signal, weight.flatten(2), bias, dilation)
+
+
+def _parts(weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """weight (C_out, C_in, k) -> some output channels, and what becomes of them (r, channels, C_in), until the next are
+    asked for: they are made in the same memory, since new memory costs more than the products."""
+    taps, most = matrices(weight.shape[2], weight.dtype).taps, _part(weight)
+    memory = weight.new_empty(len(taps) * min(most, len(weight)) * weight.shape[1])
+    for first, part in zip(range(0, len(weight), most), weight.contiguous().split(most), strict=True):
+        values = memory[: len(taps) * part.shape[0] * part.shape[1]].view(len(taps), *part.shape[:2])
+        torch.mm(taps, part.view(-1, part.shape[2]).t(), out=values.flatten(1))
+        yield slice(first, first + len(part)), values
+
+
+def _part(weight: Tensor) -> int:
+    """weight (C_out, C_in, k) -> output channels whose weights are worked on at once."""
+    _, inputs, taps = weight.shape
+    return max(1, VALUES // (len(matrices(taps, weight.dtype).taps) * inputs))
+
+
+def _items(signal: Tensor, weight: Tensor, dilation: int) -> Iterator[slice]:
+    """signal (B, T, C_in) and weight (C_out, C_in, k) -> items that are worked on at once, as many each time."""
+    constant = matrices(weight.shape[2], signal.dtype)
+    tiles, channels = Tiles(signal, constant, dilation), max(weight.shape[:2])
+    values = len(constant.inputs) * tiles.count * dilation * channels
+    most = max(1, SEEN // max(1, values))
+    size = -(-len(signal) // max(1, -(-len(signal) // most)))
+    return (slice(first, first + size) for first in range(0, len(signal), size))
+
+
+class _Filtering(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, signal: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
+        """signal (B, C_in, H, W), weight (C_out, C_in, k), bias (C_out,) -> (B, C_out, H, W), channels last."""
+        ctx.save_for_backward(signal, weight)
+        ctx.dilation = dilation
+        shape = len(signal), len(weight), *signal.shape[2:]
+        result = torch.empty(shape, dtype=signal.dtype, device=signal.device, memory_format=torch.channels_last)
+        samples = _samples(signal)
+        for items in _items(samples, weight, dilation):
+            _filter(samples[items], weight, bias, dilation, _samples(result)[items])
+        return result
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        signal, weight = ctx.saved_tensors
+        many = torch._C._functorch.is_legacy_batchedtensor(gradient)  # of `is_grads_batched`
+        with torch.autocast("cpu", enabled=False):
+            gradients = _direct_gradients if many or torch.is_grad_enabled() else _gradients
+            return *gradients(_samples(gradient), signal, weight, ctx.dilation, ctx.needs_input_grad), None
+
+
+def _filter(signal: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, result: Tensor) -> None:
+    """signal (B, T, C_in), weight (C_out, C_in, k), bias (C_out,) -> result (B, T, C_out), which is written."""
+    constant = matrices(weight.shape[2], signal.dtype)
+    seen = _seen(signal, Tiles(signal, constant, dilation), constant)
+    for channels, values in _parts(weight):
+        made = torch.mm(constant.outputs, torch.bmm(seen, values.transpose(1, 2)).flatten(1))
+        part = result[..., channels]
+        Tiles(part, constant, dilation).join(made, None if bias is None else bias[channels], part)
+
+
+def _gradients(
+    incoming: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """The gradient at what is made (B, H · W, C_out), signal (B, C_in, H, W), weight (C_out, C_in, k) -> those at
+    signal, weight and bias (C_out,), as far as they are wanted."""
+    samples, to_signals, to_weight = _samples(signal), [], None
+    for items in _items(samples, weight, dilation):
+        to_part, more = _some_gradients(incoming[items], samples[items], weight, dilation, wanted)
+        to_signals.append(to_part)
+        to_weight = more if to_weight is None else to_weight.add_(more)
+    to_signal = None
+    if wanted[0]:
+        to_signal = to_signals[0] if len(to_signals) == 1 else torch.cat(to_signals)
+        to_signal = to_signal.unflatten(1, signal.shape[2:]).permute(0, 3, 1, 2)
+    return to_signal, to_weight, incoming.sum(dim=(0, 1)) if wanted[2] else None
+
+
+def _some_gradients(
+    incoming: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None]:
+    """The gradient at what is made of some items (B, T, C_out), those (B, T, C_in), weight (C_out, C_in, k) -> the
+    gradients at both, as far as they are wanted."""
+    constant = matrices(weight.shape[2], signal.dtype)
+    tiles, to_signal = Tiles(signal, constant, dilation), None
+    mixed = torch.mm(constant.outputs.t(), Tiles(incoming, constant, dilation).apart(incoming))
+    mixed = mixed.view(len(constant.taps), -1, len(weight))
+    if wanted[0]:
+        seen = None
+        for channels, values in _parts(weight):
+            part = mixed[..., channels]
+            seen = torch.bmm(part, values) if seen is None else seen.baddbmm_(part, values)
+        to_signal = tiles.summed(torch.mm(constant.inputs.t(), seen.flatten(1)))
+    return to_signal, _to_weight(mixed, _seen(signal, tiles, constant), weight) if wanted[1] else None
+
+
+def _direct_gradients(
+    incoming: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """As `_gradients`, by operations that have gradients themselves."""
+    incoming, samples = incoming.transpose(1, 2), _samples(signal).transpose(1, 2)
+    to_signal, to_weight, to_bias = torch.ops.aten.convolution_backward(
+        incoming,
+        samples,
+        weight,
+        [len(weight)],
+        stride=[1],
+        padding=[(weight.shape[2] - 1) // 2 * dilation],
+        dilation=[dilation],
+        transposed=False,
+        output_padding=[0],
+        groups=1,
+        output_mask=list(wanted[:3]),
+    )
+    return to_signal if to_signal is None else to_signal.reshape(signal.shape), to_weight, to_bias
+
+
+def _to_weight(mixed: Tensor, seen: Tensor, weight: Tensor) -> Tensor:
+    """What becomes of the gradient at what tiles make (r, tiles, C_out), and of what they see (r, tiles, C_in) -> the
+    gradient at the weight (C_out, C_in, k), for some output channels at a time."""
+    taps, most = matrices(weight.shape[2], seen.dtype).taps, _part(weight)
+    result = torch.empty_like(weight, memory_format=torch.contiguous_format)
+    for part, out in zip(mixed.split(most, dim=2), result.split(most), strict=True):
+        values = torch.bmm(part.transpose(1, 2), seen)
+        torch.mm(values.flatten(1).t(), taps, out=out.view(-1, weight.shape[2]))
+    return result
+
+
+def _samples(signal: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, H · W, C), a view if channels are last in memory."""
+    batch, channels, height, width = signal.shape
+    return signal.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
+
+
+def _seen(samples: Tensor, tiles: Tiles, constant: Matrices) -> Tensor:
+    """samples (B, T, C) -> what becomes of what tiles see (r, B · count · d, C)."""
+    seen = torch.mm(constant.inputs, tiles.seen(tiles.extended(samples)).flatten(1))
+    return seen.view(len(seen), -1, tiles.channels)

@@ -1,0 +1,176 @@
+r"""Convolutions in the frequency domain: tile by tile, and a product of matrices for each frequency.
+
+A convolution of k taps makes m = n - k + 1 outputs of each tile of n inputs; tiles overlap by k - 1 (overlap-save).
+With the discrete Fourier transform of a tile x and of the taps w, along time and for each pair of channels,
+
+    y[t] = 1/n Σ_f exp(2πi·f·t/n) · X[f] · conj(W[f]),    t = 0 … m - 1,
+
+because networks correlate where mathematics convolves. Signals are real, so only f = 0 … n/2 count: the two ends are
+real, and each of the n/2 - 1 others is a complex product, which three real ones give (Gauss):
+
+    a = Xr·Wr,  b = Xi·Wi,  c = (Xr + Xi)·(Wr + Wi)    →    a - b + i·(c - a - b).
+
+All of it is linear in x and in w. The first step of the fast transform (radix 2) splits it by h = n/2: frequencies
+that are even see x[j] + x[j + h] alone, odd ones x[j] - x[j + h]; what the even ones give repeats after h outputs,
+what the odd ones give too, with the other sign. So there are four constant matrices for x and y, and one for w:
+
+    y[t] = A[t] + B[t],  y[t + h] = A[t] - B[t],   A = I₀ (F₀ (x₀ + x₁) ∘ K₀ w),  B = I₁ (F₁ (x₀ - x₁) ∘ K₁ w).
+
+They have 3h - 1 rows together, and each of these products is, for all tiles at once, one with a C_in × C_out matrix.
+For k = 11 and n = 32 that is 47 products for 22 outputs, 2.1 for each where the direct form needs 11. Transforms cost
+h operations for each row and channel of a tile, forth and back, so wide layers gain most. A dilated convolution is d
+plain ones, of every d-th sample each.
+Gradients take the same steps backwards, without that first one: `learnt_filtering`.
+"""
+
+import math
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hf_vits.kernels.winograd import Matrices
+
+VALUES, ROWS = 2**14, 128
+"""Tiles of all phases that are worked on at once: so many values of one sample each, which keeps the work of most
+layers in a processor's cache, but so many tiles at least."""
+
+FEWEST_CHANNELS = ((11, 32), (7, 64))
+"""From how many taps on a layer of how many channels is faster so."""
+
+FEWEST_TILES = 32
+"""With fewer, reading the transformed weights costs more than is saved."""
+
+
+def is_faster(channels: int, kernel: int, fewest: tuple[tuple[int, int], ...]) -> bool:
+    """Whether the layer, of as many channels in as out, has the `fewest` for its taps and can be computed so."""
+    least = next((channels for kernels, channels in fewest if kernel >= kernels), None)
+    return least is not None and kernel < 16 and channels >= least
+
+
+def is_long_enough(length: int, kernel: int, dilation: int) -> bool:
+    """Whether a signal of `length` samples is long enough for it."""
+    return _tiles(length, kernel, dilation) * dilation >= FEWEST_TILES
+
+
+def tile_size(kernel: int) -> int:
+    """Samples of a tile, n: larger ones need fewer products for each output, and more memory for the weights."""
+    return 16 if kernel < 5 else 32
+
+
+class _Halves(NamedTuple):
+    """Of the module's docstring, those for even frequencies first."""
+
+    forward: tuple[Tensor, Tensor]
+    taps: Tensor
+    inverse: tuple[Tensor, Tensor]
+
+
+@cache
+def _halves(kernel: int) -> _Halves:
+    """taps k -> F (3h/2 - 1, h) and (3h/2, h), K (3h - 1, k), I (h, 3h/2 - 1) and (h, 3h/2), in double precision."""
+    size = tile_size(kernel)
+    half = size // 2
+    turn = 2 * math.pi / size * torch.arange(half, dtype=torch.float64, device="cpu")
+    forward, taps, inverse = ([], []), [], ([], [])
+    for parity in (0, 1):
+        for frequency in range(parity, half + 1, 2):
+            cosine, sine = torch.cos(frequency * turn), torch.sin(frequency * turn)
+            if frequency in (0, half):
+                forward[parity].append(cosine)
+                taps.append(cosine[:kernel])
+                inverse[parity].append(cosine / size)
+            else:
+                forward[parity].extend([cosine, -sine, cosine - sine])
+                taps += [cosine[:kernel], sine[:kernel], (cosine + sine)[:kernel]]
+                cosine, sine = cosine / half, sine / half
+                # real · cosine - imaginary · sine, of a, b and c
+                inverse[parity].extend([cosine + sine, sine - cosine, -sine])
+    return _Halves(
+        tuple(torch.stack(rows) for rows in forward), torch.stack(taps), tuple(torch.stack(c, dim=1) for c in inverse)
+    )
+
+
+@cache
+def matrices(kernel: int, dtype: torch.dtype) -> Matrices:
+    """Without the first step, as `tiles` has them: F (3h - 1, n), K (3h - 1, k) and I (m, 3h - 1)."""
+    halves = _halves(kernel)
+    (even, odd), (even_back, odd_back) = halves.forward, halves.inverse
+    forward = torch.cat([torch.cat([even, even], dim=1), torch.cat([odd, -odd], dim=1)])
+    inverse = torch.cat([torch.cat([even_back, odd_back], dim=1), torch.cat([even_back, -odd_back], dim=1)])
+    made = forward, halves.taps, inverse[: tile_size(kernel) - kernel + 1]
+    return Matrices(*(matrix.to(dtype) for matrix in made))
+
+
+def spectrum(weight: Tensor) -> Tensor:
+    """weight (C_out, C_in, k) -> K w, (r, C_in, C_out)."""
+    taps = _halves(weight.shape[2]).taps
+    return torch.einsum("rk,oik->rio", taps, weight.detach().double()).to(weight.dtype).contiguous()
+
+
+def convolve(signal: Tensor, weight: Tensor, kernel: int, dilation: int, bias: Tensor | None) -> Tensor:
+    """signal (B, T, C_in), weight as `spectrum` gives it, bias (C_out,) -> (B, T, C_out); around it lie zeros."""
+    batch, length, channels = signal.shape
+    outputs, size = weight.shape[2], tile_size(kernel)
+    hop, tiles = size - kernel + 1, _tiles(length, kernel, dilation)
+    rows = max(VALUES // max(channels, outputs), ROWS)
+    group = max(1, min(tiles, rows // dilation))
+    work = _Work(signal, weight, kernel, group * dilation, None if bias is None else size * bias)
+    result = signal.new_empty(batch, tiles, hop, dilation * outputs)
+    for item, made in zip(signal.contiguous(), result, strict=True):
+        for first in range(0, tiles, group):
+            many = min(group, tiles - first)
+            start = dilation * (first * hop - (kernel - 1) // 2)
+            end = start + dilation * ((many - 1) * hop + size)
+            window = item[max(start, 0) : end]
+            if start < 0 or end > length:
+                window = F.pad(window, (0, 0, max(-start, 0), max(end - length, 0)))
+            # Tile i holds samples (i·m + j)·d + phase, j = 0 … n - 1; phases lie side by side, like more channels.
+            step = dilation * channels
+            tile = window.as_strided((size, many, step), (step, hop * step, 1))
+            work.convolve(tile, made[first : first + many].transpose(0, 1))
+    return result.view(batch, -1, outputs)[:, :length]
+
+
+class _Work:
+    """Matrices and memory for one layer, the same for every group of tiles: fresh memory would not be in the cache."""
+
+    def __init__(self, signal: Tensor, weight: Tensor, kernel: int, rows: int, constant: Tensor | None):
+        """`rows` is how many tiles of one phase a group has at most, `constant` (C_out,) what frequency 0 gains."""
+        matrices, (products, channels, outputs) = _halves(kernel), weight.shape
+        self.constant, half, most = constant, tile_size(kernel) // 2, products - products // 2
+        self.parities = [
+            (forward.to(signal.dtype), taps, inverse.to(signal.dtype))
+            for forward, taps, inverse in zip(
+                matrices.forward, weight.tensor_split([products // 2]), matrices.inverse, strict=True
+            )
+        ]
+        self.folded = signal.new_empty(half * rows * channels)
+        self.spectra, self.mixed = signal.new_empty(most * rows * channels), signal.new_empty(most * rows * outputs)
+        self.halves = signal.new_empty(2, half * rows * outputs)
+
+    def convolve(self, tile: Tensor, made: Tensor) -> None:
+        """tile (n, tiles, d · C_in) -> made (m, tiles, d · C_out), which is written."""
+        half, many, width = len(tile) // 2, tile.shape[1], tile.shape[2]
+        folded = self.folded[: half * many * width].view(half, many, width)
+        halves = self.halves[:, : half * many * made.shape[2]].view(2, half, many, -1)
+        for parity, (forward, weight, inverse) in enumerate(self.parities):  # one after the other, in half the memory
+            products, channels, outputs = weight.shape
+            rows = many * width // channels
+            spectra = self.spectra[: products * rows * channels].view(products, rows, channels)
+            mixed = self.mixed[: products * rows * outputs].view(products, rows, outputs)
+            (torch.sub if parity else torch.add)(tile[:half], tile[half:], out=folded)
+            torch.mm(forward, folded.view(half, -1), out=spectra.view(products, -1))
+            torch.bmm(spectra, weight, out=mixed)
+            if self.constant is not None and not parity:
+                mixed[0] += self.constant
+            torch.mm(inverse, mixed.view(products, -1), out=halves[parity].view(half, -1))
+        rest = len(made) - half
+        torch.add(halves[0], halves[1], out=made[:half])
+        torch.sub(halves[0, :rest], halves[1, :rest], out=made[half:])
+
+
+def _tiles(length: int, kernel: int, dilation: int) -> int:
+    return -(-length // (dilation * (tile_size(kernel) - kernel + 1)))

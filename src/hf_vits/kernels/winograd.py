@@ -1,0 +1,171 @@
+r"""Convolutions of three and five taps with fewer products: minimal filtering (Winograd 1980), for CPUs.
+
+Polynomials of m and k coefficients have a product of n = m + k - 1, which its values at n points tell: n products
+instead of m · k (Toom 1963, Cook 1966). Let V_q hold the powers 0 … q - 1 of each point, and of infinity the last one
+alone. The product of a and w is V_n⁻¹ (V_m a ∘ V_k w); read backwards, it makes m outputs of a tile of n inputs x,
+
+    y = V_mᵀ (V_k w ∘ V_n⁻ᵀ x),    y[t] = Σ_j w[j] · x[t + j].
+
+For m = 4 that is 6 products where three taps need 12, and 8 where five need 20; for all tiles at once each is one with
+a C_out × C_in matrix. Larger tiles would need fewer, and lose digits: these lose one of float32's seven, of the largest
+value of a tile. All of it is linear in x and in w, so gradients take the same steps backwards: `learnt_filtering`.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Matrices(NamedTuple):
+    """Of an algorithm: inputs (r, n), taps (r, k) and outputs (m, r)."""
+
+    inputs: Tensor
+    taps: Tensor
+    outputs: Tensor
+
+
+class Tiles:
+    """Where the tiles of a signal lie: its samples (B, T, C) in `count` tiles of each of `dilation` phases.
+
+    Matrices of tiles have a column for each item, tile, phase and channel; phases lie side by side, like more channels.
+    """
+
+    def __init__(self, samples: Tensor, matrices: Matrices, dilation: int):
+        self.batch, self.length, self.channels = samples.shape
+        self.outputs, self.size = len(matrices.outputs), matrices.inputs.shape[1]
+        taps = matrices.taps.shape[1]
+        self.dilation, self.step = dilation, dilation * self.channels
+        self.full, self.count = self.length // (self.outputs * dilation), -(-self.length // (self.outputs * dilation))
+        self.before = (taps - 1) // 2 * dilation
+        self.kept = self.count * self.outputs * dilation
+        self.whole = self.kept + (taps - 1) * dilation
+
+    def extended(self, samples: Tensor) -> Tensor:
+        """samples (B, T, C) -> with the zeros around them that tiles see (B, T', C)."""
+        return F.pad(samples, (0, 0, self.before, self.whole - self.before - self.length)).contiguous()
+
+    def seen(self, extended: Tensor, first: int = 0, count: int | None = None) -> Tensor:
+        """(B, T', C) -> what `count` tiles from the `first` on see (n, B, count, d · C), a view."""
+        strides = self.step, self.whole * self.channels, self.outputs * self.step, 1
+        shape = self.size, len(extended), self.count if count is None else count, self.step
+        return extended.as_strided(shape, strides, extended.storage_offset() + first * self.outputs * self.step)
+
+    def apart(self, samples: Tensor) -> Tensor:
+        """samples (B, T, C) -> those that each tile makes (m, B · count · d · C), and zeros after the last."""
+        made = samples.new_empty(self.outputs, self.batch, self.count, self.step)
+        made[:, :, : self.full] = self._full(samples).flatten(3).permute(2, 0, 1, 3)
+        if self.full < self.count:
+            rest = F.pad(self._rest(samples), (0, 0, 0, self.kept - self.length))
+            made[:, :, self.full] = rest.unflatten(1, (self.outputs, self.dilation)).flatten(2).transpose(0, 1)
+        return made.flatten(1)
+
+    def join(self, made: Tensor, bias: Tensor | None, samples: Tensor) -> None:
+        """Writes what tiles make (m, B · count · d · C), and a bias (C,), to samples (B, T, C); undoes `apart`."""
+        made = made.view(self.outputs, self.batch, self.count, self.dilation, self.channels).permute(1, 2, 0, 3, 4)
+        rest = made[:, self.full :].flatten(1, 3)[:, : self.length - self.full * self.outputs * self.dilation]
+        for part, place in ((made[:, : self.full], self._full(samples)), (rest, self._rest(samples))):
+            place.copy_(part) if bias is None else torch.add(part, bias, out=place)
+
+    def _full(self, samples: Tensor) -> Tensor:
+        """samples (B, T, C) -> those of all tiles that end before the signal (B, tiles, m, d, C), a view."""
+        count = self.full * self.outputs * self.dilation
+        return samples[:, :count].unflatten(1, (self.full, self.outputs, self.dilation))
+
+    def _rest(self, samples: Tensor) -> Tensor:
+        return samples[:, self.full * self.outputs * self.dilation :]
+
+    def summed(self, seen: Tensor) -> Tensor:
+        """The transpose of what tiles see: (n, B · count · d · C) -> (B, T, C)."""
+        seen = seen.view(-1, self.batch, self.count, self.step).permute(1, 2, 0, 3)  # (B, count, n, d · C)
+        total = seen.new_zeros(self.batch, self.whole, self.channels)
+        tiles = total.as_strided(seen.shape, (total.stride(0), self.outputs * self.step, self.step, 1))
+        tiles[:, :, : self.outputs] += seen[:, :, : self.outputs]
+        tiles[:, :, self.outputs :] += seen[:, :, self.outputs :]
+        return total[:, self.before : self.before + self.length]
+
+
+OUTPUTS = 4
+"""Of a tile, m."""
+
+POINTS = {3: (0, 1, -1, 0.5, -2), 5: (0, 1, -1, 0.5, -0.5, 2, -2)}
+"""By taps, and infinity."""
+
+FEWEST_CHANNELS = {3: 192, 5: 128}
+"""By taps: of a layer, in and out, for which it is faster; what leads to the products takes narrower ones more time."""
+
+TILES = 128
+"""Of all phases, that are worked on at once, which keeps the work in a processor's cache."""
+
+
+def keeps_length(layer: torch.nn.modules.conv._ConvNd) -> bool:
+    """Whether a layer is a convolution along one dimension, of all channels, that keeps the length; of odd taps."""
+    taps = max(layer.kernel_size)
+    keeps = 2 * max(layer.padding) == max(layer.dilation) * (taps - 1)
+    return taps % 2 == 1 and keeps and max(layer.stride) == layer.groups == 1
+
+
+def is_faster(layer: torch.nn.modules.conv._ConvNd) -> bool:
+    """Whether a layer is such a convolution, and faster so."""
+    taps, channels = max(layer.kernel_size), min(layer.in_channels, layer.out_channels)
+    return taps in POINTS and channels >= FEWEST_CHANNELS[taps] and keeps_length(layer)
+
+
+def is_long_enough(length: int, dilation: int) -> bool:
+    """Whether a signal fills a tile of each phase, if there are several. Below 32 samples the direct form is faster, by
+    up to 0.2 ms a layer; but it would keep weights of its own for the few signals that are so short."""
+    return dilation == 1 or length >= OUTPUTS * dilation
+
+
+@cache
+def matrices(taps: int, dtype: torch.dtype) -> Matrices:
+    """V_n⁻ᵀ (n, n), V_k (n, k) and V_mᵀ (m, n)."""
+
+    def powers(count: int) -> Tensor:
+        kind = {"dtype": torch.float64, "device": "cpu"}
+        finite = torch.tensor(POINTS[taps], **kind)[:, None] ** torch.arange(count, **kind)
+        return torch.cat([finite, torch.eye(count, **kind)[-1:]])
+
+    exact = powers(taps + OUTPUTS - 1).inverse().t(), powers(taps), powers(OUTPUTS).t()
+    return Matrices(*(matrix.contiguous().to(dtype) for matrix in exact))
+
+
+def values(weight: Tensor) -> Tensor:
+    """weight (C_out, C_in, k) -> V_k w, (n, C_in, C_out)."""
+    taps = matrices(weight.shape[2], torch.float64).taps
+    return torch.einsum("nk,oik->nio", taps, weight.detach().double()).to(weight.dtype).contiguous()
+
+
+def convolve(signal: Tensor, weight: Tensor, dilation: int, bias: Tensor | None) -> Tensor:
+    """signal (B, T, C_in), weight as `values` gives it, bias (C_out,) -> (B, T, C_out), without gradients; around it
+    lie zeros."""
+    size, channels, outputs = weight.shape
+    taps = size - OUTPUTS + 1
+    constant = matrices(taps, signal.dtype)
+    tiles = Tiles(signal, constant, dilation)
+    group = max(1, min(tiles.count, TILES // dilation))
+    work = [signal.new_empty(rows * group * dilation * c) for rows, c in _work(size, channels, outputs)]
+    result = signal.new_empty(tiles.batch, tiles.count, OUTPUTS, dilation, outputs)
+    extended = tiles.extended(signal)
+    for item, whole in zip(extended.unsqueeze(1), result, strict=True):
+        for first in range(0, tiles.count, group):
+            part = whole[first : first + group]
+            rows = len(part) * dilation
+            seen, transformed, mixed, made = (
+                memory[: lines * rows * c].view(lines, rows, c)
+                for memory, (lines, c) in zip(work, _work(size, channels, outputs), strict=True)
+            )
+            seen.view(size, 1, len(part), -1).copy_(tiles.seen(item, first, len(part)))
+            torch.mm(constant.inputs, seen.flatten(1), out=transformed.flatten(1))
+            torch.bmm(transformed, weight, out=mixed)
+            torch.mm(constant.outputs, mixed.flatten(1), out=made.flatten(1))
+            made = made.view(OUTPUTS, len(part), dilation, outputs).transpose(0, 1)
+            part.copy_(made) if bias is None else torch.add(made, bias, out=part)
+    return result.view(tiles.batch, tiles.kept, outputs)[:, : tiles.length]
+
+
+def _work(size: int, channels: int, outputs: int) -> list[tuple[int, int]]:
+    """Lines and channels, for each tile, of what is computed one after the other."""
+    return [(size, channels), (size, channels), (size, outputs), (OUTPUTS, outputs)]

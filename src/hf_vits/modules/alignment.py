@@ -1,0 +1,106 @@
+"""Which token each frame belongs to: an index per frame, never a dense (text × frames) matrix (section 2.2.1)."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from hf_vits.kernels.weight_cache import is_traced
+
+
+@torch.no_grad()
+def log_likelihood(latents: Tensor, prior_mean: Tensor, prior_log_std: Tensor) -> Tensor:
+    """latents (B, C, T_spec), prior (B, C, T_text) -> (B, T_spec, T_text): log-density of each frame under each token.
+
+    The square is multiplied out, so that the sum over channels is two matrix products; in float32 under autocast too,
+    as their difference would be lost in half precision.
+    """
+    latents, mean, log_std = latents.float(), prior_mean.float(), prior_log_std.float()
+    precision = torch.exp(-2 * log_std)
+    constant = -(0.5 * math.log(2 * math.pi) + log_std + 0.5 * mean.square() * precision).sum(dim=1, keepdim=True)
+    frames = torch.cat([latents, -0.5 * latents.square()], dim=1).transpose(1, 2)
+    with torch.autocast(latents.device.type, enabled=False):
+        return torch.baddbmm(constant, frames, torch.cat([mean * precision, precision], dim=1))
+
+
+@torch.no_grad()
+def monotonic_alignment_search(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
+    """scores (B, T_spec, T_text), lengths int64 (B,) -> int64 (B, T_spec): the most likely monotonic alignment.
+
+    Every token has a frame at least, in order; frames past an item's end repeat its last token. Scores outside of an
+    item's lengths, and those that no alignment can pass through, may be anything; -inf forbids a token at a frame.
+
+    Raises:
+        ValueError: if an item has no token, fewer frames than tokens, or more of either than it has scores; if there is
+            not one length of each kind per item; or if an item's scores are NaN or +inf, or forbid every alignment.
+    """
+    index, found = search_where_finite(scores, text_lengths, frame_lengths)
+    if not found.all():
+        raise ValueError(
+            f"Items {(~found).nonzero().flatten().tolist()} have scores that are not finite, so that none of their "
+            "alignments is the most likely one. Look for NaN or overflow where the scores come from."
+        )
+    return index
+
+
+@torch.no_grad()
+def search_where_finite(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """
+    Do as [`search`], and return also found, bool (B,): false for an item whose scores are not finite, or forbid every
+    alignment. Its tokens have equally many frames, to one, in place of a most likely alignment.
+    """
+    import numba
+
+    from hf_vits.modules.alignment_numba import best_paths
+
+    items, frames, tokens = scores.shape
+    if text_lengths.shape != (items,) or frame_lengths.shape != (items,):
+        raise ValueError(
+            f"Scores {tuple(scores.shape)} are of {items} items, and the lengths of tokens {tuple(text_lengths.shape)} "
+            f"and frames {tuple(frame_lengths.shape)}; give one length of each kind per item."
+        )
+    text_lengths, frame_lengths = text_lengths.cpu(), frame_lengths.cpu()
+    short = (frame_lengths < text_lengths) | (text_lengths < 1)
+    _refuse(short, text_lengths, frame_lengths, "each token needs a frame of its own. Leave such clips out.")
+    past = (text_lengths > tokens) | (frame_lengths > frames)
+    _refuse(past, text_lengths, frame_lengths, f"the scores are of {tokens} tokens and {frames} frames.")
+    index, found = torch.empty(items, frames, dtype=torch.long), torch.empty(items, dtype=torch.bool)
+    host = scores.detach().to("cpu", torch.float32).contiguous()
+    threads = torch.get_num_threads()
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    best_paths(host.numpy(), text_lengths.numpy(), frame_lengths.numpy(), index.numpy(), found.numpy())
+    if torch.get_num_threads() != threads:  # starting numba's OpenMP gives the whole process as many as there are cores
+        torch.set_num_threads(threads)
+    return index.to(scores.device), found.to(scores.device)
+
+
+def _refuse(wrong: Tensor, text_lengths: Tensor, frame_lengths: Tensor, why: str) -> None:
+    """wrong bool (B,), lengths (B,) -> an error that names the items that are wrong, if any is."""
+    if items := wrong.nonzero().flatten().tolist():
+        lengths = list(zip(text_lengths[items].tolist(), frame_lengths[items].tolist(), strict=True))
+        raise ValueError(f"Items {items} have (tokens, frames) {lengths}; {why}")
+
+
+def durations_to_index(durations: Tensor, frames: int | Tensor) -> Tensor:
+    """durations int64 (B, T_text) in frames -> int64 (B, T_spec) token of each frame; the last token past the end.
+
+    Tokens that last no frame have none. `frames`, T_spec, is a tensor where a graph is traced.
+    """
+    ends = durations.cumsum(dim=1)
+    positions = torch.arange(frames, device=durations.device)
+    if is_traced():  # exporters do not know `searchsorted`
+        index = (ends.unsqueeze(2) <= positions).sum(dim=1)
+    else:
+        index = torch.searchsorted(ends, positions.expand(len(ends), -1).contiguous(), right=True)
+    return index.clamp(max=durations.shape[1] - 1)
+
+
+def frames_of_token(index: Tensor, frame_lengths: Tensor, tokens: int) -> Tensor:
+    """index int64 (B, T_spec), frame_lengths (B,) -> durations int64 (B, T_text); undoes `token_of_frame`."""
+    real = torch.arange(index.shape[1], device=index.device) < frame_lengths[:, None]
+    return torch.zeros(index.shape[0], tokens, dtype=torch.long, device=index.device).scatter_add(1, index, real.long())
+
+
+def expand(values: Tensor, index: Tensor) -> Tensor:
+    """values (B, C, T_text), index int64 (B, T_spec) -> (B, C, T_spec): each frame takes its token's column."""
+    return values.gather(2, index.unsqueeze(1).expand(-1, values.shape[1], -1))

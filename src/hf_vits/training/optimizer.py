@@ -1,0 +1,145 @@
+"""The two players of adversarial training: what of each is trained, and how its gradient becomes a step."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from accelerate.utils import broadcast
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.training.config import VitsTrainingConfig
+
+Average = Callable[[Tensor], Tensor]
+"""A tensor -> its mean over all processes."""
+
+
+class OptimizedModel:
+    """
+    A module and its AdamW.
+
+    Args:
+        module (`nn.Module`):
+            What is trained.
+        learning_rate (`float`):
+            Before warm-up and decay.
+        config ([`VitsTrainingConfig`]):
+            The other settings of AdamW.
+    """
+
+    def __init__(self, module: nn.Module, learning_rate: float, config: VitsTrainingConfig):
+        self.module, self.learning_rate, self.max_norm = module, learning_rate, config.max_grad_norm
+        self.parameters = list(module.parameters())
+        self.optimizer = torch.optim.AdamW(
+            self.parameters,
+            learning_rate,
+            betas=(config.adam_beta1, config.adam_beta2),
+            eps=config.adam_epsilon,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+
+    def share(self) -> None:
+        """Gives every process the first one's parameters and buffers: only gradients are averaged from then on."""
+        for tensor in (*self.parameters, *self.module.buffers()):
+            broadcast(tensor.data)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether any parameter takes a gradient."""
+        return any(parameter.requires_grad for parameter in self.parameters)
+
+    def update(
+        self, rate_factor: float, average: Average | None = None, scaler: torch.amp.GradScaler | None = None
+    ) -> bool:
+        """
+        Takes a step along the gradient, averaged over processes, and drops it.
+
+        A step whose gradient is not finite is skipped. `average` is needed with several processes. `scaler` is the one
+        that both losses were scaled with; its `update` is the caller's, once both players have moved.
+
+        Returns:
+            `bool`: whether the gradient was finite.
+        """
+        moving = [parameter for parameter in self.parameters if parameter.grad is not None]
+        if not moving:
+            return True
+        if average is not None:
+            _average_gradients(moving, average)
+        if scaler is not None:
+            scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(moving, self.max_norm or float("inf"))
+        finite = bool(torch.isfinite(norm))
+        if finite:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.learning_rate * rate_factor
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return finite
+
+
+def train_only(module: nn.Module, trained: Iterable[str] | None, frozen: Sequence[str] = ()) -> None:
+    """
+    Chooses which parameters take gradients.
+
+    Args:
+        module (`nn.Module`):
+            Whose parameters.
+        trained (`Iterable[str]`, *optional*):
+            Their names; `None` for all.
+        frozen (`Sequence[str]`, *optional*):
+            Names of modules or parameters, from the start to a dot or the end, that are left out again.
+
+    Raises:
+        ValueError: if a frozen name matches nothing; says what there is.
+    """
+    patterns = check_frozen(module, frozen)
+    wanted = set((name for name, _ in module.named_parameters()) if trained is None else trained)
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name in wanted and not any(pattern.match(name) for pattern in patterns))
+
+
+def check_frozen(module: nn.Module, frozen: Sequence[str]) -> list[re.Pattern]:
+    """Make a pattern of each name that `train_only` freezes; raise `ValueError` for one that begins no parameter's."""
+    names = [name for name, _ in module.named_parameters()]
+    patterns = [re.compile(rf"{re.escape(start.rstrip('.'))}(\.|$)") for start in frozen]
+    unknown = [start for start, pattern in zip(frozen, patterns, strict=True) if not any(map(pattern.match, names))]
+    if unknown:
+        parts = sorted({name.split(".")[0] for name in names})
+        raise ValueError(f"`freeze` has {unknown}, which begin no parameter's name. The parts are {parts}.")
+    return patterns
+
+
+def _average_gradients(parameters: Sequence[nn.Parameter], average: Average) -> None:
+    """Replaces gradients by their means over processes, as one flat tensor.
+
+    In place of DistributedDataParallel: the discriminator runs three times a step and takes gradients in one of them,
+    and the parts that are trained change during a run. A wrapper's hooks allow neither.
+    """
+    flat = torch.cat([parameter.grad.flatten() for parameter in parameters])
+    parts = average(flat).split([parameter.numel() for parameter in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.grad = part.view_as(parameter)
+
+
+def moving_average(model: VitsModel, decay: float) -> AveragedModel:
+    """
+    A copy of the model that follows its parameters, by `update_parameters`.
+
+    Args:
+        model ([`VitsModel`]):
+            What is trained.
+        decay (`float`):
+            How much of the average each update keeps, in the long run; less in the first ones, so that a short run is
+            not the average of where it began.
+    """
+
+    @torch.no_grad()
+    def blend(averaged: list[Tensor], current: list[Tensor], updates: Tensor) -> None:
+        count = int(updates)
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
+
+    average = AveragedModel(model, multi_avg_fn=blend)
+    average.requires_grad_(False)
+    return average

@@ -1,0 +1,1 @@
+"""Files, folders, settings, processes and messages: what knows nothing of speech."""

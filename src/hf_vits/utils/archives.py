@@ -1,0 +1,84 @@
+"""Pickled files of PyTorch, looked at before anything in them is unpickled: what they unpack to is bounded."""
+
+import re
+import zipfile
+from pathlib import Path
+
+from hf_vits.utils.files import require_file
+
+ZIP = b"PK\x03\x04"
+"""Begins an archive as `torch.save` writes it; what begins otherwise is read as pickles one after another."""
+
+PICKLE = b"\x80"
+"""Begins a pickle of the protocols that PyTorch writes."""
+
+LARGEST_PICKLES = 2**32
+"""Bytes of a file that is no archive; all of it is searched."""
+
+MOST_PICKLE = 512 * 2**20
+"""Bytes of the pickle in an archive, without the tensors' numbers: names, settings, and Coqui's vectors as lists."""
+
+MAKES_ROOM = re.compile(rb"[\n.](bytearray|\w*Tensor|TypedStorage|UntypedStorage)\n")
+"""Classes that a pickle can call with a mere number of bytes, and that PyTorch's reader lets it call."""
+
+PIECE = 2**24
+"""Bytes that are searched in one go."""
+
+
+def check_pickled(file: str | Path, most: int = MOST_PICKLE) -> None:
+    """
+    Refuses a file of `torch.save` that would take more memory than it has bytes, without unpickling it.
+
+    PyTorch stores entries as they are, so an archive with compressed ones, or with entries that together are longer
+    than the file, is none of its own.
+
+    Args:
+        file (`str` or `Path`):
+            An archive, or pickles one after another as PyTorch wrote them before.
+        most (`int`, *optional*):
+            Bytes that the pickle may have.
+
+    Raises:
+        OSError: if it is no regular file that can be read.
+        ValueError: says in a few words what is wrong; the caller names the file.
+    """
+    file = require_file(file)
+    with file.open("rb") as stream:
+        begin = stream.read(len(ZIP))
+    if begin == ZIP:
+        _check_archive(file, most)
+    elif begin[:1] != PICKLE:
+        raise ValueError("it begins neither as an archive nor as a pickle")
+    elif (size := file.stat().st_size) > LARGEST_PICKLES:
+        raise ValueError(f"it has {size:,} bytes; at most {LARGEST_PICKLES:,} are read")
+    else:
+        _search(file.open("rb"))
+
+
+def _check_archive(file: Path, most: int) -> None:
+    size = file.stat().st_size
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+            unpacked = sum(entry.file_size for entry in entries)
+            if unpacked > size or any(entry.file_size != entry.compress_size for entry in entries):
+                raise ValueError(f"{unpacked:,} bytes when unpacked, out of {size:,}")
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise ValueError("its entries are compressed, which PyTorch's never are")
+            for entry in entries:
+                if entry.filename.lower().endswith("data.pkl"):  # PyTorch looks it up in any case
+                    if entry.file_size > most:
+                        raise ValueError(f"its pickle has {entry.file_size:,} bytes; at most {most:,} are read")
+                    _search(archive.open(entry))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ValueError(f"not a whole archive: {error}") from error
+
+
+def _search(stream) -> None:
+    """Raises `ValueError` if the bytes name a class of `MAKES_ROOM`: a pickle spells the names of classes out."""
+    before = b""
+    with stream:
+        while piece := stream.read(PIECE):
+            if found := MAKES_ROOM.search(before + piece):
+                raise ValueError(f"it asks for a {found[1].decode()} of any size, which no file of weights does")
+            before = piece[-64:]

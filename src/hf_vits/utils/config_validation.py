@@ -1,0 +1,239 @@
+"""How a config.json is read: a regular file of bounded size, and one kind of error whatever its values are."""
+
+import math
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hf_vits.utils.files import named_in_errors, read_table, require_if_there
+from hf_vits.utils.formatting import quoted
+from hf_vits.utils.model_size import check_size
+from hf_vits.utils.new_files import storage_errors
+
+
+class ReadWithoutTrust:
+    """What a configuration class of transformers needs to read files of strangers; goes before it among the bases."""
+
+    model_types: ClassVar[tuple[str, ...]] = ()
+    """Types in config.json that this class reads; its own if none are named."""
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
+        """
+        As in transformers.
+
+        Raises:
+            OSError: if there is no config.json, or it is no file or no JSON object.
+            ValueError: if it holds a value of another type, out of range, or that goes with no other; names the file
+                and the field.
+        """
+        with named_in_errors(f"The config.json of {pretrained_model_name_or_path}", pretrained_model_name_or_path):
+            return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+
+    @classmethod
+    def get_config_dict(cls, pretrained_model_name_or_path, **kwargs) -> tuple[dict[str, Any], dict[str, Any]]:
+        """
+        The table in config.json, and the arguments that say nothing of where it is; another model type of those that
+        this class reads is no reason for a warning.
+
+        Raises:
+            OSError: if there is none, or it is no file or no JSON object.
+            ValueError: if it is that of another model.
+        """
+        name = pretrained_model_name_or_path
+        require_if_there(Path(name) / (kwargs.get("subfolder") or "") / "config.json")
+        table, kwargs = super().get_config_dict(name, **kwargs)
+        if not table:  # a repository without the file gives this, that is, a default voice
+            raise OSError(f"{name} has no config.json, or one with nothing in it; is it a VITS voice?")
+        kind, allowed = table.get("model_type", cls.model_type), cls.model_types or (cls.model_type,)
+        if kind not in allowed:
+            raise ValueError(f"{name} is a model of type {quoted(kind)}, not {' or '.join(map(repr, allowed))}.")
+        if table.pop("quantization_config", None):
+            raise ValueError(f"The config.json of {name} has a `quantization_config`; no voice here is quantized so.")
+        return {**table, "model_type": cls.model_type}, kwargs
+
+    def save_pretrained(self, save_directory, **kwargs):
+        """As in transformers; raises an `OSError` that names the folder and the cause if it cannot be written."""
+        if Path(save_directory).is_file():
+            raise FileExistsError(f"{save_directory} is a file; give the name of a folder.")
+        with storage_errors(save_directory, every=True):
+            return super().save_pretrained(save_directory, **kwargs)
+
+    @classmethod
+    def of(cls, config):
+        """A configuration as this class; itself if it is one."""
+        return config if isinstance(config, cls) else cls.from_dict(config.to_dict())
+
+    @classmethod
+    def _dict_from_json_file(cls, json_file) -> dict[str, Any]:
+        try:
+            table = read_table(json_file)
+        except ValueError as error:  # as transformers, whose callers expect it
+            raise OSError(str(error)) from error
+        table.pop("configuration_files", None)  # names another file to read, which no VITS voice has
+        return cls._decode_special_floats(table)
+
+
+def check_architecture(config) -> None:
+    """Raises `ValueError` for a value out of range, or for two that contradict each other."""
+    for check in CHECKS.values():
+        check(config)
+
+
+def _check_sizes(config) -> None:
+    positive = (
+        "vocab_size hidden_size num_hidden_layers num_attention_heads ffn_dim ffn_kernel_size flow_size "
+        "num_speakers num_languages upsample_initial_channel depth_separable_num_layers duration_predictor_flow_bins "
+        "duration_predictor_num_flows duration_predictor_filter_channels prior_encoder_num_flows "
+        "prior_encoder_num_wavenet_layers posterior_encoder_num_wavenet_layers wavenet_dilation_rate "
+        "sampling_rate num_mel_bins duration_predictor_tail_bound speaking_rate layer_norm_eps"
+    )
+    for name in positive.split():
+        value = getattr(config, name)
+        _require(math.isfinite(value) and value > 0, f"`{name}` is {value}; it must be above 0.")
+    own = config.duration_predictor_layer_norm_eps
+    _require(own is None or 0 < own < math.inf, f"`duration_predictor_layer_norm_eps` is {own}; it must be above 0.")
+    for name in ("noise_scale", "noise_scale_duration"):
+        value = getattr(config, name)
+        _require(math.isfinite(value) and value >= 0, f"`{name}` is {value}; it must be a finite number from 0 up.")
+    heads = config.num_attention_heads
+    languages = f" with `language_embedding_size` ({size})" if (size := config.language_embedding_size) else ""
+    _require(
+        config.text_size % heads == 0,
+        f"`hidden_size` ({config.hidden_size}){languages} must be a multiple of `num_attention_heads` ({heads}).",
+    )
+    _require(
+        not config.window_size or config.window_size > 0,
+        f"`window_size` is {config.window_size}; it must be 0 or more.",
+    )
+    for name in ("blank_id", "pad_token_id"):
+        value = getattr(config, name)
+        _require(
+            value is None or 0 <= value < config.vocab_size,
+            f"`{name}` ({value}) must be an id below `vocab_size` ({config.vocab_size}).",
+        )
+    dropouts = (
+        "hidden_dropout attention_dropout activation_dropout wavenet_dropout duration_predictor_dropout layerdrop"
+    )
+    for name in dropouts.split():
+        value = getattr(config, name)
+        _require(0 <= value <= 1, f"`{name}` is {value}; a probability lies between 0 and 1.")
+    _require(math.isfinite(config.leaky_relu_slope), f"`leaky_relu_slope` is {config.leaky_relu_slope}.")
+    _check_activation(config.hidden_act)
+    _require(config.flow_size % 2 == 0, f"`flow_size` ({config.flow_size}) must be even: couplings split it in 2.")
+    _require(
+        config.depth_separable_channels == 2,
+        f"`depth_separable_channels` is {config.depth_separable_channels}; the duration flow has 2: value and noise.",
+    )
+    for name in ("wavenet_kernel_size", "duration_predictor_kernel_size"):
+        kernel = getattr(config, name)
+        _require(kernel > 0 and kernel % 2 == 1, f"`{name}` is {kernel}; it must be odd, to keep the length.")
+    # Longer bins than the interval has room for would leave no width to distribute.
+    bins = config.duration_predictor_flow_bins
+    _require(bins < 1000, f"`duration_predictor_flow_bins` is {bins}; bins of least width 1e-3 leave room for 999.")
+
+
+def _check_activation(name: str) -> None:
+    from transformers.activations import ACT2FN  # imports torch, which reading a file of facts need not
+
+    _require(name in ACT2FN, f"`hidden_act` is {name!r}; it must be one of {', '.join(ACT2FN)}.")
+
+
+def _check_decoder(config) -> None:
+    rates, kernels = list(config.upsample_rates), list(config.upsample_kernel_sizes)
+    _require(
+        len(rates) == len(kernels) and len(rates) > 0,
+        f"`upsample_rates` has {len(rates)} stages ({rates}) and `upsample_kernel_sizes` {len(kernels)} ({kernels}); "
+        "they must have the same number, at least one.",
+    )
+    for rate, kernel in zip(rates, kernels, strict=True):
+        _require(
+            rate > 0 and kernel >= rate and (kernel - rate) % 2 == 0,
+            f"An upsampling kernel of {kernel} does not fit its rate of {rate}: kernel minus rate must be even and "
+            "not negative, or frames would not become exactly `rate` samples each.",
+        )
+    channels, stages = config.upsample_initial_channel, len(rates)
+    _require(
+        channels % 2**stages == 0,
+        f"`upsample_initial_channel` ({channels}) must be a multiple of {2**stages}: {stages} stages halve it.",
+    )
+    blocks, dilations = list(config.resblock_kernel_sizes), list(config.resblock_dilation_sizes)
+    _require(
+        len(blocks) == len(dilations) and len(blocks) > 0,
+        f"`resblock_kernel_sizes` has {len(blocks)} blocks ({blocks}) and `resblock_dilation_sizes` "
+        f"{len(dilations)} ({dilations}); they must have the same number, at least one.",
+    )
+    _require(all(k % 2 == 1 for k in blocks), f"`resblock_kernel_sizes` is {blocks}; every kernel must be odd.")
+    _require(
+        all(len(row) > 0 and all(d > 0 for d in row) for row in dilations),
+        f"`resblock_dilation_sizes` is {dilations}; each block needs one or more dilations above 0.",
+    )
+    _require(
+        config.resblock_type in ("1", "2"),
+        f"`resblock_type` is {config.resblock_type!r}; HiFi-GAN has '1' and '2'.",
+    )
+
+
+def _check_named(kind: str, config) -> None:
+    """Speakers, or languages: their number, vectors and names."""
+    count, size = getattr(config, f"num_{kind}s"), getattr(config, f"{kind}_embedding_size")
+    _require(size >= 0, f"`{kind}_embedding_size` is {size}; it must be 0 or more.")
+    _require(
+        count == 1 or size > 0,
+        f"`num_{kind}s` is {count} but `{kind}_embedding_size` is {size}; several {kind}s need vectors.",
+    )
+    names = getattr(config, f"{kind}_names")
+    if names is not None:
+        names = list(names)
+        _require(
+            len(names) == count,
+            f"`{kind}_names` has {len(names)} names but `num_{kind}s` is {count}; give one name per {kind}.",
+        )
+        repeated = [a for a, b in pairwise(sorted(names)) if a == b]
+        _require(not repeated, f"`{kind}_names` repeats {repeated}; names must differ.")
+
+
+def _check_signal(config) -> None:
+    _require(
+        config.posterior_input in ("linear", "mel"),
+        f"`posterior_input` is {config.posterior_input!r}; the posterior encoder sees 'linear' or 'mel'.",
+    )
+    _require(config.spectrogram_bins > 1, f"`spectrogram_bins` is {config.spectrogram_bins}; it must be above 1.")
+    window = config.fft_size if config.win_length is None else config.win_length
+    _require(
+        0 < window <= config.fft_size,
+        f"`win_length` ({window}) must be above 0 and at most the FFT size {config.fft_size} that "
+        f"`spectrogram_bins` ({config.spectrogram_bins}) implies.",
+    )
+    nyquist = config.sampling_rate / 2
+    top = nyquist if config.mel_fmax is None else config.mel_fmax
+    _require(
+        0 <= config.mel_fmin < top <= nyquist,
+        f"`mel_fmin` ({config.mel_fmin}) and `mel_fmax` ({top}) must satisfy 0 <= fmin < fmax <= {nyquist}, half the "
+        "sampling rate.",
+    )
+
+
+def _check_lists(config) -> None:
+    """What the declared types of the fields leave open: the rows of a list of lists."""
+    rows = config.resblock_dilation_sizes
+    whole = [isinstance(row, list | tuple) and all(type(dilation) is int for dilation in row) for row in rows]
+    _require(all(whole), f"`resblock_dilation_sizes` is {quoted(rows)}; it must be a list of lists of whole numbers.")
+
+
+CHECKS = {
+    "lists": _check_lists,
+    "size": check_size,
+    "sizes": _check_sizes,
+    "decoder": _check_decoder,
+    "speakers": partial(_check_named, "speaker"),
+    "languages": partial(_check_named, "language"),
+    "signal": _check_signal,
+}
+"""The parts of `check_architecture`, each of which stops at what it refuses first."""
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)

@@ -1,0 +1,143 @@
+"""How large a model a configuration may ask for: numbers out of a file must not take memory and hours to refuse."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from hf_vits.utils.formatting import quoted
+
+MOST = 2**24
+"""The largest whole number of any field: rows of a table, channels, kernels, hertz."""
+
+MOST_LAYERS = 5_000
+"""Convolutions; the paper's voice has four hundred."""
+
+MOST_PARAMETERS = 2**30
+"""Weights of a voice, 4 GB of them; the paper's has 40 million."""
+
+MOST_REACH = 1_000_000
+"""Frames or samples that one convolution may span, kernel and dilation together."""
+
+MOST_HOP = 2**16
+"""Samples of a frame; the paper's has 256."""
+
+LONGEST_LIST = 100
+"""Entries of a list of layers, such as the stages of a decoder; the paper's has four."""
+
+LAYERS = ("upsample_rates", "upsample_kernel_sizes", "resblock_kernel_sizes", "resblock_dilation_sizes")
+
+
+def check_size(config) -> None:
+    """Raises `ValueError` if a model of this configuration could not be built within seconds and memory."""
+    for name in config.__dataclass_fields__:
+        if type(value := getattr(config, name, None)) is int and abs(value) > MOST:
+            raise ValueError(f"`{name}` is {quoted(value)}, beyond what any voice has; the most is {MOST:,}.")
+    for name in LAYERS:
+        _check_list(name, getattr(config, name))
+    for row in config.resblock_dilation_sizes:
+        _check_list("resblock_dilation_sizes", row)
+    for what, found, most in (
+        ("layers", count_layers(config), MOST_LAYERS),
+        ("weights", count_parameters(config), MOST_PARAMETERS),
+        ("samples a frame (`upsample_rates`)", math.prod(config.upsample_rates), MOST_HOP),
+        ("positions that one convolution spans", _reach(config), MOST_REACH),
+    ):
+        if found > most:
+            raise ValueError(
+                f"The configuration asks for {min(found, 10**300):.3g} {what}, and the most is {most:,}. A voice has "
+                "far fewer: its numbers are damaged, or of another model."
+            )
+
+
+def check_judges_size(config) -> None:
+    """Raises `ValueError` if discriminators of this configuration could not be built within seconds and memory."""
+    for name in ("periods", "period_channels", "scale_channels"):
+        _check_list(name, getattr(config, name))
+    for name in ("period_kernel_size", "period_stride", "scales"):
+        if abs(getattr(config, name)) > MOST:
+            raise ValueError(f"`{name}` is {quoted(getattr(config, name))}; the most is {MOST:,}.")
+    if config.scales > LONGEST_LIST:
+        raise ValueError(f"`scales` is {config.scales}; the most is {LONGEST_LIST}.")
+    weights = len(config.periods) * _chained(config.period_channels, config.period_kernel_size)
+    weights += config.scales * _chained(config.scale_channels, 41)
+    if weights > MOST_PARAMETERS:
+        raise ValueError(
+            f"The configuration asks for {weights:.3g} weights of discriminators, and the most is {MOST_PARAMETERS:,}. "
+            "Correct its channels, or fetch it again."
+        )
+
+
+def count_layers(config) -> int:
+    """About how many convolutions a voice of this configuration has."""
+    separable = 3 * config.depth_separable_num_layers
+    waves = config.prior_encoder_num_flows * config.prior_encoder_num_wavenet_layers
+    dilations = sum(len(row) for row in config.resblock_dilation_sizes)
+    return sum(
+        (
+            6 * config.num_hidden_layers,
+            2 * (waves + config.posterior_encoder_num_wavenet_layers) + 2 * config.prior_encoder_num_flows,
+            2 * (config.duration_predictor_num_flows + 1) * (separable + 2),
+            len(config.upsample_rates) * (1 + 2 * dilations),
+        )
+    )
+
+
+def count_parameters(config) -> int:
+    """About how many weights a voice of this configuration has, without biases and norms."""
+    return sum(_parts(config))
+
+
+def _parts(config) -> Iterator[int]:
+    c, text, hidden, speaker = config, config.text_size, config.hidden_size, config.speaker_embedding_size
+    positions = 2 * (2 * (c.window_size or 0) + 1) * text // max(c.num_attention_heads, 1)
+    yield c.vocab_size * hidden + c.num_languages * c.language_embedding_size + c.num_speakers * speaker
+    yield c.num_hidden_layers * (4 * text * text + 2 * text * c.ffn_dim * c.ffn_kernel_size + positions)
+    yield 2 * text * c.flow_size
+    wave = 2 * hidden * (hidden * (c.wavenet_kernel_size + 1) + speaker)
+    yield c.prior_encoder_num_flows * (c.prior_encoder_num_wavenet_layers * wave + hidden * c.flow_size)
+    if not c.inference_only:
+        bins = c.num_mel_bins if c.posterior_input == "mel" else c.spectrogram_bins
+        yield c.posterior_encoder_num_wavenet_layers * wave + hidden * (bins + 2 * c.flow_size)
+    if c.use_stochastic_duration_prediction:
+        stack = c.depth_separable_num_layers * hidden * (hidden + c.duration_predictor_kernel_size)
+        flow = stack + 3 * hidden * c.duration_predictor_flow_bins
+        yield 2 * (c.duration_predictor_num_flows * flow + stack + 2 * hidden * hidden) + hidden * speaker
+    else:
+        filters = c.duration_predictor_filter_channels
+        yield c.duration_predictor_kernel_size * filters * (text + filters) + text * speaker
+    yield from _decoder(config)
+
+
+def _decoder(config) -> Iterator[int]:
+    channels = config.upsample_initial_channel
+    yield channels * (7 * config.flow_size + config.speaker_embedding_size)
+    for kernel in config.upsample_kernel_sizes:
+        yield channels * (channels // 2) * kernel
+        channels //= 2
+        for kernel, row in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=False):
+            yield 2 * len(row) * channels * channels * kernel
+
+
+def _reach(config) -> float:
+    """Positions that the widest convolution spans; dilations grow from layer to layer."""
+    c = config
+    grow = (
+        (c.wavenet_kernel_size, c.wavenet_dilation_rate, c.prior_encoder_num_wavenet_layers),
+        (c.wavenet_kernel_size, c.wavenet_dilation_rate, c.posterior_encoder_num_wavenet_layers),
+        (c.duration_predictor_kernel_size, c.duration_predictor_kernel_size, c.depth_separable_num_layers),
+    )
+    reaches = [kernel * 2.0 ** min(1000, (layers - 1) * math.log2(max(rate, 1))) for kernel, rate, layers in grow]
+    blocks = zip(c.resblock_kernel_sizes, c.resblock_dilation_sizes, strict=False)
+    reaches += [kernel * max(row, default=0) for kernel, row in blocks]
+    return max([c.ffn_kernel_size, *c.upsample_kernel_sizes, *reaches])
+
+
+def _chained(channels: Sequence[int], kernel: int) -> int:
+    return sum(a * b * kernel for a, b in zip([1, *channels], [*channels, 1], strict=True))
+
+
+def _check_list(name: str, values: Sequence) -> None:
+    if len(values) > LONGEST_LIST:
+        raise ValueError(f"`{name}` has {len(values):,} entries; the most is {LONGEST_LIST}.")
+    for value in values:
+        if isinstance(value, int) and abs(value) > MOST:
+            raise ValueError(f"`{name}` is {quoted(values)}; the most is {MOST:,}.")

@@ -1,0 +1,89 @@
+"""One run at a time in a folder: a lock that the system releases when the process ends, however it ends."""
+
+import json
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from hf_vits.utils.new_files import check_folder, storage_errors
+
+logger = logging.getLogger(__name__)
+
+LOCK = ".run.lock"
+"""The file that is locked; it stays, and holds nothing. Beside it is a file of the process that holds it."""
+
+
+class FolderInUse(OSError):
+    """A folder that another run writes to."""
+
+
+@contextmanager
+def run_lock(folder: Path, file: str | Path = LOCK) -> Iterator[None]:
+    """
+    Hold a folder for one run; it is made if it is not there. Readers are not kept out.
+
+    Args:
+        folder (`Path`):
+            What the run writes to.
+        file (`str` or `Path`, *optional*):
+            The file to lock, relative to the folder.
+
+    Raises:
+        FolderInUse: if another run holds it; names the folder and, if it is known, the process.
+        OSError: if the folder cannot be made or written to.
+    """
+    from filelock import FileLock, Timeout
+
+    file = folder / file
+    check_output_folder(folder)
+    lock, owner = FileLock(file, timeout=0), file.with_suffix(".json")
+    try:
+        with storage_errors(folder, every=True):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+    except Timeout as error:
+        raise FolderInUse(
+            f"Another run writes to {folder.absolute()}{_described(owner)}. Wait for its end, stop it, or give another "
+            "`output_dir`."
+        ) from error
+    except NotImplementedError:  # some network file systems
+        logger.warning(f"The file system of {folder} has no locks: see to it that no other run writes there.")
+        yield
+        return
+    try:
+        _write_owner(owner)
+        yield
+    finally:
+        with suppress(OSError):
+            owner.unlink()
+        lock.release()
+
+
+def check_output_folder(folder: Path) -> None:
+    """Raise the `OSError` that a run would meet when it first writes there, without making anything."""
+    places = (folder, *folder.absolute().parents)
+    blocking = next((place for place in places if os.path.lexists(place) and not place.is_dir()), None)
+    if blocking is not None:
+        kind = "a link to what is not there" if blocking.is_symlink() and not blocking.exists() else "a file"
+        raise NotADirectoryError(f"{blocking} is {kind}; give the name of a folder as `output_dir`.")
+    check_folder(next(place for place in places if place.is_dir()))
+
+
+def _write_owner(file: Path) -> None:
+    """Note this process. The lock holds without it, so a full disk is no reason to stop here."""
+    started = datetime.now().isoformat(" ", "seconds")
+    with suppress(OSError):
+        file.write_text(json.dumps({"process": os.getpid(), "host": socket.gethostname(), "started": started}))
+
+
+def _described(file: Path) -> str:
+    """Say which process holds the lock; empty if it has not noted it."""
+    try:
+        owner = json.loads(file.read_text(encoding="utf-8"))
+        return f": process {owner['process']} on {owner['host']}, since {owner['started']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

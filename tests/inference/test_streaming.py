@@ -1,0 +1,116 @@
+import pytest
+import torch
+
+from hf_vits.inference.streaming import decoder_context, flow_context, windows
+from hf_vits.kernels.weight_cache import prepared_length
+
+SHAPES = {
+    "paper": {
+        "upsample_rates": [8, 8, 2, 2],
+        "upsample_kernel_sizes": [16, 16, 4, 4],
+        "resblock_kernel_sizes": [3, 7, 11],
+        "resblock_dilation_sizes": [[1, 3, 5]] * 3,
+    },
+    "piper medium": {
+        "resblock_type": "2",
+        "upsample_rates": [8, 8, 4],
+        "upsample_kernel_sizes": [16, 16, 8],
+        "resblock_kernel_sizes": [3, 5, 7],
+        "resblock_dilation_sizes": [[1, 2], [2, 6], [3, 12]],
+    },
+    "tiny": {},
+    "uneven kernels": {"upsample_rates": [3, 2], "upsample_kernel_sizes": [9, 2]},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_the_context_of_the_decoder_is_what_a_frames_samples_depend_on(make_model, shape):
+    model = make_model(**shape).double()
+    reach, hop = decoder_context(model.config), model.config.hop_length
+    frame = reach + 3
+    latents = torch.randn(1, 8, 2 * reach + 7, dtype=torch.float64, requires_grad=True)
+    waveform = model.decoder(latents)[0, 0, hop * frame : hop * (frame + 1)]
+    (gradient,) = torch.autograd.grad(waveform.abs().sum(), latents)
+    seen = gradient[0].abs().sum(dim=0).nonzero().flatten()
+    assert frame - seen.min() <= reach and seen.max() - frame <= reach  # enough,
+    assert max(frame - seen.min(), seen.max() - frame) == reach  # and no frame more
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [{}, {"wavenet_dilation_rate": 2, "prior_encoder_num_wavenet_layers": 3}, {"wavenet_kernel_size": 7}],
+    ids=["plain", "dilated", "long kernel"],
+)
+def test_the_context_of_the_flow_is_what_a_frame_depends_on(make_model, shape):
+    model = make_model(**shape).double()
+    reach = flow_context(model.config)
+    sample = torch.randn(1, 8, 2 * reach + 7, dtype=torch.float64, requires_grad=True)
+    frame = reach + 3
+    latents = model.flow.inverse(sample, torch.ones(1, 1, sample.shape[2]).double())
+    (gradient,) = torch.autograd.grad(latents[..., frame].abs().sum(), sample)
+    seen = gradient[0].abs().sum(dim=0).nonzero().flatten()
+    assert (frame - seen.min(), seen.max() - frame) == (reach, reach)
+
+
+def test_contexts_in_the_papers_size(make_config):
+    from hf_vits import VitsConfig
+
+    assert (decoder_context(VitsConfig()), flow_context(VitsConfig())) == (13, 32)
+
+
+PAPER, PIPER = 13, 11
+"""Frames of context that their decoders need."""
+
+
+def ends(frames, chunk_frames=None):
+    return [window.end for window in windows(frames, PAPER, chunk_frames)]
+
+
+def test_pieces_grow_and_end_with_the_last_frame():
+    assert (ends(1), ends(24), ends(25), ends(56)) == ([1], [24], [11, 25], [11, 56])
+    sizes = torch.tensor(ends(2000)).diff(prepend=torch.tensor([0]))
+    assert sizes.tolist()[:5] == [11, 32, 102, 102, 102] and sizes.sum() == 2000
+    assert ends(10, 4) == [4, 8, 10]
+
+
+@pytest.mark.parametrize("chunk_frames", [None, 1, 40])
+@pytest.mark.parametrize("context", [0, 1, 5, PIPER, PAPER, 50, 200])
+def test_pieces_see_their_context_one_after_the_other(context, chunk_frames):
+    for frames in [*range(1, 300), 999, 1000, 1001]:
+        before = 0
+        cut = list(windows(frames, context, chunk_frames))
+        assert [window.start for window in cut] == [0, *(window.end for window in cut[:-1])] and cut[-1].end == frames
+        for left, start, end, right in cut:
+            assert before <= left <= max(0, start - context) and start < end
+            assert min(frames, end + context) <= right <= frames
+            before = left  # what lies before is forgotten
+
+
+@pytest.mark.parametrize("context, largest", [(PAPER, {128}), (PIPER, {120, 128})])
+def test_windows_have_few_lengths(make_model, context, largest):
+    """A CPU's kernels are made for each, and kept."""
+    model = make_model().eval()
+
+    @torch.no_grad()
+    def lengths(most):
+        cuts = [windows(frames, context) for frames in most]
+        return {prepared_length(model, torch.empty(right - left)) for cut in cuts for left, _, _, right in cut}
+
+    assert lengths(range(128, 1000)) == {24, 32, 56, 64, 96} | largest
+    assert lengths(range(1, 128)) <= {8, 16, 24, 32, 40, 48, 56, 64, 96} | largest
+
+
+@pytest.mark.parametrize("frames", [0, -3])
+def test_a_piece_of_no_frames_is_refused(make_model, frames):
+    with pytest.raises(ValueError, match="at least one frame"):
+        make_model().stream(torch.zeros(1, 8, 5), chunk_frames=frames)
+
+
+def test_what_cannot_be_streamed_is_refused_at_once(make_model, speakers):
+    model = make_model()
+    with pytest.raises(ValueError, match="one item"):
+        model.stream(torch.zeros(2, 8, 5))
+    with pytest.raises(ValueError, match="1 frame at least"):
+        model.stream(torch.zeros(1, 8, 0))
+    with pytest.raises(ValueError, match="speaker"):
+        make_model(**speakers).stream(torch.zeros(1, 8, 5))

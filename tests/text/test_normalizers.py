@@ -1,0 +1,124 @@
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hf_vits.text import normalizers
+from hf_vits.text.offsets import TextWithOffsets
+
+
+def tracked(text):
+    return TextWithOffsets.original(text, track=True)
+
+
+def origins(result, text):
+    """What each character of the result came from."""
+    return [text[start:end] for start, end in result.spans]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Dr. Smith", "doctor smith"),
+        ("MRS. Jones and Mr. Hon. Lt. Col. X", "misess jones and mister honorable lieutenant colonel x"),
+        ("Drs. A", "doctors a"),
+        ("the dr and the co", "the dr and the co"),  # no full stop, no abbreviation
+        ("first. Last.", "first. last."),  # "st." inside a word is none
+        ("Café “naïve”", 'cafe "naive"'),
+    ],
+)
+def test_the_english_cleaner_spells_as_the_original(text, expected):
+    assert normalizers.english(tracked(text)).text == expected
+
+
+def test_an_abbreviation_written_out_spans_its_letters():
+    text = "Oh, Dr. Wu"
+    result = normalizers.english(tracked(text))
+    assert result.text == "oh, doctor wu"
+    assert origins(result, text) == [*"Oh, ", *["Dr."] * 6, *" Wu"]
+
+
+def test_letters_that_become_several_span_the_one():
+    text = "æ…"
+    result = normalizers.english(tracked(text))
+    assert (result.text, origins(result, text)) == ("ae...", ["æ", "æ", "…", "…", "…"])
+
+
+def test_ascii_text_needs_no_unidecode(monkeypatch):
+    monkeypatch.setitem(sys.modules, "unidecode", None)
+    assert normalizers.english(tracked("Mr. A")).text == "mister a"
+    with pytest.raises(ImportError, match=r'pip install "hf_vits\[phonemes\]"'):
+        normalizers.english(tracked("é"))
+
+
+def test_the_romanian_letter_is_spelled_with_a_cedilla():
+    assert normalizers.romanian_letters(tracked("țară Țară ş")).text == "ţară Țară ş"
+
+
+def test_white_space_collapses_to_a_space_that_spans_all_of_it():
+    text = "a \n\t b"
+    result = normalizers.collapse_white_space(tracked(text))
+    assert (result.text, origins(result, text)) == ("a b", ["a", " \n\t ", "b"])
+
+
+def test_lower_case_may_lengthen_the_text():
+    text = "xİΣ"
+    result = tracked(text).lower()
+    assert result.text == text.lower()
+    assert origins(result, text) == ["x", "İ", "İ", "Σ"]
+
+
+@given(st.text(max_size=30), st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
+def test_unicode_forms_are_pythons_and_keep_every_origin(text, form):
+    result = tracked(text).unicode_form(form)
+    assert result.text == unicodedata.normalize(form, text)
+    assert len(result.spans) == len(result.text)
+    for character, origin in zip(result.text, origins(result, text), strict=True):
+        assert character in unicodedata.normalize(form, origin)
+
+
+def test_a_decomposed_letter_spans_the_letter():
+    text = "aãb"
+    result = tracked(text).unicode_form("NFD")
+    assert origins(result, text) == ["a", "ã", "ã", "b"]
+
+
+def test_letters_composed_of_several_keep_a_span_that_is_right():
+    text = "a\u1100\u1161"  # the jamo of one Hangul syllable, none of them a combining mark
+    result = tracked(text).unicode_form("NFC")
+    assert (result.text, result.spans) == ("a\uac00", [(0, 1), (1, 3)])
+
+
+@given(st.text(max_size=40))
+def test_tracking_never_changes_the_text(text):
+    plain, followed = TextWithOffsets.original(text, track=False), tracked(text)
+    for step in (TextWithOffsets.lower, TextWithOffsets.strip, normalizers.english, normalizers.collapse_white_space):
+        plain, followed = step(plain), step(followed)
+        assert plain.text == followed.text
+        assert plain.spans is None
+        assert len(followed.spans) == len(followed.text)
+        starts = [start for start, _ in followed.spans]
+        assert starts == sorted(starts)
+
+
+def test_what_is_not_known_is_left_out_and_counted():
+    result, dropped = tracked("a-b--c").keep(frozenset("abc"))
+    assert (result.text, dropped) == ("abc", {"-": 3})
+    assert result.spans == [(0, 1), (2, 3), (5, 6)]
+
+
+def test_romanised_letters_span_what_they_romanise():
+    pytest.importorskip("uroman")
+    from hf_vits.text.normalizers import romanize
+
+    text = "мир  नमस्ते 三百"
+    result = romanize(tracked(text))
+    assert result.text == "mir namaste 300"
+    words = {word: "" for word in result.text.split()}
+    for word in words:
+        start = result.text.index(word)
+        first, last = result.span(start, start + len(word))
+        words[word] = text[first:last]
+    assert words == {"mir": "мир", "namaste": "नमस्ते", "300": "三百"}

@@ -1,0 +1,233 @@
+"""espeak-ng's own phonemes are taken as given; what is tested is what happens around them."""
+
+import unicodedata
+
+import pytest
+
+from hf_vits.text.frontend import FrontEnd
+from hf_vits.text.offsets import TextWithOffsets
+
+pytest.importorskip("espeakng_loader")
+
+PIPER = FrontEnd(phoneme_style="piper", normalize=False, phoneme_language="en-us")
+ORIGINAL = FrontEnd()
+
+# Phonemes that piper-tts 1.8.0 gave, its sentences joined by a space.
+FROM_PIPER = {
+    "Hello world.": "həlˈoʊ wˈɜːld.",
+    "Hello, world! How are you? I'm fine; thanks: really.": "həlˈoʊ, wˈɜːld! hˈaʊ ɑːɹ juː? aɪm fˈaɪn; θˈæŋks: ɹˈiəli.",
+    '"Hello," he said, "how are you?"': "həlˈoʊ, hiː sˈɛd, hˈaʊ ɑːɹ juː?",
+    "Mr. Jones, Mrs. Smith.": "mˈɪstɚ. dʒˈoʊnz, mˈɪsɪz. smˈɪθ.",
+    "He (the man), left.": "hiː ðə mˈæn, lˈɛft.",
+    "(Really?) Maybe.": "ɹˈiəli? mˈeɪbiː.",
+    "Wow!!! Amazing...!": "wˈaʊ! ɐmˈeɪzɪŋ",
+    "Wait -- what? No; never!": "wˈeɪt wˈʌt? nˈoʊ; nˈɛvɚ!",
+    "He stopped... then he went on.": "hiː stˈɑːptðˈɛn hiː wɛnt ˈɔn.",
+    "Paragraph one.\n\nParagraph two.": "pˈæɹəɡɹˌæf wˌʌn pˈæɹəɡɹˌæf tˈuː.",
+    "Line one,\nline two": "lˈaɪn wˌʌn, lˈaɪn tˈuː",
+    "End with comma,": "ˈɛnd wɪð kˈɑːmə, ",
+    "It cost $42.50, in 1999.": "ɪt kˈɔst dˈɑːlɚ fˈɔːɹɾi tˈuː pɔɪnt fˈaɪv zˈiəɹoʊ, ɪn nˈaɪntiːnhˈʌndɹɪd nˈaɪnti nˈaɪn.",
+    "[[ h ə l ˈoʊ ]] world": "h ə l ˈoʊ wˈɜːld",
+    "I said “no.” Then I left": "aɪ sˈɛd nˈoʊ. ðˈɛn aɪ lˈɛft",
+    "The house — the big one — is red.": "ðə hˈaʊs; ðə bˈɪɡ wˌʌn; ɪz ɹˈɛd.",
+    "5 – 6": "fˈaɪv; sˈɪks",
+    "stop; — two": "stˈɑːp; tˈuː",
+    "one... — two": "wˌʌntˈuː",
+    "The!” '": "ðə!",
+    "one। — two": "wˌʌn tˈuː",
+}
+OF_OTHER_LANGUAGES = {
+    ("ar", "مرحبا، كيف حالك؟ جيد"): "mrħbˈaː, kˈajfa ħˈaːlik? dʒˈajjid",
+    ("hi", "नमस्ते। आप कैसे हैं?"): "nəmˈʌsteː ˌaːp kˈɛːseː hɛ̃?",
+    ("cmn", "你好。世界"): "ni2χˈɑu2 s.ˈi.5 tɕˈiɛ5",
+}
+# What piper-tts 1.8.0 writes between the clauses "one" and "two" for each mark; a space where it begins a sentence.
+BETWEEN = {
+    ",،՝፣᠂": ", ",
+    ";؛፤\u0387–—": "; ",
+    ":፥፦": ": ",
+    "۔።᠃｡": ". ",
+    "?؟፧\u037e": "? ",
+    "!": "! ",
+    "。！？．।॥։෴།༎჻፨": " ",
+    "…": "",
+}
+
+
+def symbols(front_end, text):
+    return front_end.symbols(TextWithOffsets.original(text, track=False)).text
+
+
+def spoken_words(front_end, text):
+    """Each spoken word with what was written; words that share a span in one."""
+    result = front_end.symbols(TextWithOffsets.original(text, track=True))
+    groups = []
+    for symbol, span in zip(result.text, result.spans, strict=True):
+        if groups and groups[-1][1] == span:
+            groups[-1][0] += symbol
+        else:
+            groups.append([symbol, span])
+    return {text[start:end]: spoken for spoken, (start, end) in groups if spoken.strip(" .,;:!?")}
+
+
+@pytest.mark.parametrize("text", FROM_PIPER)
+def test_piper_style_gives_what_piper_gives(text):
+    assert symbols(PIPER, text) == FROM_PIPER[text]
+
+
+@pytest.mark.parametrize(("voice", "text"), OF_OTHER_LANGUAGES)
+def test_piper_style_gives_what_piper_gives_in_other_scripts(voice, text):
+    front_end = FrontEnd(phoneme_style="piper", normalize=False, phoneme_language=voice)
+    assert symbols(front_end, text) == unicodedata.normalize("NFC", OF_OTHER_LANGUAGES[voice, text])
+
+
+@pytest.mark.parametrize("mark", "".join(BETWEEN))
+@pytest.mark.parametrize("pattern", ["one{} two", "one {} two"])
+def test_every_mark_that_ends_a_clause_is_written_as_by_piper(mark, pattern):
+    between = next(written for marks, written in BETWEEN.items() if mark in marks)
+    assert symbols(PIPER, pattern.format(mark)) == f"wˌʌn{between}tˈuː"
+
+
+@pytest.mark.parametrize("text", ["one ¡two", "one、two", "one，two", "one； two", "one： two"])
+def test_words_are_not_joined_where_piper_joins_them(text):
+    assert symbols(PIPER, text) == "wˌʌn tˈuː"
+
+
+@pytest.mark.parametrize(("text", "expected"), [("!", "ˈɛkskləmˌeɪʃən"), (":", "kˈoʊlən"), ("(!)", "ˈɛkskləmˌeɪʃən")])
+def test_a_mark_spoken_by_name_is_not_written_too(text, expected):
+    assert symbols(PIPER, text) == expected  # piper-tts 1.8.0 gives this
+
+
+def test_words_are_not_joined_where_espeak_cuts_a_long_clause():
+    assert set(symbols(PIPER, "word " * 500).split()) == {"wˈɜːd"}
+
+
+def test_two_full_stops_at_the_end_leave_nothing_for_the_next_text():
+    symbols(PIPER, "house..")
+    assert symbols(PIPER, "house") == "hˈaʊs"
+
+
+def test_vits_style_keeps_every_mark_where_it_was():
+    assert symbols(ORIGINAL, "Hello… “world”, (now) ; a!") == 'həlˈoʊ... "wˈɜːld", nˈaʊ ; ˈeɪ!'
+
+
+def test_blank_lines_leave_nothing_behind():
+    assert symbols(ORIGINAL, " \n a\n \n\nb\n  ") == "ˈeɪ bˈiː"
+
+
+def test_the_original_cleaner_spells_english_voices_only():
+    assert symbols(ORIGINAL, "Dr. Wu") == symbols(ORIGINAL, "doctor wu")
+    assert symbols(FrontEnd(cleaner="none"), "Dr. Wu") != symbols(ORIGINAL, "doctor wu")
+    german = FrontEnd(language="deu")
+    assert symbols(german, "Schöne Grüße") == symbols(FrontEnd(phoneme_language="de"), "schöne grüße")
+    assert symbols(german, "schöne") != symbols(german, "schone")
+
+
+def test_the_english_voice_is_american_unless_declared():
+    assert FrontEnd().voice == FrontEnd(language="eng").voice == FrontEnd(language="en").voice == "en-us"
+    assert symbols(FrontEnd(phoneme_language="en-gb"), "bath") != symbols(ORIGINAL, "bath")
+
+
+@pytest.mark.parametrize("style", ["vits", "piper"])
+def test_raw_phonemes_pass_as_they_are(style):
+    front_end = FrontEnd(phoneme_style=style, phoneme_language="en-us")
+    assert symbols(front_end, "say [[ Hɛˈloʊ ]] now") == "sˈeɪ Hɛˈloʊ nˈaʊ"
+    assert symbols(front_end, "[[ə]]") == "ə"
+
+
+def test_each_phoneme_spans_the_word_it_speaks():
+    text = "It cost $20 & one of the 42 men met Dr. Wu, at 10:30 — “out of” it."
+    words = spoken_words(ORIGINAL, text)
+    assert words["It"] == "ɪt"
+    assert words["42"] == "fˈɔːɹɾi tˈuː"
+    assert words["of the"] == "ʌvðə"
+    assert words["Dr."] == "dˈɑːktɚ"
+    assert words["$20"] == "dˈɑːlɚ twˈɛnti"
+    assert words["30"] == "θˈɜːɾi"
+    assert words["out of"] == "ˌaʊɾəv"
+    assert words["it"] == "ɪt"
+
+
+def test_piper_spans_pair_words_across_clauses():
+    text = "Mr. Jones & 3 others: as if in the way, of a man!"
+    words = spoken_words(PIPER, text)
+    assert words == {
+        "Mr": "mˈɪstɚ",
+        "Jones": "dʒˈoʊnz",
+        "&": "ænd",
+        "3": "θɹˈiː",
+        "others": "ˈʌðɚz",
+        "as": "æz",
+        "if": "ɪf",
+        "in the": "ɪnðə",
+        "way": "wˈeɪ",
+        "of a": "əvə",
+        "man": "mˈæn",
+    }
+
+
+def test_a_mark_of_its_own_is_not_part_of_the_word_before():
+    french = FrontEnd(phoneme_language="fr-fr", phoneme_style="piper", normalize=False)
+    text = "Qu'est-ce que c'est ? Rien."
+    assert spoken_words(french, text) == {"Qu'est-ce que": "kɛskˌə", "c'est": "sˈɛ", "Rien": "ʁiˈɛ̃"}
+    result = french.symbols(TextWithOffsets.original(text, track=True))
+    assert result.spans[result.text.index("?")] == (20, 21)
+
+
+def test_marks_of_other_scripts_are_not_part_of_words():
+    hindi = FrontEnd(phoneme_language="hi", phoneme_style="piper", normalize=False)
+    assert list(spoken_words(hindi, "नमस्ते। आप कैसे हैं?")) == ["नमस्ते", "आप", "कैसे", "हैं"]
+    chinese = FrontEnd(phoneme_language="cmn", phoneme_style="piper", normalize=False)
+    assert list(spoken_words(chinese, "你好，世界。今天很好！")) == ["你好", "世界", "今天很好"]
+
+
+def test_long_numbers_have_spans_of_their_own():
+    words = spoken_words(PIPER, "123456789 0.001 -5")
+    assert list(words) == ["123456789", "0.001", "5"]
+    assert list(spoken_words(PIPER, "He has 123456789 of the 0.001 -5 and 1,234,567,890 more")) == [
+        *["He", "has", "123456789", "of the", "0.001", "5", "and", "1,234,567,890", "more"]
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Surrogate")  # Unidecode's word on half a character
+@pytest.mark.parametrize("style", ["vits", "piper"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "👍👍 a ❤️, 👨‍👩‍👧b",
+        "(½)",
+        "1234567890123456 " * 12 + "end",
+        "'s" * 68,
+        "",
+        " ",
+        "...",
+        "\n\n",
+        "a\n -\nb",
+        "$",
+        "[[ ]]",
+        "a\0b",
+        "\ud800 x",
+        "日本 text.",
+        "🙂",
+        "a:£, b `",
+    ],
+)
+def test_spans_cover_odd_texts_and_do_not_change_them(style, text):
+    front_end = FrontEnd(phoneme_style=style, phoneme_language="en-us")
+    result = front_end.symbols(TextWithOffsets.original(text, track=True))
+    assert result.text == symbols(front_end, text)
+    starts = [start for start, _ in result.spans]
+    assert len(starts) == len(result.text)
+    assert starts == sorted(starts)
+    assert all(0 <= start <= end <= len(text) for start, end in result.spans)
+
+
+@pytest.mark.parametrize("style", ["vits", "piper"])
+def test_the_marks_of_a_change_of_language_are_left_out(style):
+    russian = FrontEnd(phoneme_style=style, phoneme_language="ru")
+    assert symbols(russian, "привет hello") == "prʲivʲˈet həlˈəʊ"
+
+
+def test_an_unknown_language_names_the_near_ones():
+    with pytest.raises(ValueError, match=r"no voice 'en-uk'.*'en-us'.*phoneme_language"):
+        symbols(FrontEnd(phoneme_language="en-uk"), "a")
