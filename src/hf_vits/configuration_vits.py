@@ -10,11 +10,6 @@ from transformers import PreTrainedConfig
 from hf_vits.utils.config_validation import ReadWithoutTrust, check_architecture
 
 
-def number_or_name(value: str | None, names: Sequence[str] | None) -> int | str | None:
-    """What was written on a command line: a known name is a name, any other number an id."""
-    return int(value) if value is not None and value not in (names or ()) and value.isdecimal() else value
-
-
 def index_of(kind: str, chosen: int | str, count: int, names: Sequence[str] | None) -> int:
     """The number of what was chosen by number or name; `ValueError`, which says what there is, if there is no such."""
     if not isinstance(chosen, str):

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from hf_vits.cli.parser import number_or_name
 from hf_vits.utils.threads import add_threads, use_threads
 
 VOICE_HELP = "a folder, default (en_US-joe-medium), or the name of a voice on the Hub"
@@ -31,7 +32,6 @@ def run(options: argparse.Namespace) -> None:
     from transformers.utils import logging
 
     from hf_vits import VitsModel, VitsTokenizer
-    from hf_vits.configuration_vits import number_or_name
     from hf_vits.conversion.resolve import resolve_voice, short_name
     from hf_vits.export import export
     from hf_vits.training.initialization import judges_of

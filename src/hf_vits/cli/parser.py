@@ -43,3 +43,8 @@ def parse(parser: Parser, arguments: Sequence[str], verb: Parser | None) -> argp
     if takes_text:
         options.text = [*options.text, *left, *words]
     return options
+
+
+def number_or_name(value: str | None, names: Sequence[str] | None) -> int | str | None:
+    """Return a known name as it is, and any other decimal number as an id (`int`)."""
+    return int(value) if value is not None and value not in (names or ()) and value.isdecimal() else value

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from hf_vits.cli.input_text import text_of
+from hf_vits.cli.parser import number_or_name
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.threads import add_threads, use_threads
 
@@ -66,7 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Speaks, and prints how long the speech is and how long it took; returns the exit status."""
-    from hf_vits.configuration_vits import number_or_name
     from hf_vits.conversion.resolve import resolve_voice
 
     text = text_of(options)
