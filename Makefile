@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 SPEAKS := $(VENV)/.speaks
 DEVELOPS := $(VENV)/.develops
 BENCHES := $(VENV)/.benches
+DOCUMENTS := $(VENV)/.documents
 PEER := $(VENV)-coqui/.ready
 # A variable for the shell as it was given: neither make nor the shell sees a meaning in its $, quotes or dashes.
 quoted = '$(subst ','\'',$(value $(1)))'
@@ -14,7 +15,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
-.PHONY: speak test test-slow test-transformers test-oldest mutants lint bench clean
+.PHONY: speak test docs test-slow test-transformers test-oldest mutants lint bench clean
 
 speak: $(SPEAKS)  ## TEXT="…" [OUTPUT=speech.wav]: speak with the default voice
 	@$(BIN)/hf-vits speak --output $(call quoted,OUTPUT) -- $(call quoted,TEXT)
@@ -42,12 +43,15 @@ lint: $(DEVELOPS)  ## style, format and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
+docs: $(DOCUMENTS)  ## the documentation as a site in site/; a dead link or an unknown name ends it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: $(BENCHES) $(PEER)  ## [installs piper-tts, which is GPL-3] every benchmark that needs no voices, recordings or installing of yours, in turn; each can be run alone
 	set -e; for script in $(filter-out benchmarks/finetune_quality.py benchmarks/export_quality.py benchmarks/train_step.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
 	$(BIN)/python benchmarks/train_step.py --peer-python $(VENV)-coqui/bin/python
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) $(VENV)-oldest $(VENV)-coqui build dist .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf site $(VENV) $(VENV)-oldest $(VENV)-coqui build dist .pytest_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hf_vits needs Python 3.11 or newer, $(PYTHON) is " + sys.version.split()[0] + "; give another with PYTHON=…")'
@@ -62,6 +66,10 @@ $(DEVELOPS): setup.py constraints.txt | $(BIN)/python
 	@echo "Setting up $(VENV) for development (once, some minutes); phonemizer and espeak-ng in it are GPL-3, Unidecode is GPL-2 or later …"
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	@touch $@ $(SPEAKS)
+
+$(DOCUMENTS): $(DEVELOPS)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,docs]"
+	@touch $@
 
 $(BENCHES): $(DEVELOPS)
 	@echo "Adding what benchmarks compare with; piper-tts is GPL-3, and sherpa-onnx holds espeak-ng, which is GPL-3 …"

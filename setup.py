@@ -41,6 +41,8 @@ extras["bench"] = [
     "sherpa-onnx==2.0.1",
     "whisper-normalizer>=0.1",
 ]
+# The site of the documentation: `make docs`.
+extras["docs"] = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 # The lowest versions that the tests pass with; `make test-oldest` holds them to it.
 extras["oldest"] = ["torch==2.6.0", "transformers==5.4.0"]
 extras["dev"] = [
