@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-ERROR, WARNING, NOTE = SEVERITIES = ("error", "warning", "note")
+ERROR, WARNING, NOTE = "error", "warning", "note"
+SEVERITIES = (ERROR, WARNING, NOTE)
 
 
 @dataclass(frozen=True)
