@@ -69,7 +69,7 @@ def voice(tmp_path_factory, make_model):
     folder = tmp_path_factory.mktemp("voice") / "voice"
     make_model(vocab_size=60, sampling_rate=22_050).save_pretrained(folder)
     letters = {symbol: i for i, symbol in enumerate("_abcdefghijklmnopqrstuvwxyz .,?!'")}
-    VitsTokenizer.of_symbols(letters, pad_token="_", phonemize=False).save_pretrained(folder)
+    VitsTokenizer.from_vocab(letters, pad_token="_", phonemize=False).save_pretrained(folder)
     return folder
 
 

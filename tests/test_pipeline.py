@@ -4,7 +4,7 @@ import torch
 import transformers
 
 from hf_vits import TextToSpeechPipeline
-from hf_vits.text.errors import UnreadableTextError
+from hf_vits.text.errors import UnsupportedTextError
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 
@@ -248,7 +248,7 @@ def test_a_text_in_another_script_is_spoken_with_one_warning_that_names_its_lett
 @pytest.mark.parametrize("text", ["And. 你好世界", "He said привет. And so on."])
 def test_a_text_in_another_script_is_refused_if_asked_before_anything_is_spoken(english, text):
     for speak in (lambda: english(text, strict=True), lambda: list(english.stream(text, strict=True))):
-        with pytest.raises(UnreadableTextError, match="espeak-ng reads in the script Latin"):
+        with pytest.raises(UnsupportedTextError, match="espeak-ng reads in the script Latin"):
             speak()
 
 
@@ -261,7 +261,7 @@ def test_a_strict_voice_of_letters_refuses_what_it_would_leave_out_and_no_marks(
     strict = TextToSpeechPipeline(make_model(), tokenizer, strict=True)
     assert len(strict("a hope (big!)")["audio"])
     for text, lost in (("a hope 42", "'4' x1"), ("a hope, да", "'д'"), ("a zoo", "'z' x1")):
-        with pytest.raises(UnreadableTextError, match=lost):
+        with pytest.raises(UnsupportedTextError, match=lost):
             strict(text)
         assert len(strict(text, strict=False)["audio"])
 

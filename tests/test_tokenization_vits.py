@@ -87,7 +87,7 @@ def test_an_unknown_option_is_refused_with_the_known_ones(make, name):
         make(MMS, **{name: "other"})
 
 
-FLAGS = ("add_blank", "normalize", "phonemize", "is_uroman", "upstream_compatible", "framed")
+FLAGS = ("add_blank", "normalize", "phonemize", "is_uroman", "upstream_compatible", "add_bos_eos")
 
 
 @pytest.mark.parametrize("name", [*FLAGS, "language", "phoneme_language"])

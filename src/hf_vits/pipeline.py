@@ -19,7 +19,7 @@ from hf_vits.hub.state_dict import match_state_dict
 from hf_vits.inference.streaming import check_chunk_frames
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.text import scripts, sentence_splitter
-from hf_vits.text.errors import NothingToSayError, UnreadableTextError, listed
+from hf_vits.text.errors import NoTokensError, UnsupportedTextError, describe_dropped
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.utils.formatting import meant, refuse_unknown, with_known_arguments
 from hf_vits.utils.logging import no_progress_bar
@@ -133,7 +133,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
 
     Raises:
         ValueError: if nothing in a text can be said, or a control is out of range.
-        UnreadableTextError: if a text cannot be read as it is written, with `strict`; a `ValueError` too.
+        UnsupportedTextError: if a text cannot be read as it is written, with `strict`; a `ValueError` too.
         TypeError: for an argument that is none of the above; names the nearest ones.
 
     Example:
@@ -306,22 +306,22 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
 
     def sentences(self, text: str) -> list[str]:
         """The pieces that a text is spoken in, by the conventions of the voice's language."""
-        return sentence_splitter.split(text, language=getattr(self.tokenizer, "spoken_language", None))
+        return sentence_splitter.split(text, language=getattr(self.tokenizer, "text_language", None))
 
     def _check_readable(self, text: str, strict: bool) -> None:
         """Warns of letters that are not of the voice's script, once for a text; if strict, raises for all it lacks."""
         if not hasattr(self.tokenizer, "letters_of_other_scripts"):  # transformers' own
             return
         if others := self.tokenizer.letters_of_other_scripts(text):
-            message = self.tokenizer.readable_scripts.complaint(others)
+            message = self.tokenizer.supported_scripts.describe(others)
             if strict:
-                raise UnreadableTextError(message)
+                raise UnsupportedTextError(message)
             if self.tokenizer.phonemize or self.tokenizer.is_uroman:  # else they are dropped, and reported so
                 logger.warning(message)
         if strict:
             dropped = sum(map(self.tokenizer.dropped_characters, self.sentences(text)), Counter())
             if lost := Counter({symbol: count for symbol, count in dropped.items() if symbol.isalnum()}):
-                raise UnreadableTextError(f"The voice does not know everything in the text: {listed(lost)}.")
+                raise UnsupportedTextError(f"The voice does not know everything in the text: {describe_dropped(lost)}.")
 
     def _encodings(self, text: str, arguments: dict, first: int = 0) -> Iterator[tuple[int, Mapping]]:
         """Of the sentences from number `first` on that have something to say, with their numbers; if none of the whole
@@ -329,9 +329,9 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         spoken = first > 0
         for number, sentence in enumerate(self.sentences(text)[first:], first):
             try:
-                with scripts.checked():
+                with scripts.without_warnings():
                     encoding = self.tokenizer(sentence, return_tensors="pt", **arguments)
-            except NothingToSayError:  # a line of asterisks between paragraphs
+            except NoTokensError:  # a line of asterisks between paragraphs
                 continue
             spoken = True
             yield number, encoding

@@ -11,8 +11,8 @@ from transformers import BatchEncoding, PreTrainedTokenizer, PreTrainedTokenizer
 from transformers.utils import to_py_obj
 
 from hf_vits.text import scripts, vocabulary
-from hf_vits.text.errors import check_added, check_text, is_batch, listed, nothing_left, of_item
-from hf_vits.text.frontend import FLAGS, FrontEnd, StockFrontEnd, check_types, framed_spans, masked, unframed
+from hf_vits.text.errors import check_added, check_text, describe_dropped, is_batch, nothing_left, of_item
+from hf_vits.text.frontend import FLAGS, FrontEnd, UpstreamFrontEnd, check_types, framed_spans, masked, unframed
 from hf_vits.text.frontend import framed as in_frame
 from hf_vits.text.offsets import Span, TextWithOffsets
 from hf_vits.text.vocabulary import Batches, Files
@@ -81,7 +81,7 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
             cleaners, such as `"phoneme_cleaners"`, is all that is done to the text before its phonemes or letters.
         upstream_compatible (`bool`, *optional*, defaults to `False`):
             Whether to give the ids of `transformers.VitsTokenizer`, bit for bit, where they differ.
-        framed (`bool`, *optional*, defaults to `True`):
+        add_bos_eos (`bool`, *optional*, defaults to `True`):
             Whether `bos_token` and `eos_token` stand around every sequence. In files of transformers' own tokenizer,
             which puts them nowhere, they do not.
 
@@ -116,7 +116,7 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         unicode_form: str | None = None,
         cleaner: str | None = None,
         upstream_compatible: bool = False,
-        framed: bool = True,
+        add_bos_eos: bool = True,
         **kwargs,
     ):
         """Reads the vocabulary; raises ValueError for options that do not exist or symbols that are not in it."""
@@ -125,11 +125,11 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         self.language, self.add_blank, self.normalize = language, add_blank, normalize
         self.phonemize, self.is_uroman, self.phoneme_language = phonemize, is_uroman, phoneme_language
         self.phoneme_style, self.unicode_form, self.cleaner = phoneme_style, unicode_form, cleaner
-        self.upstream_compatible, self.framed = upstream_compatible, framed
+        self.upstream_compatible, self.add_bos_eos = upstream_compatible, add_bos_eos
         check_types({name: getattr(self, name) for name in FLAGS})
         self._front_end(normalize)  # refuses wrong values here and not at the first sentence
         frame = {"bos_token": bos_token, "eos_token": eos_token}
-        self._has_frame = framed and not upstream_compatible and any(frame.values())
+        self._has_frame = add_bos_eos and not upstream_compatible and any(frame.values())
         self._read_vocabulary(vocab_file, frame)
         if not upstream_compatible:
             added = kwargs.pop("added_tokens_decoder", {})
@@ -216,16 +216,16 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         Returns:
             `Counter`: How often each of these letters stands in the text; empty if the voice's language is unknown.
         """
-        readable = self.readable_scripts
-        return Counter() if readable is None else readable.others(text)
+        readable = self.supported_scripts
+        return Counter() if readable is None else readable.count_others(text)
 
     @property
-    def spoken_language(self) -> str | None:
+    def text_language(self) -> str | None:
         """What the texts are written in, as an espeak voice, such as "de"; `None` if a voice of letters has no name."""
         return self._front_end(self.normalize).voice if self.phonemize or self.language else None
 
     @property
-    def readable_scripts(self) -> scripts.Readable | None:
+    def supported_scripts(self) -> scripts.Readable | None:
         """The scripts that the voice reads; `None` if its language is unknown."""
         return scripts.readable(self._front_end(self.normalize), self._known)
 
@@ -244,9 +244,9 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
     def _symbols(self, text: str, track: bool, normalize: bool) -> tuple[TextWithOffsets, Counter]:
         """The symbols of a text that the voice knows, and a count of the others."""
         check_text(text)
-        symbols = self._front_end(normalize).symbols(TextWithOffsets.original(text, track))
+        symbols = self._front_end(normalize).tokens(TextWithOffsets.original(text, track))
         if not self.phonemize:
-            symbols = vocabulary.spelled_with(symbols, self._known)
+            symbols = vocabulary.match_unicode_form(symbols, self._known)
         symbols, dropped = symbols.keep(self._known)
         return (symbols.strip() if normalize and not self.phonemize else symbols), dropped
 
@@ -287,18 +287,18 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
             dropped += missing
             encodings.append(self._truncated(ids, spans, **kwargs))
         if dropped:
-            logger.warning(f"The voice does not know everything in the text: {listed(dropped)}.")
+            logger.warning(f"The voice does not know everything in the text: {describe_dropped(dropped)}.")
         return self._padded(encodings, batched, **kwargs)
 
     def _warn_of_other_scripts(self, text) -> None:
         """Warns once for a text or a batch; of letters without phonemes the count of what is dropped says it."""
-        if scripts.is_checked() or not (self.phonemize or self.is_uroman):
+        if scripts.warnings_disabled() or not (self.phonemize or self.is_uroman):
             return
         others = Counter()
         for item in [text] if isinstance(text, str) else text if isinstance(text, list | tuple) else []:
             others += self.letters_of_other_scripts(item) if isinstance(item, str) else Counter()
         if others:
-            logger.warning(self.readable_scripts.complaint(others))
+            logger.warning(self.supported_scripts.describe(others))
 
     def prepare_for_tokenization(self, text: str, is_split_into_words: bool = False, normalize=None, **kwargs):
         """Upstream's preparation of a text. Raises ValueError without `upstream_compatible=True`."""
@@ -308,7 +308,7 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
                 "or `tokenize(text)` for the symbols."
             )
         front_end = self._front_end(self.normalize if normalize is None else normalize)
-        return StockFrontEnd(front_end, self.get_vocab(), self.encoder).symbols(text), kwargs
+        return UpstreamFrontEnd(front_end, self.get_vocab(), self.encoder).tokens(text), kwargs
 
     def _tokenize(self, text: str, **kwargs) -> list[str]:
         tokens = list(text)

@@ -30,7 +30,7 @@ def voice(make_model):
 
 
 def put(folder, model, tokenizer=None, discriminator=None):
-    tokenizer = tokenizer or VitsTokenizer.of_symbols({symbol: i for i, symbol in enumerate("_abcdefghijklmnop .'")})
+    tokenizer = tokenizer or VitsTokenizer.from_vocab({symbol: i for i, symbol in enumerate("_abcdefghijklmnop .'")})
     return list(write(Voice(model, tokenizer, discriminator=discriminator), folder))
 
 
@@ -97,7 +97,7 @@ def test_judges_are_written_as_the_original_s(voice, narrow, tmp_path):
 
 
 def test_the_original_s_symbols_are_known_by_their_number_and_others_are_listed(voice, make_tokenizer, tmp_path):
-    originals = VitsTokenizer.of_symbols({symbol: i for i, symbol in enumerate(SYMBOLS)}, pad_token="_")
+    originals = VitsTokenizer.from_vocab({symbol: i for i, symbol in enumerate(SYMBOLS)}, pad_token="_")
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
 
     put(tmp_path / "a", voice(vocab_size=178), originals)
@@ -155,7 +155,7 @@ def test_the_verb_takes_the_judges_of_the_voice_along(voice, narrow, make_tokeni
 
 def test_a_blank_that_the_original_would_not_put_is_said_and_not_left_to_it(voice, tmp_path):
     symbols = {symbol: i for i, symbol in enumerate("abcdefghijklmnop .'_")}
-    tokenizer = VitsTokenizer.of_symbols(symbols, pad_token="_", blank_token="_", phonemize=False)
+    tokenizer = VitsTokenizer.from_vocab(symbols, pad_token="_", blank_token="_", phonemize=False)
 
     notes = " ".join(put(tmp_path, voice(), tokenizer))
 

@@ -160,7 +160,7 @@ def test_symbols_that_a_cleaner_takes_off_the_ends_of_a_text_are_kept_within_it(
     from hf_vits.export.symbols import symbols_of
 
     symbols = {symbol: i for i, symbol in enumerate("_abc def")}
-    tokenizer = VitsTokenizer.of_symbols(
+    tokenizer = VitsTokenizer.from_vocab(
         symbols, pad_token="_", phonemize=False, normalize=False, cleaner="basic_cleaners"
     )
 

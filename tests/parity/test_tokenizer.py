@@ -203,9 +203,9 @@ def phonemizer():
     package = pytest.importorskip("phonemizer")
     pytest.importorskip("espeakng_loader")
     logging.getLogger("phonemizer").setLevel(logging.ERROR)
-    from hf_vits.text.phonemizer import stock_phonemes
+    from hf_vits.text.phonemizer import upstream_phonemes
 
-    stock_phonemes("a")  # points phonemizer to the library that pip installed
+    upstream_phonemes("a")  # points phonemizer to the library that pip installed
     return package
 
 

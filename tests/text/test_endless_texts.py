@@ -9,7 +9,7 @@ import pytest
 from hf_vits.text import coqui_cleaners, frontend, normalizers, scripts, sentence_splitter
 from hf_vits.text.normalizers import romanize
 from hf_vits.text.offsets import TextWithOffsets
-from hf_vits.text.vocabulary import spelled_with
+from hf_vits.text.vocabulary import match_unicode_form
 
 LENGTH = 10_000
 MOMENT = 0.25
@@ -48,8 +48,8 @@ READERS = {
     "phoneme blocks": lambda text, folder: list(frontend._raw_blocks(plain(text))),
     "letters that are not known": lambda text, folder: TextWithOffsets.original(text, True).keep(frozenset("aeiou")),
     "tables": read_metadata,
-    "scripts": lambda text, folder: GREEK.others(text),
-    "letters of a vocabulary": lambda text, folder: spelled_with(
+    "scripts": lambda text, folder: GREEK.count_others(text),
+    "letters of a vocabulary": lambda text, folder: match_unicode_form(
         TextWithOffsets.original(text, True), frozenset("aé\u0301")
     ),
     "composed letters": lambda text, folder: TextWithOffsets.original(text, True).composed(),

@@ -20,7 +20,7 @@ nl pl pt pt-br ro ru sk sl sr sv sw tr uk vi EN-US en-us+f3 no zh"""
 
 
 def symbols(front_end, text):
-    return front_end.symbols(TextWithOffsets.original(text, track=False)).text
+    return front_end.tokens(TextWithOffsets.original(text, track=False)).text
 
 
 def run(code, *arguments, **options):
@@ -38,7 +38,7 @@ for voice in sys.argv[1:]:
     for text in texts:
         for style in ("vits", "piper"):
             front_end = FrontEnd(phoneme_style=style, phoneme_language=voice, normalize=False)
-            front_end.symbols(TextWithOffsets.original(text, track=False))
+            front_end.tokens(TextWithOffsets.original(text, track=False))
 """
 
 
@@ -85,7 +85,7 @@ def test_no_sign_is_read_as_words_of_the_text_before(voice):
 FORK = """
 import os, signal, threading, time
 stop, text = [], "this is a rather long sentence to keep the lock held, " * 200
-speak = lambda voice, text: FrontEnd(phoneme_language=voice).symbols(TextWithOffsets.original(text, track=False)).text
+speak = lambda voice, text: FrontEnd(phoneme_language=voice).tokens(TextWithOffsets.original(text, track=False)).text
 expected = speak("de", "Guten Tag")
 def spin():
     while not stop:

@@ -50,7 +50,7 @@ def front_end(style, voice="en-us"):
 
 
 def symbols(front_end, text):
-    return front_end.symbols(TextWithOffsets.original(text, track=False)).text
+    return front_end.tokens(TextWithOffsets.original(text, track=False)).text
 
 
 def without_stress(text):
@@ -74,7 +74,7 @@ def test_a_block_is_spoken_as_its_word_and_leaves_the_rest_as_it_is(style, voice
 @pytest.mark.parametrize(("voice", "sentence"), CASES)
 def test_spans_go_on_through_blocks(style, voice, sentence):
     text = with_blocks(sentence, voice)
-    result = front_end(style, voice).symbols(TextWithOffsets.original(text, track=True))
+    result = front_end(style, voice).tokens(TextWithOffsets.original(text, track=True))
     assert result.text == symbols(front_end(style, voice), text)
     starts = [start for start, _ in result.spans]
     assert starts == sorted(starts)

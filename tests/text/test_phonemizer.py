@@ -55,12 +55,12 @@ BETWEEN = {
 
 
 def symbols(front_end, text):
-    return front_end.symbols(TextWithOffsets.original(text, track=False)).text
+    return front_end.tokens(TextWithOffsets.original(text, track=False)).text
 
 
 def spoken_words(front_end, text):
     """Each spoken word with what was written; words that share a span in one."""
-    result = front_end.symbols(TextWithOffsets.original(text, track=True))
+    result = front_end.tokens(TextWithOffsets.original(text, track=True))
     groups = []
     for symbol, span in zip(result.text, result.spans, strict=True):
         if groups and groups[-1][1] == span:
@@ -170,7 +170,7 @@ def test_a_mark_of_its_own_is_not_part_of_the_word_before():
     french = FrontEnd(phoneme_language="fr-fr", phoneme_style="piper", normalize=False)
     text = "Qu'est-ce que c'est ? Rien."
     assert spoken_words(french, text) == {"Qu'est-ce que": "kɛskˌə", "c'est": "sˈɛ", "Rien": "ʁiˈɛ̃"}
-    result = french.symbols(TextWithOffsets.original(text, track=True))
+    result = french.tokens(TextWithOffsets.original(text, track=True))
     assert result.spans[result.text.index("?")] == (20, 21)
 
 
@@ -214,7 +214,7 @@ def test_long_numbers_have_spans_of_their_own():
 )
 def test_spans_cover_odd_texts_and_do_not_change_them(style, text):
     front_end = FrontEnd(phoneme_style=style, phoneme_language="en-us")
-    result = front_end.symbols(TextWithOffsets.original(text, track=True))
+    result = front_end.tokens(TextWithOffsets.original(text, track=True))
     assert result.text == symbols(front_end, text)
     starts = [start for start, _ in result.spans]
     assert len(starts) == len(result.text)

@@ -4,7 +4,7 @@ import pytest
 
 from hf_vits.text import espeak
 from hf_vits.text.frontend import FrontEnd
-from hf_vits.text.scripts import of_other_script, readable, script_of, scripts_of
+from hf_vits.text.scripts import readable, script_of, scripts_of, too_many_other_letters
 
 CODES = {
     "Latn": "Latin",
@@ -75,7 +75,7 @@ def test_a_language_has_the_scripts_that_espeak_reads_and_none_that_it_spells(vo
         if script in scripts_of(voice):
             assert not is_spelled, (voice, script, spoken)
         elif is_spelled:
-            assert phonemes(voice).others(word).total() >= len(set(word) - set(" ်္ဂာိီั")) // 2
+            assert phonemes(voice).count_others(word).total() >= len(set(word) - set(" ်္ဂာိီั")) // 2
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_language_has_the_scripts_that_espeak_reads_and_none_that_it_spells(vo
 )
 def test_ordinary_texts_of_a_language_hold_no_letters_of_other_scripts(voice, text):
     found = phonemes(voice)
-    assert found is None or not found.others(text)
+    assert found is None or not found.count_others(text)
 
 
 @pytest.mark.parametrize(
@@ -116,23 +116,23 @@ def test_ordinary_texts_of_a_language_hold_no_letters_of_other_scripts(voice, te
     ],
 )
 def test_letters_of_other_scripts_are_counted(voice, text, others):
-    found = phonemes(voice).others(text)
+    found = phonemes(voice).count_others(text)
     assert set(found) == set(others) - {","}
     assert found.total() == sum(text.count(letter) for letter in found)
-    assert all(letter in str(phonemes(voice).complaint(found)) for letter in list(found)[:3])
+    assert all(letter in str(phonemes(voice).describe(found)) for letter in list(found)[:3])
 
 
 def test_a_voice_of_letters_reads_the_scripts_of_its_vocabulary():
     front_end = FrontEnd(phonemize=False, language="rus")
     russian = readable(front_end, frozenset("абвгд -.,"))
     assert russian.scripts == {"Cyrillic"}
-    assert set(russian.others("да, ok")) == {"o", "k"}  # which are left out
+    assert set(russian.count_others("да, ok")) == {"o", "k"}  # which are left out
     assert readable(front_end, frozenset("_ .")) is None
 
 
 def test_a_romanised_voice_reads_the_script_of_its_language_in_whole():
     japanese = readable(FrontEnd(phonemize=False, is_uroman=True, language="jpn"), frozenset("abc"))
-    assert not japanese.others("日本語です") and japanese.others("привет")
+    assert not japanese.count_others("日本語です") and japanese.count_others("привет")
     assert readable(FrontEnd(phonemize=False, is_uroman=True), frozenset("abc")) is None
 
 
@@ -145,7 +145,7 @@ def test_a_name_in_a_long_text_does_not_make_it_one_of_another_script():
         "Nothing of the kind": False,
         "123": False,
     }.items():
-        assert of_other_script(english.others(text), text) == is_other
+        assert too_many_other_letters(english.count_others(text), text) == is_other
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from hf_vits.text.espeak_chunks import EspeakError
-from hf_vits.text.phonemizer import stock_phonemes
+from hf_vits.text.phonemizer import upstream_phonemes
 
 pytest.importorskip("espeakng_loader")
 phonemizer = pytest.importorskip("phonemizer")
@@ -29,25 +29,25 @@ phonemizer = pytest.importorskip("phonemizer")
     ],
 )
 def test_phonemes_are_those_of_phonemizer(text):
-    stock_phonemes("a")  # tells phonemizer where the library is
+    upstream_phonemes("a")  # tells phonemizer where the library is
     expected = phonemizer.phonemize(
         text, language="en-us", backend="espeak", strip=True, preserve_punctuation=True, with_stress=True
     )
-    assert stock_phonemes(text).split() == expected.split()
+    assert upstream_phonemes(text).split() == expected.split()
 
 
 def test_a_text_that_crashes_stock_is_an_error_that_names_it():
-    expected = stock_phonemes("banana")
+    expected = upstream_phonemes("banana")
     with pytest.raises(EspeakError, match=r"crashed.*'s's's"):
-        stock_phonemes("He said " + "'s" * 68)
-    assert stock_phonemes("banana") == expected
+        upstream_phonemes("He said " + "'s" * 68)
+    assert upstream_phonemes("banana") == expected
 
 
 def test_no_copy_of_the_library_stays_among_the_temporary_files(tmp_path):
     code = """
-from hf_vits.text.phonemizer import stock_phonemes
+from hf_vits.text.phonemizer import upstream_phonemes
 try:
-    stock_phonemes("'s" * 68)
+    upstream_phonemes("'s" * 68)
 except ValueError as error:
     print(error)
 """

@@ -63,7 +63,7 @@ BETWEEN_SPACES = {
 def symbols(text, voice="en-us", track=False):
     pytest.importorskip("espeakng_loader")
     front_end = FrontEnd(phoneme_style="piper", normalize=False, phoneme_language=voice)
-    result = front_end.symbols(TextWithOffsets.original(text, track=track))
+    result = front_end.tokens(TextWithOffsets.original(text, track=track))
     return result if track else result.text
 
 

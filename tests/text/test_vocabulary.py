@@ -95,18 +95,18 @@ def test_a_beginning_token_is_ours_where_a_field_of_ours_or_the_caller_declares_
     assert config_of(folder)["tokenizer_class"] == "HfVitsTokenizer"
     assert HfVitsTokenizer.from_pretrained(folder)("b")["input_ids"] == [1, 0, 2, 0]
     config = {**OPTIONS, "tokenizer_class": "VitsTokenizer", "bos_token": "a"}
-    for extension, framed in (({}, False), ({"framed": True}, True), ({"unicode_form": "NFD"}, True)):
+    for extension, framed in (({}, False), ({"add_bos_eos": True}, True), ({"unicode_form": "NFD"}, True)):
         (folder / "tokenizer_config.json").write_text(json.dumps({**config, **extension}))
         assert VitsTokenizer.from_pretrained(folder)("b")["input_ids"] == [1] * framed + [0, 2, 0]
     (folder / "tokenizer_config.json").write_text(json.dumps(OPTIONS))
     assert VitsTokenizer.from_pretrained(folder, bos_token="a")("b")["input_ids"] == [1, 0, 2, 0]
-    assert VitsTokenizer.from_pretrained(folder, bos_token="a", framed=False)("b")["input_ids"] == [0, 2, 0]
+    assert VitsTokenizer.from_pretrained(folder, bos_token="a", add_bos_eos=False)("b")["input_ids"] == [0, 2, 0]
 
 
 def test_an_unframed_layout_of_ours_stays_unframed(folder):
-    options = {**OPTIONS, "bos_token": "a", "blank_token": "b", "framed": False}
+    options = {**OPTIONS, "bos_token": "a", "blank_token": "b", "add_bos_eos": False}
     VitsTokenizer(str(folder / "vocab.json"), **options).save_pretrained(folder)
-    assert config_of(folder)["framed"] is False
+    assert config_of(folder)["add_bos_eos"] is False
     assert HfVitsTokenizer.from_pretrained(folder)("a")["input_ids"] == [2, 1, 2]
 
 

@@ -97,9 +97,9 @@ def test_the_time_that_offsets_take_is_bounded(kind):
         "scripts": "".join(chr(generator.randrange(*generator.choice(scripts))) for _ in range(839)),
     }[kind]
     front_end = FrontEnd(phoneme_style="piper", normalize=False, phoneme_language="en-us")
-    plain = front_end.symbols(TextWithOffsets.original(text, track=False))
+    plain = front_end.tokens(TextWithOffsets.original(text, track=False))
     start = time.process_time()
-    tracked = front_end.symbols(TextWithOffsets.original(text, track=True))
+    tracked = front_end.tokens(TextWithOffsets.original(text, track=True))
     assert time.process_time() - start < 5  # it took 9 to 100
     assert tracked.text == plain.text
     assert len(tracked.spans) == len(plain.text)

@@ -66,7 +66,7 @@ def test_a_text_that_espeak_cannot_speak_is_left_out_and_the_others_make_the_voc
             raise EspeakError("espeak-ng crashed at 'deadly'")
         return text
 
-    monkeypatch.setattr(FrontEnd, "symbols", symbols)
+    monkeypatch.setattr(FrontEnd, "tokens", symbols)
     assert set(tokenizer_of_texts(["ab", "deadly", "bc"], phonemize=False).get_vocab()) >= {"a", "b", "c"}
     assert "'deadly'" in caplog.text
     with pytest.raises(ValueError, match="no symbol"):

@@ -21,7 +21,7 @@ def test_the_same_symbols_options_and_speakers_are_resumed(checkpoint, make_conf
     check_numbering(checkpoint, tokenizer_of_texts(TEXTS[::-1], phonemize=False), make_config(**speakers))
 
 
-@pytest.mark.parametrize("frame", [{}, {"bos_token": "a", "eos_token": "."}, {"bos_token": "a", "framed": False}])
+@pytest.mark.parametrize("frame", [{}, {"bos_token": "a", "eos_token": "."}, {"bos_token": "a", "add_bos_eos": False}])
 def test_a_saved_tokenizer_is_the_one_that_was_saved(checkpoint, make_tokenizer, make_config, speakers, frame):
     make_tokenizer(**frame).save_pretrained(checkpoint)
     check_numbering(checkpoint, make_tokenizer(**frame), make_config(**speakers))

@@ -21,8 +21,8 @@ from hf_vits.data.columns import (
     speaker_number,
 )
 from hf_vits.data.filter_report import FilterReport
-from hf_vits.text.errors import NothingToSayError, shortened
-from hf_vits.text.scripts import of_other_script
+from hf_vits.text.errors import NoTokensError, shortened
+from hf_vits.text.scripts import too_many_other_letters
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.logging import silence_logging
@@ -146,8 +146,8 @@ def clip_of(
         advice = "; give the data before `.batch(...)`" if isinstance(text, list) else ""
         return report.drop("text that is no string", place, f"{quoted(text)}, of type {type(text).__name__}{advice}")
     others = tokenizer.letters_of_other_scripts(text)
-    if of_other_script(others, text):
-        return report.drop(OTHER_SCRIPT, place, f"{shortened(text)!r}. {tokenizer.readable_scripts}")
+    if too_many_other_letters(others, text):
+        return report.drop(OTHER_SCRIPT, place, f"{shortened(text)!r}. {tokenizer.supported_scripts}")
     speaker = speaker_name(item[columns.speaker], labels) if columns.speaker else None
     if columns.speaker and speaker is None:
         return report.drop("no speaker", place)
@@ -156,7 +156,7 @@ def clip_of(
             input_ids = tokenizer(text).input_ids
         source = item[columns.audio] = with_content(source)  # which a stream keeps until the clip is trained on
         seconds = audio_seconds(source)
-    except NothingToSayError as error:
+    except NoTokensError as error:
         return report.drop("text with nothing that the voice can say", place, error)
     except ValueError as error:
         return report.drop("text or audio that cannot be read", place, error)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from hf_vits.text.errors import counted, shortened
+from hf_vits.text.errors import format_counts, shortened
 
 TWICE = "recordings that come twice, with the same text"
 CONTRADICTED = "recordings with another text in another row"
@@ -99,9 +99,9 @@ class FilterReport:
         if self.listened is not None and self.listened < self.kept:
             lines.append(f"The sound of {self.listened:,} clips was looked at, of the others only the length.")
         if self.unsaid:
-            lines.append(f"left out of texts, because the voice does not know them: {counted(self.unsaid)}")
+            lines.append(f"left out of texts, because the voice does not know them: {format_counts(self.unsaid)}")
         if self.of_other_scripts:
-            lines.append(f"letters of scripts that the voice does not read: {counted(self.of_other_scripts)}")
+            lines.append(f"letters of scripts that the voice does not read: {format_counts(self.of_other_scripts)}")
         return "\n".join(lines)
 
     def _odd_rates(self) -> Iterator[tuple[str, str]]:

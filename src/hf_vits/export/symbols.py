@@ -10,7 +10,7 @@ from hf_vits.conversion.formats.piper_common import BOS, EOS, PAD
 from hf_vits.text import espeak
 from hf_vits.text.frontend import FrontEnd
 from hf_vits.text.offsets import TextWithOffsets
-from hf_vits.text.vocabulary import spelled_with
+from hf_vits.text.vocabulary import match_unicode_form
 from hf_vits.tokenization_vits import VitsTokenizer
 
 
@@ -48,9 +48,9 @@ class Symbols:
 def symbols_of(tokenizer: VitsTokenizer) -> Symbols:
     """Reads them off a tokenizer; `unreachable` are entries of its vocabulary longer than a code point."""
     own = {symbol: index for symbol, index in tokenizer.encoder.items() if len(symbol) == 1}
-    framed = tokenizer.framed and not tokenizer.upstream_compatible
+    add_bos_eos = tokenizer.add_bos_eos and not tokenizer.upstream_compatible
     bos, eos = (
-        tokenizer.encoder.get(token) if framed and token else None
+        tokenizer.encoder.get(token) if add_bos_eos and token else None
         for token in (tokenizer.bos_token, tokenizer.eos_token)
     )
     spelled = {letter: letter for letter in own} if tokenizer.phonemize else _spelled(tokenizer, own)
@@ -103,7 +103,7 @@ def _speaker(tokenizer: VitsTokenizer, own: dict[str, int]) -> Callable[[str], s
     known = frozenset(own)
 
     def speak(text: str) -> str:
-        return spelled_with(front_end.symbols(TextWithOffsets.original(text, False)), known).keep(known)[0].text
+        return match_unicode_form(front_end.tokens(TextWithOffsets.original(text, False)), known).keep(known)[0].text
 
     return speak
 

@@ -29,7 +29,7 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     with no_progress_bar():
         model.save_pretrained(folder)
     voice.tokenizer.save_pretrained(folder)
-    if not voice.tokenizer.in_upstreams_layout:
+    if not voice.tokenizer.is_upstream_equivalent:
         notes.append("transformers' tokenizer would make other ids: give its model those of `hf_vits.VitsTokenizer`.")
     else:
         notes.extend(_without_padding(folder, model.config))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from hf_vits.data.columns import speaker_labels, speaker_name, speaker_number
 from hf_vits.inference.arguments import MAX_TOKENS
 from hf_vits.pipeline import TextToSpeechPipeline
-from hf_vits.text.errors import NothingToSayError, counted, shortened
+from hf_vits.text.errors import NoTokensError, format_counts, shortened
 from hf_vits.utils.logging import silence_logging
 
 NO_TEXT = "no text"
@@ -81,9 +81,9 @@ class SynthesisPlan:
             lines += [f"{len(self.left_out):,} of {total:,} rows are left out:", f"  rows  {'reason':{width}}  numbers"]
             lines += [f"{n:6d}  {reason:{width}}  {self._numbers(reason)}" for reason, n in reasons.most_common()]
         if self.dropped:
-            lines.append(f"Left out of texts, because the voice does not know them: {counted(self.dropped)}")
+            lines.append(f"Left out of texts, because the voice does not know them: {format_counts(self.dropped)}")
         if self.of_other_scripts:
-            letters = counted(self.of_other_scripts)
+            letters = format_counts(self.of_other_scripts)
             lines.append(f"Letters of scripts that the voice does not read, named or read as in another: {letters}")
         return "\n".join(lines)
 
@@ -133,7 +133,7 @@ def _looked_at(
     try:
         with silence_logging():
             encodings = list(pipe.preprocess(text, strict=strict))
-    except NothingToSayError:
+    except NoTokensError:
         return SkippedRow(number, NOTHING_KNOWN, shortened(repr(text)))
     except ValueError as error:
         return SkippedRow(number, UNREADABLE, shortened(str(error), 120))

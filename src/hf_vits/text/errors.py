@@ -8,11 +8,11 @@ MOST_CHARACTERS = 100_000
 _SHOWN = 12
 
 
-class NothingToSayError(ValueError):
+class NoTokensError(ValueError):
     """A text holds nothing that the voice knows."""
 
 
-class UnreadableTextError(ValueError):
+class UnsupportedTextError(ValueError):
     """A text holds what the voice cannot read as it is written."""
 
 
@@ -48,7 +48,7 @@ def of_item(index: int | None) -> Iterator[None]:
     except ValueError as error:
         if index is None:
             raise
-        kind = NothingToSayError if isinstance(error, NothingToSayError) else ValueError
+        kind = NoTokensError if isinstance(error, NoTokensError) else ValueError
         raise kind(f"Text {index} of the batch: {error}") from error
 
 
@@ -62,10 +62,10 @@ def check_added(symbols: Container[str], tokens: object, special: bool) -> None:
             )
 
 
-def nothing_left(text: str, dropped: Counter, known: Iterable[str]) -> NothingToSayError:
+def nothing_left(text: str, dropped: Counter, known: Iterable[str]) -> NoTokensError:
     """The error for a text without a single symbol that the voice knows."""
-    reason = listed(dropped) or "there is nothing to say in it"
-    return NothingToSayError(
+    reason = describe_dropped(dropped) or "there is nothing to say in it"
+    return NoTokensError(
         f"Nothing of the text {shortened(text)!r} can be spoken: {reason}. "
         f"The voice knows {shortened(''.join(sorted(known)))!r}."
     )
@@ -76,13 +76,13 @@ def shortened(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[:most] + "..."
 
 
-def listed(dropped: Counter) -> str:
+def describe_dropped(dropped: Counter) -> str:
     """How many characters were dropped, and which; empty if none were."""
     total = dropped.total()
-    return f"dropped {total} character{'s' * (total != 1)}: {counted(dropped)}" if dropped else ""
+    return f"dropped {total} character{'s' * (total != 1)}: {format_counts(dropped)}" if dropped else ""
 
 
-def counted(characters: Counter) -> str:
+def format_counts(characters: Counter) -> str:
     """Characters with their counts in one line, the most frequent first, and equally frequent ones by code point."""
     items = sorted(characters.items(), key=lambda item: (-item[1], item[0]))
     more = f" and {len(items) - _SHOWN} others" if len(items) > _SHOWN else ""

@@ -9,12 +9,12 @@ from hf_vits.text import coqui_cleaners, espeak, normalizers
 from hf_vits.text.normalizers import romanize, romanized_string
 from hf_vits.text.offsets import Span, TextWithOffsets
 from hf_vits.text.phoneme_blocks import RAW_BLOCK
-from hf_vits.text.phonemizer import STYLES, phonemize, stock_phonemes
+from hf_vits.text.phonemizer import STYLES, phonemize, upstream_phonemes
 from hf_vits.utils.formatting import quoted
 
 CLEANERS = ("english", "none", *coqui_cleaners.CLEANERS)
 UNICODE_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
-FLAGS = ("add_blank", "normalize", "phonemize", "is_uroman", "upstream_compatible", "framed")
+FLAGS = ("add_blank", "normalize", "phonemize", "is_uroman", "upstream_compatible", "add_bos_eos")
 NAMES = ("language", "phoneme_language")
 _WHITE_SPACE = re.compile(r"\s+")
 
@@ -67,7 +67,7 @@ class FrontEnd:
         """The espeak voice."""
         return self.phoneme_language or espeak.voice_for(self.language)
 
-    def symbols(self, text: TextWithOffsets) -> TextWithOffsets:
+    def tokens(self, text: TextWithOffsets) -> TextWithOffsets:
         """Original text -> symbols, before those are dropped that the vocabulary does not hold."""
         if self.is_uroman or self.language == "ron":
             text = text.composed()
@@ -116,7 +116,7 @@ def _raw_blocks(text: TextWithOffsets) -> Iterable[tuple[bool, TextWithOffsets]]
     yield False, text.slice(position, len(text.text))
 
 
-class StockFrontEnd:
+class UpstreamFrontEnd:
     """The front end of transformers' own `VitsTokenizer`, with its order of steps, for `upstream_compatible`."""
 
     def __init__(self, front_end: FrontEnd, entries: Iterable[str], symbols: Iterable[str]):
@@ -126,7 +126,7 @@ class StockFrontEnd:
         # Anything spelled as in the vocabulary, a whole "<unk>" too, keeps its case; the rest is lower-cased.
         self._kept = re.compile("|".join(map(re.escape, filter(None, entries))) or r"(?!)")
 
-    def symbols(self, text: str) -> str:
+    def tokens(self, text: str) -> str:
         """Original text -> symbols."""
         options = self.front_end
         if options.normalize:
@@ -136,7 +136,7 @@ class StockFrontEnd:
         if options.is_uroman and not text.isascii():
             text = romanized_string(text)
         if options.phonemize:
-            return _WHITE_SPACE.sub(" ", stock_phonemes(text))
+            return _WHITE_SPACE.sub(" ", upstream_phonemes(text))
         if options.normalize:
             return "".join(character for character in text if character in self.known).strip()
         return text

@@ -191,7 +191,7 @@ def _joined(pieces: list[TextWithOffsets], text: TextWithOffsets) -> TextWithOff
 _IPA_APART = espeak.IPA | ord("_") << 8  # phoneme mode: the phonemes of a word separated by underscores
 
 
-def stock_phonemes(text: str) -> str:
+def upstream_phonemes(text: str) -> str:
     """Return the phonemes of a text.
 
     Raises:

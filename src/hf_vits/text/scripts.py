@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from hf_vits.text import espeak
-from hf_vits.text.errors import counted
+from hf_vits.text.errors import format_counts
 from hf_vits.text.frontend import FrontEnd
 from hf_vits.text.phoneme_blocks import RAW_BLOCK
 
@@ -59,7 +59,7 @@ _WITH_HAN = ("ja", "ko")  # where espeak is not what reads
 _WITHOUT_SPACES = (_HAN, "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
 _WORD = re.compile(r"[^\W\d_]+")
 
-_checked: ContextVar[bool] = ContextVar("checked", default=False)
+_warnings_disabled: ContextVar[bool] = ContextVar("warnings_disabled", default=False)
 
 
 @dataclass(frozen=True)
@@ -86,17 +86,17 @@ class Readable:
         read = "which espeak-ng reads" if self.by_espeak else "which is written"
         return f"The voice speaks {self.language}, {read} in the script {scripts}"
 
-    def complaint(self, others: Counter) -> str:
+    def describe(self, others: Counter) -> str:
         """Says of counted letters of other scripts what becomes of them, and what to do."""
         found = " and ".join(sorted({script_of(letter) for letter in others}))
         total = others.total()
         return (
             f"{self}; {total} letter{'s' * (total != 1)} of the text {'are' if total != 1 else 'is'} {found}: "
-            f"{counted(others)}. They are named one by one, read as in another language, or left out. Take a voice of "
-            "the text's language, or spell them in the script of this one."
+            f"{format_counts(others)}. They are named one by one, read as in another language, or left out. Take a "
+            "voice of the text's language, or spell them in the script of this one."
         )
 
-    def others(self, text: str) -> Counter:
+    def count_others(self, text: str) -> Counter:
         """
         Counts the letters of a text that are of other scripts; what stands in `[[ ]]` is not looked at.
 
@@ -169,24 +169,24 @@ def script_of(letter: str) -> str | None:
     return unicodedata.name(letter, "unknown").split()[0].capitalize()
 
 
-def of_other_script(others: Counter, text: str) -> bool:
+def too_many_other_letters(others: Counter, text: str) -> bool:
     """Whether so many letters of a text are of other scripts that it is none for the voice."""
     return others.total() > 0 and others.total() >= LEAST_SHARE * sum(map(Counter.total, letters(text).values()))
 
 
 @contextmanager
-def checked() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """Within it, no tokenizer warns of other scripts: the whole text has been looked at before it was divided."""
-    token = _checked.set(True)
+    token = _warnings_disabled.set(True)
     try:
         yield
     finally:
-        _checked.reset(token)
+        _warnings_disabled.reset(token)
 
 
-def is_checked() -> bool:
+def warnings_disabled() -> bool:
     """Whether a caller has looked at the scripts already."""
-    return _checked.get()
+    return _warnings_disabled.get()
 
 
 @functools.cache

@@ -23,7 +23,7 @@ EXTENSIONS = {
     "unicode_form": None,
     "cleaner": None,
     "upstream_compatible": False,
-    "framed": True,
+    "add_bos_eos": True,
 }
 
 
@@ -163,7 +163,7 @@ def update_config(path: str, class_name: str, options: dict[str, Any], tokens: d
         file.write(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def spelled_with(text: TextWithOffsets, symbols: frozenset[str]) -> TextWithOffsets:
+def match_unicode_form(text: TextWithOffsets, symbols: frozenset[str]) -> TextWithOffsets:
     """
     Spell letters with marks as the vocabulary has them: composed (NFC) if it has that letter, else taken apart (NFD).
 
@@ -233,7 +233,7 @@ class Files:
     """Reads and writes the files of transformers' tokenizer, and declares in them what that one does not know."""
 
     @classmethod
-    def of_symbols(cls, symbols: Mapping[str, int], **options: Any):
+    def from_vocab(cls, symbols: Mapping[str, int], **options: Any):
         """A tokenizer with this vocabulary, symbol by id; `options` are those of the class."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "vocab.json"
@@ -257,15 +257,15 @@ class Files:
     def _from_pretrained(cls, files: dict, name: str, configuration: dict, *inputs, **kwargs):
         check_files(files)
         if not is_extended(files, name) and not kwargs.keys() & {"bos_token", "eos_token"}:
-            kwargs.setdefault("framed", False)
+            kwargs.setdefault("add_bos_eos", False)
         return super()._from_pretrained(files, name, configuration, *inputs, **kwargs)
 
     def _save_pretrained(self, save_directory, file_names, **kwargs) -> tuple[str, ...]:
-        class_name = "VitsTokenizer" if self.in_upstreams_layout else EXTENDED_CLASS
+        class_name = "VitsTokenizer" if self.is_upstream_equivalent else EXTENDED_CLASS
         self._frame()  # refuses to write what could not be read again
         options = {name: getattr(self, name) for name in EXTENSIONS}
-        options["framed"] = self._has_frame or not (self.bos_token or self.eos_token)
-        options["framed"] |= self.framed and self.upstream_compatible
+        options["add_bos_eos"] = self._has_frame or not (self.bos_token or self.eos_token)
+        options["add_bos_eos"] |= self.add_bos_eos and self.upstream_compatible
         pad = self.pad_token
         if pad is not None and class_name == "VitsTokenizer" and self.pad_token_id != self.encoder.get(pad):
             pad = self.decoder.get(self.pad_token_id, pad)  # for a symbol of no id the model has no row
@@ -273,7 +273,7 @@ class Files:
         return super()._save_pretrained(save_directory, file_names, **kwargs)
 
     @property
-    def in_upstreams_layout(self) -> bool:
+    def is_upstream_equivalent(self) -> bool:
         """Whether transformers' own tokenizer, whose phonemes are always American English, gives the same ids."""
         if self.upstream_compatible:
             return True

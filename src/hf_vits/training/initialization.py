@@ -179,12 +179,12 @@ def tokenizer_of_texts(texts: Iterable[str], least: int = 1, **options: Any) -> 
     symbols = Counter()
     for text in texts:
         try:
-            symbols.update(front_end.symbols(TextWithOffsets.original(text, False)).text)
+            symbols.update(front_end.tokens(TextWithOffsets.original(text, False)).text)
         except EspeakError as error:  # its clip is dropped later, and the others need their symbols
             logger.warning(f"A text has no part in the vocabulary: {error}")
     kept = sorted(symbol for symbol, count in symbols.items() if count >= least and symbol != BLANK)
     if not kept:
         raise ValueError("The texts hold no symbol; is the text column the right one?")
-    return VitsTokenizer.of_symbols(
+    return VitsTokenizer.from_vocab(
         {symbol: index for index, symbol in enumerate([BLANK, *kept])}, pad_token=BLANK, blank_token=BLANK, **options
     )

@@ -100,8 +100,8 @@ def _differences(what: str, saved: Mapping[str, Any], given: Mapping[str, Any]) 
 
 def _options(tokenizer: VitsTokenizer) -> dict[str, Any]:
     names = [*(option.name for option in fields(FrontEnd)), *LAYOUT]
-    has_frame = tokenizer.framed and any((tokenizer.bos_token, tokenizer.eos_token))
-    return {**{name: getattr(tokenizer, name) for name in names}, "framed": has_frame}
+    has_frame = tokenizer.add_bos_eos and any((tokenizer.bos_token, tokenizer.eos_token))
+    return {**{name: getattr(tokenizer, name) for name in names}, "add_bos_eos": has_frame}
 
 
 def _numbers(names: list[str] | tuple[str, ...] | None) -> dict[str, int]:

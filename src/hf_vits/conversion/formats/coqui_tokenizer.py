@@ -72,7 +72,7 @@ def tokenizer_of(voice: CoquiVoice, rows: int) -> tuple[VitsTokenizer | None, tu
     frame, add_blank = _frame(fields, named)
     cleaner, cleaned = _cleaner(voice)
     phonemes, spoken = _phonemes(voice)
-    tokenizer = VitsTokenizer.of_symbols(
+    tokenizer = VitsTokenizer.from_vocab(
         ids,
         add_blank=add_blank,
         normalize=False,  # the cleaner does whatever is done to the text

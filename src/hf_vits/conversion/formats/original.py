@@ -231,7 +231,7 @@ def tokenizer(
     blank = symbols[0] if len(symbols[0]) == 1 else next(iter(ids))
     if voice.add_blank and ids[blank] != 0:
         raise ValueError(f"The blank, symbol 0, is {symbols[0]!r}, which is not one code point.")
-    return VitsTokenizer.of_symbols(ids, pad_token=blank, add_blank=voice.add_blank, **options), notes
+    return VitsTokenizer.from_vocab(ids, pad_token=blank, add_blank=voice.add_blank, **options), notes
 
 
 def _left_out(symbols: Sequence[str], rows: int) -> tuple[str, ...]:

@@ -161,7 +161,7 @@ def what(voice: PiperVoice, config: VitsConfig, state_dict: Mapping[str, Tensor]
 def tokenizer(voice: PiperVoice) -> VitsTokenizer:
     """The front end that Piper's runtimes have."""
     pad, bos, eos = (symbol if symbol in voice.symbols else None for symbol in (PAD, BOS, EOS))
-    return VitsTokenizer.of_symbols(
+    return VitsTokenizer.from_vocab(
         voice.symbols,
         pad_token=PAD,
         bos_token=bos,
