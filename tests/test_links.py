@@ -56,3 +56,10 @@ def test_the_api_reference_has_an_entry_for_every_public_name(package):
     }
     missing = [name for name in module.__all__ if id(getattr(module, name)) not in documented]
     assert not missing, f"docs/reference/*.md has no `::: ` entry for {missing} of {package}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_source_file_that_a_page_names_exists(page):
+    named = set(re.findall(r"`([\w./-]+/[\w-]+\.py)`", page.read_text(encoding="utf-8")))
+    places = (ROOT, ROOT / "src" / "hf_vits", page.parent)
+    assert not {name for name in named if not any((place / name).exists() for place in places)}
