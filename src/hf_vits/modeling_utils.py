@@ -12,11 +12,11 @@ from torch.nn.utils import parametrize
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from hf_vits.hub.state_dict import TRAINING_ONLY, match_state_dict, read_state_dict
-from hf_vits.kernels.weight_cache import is_traced
 from hf_vits.modules.weight_norm import NEW_G
 from hf_vits.utils.atomic_folder import new_files
 from hf_vits.utils.formatting import listed
 from hf_vits.utils.new_files import storage_errors
+from hf_vits.utils.torch_state import is_traced
 
 
 def reduced(model: nn.Module) -> tuple[Callable, tuple]:

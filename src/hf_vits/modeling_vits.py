@@ -33,7 +33,6 @@ from hf_vits.inference.streaming import (
     flow_context,
     windows,
 )
-from hf_vits.kernels.weight_cache import is_traced
 from hf_vits.modeling_utils import StrictPreTrainedModel, check_spoken
 from hf_vits.modules.alignment import durations_to_index, expand
 from hf_vits.modules.decoders.hifigan import HifiGan
@@ -45,6 +44,7 @@ from hf_vits.modules.sampling import Generators, prior_noise
 from hf_vits.modules.speakers import resize_speakers
 from hf_vits.modules.text_encoder import TextEncoder
 from hf_vits.utils.formatting import with_known_arguments
+from hf_vits.utils.torch_state import is_traced
 
 
 @dataclass

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.kernels.weight_cache import is_traced
 from hf_vits.modules.sampling import Generators
+from hf_vits.utils.torch_state import is_traced
 
 Choice = int | str | Sequence[int | str] | Tensor | None
 Scale = float | Sequence[float] | Tensor | None

@@ -5,10 +5,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.kernels.weight_cache import is_traced, prepared_length
+from hf_vits.kernels.weight_cache import prepared_length
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
 from hf_vits.modules.masks import extents
 from hf_vits.modules.sampling import Generators, duration_noise
+from hf_vits.utils.torch_state import is_traced
 
 MOST_FRAMES = 2**15
 """Of one item of a call: 6 minutes at 22,050 Hz and 256 samples a frame. The decoder takes 60 kB for each, so 2 GB."""

@@ -7,11 +7,8 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
-from torch.nn.modules import module as every_module
-from torch.nn.utils import parametrize
 
-from hf_vits.kernels.weight_cache import is_traced
+from hf_vits.utils.torch_state import is_observed, is_traced, is_transformed
 
 Method = TypeVar("Method", bound=Callable)
 
@@ -47,7 +44,7 @@ def unrecorded(method: Method) -> Method:
 
 def _is_asked_for_gradients(model: nn.Module, args: tuple, kwargs: dict) -> bool:
     """Whether gradients, backward or forward, are to flow through a call with these arguments."""
-    if not is_traced() and (torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0):
+    if not is_traced() and is_transformed():
         return True
     if not torch.is_grad_enabled():
         return False
@@ -65,9 +62,7 @@ def _is_watched(model: nn.Module) -> bool:
     """Whether a hook, a layer whose `forward` was replaced, or what remembers weights could keep tensors of that mode;
     or a mode of another's sees every operation."""
     device = model.device.type
-    if device == "meta" or torch.is_autocast_enabled(device) or parametrize._cache_enabled:
-        return True
-    if torch._C._len_torch_dispatch_stack() or every_module._has_any_global_hook():
+    if device == "meta" or torch.is_autocast_enabled(device) or is_observed():
         return True
     return any(
         "forward" in own or own["_forward_hooks"] or own["_forward_pre_hooks"] for own in map(vars, model.modules())

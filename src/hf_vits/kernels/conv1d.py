@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.kernels import conv_autograd, fft_conv, winograd
-from hf_vits.kernels.weight_cache import CachedWeight, Prepares, is_plain, is_traced, may_be_used
+from hf_vits.kernels.weight_cache import CachedWeight, Prepares, is_plain, may_be_used
+from hf_vits.utils.torch_state import is_traced
 
 
 class Conv(Prepares, nn.Conv1d):

@@ -12,6 +12,7 @@ from torch import Tensor
 from hf_vits.kernels import fft_conv, winograd
 from hf_vits.kernels.weight_cache import is_plain
 from hf_vits.kernels.winograd import Matrices, Tiles
+from hf_vits.utils.torch_state import is_batched_gradient
 
 VALUES = 2**20
 """Of the weights of some output channels, which are worked on at once, to stay in the cache."""
@@ -105,7 +106,7 @@ class _Filtering(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         signal, weight = ctx.saved_tensors
-        many = torch._C._functorch.is_legacy_batchedtensor(gradient)  # of `is_grads_batched`
+        many = is_batched_gradient(gradient)
         with torch.autocast("cpu", enabled=False):
             gradients = _direct_gradients if many or torch.is_grad_enabled() else _gradients
             return *gradients(_samples(gradient), signal, weight, ctx.dilation, ctx.needs_input_grad), None

@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
+
+from hf_vits.utils.torch_state import is_ordinary, is_traced
 
 T = TypeVar("T")
 
@@ -79,11 +80,6 @@ def may_be_used(layer: nn.Module) -> bool:
     return not (layer.training or torch.is_grad_enabled() or is_traced())
 
 
-def is_traced() -> bool:
-    """Whether a graph is made of what runs, which plain operations serve best."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()
-
-
 def is_plain(signal: Tensor) -> bool:
     """Whether operations that write to given memory may make something of a signal: on a CPU, without wrappers, maps or
     tangents."""
@@ -92,9 +88,7 @@ def is_plain(signal: Tensor) -> bool:
 
 def is_unwrapped(signal: Tensor) -> bool:
     """Whether a signal is one of numbers and, at most, of backward gradients: what an `autograd.Function` takes."""
-    if is_traced() or type(signal) is not Tensor:
-        return False
-    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
+    return not is_traced() and is_ordinary(signal)
 
 
 def prepared_length(layer: nn.Module, signal: Tensor) -> int:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from hf_vits.kernels.weight_cache import is_traced
+from hf_vits.utils.torch_state import is_traced
 
 
 @torch.no_grad()

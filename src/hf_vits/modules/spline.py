@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hf_vits.kernels.weight_cache import is_traced
+from hf_vits.utils.torch_state import is_traced
 
 MIN_WIDTH = MIN_HEIGHT = MIN_SLOPE = 1e-3
 

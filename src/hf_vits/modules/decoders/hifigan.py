@@ -9,9 +9,10 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.kernels.chunked import run_chunked
 from hf_vits.kernels.conv1d import Conv, Upsample, channels_last
 from hf_vits.kernels.leaky_relu import leaky_relu
-from hf_vits.kernels.weight_cache import is_traced, may_be_used, prepared_length
+from hf_vits.kernels.weight_cache import may_be_used, prepared_length
 from hf_vits.modules.gradient_checkpointing import Recomputed
 from hf_vits.modules.masks import mask_from_lengths
+from hf_vits.utils.torch_state import is_traced
 
 FINAL_SLOPE = 0.01
 """Negative slope before the last convolution, whatever `leaky_relu_slope` is; so it was trained."""
