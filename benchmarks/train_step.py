@@ -43,7 +43,7 @@ def our_step(arguments):
     from hf_vits import VitsConfig
     from hf_vits.data.batch import VitsBatch
     from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
-    from hf_vits.training import ModelInitialization, VitsTrainingConfig
+    from hf_vits.training import ModelInitialization, VitsTrainingArguments
     from hf_vits.training.checkpoints import normalise_decoder
     from hf_vits.training.generator import VitsGenerator
     from hf_vits.training.optimizer import OptimizedModel
@@ -51,7 +51,7 @@ def our_step(arguments):
 
     voice = VitsConfig(vocab_size=VOCABULARY, sampling_rate=RATE)
     start = ModelInitialization.from_scratch(voice, VitsDiscriminatorConfig(), seed=1)
-    settings = VitsTrainingConfig(report_to=[], max_grad_norm=1000.0)
+    settings = VitsTrainingArguments(report_to=[], max_grad_norm=1000.0)
     generator = VitsGenerator(normalise_decoder(start.model), SEGMENT_FRAMES).train()
     players = (OptimizedModel(module, 2e-4, settings) for module in (generator, start.discriminator.train()))
     step = TrainingStep(*players, settings, Accelerator(cpu=True))

@@ -73,7 +73,7 @@ def _trainer(settings, texts):
 
     from hf_vits import VitsConfig
     from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
-    from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingConfig
+    from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingArguments
     from hf_vits.training.initialization import tokenizer_of_texts
 
     torch.set_num_threads(1)
@@ -84,6 +84,14 @@ def _trainer(settings, texts):
     config = VitsConfig(**settings.pop("model"))
     judges = VitsDiscriminatorConfig(periods=[2], period_channels=[4], scale_channels=[4, 4, 8, 8, 8, 8])
     tokenizer = tokenizer_of_texts(["abcdefgh "], phonemize=False)
-    usual = {"report_to": [], "num_workers": 0, "cpu_threads": 1, "batch_size": 1, "segment_frames": 8}
+    usual = {
+        "report_to": [],
+        "dataloader_num_workers": 0,
+        "cpu_threads": 1,
+        "per_device_train_batch_size": 1,
+        "segment_frames": 8,
+    }
     start = ModelInitialization.from_scratch(config, judges, seed=1)
-    return VitsTrainer(start, tokenizer, VitsTrainingConfig(**{**usual, "min_seconds": 0.1, **settings}), data)
+    return VitsTrainer(
+        start, tokenizer, VitsTrainingArguments(**{**usual, "min_duration_seconds": 0.1, **settings}), data
+    )

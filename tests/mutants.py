@@ -88,7 +88,7 @@ MUTANTS = [
         "training/test_players.py",
         "rate",
     ),
-    Mutant("training/config.py", "self.lr_decay**epoch", "1.0", "training/test_players.py", "rise"),
+    Mutant("training/training_arguments.py", "self.lr_decay**epoch", "1.0", "training/test_players.py", "rise"),
     Mutant(
         "training/step.py", "total += loss.detach()", "total = loss.detach()", "training/test_step.py", "reported_loss"
     ),

@@ -14,7 +14,7 @@ import transformers
 
 from hf_vits import VitsConfig, VitsModel, VitsTokenizer
 from hf_vits.data.load import load_data
-from hf_vits.training import ModelAndDataArguments, VitsTrainingConfig
+from hf_vits.training import ModelAndDataArguments, VitsTrainingArguments
 
 pytest.importorskip("accelerate")
 pytest.importorskip("datasets")
@@ -23,11 +23,11 @@ RATE = 2000
 SETTINGS = {
     "tokenizer_options": {"phonemize": False},
     "max_steps": 2,
-    "batch_size": 2,
-    "num_workers": 0,
+    "per_device_train_batch_size": 2,
+    "dataloader_num_workers": 0,
     "cpu_threads": 1,
     "segment_frames": 16,
-    "min_seconds": 0.1,
+    "min_duration_seconds": 0.1,
     "discriminator_channel_multiplier": 0.02,
     "max_eval_samples": 1,
     "report_to": [],
@@ -94,21 +94,23 @@ def test_it_leaves_a_voice_that_speaks_here_and_in_transformers_and_goes_on_when
 
 
 def test_arguments_win_over_the_file_and_the_file_over_defaults(example, settings):
-    recipe, config, run = example.parse(["--config", str(settings), "--batch_size", "7", "--text_column", "said"])
-    assert (config.batch_size, config.max_steps, config.report_to) == (7, 2, [])
-    assert config.mel_weight == VitsTrainingConfig().mel_weight
+    recipe, config, run = example.parse(
+        ["--config", str(settings), "--per_device_train_batch_size", "7", "--text_column", "said"]
+    )
+    assert (config.per_device_train_batch_size, config.max_steps, config.report_to) == (7, 2, [])
+    assert config.mel_weight == VitsTrainingArguments().mel_weight
     assert recipe.text_column == "said" and recipe.model_config["sampling_rate"] == RATE
     assert recipe.tokenizer_options == {"phonemize": False}
-    assert run.resume_from_checkpoint is None and not run.pushes
+    assert run.resume_from_checkpoint is None and not run.push_to_hub
 
 
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"batchsize": 3}, "`batchsize` is no setting; did you mean `batch_size`?"),
+        ({"seeds": 3}, "`seeds` is no setting; did you mean `seed`?"),
         ({"max_steps": 2.5}, "`max_steps` is 2.5; it must be a whole number from 1 up"),
         ({"seed": None}, "`seed` is null; it must be a whole number from 0 up"),
-        ({"push_to_hub": "a/b/c"}, "a/b/c"),
+        ({"hub_model_id": "a/b/c"}, "a/b/c"),
     ],
 )
 def test_a_mistake_in_the_file_ends_the_script_before_anything_is_read(
@@ -123,17 +125,19 @@ def test_a_mistake_in_the_file_ends_the_script_before_anything_is_read(
 
 def test_an_unknown_argument_is_an_error_with_the_nearest_one(example, settings, capsys):
     with pytest.raises(SystemExit):
-        example.parse(["--config", str(settings), "--batchsize", "3"])
-    assert "--batchsize 3: there is no such argument; did you mean `--batch_size`?" in capsys.readouterr().err
+        example.parse(["--config", str(settings), "--seeds", "3"])
+    assert "--seeds 3: there is no such argument; did you mean `--seed`?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("value", "pushes", "repository"), [(True, True, None), (False, False, None), ("org/voice", True, "org/voice")]
-)
-def test_a_file_says_whether_and_as_what_the_voice_is_uploaded(example, tmp_path, value, pushes, repository):
-    (tmp_path / "settings.json").write_text(json.dumps({"push_to_hub": value}))
-    _, _, run = example.parse(["--config", str(tmp_path / "settings.json")])
-    assert (run.pushes, run.repository) == (pushes, repository)
+@pytest.mark.parametrize(("former", "name"), VitsTrainingArguments.renamed.items())
+def test_a_former_name_of_a_setting_is_an_error_that_gives_the_new_one(example, tmp_path, capsys, former, name):
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps({former: 1}))
+    _, arguments, _ = example.parse(["--" + name, "1"])
+    for given, now in ((["--config", str(settings)], f"`{name}`"), ([f"--{former}", "1"], f"`--{name}`")):
+        with pytest.raises(SystemExit):
+            example.parse(given)
+        assert f"it is now {now}." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("file", sorted((EXAMPLES / "configs").glob("*.json")), ids=lambda file: file.stem)
@@ -172,18 +176,18 @@ class Finished:
     def train(self, resume):
         return self
 
-    def push_to_hub(self, name):
-        self.pushed.append(name)
+    def push_to_hub(self, repo_id, private):
+        self.pushed.append((repo_id, private))
 
 
-@pytest.mark.parametrize(("step", "pushed"), [(2, ["org/voice"]), (1, [])])
+@pytest.mark.parametrize(("step", "pushed"), [(2, [("org/voice", True)]), (1, [])])
 def test_a_voice_is_uploaded_when_it_is_finished_and_not_when_it_was_stopped(
     example, launch, settings, monkeypatch, step, pushed
 ):
     trainer = Finished(step)
     monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: trainer)
     monkeypatch.setattr(example, "check_login", lambda: None)
-    launch("--config", settings, "--push_to_hub", "org/voice")
+    launch("--config", settings, "--push_to_hub", "--hub_model_id", "org/voice", "--hub_private_repo", "true")
     assert trainer.pushed == pushed
 
 

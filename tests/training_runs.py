@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
-from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingConfig
+from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingArguments
 
 RATE = 2000
 SMALL_JUDGES = {"periods": [2, 3], "period_channels": [4, 8], "scale_channels": [4, 4, 8, 8, 8, 8]}
@@ -61,10 +61,10 @@ def make_start(make_config, make_model):
 @pytest.fixture
 def make_settings(tmp_path):
     def make(output_dir_name="out", **settings):
-        quiet = {"report_to": [], "num_workers": 0, "cpu_threads": 1, "save_steps": 1000}
-        quiet |= {"segment_frames": 16, "min_seconds": 0.1}
-        return VitsTrainingConfig(
-            **{"output_dir": str(tmp_path / output_dir_name), "batch_size": 4, **quiet, **settings}
+        quiet = {"report_to": [], "dataloader_num_workers": 0, "cpu_threads": 1, "save_steps": 1000}
+        quiet |= {"segment_frames": 16, "min_duration_seconds": 0.1}
+        return VitsTrainingArguments(
+            **{"output_dir": str(tmp_path / output_dir_name), "per_device_train_batch_size": 4, **quiet, **settings}
         )
 
     return make

@@ -17,7 +17,7 @@ from hf_vits.conversion import resolve
 from hf_vits.conversion.resolve import resolve_voice
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.synthesis.run import load_voice
-from hf_vits.training import ModelAndDataArguments, ModelInitialization, VitsTrainingConfig
+from hf_vits.training import ModelAndDataArguments, ModelInitialization, VitsTrainingArguments
 from hf_vits.training.initialization import scale_channels
 
 NAMES = ["default", "en_US-joe-medium"]
@@ -166,19 +166,19 @@ def test_every_command_names_near_misses(here, verb, capsys):
 
 
 def test_training_refuses_mistyped_judges_before_it_reads_data(default, here, monkeypatch):
-    monkeypatch.setattr("hf_vits.training.arguments.load_data", lambda *_: pytest.fail("data were read"))
+    monkeypatch.setattr("hf_vits.training.model_and_data_arguments.load_data", lambda *_: pytest.fail("data were read"))
     (here / "D_1000.pth").touch()
     names = {"model_name_or_path": "default", "discriminator_name_or_path": "D_100.pth"}
     with pytest.raises(FileNotFoundError, match="discriminator_name_or_path.*did you mean `D_1000.pth`"):
-        ModelAndDataArguments(dataset_name="data", **names).trainer(VitsTrainingConfig("out", report_to=[]))
+        ModelAndDataArguments(dataset_name="data", **names).trainer(VitsTrainingArguments("out", report_to=[]))
 
 
 @pytest.mark.parametrize("field", ["model_name_or_path", "tokenizer_name_or_path"])
 def test_training_refuses_a_mistyped_voice_before_it_reads_data(here, monkeypatch, field):
-    monkeypatch.setattr("hf_vits.training.arguments.load_data", lambda *_: pytest.fail("data were read"))
+    monkeypatch.setattr("hf_vits.training.model_and_data_arguments.load_data", lambda *_: pytest.fail("data were read"))
     with pytest.raises(FileNotFoundError, match="did you mean `default`"):
         ModelAndDataArguments(dataset_name="data", **{field: "defualt"}).trainer(
-            VitsTrainingConfig("out", report_to=[])
+            VitsTrainingArguments("out", report_to=[])
         )
 
 

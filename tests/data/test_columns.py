@@ -106,7 +106,9 @@ def test_a_dictionary_of_splits_is_an_error_that_names_them(plain, load, make_tr
 @pytest.mark.parametrize("streamed", [False, True])
 def test_batches_are_an_error_that_says_to_leave_batching_out(plain, load, streamed):
     data = (plain.to_iterable_dataset() if streamed else plain).batch(2)
-    with pytest.raises(ValueError, match=r"columns \['text', 'audio'\] hold lists.*before `\.batch.*`batch_size`"):
+    with pytest.raises(
+        ValueError, match=r"columns \['text', 'audio'\] hold lists.*before `\.batch.*`per_device_train_batch_size`"
+    ):
         load(data)
     unknown = datasets.IterableDataset.from_generator(lambda: iter([{"text": ["a"], "audio": [None]}]))
     with pytest.raises(ValueError, match=r"text that is no string.*type list; give the data before `\.batch"):

@@ -13,7 +13,7 @@ import torch
 from datasets import Audio, Dataset
 
 from hf_vits import VitsTokenizer
-from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingConfig
+from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingArguments
 
 torch.set_num_threads(1)
 
@@ -28,7 +28,7 @@ def main(voice, settings):
         "audio", Audio(decode=False)
     )
     tokenizer, held_out = VitsTokenizer.from_pretrained(voice), data.select(range(3))
-    config = VitsTrainingConfig(**json.loads(settings))
+    config = VitsTrainingArguments(**json.loads(settings))
     trainer = VitsTrainer(ModelInitialization.load(voice), tokenizer, config, data, held_out)
     advance = trainer._advance
 

@@ -15,7 +15,7 @@ import torch
 
 from hf_vits import VitsConfig
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
-from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingConfig, read_folder
+from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingArguments, read_folder
 from hf_vits.training.initialization import tokenizer_of_texts
 
 torch.set_num_threads(1)
@@ -36,7 +36,7 @@ def main(folder, settings, parameters):
         for parameter in (*start.model.parameters(), *start.discriminator.parameters()):
             parameter.data += 0.1
     tokenizer = tokenizer_of_texts(data["text"], phonemize=False)
-    trainer = VitsTrainer(start, tokenizer, VitsTrainingConfig(**settings), data)
+    trainer = VitsTrainer(start, tokenizer, VitsTrainingArguments(**settings), data)
     advance = trainer._advance
 
     def advance_or_die(*arguments):

@@ -68,7 +68,9 @@ def data(make_data):
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_run_goes_on_without_bad_rows_and_says_which_they_are_and_why(make_trainer, data, streamed, caplog):
     caplog.set_level(logging.INFO, "hf_vits")
-    trainer = make_trainer(data=data.to_iterable_dataset() if streamed else data, batch_size=4, max_steps=2)
+    trainer = make_trainer(
+        data=data.to_iterable_dataset() if streamed else data, per_device_train_batch_size=4, max_steps=2
+    )
     seen, told, align = set(), [], trainer.generator.module.align
 
     def looked_at(batch, *arguments, **options):

@@ -38,7 +38,7 @@ def load(data, make_tokenizer, make_start, make_settings):
     config = make_start().model.config
 
     def go(data=data, process_index=0, num_processes=1, columns=None, **settings):
-        settings = make_settings(**{"batch_size": 4, **settings})
+        settings = make_settings(**{"per_device_train_batch_size": 4, **settings})
         return training_batches(
             data, make_tokenizer(), config, columns or Columns(), settings, process_index, num_processes
         )
@@ -68,7 +68,7 @@ def assert_same(left, right):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_epoch_of_a_stream_gives_every_clip_of_the_split_once_and_as_the_split_does(data, load, whole, workers):
-    batches = list(load(data.to_iterable_dataset(), num_workers=workers)[0].epoch(0))
+    batches = list(load(data.to_iterable_dataset(), dataloader_num_workers=workers)[0].epoch(0))
     assert sorted(sum(rows(batches), [])) == GOOD == sorted(whole)
     assert_same(batches, [collate([whole[row] for row in batch.rows.tolist()]) for batch in batches])
 
@@ -117,15 +117,21 @@ def test_an_epoch_begun_in_its_midst_gives_the_batches_that_are_left(data, load,
 @pytest.mark.parametrize("workers", [0, 1])
 def test_two_processes_share_every_batch_of_a_stream_that_one_takes_alone(data, load, workers):
     data = data.select(range(18)).to_iterable_dataset()  # 16 good clips, which two processes divide
-    alone = rows(load(data, batch_size=4)[0].epoch(0))
-    shares = [rows(load(data, index, 2, batch_size=2, num_workers=workers)[0].epoch(0)) for index in range(2)]
+    alone = rows(load(data, per_device_train_batch_size=4)[0].epoch(0))
+    shares = [
+        rows(load(data, index, 2, per_device_train_batch_size=2, dataloader_num_workers=workers)[0].epoch(0))
+        for index in range(2)
+    ]
     for batch, *parts in zip(alone, *shares, strict=True):
         assert sorted(batch) == sorted(sum(parts, []))
         assert {len(part) for part in parts} == {2}
 
 
 def test_processes_have_as_many_batches_of_a_stream_that_they_do_not_divide(data, load):
-    shares = [rows(load(data.to_iterable_dataset(), index, 3, batch_size=2)[0].epoch(0)) for index in range(3)]
+    shares = [
+        rows(load(data.to_iterable_dataset(), index, 3, per_device_train_batch_size=2)[0].epoch(0))
+        for index in range(3)
+    ]
     assert len({tuple(map(len, share)) for share in shares}) == 1
     assert set(sum((sum(share, []) for share in shares), [])) == set(GOOD)
 
@@ -291,9 +297,9 @@ def test_several_speakers_and_no_column_that_says_who_are_an_error_before_anythi
 def test_that_a_stream_has_one_worker_is_said_by_the_first_process(data, load, caplog):
     caplog.set_level(logging.INFO, "hf_vits")
     for kind, workers, index in ((data.to_iterable_dataset(), 2, 0), (data.to_iterable_dataset(), 2, 1), (data, 2, 0)):
-        load(kind, index, 2, num_workers=workers)
-    assert [message for message in caplog.messages if "num_workers" in message] == [
-        "`num_workers` is 2, but of a stream each process has one."
+        load(kind, index, 2, dataloader_num_workers=workers)
+    assert [message for message in caplog.messages if "dataloader_num_workers" in message] == [
+        "`dataloader_num_workers` is 2, but of a stream each process has one."
     ]
 
 
@@ -331,7 +337,7 @@ def test_a_run_on_a_stream_that_is_resumed_in_mid_epoch_ends_where_one_that_was_
 def test_data_in_a_script_that_the_voice_cannot_read_end_a_run_before_its_first_batch(make_data, load, streamed):
     data = make_data(CLIPS, text=["надежда"] * 9 + ["a hope"] * (CLIPS - 9))
     with pytest.raises(ValueError, match=r"9 of 21 rows \(43%\) hold text in a script"):
-        batches, _ = load(data.to_iterable_dataset() if streamed else data, batch_size=8)
+        batches, _ = load(data.to_iterable_dataset() if streamed else data, per_device_train_batch_size=8)
         next(iter(batches.epoch(0)))
 
 

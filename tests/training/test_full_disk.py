@@ -48,7 +48,9 @@ def test_an_output_folder_that_cannot_be_one_is_refused_before_the_data_are_read
 ):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    monkeypatch.setattr("hf_vits.training.arguments.load_data", lambda *_: pytest.fail("the data are read"))
+    monkeypatch.setattr(
+        "hf_vits.training.model_and_data_arguments.load_data", lambda *_: pytest.fail("the data are read")
+    )
     with pytest.raises(OSError, match=f"{tmp_path}/{place.split('/')[0]} is a .*give the name of a folder"):
         ModelAndDataArguments(dataset_name="data").trainer(make_settings(place))
 

@@ -17,7 +17,7 @@ def generator(make_model):
 
 @pytest.fixture
 def clip(make_trainer):
-    trainer = make_trainer(batch_size=1)
+    trainer = make_trainer(per_device_train_batch_size=1)
     return next(iter(trainer.batches.epoch(0)))
 
 

@@ -24,7 +24,9 @@ def finished(make_start, make_trainer, make_settings, make_tokenizer, hub, tmp_p
     start.model.save_pretrained(voice)
     start.discriminator.save_pretrained(voice / "discriminator")
     make_tokenizer().save_pretrained(voice)
-    settings = make_settings(output_dir_name="joint", batch_size=2, max_steps=50, min_seconds=0.1)
+    settings = make_settings(
+        output_dir_name="joint", per_device_train_batch_size=2, max_steps=50, min_duration_seconds=0.1
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

@@ -11,9 +11,9 @@ from hf_vits.hub.known_voices import VOICES
 from hf_vits.hub.license import Provenance, origin_of
 from hf_vits.training import Columns, ModelInitialization
 from hf_vits.training.checkpoints import checkpoints
-from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.loggers import read_history
 from hf_vits.training.model_card import MARK
+from hf_vits.training.training_arguments import VitsTrainingArguments
 
 JUDGES = VitsDiscriminatorConfig(periods=[2], period_channels=[4], scale_channels=[4, 4, 8, 8, 8, 8])
 
@@ -81,7 +81,7 @@ def test_a_card_tells_the_run(make_trainer, make_data, tmp_path, monkeypatch):
     assert clips["trained on"] == [str(trainer.report.kept), f"{trainer.report.seconds / 3600:.2f}"]
     assert clips["left out: no text"][0] == "1" and clips["held out and evaluated"][0] == "2"
     settings = json.loads(re.search(r"```json\n(.*?)```", card.text, re.DOTALL)[1])
-    assert VitsTrainingConfig(**settings).mel_weight == 40.0 and settings["output_dir"] == "out"
+    assert VitsTrainingArguments(**settings).mel_weight == 40.0 and settings["output_dir"] == "out"
     assert "`mel_weight` 40.0" in card.text and "`kl_weight`" not in card.text
     assert {"python", "torch", "transformers", "hf_vits"} <= numbers_of(card.text, "Versions").keys()
     assert str(tmp_path) not in str(card)

@@ -74,7 +74,7 @@ def test_what_is_frozen_takes_no_gradient_by_whole_names_alone():
     }
     train_only(module, ["flow.weight", "flows.weight"], ["flow"])
     assert [name for name, p in module.named_parameters() if p.requires_grad] == ["flows.weight"]
-    with pytest.raises(ValueError, match="`freeze` has .*'flo'.*The parts are .*'flow', 'flows', 'text'"):
+    with pytest.raises(ValueError, match="`freeze_modules` has .*'flo'.*The parts are .*'flow', 'flows', 'text'"):
         train_only(module, None, ["flo"])
 
 

@@ -85,7 +85,7 @@ def test_a_signal_that_comes_after_the_end_of_the_launcher_is_still_the_first(nu
 
 
 def test_a_signal_to_the_workers_too_leaves_a_checkpoint_and_the_voice(make_trainer):
-    trainer = make_trainer(max_steps=50, num_workers=2)
+    trainer = make_trainer(max_steps=50, dataloader_num_workers=2)
 
     def terminate_all():
         everybody = [str(child.pid) for child in multiprocessing.active_children()] + [str(os.getpid())]

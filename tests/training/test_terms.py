@@ -4,10 +4,10 @@ import torch
 from hf_vits.data.batch import VitsBatch
 from hf_vits.data.dataset import ClipFilter
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.training.config import LossWeights, VitsTrainingConfig
 from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.losses import discriminator_loss
 from hf_vits.training.train_step import adversarial_losses, frozen, prior_losses, reconstruction_losses, weighted_sum
+from hf_vits.training.training_arguments import LossWeights, VitsTrainingArguments
 
 SMALL = {"period_channels": [4, 6], "scale_channels": [4, 8, 8, 8, 8, 8], "periods": [2, 3]}
 
@@ -65,8 +65,8 @@ def test_terms_and_weights_have_the_same_names(players, batch):
 
 
 def test_weights_and_limits_of_the_settings_are_their_own_unless_set():
-    assert (VitsTrainingConfig().weights, VitsTrainingConfig().limits) == (LossWeights(), ClipFilter())
-    changed = VitsTrainingConfig(mel_weight=3.0, kl_weight=2.0, max_tokens=5)
+    assert (VitsTrainingArguments().weights, VitsTrainingArguments().limits) == (LossWeights(), ClipFilter())
+    changed = VitsTrainingArguments(mel_weight=3.0, kl_weight=2.0, max_tokens=5)
     assert (changed.weights, changed.limits) == (LossWeights(mel=3.0, kl=2.0), ClipFilter(max_tokens=5))
 
 

@@ -84,20 +84,20 @@ def assert_close(left, right, atol):
 
 
 def test_two_processes_take_the_steps_of_one(run):
-    _, one = run("one", batch_size=4, max_steps=5)
-    _, two = run("two", processes=2, batch_size=2, max_steps=5)
+    _, one = run("one", per_device_train_batch_size=4, max_steps=5)
+    _, two = run("two", processes=2, per_device_train_batch_size=2, max_steps=5)
     assert_close(two, one, 1e-5)
 
 
 def test_processes_that_began_apart_go_on_as_the_first_one(run):
     """New layers, such as those for more speakers, are drawn in each process by itself."""
-    _, alone = run("alone", batch_size=4, max_steps=2)
-    _, joined = run("joined", processes=2, batch_size=2, max_steps=2, more={"stray": True})
+    _, alone = run("alone", per_device_train_batch_size=4, max_steps=2)
+    _, joined = run("joined", processes=2, per_device_train_batch_size=2, max_steps=2, more={"stray": True})
     assert_close(joined, alone, 1e-5)
 
 
 def test_a_killed_run_that_is_resumed_ends_where_one_that_was_not_does(run):
-    settings = {"batch_size": 4, "max_steps": 10, "save_steps": 4, "num_workers": 2}
+    settings = {"per_device_train_batch_size": 4, "max_steps": 10, "save_steps": 4, "dataloader_num_workers": 2}
     _, whole = run("whole", **settings)
     codes, nothing = run("killed", more={"die_at": 5}, **settings)
     assert codes == {-9} and nothing is None
@@ -115,13 +115,13 @@ def test_accumulated_batches_take_the_step_of_the_joint_batch(
         trainer.train()
         return {"both": {n: value for n, value in parameters_of(trainer).items()}}
 
-    joint = trained("joint", batch_size=8)
-    assert_close(trained("cut", batch_size=4, gradient_accumulation_steps=2), joint, 1e-5)
+    joint = trained("joint", per_device_train_batch_size=8)
+    assert_close(trained("cut", per_device_train_batch_size=4, gradient_accumulation_steps=2), joint, 1e-5)
 
 
 @pytest.mark.parametrize("pieces", [1, 2])
 def test_the_generators_move_leaves_the_judges_no_gradient(make_trainer, pieces):
-    trainer = make_trainer(batch_size=4)
+    trainer = make_trainer(per_device_train_batch_size=4)
     step = TrainingStep(trainer.generator, trainer.discriminator, trainer.config, trainer.accelerator)
     gradients = []
     update = trainer.generator.update
@@ -151,7 +151,7 @@ def test_whatever_is_frozen_the_rest_learns_and_every_term_is_reported(
     make_trainer, make_start, parameters_of, freeze, stochastic
 ):
     start = make_start(use_stochastic_duration_prediction=stochastic)
-    trainer = make_trainer(start=start, max_steps=2, freeze=freeze, logging_steps=1)
+    trainer = make_trainer(start=start, max_steps=2, freeze_modules=freeze, logging_steps=1)
     before = parameters_of(trainer)
     trainer.train()
     parts = {name.split(".")[2] for name in before if name.startswith("generator.model.")}
@@ -179,9 +179,9 @@ DROPOUTS = (
     [
         (False, {}),
         (True, {}),
-        (True, {"freeze": ["embed_speaker"]}),
-        (True, {"freeze": ["posterior_encoder", "embed_speaker"]}),
-        (True, {"freeze": ["posterior_encoder", "decoder", "flow"]}),
+        (True, {"freeze_modules": ["embed_speaker"]}),
+        (True, {"freeze_modules": ["posterior_encoder", "embed_speaker"]}),
+        (True, {"freeze_modules": ["posterior_encoder", "decoder", "flow"]}),
     ],
     ids=["one speaker", "speakers", "frozen speakers", "frozen posterior", "text alone"],
 )
@@ -195,7 +195,9 @@ def test_cutting_the_graph_changes_no_gradient(
     dropouts = dict.fromkeys(DROPOUTS, dropout)
     start = make_start(lively=True, **dropouts, **(speakers if several else {}))
     columns = Columns(speaker="who") if several else None
-    trainer = make_trainer(start=start, data=make_data(8, **who), columns=columns, batch_size=4, **fields)
+    trainer = make_trainer(
+        start=start, data=make_data(8, **who), columns=columns, per_device_train_batch_size=4, **fields
+    )
     generator, judges = trainer.generator.module, trainer.discriminator.module
     step = TrainingStep(trainer.generator, trainer.discriminator, trainer.config, trainer.accelerator)
     batches = list(trainer.batches.epoch(0))[:pieces]

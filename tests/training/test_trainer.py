@@ -73,9 +73,9 @@ def test_a_resumed_run_ends_where_one_that_never_stopped_does(make_trainer, make
 
 @pytest.mark.parametrize("limit", [None, 20])
 def test_an_epoch_goes_on_in_more_processes_with_smaller_batches_unless_each_is_limited(make_trainer, limit):
-    trainer = make_trainer(batch_size=4, max_batch_seconds=limit)
+    trainer = make_trainer(per_device_train_batch_size=4, max_batch_seconds=limit)
     alone = trainer._order()
-    trainer.accelerator, trainer.config.batch_size = SimpleNamespace(num_processes=2), 2
+    trainer.accelerator, trainer.config.per_device_train_batch_size = SimpleNamespace(num_processes=2), 2
     assert (trainer._order() == alone) is (limit is None)
 
 
@@ -164,7 +164,7 @@ def test_fresh_parts_are_trained_before_the_rest(make_trainer, make_model, param
 
 
 def test_frozen_modules_stay_as_they_are(make_trainer, parameters_of):
-    trainer = make_trainer(max_steps=2, freeze=["text_encoder", "flow.flows.0"])
+    trainer = make_trainer(max_steps=2, freeze_modules=["text_encoder", "flow.flows.0"])
     before = parameters_of(trainer)
     trainer.train()
     kept = {name for name, value in parameters_of(trainer).items() if torch.equal(value, before[name])}
@@ -175,7 +175,7 @@ def test_frozen_modules_stay_as_they_are(make_trainer, parameters_of):
 
 def test_a_frozen_name_that_is_none_is_an_error_that_lists_the_parts(make_trainer):
     with pytest.raises(ValueError, match="text_encodr.*'text_encoder'"):
-        make_trainer(max_steps=1, freeze=["text_encodr"]).train()
+        make_trainer(max_steps=1, freeze_modules=["text_encodr"]).train()
 
 
 @pytest.mark.parametrize("settings", [{"mixed_precision": "bf16"}, {"gradient_checkpointing": True}])

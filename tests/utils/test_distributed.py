@@ -38,7 +38,7 @@ def test_what_fails_in_one_process_ends_the_other_too(tmp_path):
 
 
 def test_a_process_that_stops_is_waited_for_no_longer_than_the_limit(tmp_path):
-    settings, began = {**SETTINGS, "max_steps": 50, "process_timeout": 3.0}, time.monotonic()
+    settings, began = {**SETTINGS, "max_steps": 50, "ddp_timeout": 3.0}, time.monotonic()
     said = run(tmp_path / "out", [settings, settings], [TEXTS, TEXTS], stopped_at=1)
     assert said[0].startswith("ConnectionError: Process 0 of 2 got no answer from another one")
     assert "within 3 s" in said[0] and '"latest"' in said[0]

@@ -54,7 +54,7 @@ def test_a_mistake_found_by_a_process_that_loads_data_is_told_without_its_traceb
 def test_full_memory_says_what_to_lower(capsys):
     assert told(torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")) == 1
     assert capsys.readouterr().err.startswith(
-        "train.py: CUDA out of memory. Lower `batch_size` first; docs/training.md"
+        "train.py: CUDA out of memory. Lower the batch size first; docs/training.md"
     )
 
 

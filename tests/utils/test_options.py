@@ -8,10 +8,10 @@ from typing import Annotated, get_args, get_type_hints
 import pytest
 
 from hf_vits.synthesis import SynthesisSettings
-from hf_vits.training import ModelAndDataArguments, RunOptions, VitsTrainingConfig
+from hf_vits.training import ModelAndDataArguments, RunOptions, VitsTrainingArguments
 from hf_vits.utils.options import AnyPath, Count, Decay, NameOrNumber, OneOf, OutputPath, Positive, check_fields, option
 
-KINDS = [VitsTrainingConfig, SynthesisSettings, ModelAndDataArguments, RunOptions]
+KINDS = [VitsTrainingArguments, SynthesisSettings, ModelAndDataArguments, RunOptions]
 FIELDS = [(kind, item.name) for kind in KINDS for item in fields(kind)]
 
 
@@ -135,7 +135,7 @@ def test_every_path_is_expanded(kind, name, monkeypatch, tmp_path):
     [("none", []), (["none"], []), ("wandb", ["wandb"]), ("all", ["all"]), (["TensorBoard"], ["tensorboard"])],
 )
 def test_trackers_are_named_as_one_as_several_or_as_none(given, kept):
-    assert VitsTrainingConfig(report_to=given).report_to == kept
+    assert VitsTrainingArguments(report_to=given).report_to == kept
 
 
 @pytest.mark.parametrize(
@@ -143,4 +143,4 @@ def test_trackers_are_named_as_one_as_several_or_as_none(given, kept):
 )
 def test_a_tracker_that_does_not_exist_is_an_error_that_lists_them(given, told):
     with pytest.raises(ValueError, match=f"`report_to` is .*{told}.*There are .*tensorboard"):
-        VitsTrainingConfig(report_to=given)
+        VitsTrainingArguments(report_to=given)

@@ -85,7 +85,7 @@ def check_is_split(dataset, columns: Mapping[str, str | None]) -> None:
     if lists and (len(lists) > 1 or lists != [columns["audio"]]):
         raise ValueError(
             f"The columns {lists} hold lists: these are batches. Give the data as it was before `.batch(...)`; how "
-            "many rows a step takes is the setting `batch_size`."
+            "many rows a step takes is the setting `per_device_train_batch_size`."
         )
     audio = columns["audio"]
     if lists and _has_sound(features[audio]):

@@ -55,7 +55,7 @@ class Columns:
 class ClipFilter:
     """What a clip must be to be trained on: seconds of sound, and tokens with their blanks."""
 
-    min_seconds: float = 0.5
+    min_duration_seconds: float = 0.5
     max_duration_seconds: float = 20.0
     max_tokens: int = 800
 
@@ -164,9 +164,9 @@ def clip_of(
     report.of_other_scripts.update(others)
     samples = int(seconds * config.sampling_rate)
     frames = samples // config.hop_length
-    if not limits.min_seconds <= seconds <= limits.max_duration_seconds:
-        kind = "shorter" if seconds < limits.min_seconds else "longer"
-        least_or_most = limits.min_seconds if kind == "shorter" else limits.max_duration_seconds
+    if not limits.min_duration_seconds <= seconds <= limits.max_duration_seconds:
+        kind = "shorter" if seconds < limits.min_duration_seconds else "longer"
+        least_or_most = limits.min_duration_seconds if kind == "shorter" else limits.max_duration_seconds
         return report.drop(f"{kind} than {least_or_most:g} s", place, f"{seconds:.2f} s")
     if samples <= (config.fft_size - config.hop_length) // 2:
         return report.drop("too short for one spectrogram frame", place, f"{samples} samples")

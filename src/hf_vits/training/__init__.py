@@ -7,10 +7,10 @@ from hf_vits.utils.lazy_imports import lazy_attributes
 if TYPE_CHECKING:
     from hf_vits.data.dataset import Columns
     from hf_vits.data.metadata_folder import read_folder
-    from hf_vits.training.arguments import ModelAndDataArguments
-    from hf_vits.training.config import RunOptions, VitsTrainingConfig
     from hf_vits.training.initialization import ModelInitialization
+    from hf_vits.training.model_and_data_arguments import ModelAndDataArguments
     from hf_vits.training.trainer import VitsTrainer, check_login
+    from hf_vits.training.training_arguments import RunOptions, VitsTrainingArguments
 
 __all__ = [
     "Columns",
@@ -18,7 +18,7 @@ __all__ = [
     "ModelInitialization",
     "RunOptions",
     "VitsTrainer",
-    "VitsTrainingConfig",
+    "VitsTrainingArguments",
     "check_login",
     "read_folder",
 ]
@@ -26,11 +26,11 @@ __getattr__ = lazy_attributes(
     __name__,
     {
         "Columns": "hf_vits.data.dataset",
-        "ModelAndDataArguments": "arguments",
+        "ModelAndDataArguments": "model_and_data_arguments",
         "ModelInitialization": "initialization",
-        "RunOptions": "config",
+        "RunOptions": "training_arguments",
         "VitsTrainer": "trainer",
-        "VitsTrainingConfig": "config",
+        "VitsTrainingArguments": "training_arguments",
         "check_login": "trainer",
         "read_folder": "hf_vits.data.metadata_folder",
     },

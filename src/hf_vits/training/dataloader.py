@@ -29,8 +29,8 @@ from hf_vits.data.filter_report import FilterReport
 from hf_vits.data.samplers import LengthGroupedBatchSampler
 from hf_vits.modules.sampling import seed_of
 from hf_vits.tokenization_vits import VitsTokenizer
-from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.process import ignore_interrupts
+from hf_vits.training.training_arguments import VitsTrainingArguments
 
 logger = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ def training_batches(
     tokenizer: VitsTokenizer,
     config: VitsConfig,
     columns: Columns,
-    settings: VitsTrainingConfig,
+    settings: VitsTrainingArguments,
     process_index: int = 0,
     num_processes: int = 1,
 ) -> tuple[MapLoader | StreamingLoader, FilterReport | None]:
@@ -190,7 +190,7 @@ def training_batches(
     samples = settings.max_batch_seconds and int(settings.max_batch_seconds * config.sampling_rate)
     order = partial(
         LengthGroupedBatchSampler,
-        batch_size=settings.batch_size,
+        batch_size=settings.per_device_train_batch_size,
         max_samples=samples,
         seed=settings.seed,
         process_index=process_index,
@@ -203,17 +203,23 @@ def training_batches(
         _tell("Training", report, process_index)
         _check_fits(max(clip.num_samples for clip in clips) / config.sampling_rate, settings)
         clips_with_sound = VitsDataset(plain_rows(dataset, columns.names), clips, columns.audio, config)
-        batches = MapLoader(clips_with_sound, order([clip.num_samples for clip in clips]), settings.num_workers)
+        batches = MapLoader(
+            clips_with_sound, order([clip.num_samples for clip in clips]), settings.dataloader_num_workers
+        )
         return batches, report
     check_data(dataset, columns)
     _check_fits(settings.max_duration_seconds, settings)
-    window = WINDOW_BATCHES * settings.batch_size * num_processes
+    window = WINDOW_BATCHES * settings.per_device_train_batch_size * num_processes
     clip_of_row = partial(clip_of, labels=speaker_labels(dataset, columns.speaker), **keep)
-    if settings.num_workers > 1 and process_index == 0:
-        logger.info(f"`num_workers` is {settings.num_workers}, but of a stream each process has one.")
+    if settings.dataloader_num_workers > 1 and process_index == 0:
+        logger.info(
+            f"`dataloader_num_workers` is {settings.dataloader_num_workers}, but of a stream each process has one."
+        )
     stream = plain_rows(dataset, columns.names)
     return (
-        StreamingLoader(stream, clip_of_row, order, columns, config, window, settings.num_workers, process_index),
+        StreamingLoader(
+            stream, clip_of_row, order, columns, config, window, settings.dataloader_num_workers, process_index
+        ),
         None,
     )
 
@@ -233,7 +239,7 @@ def _usable_clips(dataset, keep: dict[str, Any], progress: Callable) -> tuple[li
     return clips, report
 
 
-def _check_fits(longest_seconds: float, settings: VitsTrainingConfig) -> None:
+def _check_fits(longest_seconds: float, settings: VitsTrainingArguments) -> None:
     """Raises `ValueError` if the longest clip that may come does not fit into a process's batch."""
     if settings.max_batch_seconds and settings.max_batch_seconds < longest_seconds:
         raise ValueError(
@@ -244,7 +250,7 @@ def _check_fits(longest_seconds: float, settings: VitsTrainingConfig) -> None:
 
 
 def draw_held_out(
-    dataset, tokenizer: VitsTokenizer, config: VitsConfig, columns: Columns, settings: VitsTrainingConfig
+    dataset, tokenizer: VitsTokenizer, config: VitsConfig, columns: Columns, settings: VitsTrainingArguments
 ):
     """
     A map-style data set -> what is left to train on, and what is held out of it or `None`.
@@ -273,7 +279,7 @@ def held_out_clips(
     tokenizer: VitsTokenizer,
     config: VitsConfig,
     columns: Columns,
-    settings: VitsTrainingConfig,
+    settings: VitsTrainingArguments,
     process_index: int = 0,
 ) -> VitsDataset | None:
     """

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hf_vits.data.audio import write_audio
 from hf_vits.training.checkpoints import HISTORY
-from hf_vits.training.config import VitsTrainingConfig
+from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.utils.new_files import new_file
 
 
@@ -135,13 +135,13 @@ class ExperimentLogger:
             Its trackers get what is reported.
         output_dir (`Path`):
             Folder of the run.
-        config ([`VitsTrainingConfig`]):
+        config ([`VitsTrainingArguments`]):
             Settings, for the trackers.
         step (`int`):
             Steps taken so far; lines of the history after it belong to a run that was lost, and are removed.
     """
 
-    def __init__(self, accelerator: Accelerator, output_dir: Path, config: VitsTrainingConfig, step: int = 0):
+    def __init__(self, accelerator: Accelerator, output_dir: Path, config: VitsTrainingArguments, step: int = 0):
         self.accelerator, self.output_dir = accelerator, output_dir
         settings = {name: v if isinstance(v, int | float | str) else str(v) for name, v in config.to_dict().items()}
         accelerator.init_trackers("hf_vits", config=settings)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.training.config import VitsTrainingConfig
+from hf_vits.training.training_arguments import VitsTrainingArguments
 
 Average = Callable[[Tensor], Tensor]
 """A tensor -> its mean over all processes."""
@@ -24,11 +24,11 @@ class OptimizedModel:
             What is trained.
         learning_rate (`float`):
             Before warm-up and decay.
-        config ([`VitsTrainingConfig`]):
+        config ([`VitsTrainingArguments`]):
             The other settings of AdamW.
     """
 
-    def __init__(self, module: nn.Module, learning_rate: float, config: VitsTrainingConfig):
+    def __init__(self, module: nn.Module, learning_rate: float, config: VitsTrainingArguments):
         self.module, self.learning_rate, self.max_norm = module, learning_rate, config.max_grad_norm
         self.parameters = list(module.parameters())
         self.optimizer = torch.optim.AdamW(
@@ -107,7 +107,7 @@ def check_frozen(module: nn.Module, frozen: Sequence[str]) -> list[re.Pattern]:
     unknown = [start for start, pattern in zip(frozen, patterns, strict=True) if not any(map(pattern.match, names))]
     if unknown:
         parts = sorted({name.split(".")[0] for name in names})
-        raise ValueError(f"`freeze` has {unknown}, which begin no parameter's name. The parts are {parts}.")
+        raise ValueError(f"`freeze_modules` has {unknown}, which begin no parameter's name. The parts are {parts}.")
     return patterns
 
 

@@ -18,7 +18,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.text.frontend import FrontEnd
 from hf_vits.tokenization_vits import VitsTokenizer
 
-OWN = ("cpu_threads", "num_workers", "report_to", "process_timeout")
+OWN = ("cpu_threads", "dataloader_num_workers", "report_to", "ddp_timeout")
 """Settings that may differ from process to process."""
 
 ADVICE = "Start all with the same settings, data, voice and code, and an `output_dir` that all of them see."

@@ -12,11 +12,11 @@ from torch.nn.utils import parametrize
 from hf_vits.data.batch import VitsBatch
 from hf_vits.discriminators.modeling_discriminator import DiscriminatorOutput, VitsDiscriminator
 from hf_vits.modules.sampling import seed_of
-from hf_vits.training.config import LossWeights, VitsTrainingConfig
 from hf_vits.training.generator import AlignmentOutput, Posterior, Segments, VitsGenerator
 from hf_vits.training.losses import adversarial_loss, discriminator_loss, feature_loss, kl_loss, mel_loss
 from hf_vits.training.optimizer import OptimizedModel
 from hf_vits.training.process import hold_free_memory, return_free_memory
+from hf_vits.training.training_arguments import LossWeights, VitsTrainingArguments
 
 
 def clip_generators(seed: int, step: int, rows: Tensor) -> list[torch.Generator]:
@@ -72,7 +72,7 @@ class TrainingStep:
     Args:
         generator, discriminator ([`OptimizedModel`]):
             Of a [`VitsGenerator`] and a [`VitsDiscriminator`].
-        config ([`VitsTrainingConfig`]):
+        config ([`VitsTrainingArguments`]):
             Settings.
         accelerator (`Accelerator`):
             Says device, precision and processes.
@@ -82,7 +82,7 @@ class TrainingStep:
         self,
         generator: OptimizedModel,
         discriminator: OptimizedModel,
-        config: VitsTrainingConfig,
+        config: VitsTrainingArguments,
         accelerator: Accelerator,
     ):
         self.generator, self.discriminator = generator, discriminator

@@ -23,7 +23,6 @@ from hf_vits.modules.gradient_checkpointing import recompute_activations
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training import checkpoints
 from hf_vits.training.checkpoints import check_state, load_optimizer
-from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.dataloader import held_out_clips, training_batches
 from hf_vits.training.evaluation import Evaluation
 from hf_vits.training.generator import VitsGenerator
@@ -34,6 +33,7 @@ from hf_vits.training.optimizer import OptimizedModel, check_frozen, moving_aver
 from hf_vits.training.process import GracefulShutdown
 from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
 from hf_vits.training.train_step import StepResult, TrainingStep
+from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.utils.distributed import (
     check_launch,
     launched_precision,
@@ -136,7 +136,7 @@ class VitsTrainer:
             What the run begins with.
         tokenizer ([`VitsTokenizer`]):
             Of the voice; it is saved with it.
-        config ([`VitsTrainingConfig`]):
+        config ([`VitsTrainingArguments`]):
             Settings.
         train (`datasets.Dataset` or `datasets.IterableDataset`):
             Rows with text and audio, and optionally a speaker.
@@ -154,10 +154,10 @@ class VitsTrainer:
     Example:
 
     ```python
-    >>> from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingConfig
+    >>> from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingArguments
 
     >>> start = ModelInitialization.from_voice(model)
-    >>> trainer = VitsTrainer(start, tokenizer, VitsTrainingConfig("out"), data)
+    >>> trainer = VitsTrainer(start, tokenizer, VitsTrainingArguments("out"), data)
     >>> trainer.train(resume="latest")
     ```
     """
@@ -166,7 +166,7 @@ class VitsTrainer:
         self,
         start: ModelInitialization,
         tokenizer: VitsTokenizer,
-        config: VitsTrainingConfig,
+        config: VitsTrainingArguments,
         train,
         held_out=None,
         columns: Columns | None = None,
@@ -182,7 +182,7 @@ class VitsTrainer:
             log_with=trackers or None,
             project_config=ProjectConfiguration(config.output_dir, logging_dir=str(self.output_dir / "runs")),
             step_scheduler_with_optimizer=False,
-            kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(seconds=config.process_timeout))],
+            kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(seconds=config.ddp_timeout))],
         )
         check_launch(accelerator.num_processes)
         if accelerator.is_main_process:
@@ -196,7 +196,7 @@ class VitsTrainer:
     def _read_data(self, train, held_out) -> None:
         """Survey the data; what is frozen is looked up before, as that takes no time."""
         config, voice, accelerator = self.config, self.start.model.config, self.accelerator
-        check_frozen(checkpoints.normalise_decoder(self.start.model), config.freeze)
+        check_frozen(checkpoints.normalise_decoder(self.start.model), config.freeze_modules)
         index = accelerator.process_index
         self.batches, self.report = training_batches(
             train, self.tokenizer, voice, self.columns, config, index, accelerator.num_processes
@@ -225,7 +225,7 @@ class VitsTrainer:
 
     def _waiting(self) -> AbstractContextManager[None]:
         """Name processes that do not answer, in place of PyTorch's errors about sockets."""
-        accelerator, limit = self.accelerator, self.config.process_timeout
+        accelerator, limit = self.accelerator, self.config.ddp_timeout
         advice = 'Then go on from the last checkpoint, by resuming from "latest".'
         return lost_processes_named(accelerator.process_index, accelerator.num_processes, limit, advice)
 
@@ -244,7 +244,7 @@ class VitsTrainer:
                 is none yet. Later ones than the one that is named are set aside.
 
         Raises:
-            ConnectionError: if another process of the run ends, or does not answer within `process_timeout`.
+            ConnectionError: if another process of the run ends, or does not answer within `ddp_timeout`.
             FileExistsError: if `output_dir` holds checkpoints and `resume` is not given, or what cannot be resumed.
             FloatingPointError: if no gradient is finite for 100 steps.
             FolderInUse: if another run writes to `output_dir`.
@@ -333,7 +333,7 @@ class VitsTrainer:
 
     def _choose_trained(self, only_fresh: bool) -> None:
         start = self.start
-        train_only(self.generator.module.model, start.fresh if only_fresh else None, self.config.freeze)
+        train_only(self.generator.module.model, start.fresh if only_fresh else None, self.config.freeze_modules)
         train_only(self.discriminator.module, () if only_fresh and not start.fresh_discriminator else None)
 
     def _advance(self, batches: int, result: StepResult) -> None:
@@ -436,7 +436,7 @@ class VitsTrainer:
         limit, processes = self.config.max_batch_seconds, self.accelerator.num_processes
         return {
             "clips": self.report and self.report.kept,
-            "global_batch": self.config.batch_size * processes,
+            "global_batch": self.config.per_device_train_batch_size * processes,
             "limit": limit and (limit, processes),  # it is of each process's share
             "seed": self.config.seed,
         }

@@ -19,7 +19,7 @@ def message_of(error: Exception) -> str | None:
     if "\nOriginal Traceback" in text:  # PyTorch writes it into errors of processes that load data
         text = text.strip().rsplit("\n", 1)[-1].split(": ", 1)[-1]
     if _is_memory(error):
-        return f"{text.splitlines()[0]} Lower `batch_size` first; docs/training.md says what else."
+        return f"{text.splitlines()[0]} Lower the batch size first; docs/training.md says what else."
     if _package(error) == "datasets" and (cause := error.__cause__) is not None:  # says that, and the cause says why
         return f"{text} {type(cause).__name__}: {cause}"
     return text

@@ -45,6 +45,12 @@ class SettingsParser(HfArgumentParser):
         """Give the dataclass of each setting."""
         return {name: kind for kind in self.kinds for name in hints_of(kind)}
 
+    def _renamed(self, given: str) -> str:
+        """Return the end of an error for a setting's former name, with the name it has now; "" for other names."""
+        dashes, name = "--" if given.startswith("--") else "", given.removeprefix("--").replace("-", "_")
+        now = [table[name] for kind in self.kinds if name in (table := getattr(kind, "renamed", {}))]
+        return f" any more; it is now `{dashes}{now[0]}`." if now else ""
+
     def parse(self, arguments: list[str] | None = None) -> tuple[Any, ...]:
         """Make one object of each dataclass from a command line, by default this process's."""
         try:
@@ -62,7 +68,7 @@ class SettingsParser(HfArgumentParser):
         if unknown:
             flag = unknown[0].split("=")[0]
             known = [f"--{name}" for name in (*self._homes, "config")]
-            hint = nearest(flag, known) if flag.startswith("-") else ""
+            hint = (self._renamed(flag) or nearest(flag, known)) if flag.startswith("-") else ""
             raise ValueError(f"{' '.join(unknown)}: there is no such argument{hint or '.'}")
         values = {} if given.config is None else self._read(Path(expanded("config", given.config)))
         values |= {name: getattr(given, name) for name in self._homes if getattr(given, name) is not absent}
@@ -83,7 +89,9 @@ class SettingsParser(HfArgumentParser):
         problems = []
         for name, value in read.items():
             if name not in self._homes:
-                problems.append(f"{file}: `{name}` is no setting{nearest(name, self._homes) or '.'}")
+                problems.append(
+                    f"{file}: `{name}` is no setting{self._renamed(name) or nearest(name, self._homes) or '.'}"
+                )
                 continue
             try:
                 checked(self._homes[name], name, value)

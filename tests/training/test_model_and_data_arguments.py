@@ -189,7 +189,9 @@ def test_whole_numbers_of_a_new_voice_may_be_written_with_a_point():
 
 
 def test_a_tracker_that_is_not_installed_is_an_error_before_the_data_are_read(make_settings, monkeypatch):
-    monkeypatch.setattr("hf_vits.training.arguments.load_data", lambda *_: pytest.fail("the data are read"))
+    monkeypatch.setattr(
+        "hf_vits.training.model_and_data_arguments.load_data", lambda *_: pytest.fail("the data are read")
+    )
     with pytest.raises(ImportError, match="`pip install swanlab`"):
         ModelAndDataArguments(dataset_name="data").trainer(make_settings(report_to="swanlab"))
 

@@ -1,8 +1,8 @@
 """Everything a training run can be told, each setting with its default, its meaning and its limits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from hf_vits.data.dataset import ClipFilter
 from hf_vits.utils.distributed import PRECISIONS
@@ -11,7 +11,6 @@ from hf_vits.utils.options import (
     AnyPath,
     Count,
     Decay,
-    NameOrTrue,
     NotNegative,
     OneOf,
     OutputPath,
@@ -34,7 +33,7 @@ class LossWeights:
 
 
 @dataclass
-class VitsTrainingConfig:
+class VitsTrainingArguments:
     """
     Settings of a [`VitsTrainer`]; the defaults are the paper's where it has any (section 3.2).
 
@@ -46,7 +45,7 @@ class VitsTrainingConfig:
     seed: Whole = option(1234, "Of everything random: order, slices, noise, dropout and new layers.")
 
     max_steps: Count = option(100_000, "Steps to train for, counted over all runs that are resumed.")
-    batch_size: Count = option(16, "Clips per process and forward pass.")
+    per_device_train_batch_size: Count = option(16, "Clips per process and forward pass.")
     max_batch_seconds: Positive | None = option(
         None,
         "Most seconds of sound in a process's batch, padding included: a limit of its memory. Longer clips then come "
@@ -54,13 +53,13 @@ class VitsTrainingConfig:
     )
     gradient_accumulation_steps: Count = option(1, "Batches per step; a step is that of the joint batch, to rounding.")
     cpu_threads: Count | None = option(None, "Threads of a process without a GPU; its share of the cores if not set.")
-    num_workers: Whole = option(
+    dataloader_num_workers: Whole = option(
         2, "Processes that decode audio, of a stream one at most; 0 decodes in the training one."
     )
-    process_timeout: Positive = option(1800.0, "Seconds that a process waits for another one before the run ends.")
+    ddp_timeout: Positive = option(1800.0, "Seconds that a process waits for another one before the run ends.")
     segment_frames: Count = option(32, "Spectrogram frames decoded per clip and step; memory grows with it.")
 
-    min_seconds: NotNegative = option(ClipFilter.min_seconds, "Shorter clips are left out.")
+    min_duration_seconds: NotNegative = option(ClipFilter.min_duration_seconds, "Shorter clips are left out.")
     max_duration_seconds: Positive = option(ClipFilter.max_duration_seconds, "Longer clips are left out.")
     max_tokens: Count = option(ClipFilter.max_tokens, "Clips with more tokens, blanks included, are left out.")
 
@@ -80,7 +79,9 @@ class VitsTrainingConfig:
     kl_weight: NotNegative = option(LossWeights.kl, "Of the divergence between posterior and prior.")
     duration_weight: NotNegative = option(LossWeights.duration, "Of the duration predictor's term.")
 
-    freeze: list[str] = option([], "Modules that are not trained, by the start of their names, as flow.flows.0.")
+    freeze_modules: list[str] = option(
+        [], "Modules that are not trained, by the start of their names, as flow.flows.0."
+    )
     new_module_steps: Whole = option(
         1000, "Steps in which only parts that the starting point lacked are trained, against the frozen rest."
     )
@@ -102,12 +103,32 @@ class VitsTrainingConfig:
     save_total_limit: Count = option(2, "Newest checkpoints that are kept.")
     report_to: list[str] = option(["tensorboard"], "Trackers of Accelerate: tensorboard, wandb, …; all, or none.")
 
+    renamed: ClassVar[Mapping[str, str]] = {
+        "batch_size": "per_device_train_batch_size",
+        "discriminator_width": "discriminator_channel_multiplier",
+        "epoch_decay": "lr_decay",
+        "evaluate_every": "eval_steps",
+        "evaluation_clips": "max_eval_samples",
+        "features_weight": "feature_matching_weight",
+        "freeze": "freeze_modules",
+        "fresh_steps": "new_module_steps",
+        "held_out_split": "eval_split",
+        "log_every": "logging_steps",
+        "max_seconds": "max_duration_seconds",
+        "min_seconds": "min_duration_seconds",
+        "num_workers": "dataloader_num_workers",
+        "process_timeout": "ddp_timeout",
+        "save_every": "save_steps",
+    }
+    """Former names of settings, which a file or command line gets an error for, with the names they have now."""
+
     def __post_init__(self):
         check_fields(self)
         self.report_to = tracker_names(self.report_to)
-        if self.min_seconds >= self.max_duration_seconds:
+        if self.min_duration_seconds >= self.max_duration_seconds:
             raise ValueError(
-                f"`min_seconds` is {self.min_seconds}, not below `max_duration_seconds`, {self.max_duration_seconds}."
+                f"`min_duration_seconds` is {self.min_duration_seconds:g}, which is not below `max_duration_seconds`, "
+                f"{self.max_duration_seconds:g}."
             )
 
     @property
@@ -118,7 +139,7 @@ class VitsTrainingConfig:
     @property
     def limits(self) -> ClipFilter:
         """What a clip must be."""
-        return ClipFilter(self.min_seconds, self.max_duration_seconds, self.max_tokens)
+        return ClipFilter(self.min_duration_seconds, self.max_duration_seconds, self.max_tokens)
 
     @property
     def learning_rates(self) -> tuple[float, float]:
@@ -138,35 +159,25 @@ class VitsTrainingConfig:
 @dataclass
 class RunOptions:
     """
-    Hold what one call of the training script is to do, besides the settings of the run itself.
+    Options of one call of the training script, beside the settings of the run; named as in `TrainingArguments`.
 
     Raises:
         ValueError: for a value of another type, or a name that no repository can have.
     """
 
     resume_from_checkpoint: AnyPath | None = option(
-        None, 'Checkpoint to go on from; "latest" is the newest in output_dir, if there is any.'
+        None, 'Checkpoint to resume from; "latest" is the newest in output_dir, if there is any.'
     )
-    push_to_hub: NameOrTrue | None = option(
-        None, "Upload the finished voice, as the name that follows or as the name of its folder."
-    )
+    push_to_hub: bool = option(False, "Upload the finished voice to the Hub.")
+    hub_model_id: str | None = option(None, "Repository to upload to, such as org/voice; by default output_dir's name.")
+    hub_private_repo: bool | None = option(None, "Make a new repository private; by default your account decides.")
 
     def __post_init__(self):
         check_fields(self)
-        if isinstance(self.push_to_hub, str) and self.push_to_hub:
+        if self.hub_model_id is not None:
             from huggingface_hub.utils import validate_repo_id
 
-            validate_repo_id(self.push_to_hub)
-
-    @property
-    def pushes(self) -> bool:
-        """Say whether the voice is to be uploaded."""
-        return self.push_to_hub not in (None, False)
-
-    @property
-    def repository(self) -> str | None:
-        """Give the name to upload as; `None` for that of the folder."""
-        return self.push_to_hub if isinstance(self.push_to_hub, str) and self.push_to_hub else None
+            validate_repo_id(self.hub_model_id)
 
 
 def tracker_names(names: Sequence[str]) -> list[str]:

@@ -18,11 +18,11 @@ from hf_vits.modules.speakers import NEW_EMBEDDING_SIZE
 from hf_vits.text import espeak
 from hf_vits.text.frontend import FrontEnd
 from hf_vits.tokenization_vits import VitsTokenizer
-from hf_vits.training.config import VitsTrainingConfig
 from hf_vits.training.dataloader import draw_held_out
 from hf_vits.training.initialization import ModelInitialization, scale_channels, tokenizer_of_texts
 from hf_vits.training.loggers import check_trackers
 from hf_vits.training.trainer import VitsTrainer
+from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.utils.distributed import launched_precision, refuse_sharding
 from hf_vits.utils.formatting import nearest
 from hf_vits.utils.options import AnyPath, Mapping, check_fields, option
@@ -84,7 +84,7 @@ class ModelAndDataArguments:
         """Names of the columns."""
         return Columns(self.text_column, self.audio_column, self.speaker_column)
 
-    def trainer(self, config: VitsTrainingConfig) -> VitsTrainer:
+    def trainer(self, config: VitsTrainingArguments) -> VitsTrainer:
         """Loads all of it; what can be seen to be wrong without the data is an error before they are read."""
         refuse_sharding()
         launched_precision(config.mixed_precision)
