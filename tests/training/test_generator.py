@@ -9,7 +9,7 @@ from hf_vits import VitsModel
 from hf_vits.data.batch import VitsBatch
 from hf_vits.modules.alignment import log_likelihood
 from hf_vits.modules.spectrogram import Spectrogram
-from hf_vits.training.generator import VitsGenerator
+from hf_vits.training.generator import VitsGenerator, random_starts, take
 from hf_vits.training.losses import kl_loss, mel_loss
 
 HOP = 8
@@ -29,7 +29,7 @@ def batch():
 
 
 def without_noise(model):
-    """A posterior so narrow that what is drawn does not matter."""
+    """Make the posterior so narrow that its noise does not matter."""
     with torch.no_grad():
         half = model.config.flow_size
         model.posterior_encoder.conv_proj.weight[half:] = 0
@@ -38,7 +38,7 @@ def without_noise(model):
 
 
 @pytest.mark.parametrize("stochastic", [True, False])
-def test_every_parameter_learns_from_the_sum_of_the_terms(make_model, speakers, batch, stochastic):
+def test_every_parameter_gets_a_gradient_from_the_sum_of_the_losses(make_model, speakers, batch, stochastic):
     model = make_model(**speakers, use_stochastic_duration_prediction=stochastic).train()
     out = VitsGenerator(model, 16)(batch)
     kl = kl_loss(out.prior_latents, out.posterior_log_std, out.prior_mean, out.prior_log_std, out.frame_mask)
@@ -46,7 +46,7 @@ def test_every_parameter_learns_from_the_sum_of_the_terms(make_model, speakers, 
     assert not [name for name, p in model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
 
 
-def test_a_posterior_of_mels_sees_the_log_mel_and_learns_from_it(make_model, speakers, batch):
+def test_a_mel_posterior_encoder_takes_the_log_mel_and_gets_a_gradient(make_model, speakers, batch):
     model = make_model(**speakers, posterior_input="mel")
     given = []
     model.posterior_encoder.register_forward_pre_hook(lambda _, arguments: given.append(arguments[0]))
@@ -60,7 +60,7 @@ def test_a_posterior_of_mels_sees_the_log_mel_and_learns_from_it(make_model, spe
     assert weight.shape == (16, 4, 1) and weight.grad.any(dim=0).all()
 
 
-def test_a_voice_with_a_posterior_of_mels_is_the_same_after_saving_and_loading(make_model, batch, tmp_path):
+def test_a_model_with_a_mel_posterior_encoder_is_the_same_after_saving_and_loading(make_model, batch, tmp_path):
     model = make_model(posterior_input="mel")
     model.save_pretrained(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "hf_vits"
@@ -71,14 +71,14 @@ def test_a_voice_with_a_posterior_of_mels_is_the_same_after_saving_and_loading(m
     assert torch.equal(one.fake, two.fake) and torch.equal(one.prior_latents, two.prior_latents)
 
 
-def test_durations_teach_neither_text_encoder_nor_speaker(make_model, speakers, batch):
+def test_the_duration_loss_gives_no_gradient_to_text_encoder_and_speaker(make_model, speakers, batch):
     model = make_model(**speakers)
     VitsGenerator(model, 16)(batch).duration_loss.backward()
     reached = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
     assert reached == {"duration_predictor"}
 
 
-def test_the_alignment_is_the_likeliest_and_the_prior_is_spread_along_it(make_model, speakers, batch):
+def test_the_alignment_is_the_most_likely_one_and_expands_the_prior(make_model, speakers, batch):
     out = VitsGenerator(make_model(**speakers), 16)(batch)
     frames = batch.waveform_lengths // HOP
     for item in range(3):
@@ -98,7 +98,7 @@ def test_the_alignment_is_the_likeliest_and_the_prior_is_spread_along_it(make_mo
                     assert scores.gather(1, moved[:, None]).sum() <= found + 1e-4
 
 
-def test_items_of_a_batch_are_aligned_as_they_are_alone(make_model, speakers, batch):
+def test_an_item_of_a_batch_has_the_alignment_of_its_single_run(make_model, speakers, batch):
     generator = VitsGenerator(without_noise(make_model(**speakers)), 16)
     together = generator(batch)
     for item in range(3):
@@ -120,7 +120,7 @@ def test_items_of_a_batch_are_aligned_as_they_are_alone(make_model, speakers, ba
         assert not together.prior_latents[item, :, frames:].any()
 
 
-def test_real_and_fake_are_the_same_slice_of_the_same_clip(make_model, speakers, batch):
+def test_real_and_fake_are_the_same_segment_of_the_same_clip(make_model, speakers, batch):
     out = VitsGenerator(make_model(**speakers), 16)(batch, torch.Generator().manual_seed(1))
     assert out.real.shape == out.fake.shape == (3, 1, 16 * HOP)
     for item in range(2):
@@ -132,18 +132,18 @@ def test_real_and_fake_are_the_same_slice_of_the_same_clip(make_model, speakers,
         assert silent.numel() and not silent.any()
 
 
-def test_one_generator_repeats_a_pass(make_model, speakers, batch):
+def test_an_equal_random_generator_gives_an_equal_forward(make_model, speakers, batch):
     generator = VitsGenerator(make_model(**speakers), 16)
     one, two = (generator(batch, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(one.fake, two.fake) and torch.equal(one.duration_loss, two.duration_loss)
 
 
-def test_a_voice_without_its_training_parts_is_refused_by_name(make_model):
+def test_a_model_without_training_modules_is_refused_and_they_are_named(make_model):
     with pytest.raises(ValueError, match=r"posterior_encoder.*duration_predictor\.post_"):
         VitsGenerator(make_model(inference_only=True))
 
 
-def test_with_a_generator_of_its_own_a_clip_is_the_same_in_any_batch(make_model, speakers, batch):
+def test_with_a_random_generator_per_clip_a_clip_is_the_same_in_any_batch(make_model, speakers, batch):
     generator = VitsGenerator(make_model(**speakers), 16)
     together = generator(batch, [torch.Generator().manual_seed(i) for i in range(3)])
     for item in range(3):
@@ -159,3 +159,22 @@ def test_with_a_generator_of_its_own_a_clip_is_the_same_in_any_batch(make_model,
         out = generator(alone, [torch.Generator().manual_seed(item)])
         torch.testing.assert_close(together.fake[one], out.fake, rtol=0, atol=1e-4)
         assert torch.equal(together.real[one], out.real)
+
+
+def test_segments_lie_within_their_item_and_every_position_is_equally_likely():
+    starts = random_starts(torch.full((60_000,), 10), 8, torch.Generator().manual_seed(0))
+    counts = starts.bincount()
+    assert len(counts) == 3 and (counts - 20_000).abs().max() < 600
+
+
+def test_a_clip_shorter_than_a_segment_starts_at_its_first_frame_and_ends_in_zeros():
+    assert random_starts(torch.tensor([3, 8]), 8).tolist() == [0, 0]
+    values = torch.arange(1.0, 11).view(1, 1, 10)
+    assert take(values, torch.tensor([7]), 5)[0, 0].tolist() == [8, 9, 10, 0, 0]
+
+
+def test_a_segment_equals_indexing():
+    values = torch.randn(3, 2, 20)
+    starts = torch.tensor([0, 5, 12])
+    for item, start in enumerate(starts.tolist()):
+        assert torch.equal(take(values, starts, 8)[item], values[item, :, start : start + 8])

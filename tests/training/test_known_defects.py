@@ -1,10 +1,10 @@
-"""Defects that other trainers of VITS have had, each as the behaviour that rules it out here.
+"""Known defects of other VITS trainers, each as a test of the behaviour that excludes it.
 
-Others are ruled out elsewhere: that no player's gradient reaches the other and that all accumulated batches count, in
-test_step.py; that the learning rate decays alike on any number of processes, in test_trainer.py; that processes share
-batches without overlap, in test_batches.py and test_loading.py; that speakers keep their order, in test_recipe.py;
-that training runs the duration flow which speaking inverts, in modules/test_duration_predictor.py; and that a new
-voice starts as the original does, in test_modeling_vits.py.
+Tested elsewhere: gradients of one optimizer do not reach the other model and all accumulated batches count, in
+test_train_step.py; the learning rate decays alike on any number of processes, in test_trainer.py; processes share
+batches without overlap, in test_dataloader.py; speakers keep their order, in test_arguments.py; training runs the
+duration flow that inference inverts, in modules/test_duration_predictor.py; and a new model starts as the original
+does, in test_modeling_vits.py.
 """
 
 from contextlib import nullcontext
@@ -18,16 +18,16 @@ from hf_vits.data.batch import VitsBatch
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.training.generator import VitsGenerator
-from hf_vits.training.losses import kl_loss, mel_loss
+from hf_vits.training.losses import kl_loss, losses_of, mel_loss
 from hf_vits.training.optimizer import OptimizedModel
-from hf_vits.training.train_step import TrainingStep, adversarial_losses, prior_losses, reconstruction_losses
+from hf_vits.training.train_step import TrainingStep
 
 HOP = 8
-SMALL_JUDGES = {"periods": [2, 3], "period_channels": [4, 8], "scale_channels": [4, 4, 8, 8, 8, 8]}
+SMALL_DISCRIMINATOR = {"periods": [2, 3], "period_channels": [4, 8], "scale_channels": [4, 4, 8, 8, 8, 8]}
 
 
 def make_batch(lengths=(400, 251), speaker_id=None):
-    """Clips of so many samples, each the same whatever the others are."""
+    """Make clips of these lengths in samples; the content of a clip depends on its length only."""
     ids = torch.arange(9).expand(len(lengths), 9) % 7 + 1
     waveform = torch.zeros(len(lengths), 1, max(lengths))
     for item, length in enumerate(lengths):
@@ -41,14 +41,14 @@ def noise(count=2):
 
 
 @pytest.fixture
-def judges():
+def discriminator():
     torch.manual_seed(0)
-    return VitsDiscriminator(VitsDiscriminatorConfig(**SMALL_JUDGES))
+    return VitsDiscriminator(VitsDiscriminatorConfig(**SMALL_DISCRIMINATOR))
 
 
 @pytest.mark.parametrize("layerdrop", [0.1, 1.0])
-def test_no_layer_is_dropped_whatever_the_configuration_says(make_model, layerdrop):
-    """Upstream's default of 0.1 would leave layers without gradients, which distributed training does not forgive."""
+def test_no_layer_is_dropped_for_any_layerdrop(make_model, layerdrop):
+    """Upstream's default of 0.1 would leave layers without gradients, which breaks distributed training."""
     passes = []
     for probability in (0.0, layerdrop):
         none = {"hidden_dropout": 0.0, "attention_dropout": 0.0, "activation_dropout": 0.0}
@@ -64,18 +64,15 @@ def test_no_layer_is_dropped_whatever_the_configuration_says(make_model, layerdr
         assert one.any()
 
 
-def test_losses_and_spectra_are_float32_under_autocast(make_model, judges):
+def test_losses_and_spectra_are_float32_under_autocast(make_model, discriminator):
     generator, batch = VitsGenerator(make_model(), 16), make_batch()
     plainly = generator(batch, noise())
     with torch.autocast("cpu", torch.bfloat16):
         out = generator(batch, noise())
-        terms = {
-            **adversarial_losses(judges(out.real), judges(out.fake)),
-            **reconstruction_losses(out),
-            **prior_losses(out),
-        }
+        real, fake = discriminator(out.real), discriminator(out.fake)
+        losses = {**losses_of("adversarial", real, fake), **losses_of("reconstruction", out), **losses_of("prior", out)}
     assert not torch.equal(out.fake, plainly.fake), "nothing ran in half precision, so nothing is shown"
-    assert {name: term.dtype for name, term in terms.items()} == dict.fromkeys(terms, torch.float32)
+    assert {name: loss.dtype for name, loss in losses.items()} == dict.fromkeys(losses, torch.float32)
     assert torch.equal(out.real_mel, plainly.real_mel)
     spectrogram = Spectrogram(generator.model.config)
     whole = spectrogram.mel(spectrogram(out.fake.float()))
@@ -84,11 +81,11 @@ def test_losses_and_spectra_are_float32_under_autocast(make_model, judges):
     difference = out.real_mel.double() - out.fake_mel.double()
     exact = {"kl": kl_loss(*(part.double() for part in parts)), "mel": difference.abs().mean()}
     for name, value in exact.items():
-        assert float(terms[name].detach()) == pytest.approx(float(value.detach()), rel=1e-6), name
+        assert float(losses[name].detach()) == pytest.approx(float(value.detach()), rel=1e-6), name
 
 
 @pytest.mark.parametrize("samples", [80, 90, 127])
-def test_a_clip_shorter_than_a_slice_is_padded_masked_and_counts_as_it_does_alone(make_model, samples):
+def test_a_clip_shorter_than_a_segment_is_masked_and_has_the_losses_of_its_single_run(make_model, samples):
     generator = VitsGenerator(make_model(), 16)
     together, alone = (generator(make_batch(sizes), noise(len(sizes))) for sizes in ((samples, 400), (samples,)))
     frames = samples // HOP
@@ -106,7 +103,7 @@ def test_a_clip_shorter_than_a_slice_is_padded_masked_and_counts_as_it_does_alon
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_a_voice_has_exactly_as_many_speakers_as_were_asked_for(make_model, speakers, count):
+def test_a_model_has_exactly_the_requested_number_of_speakers(make_model, speakers, count):
     names = [f"speaker {number}" for number in range(count)]
     widened, more = make_model(), make_model(**speakers)
     widened.resize_speakers(names)
@@ -116,15 +113,13 @@ def test_a_voice_has_exactly_as_many_speakers_as_were_asked_for(make_model, spea
 
 
 @pytest.mark.parametrize("given", [[0], [0, 1, 2], None])
-def test_a_count_of_speakers_that_is_not_that_of_the_clips_is_an_error(make_model, speakers, given):
+def test_a_wrong_number_of_speaker_ids_is_an_error(make_model, speakers, given):
     ids = None if given is None else torch.tensor(given)
     with pytest.raises(ValueError, match="speaker"):
         VitsGenerator(make_model(**speakers), 16)(make_batch(speaker_id=ids))
 
 
-def test_new_speakers_layers_are_spelt_like_all_others_in_training_and_on_disk(
-    make_trainer, make_start, make_data, make_config
-):
+def test_layers_of_new_speakers_have_the_weight_format_of_all_others(make_trainer, make_start, make_data, make_config):
     from hf_vits.training import Columns
 
     start = make_start()
@@ -143,7 +138,7 @@ def test_new_speakers_layers_are_spelt_like_all_others_in_training_and_on_disk(
 
 
 class HalfPrecision:
-    """What a step asks of Accelerate in fp16, which has it on accelerators only."""
+    """Stand in for Accelerate in fp16, which it supports on accelerators only."""
 
     def __init__(self, scale):
         self.scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=1000)
@@ -156,19 +151,19 @@ class HalfPrecision:
         return nullcontext()
 
 
-def state_of(player):
-    return {name: value.detach().clone() for name, value in player.module.named_parameters()}
+def state_of(model):
+    return {name: value.detach().clone() for name, value in model.module.named_parameters()}
 
 
 @pytest.fixture
 def make_step(make_model, make_settings):
-    """A step of two players, in half precision with this scale or plainly without one."""
+    """Make a training step, in half precision with this loss scale or in float32 without one."""
 
     def make(scale=None, **settings):
         torch.manual_seed(0)
         config = make_settings(**settings)
-        modules = (VitsGenerator(make_model(), 16), VitsDiscriminator(VitsDiscriminatorConfig(**SMALL_JUDGES)))
-        players = [OptimizedModel(module, config.learning_rate, config) for module in modules]
+        modules = (VitsGenerator(make_model(), 16), VitsDiscriminator(VitsDiscriminatorConfig(**SMALL_DISCRIMINATOR)))
+        models = [OptimizedModel(module, config.learning_rate, config) for module in modules]
         plain = SimpleNamespace(
             scaler=None,
             num_processes=1,
@@ -177,52 +172,52 @@ def make_step(make_model, make_settings):
             autocast=nullcontext,
             backward=torch.Tensor.backward,
         )
-        return TrainingStep(*players, config, HalfPrecision(scale) if scale else plain)
+        return TrainingStep(*models, config, HalfPrecision(scale) if scale else plain)
 
     return make
 
 
 @pytest.mark.parametrize("broken", ["discriminator", "generator"])
-def test_an_overflow_skips_the_step_of_its_player_alone_and_lowers_the_common_scale_once(make_step, broken):
+def test_an_overflow_skips_one_optimizer_and_lowers_the_common_scale_once(make_step, broken):
     step = make_step(scale=256.0)
-    whole = "generator" if broken == "discriminator" else "discriminator"
+    other = "generator" if broken == "discriminator" else "discriminator"
     parameter = getattr(step, broken).parameters[-1]
     parameter.register_hook(lambda gradient: torch.full_like(gradient, float("inf")))
-    before = {name: state_of(getattr(step, name)) for name in (broken, whole)}
+    before = {name: state_of(getattr(step, name)) for name in (broken, other)}
     result = step([make_batch()], 0, 0)
     assert not result.finite
     assert step.accelerator.scaler.get_scale() == 128.0
-    after = {name: state_of(getattr(step, name)) for name in (broken, whole)}
+    after = {name: state_of(getattr(step, name)) for name in (broken, other)}
     assert all(torch.equal(after[broken][name], value) for name, value in before[broken].items())
-    assert any(not torch.equal(after[whole][name], value) for name, value in before[whole].items())
+    assert any(not torch.equal(after[other][name], value) for name, value in before[other].items())
     assert not getattr(step, broken).optimizer.state, "a skipped step leaves no moments"
     parameter._backward_hooks.clear()
     assert step([make_batch()], 1, 0).finite and step.accelerator.scaler.get_scale() == 128.0
 
 
-def gradient_of(player):
-    """That of the first step, which Adam's first moments hold; parameters hide its length."""
-    moments = [state["exp_avg"].flatten() for state in player.optimizer.state.values()]
-    return torch.cat(moments) / (1 - player.optimizer.param_groups[0]["betas"][0])
+def gradient_of(model):
+    """Return the gradient of the first step from Adam's first moments."""
+    moments = [state["exp_avg"].flatten() for state in model.optimizer.state.values()]
+    return torch.cat(moments) / (1 - model.optimizer.param_groups[0]["betas"][0])
 
 
 def test_gradients_are_unscaled_before_they_are_clipped(make_step):
     step = make_step(scale=256.0, max_grad_norm=0.01)
     step([make_batch()], 0, 0)
-    for player in (step.generator, step.discriminator):
-        assert float(gradient_of(player).norm()) == pytest.approx(0.01, rel=1e-3)
+    for model in (step.generator, step.discriminator):
+        assert float(gradient_of(model).norm()) == pytest.approx(0.01, rel=1e-3)
 
 
-def test_the_scale_changes_no_gradient(make_step):
+def test_the_loss_scale_changes_no_gradient(make_step):
     plain, scaled = make_step(), make_step(scale=256.0)
     for step in (plain, scaled):
         assert step([make_batch()] * 2, 0, 0).finite
-    for player in ("generator", "discriminator"):
-        one, other = gradient_of(getattr(plain, player)), gradient_of(getattr(scaled, player))
+    for name in ("generator", "discriminator"):
+        one, other = gradient_of(getattr(plain, name)), gradient_of(getattr(scaled, name))
         assert (one - other).norm() < 1e-4 * one.norm()
 
 
-def test_the_scale_counts_a_step_once_though_two_players_moved(make_step):
+def test_the_loss_scaler_counts_a_step_of_two_optimizers_once(make_step):
     step = make_step(scale=256.0)
     step([make_batch()], 0, 0)
     assert step.accelerator.scaler._get_growth_tracker() == 1

@@ -3,9 +3,10 @@ import torch
 from torch.distributions import Normal
 
 from hf_vits.training import losses
+from hf_vits.training.training_arguments import VitsTrainingArguments
 
 
-def test_kl_is_the_log_ratio_of_the_densities_with_the_posteriors_square_in_expectation():
+def test_kl_is_the_log_ratio_of_the_densities_with_the_expected_square_of_the_posterior():
     noise = torch.Generator().manual_seed(0)
     latents, mean, log_std, posterior = (torch.randn(2, 3, 5, generator=noise).double() for _ in range(4))
     mask = torch.ones(2, 1, 5)
@@ -30,24 +31,24 @@ def test_kl_averages_to_the_closed_form_between_two_normals():
     torch.testing.assert_close(losses.kl_loss(latents, *fields, torch.ones(1, 1, size)), expected, rtol=0, atol=2e-3)
 
 
-def test_padding_adds_nothing_to_any_masked_term():
+def test_padding_changes_no_masked_loss():
     values = [torch.randn(1, 3, 6) for _ in range(4)]
     mask = torch.tensor([[[1.0, 1, 1, 1, 0, 0]]])
     short = losses.kl_loss(*(v[..., :4] for v in values), mask[..., :4])
     torch.testing.assert_close(losses.kl_loss(*values, mask), short)
     logs, durations = torch.randn(1, 1, 6), torch.randint(1, 5, (1, 6))
-    short = losses.plain_duration_loss(logs[..., :4], durations[:, :4], mask[..., :4])
-    torch.testing.assert_close(losses.plain_duration_loss(logs, durations, mask), short)
+    short = losses.deterministic_duration_loss(logs[..., :4], durations[:, :4], mask[..., :4])
+    torch.testing.assert_close(losses.deterministic_duration_loss(logs, durations, mask), short)
 
 
-def test_exact_log_durations_cost_nothing_and_others_their_square():
+def test_the_deterministic_duration_loss_is_the_squared_error_of_log_durations():
     durations, mask = torch.tensor([[1, 3, 7]]), torch.ones(1, 1, 3)
     exact = durations.float().log().unsqueeze(1)
-    assert losses.plain_duration_loss(exact, durations, mask) < 1e-10
-    assert losses.plain_duration_loss(exact + 2, durations, mask).item() == pytest.approx(4, rel=1e-4)
+    assert losses.deterministic_duration_loss(exact, durations, mask) < 1e-10
+    assert losses.deterministic_duration_loss(exact + 2, durations, mask).item() == pytest.approx(4, rel=1e-4)
 
 
-def test_least_squares_in_closed_form():
+def test_adversarial_losses_equal_their_closed_form():
     real, fake = (
         [torch.tensor([[0.5, 1.0]]), torch.tensor([[2.0]])],
         [torch.tensor([[0.5, -1.0]]), torch.tensor([[0.0]])],
@@ -57,13 +58,31 @@ def test_least_squares_in_closed_form():
     assert losses.feature_loss([[real[0]], [real[1]]], [[fake[0]], [fake[1]]]).item() == pytest.approx(2 * (1 + 2))
 
 
-def test_features_of_the_real_are_targets_only():
+def test_features_of_the_recording_get_no_gradient():
     real, fake = torch.randn(1, 4, requires_grad=True), torch.randn(1, 4, requires_grad=True)
     losses.feature_loss([[real]], [[fake]]).backward()
     assert real.grad is None and fake.grad.abs().sum() > 0
 
 
-def test_half_precision_terms_are_counted_in_float():
+def test_losses_of_half_precision_inputs_are_float32():
     wide = torch.full((1, 80, 50), 300.0, dtype=torch.float16)
     assert losses.mel_loss(wide, -wide).item() == 600.0
     assert losses.adversarial_loss([torch.full((1, 4), 400.0, dtype=torch.float16)]).dtype == torch.float32
+
+
+def test_the_weights_of_the_settings_are_those_of_the_registered_losses_unless_set():
+    assert VitsTrainingArguments().weights == losses.default_weights()
+    changed = VitsTrainingArguments(mel_weight=3.0, kl_weight=2.0)
+    assert changed.weights == {**losses.default_weights(), "mel": 3.0, "kl": 2.0}
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"loudnes": 1}, r"no loss 'loudnes'.*Registered: adversarial, feature_matching, mel, kl, duration"),
+        ({"mel": 1}, "`loss_weights` has 'mel', which has a setting of its own: `mel_weight`"),
+    ],
+)
+def test_a_weight_of_an_unknown_loss_is_an_error_that_lists_the_registered_ones(given, message):
+    with pytest.raises(ValueError, match=message):
+        VitsTrainingArguments(loss_weights=given)

@@ -1,15 +1,18 @@
-"""What each player's AdamW is told, and when."""
+"""Settings and updates of the two optimizers; the moving average follows its formula and is what a run saves."""
 
 import pytest
 import torch
 from torch import nn
 
-from hf_vits.training.optimizer import OptimizedModel, train_only
+from hf_vits import VitsModel
+from hf_vits.training.optimizer import OptimizedModel, moving_average, train_only
+
+NAME = "text_encoder.project.weight"
 
 
 @pytest.fixture
-def player(make_settings):
-    """A player of one weight of 1, with AdamW that moves it by its rate against the gradient's sign."""
+def optimized(make_settings):
+    """Make an optimized model of one weight of 1, which AdamW moves by its rate against the gradient's sign."""
 
     def make(**settings):
         module = nn.Linear(1, 1, bias=False)
@@ -19,20 +22,20 @@ def player(make_settings):
     return make
 
 
-def settings_of(player):
-    return player.optimizer.param_groups[0]
+def settings_of(model):
+    return model.optimizer.param_groups[0]
 
 
-def test_each_player_has_the_settings_it_was_given(make_trainer):
+def test_each_optimizer_has_the_given_settings(make_trainer):
     given = {"learning_rate": 1e-3, "discriminator_learning_rate": 3e-4, "weight_decay": 0.3}
     trainer = make_trainer(max_steps=1, adam_beta1=0.7, adam_beta2=0.9, adam_epsilon=1e-7, **given)
     trainer.train()
-    for player, rate in ((trainer.generator, 1e-3), (trainer.discriminator, 3e-4)):
-        group = settings_of(player)
+    for model, rate in ((trainer.generator, 1e-3), (trainer.discriminator, 3e-4)):
+        group = settings_of(model)
         assert (group["lr"], group["weight_decay"], group["betas"], group["eps"]) == (rate, 0.3, (0.7, 0.9), 1e-7)
 
 
-def test_without_a_rate_of_its_own_the_discriminator_has_the_generators(make_trainer):
+def test_without_a_learning_rate_of_its_own_the_discriminator_has_the_generators(make_trainer):
     trainer = make_trainer(max_steps=1, learning_rate=1e-3)
     trainer.train()
     assert settings_of(trainer.discriminator)["lr"] == 1e-3
@@ -43,28 +46,28 @@ def test_learning_rates_rise_by_steps_and_fall_by_epochs(make_trainer):
     trainer = make_trainer(max_steps=7, learning_rate=1e-3, warmup_steps=4, lr_decay=0.5)
     rates, update = [], trainer.discriminator.update
 
-    def looked_at(*arguments):
+    def recording_update(*arguments):
         finite = update(*arguments)
         rates.append(settings_of(trainer.discriminator)["lr"])
         return finite
 
-    trainer.discriminator.update = looked_at
+    trainer.discriminator.update = recording_update
     trainer.train()
     factors = [1 / 4, 2 / 4, 3 / 4 / 2, 4 / 4 / 2, 1 / 4, 1 / 4, 1 / 8]
     assert rates == pytest.approx([1e-3 * factor for factor in factors])
 
 
 @pytest.mark.parametrize("most", [None, 0.01])
-def test_gradients_are_clipped_if_told_and_only_then(make_trainer, most):
+def test_gradients_are_clipped_only_if_a_norm_is_given(make_trainer, most):
     trainer = make_trainer(max_steps=1, max_grad_norm=most)
     trainer.train()
-    for player in (trainer.generator, trainer.discriminator):
-        moments = [state["exp_avg"].flatten() for state in player.optimizer.state.values()]
-        norm = float(torch.cat(moments).norm()) / (1 - settings_of(player)["betas"][0])
+    for model in (trainer.generator, trainer.discriminator):
+        moments = [state["exp_avg"].flatten() for state in model.optimizer.state.values()]
+        norm = float(torch.cat(moments).norm()) / (1 - settings_of(model)["betas"][0])
         assert norm == pytest.approx(most, rel=1e-3) if most else norm > 0.1
 
 
-def test_what_is_frozen_takes_no_gradient_by_whole_names_alone():
+def test_only_whole_names_freeze_parameters():
     module = nn.ModuleDict({"flow": nn.Linear(2, 2), "flows": nn.Linear(2, 2), "text": nn.Linear(2, 2)})
     train_only(module, None, ["flow", "text.weight"])
     assert {name for name, p in module.named_parameters() if p.requires_grad} == {
@@ -74,14 +77,14 @@ def test_what_is_frozen_takes_no_gradient_by_whole_names_alone():
     }
     train_only(module, ["flow.weight", "flows.weight"], ["flow"])
     assert [name for name, p in module.named_parameters() if p.requires_grad] == ["flows.weight"]
-    with pytest.raises(ValueError, match="`freeze_modules` has .*'flo'.*The parts are .*'flow', 'flows', 'text'"):
+    with pytest.raises(ValueError, match="`freeze_modules` has .*'flo'.*The modules are .*'flow', 'flows', 'text'"):
         train_only(module, None, ["flo"])
 
 
 @pytest.mark.parametrize(("others", "moves"), [([3.0], -0.1), ([-3.0], 0.1)])
-def test_a_step_follows_the_mean_gradient_of_all_processes(player, others, moves):
-    """The own gradient is 1; with another process's of -3 the mean points the other way."""
-    one = player()
+def test_a_step_follows_the_mean_gradient_of_all_processes(optimized, others, moves):
+    """The gradient here is 1; with -3 in another process the mean has the other sign."""
+    one = optimized()
     one.module.weight.grad = torch.ones(1, 1)
     assert one.update(1.0, lambda flat: (flat + torch.tensor(others)) / 2)
     assert float(one.module.weight.detach()) == pytest.approx(1 + moves, abs=1e-4)
@@ -89,14 +92,61 @@ def test_a_step_follows_the_mean_gradient_of_all_processes(player, others, moves
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_gradient_that_is_not_finite_moves_nothing_and_is_dropped(player, value):
-    one = player()
+def test_a_gradient_that_is_not_finite_changes_nothing_and_is_cleared(optimized, value):
+    one = optimized()
     one.module.weight.grad = torch.full((1, 1), value)
     assert not one.update(1.0) and one.module.weight.grad is None and float(one.module.weight.detach()) == 1
 
 
-def test_the_rate_of_a_step_is_the_players_times_the_factor(player):
-    one = player()
+def test_the_rate_of_a_step_is_the_models_times_the_factor(optimized):
+    one = optimized()
     one.module.weight.grad = torch.ones(1, 1)
     one.update(0.5)
     assert float(one.module.weight.detach()) == pytest.approx(0.95, abs=1e-4)
+
+
+def expected_average(values, decay):
+    """Compute the average of all values: the first is copied, later ones count 1 - decay at least."""
+    average = values[0]
+    for count, value in enumerate(values[1:], start=1):
+        kept = min(decay, (1 + count) / (10 + count))
+        average = kept * average + (1 - kept) * value
+    return average
+
+
+@pytest.mark.parametrize("decay", [0.1, 0.5, 0.999])
+def test_the_moving_average_follows_its_formula(decay):
+    model, values = torch.nn.Linear(3, 2), []
+    average = moving_average(model, decay)
+    for step in range(6):
+        with torch.no_grad():
+            model.weight.copy_(torch.randn(2, 3, generator=torch.Generator().manual_seed(step)))
+        values.append(model.weight.detach().clone())
+        average.update_parameters(model)
+    torch.testing.assert_close(average.module.weight, expected_average(values, decay))
+
+
+def test_a_run_saves_the_average_of_the_parameters_after_each_step(make_trainer):
+    """Neither the initial nor the last parameters."""
+    trainer, values = make_trainer(max_steps=4, ema_decay=0.5), []
+    model = trainer.generator.module.model
+    began, advance = model.get_parameter(NAME).detach().clone(), trainer._advance
+
+    def recording_advance(*arguments):
+        values.append(model.get_parameter(NAME).detach().clone())
+        advance(*arguments)
+
+    trainer._advance = recording_advance
+    trainer.train()
+    saved = VitsModel.from_pretrained(trainer.output_dir).get_parameter(NAME)
+    torch.testing.assert_close(saved, expected_average(values, 0.5), rtol=1e-5, atol=1e-6)
+    assert len(values) == 4 and not torch.allclose(saved, began) and not torch.allclose(saved, values[-1])
+
+
+def test_a_skipped_step_leaves_the_average_as_it_is(make_trainer):
+    trainer = make_trainer(max_steps=1)
+    before = trainer.average.module.get_parameter(NAME).detach().clone()
+    hook = trainer.generator.module.model.decoder.conv_post.register_forward_hook(lambda *a: a[2] * float("nan"))
+    trainer.train()
+    hook.remove()
+    assert torch.equal(trainer.average.module.get_parameter(NAME), before) and int(trainer.average.n_averaged) == 0

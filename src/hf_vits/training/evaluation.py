@@ -17,11 +17,13 @@ from hf_vits.modules.masks import mask_from_lengths
 from hf_vits.modules.sampling import seed_of
 from hf_vits.training.generator import VitsGenerator, VitsTrainingOutput
 from hf_vits.training.loggers import ExperimentLogger
-from hf_vits.training.losses import kl_loss, mel_loss
+from hf_vits.training.losses import LOSSES, losses_of
 from hf_vits.training.train_step import clip_generators
 
-MEASURES = ("mel", "kl", "duration", "focus")
-"""Names of what is measured."""
+
+def measure_names() -> list[str]:
+    """Return the losses that need no discriminator, and focus."""
+    return [*(name for name in LOSSES if LOSSES[name].stage != "adversarial"), "focus"]
 
 
 @dataclass
@@ -56,14 +58,10 @@ def evaluate_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> Eval
     with eval_mode(generator):
         out = generator(batch, clip_generators(seed, 0, batch.rows), frames)
         scores = _scores(generator, batch, out)
-    measures = (
-        mel_loss(out.real_mel, out.fake_mel),
-        kl_loss(out.prior_latents, out.posterior_log_std, out.prior_mean, out.prior_log_std, out.frame_mask),
-        out.duration_loss,
-        scores.softmax(dim=-1).amax(dim=-1).mean(),
-    )
+    measures = {**losses_of("reconstruction", out), **losses_of("prior", out)}
+    measures["focus"] = scores.softmax(dim=-1).amax(dim=-1).mean()
     return EvalSample(
-        {name: float(value) for name, value in zip(MEASURES, measures, strict=True)},
+        {name: float(measures[name]) for name in measure_names()},
         out.real_mel[0],
         out.fake_mel[0],
         scores[0],
@@ -132,16 +130,17 @@ class Evaluation:
     def run(self, step: int, reporter: ExperimentLogger) -> dict[str, float]:
         """Means over all clips by name, which are reported."""
         index, processes = self.accelerator.process_index, self.accelerator.num_processes
-        sums = torch.zeros(len(MEASURES) + 1, dtype=torch.float64)
+        names = measure_names()
+        sums = torch.zeros(len(names) + 1, dtype=torch.float64)
         with eval_mode(self.generator):
             for number in range(index, len(self.clips), processes):
                 batch = collate([self.clips[number]]).to(self.accelerator.device)
                 clip = evaluate_clip(self.generator, batch, self.seed)
-                sums += torch.tensor([*(clip.measures[name] for name in MEASURES), 1.0], dtype=torch.float64)
+                sums += torch.tensor([*(clip.measures[name] for name in names), 1.0], dtype=torch.float64)
                 if self.accelerator.is_main_process and number < SHOWN_CLIPS * processes:
                     self._show(step, reporter, batch, clip)
         *totals, count = self.accelerator.reduce(sums.float().to(self.accelerator.device), "sum").tolist()
-        measures = {f"held_out/{name}": total / count for name, total in zip(MEASURES, totals, strict=True)}
+        measures = {f"held_out/{name}": total / count for name, total in zip(names, totals, strict=True)}
         reporter.numbers(step, measures)
         reporter.losses()
         return measures

@@ -1,4 +1,4 @@
-"""The generator's pass in training: posterior → slice → decoder, posterior → flow → alignment (paper, figure 1a)."""
+"""The generator in training: posterior → segment → decoder, posterior → flow → alignment (paper, figure 1a)."""
 
 from dataclasses import dataclass, replace
 
@@ -13,20 +13,20 @@ from hf_vits.modules.masks import mask_from_lengths
 from hf_vits.modules.sampling import Generators, uniform
 from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.modules.text_encoder import TextEncoding
-from hf_vits.training.losses import plain_duration_loss, stochastic_duration_loss
+from hf_vits.training.losses import deterministic_duration_loss, stochastic_duration_loss
 
 
 def random_starts(lengths: Tensor, size: int, generator: Generators = None) -> Tensor:
-    """lengths in frames int64 (B,), size of a slice -> first frame of one for each item, int64 (B,).
+    """lengths in frames int64 (B,), size of a segment -> its first frame for each item, int64 (B,).
 
-    Uniform over all places where the slice fits; 0 for an item that is shorter than the slice.
+    Uniform over all positions where the segment fits; 0 for an item that is shorter than the segment.
     """
     room = (lengths - size).clamp(min=0) + 1
     return (uniform(len(lengths), generator, lengths.device) * room).long().minimum(room - 1)
 
 
 def take(values: Tensor, starts: Tensor, size: int) -> Tensor:
-    """values (B, C, T), starts int64 (B,) -> (B, C, size); zero where an item ends before its slice does."""
+    """values (B, C, T), starts int64 (B,) -> (B, C, size); zero where an item ends before its segment does."""
     position = starts[:, None] + torch.arange(size, device=values.device)
     inside = position < values.shape[-1]
     index = position.clamp(max=values.shape[-1] - 1).unsqueeze(1).expand(-1, values.shape[1], -1)
@@ -36,19 +36,19 @@ def take(values: Tensor, starts: Tensor, size: int) -> Tensor:
 @dataclass
 class Posterior:
     """
-    What the posterior encoder makes of whole clips.
+    Output of the posterior encoder for whole clips.
 
     Args:
         spectrogram (`Tensor` of shape `(B, F, T_spec)`):
             Linear magnitudes.
         latents (`Tensor` of shape `(B, C, T_spec)`):
-            Drawn from the posterior; what is decoded.
+            Sample of the posterior.
         posterior_log_std (`Tensor` of shape `(B, C, T_spec)`):
-            How wide it is.
+            Logarithm of its standard deviation.
         frame_mask (`Tensor` of shape `(B, 1, T_spec)`):
-            One where a frame is real.
+            One at frames, zero at padding.
         speaker (`Tensor` of shape `(B, S, 1)`, *optional*):
-            Who speaks.
+            Speaker vectors.
     """
 
     spectrogram: Tensor
@@ -57,16 +57,16 @@ class Posterior:
     frame_mask: Tensor
     speaker: Tensor | None
 
-    def cut(self) -> "Posterior":
-        """The same as leaves of another graph: gradients end there, and `backward_roots` finds them."""
-        leaves = {name: tensor.detach().requires_grad_(tensor.requires_grad) for name, tensor in self._made()}
+    def detached_copy(self) -> "Posterior":
+        """Return a copy whose tensors are leaves of a new graph, which collect their gradients."""
+        leaves = {name: tensor.detach().requires_grad_(tensor.requires_grad) for name, tensor in self._outputs()}
         return replace(self, **leaves)
 
-    def backward_roots(self, leaves: "Posterior") -> list[tuple[Tensor, Tensor | None]]:
-        """What was cut, each with the gradient that came to its leaf, to go on from there."""
-        return [(tensor, getattr(leaves, name).grad) for name, tensor in self._made()]
+    def backward_roots(self, detached: "Posterior") -> list[tuple[Tensor, Tensor | None]]:
+        """Return each tensor with the gradient that its detached copy has collected."""
+        return [(tensor, getattr(detached, name).grad) for name, tensor in self._outputs()]
 
-    def _made(self) -> list[tuple[str, Tensor]]:
+    def _outputs(self) -> list[tuple[str, Tensor]]:
         names = ("latents", "posterior_log_std", "speaker")
         return [(name, tensor) for name in names if (tensor := getattr(self, name)) is not None]
 
@@ -74,15 +74,15 @@ class Posterior:
 @dataclass
 class AlignmentOutput(Posterior):
     """
-    A posterior, and what the text has to say of it.
+    A posterior, and the prior of its text along the alignment.
 
     Args:
         prior_latents, prior_mean, prior_log_std (`Tensor` of shape `(B, C, T_spec)`):
-            The latents after the flow, and the prior at each frame.
+            The latents after the flow, and mean and log standard deviation of the prior at each frame.
         duration_loss (`Tensor` of shape `()`):
             Of the duration predictor, per token.
         token_of_frame (`Tensor` of shape `(B, T_spec)`, int64):
-            The alignment that was found.
+            The alignment: the token index of each frame.
     """
 
     prior_latents: Tensor
@@ -95,13 +95,13 @@ class AlignmentOutput(Posterior):
 @dataclass
 class Segments:
     """
-    What is heard of each clip.
+    One segment of each clip.
 
     Args:
         real, fake (`Tensor` of shape `(B, 1, T_seg)`):
-            Recorded and generated samples of one slice per item; both zero past the end of a short clip.
+            Recorded and generated samples; both zero past the end of a short clip.
         real_mel, fake_mel (`Tensor` of shape `(B, M, frames)`):
-            Their log-mels, the real one cut from that of the whole clip; zero past the end of a short clip.
+            Their log-mels, the real one taken from that of the whole clip; zero past the end of a short clip.
     """
 
     real: Tensor
@@ -112,7 +112,7 @@ class Segments:
 
 @dataclass
 class VitsTrainingOutput(AlignmentOutput, Segments):
-    """All that the losses look at: the fields of [`Aligned`] and of [`Slices`]."""
+    """Everything that the losses take: the fields of [`AlignmentOutput`] and of [`Segments`]."""
 
 
 class VitsGenerator(nn.Module):
@@ -121,12 +121,12 @@ class VitsGenerator(nn.Module):
 
     Args:
         model ([`VitsModel`]):
-            The voice; its parameters are the only ones here.
+            The model to train; its parameters are the only ones here.
         segment_frames (`int`, *optional*, defaults to 32):
             Frames that are decoded per item and step.
 
     Raises:
-        ValueError: if the model lacks parts that only training uses, which are named, or has several languages.
+        ValueError: if the model lacks modules that only training uses, which are named, or has several languages.
     """
 
     def __init__(self, model: VitsModel, segment_frames: int = 32):
@@ -134,13 +134,13 @@ class VitsGenerator(nn.Module):
         missing = model.missing_for_training()
         if missing:
             raise ValueError(
-                f"This voice was converted for speaking only and lacks {', '.join(missing)}; "
+                f"This model was converted for inference only and lacks {', '.join(missing)}; "
                 "it cannot be trained as it is."
             )
         if model.config.num_languages > 1:
             raise ValueError(
-                f"This voice speaks {model.config.num_languages} languages, and training does not know which one of "
-                "them a clip is in; such a voice can only speak."
+                f"This model has {model.config.num_languages} languages, and training does not know the language of "
+                "a clip. Use the model for inference only."
             )
         self.model, self.segment_frames = model, segment_frames
         self.spectrogram = Spectrogram(model.config)
@@ -150,11 +150,11 @@ class VitsGenerator(nn.Module):
     ) -> VitsTrainingOutput:
         """batch -> VitsTrainingOutput; `generator` is the source of all noise, one for all items or one for each.
 
-        `segment_frames` is another length of the slices than the usual one, such as a whole clip's.
+        `segment_frames` replaces the usual length of the segments, for example by that of a whole clip.
         """
         posterior = self.posterior(batch, generator)
-        slices = self.decode(batch, posterior, generator, segment_frames)
-        return VitsTrainingOutput(**vars(self.align(batch, posterior, generator)), **vars(slices))
+        segments = self.decode(batch, posterior, generator, segment_frames)
+        return VitsTrainingOutput(**vars(self.align(batch, posterior, generator)), **vars(segments))
 
     def posterior(self, batch: VitsBatch, generator: Generators = None) -> Posterior:
         """batch -> Posterior, from the recordings alone; the first part of `forward`."""
@@ -164,40 +164,41 @@ class VitsGenerator(nn.Module):
             spectrogram = self.spectrogram(batch.waveform, batch.waveform_lengths)
         frame_lengths = batch.waveform_lengths // model.config.hop_length
         mask = mask_from_lengths(frame_lengths, spectrogram.shape[-1], spectrogram.dtype)
-        seen = self.spectrogram.mel(spectrogram) if model.config.posterior_input == "mel" else spectrogram
-        latents, _, log_std = model.posterior_encoder(seen, mask, speaker, generator)
+        features = self.spectrogram.mel(spectrogram) if model.config.posterior_input == "mel" else spectrogram
+        latents, _, log_std = model.posterior_encoder(features, mask, speaker, generator)
         return Posterior(spectrogram, latents, log_std, mask, speaker)
 
     def decode(
         self, batch: VitsBatch, posterior: Posterior, generator: Generators = None, segment_frames: int | None = None
     ) -> Segments:
-        """A batch and its posterior -> Slices, the second part of `forward`."""
+        """A batch and its posterior -> Segments; the second part of `forward`."""
         hop, size = self.model.config.hop_length, segment_frames or self.segment_frames
         starts = random_starts(batch.waveform_lengths // hop, size, generator)
-        heard_frames = take(posterior.frame_mask, starts, size)
-        heard = heard_frames.repeat_interleave(hop, dim=-1)
-        fake = self.model.decoder(take(posterior.latents, starts, size), posterior.speaker) * heard
+        frame_mask = take(posterior.frame_mask, starts, size)
+        sample_mask = frame_mask.repeat_interleave(hop, dim=-1)
+        fake = self.model.decoder(take(posterior.latents, starts, size), posterior.speaker) * sample_mask
         return Segments(
-            real=take(batch.waveform, starts * hop, size * hop) * heard,
+            real=take(batch.waveform, starts * hop, size * hop) * sample_mask,
             fake=fake,
-            real_mel=take(self.spectrogram.mel(posterior.spectrogram), starts, size) * heard_frames,
-            fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * heard_frames,
+            real_mel=take(self.spectrogram.mel(posterior.spectrogram), starts, size) * frame_mask,
+            fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * frame_mask,
         )
 
     def align(self, batch: VitsBatch, posterior: Posterior, generator: Generators = None) -> AlignmentOutput:
-        """A batch and its posterior -> Aligned, the last part of `forward`: flow, text encoder, search, durations."""
+        """A batch and its posterior -> AlignmentOutput; the last part of `forward`: flow, text encoder, alignment,
+        durations."""
         model, speaker = self.model, posterior.speaker
         frame_lengths = batch.waveform_lengths // model.config.hop_length
         text_mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], posterior.frame_mask.dtype)
         prior_latents = model.flow(posterior.latents, posterior.frame_mask, speaker)
         language = model.language_vector(None, len(batch))
         text = model.text_encoder(batch.input_ids, text_mask, language=language)
-        index, found = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
+        index, is_finite = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
         return AlignmentOutput(
             **vars(posterior),
             prior_latents=prior_latents,
-            prior_mean=_nan_unless(found, expand(text.prior_mean, index)),
+            prior_mean=_nan_unless(is_finite, expand(text.prior_mean, index)),
             prior_log_std=expand(text.prior_log_std, index),
             duration_loss=self._duration_loss(text.hidden, text_mask, durations, speaker, language, generator),
             token_of_frame=index,
@@ -217,7 +218,7 @@ class VitsGenerator(nn.Module):
         language: Tensor | None,
         generator: Generators,
     ) -> Tensor:
-        """The predictor learns from the text, and teaches it nothing (section 2.2.2: its gradient is stopped)."""
+        """Return the loss of the duration predictor, whose gradient stops at its inputs (section 2.2.2)."""
         predictor, hidden = self.model.duration_predictor, hidden.detach()
         speaker = None if speaker is None else speaker.detach()
         language = None if language is None else language.detach()
@@ -228,10 +229,10 @@ class VitsGenerator(nn.Module):
                 return stochastic_duration_loss(
                     predictor.negative_log_likelihood(hidden, mask, frames, speaker, generator, language), mask
                 )
-            return plain_duration_loss(predictor(hidden, mask, speaker, language), durations, mask)
+            return deterministic_duration_loss(predictor(hidden, mask, speaker, language), durations, mask)
 
 
-def _nan_unless(found: Tensor, values: Tensor) -> Tensor:
-    """found bool (B,), values (B, C, T) -> values, times NaN in items that are not found: neither the losses of such an
-    item nor their gradients are finite then, and the step is skipped in every process."""
-    return values if bool(found.all()) else values * torch.where(found, 1.0, torch.nan)[:, None, None]
+def _nan_unless(is_finite: Tensor, values: Tensor) -> Tensor:
+    """is_finite bool (B,), values (B, C, T) -> values, times NaN in the other items: neither the losses of such an item
+    nor their gradients are finite then, and the step is skipped in every process."""
+    return values if bool(is_finite.all()) else values * torch.where(is_finite, 1.0, torch.nan)[:, None, None]

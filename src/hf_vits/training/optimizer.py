@@ -1,4 +1,4 @@
-"""The two players of adversarial training: what of each is trained, and how its gradient becomes a step."""
+"""Generator and discriminator with their optimizers, and the moving average of the parameters."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -17,11 +17,11 @@ Average = Callable[[Tensor], Tensor]
 
 class OptimizedModel:
     """
-    A module and its AdamW.
+    A module with its AdamW optimizer.
 
     Args:
         module (`nn.Module`):
-            What is trained.
+            The generator or the discriminator.
         learning_rate (`float`):
             Before warm-up and decay.
         config ([`VitsTrainingArguments`]):
@@ -40,36 +40,41 @@ class OptimizedModel:
             fused=True,
         )
 
-    def share(self) -> None:
-        """Gives every process the first one's parameters and buffers: only gradients are averaged from then on."""
+    def broadcast_parameters(self) -> None:
+        """Give every process the first one's parameters and buffers: only gradients are averaged from then on."""
         for tensor in (*self.parameters, *self.module.buffers()):
             broadcast(tensor.data)
 
     @property
     def is_trained(self) -> bool:
-        """Whether any parameter takes a gradient."""
+        """Return True if any parameter takes a gradient."""
         return any(parameter.requires_grad for parameter in self.parameters)
 
     def update(
         self, rate_factor: float, average: Average | None = None, scaler: torch.amp.GradScaler | None = None
     ) -> bool:
         """
-        Takes a step along the gradient, averaged over processes, and drops it.
+        Take an optimizer step and clear the gradients; skip the step if they are not finite.
 
-        A step whose gradient is not finite is skipped. `average` is needed with several processes. `scaler` is the one
-        that both losses were scaled with; its `update` is the caller's, once both players have moved.
+        Args:
+            rate_factor (`float`):
+                Multiplies the learning rate.
+            average (`Callable`, *optional*):
+                Averages a tensor over processes; needed if there are several.
+            scaler (`torch.amp.GradScaler`, *optional*):
+                The scaler of both losses. The caller calls its `update` after both optimizers.
 
         Returns:
-            `bool`: whether the gradient was finite.
+            `bool`: True if the gradients were finite.
         """
-        moving = [parameter for parameter in self.parameters if parameter.grad is not None]
-        if not moving:
+        with_gradient = [parameter for parameter in self.parameters if parameter.grad is not None]
+        if not with_gradient:
             return True
         if average is not None:
-            _average_gradients(moving, average)
+            _average_gradients(with_gradient, average)
         if scaler is not None:
             scaler.unscale_(self.optimizer)
-        norm = nn.utils.clip_grad_norm_(moving, self.max_norm or float("inf"))
+        norm = nn.utils.clip_grad_norm_(with_gradient, self.max_norm or float("inf"))
         finite = bool(torch.isfinite(norm))
         if finite:
             for group in self.optimizer.param_groups:
@@ -81,18 +86,18 @@ class OptimizedModel:
 
 def train_only(module: nn.Module, trained: Iterable[str] | None, frozen: Sequence[str] = ()) -> None:
     """
-    Chooses which parameters take gradients.
+    Set which parameters take gradients.
 
     Args:
         module (`nn.Module`):
-            Whose parameters.
+            Module of the parameters.
         trained (`Iterable[str]`, *optional*):
-            Their names; `None` for all.
+            Names of the parameters to train; `None` for all.
         frozen (`Sequence[str]`, *optional*):
-            Names of modules or parameters, from the start to a dot or the end, that are left out again.
+            Names of modules or parameters to exclude, each from the start of a name to a dot or the end.
 
     Raises:
-        ValueError: if a frozen name matches nothing; says what there is.
+        ValueError: if a frozen name matches nothing; lists the modules.
     """
     patterns = check_frozen(module, frozen)
     wanted = set((name for name, _ in module.named_parameters()) if trained is None else trained)
@@ -101,21 +106,21 @@ def train_only(module: nn.Module, trained: Iterable[str] | None, frozen: Sequenc
 
 
 def check_frozen(module: nn.Module, frozen: Sequence[str]) -> list[re.Pattern]:
-    """Make a pattern of each name that `train_only` freezes; raise `ValueError` for one that begins no parameter's."""
+    """Return a pattern for each name to freeze; raise `ValueError` for one that begins no parameter's name."""
     names = [name for name, _ in module.named_parameters()]
     patterns = [re.compile(rf"{re.escape(start.rstrip('.'))}(\.|$)") for start in frozen]
     unknown = [start for start, pattern in zip(frozen, patterns, strict=True) if not any(map(pattern.match, names))]
     if unknown:
         parts = sorted({name.split(".")[0] for name in names})
-        raise ValueError(f"`freeze_modules` has {unknown}, which begin no parameter's name. The parts are {parts}.")
+        raise ValueError(f"`freeze_modules` has {unknown}, which begin no parameter's name. The modules are {parts}.")
     return patterns
 
 
 def _average_gradients(parameters: Sequence[nn.Parameter], average: Average) -> None:
-    """Replaces gradients by their means over processes, as one flat tensor.
+    """Replace gradients by their means over processes, as one flat tensor.
 
-    In place of DistributedDataParallel: the discriminator runs three times a step and takes gradients in one of them,
-    and the parts that are trained change during a run. A wrapper's hooks allow neither.
+    Used in place of DistributedDataParallel, whose hooks allow neither of two things: the discriminator runs three
+    times a step and takes gradients in one of them, and the modules that are trained change during a run.
     """
     flat = torch.cat([parameter.grad.flatten() for parameter in parameters])
     parts = average(flat).split([parameter.numel() for parameter in parameters])
@@ -125,14 +130,14 @@ def _average_gradients(parameters: Sequence[nn.Parameter], average: Average) -> 
 
 def moving_average(model: VitsModel, decay: float) -> AveragedModel:
     """
-    A copy of the model that follows its parameters, by `update_parameters`.
+    Return a copy of the model that `update_parameters` turns into the exponential moving average.
 
     Args:
         model ([`VitsModel`]):
-            What is trained.
+            The model to follow.
         decay (`float`):
-            How much of the average each update keeps, in the long run; less in the first ones, so that a short run is
-            not the average of where it began.
+            Part of the average that an update keeps. The first updates keep less, so that after a short run the initial
+            parameters do not dominate.
     """
 
     @torch.no_grad()

@@ -1,8 +1,13 @@
-"""One step of adversarial training: first the discriminator's move, then the generator's (paper, section 2.3)."""
+"""One step of adversarial training: the discriminator is updated, then the generator (paper, section 2.3).
+
+The backward passes are split to save memory: each sub-discriminator is differentiated as far as the generated waveform,
+then the decoder, then the prior, and at last the posterior encoder. The sum of the gradients is that of the sum of all
+losses.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from accelerate import Accelerator
@@ -10,23 +15,17 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from hf_vits.data.batch import VitsBatch
-from hf_vits.discriminators.modeling_discriminator import DiscriminatorOutput, VitsDiscriminator
 from hf_vits.modules.sampling import seed_of
-from hf_vits.training.generator import AlignmentOutput, Posterior, Segments, VitsGenerator
-from hf_vits.training.losses import adversarial_loss, discriminator_loss, feature_loss, kl_loss, mel_loss
+from hf_vits.training.generator import Posterior, Segments, VitsGenerator
+from hf_vits.training.losses import LOSSES, discriminator_loss, losses_of
 from hf_vits.training.optimizer import OptimizedModel
 from hf_vits.training.process import hold_free_memory, return_free_memory
-from hf_vits.training.training_arguments import LossWeights, VitsTrainingArguments
-
-
-def clip_generators(seed: int, step: int, rows: Tensor) -> list[torch.Generator]:
-    """rows int64 (B,), their numbers in the data set -> a generator for each, on the rows' device."""
-    return [torch.Generator(rows.device).manual_seed(seed_of(seed, step, row)) for row in rows.tolist()]
+from hf_vits.training.training_arguments import VitsTrainingArguments
 
 
 @dataclass
 class StepResult:
-    """Losses by name, each () and summed over the step's batches; whether both gradients were finite; and whether any
+    """Losses by name, each () and summed over the step's batches; `finite`, if both gradients were; and `stop`, if any
     process was asked to stop."""
 
     losses: dict[str, Tensor]
@@ -37,37 +36,36 @@ class StepResult:
 @dataclass(frozen=True)
 class LossNormalizer:
     """
-    What a batch counts in a step: its part of all clips, tokens and frames, times the number of processes.
+    Share of a batch in a step: its part of all clips, tokens and frames, times the number of processes.
 
-    Each term is a mean over a batch; so weighted, terms summed over batches and averaged over processes are the means
-    over the joint batch, whatever the lengths.
+    Each loss is a mean over a batch. Weighted so, losses that are summed over batches and averaged over processes are
+    the means over the joint batch, whatever the lengths.
     """
 
     clips: Tensor
     tokens: Tensor
     frames: Tensor
 
-    def weigh(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Terms of the generator by name, each () -> the same, each times its factor."""
-        factors = {"kl": self.frames, "duration": self.tokens}
-        return {name: term * factors.get(name, self.clips) for name, term in terms.items()}
+    def normalize(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Losses of the generator by name, each () -> each times the share of what it is a mean over."""
+        return {name: loss * getattr(self, LOSSES[name].normalize_by) for name, loss in losses.items()}
 
 
 @dataclass
 class GeneratorForward:
-    """What is heard of a batch; the posterior and, cut from it, what was decoded; and the noise, of which the durations
-    get what comes next."""
+    """Generator outputs for one micro-batch: the posterior, a copy of it without its graph, and the segments decoded
+    from that copy; and the random generators that the duration predictor draws from next."""
 
     batch: VitsBatch
     noise: list[torch.Generator]
     posterior: Posterior
-    leaves: Posterior
-    slices: Segments
+    detached: Posterior
+    segments: Segments
 
 
 class TrainingStep:
     """
-    Both players' moves on the same batches.
+    Update discriminator and generator on the same batches.
 
     Args:
         generator, discriminator ([`OptimizedModel`]):
@@ -75,7 +73,7 @@ class TrainingStep:
         config ([`VitsTrainingArguments`]):
             Settings.
         accelerator (`Accelerator`):
-            Says device, precision and processes.
+            Gives device, precision and processes.
     """
 
     def __init__(
@@ -92,100 +90,107 @@ class TrainingStep:
             hold_free_memory()
 
     def __call__(self, batches: Sequence[VitsBatch], step: int, epoch: int, stop: bool = False) -> StepResult:
-        """The batches of one step, its number and epoch, and whether this process wishes to stop after it."""
-        shares, stop = self._shares(batches, stop)
+        """Take the step of this number and epoch on its batches; `stop` asks all processes to stop after it."""
+        normalizers, stop = self._normalizers(batches, stop)
         rate, scaler = self.config.rate_factor(step, epoch), self.accelerator.scaler
         losses: dict[str, Tensor] = {}
 
-        def heard(learns: bool) -> Iterator[GeneratorForward]:
+        def generate(with_graph: bool) -> Iterator[GeneratorForward]:
             for number, batch in enumerate(batches):
-                yield self._generate(batch, step, number, learns)
+                yield self._generate(batch, step, number, with_graph)
 
-        # One batch's graph serves both moves. Several would not fit: each is made again, with the same noise.
-        kept = list(heard(True)) if len(batches) == 1 and self.generator.is_trained else None
+        # One batch's graph serves both updates. Several would not fit: each is computed twice, with the same noise.
+        kept = list(generate(True)) if len(batches) == 1 and self.generator.is_trained else None
+
         if self.discriminator.is_trained:
-            for one, share in zip(kept or heard(False), shares, strict=True):
-                _add(losses, {"discriminator": self._discriminator_backward(one.slices, share)})
+            for output, normalizer in zip(kept or generate(False), normalizers, strict=True):
+                _add(losses, {"discriminator": self._discriminator_backward(output.segments, normalizer)})
         finite = self.discriminator.update(rate, self.average, scaler)
+
         if self.generator.is_trained:
-            for one, share in zip(kept or heard(True), shares, strict=True):
-                _add(losses, self._generator_backward(one, share))
+            for output, normalizer in zip(kept or generate(True), normalizers, strict=True):
+                _add(losses, self._generator_backward(output, normalizer))
         finite = self.generator.update(rate, self.average, scaler) and finite
+
         if scaler is not None:
-            scaler.update()  # once for both, whose gradients it saw
+            scaler.update()  # once for both optimizers, whose gradients it saw
         return StepResult(losses, finite, stop)
 
-    def _generate(self, batch: VitsBatch, step: int, number: int, learns: bool) -> GeneratorForward:
-        """What is heard of one batch; with a graph, cut behind the posterior, if the generator learns from it."""
+    def _generate(self, batch: VitsBatch, step: int, number: int, with_graph: bool) -> GeneratorForward:
+        """Encode and decode one batch; the graph, if there is one, is cut behind the posterior."""
         generator: VitsGenerator = self.generator.module
         seed = self.config.seed
         torch.manual_seed(seed_of(seed, step, number, self.accelerator.process_index))  # of dropout
         noise = clip_generators(seed, step, batch.rows)
-        with self.accelerator.autocast(), torch.set_grad_enabled(learns):
+        with self.accelerator.autocast(), torch.set_grad_enabled(with_graph):
             posterior = generator.posterior(batch, noise)
-            leaves = posterior.cut()
-            slices = generator.decode(batch, leaves, noise)
+            detached = posterior.detached_copy()
+            segments = generator.decode(batch, detached, noise)
         if self.accelerator.device.type == "cpu":
             return_free_memory()  # of the places tried, here a step takes least time and memory
-        return GeneratorForward(batch, noise, posterior, leaves, slices)
+        return GeneratorForward(batch, noise, posterior, detached, segments)
 
-    def _discriminator_backward(self, slices: Segments, share: LossNormalizer) -> Tensor:
-        """The discriminator's loss () on one batch; its gradient is added to what there is."""
-        both, total = torch.cat([slices.real, slices.fake.detach()]), slices.real.new_zeros(())
-        for judge in self.discriminator.module.sub_discriminators():
+    def _discriminator_backward(self, segments: Segments, normalizer: LossNormalizer) -> Tensor:
+        """Add the gradient of the discriminator's loss on one batch; return the loss ()."""
+        both, total = torch.cat([segments.real, segments.fake.detach()]), segments.real.new_zeros(())
+        for sub_discriminator in self.discriminator.module.sub_discriminators():
             with self.accelerator.autocast():
-                real, fake = judge(both).logits[0].chunk(2)
-            loss = discriminator_loss([real], [fake]) * share.clips
+                real, fake = sub_discriminator(both).logits[0].chunk(2)
+            loss = discriminator_loss([real], [fake]) * normalizer.clips
             self._backward(loss)
             total += loss.detach()
         return total
 
-    def _generator_backward(self, heard: GeneratorForward, share: LossNormalizer) -> dict[str, Tensor]:
-        """The generator's terms () of one batch; the gradient of their weighted sum is added to what there is.
-
-        One part after the other is differentiated and forgotten: each judge, as far as the waveform; the decoder, with
-        the sum of what they left there; what the text has to say; and the posterior encoder, with what both left.
-        """
+    def _generator_backward(self, output: GeneratorForward, normalizer: LossNormalizer) -> dict[str, Tensor]:
+        """Add the gradient of the weighted sum of the generator's losses on one batch; return each loss ()."""
         generator: VitsGenerator = self.generator.module
-        losses, at_waveform = self._adversarial_backward(heard.slices, share)
-        terms = share.weigh(reconstruction_losses(heard.slices))
-        self._backward(weighted_sum(terms, self.config.weights), (heard.slices.fake, at_waveform))
-        _add(losses, terms)
-        with self.accelerator.autocast():
-            aligned = generator.align(heard.batch, heard.leaves, heard.noise)
-        terms = share.weigh(prior_losses(aligned))
-        self._backward(weighted_sum(terms, self.config.weights))
-        self._backward_from(*heard.posterior.backward_roots(heard.leaves))
-        return _add(losses, terms)
+        segments = output.segments
+        losses, waveform_gradient = self._adversarial_backward(segments, normalizer)
 
-    def _adversarial_backward(self, slices: Segments, share: LossNormalizer) -> tuple[dict[str, Tensor], Tensor]:
-        """What judges say of the generator's slices: terms (), and the scaled gradient of their weighted sum there,
+        reconstruction = normalizer.normalize(losses_of("reconstruction", segments))
+        self._backward(self._weighted_sum(reconstruction), (segments.fake, waveform_gradient))
+
+        with self.accelerator.autocast():
+            alignment = generator.align(output.batch, output.detached, output.noise)
+        prior = normalizer.normalize(losses_of("prior", alignment))
+        self._backward(self._weighted_sum(prior))
+
+        self._backward_from(*output.posterior.backward_roots(output.detached))
+        return _add(_add(losses, reconstruction), prior)
+
+    def _adversarial_backward(
+        self, segments: Segments, normalizer: LossNormalizer
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Return the adversarial losses (), and the scaled gradient of their weighted sum at the generated waveform,
         (B, 1, T_seg)."""
-        judges: VitsDiscriminator = self.discriminator.module
-        losses: dict[str, Tensor] = {}
-        fake = slices.fake.detach().requires_grad_()
-        with frozen(judges):  # otherwise their next move would follow the generator's gradient
-            for judge in judges.sub_discriminators():
+        discriminator, losses = self.discriminator.module, {}
+        fake = segments.fake.detach().requires_grad_()
+        with frozen(discriminator):  # otherwise its next update would follow the generator's gradient
+            for sub_discriminator in discriminator.sub_discriminators():
                 with self.accelerator.autocast(), parametrize.cached():  # one weight serves both passes
                     with torch.no_grad():
-                        real = judge(slices.real)
-                    terms = share.weigh(adversarial_losses(real, judge(fake)))
-                self._backward(weighted_sum(terms, self.config.weights))
-                _add(losses, terms)
+                        real = sub_discriminator(segments.real)
+                    adversarial = normalizer.normalize(losses_of("adversarial", real, sub_discriminator(fake)))
+                self._backward(self._weighted_sum(adversarial))
+                _add(losses, adversarial)
         return losses, fake.grad
 
-    def _backward(self, loss: Tensor, *more: tuple[Tensor, Tensor]) -> None:
-        """Adds the gradient of a loss (), and of tensors whose scaled gradients are given."""
+    def _weighted_sum(self, losses: Mapping[str, Tensor]) -> Tensor:
+        return weighted_sum(losses, self.config.weights)
+
+    def _backward(self, loss: Tensor, *more: tuple[Tensor, Tensor | None]) -> None:
+        """Add the gradient of a loss (), and of tensors whose scaled gradients are given."""
         scaler = self.accelerator.scaler
         self._backward_from((loss if scaler is None else scaler.scale(loss), None), *more)
 
     def _backward_from(self, *roots: tuple[Tensor, Tensor | None]) -> None:
-        """Goes backwards from tensors and their scaled gradients, None for one of (); frozen parts have none."""
+        """Differentiate tensors, each with its scaled gradient, None for a scalar; frozen parts are left out."""
         roots = [(tensor, gradient) for tensor, gradient in roots if tensor.requires_grad]
         if roots:
             torch.autograd.backward(*zip(*roots, strict=True))
 
-    def _shares(self, batches: Sequence[VitsBatch], stop: bool) -> tuple[list[LossNormalizer], bool]:
+    def _normalizers(self, batches: Sequence[VitsBatch], stop: bool) -> tuple[list[LossNormalizer], bool]:
+        """Return the share of each batch in the step, and True if any process was asked to stop."""
         module: VitsGenerator = self.generator.module
         hop = module.model.config.hop_length
         counts = torch.tensor(
@@ -202,44 +207,19 @@ class TrainingStep:
         return self.accelerator.reduce(tensor, "mean")
 
 
-def _add(losses: dict[str, Tensor], more: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    for name, value in more.items():
-        losses[name] = losses.get(name, 0) + value.detach()
-    return losses
+def clip_generators(seed: int, step: int, rows: Tensor) -> list[torch.Generator]:
+    """rows int64 (B,), their numbers in the data set -> a random generator for each, on the rows' device."""
+    return [torch.Generator(rows.device).manual_seed(seed_of(seed, step, row)) for row in rows.tolist()]
 
 
-def adversarial_losses(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> dict[str, Tensor]:
-    """The generator's terms that judges decide, each (); those of all judges are the sums of each judge's."""
-    return {
-        "adversarial": adversarial_loss(fake.logits),
-        "feature_matching": feature_loss(real.features, fake.features),
-    }
-
-
-def prior_losses(out: AlignmentOutput) -> dict[str, Tensor]:
-    """The generator's terms that speak of the text, each (): what it predicts of the latents and of the durations."""
-    return {
-        "kl": kl_loss(out.prior_latents, out.posterior_log_std, out.prior_mean, out.prior_log_std, out.frame_mask),
-        "duration": out.duration_loss,
-    }
-
-
-def reconstruction_losses(out: Segments) -> dict[str, Tensor]:
-    """The generator's term that speaks of the waveform, (), and that no judge decides."""
-    return {"mel": mel_loss(out.real_mel, out.fake_mel)}
-
-
-def weighted_sum(terms: Mapping[str, Tensor], weights: LossWeights) -> Tensor:
-    """Terms by name -> (); raises `ValueError` for a term without a weight."""
-    names = {field.name for field in fields(weights)}
-    if unknown := sorted(terms.keys() - names):
-        raise ValueError(f"The terms {unknown} have no weight; there are weights of {sorted(names)}.")
-    return sum(getattr(weights, name) * term for name, term in terms.items())
+def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    """Losses by name -> ()."""
+    return sum(weights[name] * loss for name, loss in losses.items())
 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Parameters of the module take no gradient inside; those that took none before take none after."""
+    """Let no parameter of the module take a gradient inside; those that took none before take none after."""
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)
@@ -248,3 +228,9 @@ def frozen(module: nn.Module) -> Iterator[None]:
     finally:
         for parameter in trained:
             parameter.requires_grad_(True)
+
+
+def _add(losses: dict[str, Tensor], more: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    for name, value in more.items():
+        losses[name] = losses.get(name, 0) + value.detach()
+    return losses

@@ -217,8 +217,8 @@ class VitsTrainer:
         rate, discriminator_rate = config.learning_rates
         self.generator = OptimizedModel(generator, rate, config)
         self.discriminator = OptimizedModel(start.discriminator.to(device).train(), discriminator_rate, config)
-        for player in (self.generator, self.discriminator):
-            player.share()
+        for optimized in (self.generator, self.discriminator):
+            optimized.broadcast_parameters()
         self.average = moving_average(model, config.ema_decay) if config.ema_decay else None
         clips = self.held_out
         self.evaluation = None if clips is None else Evaluation(self.voice, clips, self.accelerator, config.seed)

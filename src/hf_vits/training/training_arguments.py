@@ -1,16 +1,19 @@
 """Everything a training run can be told, each setting with its default, its meaning and its limits."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar
 
 from hf_vits.data.dataset import ClipFilter
+from hf_vits.training.losses import LOSSES, default_weights
 from hf_vits.utils.distributed import PRECISIONS
 from hf_vits.utils.formatting import nearest
 from hf_vits.utils.options import (
     AnyPath,
     Count,
     Decay,
+    Mapping,
     NotNegative,
     OneOf,
     OutputPath,
@@ -21,15 +24,9 @@ from hf_vits.utils.options import (
 )
 
 
-@dataclass(frozen=True)
-class LossWeights:
-    """What each term counts; the paper's by default."""
-
-    adversarial: float = 1.0
-    feature_matching: float = 1.0
-    mel: float = 45.0
-    kl: float = 1.0
-    duration: float = 1.0
+def _weight_of(name: str) -> Any:
+    """Make the field of a loss's weight, with the default and the description that the loss was registered with."""
+    return option(LOSSES[name].weight, f"Weight of a loss. {LOSSES[name].description}")
 
 
 @dataclass
@@ -73,11 +70,14 @@ class VitsTrainingArguments:
     warmup_steps: Whole = option(0, "Steps in which the learning rate rises from zero.")
     max_grad_norm: Positive | None = option(None, "Longest gradient of each player; none is clipped if not set.")
 
-    adversarial_weight: NotNegative = option(LossWeights.adversarial, "Of the least-squares adversarial term.")
-    feature_matching_weight: NotNegative = option(LossWeights.feature_matching, "Of the feature-matching term.")
-    mel_weight: NotNegative = option(LossWeights.mel, "Of the L1 distance between log-mels.")
-    kl_weight: NotNegative = option(LossWeights.kl, "Of the divergence between posterior and prior.")
-    duration_weight: NotNegative = option(LossWeights.duration, "Of the duration predictor's term.")
+    adversarial_weight: NotNegative = _weight_of("adversarial")
+    feature_matching_weight: NotNegative = _weight_of("feature_matching")
+    mel_weight: NotNegative = _weight_of("mel")
+    kl_weight: NotNegative = _weight_of("kl")
+    duration_weight: NotNegative = _weight_of("duration")
+    loss_weights: Mapping = option(
+        "{}", "JSON object: weights of losses that other packages register, by name; their own defaults if not given."
+    )
 
     freeze_modules: list[str] = option(
         [], "Modules that are not trained, by the start of their names, as flow.flows.0."
@@ -103,7 +103,7 @@ class VitsTrainingArguments:
     save_total_limit: Count = option(2, "Newest checkpoints that are kept.")
     report_to: list[str] = option(["tensorboard"], "Trackers of Accelerate: tensorboard, wandb, …; all, or none.")
 
-    renamed: ClassVar[Mapping[str, str]] = {
+    renamed: ClassVar[dict[str, str]] = {
         "batch_size": "per_device_train_batch_size",
         "discriminator_width": "discriminator_channel_multiplier",
         "epoch_decay": "lr_decay",
@@ -125,6 +125,7 @@ class VitsTrainingArguments:
     def __post_init__(self):
         check_fields(self)
         self.report_to = tracker_names(self.report_to)
+        _check_loss_weights(self.loss_weights, type(self))
         if self.min_duration_seconds >= self.max_duration_seconds:
             raise ValueError(
                 f"`min_duration_seconds` is {self.min_duration_seconds:g}, which is not below `max_duration_seconds`, "
@@ -132,9 +133,10 @@ class VitsTrainingArguments:
             )
 
     @property
-    def weights(self) -> LossWeights:
-        """The weight of each of the generator's terms, by the term's name."""
-        return LossWeights(**{item.name: getattr(self, f"{item.name}_weight") for item in fields(LossWeights)})
+    def weights(self) -> dict[str, float]:
+        """The weight of each registered loss by name."""
+        own = {name: getattr(self, f"{name}_weight", default) for name, default in default_weights().items()}
+        return {**own, **self.loss_weights}
 
     @property
     def limits(self) -> ClipFilter:
@@ -178,6 +180,16 @@ class RunOptions:
             from huggingface_hub.utils import validate_repo_id
 
             validate_repo_id(self.hub_model_id)
+
+
+def _check_loss_weights(weights: dict[str, Any], settings: type) -> None:
+    """Raise `ValueError` for a loss that is unknown or has a setting of its own, and for a weight that is none."""
+    for name, weight in weights.items():
+        LOSSES[name]  # raises for an unknown one
+        if f"{name}_weight" in settings.__dataclass_fields__:
+            raise ValueError(f"`loss_weights` has {name!r}, which has a setting of its own: `{name}_weight`.")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            raise ValueError(f"`loss_weights` has {name!r} with {weight!r}; a weight is a finite number from 0 up.")
 
 
 def tracker_names(names: Sequence[str]) -> list[str]:

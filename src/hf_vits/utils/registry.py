@@ -1,0 +1,81 @@
+"""Registries: the parts of one kind that a configuration can name, those of this package and those of others."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, TypeVar
+
+from hf_vits.utils.formatting import nearest, quoted
+
+Entry = TypeVar("Entry")
+
+
+class Registry(Generic[Entry]):
+    """
+    Entries by name, in the order of registration.
+
+    Args:
+        kind (`str`):
+            What the entries are, for errors: `"decoder"`.
+        modules (`Mapping[str, str]`, *optional*):
+            The module of this package that registers each built-in entry. It is imported when the entry is first
+            needed, so that a configuration can be checked by a file that is above it.
+    """
+
+    def __init__(self, kind: str, modules: Mapping[str, str] | None = None):
+        self.kind, self._modules, self._entries = kind, dict(modules or {}), {}
+
+    def register(self, name: str) -> Callable[[Entry], Entry]:
+        """
+        Return a decorator that registers an entry under a name.
+
+        Raises:
+            ValueError: if the name is taken by another entry.
+        """
+
+        def add(entry: Entry) -> Entry:
+            taken = self._entries.get(name)
+            if taken is not None and not _is_reloaded(taken, entry):
+                raise ValueError(f"There is a {self.kind} {name!r} already: {taken!r}. Register yours by another name.")
+            self._entries[name] = entry
+            return entry
+
+        return add
+
+    def unregister(self, name: str) -> None:
+        """Remove an entry, such as one that a test registered."""
+        del self._entries[name]
+
+    def __getitem__(self, name: str) -> Entry:
+        """
+        Return an entry.
+
+        Raises:
+            ValueError: if there is none of that name; lists the registered names.
+        """
+        if name in self._modules and name not in self._entries:
+            importlib.import_module(self._modules[name])
+        if name not in self._entries:
+            raise ValueError(
+                f"There is no {self.kind} {quoted(name)}{nearest(str(name), self) or '.'} Registered: "
+                f"{', '.join(self)}. If it is part of another package, import the module that registers it first."
+            )
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules or name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self._modules, *self._entries]))
+
+    def __len__(self) -> int:
+        return len(list(self))
+
+    def values(self) -> list[Entry]:
+        """Return all entries."""
+        return [self[name] for name in self]
+
+
+def _is_reloaded(taken: object, entry: object) -> bool:
+    """Return True for a class or function of the same module and name, as when a module is executed again."""
+    names = [(getattr(one, "__module__", None), getattr(one, "__qualname__", None)) for one in (taken, entry)]
+    return names[0] == names[1] and None not in names[0]
