@@ -10,7 +10,7 @@ import zipfile
 import pytest
 import torch
 
-from hf_vits.conversion.checkpoint import UnpicklePlaceholder, read_checkpoint, separate
+from hf_vits.conversion.checkpoint import UnpicklePlaceholder, copied, read_checkpoint
 
 WEIGHT = torch.arange(6.0).view(2, 3)
 
@@ -137,7 +137,7 @@ def test_a_file_without_a_table_of_weights_says_what_it_holds(contents, message,
 
 def test_tensors_that_share_memory_get_their_own():
     whole = torch.arange(8.0)
-    tensors = separate({"a": whole[:4], "b": whole[:4], "c": whole[4:], "d": torch.arange(6.0).view(2, 3).T})
+    tensors = copied({"a": whole[:4], "b": whole[:4], "c": whole[4:], "d": torch.arange(6.0).view(2, 3).T})
 
     places = {tensor.untyped_storage().data_ptr() for tensor in tensors.values()}
     assert len(places) == 4 and all(tensor.is_contiguous() for tensor in tensors.values())

@@ -6,7 +6,8 @@ from original_files import in_original_layout, tiny_model
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.converted import Converted
-from hf_vits.conversion.vits_keys import infer_config, to_ours
+from hf_vits.conversion.shape_inference import infer_config
+from hf_vits.conversion.vits_keys import rename_tensors
 from hf_vits.modeling_vits import VitsModel
 
 ONE_DIFFERENCE = {
@@ -41,8 +42,9 @@ ONE_DIFFERENCE = {
 
 def inferred(model: VitsModel, tensors=None) -> VitsConfig:
     config = model.config
+    renamed, _ = rename_tensors(in_original_layout(model) if tensors is None else tensors)
     return infer_config(
-        in_original_layout(model) if tensors is None else tensors,
+        {name: tensor.shape for name, tensor in renamed.items()},
         upsample_rates=config.upsample_rates,
         resblock_dilation_sizes=config.resblock_dilation_sizes,
     )
@@ -52,7 +54,7 @@ def inferred(model: VitsModel, tensors=None) -> VitsConfig:
 def test_every_tensor_comes_back_under_its_own_name(overrides):
     model = tiny_model(**overrides)
 
-    state_dict, notes = to_ours(in_original_layout(model))
+    state_dict, notes = rename_tensors(in_original_layout(model))
 
     converted = Converted(model.config, state_dict)
     assert notes == ()
@@ -87,7 +89,7 @@ def test_a_decoder_with_weight_norm_gives_the_same_sound():
         tensors[name + "_g"] = 2 * torch.linalg.vector_norm(weight, dim=(1, 2), keepdim=True)
         tensors[name + "_v"] = 3 * weight
 
-    converted = Converted(inferred(model, tensors), to_ours(tensors)[0])
+    converted = Converted(inferred(model, tensors), rename_tensors(tensors)[0])
 
     for name in ("decoder.conv_pre.weight", "decoder.upsampler.0.weight", "decoder.resblocks.0.convs1.0.weight"):
         torch.testing.assert_close(converted.state_dict[name], 2 * model.state_dict()[name])
@@ -97,7 +99,7 @@ def test_a_tensor_of_no_known_part_is_an_error_that_names_it():
     tensors = in_original_layout(tiny_model())
 
     with pytest.raises(ValueError, match="emb_l.weight"):
-        to_ours(tensors | {"emb_l.weight": torch.zeros(2, 4)})
+        rename_tensors(tensors | {"emb_l.weight": torch.zeros(2, 4)})
 
 
 @pytest.mark.parametrize("name", ["enc_p.emb.weight", "dec.conv_pre.weight", "flow.flows.0.enc.in_layers.0.weight_v"])
@@ -121,7 +123,7 @@ def test_residual_blocks_that_do_not_share_out_among_the_stages_are_refused():
 def test_what_a_format_knows_wins_over_the_shapes():
     model = tiny_model(window_size=None)
     config = infer_config(
-        in_original_layout(model),
+        {name: tensor.shape for name, tensor in rename_tensors(in_original_layout(model))[0].items()},
         upsample_rates=[4, 2],
         resblock_dilation_sizes=[[1, 3], [1, 2]],
         num_attention_heads=4,

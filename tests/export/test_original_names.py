@@ -2,7 +2,7 @@ import pytest
 import torch
 from export_voices import KINDS
 
-from hf_vits.conversion.vits_keys import original_name, to_ours
+from hf_vits.conversion.vits_keys import original_name, rename_tensors
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
 
 
@@ -10,7 +10,7 @@ from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
 def test_names_come_back_by_the_rules_that_read_the_originals_files(make_model, kind):
     names = [name.replace(NEW_G, OLD_G).replace(NEW_V, OLD_V) for name in make_model(**KINDS[kind]).state_dict()]
     originals = {original_name(name): torch.zeros(1) for name in names}
-    assert list(to_ours(originals, [])[0]) == names
+    assert list(rename_tensors(originals)[0]) == names
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hf_vits.conversion.tensor_table import is_tensor_table
 from hf_vits.conversion.unsupported import refusal
 from hf_vits.hub.state_dict import check_kinds, read_contents
 from hf_vits.modules.weight_norm import NEW_V, OLD_V, has_zero_filter
 from hf_vits.utils.archives import check_pickled
+from hf_vits.utils.files import UnreadableFile
 from hf_vits.utils.formatting import listed
 
 TABLES = ("model", "state_dict", "weight")
@@ -78,9 +80,13 @@ def read_checkpoint(file: Path) -> Checkpoint:
         notes = (f"Left out, objects of other programs, which were not run: {', '.join(strangers[:5])}.",)
     if not isinstance(contents, Mapping):
         raise ValueError(f"{file} holds one {type(contents).__name__} and no table of weights.")
-    name = None if _is_table(contents) else next((name for name in TABLES if _is_table(contents.get(name))), None)
+    name = (
+        None
+        if is_tensor_table(contents)
+        else next((name for name in TABLES if is_tensor_table(contents.get(name))), None)
+    )
     table = contents if name is None else contents[name]
-    if not _is_table(table):
+    if not is_tensor_table(table):
         entries = ", ".join(str(key)[:60] for key in list(contents)[:5])
         known = refusal(_dotted(contents)) or ""
         raise ValueError(f"{file} holds no table of weights, but the entries {entries}. {known}".rstrip())
@@ -96,7 +102,9 @@ def damage_named(path: Path) -> Iterator[None]:
     except (OSError, ImportError):  # say by themselves what is missing
         raise
     except ValueError as error:
-        if type(error) is ValueError and any(str(place) in str(error) for place in (path, path.parent)):
+        if type(error) in (ValueError, UnreadableFile) and any(
+            str(place) in str(error) for place in (path, path.parent)
+        ):
             raise
         raise ValueError(f"{path} cannot be converted. {error}") from error
     except Exception as error:
@@ -121,14 +129,9 @@ def check_tensors(tensors: Mapping[str, Tensor]) -> None:
             )
 
 
-def separate(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors, each with memory of its own: a file may let two share it, which safetensors cannot hold."""
-    taken, result = set(), {}
-    for name, tensor in tensors.items():
-        place = tensor.untyped_storage().data_ptr()
-        result[name] = tensor.clone() if place in taken else tensor.contiguous()
-        taken.add(result[name].untyped_storage().data_ptr())
-    return result
+def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copy tensors out of the file that they are mapped from, each into memory of its own, as safetensors needs it."""
+    return {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
 
 
 def unwrapped(table: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -157,7 +160,7 @@ def _contents(file: Path) -> tuple[Any, list[str]]:
         allowed = [(UnpicklePlaceholder, name) for name in strangers]
         try:
             with torch.serialization.safe_globals(allowed) if strangers else nullcontext():
-                return read_contents(file), strangers
+                return read_contents(file, mmap=True), strangers
         except ValueError as error:
             asked = re.search(r"GLOBAL ([\w.]+)", str(error.__cause__))
             if not asked or asked[1] in strangers or not _is_harmless(asked[1]) or len(strangers) == MOST_STRANGERS:
@@ -179,12 +182,6 @@ def _is_harmless(name: str) -> bool:
     """Whether a class may be left out: anything of Python's own library that is not data refuses the file instead."""
     module = name.split(".")[0]
     return module in HARMLESS or module not in STANDARD
-
-
-def _is_table(contents: Any) -> bool:
-    return isinstance(contents, Mapping) and all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in contents.items()
-    )
 
 
 def _dotted(contents: Mapping, depth: int = 3) -> list[str]:

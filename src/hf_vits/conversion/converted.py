@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizer
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.checkpoint import check_tensors, separate
+from hf_vits.conversion.checkpoint import check_tensors, copied
 from hf_vits.conversion.discriminators import SUBFOLDER, ConvertedDiscriminator
 from hf_vits.conversion.source import Source
 from hf_vits.hub.cards import card
@@ -86,7 +86,7 @@ class Converted:
         check_tensors(self.state_dict)
         notes = stored_as_float32(str(tensor.dtype).removeprefix("torch.") for tensor in self.state_dict.values())
         whole = {key: tensor.float() for key, tensor in self.state_dict.items()}  # before anything is folded
-        matched = separate(match_state_dict(whole, _skeleton(self.config)[1], "the file to convert", foreign=True))
+        matched = copied(match_state_dict(whole, _skeleton(self.config)[1], "the file to convert", foreign=True))
         object.__setattr__(self, "state_dict", matched)
         object.__setattr__(self, "notes", (*self.notes, *notes))
 

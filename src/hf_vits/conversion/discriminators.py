@@ -10,10 +10,10 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor
 
-from hf_vits.conversion.checkpoint import check_tensors, damage_named, left_out, read_checkpoint, separate
+from hf_vits.conversion.checkpoint import check_tensors, copied, damage_named, left_out, read_checkpoint
 from hf_vits.conversion.key_mapping import Rule, translate
 from hf_vits.conversion.schema import read_fields
-from hf_vits.conversion.vits_keys import PARAMETERS, ROOTS, count
+from hf_vits.conversion.vits_keys import PARAMETERS, ROOTS, count_layers
 from hf_vits.discriminators.modeling_discriminator import SLOPE, VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.hub.known_voices import missing_path
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES, check_kinds, match_state_dict, read_state_dict
@@ -173,7 +173,7 @@ def infer_config(
     Raises:
         ValueError: if the layers are not those of judges, contradict what was said, or their periods are not known.
     """
-    judges = [_weights(shapes, number) for number in range(count(shapes, r"discriminators\.(\d+)\."))]
+    judges = [_weights(shapes, number) for number in range(count_layers(shapes, r"discriminators\.(\d+)\."))]
     scales = [judge for judge in judges if len(judge[0]) == 3]
     columns = [judge for judge in judges if len(judge[0]) == 4]
     if judges != scales + columns:
@@ -237,7 +237,9 @@ def _periods(judges: int, said: Sequence[int] | None, given: Sequence[int] | Non
 def _weights(shapes: Shapes, number: int) -> list[torch.Size]:
     """Shapes of the weights of a judge's convolutions, all of 3 dimensions or all of 4."""
     judge = f"discriminators.{number}."
-    layers = [f"{judge}convs.{layer}" for layer in range(count(shapes, rf"discriminators\.{number}\.convs\.(\d+)\."))]
+    layers = [
+        f"{judge}convs.{layer}" for layer in range(count_layers(shapes, rf"discriminators\.{number}\.convs\.(\d+)\."))
+    ]
     weights = [_weight(shapes, layer) for layer in layers]
     if not weights or {len(weight) for weight in weights} not in ({3}, {4}) or any(0 in weight for weight in weights):
         raise ValueError(
@@ -323,7 +325,7 @@ class ConvertedDiscriminator:
         check_tensors(self.state_dict)
         shapes = {key: tensor.shape for key, tensor in _skeleton(self.config).state_dict().items()}
         matched = match_state_dict(self.state_dict, shapes, "the file to convert")
-        object.__setattr__(self, "state_dict", separate(matched))
+        object.__setattr__(self, "state_dict", copied(matched))
 
     def model(self) -> VitsDiscriminator:
         """The judges; their parameters share memory with `state_dict`."""

@@ -2,26 +2,27 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-
-from torch import Tensor
+from typing import TypeVar
 
 from hf_vits.utils.formatting import listed
+
+Value = TypeVar("Value")
 
 Rule = tuple[str, str | Callable[[re.Match], str]]
 """A regular expression and what its first match in a name becomes, as in `re.sub`."""
 
 
 def translate(
-    tensors: Mapping[str, Tensor],
+    tensors: Mapping[str, Value],
     rules: Iterable[Rule],
     dropped: Sequence[tuple[str, str]] = (),
     whole: str = "VITS generator",
-) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+) -> tuple[dict[str, Value], tuple[str, ...]]:
     """
     tensors by foreign name -> tensors by our name, and a note on each kind of tensor that was dropped.
 
     Args:
-        tensors (`Mapping[str, Tensor]`):
+        tensors (`Mapping[str, Value]`):
             The source's tensors.
         rules (`Iterable` of `(pattern, replacement)`):
             Applied to every name one after the other, each where it matches.

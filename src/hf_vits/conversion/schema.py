@@ -1,13 +1,14 @@
 """JSON files of other projects, checked field by field."""
 
 import math
-import os
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hf_vits.utils.files import read_json
+from hf_vits.utils.files import exists, obstacle, read_json
 from hf_vits.utils.formatting import listed, quoted
 
 MOST = 2**31 - 1
@@ -15,6 +16,49 @@ MOST = 2**31 - 1
 
 _MEMBER = re.compile(r"<?\w+\.(?P<name>\w+)(?:: (?:'(?P<value>[^']*)'|\d+)>)?")
 """How Python writes a member of an enumeration, as text and in full."""
+
+
+@dataclass(frozen=True)
+class JsonTable:
+    """
+    The object in a JSON file, read without raising; all fields are empty if there is no such file.
+
+    Args:
+        table (`dict[str, Any]`, *optional*):
+            The object; `None` if it cannot be used.
+        repeated (`tuple[str, ...]`):
+            Keys that an object in the file has more than once.
+        problem (`str`):
+            Why it cannot be used, without a full stop; names the file.
+    """
+
+    table: dict[str, Any] | None = None
+    repeated: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def inspect_json(file: Path) -> JsonTable:
+    """Read the object in a JSON file, bounded as `read_json` is, or report why it cannot be used."""
+    if not exists(file):
+        return JsonTable()
+    if reason := obstacle(file):
+        return JsonTable(problem=f"{file.name} {reason}")
+    repeated: list[str] = []
+
+    def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(pairs)
+        if len(table) < len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            repeated.extend(sorted(name for name, count in counts.items() if count > 1))
+        return table
+
+    try:
+        table = read_json(file, pairs=without_repeats)
+    except (OSError, ValueError) as error:  # too long, unreadable, neither text nor JSON, nested too deeply
+        return JsonTable(problem=str(error).replace(str(file), file.name, 1).rstrip(".")[:300])
+    if not isinstance(table, dict):
+        return JsonTable(problem=f"{file.name} holds one {type(table).__name__}, not a table in braces")
+    return JsonTable(table, tuple(repeated))
 
 
 def read_fields(file: Path, owner: str) -> "JsonReader":
@@ -25,7 +69,7 @@ def read_fields(file: Path, owner: str) -> "JsonReader":
         FileNotFoundError: if there is no such file.
         ValueError: if it is not JSON, not an object, or far too large.
     """
-    if not os.path.lexists(file):
+    if not exists(file):
         raise FileNotFoundError(f"There is no file {file}, which a {owner} needs; give it with `config=` (`--config`).")
     return JsonReader(file, read_json(file), owner)
 

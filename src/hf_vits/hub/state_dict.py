@@ -1,7 +1,7 @@
 """Reads a checkpoint's tensors from a folder or the Hub, and lets none be missing, left over or of another shape."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from transformers.utils import cached_file
 from transformers.utils.hub import get_checkpoint_shard_files
 
 from hf_vits.modules.weight_norm import respell
-from hf_vits.utils.archives import check_pickled
-from hf_vits.utils.files import check_name, member, read_table, require_file, require_if_there
+from hf_vits.utils.archives import MOST_PICKLE, check_pickled
+from hf_vits.utils.files import UnreadableFile, check_name, member, read_table, require_file, require_if_there
 from hf_vits.utils.formatting import listed
 
 SAFE_NAMES = ("model.safetensors", "model.safetensors.index.json")
@@ -73,24 +73,35 @@ def read_file(file: str | Path) -> dict[str, Tensor]:
     return dict(state_dict)
 
 
-def check_kinds(tensors: Mapping[str, Tensor], where: str = "") -> None:
+def check_kinds(
+    tensors: Mapping[str, Tensor], where: str = "", dtypes: Collection[torch.dtype] | None = DTYPES
+) -> None:
     """
-    Checks that tensors are weights by their type, and that memory holds as many numbers as they claim.
+    Check that tensors can be weights by their type, and that memory holds as many numbers as they claim.
+
+    Args:
+        tensors (`Mapping[str, Tensor]`):
+            By name.
+        where (`str`, *optional*):
+            Where they are from, for errors, such as " in voice/model.safetensors".
+        dtypes (`Collection[torch.dtype]`, *optional*):
+            Types that they may have; any if `None`.
 
     Raises:
-        ValueError: names the first that is not, and `where` it is, such as " in voice/model.safetensors".
+        UnreadableFile: names the first that cannot be a weight.
     """
     for name, tensor in tensors.items():
         called = f"{name if len(name) <= 200 else name[:200] + '…'}{where}"
-        in_memory = tensor.layout == torch.strided and tensor.device.type != "meta" and not tensor.is_nested
-        if not in_memory or tensor.dtype not in DTYPES:
+        in_memory = tensor.layout == torch.strided and not (tensor.is_meta or tensor.is_nested or tensor.is_quantized)
+        if not in_memory or (dtypes is not None and tensor.dtype not in dtypes):
             kind = f"{tensor.dtype}, {tensor.layout}, {tensor.device}{', nested' if tensor.is_nested else ''}"
-            raise ValueError(
+            raise UnreadableFile(
                 f"{called} is a tensor of the kind {kind}; weights are floating-point numbers in memory. Fetch "
-                "the file again, or save it anew from its model."
+                "the file again, or save it anew from its model.",
+                "no_tensors",
             )
         if tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
-            raise ValueError(
+            raise UnreadableFile(
                 f"{called} claims the shape {list(tensor.shape)}, but the file has fewer numbers for it. Fetch it "
                 "again."
             )
@@ -123,40 +134,59 @@ def _shards(name_or_path: str, index: Path, hub_arguments: Mapping[str, Any]) ->
         yield member(index.parent, name, index)
 
 
-def read_contents(file: str | Path) -> Any:
-    """Whatever one `.safetensors` or pickled file holds, tensors or not; errors are those of `read_file`."""
+def read_contents(file: str | Path, most_pickle: int = MOST_PICKLE, mmap: bool = False) -> Any:
+    """
+    Return the content of one `.safetensors` or pickled file, which may be other than tensors. No code in it is run.
+
+    This is the only place where the package unpickles a file.
+
+    Args:
+        file (`str` or `Path`):
+            The file.
+        most_pickle (`int`, *optional*):
+            Largest number of bytes of the pickle in an archive, without the data of its tensors.
+        mmap (`bool`, *optional*, defaults to `False`):
+            Map the tensors of an archive into memory, so that only those that are used are read. The file must not be
+            overwritten while they exist.
+
+    Raises:
+        OSError: if it is not a regular file that can be read.
+        UnreadableFile: if it is damaged, refers to code, or would take more memory than it has bytes.
+    """
     file = require_file(file)
     try:
         if file.suffix == ".safetensors":
             check_header(file)
             return load_file(file)
-        check_pickled(file)
-        return torch.load(file, map_location="cpu", weights_only=True)
+        is_archive = check_pickled(file, most_pickle)
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap and is_archive)
     except (FileNotFoundError, PermissionError):
         raise
     except Exception as error:  # a damaged file can make the readers fail in any way
-        reason = _reason(error)
-        raise ValueError(
+        reason, kind = _reason(error)
+        raise UnreadableFile(
             f"{file} is not a readable file of tensors ({reason}). It may be truncated, or hold code that is not run; "
-            "fetch it again, or ask its author for a .safetensors file."
+            "fetch it again, or ask its author for a .safetensors file.",
+            kind,
         ) from error
 
 
 def check_header(file: Path) -> None:
-    """Raises `ValueError` for a `.safetensors` file whose header is longer than the file or than any voice's."""
+    """Raise `ValueError` for a `.safetensors` file whose header is longer than the file or than any model's."""
     with file.open("rb") as stream:
         header, size = int.from_bytes(stream.read(8), "little"), file.stat().st_size
     if size < 8 or header > min(size - 8, MOST_HEADER):
         raise ValueError(f"it has {size:,} bytes and no whole header; is it cut off?")
 
 
-def _reason(error: Exception) -> str:
-    """In one line, without PyTorch's advice to read the file unsafely."""
+def _reason(error: Exception) -> tuple[str, str]:
+    """Return one line without PyTorch's advice to read the file unsafely, and the `kind` of an `UnreadableFile`."""
     text = str(error).strip()
     if "weights_only" in text or "Weights only" in text:
-        asked = re.search(r"GLOBAL ([\w.]+)", text)
-        return f"it asks for {asked[1]}" if asked else "it holds what is neither a tensor nor plain data"
-    return "".join(letter for letter in text.split("\n")[0] if letter.isprintable())
+        name = re.search(r"GLOBAL ([\w.]+)", text)
+        return f"it asks for {name[1]}" if name else "it holds what is neither a tensor nor plain data", "unsafe"
+    line = "".join(letter for letter in text.split("\n")[0] if letter.isprintable())
+    return line or type(error).__name__, getattr(error, "kind", "damaged")
 
 
 def match_state_dict(

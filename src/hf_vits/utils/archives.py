@@ -4,7 +4,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from hf_vits.utils.files import require_file
+from hf_vits.utils.files import UnreadableFile, require_file
 
 ZIP = b"PK\x03\x04"
 """Begins an archive as `torch.save` writes it; what begins otherwise is read as pickles one after another."""
@@ -25,7 +25,7 @@ PIECE = 2**24
 """Bytes that are searched in one go."""
 
 
-def check_pickled(file: str | Path, most: int = MOST_PICKLE) -> None:
+def check_pickled(file: str | Path, most: int = MOST_PICKLE) -> bool:
     """
     Refuses a file of `torch.save` that would take more memory than it has bytes, without unpickling it.
 
@@ -38,6 +38,9 @@ def check_pickled(file: str | Path, most: int = MOST_PICKLE) -> None:
         most (`int`, *optional*):
             Bytes that the pickle may have.
 
+    Returns:
+        `bool`: Whether the file is an archive.
+
     Raises:
         OSError: if it is no regular file that can be read.
         ValueError: says in a few words what is wrong; the caller names the file.
@@ -47,12 +50,13 @@ def check_pickled(file: str | Path, most: int = MOST_PICKLE) -> None:
         begin = stream.read(len(ZIP))
     if begin == ZIP:
         _check_archive(file, most)
-    elif begin[:1] != PICKLE:
+        return True
+    if begin[:1] != PICKLE:
         raise ValueError("it begins neither as an archive nor as a pickle")
-    elif (size := file.stat().st_size) > LARGEST_PICKLES:
+    if (size := file.stat().st_size) > LARGEST_PICKLES:
         raise ValueError(f"it has {size:,} bytes; at most {LARGEST_PICKLES:,} are read")
-    else:
-        _search(file.open("rb"))
+    _search(file.open("rb"))
+    return False
 
 
 def _check_archive(file: Path, most: int) -> None:
@@ -62,9 +66,9 @@ def _check_archive(file: Path, most: int) -> None:
             entries = archive.infolist()
             unpacked = sum(entry.file_size for entry in entries)
             if unpacked > size or any(entry.file_size != entry.compress_size for entry in entries):
-                raise ValueError(f"{unpacked:,} bytes when unpacked, out of {size:,}")
+                raise UnreadableFile(f"{unpacked:,} bytes when unpacked, out of {size:,}", "oversized")
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise ValueError("its entries are compressed, which PyTorch's never are")
+                raise UnreadableFile("its entries are compressed, which PyTorch's never are", "oversized")
             for entry in entries:
                 if entry.filename.lower().endswith("data.pkl"):  # PyTorch looks it up in any case
                     if entry.file_size > most:
@@ -80,5 +84,7 @@ def _search(stream) -> None:
     with stream:
         while piece := stream.read(PIECE):
             if found := MAKES_ROOM.search(before + piece):
-                raise ValueError(f"it asks for a {found[1].decode()} of any size, which no file of weights does")
+                raise UnreadableFile(
+                    f"it asks for a {found[1].decode()} of any size, which no file of weights does", "unsafe"
+                )
             before = piece[-64:]

@@ -21,6 +21,28 @@ DEEPEST_TABLE = 100
 ADVICE = "Correct it, or fetch it again."
 
 
+class UnreadableFile(ValueError):
+    """
+    An error about the content of a file.
+
+    Args:
+        message (`str`):
+            The text of the error.
+        kind (`str`, *optional*, defaults to `"damaged"`):
+            `"damaged"`; `"unsafe"` if it refers to code, which was not run; `"oversized"` if it would take more memory
+            than it has bytes; or `"no_tensors"` if it holds something other than a table of tensors.
+    """
+
+    def __init__(self, message: str, kind: str = "damaged"):
+        super().__init__(message)
+        self.kind = kind
+
+
+def exists(file: str | Path) -> bool:
+    """Return whether there is anything of that name, be it a link to nowhere."""
+    return os.path.lexists(file)
+
+
 def obstacle(file: Path) -> str:
     """Why something of that name is no file that can be read; empty if it is one."""
     try:
@@ -183,7 +205,7 @@ def named_in_errors(what: str, place: str | Path) -> Iterator[None]:
     except (OSError, ImportError):
         raise
     except ValueError as error:
-        if type(error) is ValueError and str(place) in str(error):
+        if type(error) in (ValueError, UnreadableFile) and str(place) in str(error):
             raise
         raise ValueError(f"{what} cannot be used. {_brief(error)} {ADVICE}") from error
     except Exception as error:  # libraries fail in any way on a table with values of other types

@@ -24,8 +24,9 @@ from hf_vits.conversion.formats.coqui_config import CoquiVoice, fields_of, langu
 from hf_vits.conversion.formats.coqui_tokenizer import tokenizer_of
 from hf_vits.conversion.formats.original import Tensors
 from hf_vits.conversion.key_mapping import Rule, translate
+from hf_vits.conversion.shape_inference import infer_config
 from hf_vits.conversion.source import Source
-from hf_vits.conversion.vits_keys import infer_config, to_ours, unneeded
+from hf_vits.conversion.vits_keys import rename_tensors
 
 NAME = "Coqui TTS VITS voice (best_model.pth with config.json)"
 
@@ -88,11 +89,12 @@ def convert(source: Source) -> Converted:
     tables, tensors = _parted(tensors, r"emb_l\.|dp\.cond_lang\.")
     tables, _ = translate(tables, LANGUAGES)
     languages, languages_said = _languages(tables, voice, source)
-    config = _config(tensors, voice, speaker_names=names, **languages)
+    renamed, left = rename_tensors(tensors, voice.upsampled)
+    state_dict = renamed | tables
+    config = _config(state_dict, voice, speaker_names=names, **languages)
     tokenizer, symbols_said = tokenizer_of(voice, config.vocab_size)
     if tokenizer is not None and tokenizer.add_blank:
         config.blank_id = tokenizer.blank_id
-    state_dict, left = to_ours(tensors, unneeded(config))
     discriminator, judges_said = _discriminator(judges, voice, source)
     origin, licensed = licence_beside(source)
     omitted = (*checkpoint.notes, *left_out(checkpoint.rest, "config"), *dropped, *left, *unseen)
@@ -100,9 +102,9 @@ def convert(source: Source) -> Converted:
     said = (*speakers_said, *languages_said, *symbols_said, *judged, *licensed, *voice.notes)
     return Converted(
         config,
-        state_dict | tables,
+        state_dict,
         tokenizer,
-        (described("A Coqui voice", config, state_dict | tables), *omitted, *said),
+        (described("A Coqui voice", config, state_dict), *omitted, *said),
         discriminator,
         origin,
     )
@@ -146,26 +148,19 @@ def _languages(
     if table.dim() != 2 or 0 in table.shape:
         raise ValueError(f"emb_l.weight has the shape {list(table.shape)}; a table of languages has rows and channels.")
     names, notes = language_names(len(table), voice, source)
-    return {"num_languages": len(table), "language_embedding_size": table.shape[1], "language_names": names}, notes
+    return {"language_names": names}, notes
 
 
 def _config(tensors: Tensors, voice: CoquiVoice, **known: Any) -> VitsConfig:
     """The configuration, in which file and weights agree."""
     known = {**voice.known, **known}
-    head_table = tensors.get("enc_p.encoder.attn_layers.0.emb_rel_k")
-    embedding = tensors.get("enc_p.emb.weight")
-    if head_table is not None and embedding is not None and head_table.dim() == 3 and embedding.dim() == 2:
-        width = embedding.shape[1] + known.get("language_embedding_size", 0)
-        known["num_attention_heads"] = width // max(head_table.shape[2], 1)
-    if voice.upsampled:
-        known["inference_only"] = True
-    if any(name.startswith("dp.conv_1.") for name in tensors):
+    if "duration_predictor.conv_1.weight" in tensors:
         known["duration_predictor_layer_norm_eps"] = PLAIN_NORM_EPS
-    if voice.upsampled or not any(name.startswith("enc_q.") for name in tensors):
+    if not any(name.startswith("posterior_encoder.") for name in tensors):
         del known["win_length"]  # of spectrograms that nothing here computes
-    config = infer_config(tensors, **known)
+    config = infer_config({name: tensor.shape for name, tensor in tensors.items()}, **known)
     _check_agreement(voice, config)
-    first = tensors.get("dp.pre.weight")
+    first = tensors.get("duration_predictor.conv_pre.weight")
     if first is not None and first.shape[0] != config.hidden_size:
         raise ValueError(
             f"The stochastic duration predictor has {first.shape[0]} channels, as it has in Coqui whatever "

@@ -14,8 +14,9 @@ from hf_vits.conversion.checkpoint import check_tensors, left_out
 from hf_vits.conversion.converted import Converted, described, licence_beside, trainable
 from hf_vits.conversion.discriminators import ConvertedDiscriminator, read_discriminator
 from hf_vits.conversion.schema import JsonReader, read_fields, row_names
+from hf_vits.conversion.shape_inference import infer_config
 from hf_vits.conversion.source import Source
-from hf_vits.conversion.vits_keys import infer_config, to_ours, unneeded
+from hf_vits.conversion.vits_keys import rename_tensors
 from hf_vits.hub.license import MMS_LICENSE, Provenance
 from hf_vits.modules.weight_norm import respell
 from hf_vits.tokenization_vits import VitsTokenizer
@@ -277,8 +278,8 @@ def convert(source: Source) -> Converted:
     """
     voice = read_description(_description(source))
     tensors, folded = _without_table_of_one(source.checkpoint.tensors)
-    config = _config(tensors, voice)
-    state_dict, notes = to_ours(tensors, unneeded(config))
+    state_dict, notes = rename_tensors(tensors)
+    config = _config(state_dict, voice)
     vocabulary = source.beside("vocab.txt")
     language = _language(source.path) if vocabulary else None
     front_end, said = tokenizer(voice, config.vocab_size, vocabulary and mms_symbols(vocabulary), language)
@@ -318,9 +319,9 @@ def _description(source: Source) -> Path:
 
 
 def _config(tensors: Mapping[str, torch.Tensor], voice: OriginalVoice) -> VitsConfig:
-    told_by_shapes = any(name.startswith("enc_q.") for name in tensors)
+    told_by_shapes = any(name.startswith("posterior_encoder.") for name in tensors)
     config = infer_config(
-        tensors,
+        {name: tensor.shape for name, tensor in tensors.items()},
         **({} if told_by_shapes else {"spectrogram_bins": voice.filter_length // 2 + 1}),
         upsample_rates=voice.upsample_rates,
         resblock_dilation_sizes=voice.resblock_dilation_sizes,

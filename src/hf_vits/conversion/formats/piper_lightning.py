@@ -27,8 +27,9 @@ from hf_vits.conversion.formats.piper_common import (
 )
 from hf_vits.conversion.key_mapping import translate
 from hf_vits.conversion.schema import JsonReader
+from hf_vits.conversion.shape_inference import decoder_fields, infer_config
 from hf_vits.conversion.source import Source
-from hf_vits.conversion.vits_keys import decoder, infer_config, to_ours, unneeded
+from hf_vits.conversion.vits_keys import rename_tensors
 from hf_vits.utils.formatting import listed
 
 NAME = "Piper training checkpoint (epoch=….ckpt with config.json or <voice>.onnx.json)"
@@ -68,8 +69,8 @@ def convert(source: Source) -> Converted:
     checkpoint, file = source.checkpoint, _voice_file(source)
     voice = read_voice(file)
     parts = _parts(checkpoint.tensors)
-    config, told = _config(parts[GENERATOR], source, voice)
-    state_dict, notes = to_ours(parts[GENERATOR], unneeded(config))
+    state_dict, notes = rename_tensors(parts[GENERATOR])
+    config, told = _config(state_dict, source, voice)
     _, others = translate(parts[""], (), OTHERS, "Piper checkpoint")
     judges, said = _judges(parts[JUDGES], source)
     origin, licensed = licence_beside(source)
@@ -129,11 +130,12 @@ def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
 
 def _config(tensors: Mapping[str, Tensor], source: Source, voice: PiperVoice) -> tuple[VitsConfig, tuple[str, ...]]:
     fields = _told(source)
-    shapes = decoder({name: tensor.shape for name, tensor in tensors.items()})
-    rates, assumed_rates = _rates(fields, shapes)
-    dilations, assumed_dilations = _dilations(fields, shapes)
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    decoder = decoder_fields(shapes)
+    rates, assumed_rates = _rates(fields, decoder)
+    dilations, assumed_dilations = _dilations(fields, decoder)
     config = infer_config(
-        tensors,
+        shapes,
         upsample_rates=rates,
         resblock_dilation_sizes=dilations,
         **config_fields(voice),

@@ -1,9 +1,10 @@
 """Piper voices: `<voice>.onnx` with its `<voice>.onnx.json`. They can speak; what only training uses is not in them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.converted import Converted, licence_beside, stored_as_float32, trainable
@@ -17,8 +18,10 @@ from hf_vits.conversion.formats.piper_common import (
     tokenizer,
     what,
 )
+from hf_vits.conversion.key_mapping import translate
+from hf_vits.conversion.shape_inference import infer_config
 from hf_vits.conversion.source import Source
-from hf_vits.conversion.vits_keys import ROOTS, count, infer_config, to_ours, unneeded
+from hf_vits.conversion.vits_keys import ROOTS, count_layers, rename_tensors, rules_for
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.decoders.hifigan import FINAL_SLOPE
 
@@ -42,9 +45,9 @@ def convert(source: Source) -> Converted:
     path = source.path
     voice = read_voice(source.config or path.with_name(path.name + ".json"))
     weights = read_weights(path, ROOTS)
-    vits_config = _config(weights, voice, path)
+    state_dict, notes = rename_tensors(weights.tensors, inference_only=True)
+    vits_config = _config(state_dict, weights, voice, path)
     _check_convolutions(weights.convolutions, vits_config)
-    state_dict, notes = to_ours(weights.tensors, unneeded(vits_config))
     judges = None if source.discriminator is None else read_discriminator(source.discriminator)
     origin, licensed = licence_beside(source)
     notes = (what(voice, vits_config, state_dict), *trainable(vits_config, judges), *licensed, *notes, *voice.notes)
@@ -54,12 +57,11 @@ def convert(source: Source) -> Converted:
     return Converted(vits_config, state_dict, tokenizer(voice), notes, judges, origin)
 
 
-def _config(weights: OnnxWeights, voice: PiperVoice, path: Path) -> VitsConfig:
+def _config(tensors: Mapping[str, Tensor], weights: OnnxWeights, voice: PiperVoice, path: Path) -> VitsConfig:
     config = infer_config(
-        weights.tensors,
+        {name: tensor.shape for name, tensor in tensors.items()},
         **_strides_and_dilations(weights),
         leaky_relu_slope=_slope(weights, path),
-        inference_only=True,
         **config_fields(voice),
     )
     check_agreement(voice, config, path)
@@ -75,12 +77,12 @@ def _strides_and_dilations(weights: OnnxWeights) -> dict[str, list]:
         return convolutions[name]
 
     convolutions = weights.convolutions
-    stages = count(convolutions, r"dec\.ups\.(\d+)$")
-    blocks = count(convolutions, r"dec\.resblocks\.(\d+)\.") // max(stages, 1)
+    stages = count_layers(convolutions, r"dec\.ups\.(\d+)$")
+    blocks = count_layers(convolutions, r"dec\.resblocks\.(\d+)\.") // max(stages, 1)
     dilations = []
     for block in range(blocks):
         first = rf"dec\.resblocks\.{block}\.convs1?"
-        layers = count(convolutions, first + r"\.(\d+)$")
+        layers = count_layers(convolutions, first + r"\.(\d+)$")
         stem = first.replace("\\", "").removesuffix("1?")
         stem = stem if f"{stem}.0" in convolutions else stem + "1"
         dilations.append([at(f"{stem}.{layer}").dilation for layer in range(layers)])
@@ -102,12 +104,12 @@ def _slope(weights: OnnxWeights, path: Path) -> float:
 
 def _check_convolutions(convolutions: dict[str, Convolution], config: VitsConfig) -> None:
     """Raises `ValueError` if a convolution of the graph does other than the same one of the model to be built."""
-    names = {f"{module}.weight": torch.empty(0) for module in convolutions}
     with torch.device("meta"):
         model = VitsModel(config)
     modules = dict(model.named_modules())
-    renamed, _ = to_ours(names, [])
-    for (source, found), ours in zip(convolutions.items(), renamed, strict=True):
+    names = [f"{module}.weight" for module in convolutions]
+    renamed, _ = translate(dict(zip(names, convolutions.items(), strict=True)), rules_for(names))
+    for ours, (source, found) in renamed.items():
         module = modules.get(ours.removesuffix(".weight"))
         if not isinstance(module, nn.modules.conv._ConvNd):
             continue  # a linear layer here; a layer that should not be there is found by its weight

@@ -1,0 +1,85 @@
+"""Weights are inspected without an exception: what cannot be read becomes a problem of a known kind."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from hf_vits.conversion.tensor_table import inspect_file, inspect_folder
+
+
+@pytest.fixture
+def tensors():
+    return {"a.weight": torch.randn(3, 2), "b.bias": torch.randn(4).half()}
+
+
+class Code:
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return open, (str(self.file), "w")
+
+
+def save(kind, tensors, folder):
+    if kind == "safetensors":
+        save_file(tensors, folder / "model.safetensors")
+    elif kind == "shards":
+        for number, (name, tensor) in enumerate(tensors.items()):
+            save_file({name: tensor}, folder / f"{number}.safetensors")
+        index = {"weight_map": {name: f"{number}.safetensors" for number, name in enumerate(tensors)}}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    else:
+        torch.save(tensors, folder / "pytorch_model.bin", _use_new_zipfile_serialization=kind == "archive")
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "shards", "archive", "old pickle"])
+def test_shapes_types_and_values_are_those_that_were_saved(kind, tensors, tmp_path):
+    save(kind, tensors, tmp_path)
+
+    table = inspect_folder(tmp_path)
+
+    assert table.problems == []
+    assert table.shapes == {"a.weight": (3, 2), "b.bias": (4,)} and table.dtypes == {"a.weight": "F32", "b.bias": "F16"}
+    values = dict(table.values())
+    assert values.keys() == tensors.keys() and all(torch.equal(values[name], tensors[name]) for name in tensors)
+    assert table.with_prefix("a.").shapes == {"a.weight": (3, 2)}
+
+
+def test_each_kind_of_problem_is_reported_and_names_the_file(tensors, tmp_path):
+    def kinds(file):
+        found = inspect_file(file).problems
+        assert all(file.name in problem.text and problem.files == (file.name,) for problem in found)
+        return [problem.kind for problem in found]
+
+    file = tmp_path / "a.bin"
+    assert kinds(tmp_path) == ["not_a_file"]
+    torch.save(tensors, file)
+    file.write_bytes(file.read_bytes()[:-20])
+    assert kinds(file) == ["damaged"]
+    torch.save({"a": Code(tmp_path / "ran")}, file)
+    assert kinds(file) == ["unsafe"] and not (tmp_path / "ran").exists()
+    torch.save({"step": 3}, file)
+    assert kinds(file) == ["no_tensors"]
+    torch.save({"a": torch.zeros(2).to_sparse()}, file)
+    assert kinds(file) == ["no_tensors"]
+    torch.save({"a": torch.zeros(1).expand(2_000_000_000)}, file)
+    assert kinds(file) == ["damaged"]
+    torch.save({"a": torch.zeros(1, dtype=torch.int64)}, file)
+    assert (
+        kinds(file) == [] and inspect_file(file).dtypes == {"a": "torch.int64"} and not [*inspect_file(file).values()]
+    )
+    assert [problem.kind for problem in inspect_folder(tmp_path).problems] == ["no_weights"]
+    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "missing.safetensors"}}')
+    assert [problem.kind for problem in inspect_folder(tmp_path).problems] == ["missing_shards"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the system does not list what is mapped")
+def test_the_tensors_of_an_archive_are_mapped_and_not_copied(tensors, tmp_path):
+    save("archive", tensors, tmp_path)
+
+    table = inspect_folder(tmp_path)
+
+    assert table.mapped and str(tmp_path / "pytorch_model.bin") in Path("/proc/self/maps").read_text()
