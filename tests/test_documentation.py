@@ -306,7 +306,7 @@ def test_commands_that_speak_do_so(here, monkeypatch, capfdbinary):
 
 def test_the_doctors_command_finds_the_voice_good(here, capsys):
     assert hf_vits.cli.main(["doctor", "voice/"]) == 0
-    assert "speaks here: yes" in capsys.readouterr().out
+    assert "synthesis: yes" in capsys.readouterr().out
 
 
 SENTENCES = {

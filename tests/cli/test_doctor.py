@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hf_vits.cli import main
-from hf_vits.doctor.findings import SEVERITIES
+from hf_vits.doctor import SEVERITIES
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def set_field(voice, name, value):
     (voice / "config.json").write_text(json.dumps(table | {name: value}))
 
 
-def test_exit_codes_tell_errors_and_if_wanted_warnings(voice, capsys):
+def test_exit_codes_report_errors_and_with_strict_warnings(voice, capsys):
     assert main(["doctor", str(voice)]) == 0 and main(["doctor", str(voice), "--strict"]) == 0
     set_field(voice, "sampling_rate", 23000)
     assert main(["doctor", str(voice)]) == 0 and main(["doctor", str(voice), "--strict"]) == 1
@@ -32,33 +32,36 @@ def test_exit_codes_tell_errors_and_if_wanted_warnings(voice, capsys):
     assert caught.value.code == 2
 
 
-def test_words_and_json_say_the_same(voice, capsys):
+def test_text_and_json_hold_the_same(voice, capsys):
     set_field(voice, "sampling_rate", 23000)
     set_field(voice, "hop_length", 999)
     assert main(["doctor", str(voice)]) == 1
-    words = capsys.readouterr().out
+    text = capsys.readouterr().out
     assert main(["doctor", str(voice), "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert set(told) == {"format", "path", "counts", "findings", "verdict"}
-    severities = [found["severity"] for found in told["findings"]]
-    assert severities == sorted(severities, key=SEVERITIES.index)  # the gravest first
-    assert told["counts"] == {severity: severities.count(severity) for severity in SEVERITIES}
+    report = json.loads(capsys.readouterr().out)
+    assert set(report) == {"format", "path", "counts", "diagnostics", "uses"}
+    severities = [found["severity"] for found in report["diagnostics"]]
+    assert severities == sorted(severities, key=SEVERITIES.index)  # the most severe first
+    assert report["counts"] == {severity: severities.count(severity) for severity in SEVERITIES}
     places = []
-    for found in told["findings"]:
-        assert set(found) == {"id", "severity", "text", "mend", "command", "facts"}
-        places.append(words.index(f"  {found['id']}: {found['text']}"))
-        assert found["mend"] in words and (found["command"] or "") in words
+    for found in report["diagnostics"]:
+        assert set(found) == {"id", "severity", "message", "advice", "fix", "command", "details"}
+        places.append(text.index(f"  {found['id']}: {found['message']}"))
+        assert found["advice"] in text and (found["command"] or "") in text
+        if found["fix"]:
+            option = "--fix" if found["fix"]["automatic"] else f"--fix --only {found['id']}"
+            assert f"{option}: {found['fix']['description']}" in text
     assert places == sorted(places)
-    last = words[words.index(f"{voice}:") :]
-    assert all(f"{use}: {answer}" in last for use, answer in told["verdict"].items()) and len(told["verdict"]) == 3
+    last = text[text.index(f"{voice}:") :]
+    assert all(f"{use}: {answer}" in last for use, answer in report["uses"].items()) and len(report["uses"]) == 3
 
 
-def test_a_verb_without_a_code_of_its_own_ends_with_0(voice, tmp_path):
+def test_a_verb_without_an_exit_code_of_its_own_exits_with_0(voice, tmp_path):
     assert main(["speak", "a hope", "--voice", str(voice), "--output", str(tmp_path / "out.wav")]) == 0
 
 
 @pytest.mark.parametrize("style", [[], ["--json"]])
-def test_a_reader_that_has_read_enough_changes_neither_code_nor_words(voice, style, monkeypatch, capsys):
+def test_a_closed_pipe_changes_neither_exit_code_nor_output(voice, style, monkeypatch, capsys):
     set_field(voice, "sampling_rate", 23000)
     reading, writing = os.pipe()
     os.close(reading)
@@ -71,4 +74,4 @@ def test_a_reader_that_has_read_enough_changes_neither_code_nor_words(voice, sty
 def test_the_default_voice_is_examined_by_the_name_that_other_verbs_take(voice, monkeypatch, capsys):
     monkeypatch.setattr("hf_vits.conversion.resolve.cached_voice", lambda known: voice)
     assert main(["doctor", "en_US-joe-medium"]) == 0
-    assert "speaks here: yes" in capsys.readouterr().out
+    assert "synthesis: yes" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""A healthy tiny voice, made once, and copies of it to damage."""
+"""A healthy tiny model folder, made once, and copies of it to damage."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from tiny_voices import SPEAKERS, TINY, enliven
 from hf_vits import VitsConfig, VitsModel, VitsTokenizer
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `provoked`
+sys.path.insert(0, str(Path(__file__).parent))  # for `faults`
 
 SMALLEST = {
     **TINY,
@@ -30,7 +30,7 @@ SMALLEST = {
     "prior_encoder_num_flows": 1,
 }
 CARD = "---\nlicense: cc0-1.0\n---\n# A voice\n"
-JUDGES = {"period_channels": [4, 4], "scale_channels": [4] * 6}
+DISCRIMINATOR = {"period_channels": [4, 4], "scale_channels": [4] * 6}
 
 
 class Voice(SimpleNamespace):
@@ -47,7 +47,7 @@ class Voice(SimpleNamespace):
         return load_file(self.path / "model.safetensors")
 
     def rewrite(self, change):
-        """Gives the tensors to a function that changes the table of them in place, or returns another."""
+        """Pass the tensors to a function that changes the table of them in place, or returns another."""
         tensors = {name: tensor.clone() for name, tensor in self.tensors().items()}
         tensors = change(tensors) or tensors
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, self.path / "model.safetensors")
@@ -56,17 +56,17 @@ class Voice(SimpleNamespace):
     def tensors_of(file):
         return load_file(file)
 
-    def add_judges(self, **fields):
-        judges = VitsDiscriminator(VitsDiscriminatorConfig(**{**JUDGES, **fields}))
-        judges.save_pretrained(self.path / "discriminator")
-        return judges
+    def add_discriminator(self, **fields):
+        discriminator = VitsDiscriminator(VitsDiscriminatorConfig(**{**DISCRIMINATOR, **fields}))
+        discriminator.save_pretrained(self.path / "discriminator")
+        return discriminator
 
 
 def written(folder, **fields):
-    (folder / "symbols.json").parent.mkdir(parents=True)
-    (folder / "symbols.json").write_text(json.dumps({symbol: i for i, symbol in enumerate("_abcdefghijklmnop .'")}))
-    VitsTokenizer(str(folder / "symbols.json"), pad_token="_", phonemize=False).save_pretrained(folder)
-    (folder / "symbols.json").unlink()
+    (folder / "tokens.json").parent.mkdir(parents=True)
+    (folder / "tokens.json").write_text(json.dumps({token: i for i, token in enumerate("_abcdefghijklmnop .'")}))
+    VitsTokenizer(str(folder / "tokens.json"), pad_token="_", phonemize=False).save_pretrained(folder)
+    (folder / "tokens.json").unlink()
     enliven(VitsModel(VitsConfig(**{**SMALLEST, **fields}))).save_pretrained(folder)
     (folder / "README.md").write_text(CARD)
     return folder
@@ -74,25 +74,25 @@ def written(folder, **fields):
 
 @pytest.fixture(scope="session")
 def healthy(tmp_path_factory):
-    """A voice of one speaker, to be read only."""
+    """A model folder of one speaker, to be read only."""
     return written(tmp_path_factory.mktemp("healthy") / "voice")
 
 
 @pytest.fixture(scope="session")
 def healthy_speakers(tmp_path_factory):
-    """A voice of three speakers, to be read only."""
+    """A model folder of three speakers, to be read only."""
     return written(tmp_path_factory.mktemp("healthy") / "voice", **SPEAKERS)
 
 
 @pytest.fixture
 def voice(healthy, tmp_path):
-    """A copy of the voice of one speaker."""
+    """A copy of the model folder of one speaker."""
     return Voice(path=shutil.copytree(healthy, tmp_path / "voice"))
 
 
 @pytest.fixture
 def speakers_voice(healthy_speakers, tmp_path):
-    """A copy of the voice of three."""
+    """A copy of the model folder of three speakers."""
     return Voice(path=shutil.copytree(healthy_speakers, tmp_path / "voice"))
 
 

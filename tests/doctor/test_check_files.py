@@ -1,4 +1,4 @@
-"""Files and folders of other projects are not read: the command that converts them is given."""
+"""Paths that are no model folders: what they are, and which command helps."""
 
 import json
 
@@ -10,7 +10,7 @@ from hf_vits.doctor import examine
 
 
 def only(path):
-    (found,) = examine(path).findings
+    (found,) = examine(path).diagnostics
     assert found.severity == "error"
     return found
 
@@ -19,19 +19,20 @@ def only(path):
 def test_a_file_of_another_project_is_converted_first(tmp_path, name):
     (tmp_path / name).write_bytes(b"anything")
     found = only(tmp_path / name)
-    assert found.id == "foreign.file" and found.command.startswith(f"hf-vits convert {tmp_path / name} ")
-    assert all(known in found.mend for known in known_formats())
+    assert found.id == "path.other_format_file" and found.command.startswith(f"hf-vits convert {tmp_path / name} ")
+    assert all(known in found.advice for known in known_formats())
 
 
-def test_judges_of_the_original_go_to_a_voice(tmp_path):
+def test_discriminators_of_the_original_are_converted_with_their_model(tmp_path):
     torch.save({}, tmp_path / "D_100.pth")
-    assert only(tmp_path / "D_100.pth").id == "foreign.judges"
+    found = only(tmp_path / "D_100.pth")
+    assert found.id == "path.discriminator_file" and "G_100.pth" in found.advice and "--discriminator" in found.advice
 
 
 def test_an_archive_is_unpacked_first(tmp_path):
     (tmp_path / "voice.tar").write_bytes(b"anything")
     found = only(tmp_path / "voice.tar")
-    assert "unpack" in found.text and found.command is None
+    assert "unpack" in found.message and found.command is None
 
 
 @pytest.mark.parametrize(
@@ -48,30 +49,32 @@ def test_a_folder_of_another_project_is_converted_first(tmp_path, files):
     for name, content in files.items():
         (tmp_path / "there" / name).write_text(content)
     found = only(tmp_path / "there")
-    assert found.id == "foreign.folder" and f"hf-vits convert {tmp_path / 'there'}" in found.command
+    assert found.id == "path.other_format_folder" and f"hf-vits convert {tmp_path / 'there'}" in found.command
 
 
 @pytest.mark.parametrize(
     ("files", "runtime"),
     [(("model.onnx", "tokens.txt"), "sherpa-onnx"), (("text-to-latents.onnx", "decode-window.onnx"), "onnxruntime")],
 )
-def test_a_folder_that_was_exported_for_a_runtime_is_known_and_not_to_be_converted(tmp_path, files, runtime):
+def test_a_folder_exported_for_a_runtime_is_recognized_and_not_converted(tmp_path, files, runtime):
     for name in files:
         (tmp_path / name).write_bytes(b"anything")
     for path in (tmp_path, *tmp_path.glob("*.onnx")):
         found = only(path)
-        assert found.id == "path.exported" and runtime in found.text and found.command is None
+        assert found.id == "path.exported" and runtime in found.message and found.command is None
         with pytest.raises(ValueError, match=f"exported for .*{runtime}; convert the voice that it was exported from"):
             convert(path)
 
 
-def test_a_voice_of_piper_s_beside_the_tokens_of_sherpa_is_converted(tmp_path):
+def test_a_piper_voice_beside_the_tokens_of_sherpa_is_converted(tmp_path):
     for name in ("model.onnx", "model.onnx.json", "tokens.txt"):
         (tmp_path / name).write_bytes(b"{}")
-    assert only(tmp_path).id == "foreign.folder" and only(tmp_path / "model.onnx").id == "foreign.file"
+    assert (
+        only(tmp_path).id == "path.other_format_folder" and only(tmp_path / "model.onnx").id == "path.other_format_file"
+    )
 
 
-def test_the_command_converts_a_voice_of_piper(tmp_path, monkeypatch):
+def test_the_command_converts_a_piper_voice(tmp_path, monkeypatch):
     pytest.importorskip("onnx")
     import shlex
     import sys
@@ -85,7 +88,7 @@ def test_the_command_converts_a_voice_of_piper(tmp_path, monkeypatch):
     file = write_voice(tmp_path, tiny_model(), "named")
     words = shlex.split(only(file).command)
     assert words[0] == "hf-vits" and main(words[1:]) == 0
-    assert not [found for found in examine(words[-1]).findings if found.severity == "error"]
+    assert not [found for found in examine(words[-1]).diagnostics if found.severity == "error"]
 
 
 def test_one_file_of_a_voice_leads_to_its_folder(voice):

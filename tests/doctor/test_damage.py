@@ -1,4 +1,4 @@
-"""Damage of every kind ends in a finding: never in a traceback, in code that runs, or in memory that is gone."""
+"""Damage of every kind becomes a diagnostic: never a traceback, code that runs, or memory that runs out."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 import torch
-from provoked import ONE_SPEAKER
+from faults import ONE_SPEAKER
 
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.cli import main
@@ -22,13 +22,13 @@ FILES = ("config.json", "model.safetensors", "vocab.json", "tokenizer_config.jso
 
 
 def ids(path):
-    found = [finding.id for finding in examine(path).findings if finding.severity == "error"]
+    found = [diagnostic.id for diagnostic in examine(path).diagnostics if diagnostic.severity == "error"]
     assert "doctor.failed" not in found
     return set(found)
 
 
 class Code:
-    """Makes a file when it is unpickled."""
+    """Make a file when it is unpickled."""
 
     def __init__(self, file):
         self.file = file
@@ -38,7 +38,7 @@ class Code:
 
 
 def loads(folder):
-    """The oracle: whether those who use the voice can."""
+    """Return whether a user can load it; the oracle."""
     try:
         model = VitsModel.from_pretrained(folder)
         VitsTokenizer.from_pretrained(folder)
@@ -48,7 +48,7 @@ def loads(folder):
 
 
 def damage(voice, chance):
-    """Damages one file of the voice in one way."""
+    """Damage one file of the folder in one way."""
     file = voice.path / chance.choice(FILES)
     data = bytearray(file.read_bytes())
     kinds = ["flip", "cut", "fill", "empty", "folder", "gone", "link", "replace"]
@@ -92,21 +92,21 @@ def damage(voice, chance):
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("seed", range(30))
-def test_whatever_keeps_a_voice_from_loading_is_an_error(speakers_voice, seed, capsys):
-    speakers_voice.add_judges()
+def test_whatever_keeps_a_model_from_loading_is_an_error(speakers_voice, seed, capsys):
+    speakers_voice.add_discriminator()
     what = damage(speakers_voice, random.Random(seed))
     code = main(["doctor", str(speakers_voice.path), "--json"])
     report = json.loads(capsys.readouterr().out)
-    assert "doctor.failed" not in [found["id"] for found in report["findings"]], (what, report["findings"])
-    assert all(found["text"].isprintable() and len(found["text"]) < 2000 for found in report["findings"])
+    assert "doctor.failed" not in [found["id"] for found in report["diagnostics"]], (what, report["diagnostics"])
+    assert all(found["message"].isprintable() and len(found["message"]) < 2000 for found in report["diagnostics"])
     assert code == (report["counts"]["error"] > 0)
     assert code == 1 or loads(speakers_voice.path), what
 
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("kind", ["empty", "folder", "link in a circle", "pipe", "may not be read"])
-def test_a_file_that_is_none_is_an_error(voice, monkeypatch, name, kind):
-    voice.add_judges()
+def test_what_is_not_a_regular_file_is_an_error(voice, monkeypatch, name, kind):
+    voice.add_discriminator()
     file = voice.path / name
     if kind != "may not be read":
         file.unlink()
@@ -121,11 +121,11 @@ def test_a_file_that_is_none_is_an_error(voice, monkeypatch, name, kind):
     else:
         monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(file))
     found = ids(voice.path)
-    part = {"config.json": "config", "model.safetensors": "files", "discriminator/config.json": "judges"}
+    part = {"config.json": "config", "model.safetensors": "files", "discriminator/config.json": "discriminator"}
     assert {id.split(".")[0] for id in found} == {part.get(name, "tokenizer")}
 
 
-def test_a_folder_that_is_none_is_an_error(tmp_path, monkeypatch):
+def test_what_is_not_a_model_folder_is_an_error(tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     assert ids(tmp_path / "empty") == {"path.empty"}
     assert ids(tmp_path / "nowhere") == {"path.missing"}
@@ -153,10 +153,10 @@ def test_code_in_a_pickle_is_named_and_not_run(voice, tmp_path, protocol, kind):
     (voice.path / "training_state.pt").write_bytes(pickle.dumps(Code(tmp_path / "ran")))
     (voice.path / "discriminator").mkdir()
     shutil.copy(voice.path / "pytorch_model.bin", voice.path / "discriminator")
-    found = {finding.id: finding for finding in examine(voice.path).findings}
-    assert {"files.pickle_code", "files.state", "judges.unreadable"} <= found.keys()
+    found = {diagnostic.id: diagnostic for diagnostic in examine(voice.path).diagnostics}
+    assert {"files.pickle_code", "files.training_state", "discriminator.unreadable"} <= found.keys()
     if protocol == 2:
-        assert "system" in found["files.pickle_code"].text
+        assert "system" in found["files.pickle_code"].message
     assert not (tmp_path / "ran").exists()
     torch.load(voice.path / "pytorch_model.bin", weights_only=False)
     assert (tmp_path / "ran").exists()  # it would have
@@ -169,7 +169,7 @@ def test_an_old_pickle_of_tensors_is_read(voice):
 
 
 def archive_with(change, source, target):
-    """A copy of an archive of PyTorch, with other entries."""
+    """Copy an archive of PyTorch, with other entries."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
         for entry in old.infolist():
             new.writestr(entry.filename, change(old.read(entry)))
@@ -179,7 +179,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def test_a_bomb_is_not_unpacked(voice):
+def test_a_zip_bomb_is_not_unpacked(voice):
     file = voice.path / "pytorch_model.bin"
     torch.save({"a": torch.zeros(3)}, file)
     megabyte = b"\0" * 1_000_000
@@ -213,7 +213,7 @@ def test_a_tensor_that_claims_more_than_its_file_has_is_refused(voice, tmp_path,
 
 
 @pytest.mark.parametrize("type", ["F8_E4M3", "F4", "I64", "BOOL", "C64"])
-def test_a_type_that_no_weights_have_is_an_error(voice, type):
+def test_a_type_that_weights_may_not_have_is_an_error(voice, type):
     file = voice.path / "model.safetensors"
     size = int.from_bytes(file.read_bytes()[:8], "little")
     table, data = json.loads(file.read_bytes()[8 : 8 + size]), file.read_bytes()[8 + size :]
@@ -223,7 +223,7 @@ def test_a_type_that_no_weights_have_is_an_error(voice, type):
     table["decoder.conv_pre.weight"]["shape"] = [shape[0] * 32 // bits, *shape[1:]]
     header = json.dumps(table).encode()
     file.write_bytes(len(header).to_bytes(8, "little") + header + data)
-    assert "weights.type" in ids(voice.path)
+    assert "weights.invalid_type" in ids(voice.path)
 
 
 def test_a_header_that_claims_gigabytes_is_refused(voice):
@@ -232,7 +232,7 @@ def test_a_header_that_claims_gigabytes_is_refused(voice):
     assert ids(voice.path) == {"files.unreadable_weights"}
 
 
-def test_a_header_longer_than_any_voice_s_is_not_read_though_the_file_has_it(voice, monkeypatch):
+def test_a_header_longer_than_the_limit_is_not_read(voice, monkeypatch):
     size = int.from_bytes((voice.path / "model.safetensors").read_bytes()[:8], "little")
     monkeypatch.setattr("hf_vits.hub.state_dict.MOST_HEADER", size)
     assert ids(voice.path) == set()
@@ -240,21 +240,21 @@ def test_a_header_longer_than_any_voice_s_is_not_read_though_the_file_has_it(voi
     assert ids(voice.path) == {"files.unreadable_weights"}
 
 
-def test_numbers_without_an_end_are_not_counted_out(voice):
-    """Each of these would make a list, a layer or a sound of that length."""
+def test_huge_numbers_of_a_configuration_allocate_no_memory(voice):
+    """Each of these would make a list, a layer or a waveform of that length."""
     voice.change("vocab.json", z=2**31 - 1)
     voice.change("config.json", num_speakers=2**39, speaker_embedding_size=1, vocab_size=2**39)
     before = peak()
-    assert ids(voice.path) == {"config.size"}
+    assert ids(voice.path) == {"config.too_large"}
     (voice.path / "model.safetensors").rename(voice.path / "kept")
-    assert ids(voice.path) == {"files.no_weights", "config.size"}
+    assert ids(voice.path) == {"files.no_weights", "config.too_large"}
     (voice.path / "kept").rename(voice.path / "model.safetensors")
     voice.change("config.json", num_speakers=1, speaker_embedding_size=0, vocab_size=20)
     voice.change("vocab.json", z=1)
     voice.change("config.json", resblock_dilation_sizes=[[2**30]])
-    assert ids(voice.path) == {"config.type"}
+    assert ids(voice.path) == {"config.invalid_type"}
     voice.change("config.json", resblock_dilation_sizes=[[2]], speaking_rate=1e-7)
-    assert ids(voice.path) == {"trial.model"}
+    assert ids(voice.path) == {"smoke_test.model"}
     assert peak() - before < 200_000_000
 
 
@@ -263,14 +263,14 @@ def test_twenty_thousand_absent_shards_are_counted_at_once(voice):
     names = {f"t{number}": f"shard-{number}.safetensors" for number in range(20_000)}
     (voice.path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
     start = time.process_time()
-    found = [finding for finding in examine(voice.path).findings if finding.id == "files.shard_missing"]
-    assert len(found[0].facts["files"]) == 20_000 and len(found[0].text) < 1000
+    found = [diagnostic for diagnostic in examine(voice.path).diagnostics if diagnostic.id == "files.shard_missing"]
+    assert len(found[0].details["files"]) == 20_000 and len(found[0].message) < 1000
     assert time.process_time() - start < 5  # of which the square would take 17
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", ["../secret", "/dev/zero", "pipe", "link", "circle", "folder", 5, ""])
-def test_an_index_that_leads_elsewhere_is_an_error_and_followed_by_nobody(voice, tmp_path, name):
+def test_an_index_that_names_files_elsewhere_is_an_error_and_not_followed(voice, tmp_path, name):
     shutil.copy(voice.path / "model.safetensors", tmp_path / "secret")
     (voice.path / "model.safetensors").unlink()
     os.mkfifo(voice.path / "pipe")
@@ -284,24 +284,24 @@ def test_an_index_that_leads_elsewhere_is_an_error_and_followed_by_nobody(voice,
         VitsModel.from_pretrained(voice.path)
 
 
-def test_ten_thousand_odd_fields_are_one_note(voice):
+def test_ten_thousand_unknown_fields_are_one_note(voice):
     voice.change("config.json", **{f"field {number}": 1 for number in range(10_000)})
-    found = [finding for finding in examine(voice.path).findings if finding.id == "config.unknown_field"]
-    assert len(found) == 1 and "10000" in found[0].text
+    found = [diagnostic for diagnostic in examine(voice.path).diagnostics if diagnostic.id == "config.unknown_field"]
+    assert len(found) == 1 and "10000" in found[0].message
 
 
-def test_words_of_a_file_cannot_act_on_the_terminal(voice, capsys):
+def test_control_characters_of_a_file_do_not_reach_the_terminal(voice, capsys):
     voice.change("config.json", **{"\x1b[2Jfield\ud800": 1, "speaker_names": ["a\x07\nb"]})
     main(["doctor", str(voice.path)])
     printed = capsys.readouterr().out
     assert "field" in printed and printed.replace("\n", "").isprintable()
 
 
-def test_a_fault_of_a_check_costs_none_of_the_others(voice, monkeypatch):
+def test_a_failing_check_does_not_hide_the_others(voice, monkeypatch):
     def fails(folder):
         raise KeyError("x")
 
     ONE_SPEAKER["signal.sampling_rate"][0](voice)
     monkeypatch.setattr("hf_vits.doctor.examination.CHECKS", (fails, *CHECKS))
-    found = {finding.id for finding in examine(voice.path).findings}
+    found = {diagnostic.id for diagnostic in examine(voice.path).diagnostics}
     assert {"doctor.failed", "signal.sampling_rate"} <= found

@@ -1,4 +1,4 @@
-"""Archives are weighed before they are unpacked, each rule by itself."""
+"""The size of archives is checked before they are unpacked, each rule by itself."""
 
 import struct
 import zipfile
@@ -12,7 +12,7 @@ TABLE = {"a": torch.arange(6.0)}
 
 
 def rewritten(file, compression):
-    """The archive again, with its entries compressed or not."""
+    """Write the archive again, with its entries compressed or not."""
     with zipfile.ZipFile(file) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(file, "w", compression) as archive:

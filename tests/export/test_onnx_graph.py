@@ -93,13 +93,13 @@ def test_eight_bits_are_refused_by_our_reader_and_doctor_knows_before(weights, t
     with pytest.raises(ValueError, match="8 bits"):
         convert(tmp_path / "int8")
     for path in (tmp_path / "int8", tmp_path / "int8" / "voice.onnx"):
-        (found,) = examine(path).findings
-        assert found.id == "path.quantized" and found.command is None and "float32" in found.mend
+        (found,) = examine(path).diagnostics
+        assert found.id == "path.quantized" and found.command is None and "float32" in found.advice
 
 
 @pytest.mark.parametrize("kind", ["float32", "float16"])
 def test_doctor_takes_no_other_file_for_one_of_eight_bits(weights, tmp_path, kind):
     weights(kind)
     for path in (tmp_path / kind, tmp_path / kind / "voice.onnx"):
-        (found,) = examine(path).findings
+        (found,) = examine(path).diagnostics
         assert found.command.startswith("hf-vits convert ")

@@ -72,8 +72,10 @@ def read_all(layout, folder, path, capfd):
             printed = capfd.readouterr().err
             if "Traceback" in printed or isinstance(result, int) and result not in (0, 1):
                 faults.append(f"{name}: {result}, {printed:.300}")
-            if any(found.id == "doctor.failed" for found in getattr(result, "findings", ())):
-                faults.append(f"{name}: {[found.text for found in result.findings if found.id == 'doctor.failed']}")
+            if any(found.id == "doctor.failed" for found in getattr(result, "diagnostics", ())):
+                faults.append(
+                    f"{name}: {[found.message for found in result.diagnostics if found.id == 'doctor.failed']}"
+                )
             if name == "convert, command" and (result == 0) != out.is_dir():
                 faults.append(f"{name}: {result}, but the folder is {'' if out.is_dir() else 'not '}there")
         if peak() - before > MOST_MEMORY:

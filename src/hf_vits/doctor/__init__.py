@@ -1,10 +1,21 @@
-"""What is wrong with a folder that is meant to be a voice, and how to mend it: `examine(path)`.
+"""Diagnose and fix model folders: `examine(path)` reports everything that is wrong, `apply_fixes(report)` changes it.
 
-Everything is read without trust: nothing is executed or unpacked beyond its size, and a fault does not end the search
-for others. Each check is a function of what was read, and gives findings.
+Files are read without trust: nothing is executed or unpacked beyond its size, and a fault does not hide others.
 """
 
-from hf_vits.doctor.examination import Report, examine
-from hf_vits.doctor.findings import ERROR, NOTE, SEVERITIES, WARNING, Diagnostic
+from hf_vits.doctor.diagnostics import ERROR, NOTE, SEVERITIES, WARNING, Diagnostic, Fix, Report
+from hf_vits.doctor.examination import examine
+from hf_vits.doctor.fixes import FixResult, apply_fixes
 
-__all__ = ["ERROR", "NOTE", "SEVERITIES", "WARNING", "Diagnostic", "Report", "examine"]
+__all__ = [
+    "ERROR",
+    "NOTE",
+    "SEVERITIES",
+    "WARNING",
+    "Diagnostic",
+    "Fix",
+    "FixResult",
+    "Report",
+    "apply_fixes",
+    "examine",
+]

@@ -1,17 +1,18 @@
-"""Files of unfinished work, the state of training, and what else lies in the folder."""
+"""Checks of what a path is, if no model folder, and of the other files in one: training state, license, leftovers."""
 
 import glob
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from hf_vits.conversion import known_formats
-from hf_vits.conversion.discriminators import ORIGINAL, SUBFOLDER
+from hf_vits.conversion.discriminators import ORIGINAL
 from hf_vits.conversion.unsupported import exported_for
-from hf_vits.doctor.findings import Diagnostic, error, note, warning
-from hf_vits.doctor.fixes import converted, python, shell
+from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
+from hf_vits.doctor.fixes import convert_command, shell
+from hf_vits.doctor.model_folder import ModelFolder
 from hf_vits.doctor.readers import Unreadable, check_archive, checkpoints_in, exists, has_weights, read_json
-from hf_vits.doctor.voice_folder import Folder
 from hf_vits.export.onnx_graph import STEP
 from hf_vits.hub.known_voices import ARCHIVES, FOREIGN_TABLES, SUFFIXES, missing_path
 from hf_vits.hub.license import CARD, CARD_BESIDE, MMS, MMS_LICENSE, origin_of
@@ -20,47 +21,121 @@ from hf_vits.utils.files import LARGEST_TABLE, obstacle
 from hf_vits.utils.formatting import listed, quoted
 from hf_vits.utils.new_files import KEPT_OF_NAME
 
-MOST_NAMES = 10_000_000
-"""Bytes at the beginning of a file, where its operators are listed; those of a voice take a few hundred thousand."""
+GIVE_FOLDER = "Give a model folder, with config.json and model.safetensors in it."
 
-EIGHT_BITS = (f"weight{STEP}", "QuantizeLinear", "DequantizeLinear")
-"""Names in a file whose weights were made whole numbers, by `hf-vits export` and by onnxruntime."""
+STATE_FILE = "training_state.pt"
+"""As training names it, whose packages need not be installed here."""
+
+OUR_FILES = (*SAFE_NAMES, *PICKLE_NAMES, "config.json", "vocab.json", "tokenizer_config.json", STATE_FILE)
+
+OF_TRAINING = re.compile(r"(model|pytorch_model|optimizer|scheduler|random_states).*\.(bin|safetensors|pt)")
+"""Files that other trainers write beside a model."""
+
+TEMPORARY = (".partial", ".former", ".incomplete", ".tmp")
+"""Suffixes of files that hf_vits and the Hub's client rename when they are complete."""
+
+ONNX_NAMES_SIZE = 10_000_000
+"""Bytes at the beginning of an ONNX file, where its operators are listed; a model's take a few hundred thousand."""
+
+QUANTIZED = (f"weight{STEP}", "QuantizeLinear", "DequantizeLinear")
+"""Names in a file with weights of 8 bits, written by `hf-vits export` or by onnxruntime."""
+
+
+def check_path(path: Path) -> Diagnostic | None:
+    """Return why a path cannot be examined as a model folder; `None` if it can."""
+    if path.is_dir():
+        return _check_folder(path)
+    if exists(path):
+        why = obstacle(path)
+        return error("path.unreadable", f"{path} {why}.", GIVE_FOLDER) if why else _check_file(path)
+    name, command = str(path), None
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        command = shell("hf", "download", name, "--local-dir", path.name)
+    return error("path.missing", missing_path(path), f"{GIVE_FOLDER} Download one of the Hub first.", command=command)
+
+
+def _check_file(path: Path) -> Diagnostic:
+    suffix = path.suffix.lower()
+    if path.name in OUR_FILES:
+        command = shell("hf-vits", "doctor", str(path.absolute().parent))
+        return error("path.file", f"{path} is one file of a model; give its folder.", GIVE_FOLDER, command=command)
+    if path.match(ORIGINAL) and suffix == ".pth":
+        message = f"{path} holds, by its name, the discriminators of the original's training, not a model."
+        advice = f"Convert the model that they were trained with, such as {path.name.replace('D_', 'G_', 1)}, and name "
+        advice += "this file as `--discriminator` of `hf-vits convert` or as `discriminator_name_or_path` of training."
+        return error("path.discriminator_file", message, advice)
+    if suffix not in SUFFIXES:
+        return error("path.unknown_file", f"{path} is a file of a kind that no known model has.", GIVE_FOLDER)
+    if found := _not_convertible(path, path):
+        return found
+    message = f"{path} is {SUFFIXES[suffix]}. It must be converted first."
+    command = None if suffix in ARCHIVES else convert_command(path)
+    return error("path.other_format_file", message, _formats(), command=command, suffix=path.suffix)
+
+
+def _check_folder(path: Path) -> Diagnostic | None:
+    try:
+        names = sorted(entry.name for entry in path.iterdir())
+    except OSError as problem:
+        return error("path.unreadable", f"{path} cannot be listed ({problem.strerror}).", GIVE_FOLDER)
+    if not names:
+        return error("path.empty", f"{path} is empty.", GIVE_FOLDER)
+    if runtime := exported_for(path):
+        return _exported(path, runtime)
+    if has_weights(path):
+        return None
+    if checkpoints := checkpoints_in(path):
+        shown = listed([folder.name for folder in checkpoints])
+        message = f"{path} is the output folder of a training run without weights; its checkpoints have them: {shown}."
+        command = shell("hf-vits", "doctor", str(checkpoints[-1]))
+        return error(
+            "path.training_run", message, "Examine one of its checkpoints, such as the newest.", command=command
+        )
+    others = [name for name in names if Path(name).suffix.lower() in SUFFIXES and name not in OUR_FILES]
+    others = [name for name in others if not OF_TRAINING.fullmatch(name)]
+    table = read_json(path / "config.json").table or {}
+    is_foreign = any(fields <= table.keys() for fields in FOREIGN_TABLES)
+    if not is_foreign and (not others or table.get("model_type")):
+        return None
+    if len(others) == 1 and (found := _not_convertible(path, path / others[0])):
+        return found
+    config = "its config.json is that of another project and " if is_foreign else ""
+    message = f"{path} has another format: {config}it holds {listed(others)}. It must be converted first."
+    source = path / others[0] if len(others) == 1 and not is_foreign else path
+    command = convert_command(source)
+    return error("path.other_format_folder", message, _formats(), command=command, files=others[:100])
+
+
+def _formats() -> str:
+    return f"Known formats: {'; '.join(known_formats())}."
+
+
+def _not_convertible(path: Path, file: Path) -> Diagnostic | None:
+    """Return why a file cannot be converted though its format is known."""
+    if path == file and (runtime := exported_for(file)):
+        return _exported(file, runtime)
+    if is_quantized(file):
+        message = f"{file} has weights of 8 bits, which cannot be converted back."
+        return error("path.quantized", message, "Convert the float32 file, or examine the model that was exported.")
+    return None
+
+
+def _exported(path: Path, runtime: str) -> Diagnostic:
+    message = f"{path} was exported for {runtime}, and cannot be converted back."
+    return error("path.exported", message, "Examine the model that was exported.")
 
 
 def is_quantized(file: Path) -> bool:
-    """Whether the weights have eight bits, from which a voice does not come back."""
+    """Return whether the weights in an ONNX file have 8 bits."""
     if file.suffix.lower() != ".onnx" or obstacle(file):
         return False
     with file.open("rb") as stream:
-        names = stream.read(MOST_NAMES)
-    return any(name.encode() in names for name in EIGHT_BITS)
+        names = stream.read(ONNX_NAMES_SIZE)
+    return any(name.encode() in names for name in QUANTIZED)
 
 
-STATE_FILE = "training_state.pt"
-"""As training calls it, whose packages need not be installed here."""
-
-ENDS = (".partial", ".former", ".incomplete", ".tmp")
-"""Ends of the names of what is written before it is put in place, here and by the Hub's client."""
-
-
-def check_leftovers(folder: Folder) -> Iterator[Diagnostic]:
-    """What a writer that was killed has left, here and beside the folder."""
-    beside = [f"../{entry.name}" for end in ENDS for entry in _beside(folder, end)]
-    left = sorted(name for name in folder.entries if name.endswith(ENDS)) + sorted(beside)
-    if left:
-        paths = [str((folder.path / name).absolute()) for name in left]
-        text = f"Left of writing that did not come to its end ({len(left)}): {listed(left)}."
-        yield note(
-            "files.leftover",
-            text,
-            "Remove them, if nothing is writing now.",
-            shell("rm", "-r", "--", *paths),
-            names=left,
-        )
-
-
-def check_state(folder: Folder) -> Iterator[Diagnostic]:
-    """The state of training in a checkpoint."""
+def check_training_state(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Check the state of training in a checkpoint."""
     if STATE_FILE not in folder.entries:
         return
     file = folder.path / STATE_FILE
@@ -69,142 +144,53 @@ def check_state(folder: Folder) -> Iterator[Diagnostic]:
             raise Unreadable("", f"{STATE_FILE} {why}")
         check_archive(file)
     except Unreadable as problem:
-        text = f"{problem}, so training cannot be resumed from here; the voice is another file."
-        yield error("files.state", text, "Resume from another checkpoint.")
+        message = f"{problem}, so training cannot be resumed from here; the model itself is in other files."
+        yield error("files.training_state", message, "Resume from another checkpoint.")
     else:
-        yield note(
-            "files.checkpoint", "The folder is a checkpoint: training can be resumed from here, if its data are there."
-        )
+        message = "The folder is a checkpoint: training can be resumed from it, given the data."
+        yield note("files.checkpoint", message)
 
 
-def _beside(folder: Folder, end: str):
-    try:
-        return [
-            *folder.path.absolute().parent.glob(f".{glob.escape(folder.path.absolute().name[:KEPT_OF_NAME])}.*{end}")
-        ]
-    except OSError:
-        return []
+def check_leftovers(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Find what a writer that was killed has left, here and beside the folder."""
+    path = folder.path.absolute()
+    pattern = f".{glob.escape(path.name[:KEPT_OF_NAME])}.*"
+    names = [name for name in folder.entries if name.endswith(TEMPORARY)]
+    with suppress(OSError):  # a parent that may not be listed
+        names += [f"../{entry.name}" for entry in path.parent.glob(pattern) if entry.name.endswith(TEMPORARY)]
+    if names := sorted(names):
+        message = f"Temporary files of writing that was interrupted ({len(names)}): {listed(names)}."
+        command = shell("rm", "-r", "--", *[str(path / name) for name in names])
+        yield note("files.leftover", message, "Remove them, if nothing is writing now.", command=command, names=names)
 
 
-OWN = (*SAFE_NAMES, *PICKLE_NAMES, "config.json", "vocab.json", "tokenizer_config.json", "training_state.pt")
-
-GIVE = "Give the folder of a voice, with config.json and model.safetensors in it."
-
-
-def foreign_finding(path: Path) -> Diagnostic | None:
-    """Why the path is not to be examined as a folder of this layout; `None` if it is."""
-    if not exists(path):
-        mend = f"{GIVE} One on the Hub is fetched first."
-        name = str(path)
-        fetch = (
-            shell("hf", "download", name, "--local-dir", path.name) if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else None
-        )
-        return error("path.missing", missing_path(path), mend, fetch)
-    if path.is_dir():
-        return _folder(path)
-    if why := obstacle(path):
-        return error("path.unreadable", f"{path} {why}.", GIVE)
-    return _file(path)
-
-
-def _file(path: Path) -> Diagnostic:
-    if path.name in OWN:
-        text = f"{path} is one file of a voice; the whole folder is examined."
-        return error("path.file", text, GIVE, shell("hf-vits", "doctor", str(path.absolute().parent)))
-    if path.match(ORIGINAL) and path.suffix == ".pth":
-        code = "from hf_vits.conversion.discriminators import convert_discriminator; "
-        code += f"convert_discriminator({str(path)!r}).save_pretrained('voice/{SUBFOLDER}')"
-        text = f"{path} is, by its name, no voice but the discriminators of the original's training."
-        return error(
-            "foreign.judges", text, f"Put them into {SUBFOLDER}/ of the voice they were trained with.", python(code)
-        )
-    kind = SUFFIXES.get(path.suffix.lower())
-    if kind is None:
-        return error("path.unknown", f"{path} is a file of a kind that no voice is known to have.", GIVE)
-    if runtime := exported_for(path):
-        return _exported(path, runtime)
-    if is_quantized(path):
-        return _quantized(path)
-    command = None if path.suffix.lower() in ARCHIVES else converted(path)
-    text = f"{path} is {kind}. It must be converted before it can be used here."
-    return error("foreign.file", text, f"Known formats: {'; '.join(known_formats())}.", command, suffix=path.suffix)
-
-
-def _folder(path: Path) -> Diagnostic | None:
-    try:
-        names = sorted(entry.name for entry in path.iterdir())
-    except OSError as problem:
-        return error("path.unreadable", f"{path} cannot be listed ({problem.strerror}).", GIVE)
-    if not names:
-        return error("path.empty", f"{path} is empty.", GIVE)
-    if runtime := exported_for(path):
-        return _exported(path, runtime)
-    if not has_weights(path) and (checkpoints := checkpoints_in(path)):
-        named = listed([folder.name for folder in checkpoints])
-        text = f"{path} is the output folder of a run and has no weights of its own; its checkpoints have: {named}."
-        newest = shell("hf-vits", "doctor", str(checkpoints[-1]))
-        return error("path.run", text, "Examine one of its checkpoints, such as the newest.", newest)
-    theirs = [name for name in names if Path(name).suffix.lower() in SUFFIXES and name not in OWN]
-    theirs = [
-        name
-        for name in theirs
-        if not re.fullmatch(r"(model|pytorch_model|optimizer|scheduler|random_states).*\.(bin|safetensors|pt)", name)
-    ]
-    if has_weights(path):
-        return None
-    table = read_json(path / "config.json").table or {}
-    is_foreign = any(fields <= table.keys() for fields in FOREIGN_TABLES)
-    if not is_foreign and (not theirs or table.get("model_type")):
-        return None
-    if len(theirs) == 1 and is_quantized(path / theirs[0]):
-        return _quantized(path / theirs[0])
-    whole = (
-        f"config.json is that of another project and it holds {listed(theirs)}"
-        if is_foreign
-        else f"it holds {listed(theirs)}"
-    )
-    text = f"{path} is no voice of this layout: {whole}. It must be converted before it can be used here."
-    one = converted(path / theirs[0]) if len(theirs) == 1 and not is_foreign else converted(path)
-    return error("foreign.folder", text, f"Known formats: {'; '.join(known_formats())}.", one, files=theirs[:100])
-
-
-def _exported(path: Path, runtime: str) -> Diagnostic:
-    text = f"{path} was exported for {runtime}, from which no voice of this layout comes back."
-    return error("path.exported", text, "Examine the voice that it was exported from.")
-
-
-def _quantized(file: Path) -> Diagnostic:
-    text = f"{file} has weights of 8 bits, from which no voice of this layout comes back."
-    return error("path.quantized", text, "Convert the voice's float32 file, or examine the voice it was exported from.")
-
-
-def check_licence(folder: Folder) -> Iterator[Diagnostic]:
-    """What the card says, and whether the base says otherwise."""
+def check_license(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Check the license of the model card against that of the base model."""
     for card in (CARD, CARD_BESIDE):
         file = folder.path / card
         if card in folder.entries and file.is_file() and file.stat().st_size > LARGEST_TABLE:
-            yield warning("licence.card", f"{card} has {file.stat().st_size:,} bytes; it was not read.", "Cut it.")
+            yield warning(
+                "license.card_size", f"{card} has {file.stat().st_size:,} bytes; it was not read.", "Shorten it."
+            )
             return
-    origin = origin_of(str(folder.path))
-    called = folder.raw.get("_name_or_path")
-    bases = [*origin.on_hub, *([called] if isinstance(called, str) else [])]
+    origin, base = origin_of(str(folder.path)), folder.raw.get("_name_or_path")
+    bases = [*origin.on_hub, *([base] if isinstance(base, str) else [])]
     mms = next((base for base in bases if MMS.fullmatch(base)), None)
-    facts = {"license": origin.license, "bases": bases}
+    details = {"license": origin.license, "bases": bases}
     if mms and not origin.is_non_commercial:
-        said = f"its card says {quoted(origin.license)}" if origin.license else "its card names no licence"
-        text = f"The voice was made from {quoted(mms)}, which has the licence {MMS_LICENSE}, but {said}."
-        yield warning(
-            "licence.base", text, f"What is made from MMS may not be used commercially: name {MMS_LICENSE}.", **facts
-        )
+        card = f"its card names {quoted(origin.license)}" if origin.license else "its card names no license"
+        message = f"The model was made from {quoted(mms)}, which has the license {MMS_LICENSE}, but {card}."
+        advice = f"What is made from MMS may not be used commercially: name {MMS_LICENSE}."
+        yield warning("license.base_model", message, advice, **details)
     elif origin.is_non_commercial:
-        text = f"The licence is {origin.license}: neither the voice nor what is made from it may be used commercially."
-        yield warning(
-            "licence.non_commercial", text, "Start from a voice with another licence, if that is not meant.", **facts
+        message = (
+            f"The license is {origin.license}: neither the model nor what is made from it may be used commercially."
         )
+        yield warning("license.non_commercial", message, "For commercial use, start from another model.", **details)
     elif not origin.license:
-        base = f" It was made from {', '.join(map(quoted, bases))}." if bases else ""
-        text = f"No licence is named in {CARD}.{base}"
-        mend = "Before it is passed on, find out that of its base and its recordings, and name it there as `license`."
-        yield note("licence.unknown", text, mend, **facts)
+        made_from = f" The model was made from {', '.join(map(quoted, bases))}." if bases else ""
+        message = f"No license is named in {CARD}.{made_from}"
+        advice = "Before you share the model, name the license of its base and its recordings there as `license`."
+        yield note("license.unknown", message, advice, **details)
     elif re.search(r"research", f"{origin.license} {origin.license_name} {origin.terms}", re.IGNORECASE):
-        yield note("licence.research", f"The licence is {origin.license_in_words}.", **facts)
+        yield note("license.research", f"The license is {origin.license_in_words}.", **details)

@@ -1,227 +1,216 @@
-"""The tokenizer's table against the model's: every id has a row, every symbol can come up, and the blank is there."""
+"""Checks of the tokenizer: its vocabulary against the embedding, its options, and what they need to be installed."""
 
 import importlib.util
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
-from hf_vits.doctor.findings import Diagnostic, error, note, warning
-from hf_vits.doctor.fixes import PHONEMES, json_changed
-from hf_vits.doctor.voice_folder import Folder
+from hf_vits.doctor.check_config import CONFIG
+from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
+from hf_vits.doctor.fixes import INSTALL_PHONEMES, EditJson
+from hf_vits.doctor.model_folder import ModelFolder
 from hf_vits.text import espeak
 from hf_vits.text.vocabulary import EXTENDED_CLASS
 from hf_vits.utils.formatting import listed, quoted
 
-FETCH = "Copy vocab.json and tokenizer_config.json from the voice that this one was made from."
+TOKENIZER_CONFIG = "tokenizer_config.json"
 
-ORIGINAL = (177, 178)
-"""Symbols and rows of the original's English voices."""
+COPY = "Copy vocab.json and tokenizer_config.json from the model that this one was made from."
 
-MOST_IDS = 2**31
+OUR_TOKENIZER = "With transformers, use hf_vits.VitsTokenizer."
+
+ORIGINAL_SIZES = (177, 178)
+"""Tokens and embeddings of the original's English models."""
+
+MAX_ID = 2**31 - 1
+
+FLAGS, LANGUAGES = ("add_blank", "normalize", "phonemize", "is_uroman"), ("language", "phoneme_language")
+CLASSES = ("VitsTokenizer", EXTENDED_CLASS)
 
 
-def check_vocabulary(folder: Folder) -> Iterator[Diagnostic]:
-    """vocab.json, alone and against the embedding."""
+def check_vocabulary(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Check vocab.json, by itself and against the embedding."""
     if problem := folder.vocabulary.problem:
-        yield error("tokenizer.vocab", f'{problem}. It must give each symbol an id: {{"a": 1}}.', FETCH)
+        yield error("tokenizer.invalid_vocab", f'{problem}. It must give each token an id: {{"a": 1}}.', COPY)
         return
     table = folder.vocabulary.table
     if table is None:
-        yield warning("tokenizer.missing", "There is no vocab.json, so no text can be spoken, only ids.", FETCH)
+        message = "There is no vocab.json, so speech can be generated from ids only, not from text."
+        yield warning("tokenizer.missing", message, COPY)
         return
-    odd = [f"{quoted(symbol)}: {quoted(index)}" for symbol, index in table.items() if not _is_id(index)]
-    if odd or not table:
-        text = f"vocab.json must give each symbol an id of 0 or more; it has {listed(odd) or 'no symbol'}."
-        yield error("tokenizer.vocab", text, FETCH)
+    invalid = [f"{quoted(token)}: {quoted(index)}" for token, index in table.items() if not _is_id(index)]
+    if invalid or not table:
+        message = f"vocab.json must give each token an id of 0 or more; it has {listed(invalid) or 'no token'}."
+        yield error("tokenizer.invalid_vocab", message, COPY)
         return
     if folder.vocabulary.repeated:
-        names = [quoted(symbol) for symbol in folder.vocabulary.repeated]
-        text = f"vocab.json has {listed(names)} more than once; the last id counts, and the others are never used."
-        yield warning("tokenizer.repeated_symbol", text, "Leave one line for each symbol.")
+        names = [quoted(token) for token in folder.vocabulary.repeated]
+        message = f"vocab.json has {listed(names)} more than once; the last id counts, and the others are never used."
+        yield warning("tokenizer.repeated_token", message, "Keep one line for each token.")
     yield from _ids(folder, table)
-    yield from _symbols(folder, table)
+    yield from _tokens(folder, table)
 
 
-def _ids(folder: Folder, table: dict[str, int]) -> Iterator[Diagnostic]:
-    rows = folder.believed.vocab_size if folder.believed is not None else None
-    shared = [index for index, count in Counter(table.values()).items() if count > 1]
-    if shared:
-        names = [quoted(symbol) for symbol, index in table.items() if index == shared[0]]
-        text = (
-            f"{len(shared)} ids belong to more than one symbol; {shared[0]} to {listed(names)}, which sound the same."
+def _ids(folder: ModelFolder, table: dict[str, int]) -> Iterator[Diagnostic]:
+    if shared := [index for index, count in Counter(table.values()).items() if count > 1]:
+        names = [quoted(token) for token, index in table.items() if index == shared[0]]
+        message = (
+            f"Ids of more than one token ({len(shared)}), which are pronounced alike: {shared[0]} is {listed(names)}."
         )
         yield warning(
-            "tokenizer.shared_id", text, "Give every symbol the id that it was trained with.", ids=shared[:100]
+            "tokenizer.shared_id", message, "Give every token the id that it was trained with.", ids=shared[:100]
         )
+    rows = folder.effective_config.vocab_size if folder.effective_config is not None else None
     if rows is None:
         return
-    outside = [f"{quoted(symbol)}: {index}" for symbol, index in table.items() if index >= rows]
-    if outside:
-        text = (
-            f"Symbols with ids beyond the embedding, whose rows are 0 to {rows - 1} ({len(outside)}): "
-            f"{listed(outside)}. A text with one of them cannot be spoken (IndexError in stock transformers)."
+    if outside := [f"{quoted(token)}: {index}" for token, index in table.items() if index >= rows]:
+        message = (
+            f"Tokens with ids outside of the embedding, whose rows are 0 to {rows - 1} ({len(outside)}): "
+            f"{listed(outside)}. Texts with them cannot be spoken (IndexError in transformers)."
         )
-        mend = "Take the vocab.json that the voice was trained with."
-        yield error("tokenizer.id_outside", text, mend, rows=rows, symbols=outside[:100])
+        advice = "Use the vocab.json that the model was trained with."
+        yield error("tokenizer.id_out_of_range", message, advice, rows=rows, tokens=outside[:100])
         return
     used = {*table.values()}
     gaps = list(islice((index for index in range(max(used)) if index not in used), 100))
-    unused = rows - len(used)
-    if (len(table), rows) == ORIGINAL:
-        text = (
-            "The vocabulary has 177 symbols for 178 rows. That is right for the original VITS symbols: their list has "
-            "the sign ' twice, and the later id counts."
+    if (len(table), rows) == ORIGINAL_SIZES:
+        message = (
+            "The vocabulary has 177 tokens for 178 embeddings. That is correct for the symbols of the original VITS: "
+            "their list has the sign ' twice, and the later id counts."
         )
-        yield note("tokenizer.original_symbols", text)
-    elif gaps or unused:
-        named = f", ids {listed([str(index) for index in gaps])} among them within it" if gaps else ""
-        text = f"{unused} rows of the embedding belong to no symbol{named}; that is no fault if it was trained so."
-        yield note("tokenizer.unused_rows", text, gaps=gaps, unused=unused)
+        yield note("tokenizer.original_vocabulary", message)
+    elif gaps or len(used) < rows:
+        between = f", ids {listed([str(index) for index in gaps])} among them below the largest" if gaps else ""
+        message = f"Embeddings of no token: {rows - len(used)}{between}. That is no fault if the model was trained so."
+        yield note("tokenizer.unused_embeddings", message, gaps=gaps, unused=rows - len(used))
 
 
-def _symbols(folder: Folder, table: dict[str, int]) -> Iterator[Diagnostic]:
+def _tokens(folder: ModelFolder, table: dict[str, int]) -> Iterator[Diagnostic]:
     options = folder.tokenizer.table or {}
-    named = {token for name in options if name.endswith("_token") and (token := content(options[name]))}
-    named |= {"<unk>", "<pad>"}
-    long = [
-        quoted(symbol) for symbol in table if len(symbol) != 1 and symbol not in named and not _is_bracketed(symbol)
-    ]
-    if long:
-        text = (
-            f"Symbols that are not one character ({len(long)}): {listed(long)}. Texts are cut into characters, so they "
-            "never come up."
+    special = {content(options[name]) for name in options if name.endswith("_token")} | {"<unk>", "<pad>"}
+    if long := [
+        quoted(token) for token in table if len(token) != 1 and token not in special and not _is_bracketed(token)
+    ]:
+        message = (
+            f"Tokens that are not one character ({len(long)}): {listed(long)}. Texts are split into characters, so "
+            "these tokens are never used."
         )
-        yield warning(
-            "tokenizer.long_symbol",
-            text,
-            "Give each sound one character, as the voice was trained.",
-            symbols=long[:100],
-        )
-    yield from _blank(folder, table, options)
-    pad = content(options.get("pad_token")) or "<pad>"
-    if pad in table and pad.isalpha() and options.get("add_blank", True):
-        text = (
-            f"The pad token {quoted(pad)} is a letter of the vocabulary. The stock tokenizer cuts it out of texts and "
-            "loses the blanks around it; that of hf_vits does not."
-        )
-        yield note("tokenizer.pad_letter", text, "In stock transformers, take hf_vits.VitsTokenizer.")
-
-
-def _blank(folder: Folder, table: dict[str, int], options: dict) -> Iterator[Diagnostic]:
+        advice = "Give each sound one character, as the model was trained."
+        yield warning("tokenizer.multi_character_token", message, advice, tokens=long[:100])
     if not options.get("add_blank", True):
         return
-    file, blank = folder.path / "tokenizer_config.json", content(options.get("blank_token"))
-    if blank is None and 0 not in table.values():
-        text = "No symbol has the id 0, which is the blank's, and tokenizer_config.json names no `blank_token`."
-        yield error("tokenizer.no_blank", text, "Name the symbol of the blank as `blank_token`.")
-    elif blank is not None and blank not in table:
-        text = f"The `blank_token` {quoted(blank)} is no symbol of vocab.json."
-        command = json_changed(file, without=("blank_token",)) if 0 in table.values() else None
-        mend = "Name the one that the voice was trained with" + (", or leave it out for id 0." if command else ".")
-        yield error("tokenizer.blank_token", text, mend, command)
-    elif folder.config is not None and (index := table[blank] if blank else 0) != folder.config.blank_id:
-        text = f"`blank_id` in config.json is {folder.config.blank_id}, but the tokenizer puts {index} between symbols."
-        command = json_changed(folder.path / "config.json", blank_id=index)
-        yield warning(
-            "tokenizer.blank_id", text, "Make them one.", command, config=folder.config.blank_id, tokenizer=index
+    yield from _blank(folder, table, content(options.get("blank_token")))
+    pad = content(options.get("pad_token")) or "<pad>"
+    if pad in table and pad.isalpha():
+        message = (
+            f"The pad token {quoted(pad)} is a letter of the vocabulary. The tokenizer of transformers removes it from "
+            "texts with the blanks around it; that of hf_vits does not."
         )
+        yield note("tokenizer.pad_is_letter", message, OUR_TOKENIZER)
+
+
+def _blank(folder: ModelFolder, table: dict[str, int], blank: str | None) -> Iterator[Diagnostic]:
+    has_zero = 0 in table.values()
+    if blank is None and not has_zero:
+        message = "No token has the id 0, which is the blank's, and tokenizer_config.json names no `blank_token`."
+        yield error("tokenizer.no_blank", message, "Name the blank's token as `blank_token`.")
+    elif blank is not None and blank not in table:
+        message = f"The `blank_token` {quoted(blank)} is not in vocab.json."
+        fix = EditJson(TOKENIZER_CONFIG, remove=("blank_token",)) if has_zero else None
+        advice = "Name the one that the model was trained with" + (", or none for the id 0." if fix else ".")
+        yield error("tokenizer.blank_token", message, advice, fix=fix)
+    elif folder.config is not None and (index := table[blank] if blank else 0) != folder.config.blank_id:
+        ours = folder.config.blank_id
+        message = f"`blank_id` in config.json is {ours}, but the tokenizer inserts {index} between tokens."
+        fix = EditJson(CONFIG, {"blank_id": index})
+        yield warning("tokenizer.blank_id", message, "Make them equal.", fix=fix, config=ours, tokenizer=index)
+
+
+def check_options(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Check tokenizer_config.json, and that what it needs is installed."""
+    if folder.vocabulary.table is None:
+        return
+    options = folder.tokenizer.table
+    if folder.tokenizer.problem:
+        yield error("tokenizer.config_damaged", f"{folder.tokenizer.problem}.", COPY)
+        return
+    if options is None:
+        message = "There is no tokenizer_config.json, so texts become American English phonemes, the default."
+        yield warning("tokenizer.config_missing", message, COPY)
+        return
+    invalid = [name for name in FLAGS if not isinstance(options.get(name, True), bool)]
+    invalid += [name for name in LANGUAGES if not isinstance(options.get(name), str | None)]
+    for name in invalid:
+        allowed = "true, false" if name in FLAGS else "a name, null"
+        message = f"`{name}` in tokenizer_config.json is {quoted(options[name])}; allowed: {allowed}."
+        yield error("tokenizer.invalid_option", message, COPY, option=name)
+    kind = options.get("tokenizer_class")
+    if kind is not None and kind not in CLASSES:
+        message = f"`tokenizer_class` is {quoted(kind)}; a VITS model's is {' or '.join(CLASSES)}."
+        yield warning("tokenizer.class", message, COPY)
+    if not invalid:
+        yield from _phonemes(options, kind) if options.get("phonemize", True) else _uroman(options)
+        yield from _unknown_token(folder, options)
+
+
+def _uroman(options: dict) -> Iterator[Diagnostic]:
+    if options.get("is_uroman") and importlib.util.find_spec("uroman") is None:
+        message = "The model was trained on romanized text (`is_uroman`), and the package uroman is not installed."
+        advice = "Install it, to speak text that is not ASCII."
+        yield warning("tokenizer.no_uroman", message, advice, command=INSTALL_PHONEMES)
+
+
+def _phonemes(options: dict, kind: str | None) -> Iterator[Diagnostic]:
+    language = options.get("phoneme_language") or espeak.voice_for(options.get("language"))
+    if not any(options.get(name) for name in LANGUAGES):
+        message = "The model reads phonemes and names no language; American English is used."
+        advice = "If it is another, name it as `phoneme_language` in tokenizer_config.json."
+        yield note("tokenizer.no_language", message, advice)
+    if options.get("upstream_compatible") and importlib.util.find_spec("phonemizer") is None:
+        message = "`upstream_compatible` needs the package phonemizer, which is not installed."
+        yield warning("tokenizer.no_phonemizer", message, "Install it.", command=INSTALL_PHONEMES)
+    try:
+        espeak.clauses("a", language)
+    except ImportError:
+        message = "The model reads phonemes, and espeak-ng is not installed: speech can be generated from ids only."
+        yield warning("tokenizer.no_espeak", message, "Install it.", command=INSTALL_PHONEMES)
+    except (ValueError, OSError, RuntimeError) as problem:
+        message = f"Texts cannot become phonemes of {quoted(language)}: {str(problem)[:300]}"
+        advice = "Name one of these as `phoneme_language` in tokenizer_config.json."
+        yield error("tokenizer.phoneme_language", message, advice)
+    if kind == "VitsTokenizer" and language.lower() != "en-us":
+        message = (
+            f"The model reads phonemes of {quoted(language)}; the tokenizer of transformers makes American English."
+        )
+        yield warning("tokenizer.transformers_phonemes", message, OUR_TOKENIZER)
+
+
+def _unknown_token(folder: ModelFolder, options: dict) -> Iterator[Diagnostic]:
+    """Report an id out of range that the tokenizer of transformers gives to unknown characters."""
+    table, config = folder.vocabulary.table, folder.effective_config
+    is_used = options.get("phonemize", True) or not options.get("normalize", True)
+    unknown = content(options.get("unk_token")) or "<unk>"
+    if config is not None and is_used and unknown not in table and len(table) >= config.vocab_size:
+        message = (
+            f"In transformers, a character that is not in the vocabulary becomes {quoted(unknown)}, whose id "
+            f"{len(table)} is outside of the {config.vocab_size} embeddings: an IndexError. hf_vits skips such "
+            "characters."
+        )
+        details = {"token_id": len(table), "rows": config.vocab_size}
+        yield warning("tokenizer.unknown_out_of_range", message, OUR_TOKENIZER, **details)
 
 
 def content(token: object) -> str | None:
-    """The characters of a token as a tokenizer_config.json gives it: a string, or a table with them."""
+    """Return the characters of a token in tokenizer_config.json: a string, or a table that has them."""
     if isinstance(token, dict):
         token = token.get("content")
     return token if isinstance(token, str) else None
 
 
 def _is_id(index: object) -> bool:
-    return type(index) is int and 0 <= index < MOST_IDS
+    return type(index) is int and 0 <= index <= MAX_ID
 
 
-def _is_bracketed(symbol: str) -> bool:
-    """Whether it is a name such as <unk>."""
-    return len(symbol) > 2 and symbol[0] == "<" and symbol[-1] == ">"
-
-
-FLAGS = ("add_blank", "normalize", "phonemize", "is_uroman")
-CLASSES = ("VitsTokenizer", EXTENDED_CLASS)
-
-
-def check_front_end(folder: Folder) -> Iterator[Diagnostic]:
-    """tokenizer_config.json, and what it needs of this machine."""
-    if folder.vocabulary.table is None:
-        return
-    options = folder.tokenizer.table
-    if folder.tokenizer.problem or options is None:
-        text = folder.tokenizer.problem or "There is no tokenizer_config.json"
-        which = "error" if folder.tokenizer.problem else "warning"
-        more = "" if folder.tokenizer.problem else ", so texts are turned into American English phonemes, the default"
-        yield Diagnostic(
-            f"tokenizer.config_{'damaged' if folder.tokenizer.problem else 'missing'}", which, f"{text}{more}.", FETCH
-        )
-        return
-    odd = [name for name in FLAGS if not isinstance(options.get(name, True), bool)]
-    languages = ("language", "phoneme_language")
-    odd += [name for name in languages if not isinstance(options.get(name), str | None)]
-    for name in odd:
-        allowed = "true, false" if name in FLAGS else "a name, null"
-        text = f"`{name}` in tokenizer_config.json is {quoted(options[name])}; allowed: {allowed}."
-        yield error("tokenizer.option", text, FETCH, option=name)
-    kind = options.get("tokenizer_class")
-    if kind is not None and kind not in CLASSES:
-        text = f"`tokenizer_class` is {quoted(kind)}; that of a VITS voice is {' or '.join(CLASSES)}."
-        yield warning("tokenizer.class", text, FETCH)
-    if not odd:
-        yield from _phonemes(options, kind) if options.get("phonemize", True) else _romanised(options)
-        yield from _unknown(folder, options)
-
-
-def _romanised(options: dict) -> Iterator[Diagnostic]:
-    if options.get("is_uroman") and importlib.util.find_spec("uroman") is None:
-        text = "The voice was trained on romanised text (`is_uroman`), and the package uroman is not installed here."
-        yield warning("tokenizer.uroman", text, "Install it, to speak other than ASCII.", PHONEMES)
-
-
-def _phonemes(options: dict, kind: str | None) -> Iterator[Diagnostic]:
-    language, own = options.get("language"), options.get("phoneme_language")
-    voice = own or espeak.voice_for(language)
-    if not (own or language):
-        text = "The voice reads phonemes and names no language; American English is taken."
-        yield note(
-            "tokenizer.no_language", text, "If it is another, name it as `phoneme_language` in tokenizer_config.json."
-        )
-    if options.get("upstream_compatible") and importlib.util.find_spec("phonemizer") is None:
-        text = "`upstream_compatible` takes phonemes from the package phonemizer, which is not installed here."
-        yield warning("tokenizer.phonemizer", text, "Install it.", PHONEMES)
-    try:
-        espeak.clauses("a", voice)
-    except ImportError:
-        text = "The voice reads phonemes, and espeak-ng is not installed here: ids can be spoken, texts cannot."
-        yield warning("tokenizer.espeak", text, "Install it.", PHONEMES)
-    except (ValueError, OSError, RuntimeError) as problem:
-        text = f"Texts become phonemes in {quoted(voice)}, and cannot: {str(problem)[:300]}"
-        yield error(
-            "tokenizer.phoneme_language", text, "Name one of these as `phoneme_language` in tokenizer_config.json."
-        )
-    if kind == "VitsTokenizer" and voice.lower() != "en-us":
-        text = f"The voice reads phonemes of {quoted(voice)}; the stock tokenizer makes American English of every text."
-        yield warning("tokenizer.stock_phonemes", text, "In stock transformers, take hf_vits.VitsTokenizer.")
-
-
-def _unknown(folder: Folder, options: dict) -> Iterator[Diagnostic]:
-    """Where the stock tokenizer keeps what it does not know, instead of leaving it out."""
-    table, rows = folder.vocabulary.table, folder.believed.vocab_size if folder.believed is not None else None
-    kept = options.get("phonemize", True) or not options.get("normalize", True)
-    unk = content(options.get("unk_token")) or "<unk>"
-    if rows is not None and kept and unk not in table and len(table) >= rows:
-        text = (
-            f"In stock transformers, a symbol that is not in the vocabulary becomes {quoted(unk)}, whose id "
-            f"{len(table)} is beyond the embedding's {rows} rows: an IndexError. hf_vits leaves such symbols out."
-        )
-        yield warning(
-            "tokenizer.unk_outside",
-            text,
-            "In stock transformers, take hf_vits.VitsTokenizer.",
-            id=len(table),
-            rows=rows,
-        )
+def _is_bracketed(token: str) -> bool:
+    """Return whether a token is written like <unk>."""
+    return len(token) > 2 and token[0] == "<" and token[-1] == ">"

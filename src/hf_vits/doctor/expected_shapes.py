@@ -26,30 +26,30 @@ class Layers:
     Args:
         shapes (`dict[str, Shape]`):
             Of every tensor under its name without weight norm; that of a half of a pair is left out.
-        spelling (`dict[str, set[str]]`):
+        formats (`dict[str, set[str]]`):
             For each layer with a weight, how it is stored: `"old"` is `weight_g` and `weight_v`, `"new"`
             `parametrizations.weight.original0` and `1`, `"plain"` one tensor.
-        halves (`list[str]`):
+        unpaired (`list[str]`):
             Tensors of a pair whose other half is missing.
-        unfit (`list[str]`):
+        mismatched (`list[str]`):
             Layers whose g does not belong to their v.
     """
 
     shapes: dict[str, Shape] = field(default_factory=dict)
-    spelling: dict[str, set[str]] = field(default_factory=dict)
-    halves: list[str] = field(default_factory=list)
-    unfit: list[str] = field(default_factory=list)
+    formats: dict[str, set[str]] = field(default_factory=dict)
+    unpaired: list[str] = field(default_factory=list)
+    mismatched: list[str] = field(default_factory=list)
 
-    def spelt(self, way: str, normed: bool) -> list[str]:
+    def stored_as(self, kind: str, in_wavenet: bool) -> list[str]:
         """Layers stored that way alone, of those that stock transformers holds with weight norm, or of the others."""
         return [
-            name for name, ways in self.spelling.items() if ways == {way} and bool(NORMED.fullmatch(name)) == normed
+            name for name, ways in self.formats.items() if ways == {kind} and bool(NORMED.fullmatch(name)) == in_wavenet
         ]
 
     @property
-    def twice(self) -> list[str]:
+    def duplicated(self) -> list[str]:
         """Layers that are stored in more than one way."""
-        return [layer for layer, ways in self.spelling.items() if len(ways) > 1]
+        return [layer for layer, ways in self.formats.items() if len(ways) > 1]
 
 
 def layers_of(shapes: Mapping[str, Shape]) -> Layers:
@@ -63,16 +63,16 @@ def layers_of(shapes: Mapping[str, Shape]) -> Layers:
         if pair is None:
             found.shapes[name] = shape
             if name.endswith(".weight"):
-                found.spelling.setdefault(name.removesuffix(".weight"), set()).add("plain")
+                found.formats.setdefault(name.removesuffix(".weight"), set()).add("plain")
             continue
         way, g, v, layer = pair
         if layer + g not in shapes or layer + v not in shapes:
-            found.halves.append(name)
+            found.unpaired.append(name)
             continue
-        found.spelling.setdefault(layer, set()).add(way)
+        found.formats.setdefault(layer, set()).add(way)
         found.shapes[layer + ".weight"] = weight = shapes[layer + v]
         if name.endswith(g) and shape != (*weight[:1], *[1] * (len(weight) - 1)):
-            found.unfit.append(layer)
+            found.mismatched.append(layer)
     return found
 
 
@@ -81,7 +81,7 @@ Shapes = Mapping[str, Shape]
 ENCODER = "text_encoder.encoder.layers"
 
 
-def suggested_fields(shapes: Shapes) -> dict[str, Any]:
+def inferred_fields(shapes: Shapes) -> dict[str, Any]:
     """Fields of [`VitsConfig`] by name, those that shapes, by name without weight norm, tell; nothing is checked."""
     fields = {**_text(shapes), **_decoder(shapes), **_durations(shapes), **_flow(shapes), **_speakers(shapes)}
     return {name: value for name, value in fields.items() if value not in (None, 0, [])}
@@ -168,7 +168,7 @@ def _speakers(shapes: Shapes) -> dict[str, Any]:
     return fields
 
 
-CANNOT_BE = (
+INVALID = (
     *(StrictDataclassError, ValueError, TypeError, LookupError),
     *(ArithmeticError, RuntimeError, AttributeError, MemoryError),
 )
@@ -198,12 +198,12 @@ class ShapeMatch:
     misshaped: dict[str, tuple[Shape, Shape]] = field(default_factory=dict)
 
     @property
-    def misfits(self) -> int:
+    def mismatches(self) -> int:
         """How many tensors are not as they should be."""
         return len(self.missing) + len(self.unexpected) + len(self.misshaped)
 
 
-def fit(
+def match_shapes(
     config: VitsConfig | None, said: Mapping[str, Any], shapes: Mapping[str, Shape], unusable: Collection[str] = ()
 ) -> ShapeMatch | None:
     """
@@ -219,14 +219,14 @@ def fit(
         unusable (`Collection[str]`, *optional*):
             Fields that the file has but that cannot be used, which is said elsewhere.
     """
-    told = {name: value for name, value in suggested_fields(shapes).items() if _settles(name, said)}
+    told = {name: value for name, value in inferred_fields(shapes).items() if _settles(name, said)}
     plain = {name: value for name, value in said.items() if name not in ("speaker_names", "hop_length")}
     own = None if config is None else _held_against(config, shapes)
-    if own is not None and not own.misfits:
+    if own is not None and not own.mismatches:
         return own
     corrected = _config({**plain, **told})
     other = None if corrected is None else _held_against(corrected, shapes)
-    if other is None or own is not None and own.misfits <= other.misfits:
+    if other is None or own is not None and own.mismatches <= other.mismatches:
         return own
     base = VitsConfig()
     now = {name: said.get(name, getattr(base, name)) for name in told}
@@ -240,7 +240,7 @@ def expected_layers(config: VitsConfig) -> Layers | None:
     try:
         with torch.device("meta"):
             return layers_of({name: tuple(tensor.shape) for name, tensor in VitsModel(config).state_dict().items()})
-    except CANNOT_BE:
+    except INVALID:
         return None
 
 
@@ -267,7 +267,7 @@ def _settles(name: str, said: Mapping[str, Any]) -> bool:
 def _config(fields: dict[str, Any]) -> VitsConfig | None:
     try:
         return VitsConfig(**fields)
-    except CANNOT_BE:
+    except INVALID:
         return None
 
 

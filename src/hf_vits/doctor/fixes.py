@@ -1,75 +1,242 @@
-"""The commands that mend a voice. What writes weights writes a copy of the folder beside it, named `-mended`."""
+"""Fixes of model folders, and how they are applied: JSON files in place, weights into a copy named `NAME-fixed`."""
 
-import re
+import json
+import os
 import shlex
+import shutil
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hf_vits.doctor.readers import config_above, exists
+from hf_vits.conversion.discriminators import SUBFOLDER, convert_discriminator, generator_tensors
+from hf_vits.doctor.diagnostics import NOTE, Diagnostic, Fix, Report, printable
+from hf_vits.doctor.readers import config_above
+from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.utils.atomic_folder import destination, new_files, new_folder
+from hf_vits.utils.files import read_table
+from hf_vits.utils.formatting import quoted
+from hf_vits.utils.logging import no_progress_bar
 
-PHONEMES = 'pip install "hf_vits[phonemes]"'
-
-
-def python(code: str) -> str | None:
-    """A line of Python as a command, in double quotes where they change nothing; none if it cannot be shown."""
-    if not code.isprintable():
-        return None
-    return f"python -c {shlex.quote(code)}" if re.search(r'["$`\\!]', code) else f'python -c "{code}"'
-
-
-def saved_again(folder: Path, method: str = "", **fields: Any) -> str | None:
-    """Loads the voice, with other fields in its configuration if any are given, and saves it in a copy."""
-    if not exists(folder / "config.json"):
-        return converted(folder) if config_above(folder) else None
-    told = "".join(f", {name}={value!r}" for name, value in fields.items())
-    return python(
-        f"import shutil; from hf_vits import VitsModel; v = VitsModel.from_pretrained({str(folder)!r}{told}){method}; "
-        f"shutil.copytree({str(folder)!r}, {_mended(folder)!r}); v.save_pretrained({_mended(folder)!r})"
-    )
+INSTALL_PHONEMES = 'pip install "hf_vits[phonemes]"'
 
 
-def without_judges(folder: Path) -> str | None:
-    """Saves the voice in a copy, and the judges in its file in a folder of their own there."""
-    if not exists(folder / "config.json"):
-        return converted(folder) if config_above(folder) else None
-    voice, mended = str(folder), _mended(folder)
-    return python(
-        "import shutil; from hf_vits import VitsModel; "
-        "from hf_vits.conversion.discriminators import convert_discriminator, generator_tensors; "
-        f"v = VitsModel.from_pretrained({voice!r}, state_dict=generator_tensors({voice!r})); "
-        f"d = convert_discriminator({voice!r}); shutil.copytree({voice!r}, {mended!r}); "
-        f"v.save_pretrained({mended!r}); d.save_pretrained({mended + '/discriminator'!r})"
-    )
+@dataclass(frozen=True)
+class EditJson(Fix):
+    """Set and remove fields of a JSON file, which is replaced: it may be a link into the Hub's cache."""
+
+    file: str
+    set: Mapping[str, Any] = field(default_factory=dict)
+    remove: tuple[str, ...] = ()
+    automatic: bool = True
+
+    @property
+    def description(self) -> str:
+        """Name the fields, their new values and the file."""
+        changes = [f"remove {quoted(name)}" for name in self.remove]
+        changes += [f"set `{name}` to {quoted(value)}" for name, value in self.set.items()]
+        return f"In {self.file}, {', '.join(changes)}."
+
+    def apply(self, folder: Path) -> Path:
+        """Replace the file by one with the changed fields."""
+        table = {name: value for name, value in read_table(folder / self.file).items() if name not in self.remove}
+        with new_files(folder) as staged:
+            (staged / self.file).write_text(json.dumps({**table, **self.set}, indent=2), encoding="utf-8")
+        return folder
 
 
-def judges_moved(folder: Path) -> str | None:
-    """Saves the judges of a checkpoint, which lie beside the voice, in the folder where training looks for them."""
-    return python(
-        "from hf_vits.conversion.discriminators import convert_discriminator; "
-        f"convert_discriminator({str(folder)!r}).save_pretrained({str(folder / 'discriminator')!r})"
-    )
+@dataclass(frozen=True)
+class SaveCopy(Fix):
+    """
+    Load the model and save it, with all other files, in a copy of the folder.
+
+    Args:
+        fields (`Mapping[str, Any]`, *optional*):
+            Fields of the configuration to load it with.
+        float32 (`bool`, *optional*, defaults to `False`):
+            Whether the weights become float32.
+        split_discriminator (`bool`, *optional*, defaults to `False`):
+            Whether the model's file holds discriminators, which are saved in a folder of their own.
+        automatic (`bool`, *optional*, defaults to `True`):
+            Whether `--fix` applies it without naming it.
+    """
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    float32: bool = False
+    split_discriminator: bool = False
+    automatic: bool = True
+
+    @property
+    def description(self) -> str:
+        """Name the copy and what differs in it."""
+        changes = [f"with `{name}` {quoted(value)}" for name, value in self.fields.items()]
+        changes += ["in float32"] * self.float32
+        changes += [f"with its discriminators in {SUBFOLDER}/"] * self.split_discriminator
+        return ", ".join(["Load the model and save it in a copy of the folder, named -fixed", *changes]) + "."
+
+    def merge(self, other: "SaveCopy") -> "SaveCopy":
+        """Return the fix that makes both changes in one copy."""
+        return SaveCopy(
+            {**self.fields, **other.fields},
+            self.float32 or other.float32,
+            self.split_discriminator or other.split_discriminator,
+        )
+
+    def apply(self, folder: Path) -> Path:
+        """Write the copy, whole or not at all."""
+        target = destination(f"{folder}-fixed")
+        if os.path.lexists(target):
+            raise FileExistsError(f"{target} exists already; rename or remove it first.")
+        state_dict = generator_tensors(folder) if self.split_discriminator else None
+        with no_progress_bar(), new_folder(target) as staged:
+            model = VitsModel.from_pretrained(folder, state_dict=state_dict, **self.fields)
+            shutil.copytree(folder, staged, dirs_exist_ok=True, ignore=_weights_of(folder))
+            (model.float() if self.float32 else model).save_pretrained(staged)
+            if self.split_discriminator:
+                convert_discriminator(folder).save_pretrained(staged / SUBFOLDER)
+        return target
 
 
-def json_changed(file: Path, without: tuple[str, ...] = (), **fields: Any) -> str | None:
-    """Sets and removes fields of a JSON file, which is replaced: it may be a link into a cache."""
-    removed = f"; [d.pop(k, 0) for k in {list(without)!r}]" if without else ""
-    added = f"; d.update({fields!r})" if fields else ""
-    return python(
-        f"import json, pathlib; f = pathlib.Path({str(file)!r}); d = json.loads(f.read_text(encoding='utf-8'))"
-        f"{removed}{added}; n = f.with_suffix('.new'); n.write_text(json.dumps(d, indent=2), encoding='utf-8'); "
-        "n.replace(f)"
-    )
+@dataclass(frozen=True)
+class ExtractDiscriminator(Fix):
+    """Save the discriminators that lie beside the model in the subfolder where training looks for them."""
+
+    automatic: bool = False
+
+    @property
+    def description(self) -> str:
+        """Name the subfolder."""
+        return f"Save the discriminators in {SUBFOLDER}/."
+
+    def apply(self, folder: Path) -> Path:
+        """Write the subfolder, whole or not at all."""
+        with no_progress_bar(), new_folder(folder / SUBFOLDER) as staged:
+            convert_discriminator(folder).save_pretrained(staged)
+        return folder
 
 
-def converted(source: Path) -> str | None:
-    """Makes a voice of the file or folder of another project."""
+@dataclass(frozen=True)
+class FixResult:
+    """
+    A fix that was applied, failed, or would be applied.
+
+    Args:
+        ids (`list[str]`):
+            The diagnostics that have this fix.
+        description (`str`):
+            What it does.
+        status (`str`):
+            `"planned"`, `"applied"` or `"failed"`.
+        folder (`Path`, *optional*):
+            The folder that is fixed, once applied.
+        reason (`str`):
+            Why it failed.
+    """
+
+    ids: list[str]
+    description: str
+    status: str = "planned"
+    folder: Path | None = None
+    reason: str = ""
+
+    def as_text(self) -> str:
+        """Return one line."""
+        place = f" -> {self.folder}" if self.folder else ""
+        reason = f" Nothing was changed: {self.reason}" if self.reason else ""
+        return printable(f"{self.status}: {', '.join(self.ids)}: {self.description}{reason}{place}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result in types that JSON has."""
+        folder = self.folder and str(self.folder)
+        return {
+            "ids": self.ids,
+            "description": printable(self.description),
+            "status": self.status,
+            "folder": folder,
+            "reason": printable(self.reason),
+        }
+
+
+def apply_fixes(report: Report, only: Collection[str] = (), dry_run: bool = False) -> list[FixResult]:
+    """
+    Apply the fixes of a report: edits of JSON files first, then at most one copy with all changes of the weights.
+
+    Args:
+        report ([`Report`]):
+            Of the folder to fix.
+        only (`Collection[str]`, *optional*):
+            Ids of diagnostics whose fixes are applied, whether automatic or not; by default, all automatic ones of
+            errors and warnings.
+        dry_run (`bool`, *optional*, defaults to `False`):
+            Whether to return the fixes without applying any.
+
+    Example:
+
+    ```python
+    >>> from hf_vits.doctor import apply_fixes, examine
+
+    >>> apply_fixes(examine("nowhere/at/all"))
+    []
+    ```
+    """
+    results = []
+    for ids, fix in _planned(report.diagnostics, only):
+        result = FixResult(ids, fix.description)
+        if not dry_run:
+            try:
+                result = replace(result, status="applied", folder=fix.apply(report.folder))
+            except Exception as problem:  # another fault of the files can make the libraries fail in any way
+                reason = str(problem).strip() or type(problem).__name__
+                result = replace(result, status="failed", reason=reason[:500])
+        results.append(result)
+    return results
+
+
+def _planned(diagnostics: Iterable[Diagnostic], only: Collection[str]) -> list[tuple[list[str], Fix]]:
+    """Return the fixes to apply, each once, with the ids of their diagnostics; all copies are merged into the last."""
+    edits: list[tuple[list[str], Fix]] = []
+    copies: list[tuple[str, SaveCopy]] = []
+    for diagnostic in diagnostics:
+        id, fix = diagnostic.id, diagnostic.fix
+        if fix is None or (id not in only if only else not fix.automatic or diagnostic.severity == NOTE):
+            continue
+        if isinstance(fix, SaveCopy):
+            copies.append((id, fix))
+        elif same := next((ids for ids, other in edits if other == fix), None):
+            same.append(id)
+        else:
+            edits.append(([id], fix))
+    if not copies:
+        return edits
+    merged = SaveCopy()
+    for _, fix in copies:
+        merged = merged.merge(fix)
+    return [*edits, ([id for id, _ in copies], merged)]
+
+
+def _weights_of(folder: Path):
+    """Return a filter for `shutil.copytree` that leaves out the model's own weights, which are saved anew."""
+    own = {*SAFE_NAMES, *PICKLE_NAMES}
+    return lambda directory, names: own.intersection(names) if Path(directory) == folder else set()
+
+
+def resave(folder: Path, fix: SaveCopy | None = None) -> dict[str, Any]:
+    """
+    Return the arguments of a diagnostic that saving the model anew fixes.
+
+    A checkpoint without a configuration of its own is converted with that of its run instead.
+    """
+    if os.path.lexists(folder / "config.json"):
+        return {"fix": fix or SaveCopy()}
+    return {"command": convert_command(folder) if config_above(folder) else None}
+
+
+def convert_command(source: Path) -> str | None:
+    """Return the command that converts a file or folder of another project into a model folder beside it."""
     return shell("hf-vits", "convert", str(source), f"{source.with_suffix('') if source.is_file() else source}-voice")
 
 
 def shell(*words: str) -> str | None:
-    """A command of words; none if they cannot be shown."""
+    """Return the words as a command of a POSIX shell; `None` if they cannot be printed."""
     return shlex.join(words) if all(word.isprintable() for word in words) else None
-
-
-def _mended(folder: Path) -> str:
-    return f"{folder}-mended"

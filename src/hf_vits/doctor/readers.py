@@ -22,7 +22,7 @@ from hf_vits.utils.formatting import quoted
 
 
 @dataclass(frozen=True)
-class Json:
+class JsonFile:
     """The table in a file, keys that it holds more than once, why it cannot be used; all empty if it is absent."""
 
     table: dict[str, Any] | None = None
@@ -35,12 +35,12 @@ def exists(file: Path) -> bool:
     return os.path.lexists(file)
 
 
-def read_json(file: Path) -> Json:
+def read_json(file: Path) -> JsonFile:
     """Reads a table, or says why not. An absent file is no problem here."""
     if not exists(file):
-        return Json()
+        return JsonFile()
     if why := obstacle(file):
-        return Json(problem=f"{file.name} {why}")
+        return JsonFile(problem=f"{file.name} {why}")
     repeated: list[str] = []
 
     def paired(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -53,10 +53,10 @@ def read_json(file: Path) -> Json:
     try:
         table = files.read_json(file, pairs=paired)
     except (OSError, ValueError) as error:  # too long, unreadable, neither text nor JSON, nested without an end
-        return Json(problem=str(error).replace(f"{file}", file.name, 1).rstrip(".")[:300])
+        return JsonFile(problem=str(error).replace(f"{file}", file.name, 1).rstrip(".")[:300])
     if not isinstance(table, dict):
-        return Json(problem=f"{file.name} holds one {type(table).__name__}, not a table in braces")
-    return Json(table, tuple(repeated))
+        return JsonFile(problem=f"{file.name} holds one {type(table).__name__}, not a table in braces")
+    return JsonFile(table, tuple(repeated))
 
 
 ZIP = b"PK\x03\x04"

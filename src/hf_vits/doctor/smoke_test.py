@@ -1,151 +1,124 @@
-"""Whether the voice does what it is for: tried where it can be, judged by rules where that would cost more."""
+"""Load the model and the tokenizer, generate a fraction of a second, and conclude what the model can be used for."""
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE
-from hf_vits.doctor.check_discriminator import Judges
-from hf_vits.doctor.expected_shapes import CANNOT_BE
-from hf_vits.doctor.findings import ERROR, Diagnostic, error, warning
-from hf_vits.doctor.fixes import saved_again
-from hf_vits.doctor.voice_folder import Folder
+from hf_vits.doctor.check_discriminator import Discriminators
+from hf_vits.doctor.diagnostics import ERROR, Diagnostic, error, warning
+from hf_vits.doctor.model_folder import ModelFolder
 from hf_vits.modeling_utils import NotFiniteError
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.text.vocabulary import EXTENDED_CLASS
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.utils.logging import no_progress_bar
 
-STOCK = {
-    "weights.norm_folded": "layers would be started anew",
-    "weights.norm_elsewhere": "layers would be started anew",
+TRANSFORMERS_FAILS = {
+    "weights.norm_folded": "it would initialize layers anew",
+    "weights.norm_outside_wavenet": "it would initialize layers anew",
     "config.extended_as_vits": "it would build other layers",
-    "config.stock_refuses": "it refuses the configuration",
+    "config.rejected_by_transformers": "it rejects the configuration",
 }
-"""Findings after which stock transformers does not speak as meant."""
+"""Diagnostics with which transformers does not generate the same speech."""
 
-MOST_FRAMES = 200
-"""Frames that a trial decodes; five tokens are a fraction of a second."""
+MAX_FRAMES = 200
+"""Frames that are decoded; five tokens of a trained model are a fraction of a second."""
+
+OTHER_CHECKPOINT = "Use another checkpoint."
 
 
-def check_stock_config(folder: Folder) -> list[Diagnostic]:
-    """Asks the configuration class of stock transformers, which costs nothing."""
-    from transformers import VitsConfig as StockConfig
-
-    if folder.config is None or folder.config.needs_extension or folder.raw.get("model_type") == EXTENDED_MODEL_TYPE:
-        return []
+def generate(folder: ModelFolder) -> tuple[str, list[Diagnostic]]:
+    """Generate speech of a few token ids; return a description of the result, empty if it failed, and diagnostics."""
     try:
-        StockConfig.from_dict({**folder.raw, "model_type": "vits"})
-    except CANNOT_BE as problem:
-        why = (str(problem).strip() or type(problem).__name__).splitlines()[-1].strip()[:300]
-        text = f"Stock transformers {_version()} refuses config.json: {why}."
-        return [warning("config.stock_refuses", text, "Save the voice again.", saved_again(folder.path))]
-    return []
+        frames, waveform = _generate(folder)
+    except NotFiniteError:
+        return "", [error("smoke_test.not_finite", "The output holds NaN or infinity.", OTHER_CHECKPOINT)]
+    except Exception as problem:  # whatever it is, everybody who loads the model would meet it
+        advice = "Correct what it says; if nothing else is reported here, open an issue."
+        return "", [error("smoke_test.model", f"Loading the model and generating fails: {_reason(problem)}", advice)]
+    diagnostics = []
+    if not waveform.any():
+        diagnostics.append(warning("smoke_test.silent", "The output is silence.", OTHER_CHECKPOINT))
+    if frames > MAX_FRAMES:
+        message = f"Five tokens become {frames} frames, of which {MAX_FRAMES} were decoded; was the model trained?"
+        diagnostics.append(warning("smoke_test.too_long", message, OTHER_CHECKPOINT))
+    return f"five ids became {waveform.shape[-1]:,} samples", diagnostics
 
 
 @torch.no_grad()
-def speak(folder: Folder) -> tuple[str, list[Diagnostic]]:
-    """Loads model and tokenizer and speaks a few ids: what was heard, and what kept it from that."""
-    findings: list[Diagnostic] = []
-    try:
-        with no_progress_bar():
-            model = VitsModel.from_pretrained(folder.path).float().eval()
-        ids = torch.tensor([[index % model.config.vocab_size for index in (0, 1, 0, 2, 0)]])
-        speaker = model.speaker_vector(0 if model.config.num_speakers > 1 else None, 1)
-        language = model.language_vector(0 if model.config.num_languages > 1 else None, 1)
-        prior = model.prior(ids, speaker=speaker, language=language, generator=torch.Generator().manual_seed(0))
-        waveform = _spoken(model, prior.sample[..., :MOST_FRAMES], speaker)
-    except NotFiniteError:
-        return "", [
-            error("trial.not_finite", "What the voice speaks holds NaN or infinity.", "Take another checkpoint.")
-        ]
-    except Exception as problem:  # whatever it is, it would meet everybody who loads the voice
-        why = (str(problem).strip() or type(problem).__name__)[:500]
-        return "", [
-            error(
-                "trial.model",
-                f"Loaded and made to speak, the voice fails: {why}",
-                "Mend what it says; if nothing else is found here, report it.",
-            )
-        ]
-    frames = prior.sample.shape[-1]
-    if not waveform.any():
-        findings.append(warning("trial.silent", "What the voice speaks is silence.", "Take another checkpoint."))
-    if frames > MOST_FRAMES:
-        text = f"For five tokens the voice speaks {frames} frames; was it trained? {MOST_FRAMES} of them were decoded."
-        findings.append(warning("trial.long", text, "Take another checkpoint."))
-    return f"five ids became {waveform.shape[-1]:,} samples", findings
-
-
-def _spoken(model: VitsModel, sample: Tensor, speaker: Tensor | None) -> Tensor:
-    """The prior's sample (1, C, T_spec), cut short -> waveform (1, 1, T_wav)."""
+def _generate(folder: ModelFolder) -> tuple[int, torch.Tensor]:
+    """Return the number of predicted frames and the waveform (1, 1, T_wav) of the first of them."""
+    with no_progress_bar():
+        model = VitsModel.from_pretrained(folder.path).float().eval()
+    ids = torch.tensor([[index % model.config.vocab_size for index in (0, 1, 0, 2, 0)]])
+    speaker = model.speaker_vector(0 if model.config.num_speakers > 1 else None, 1)
+    language = model.language_vector(0 if model.config.num_languages > 1 else None, 1)
+    prior = model.prior(ids, speaker=speaker, language=language, generator=torch.Generator().manual_seed(0))
+    sample = prior.sample[..., :MAX_FRAMES]
     latents = model.flow.inverse(sample, torch.ones_like(sample[:, :1]), speaker)
-    return model.decode(latents, speaker=speaker)
+    return prior.sample.shape[-1], model.decode(latents, speaker=speaker)
 
 
-def load_tokenizer(folder: Folder) -> list[Diagnostic]:
-    """Loads the tokenizer, where nothing else was found to be wrong with it."""
+def load_tokenizer(folder: ModelFolder) -> list[Diagnostic]:
+    """Load the tokenizer; return what keeps it from loading."""
     try:
         VitsTokenizer.from_pretrained(folder.path)
     except Exception as problem:  # as above
-        why = (str(problem).strip() or type(problem).__name__)[:500]
-        return [
-            error("trial.tokenizer", f"The tokenizer cannot be loaded: {why}", "Copy its files from the base voice.")
-        ]
+        message = f"The tokenizer cannot be loaded: {_reason(problem)}"
+        return [error("smoke_test.tokenizer", message, "Copy its files from the base model.")]
     return []
 
 
-def verdict(folder: Folder, judges: Judges | None, heard: str, findings: Sequence[Diagnostic]) -> dict[str, str]:
-    """For each use: yes or no, why, and how that is known."""
-    errors = [found.id for found in findings if found.severity == ERROR]
+def _reason(problem: Exception) -> str:
+    return (str(problem).strip() or type(problem).__name__)[:500]
+
+
+def possible_uses(
+    folder: ModelFolder, discriminators: Discriminators | None, output: str, diagnostics: Sequence[Diagnostic]
+) -> dict[str, str]:
+    """Return for each use of the model: yes or no, the reason, and how that is known."""
+    errors = [diagnostic.id for diagnostic in diagnostics if diagnostic.severity == ERROR]
     if errors:
-        tried = "tried, with" if all(id.startswith("trial.") for id in errors) else "not tried, for"
-        why = f"{tried} {len(errors)} error{'s' if len(errors) > 1 else ''}"
+        tested = "tested" if all(id.startswith("smoke_test.") for id in errors) else "not tested"
+        reason = f"{tested}: {len(errors)} error{'s' if len(errors) > 1 else ''}"
+        trainable = errors == ["discriminator.in_model_file"]
         return {
-            "speaks here": f"no ({why})",
-            "speaks in stock transformers": f"not judged ({why})",
-            "can be trained": "yes, as it is (by its parts, not tried)"
-            if errors == ["judges.inside"]
-            else f"no ({why})",
+            "synthesis": f"no ({reason})",
+            "synthesis in transformers": f"unknown ({reason})",
+            "training": "yes, as it is (inferred from its parts, not tested)" if trainable else f"no ({reason})",
         }
     has_text = folder.vocabulary.table is not None
     return {
-        "speaks here": f"{'yes' if has_text else 'ids yes, texts no'} (tried: {heard})",
-        "speaks in stock transformers": _stock(folder, {found.id for found in findings}),
-        "can be trained": _trained(folder, judges),
+        "synthesis": f"{'yes' if has_text else 'from ids only, not from text'} (tested: {output})",
+        "synthesis in transformers": _in_transformers(folder, {diagnostic.id for diagnostic in diagnostics}),
+        "training": _training(folder, discriminators),
     }
 
 
-def _stock(folder: Folder, ids: set[str]) -> str:
-    reasons = [why for id, why in STOCK.items() if id in ids]
+def _in_transformers(folder: ModelFolder, ids: set[str]) -> str:
+    reasons = [reason for id, reason in TRANSFORMERS_FAILS.items() if id in ids]
     if folder.raw.get("model_type") == EXTENDED_MODEL_TYPE:
         reasons.append(f"its model_type is {EXTENDED_MODEL_TYPE!r}")
     if "config.no_model_type" in ids:
         reasons.append("its config.json has no model_type")
     if reasons:
-        return f"no ({', '.join(dict.fromkeys(reasons))}; judged by rules, not tried)"
+        return f"no ({', '.join(dict.fromkeys(reasons))}; inferred, not tested)"
     kind = (folder.tokenizer.table or {}).get("tokenizer_class")
-    if kind == EXTENDED_CLASS or "tokenizer.stock_phonemes" in ids:
-        return "ids yes, texts no (its tokenizer is not in stock transformers; judged by rules, not tried)"
-    return "yes (judged by rules, not tried)"
+    if kind == EXTENDED_CLASS or "tokenizer.transformers_phonemes" in ids:
+        return "from ids only, not from text (transformers lacks its tokenizer; inferred, not tested)"
+    return "yes (inferred, not tested)"
 
 
-def _trained(folder: Folder, judges: Judges | None) -> str:
-    parts = []
-    if folder.config is not None and folder.config.num_languages > 1:
-        return f"no (it speaks {folder.config.num_languages} languages, and clips do not tell in which they are)"
-    if folder.config is not None and folder.config.inference_only:
-        parts.append("parts that only training uses")
-    if judges is None:
-        parts.append("discriminators")
-    if not parts:
-        how = "at once" if judges.where == "folder" else "with `discriminator=` set to this folder"
-        return f"yes, {how} (by its parts, not tried)"
-    return f"yes, after new {' and '.join(parts)}, which training makes and trains first (by its parts, not tried)"
-
-
-def _version() -> str:
-    import transformers
-
-    return transformers.__version__
+def _training(folder: ModelFolder, discriminators: Discriminators | None) -> str:
+    config, new = folder.config, []
+    if config is not None and config.num_languages > 1:
+        return f"no (it has {config.num_languages} languages, and recordings do not name theirs)"
+    if config is not None and config.inference_only:
+        new.append("modules for training")
+    if discriminators is None:
+        new.append("discriminators")
+    if new:
+        return f"yes, with newly initialized {' and '.join(new)}, trained first (inferred from its parts, not tested)"
+    how = "at once" if discriminators.where == "folder" else "with `discriminator_name_or_path` set to this folder"
+    return f"yes, {how} (inferred from its parts, not tested)"

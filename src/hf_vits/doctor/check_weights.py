@@ -1,0 +1,194 @@
+"""Checks of the weights: names and shapes against the configuration, types, weight norm, and values."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from hf_vits.doctor.check_config import CONFIG
+from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
+from hf_vits.doctor.fixes import EditJson, SaveCopy, resave
+from hf_vits.doctor.model_folder import DTYPES, REFETCH, ModelFolder, Tensors
+from hf_vits.hub.state_dict import TRAINING_ONLY
+from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, has_zero_filter
+from hf_vits.utils.formatting import listed, quoted
+
+CHECK_CONFIG = f"Check that config.json belongs to these weights. {REFETCH}"
+
+RESAVE = "hf_vits reads every format of weight norm, and writes that of transformers: save the model anew."
+
+CHUNK = 4_000_000
+"""Numbers that are looked at in one go."""
+
+INITIALLY_ZERO = re.compile(
+    r"flow\.flows\.\d+\.conv_post\.(weight|bias)"
+    r"|duration_predictor\.(post_)?flows\.\d+\.(conv_proj\.(weight|bias)|translate|log_scale)"
+)
+"""Tensors that are zeros in a new model and that every step of training changes."""
+
+LAYER_NORM = re.compile(r"(?:text_encoder|duration_predictor)\..*norm.*\.weight")
+"""Gains that are ones in a new model."""
+
+SPEAKER_CONDITIONING = re.compile(r".*\bcond(_layer)?\.")
+"""Layers whose output stays zero until a model with new speakers is trained."""
+
+
+def check_tensors(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Check for missing and unexpected tensors, shapes, and fields of the configuration that the weights contradict."""
+    match = folder.match
+    if match is None:
+        return
+    if match.differs:
+        fields = {name: weights for name, (_, weights) in match.differs.items()}
+        values = "; ".join(f"`{name}` is {quoted(a)}, the weights have {b}" for name, (a, b) in match.differs.items())
+        message = f"config.json does not belong to these weights: {values}."
+        fix = EditJson(CONFIG, fields)
+        yield error("config.contradicts_weights", message, "Use the weights' values.", fix=fix, weights=fields)
+    yield from _missing(folder)
+    yield from _unexpected(folder)
+    if match.misshaped:
+        words = [f"{name} is {list(has)}, not {list(wanted)}" for name, (has, wanted) in match.misshaped.items()]
+        message = f"Tensors of another shape than config.json asks for ({len(words)}): {listed(words)}."
+        yield error("weights.shape", message, CHECK_CONFIG, names=sorted(match.misshaped))
+
+
+def _missing(folder: ModelFolder) -> Iterator[Diagnostic]:
+    missing = folder.match.missing
+    training = [name for name in missing if name.startswith(TRAINING_ONLY)]
+    if training and len(training) == len(missing):
+        message = (
+            f"Missing tensors that only training uses ({len(training)}): {listed(training)}. The model can generate "
+            "speech, but its configuration says that they are there."
+        )
+        advice = "Set `inference_only` in its configuration."
+        fix = resave(folder.path, SaveCopy({"inference_only": True}))
+        yield error("weights.training_only_missing", message, advice, **fix, names=training)
+    elif missing:
+        message = f"Missing tensors ({len(missing)}, {len(training)} of them only for training): {listed(missing)}."
+        yield error("weights.missing", message, REFETCH, names=missing)
+
+
+def _unexpected(folder: ModelFolder) -> Iterator[Diagnostic]:
+    match, inference_only = folder.match, folder.match.config.inference_only
+    unused = [name for name in match.unexpected if inference_only and name.startswith(TRAINING_ONLY)]
+    if unused:
+        message = (
+            f"Tensors for training that are not loaded, as the configuration sets `inference_only` ({len(unused)})."
+        )
+        fix = resave(folder.path, SaveCopy({"inference_only": False}, automatic=False))
+        yield note("weights.training_only_unused", message, "Without it, the model can be trained.", **fix)
+    if others := sorted({*match.unexpected} - {*unused}):
+        message = f"Tensors that belong to no layer of this configuration ({len(others)}): {listed(others)}."
+        yield error("weights.unexpected", message, CHECK_CONFIG, names=others)
+
+
+def check_types(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Check that all weights have one floating-point type."""
+    if folder.tensors is None:
+        return
+    types, names = folder.tensors.types, {short: str(dtype).removeprefix("torch.") for dtype, short in DTYPES.items()}
+    if invalid := sorted(name for name, kind in types.items() if kind not in names):
+        words = [f"{name} is {types[name]}" for name in invalid]
+        message = f"Tensors that are not floating-point numbers of 16 to 64 bits ({len(invalid)}): {listed(words)}."
+        yield error("weights.invalid_type", message, REFETCH, names=invalid)
+    counts = Counter(names[kind] for kind in types.values() if kind in names)
+    if len(counts) > 1:
+        words = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+        fix = resave(folder.path, SaveCopy(float32=True))
+        message = f"The tensors have more than one type ({words})."
+        yield warning("weights.mixed_types", message, "Save the model in float32.", **fix, types=dict(counts))
+    elif (kind := next(iter(counts), "float32")) != "float32":
+        effect = "half the size, slower on a CPU, and converted to float32 by training"
+        effect = "twice the size without a benefit" if kind == "float64" else effect
+        fix = resave(folder.path, SaveCopy(float32=True, automatic=False))
+        advice = "You may save the model in float32."
+        yield note("weights.not_float32", f"The tensors are {kind}: {effect}.", advice, **fix, type=kind)
+
+
+def check_weight_norm(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Check for incomplete pairs, and for formats whose layers transformers would initialize anew."""
+    layers = folder.layers
+    if names := layers.unpaired:
+        message = f"Tensors of weight norm without the other of their pair ({len(names)}): {listed(names)}."
+        yield error("weights.norm_incomplete", message, REFETCH, names=names)
+    if names := layers.duplicated:
+        message = f"Layers stored in two formats of weight norm ({len(names)}): {listed(names)}."
+        advice = "Remove the one that training did not change."
+        yield error("weights.norm_duplicated", message, advice, names=names)
+    if names := layers.mismatched:
+        message = f"Layers whose weight norm has a g that does not fit v ({len(names)}): {listed(names)}."
+        yield error("weights.norm_shape", message, REFETCH, names=names)
+    if folder.config is None or not folder.config.needs_extension:  # transformers does not load the others at all
+        yield from _formats(folder)
+
+
+def _formats(folder: ModelFolder) -> Iterator[Diagnostic]:
+    layers, fix = folder.layers, resave(folder.path)
+    old, new, plain = (layers.stored_as(kind, in_wavenet=True) for kind in ("old", "new", "plain"))
+    if old:
+        mixed = f" ({len(new)} use parametrizations.weight.original0 and 1)" if new else ""
+        message = (
+            f"WaveNet layers with weight norm stored as weight_g and weight_v: {len(old)}{mixed}. Some versions of "
+            "transformers below 4.57 with torch 2.1 or newer, such as 4.44.2, initialize these layers anew without an "
+            "error, and their output is noise; 4.57.6 and 5.x read them."
+        )
+        yield warning("weights.norm_old_format", message, RESAVE, **fix, old=len(old), new=len(new))
+    if plain:
+        message = (
+            f"WaveNet layers stored without weight norm ({len(plain)}): {listed(plain)}. transformers initializes them "
+            "anew, and its output is noise."
+        )
+        yield warning("weights.norm_folded", message, RESAVE, **fix, names=plain)
+    elsewhere = sorted(name for kind in ("old", "new") for name in layers.stored_as(kind, in_wavenet=False))
+    if elsewhere:
+        message = (
+            f"Layers outside of the WaveNets with weight norm, as finetune-hf-vits trains them ({len(elsewhere)}): "
+            f"{listed(elsewhere)}. transformers has none there, initializes them anew, and its output is noise."
+        )
+        yield warning("weights.norm_outside_wavenet", message, RESAVE, **fix, names=elsewhere)
+
+
+def check_values(tensors: Tensors) -> Iterator[Diagnostic]:
+    """Look at every number once, with one tensor in memory at a time."""
+    not_finite, zero_filter, constant, untrained = [], [], [], []
+    for name, tensor in tensors.values():
+        if not tensor.dtype.is_floating_point or tensor.numel() == 0:
+            continue
+        if not all(bool(torch.isfinite(chunk).all()) for chunk in tensor.reshape(-1).split(CHUNK)):
+            not_finite.append(name)
+        elif INITIALLY_ZERO.fullmatch(name) and _is(tensor, 0) or LAYER_NORM.fullmatch(name) and _is(tensor, 1):
+            untrained.append(name)
+        elif name.endswith((OLD_V, NEW_V)) and has_zero_filter(tensor):
+            zero_filter.append(name)
+        elif _varies_when_trained(name, tensor) and _is(tensor, tensor.flatten()[0].item()):
+            constant.append(name)
+    if not_finite:
+        message = f"Tensors with NaN or infinity ({len(not_finite)}): {listed(not_finite)}. Damage, or divergence."
+        advice = "Use an earlier checkpoint, or download the file again."
+        yield error("values.not_finite", message, advice, names=not_finite)
+    if zero_filter:
+        message = (
+            f"Weights with filters of zeros, which weight norm divides by ({len(zero_filter)}): {listed(zero_filter)}."
+        )
+        yield error("values.zero_filter", message, REFETCH, names=zero_filter)
+    if constant:
+        message = f"Weights of one number throughout, as no trained ones are ({len(constant)}): {listed(constant)}."
+        yield warning("values.constant", message, REFETCH, names=constant)
+    if untrained:
+        message = (
+            f"Tensors exactly as in a new model ({len(untrained)}): {listed(untrained)}. They were never trained, or "
+            "were initialized anew by a faulty loading before the model was saved."
+        )
+        yield warning("values.untrained", message, "Use the trained weights, or train these.", names=untrained)
+
+
+def _varies_when_trained(name: str, tensor: Tensor) -> bool:
+    if name.endswith((OLD_G, NEW_G)) or SPEAKER_CONDITIONING.match(name) or INITIALLY_ZERO.fullmatch(name):
+        return False
+    return tensor.dim() >= 2 and tensor.numel() > 1
+
+
+def _is(tensor: Tensor, value: float) -> bool:
+    return all(bool((chunk == value).all()) for chunk in tensor.reshape(-1).split(CHUNK))

@@ -1,0 +1,174 @@
+"""The result of an examination: a report of diagnostics, each with advice and, where there is one, a fix."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+ERROR = "error"
+WARNING = "warning"
+NOTE = "note"
+SEVERITIES = (ERROR, WARNING, NOTE)
+
+FORMAT_VERSION = 2
+"""Of the JSON report; raised when a key changes its meaning."""
+
+
+class Fix(ABC):
+    """
+    A change of a model folder that removes what a diagnostic reports.
+
+    `automatic` is `False` if the change needs a decision: `hf-vits doctor --fix` then applies it only if it is named.
+    """
+
+    automatic: bool
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What the change does, as one sentence."""
+
+    @abstractmethod
+    def apply(self, folder: Path) -> Path:
+        """Change the folder, or write a changed copy beside it; return the one that is fixed."""
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """
+    One fault or remark about a model folder.
+
+    Args:
+        id (`str`):
+            The kind of diagnostic, for scripts: `weights.missing`. Stays the same from version to version.
+        severity (`str`):
+            `"error"` if the model cannot be used as it is, `"warning"` if it can, but not everywhere or not as
+            intended, `"note"` if nothing has to be changed.
+        message (`str`):
+            What was found, and what is allowed.
+        advice (`str`, *optional*):
+            What to do.
+        fix ([`Fix`], *optional*):
+            The change that does it, which [`apply_fixes`] applies.
+        command (`str`, *optional*):
+            A shell command for what is left to the user, such as installing a package.
+        details (`Mapping[str, Any]`, *optional*):
+            The values that the message names, in types that JSON has.
+    """
+
+    id: str
+    severity: str
+    message: str
+    advice: str = ""
+    fix: Fix | None = None
+    command: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Escape control characters: messages quote files, which can hold anything."""
+        object.__setattr__(self, "message", printable(self.message))
+        object.__setattr__(self, "advice", printable(self.advice))
+
+
+def _diagnostic(
+    severity: str,
+    id: str,
+    message: str,
+    advice: str = "",
+    /,
+    *,
+    fix: Fix | None = None,
+    command: str | None = None,
+    **details: Any,
+) -> Diagnostic:
+    return Diagnostic(id, severity, message, advice, fix, command, details)
+
+
+error, warning, note = (partial(_diagnostic, severity) for severity in SEVERITIES)
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal would act on and what no encoding can write."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+@dataclass(frozen=True)
+class Report:
+    """
+    Everything an examination found.
+
+    Args:
+        path (`str`):
+            The path as it was given.
+        diagnostics (`list[Diagnostic]`):
+            The most severe first.
+        uses (`dict[str, str]`):
+            For each use of a model whether it is possible, and how that is known; empty if the path is no model folder.
+        folder (`Path`, *optional*):
+            The model folder that was examined; `None` if the path is none.
+    """
+
+    path: str
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    uses: dict[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+
+    def of(self, severity: str) -> list[Diagnostic]:
+        """Return the diagnostics of that severity."""
+        return [diagnostic for diagnostic in self.diagnostics if diagnostic.severity == severity]
+
+    def exit_code(self, strict: bool = False) -> int:
+        """Return 1 if there are errors or, with `strict`, warnings; else 0."""
+        return int(bool(self.of(ERROR) or strict and self.of(WARNING)))
+
+    def as_text(self) -> str:
+        """Return diagnostics grouped by severity, each with its advice, fix and command; the possible uses last."""
+        return "\n".join(self._lines())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report in types that JSON has."""
+        return {
+            "format": FORMAT_VERSION,
+            "path": self.path,
+            "counts": {severity: len(self.of(severity)) for severity in SEVERITIES},
+            "diagnostics": [_as_dict(diagnostic) for diagnostic in self.diagnostics],
+            "uses": self.uses,
+        }
+
+    def _lines(self) -> Iterator[str]:
+        for severity in SEVERITIES:
+            if group := self.of(severity):
+                yield f"{severity}{'s' if len(group) > 1 else ''} ({len(group)})"
+                for diagnostic in group:
+                    yield from _diagnostic_lines(diagnostic)
+                yield ""
+        if not self.diagnostics:
+            yield "No problems found."
+        uses = "; ".join(f"{use}: {answer}" for use, answer in self.uses.items())
+        yield f"{printable(self.path)}: {uses or 'not a model folder'}"
+
+
+def _as_dict(diagnostic: Diagnostic) -> dict[str, Any]:
+    fix = diagnostic.fix
+    return {
+        "id": diagnostic.id,
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+        "advice": diagnostic.advice,
+        "fix": fix and {"description": printable(fix.description), "automatic": fix.automatic},
+        "command": diagnostic.command,
+        "details": dict(diagnostic.details),
+    }
+
+
+def _diagnostic_lines(diagnostic: Diagnostic) -> Iterator[str]:
+    yield f"  {diagnostic.id}: {diagnostic.message}"
+    if diagnostic.advice:
+        yield f"    {diagnostic.advice}"
+    if diagnostic.fix:
+        option = "--fix" if diagnostic.fix.automatic else f"--fix --only {diagnostic.id}"
+        yield f"    {option}: {printable(diagnostic.fix.description)}"
+    if diagnostic.command:
+        yield f"    $ {diagnostic.command}"
