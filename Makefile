@@ -20,7 +20,7 @@ export OMP_WAIT_POLICY
 speak: $(SPEAKS)  ## TEXT="…" [OUTPUT=speech.wav]: speak with the default voice
 	@$(BIN)/hf-vits speak --output $(call quoted,OUTPUT) -- $(call quoted,TEXT)
 
-test: $(DEVELOPS)  ## the tests of every day, under eight minutes: a file to each of two processes, a thread to each of those
+test: $(DEVELOPS)  ## the tests of every day, under six minutes: a file to each of two processes, a thread to each of those
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-slow: $(DEVELOPS)  ## the tests that take minutes each

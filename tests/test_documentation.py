@@ -1,6 +1,5 @@
 """Every snippet of the README and the docs is true: Python runs, commands run or are taken by the real parsers."""
 
-import importlib.util
 import os
 import re
 import shlex
@@ -13,7 +12,10 @@ import pytest
 import soundfile
 
 import hf_vits.cli
+import hf_vits.cli.synthesize
+import hf_vits.cli.train
 from hf_vits import TextToSpeechPipeline, VitsTokenizer, default_voice
+from hf_vits.cli import VERBS
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.training import ModelInitialization, VitsTrainer
 from hf_vits.training.initialization import scale_channels
@@ -24,7 +26,6 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted([ROOT / "README.md", ROOT / "examples" / "README.md", *(ROOT / "docs").glob("*.md")])
 LANGUAGES = ("python", "sh", "text", "mermaid")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-VERBS = ("speak", "convert", "export", "doctor")
 
 
 def name_of(file):
@@ -173,33 +174,22 @@ def test_the_python_about_export_runs(here):
     assert soundfile.info(here / "hello.wav").frames > 0
 
 
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def check_script(words):
-    from hf_vits.synthesis import SynthesisSettings
-    from hf_vits.utils.script_arguments import SettingsParser
+def check_script(words, monkeypatch):
 
     name, arguments = Path(words[0]).stem, words[1:]
     if words[0].startswith("benchmarks/"):
         source = (ROOT / words[0]).read_text(encoding="utf-8")
         assert all(f'"{word}"' in source for word in arguments if word.startswith("--")), words
         return
-    if name == "train":
-        script("train").parse(arguments)
-    elif name == "synthesize_dataset":
-        SettingsParser([SynthesisSettings]).parse(arguments)
+    if name in ("train", "synthesize_dataset"):
+        check_verb(["hf-vits", name.removesuffix("_dataset"), *arguments], monkeypatch)
     else:
         assert (ROOT / "examples" / f"{name}.py").is_file()
 
 
-def check_launcher(words):
-    """The launcher's own arguments by its own parser, then those of the script."""
-    place = next(i for i, word in enumerate(words) if word.endswith(".py"))
+def check_launcher(words, monkeypatch):
+    """The launcher's own arguments by its own parser, then those of the script or module."""
+    place = next(i for i, word in enumerate(words) if word.endswith(".py") or word == "hf_vits.cli")
     if words[0] == "accelerate":
         from accelerate.commands.launch import launch_command_parser
 
@@ -208,7 +198,10 @@ def check_launcher(words):
         from torch.distributed.run import get_args_parser
 
         get_args_parser().parse_args(words[1 : place + 1])
-    check_script(words[place:])
+    if words[place] == "hf_vits.cli":
+        check_verb(words[place:], monkeypatch)
+    else:
+        check_script(words[place:], monkeypatch)
 
 
 def check_pip(words):
@@ -237,6 +230,10 @@ def check_verb(words, monkeypatch):
     with monkeypatch.context() as patch:
         for verb in VERBS:
             patch.setattr(f"hf_vits.cli.{verb}.run", lambda options: ran.append(options.verb))
+        for verb in ("train", "synthesize"):  # which check their settings when they run
+            module = getattr(hf_vits.cli, verb)
+            check = lambda options, module=module: ran.append(module.settings(options) and options.verb)  # noqa: E731
+            patch.setattr(module, "run", check)
         assert hf_vits.cli.main(words[1:]) == 0
     assert ran == [words[1]]
 
@@ -246,9 +243,9 @@ def check(words, monkeypatch):
     if program == "hf-vits":
         check_verb(words, monkeypatch)
     elif program in ("accelerate", "torchrun"):
-        check_launcher(words)
+        check_launcher(words, monkeypatch)
     elif program == "python" and words[1] != "-m":
-        check_script(words[1:])
+        check_script(words[1:], monkeypatch)
     elif program == "pip":
         check_pip(words)
     elif program == "pytest":

@@ -28,7 +28,7 @@ def run(arguments, folder, cache):
 
 
 def test_every_example_is_run_here():
-    elsewhere = {"train.py", "synthesize_dataset.py"}  # in test_train_example.py and test_synthesize_example.py
+    elsewhere = {"train.py", "synthesize_dataset.py"}  # in tests/cli
     assert {file.name for file in (ROOT / "examples").glob("*.py")} == {*MAKES, *elsewhere}
 
 

@@ -43,6 +43,15 @@ def test_every_package_that_is_imported_is_declared():
     assert {"torch", "psutil", "tqdm"} <= imported()
 
 
+def test_all_files_of_the_package_that_are_no_modules_go_into_the_wheel():
+    """Setuptools takes those that `package_data` names; building a wheel here would take half a minute."""
+    (patterns,) = re.findall(r'package_data={"hf_vits": (\[.*\])}', (ROOT / "setup.py").read_text(encoding="utf-8"))
+    package = ROOT / "src" / "hf_vits"
+    taken = {file for pattern in ast.literal_eval(patterns) for file in package.glob(pattern)}
+    there = {file for file in package.rglob("*.*") if file.suffix != ".py" and "__pycache__" not in file.parts}
+    assert there == taken and package / "presets" / "finetune-cpu.json" in taken
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 @pytest.mark.parametrize(
     ("target", "packages"),

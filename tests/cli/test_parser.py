@@ -9,4 +9,4 @@ def test_a_question_about_a_misspelt_option_ends_with_its_own_mark(capsys):
     parser.add_argument("--speed")
     with pytest.raises(SystemExit):
         parse(parser, ["--sped", "2"], parser)
-    assert "did you mean --speed? See: speak --help" in capsys.readouterr().err
+    assert "did you mean `--speed`? See: speak --help" in capsys.readouterr().err

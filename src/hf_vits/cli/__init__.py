@@ -1,80 +1,28 @@
-"""`hf-vits <verb>`: what one does with a voice, from the command line. One verb a file."""
+"""The command line: `hf-vits VERB`. A verb is one module, and one line of `VERBS`."""
 
-import argparse
-import errno
-import io
 import os
-import sys
-from importlib import import_module
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads OpenMP: spinning threads slow a busy machine
 
-from huggingface_hub.errors import StrictDataclassError
+from hf_vits.utils.lazy_imports import lazy_attributes
 
-import hf_vits
-from hf_vits.cli.parser import Parser, parse
-from hf_vits.cli.signals import Stopped, ending_signals
-from hf_vits.utils.new_files import FULL
+VERBS = {
+    "speak": "hf_vits.cli.speak",
+    "train": "hf_vits.cli.train",
+    "synthesize": "hf_vits.cli.synthesize",
+    "convert": "hf_vits.cli.convert",
+    "export": "hf_vits.cli.export",
+    "doctor": "hf_vits.cli.doctor",
+    "info": "hf_vits.cli.info",
+}
+"""
+The module of each verb; another package adds its own with `VERBS["name"] = "its.module"`. A module defines
 
-VERBS = ("speak", "convert", "export", "doctor")
+- `HELP`: what the verb does, in one line.
+- `add_arguments(parser)`: declares the options. It is called for the chosen verb alone, and may import what takes time.
+- `run(options)`: does the work, and returns the exit status or `None` for 0.
+- `RESUME` (optional): what to print after Ctrl-C, for work that handles signals itself and can be resumed.
+- `OUT_OF_MEMORY` (optional): what to do if memory does not suffice.
+"""
 
-
-def main(arguments: list[str] | None = None) -> int:
-    """Runs one verb, or prints the help without one; returns 0, its own status, 1 after printing what went wrong, or
-    128 and the number of a signal. Wrong usage exits with 2."""
-    parser = Parser(prog="hf-vits", description="VITS voices: speak, convert, export, examine.")
-    parser.add_argument("--version", action="version", version=f"hf_vits {hf_vits.__version__}")
-    verbs, chosen = parser.add_subparsers(dest="verb", metavar="verb"), None
-    arguments = sys.argv[1:] if arguments is None else arguments
-    for name in VERBS:
-        module = import_module(f"hf_vits.cli.{name}")
-        verb = verbs.add_parser(name, help=module.HELP, description=module.HELP)
-        verb.set_defaults(run=module.run)
-        if name == next(iter(arguments), None):  # what the options of another verb import takes seconds
-            module.add_arguments(verb)
-            chosen = verb
-    options = parse(parser, arguments, chosen)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names may be of any script, terminals know some
-    with ending_signals():
-        return _run(options) if options.verb else parser.print_help() or 0
-
-
-def _run(options: argparse.Namespace) -> int:
-    try:
-        status = options.run(options) or 0
-        _flush()
-        return status
-    except Stopped as signal:
-        print(f"hf-vits {options.verb}: stopped by {signal}", file=sys.stderr)
-        return 128 + signal.number
-    except KeyboardInterrupt:
-        print(f"hf-vits {options.verb}: interrupted", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, ImportError, StrictDataclassError) as error:
-        print(f"hf-vits {options.verb}: {_named(error)}", file=sys.stderr)
-        return 1
-
-
-def _flush() -> None:
-    """Writes what is printed, unless nobody reads it any more."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        _discard_output()
-
-
-def _named(error: Exception) -> str:
-    """What an error says. One of a full disk without a file is of standard output: all other files are named."""
-    of_disk = isinstance(error, OSError) and error.errno in FULL | {errno.EIO, errno.EBADF}
-    if not of_disk or error.strerror is None or error.filename is not None:
-        return str(error)
-    _discard_output()
-    return f"Standard output could not be written to: {error.strerror}."
-
-
-def _discard_output() -> None:
-    """Keeps Python from complaining once more when it flushes at its end."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+__getattr__ = lazy_attributes(__name__, {"main": "__main__"})

@@ -2,26 +2,17 @@
 
 import argparse
 
-HELP = "Convert a voice of another project into a folder of this one."
+HELP = "Convert a voice of another project to a model folder."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options of the verb."""
-    parser.add_argument(
-        "source",
-        help="the voice: its file of weights, such as voice.onnx or G_100000.pth, or its folder; "
-        "default is the default voice",
-    )
-    parser.add_argument("output", help="the folder to make")
-    parser.add_argument(
-        "--config", metavar="FILE", help="its configuration, if it is not beside it under its usual name"
-    )
-    parser.add_argument(
-        "--discriminator",
-        metavar="FILE",
-        help="the discriminators it was trained against, if they are neither in nor beside it under their usual name",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace the folder if there is one")
+    """Declare the options of the verb."""
+    parser.usage = "%(prog)s [options] source output"
+    parser.add_argument("source", help="file of weights (voice.onnx, G_100000.pth, ...), folder, or default")
+    parser.add_argument("output", help="folder to make")
+    parser.add_argument("--config", metavar="FILE", help="configuration file, if not found beside the source")
+    parser.add_argument("--discriminator", metavar="FILE", help="discriminator file, if not found beside the source")
+    parser.add_argument("--overwrite", action="store_true", help="replace the folder if it exists")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -6,24 +6,23 @@ from pathlib import Path
 from hf_vits.cli.parser import number_or_name
 from hf_vits.utils.threads import add_threads, use_threads
 
-VOICE_HELP = "a folder, default (en_US-joe-medium), or the name of a voice on the Hub"
-
-HELP = "Export a voice for another runtime or project: Piper, sherpa-onnx, onnxruntime, the original, transformers."
+HELP = "Export a voice to the files of another runtime or project."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options of the verb."""
+    """Declare the options of the verb."""
     from hf_vits.export import PRECISIONS, TARGETS, known_targets
 
-    parser.add_argument("voice", help=VOICE_HELP)
-    parser.add_argument("output", help="the folder to make")
-    parser.add_argument("--target", required=True, choices=TARGETS, help="; ".join(known_targets()))
-    parser.add_argument(
-        "--precision", default=PRECISIONS[0], choices=PRECISIONS, help=f"of the weights (default: {PRECISIONS[0]})"
-    )
-    parser.add_argument("--name", help="name of the files, where the target lets one choose (default: the voice's)")
-    parser.add_argument("--language", metavar="ID", help="which one, of a voice of several, by number or name")
-    parser.add_argument("--overwrite", action="store_true", help="replace the folder if there is one")
+    parser.usage = "%(prog)s --target TARGET [options] voice output"
+    parser.add_argument("voice", help="folder, default, or name on the Hub")
+    parser.add_argument("output", help="folder to make")
+    parser.add_argument("--target", required=True, choices=TARGETS, metavar="TARGET", help=", ".join(TARGETS))
+    parser.epilog = f"Targets: {'; '.join(known_targets())}."
+    precisions = f"{', '.join(PRECISIONS)} (default: {PRECISIONS[0]})"
+    parser.add_argument("--precision", default=PRECISIONS[0], choices=PRECISIONS, metavar="P", help=precisions)
+    parser.add_argument("--name", help="name of the files, for targets that allow it")
+    parser.add_argument("--language", metavar="ID", help="language of a multilingual voice, by number or name")
+    parser.add_argument("--overwrite", action="store_true", help="replace the folder if it exists")
     add_threads(parser)
 
 

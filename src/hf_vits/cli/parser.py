@@ -1,32 +1,48 @@
-"""The command line of `hf-vits`: errors of one sentence, and texts of several words without quotation marks."""
+"""A command-line parser with errors of one sentence, help of one screen, and texts without quotation marks."""
 
 import argparse
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import NoReturn
+
+from hf_vits.utils.formatting import nearest
+
+
+class UsageError(ValueError):
+    """Report wrong usage; the command exits with status 2."""
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Write each option and its help on one line where both fit."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=36)
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the list of all options, which `--help` shows."""
+    """Print errors without the usage, which `--help` shows, and take no abbreviated options."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**{"formatter_class": HelpFormatter, "allow_abbrev": False, **kwargs})
+        self.renamed: dict[str, str] = {}  # what options were called, and what they are called now
 
     def error(self, message: str) -> NoReturn:
-        """Exits with status 2."""
+        """Exit with status 2."""
         end = "" if message.endswith("?") else "."
         self.exit(2, f"{self.prog}: {message}{end} See: {self.prog} --help\n")
 
 
 def parse(parser: Parser, arguments: Sequence[str], verb: Parser | None) -> argparse.Namespace:
     """
-    Read the arguments of a verb. Words that are left over belong to a text where the verb takes one, wherever they
-    stand; all after `--` does.
+    Parse a command line. For a verb with an argument `text`, words that are no options, and all words after `--`,
+    belong to the text.
 
     Args:
         parser ([`Parser`]):
-            Of the whole command.
+            The parser of the whole command.
         arguments (`Sequence[str]`):
-            What was typed.
+            The words of the command line.
         verb ([`Parser`], *optional*):
-            Of the verb that was typed, if it is one.
+            The parser of the chosen verb, if there is one.
     """
     takes_text = verb is not None and any(action.dest == "text" for action in verb._actions)
     words, arguments = [], list(arguments)
@@ -36,9 +52,11 @@ def parse(parser: Parser, arguments: Sequence[str], verb: Parser | None) -> argp
     options, left = parser.parse_known_args(arguments)
     unknown = [word for word in left if word.startswith("-") or not takes_text]
     if unknown:
-        known = [name for action in verb._actions for name in action.option_strings] if verb else []
-        near = get_close_matches(unknown[0].split("=")[0], known, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        flag = unknown[0].split("=")[0]
+        known = [action.option_strings[0] for action in verb._actions if action.option_strings] if verb else []
+        renamed = verb.renamed.get(flag.removeprefix("--").replace("-", "_")) if verb else None
+        hint = nearest(flag, known[::-1]) if flag.startswith("-") else ""
+        hint = f"; it is now `--{renamed}`" if renamed else hint
         (verb or parser).error(f"unknown argument {unknown[0]!r}{hint}")
     if takes_text:
         options.text = [*options.text, *left, *words]

@@ -11,7 +11,7 @@ from hf_vits.cli.parser import number_or_name
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.threads import add_threads, use_threads
 
-HELP = "Speak a text into a sound file, or to standard output."
+HELP = "Speak a text into an audio file or to standard output."
 
 RANGES = {"speed": (0.1, 10), "pause": (0, 60)}
 """Least and largest value of options: at a tenth of its speed, a sentence lasts minutes and takes gigabytes."""
@@ -21,48 +21,25 @@ SEEDS = (-(2**63), 2**64 - 1)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options of the verb."""
-    parser.add_argument(
-        "text",
-        nargs="*",
-        help="what to say (after -- if it begins with a dash); [[ ]] holds phonemes, for a voice that reads them; "
-        "without it and --input, standard input is read",
-    )
-    parser.add_argument("--input", metavar="FILE", help="a text file to speak, or - for standard input")
-    parser.add_argument(
-        "--voice",
-        default="default",
-        metavar="VOICE",
-        help="a folder, default (en_US-joe-medium), or the name of a voice on the Hub",
-    )
-    parser.add_argument("--speaker", metavar="ID", help="who speaks, by number or name")
-    parser.add_argument("--language", metavar="ID", help="in which language, by number or name")
-    parser.add_argument("--speed", type=float, help="2 speaks twice as fast, 0.1 to 10 (default: the voice's own)")
-    parser.add_argument("--noise-scale", type=float, help="variation of the sound (default: the voice's own)")
-    parser.add_argument("--noise-scale-duration", type=float, help="variation of the rhythm (default: the voice's own)")
-    parser.add_argument("--pause", type=float, default=0.0, metavar="SECONDS", help="silence between sentences")
-    parser.add_argument(
-        "--strict",
-        action="store_true",
-        help="refuse a text with letters that the voice cannot read, instead of warning of them",
-    )
-    parser.add_argument("--seed", type=int, help="makes the speech repeatable: a whole number of 64 bits")
+    """Declare the options of the verb."""
+    parser.usage = "%(prog)s [options] [text ...]"
+    add = parser.add_argument
+    add("text", nargs="*", help="[[ ]] holds phonemes; -- before a leading dash")
+    add("--input", metavar="FILE", help="text file, or - for standard input")
+    add("--voice", default="default", metavar="VOICE", help="folder, default, or name on the Hub")
+    add("--speaker", metavar="ID", help="speaker, by number or name")
+    add("--language", metavar="ID", help="language, by number or name")
+    add("--speed", type=float, metavar="X", help="0.1 to 10; 2 is twice as fast")
+    add("--noise-scale", type=float, metavar="X", help="variation of the voice; default: the voice's own")
+    add("--noise-scale-duration", type=float, metavar="X", help="variation of the rhythm")
+    add("--pause", type=float, default=0.0, metavar="SECONDS", help="silence between sentences")
+    add("--strict", action="store_true", help="refuse letters that the voice cannot read")
+    add("--seed", type=int, metavar="N", help="makes the speech repeatable; a 64-bit integer")
     add_threads(parser)
-    parser.add_argument(
-        "--output",
-        default="speech.wav",
-        metavar="FILE",
-        help="default: speech.wav; its ending is the format, one of wav, flac, ogg, mp3, aiff, au, caf, w64; - writes "
-        "samples to standard output, 32-bit floats, little-endian, mono",
-    )
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with speech that Ctrl-C or SIGTERM stopped; the rest of the command as it was",
-    )
-    parser.add_argument(
-        "--stream", action="store_true", help="hand over sound within a sentence, as early as possible, for --output -"
-    )
+    formats = "wav flac ogg mp3 aiff au caf w64, by its ending; - for raw float32 samples"
+    add("--output", default="speech.wav", metavar="FILE", help=formats)
+    add("--resume", action="store_true", help="continue a stopped run; repeat its other options")
+    add("--stream", action="store_true", help="write within a sentence; needs --output -")
 
 
 def run(options: argparse.Namespace) -> int:

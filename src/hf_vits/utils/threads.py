@@ -35,7 +35,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=_number_of_threads,
         metavar="N",
-        help="threads of the processor to compute with (default: OMP_NUM_THREADS, or all cores)",
+        help="CPU threads (default: OMP_NUM_THREADS or all)",
     )
 
 

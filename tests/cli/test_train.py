@@ -1,8 +1,8 @@
-"""examples/train.py trains a voice with a file of settings, and every file of settings beside it is one."""
+"""`hf-vits train` trains a voice with a file of settings or a preset, and every preset is valid."""
 
-import importlib.util
 import json
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,12 +13,15 @@ import torch
 import transformers
 
 from hf_vits import VitsConfig, VitsModel, VitsTokenizer
+from hf_vits.cli import main, train
+from hf_vits.cli.parser import Parser
+from hf_vits.cli.settings import preset_names
 from hf_vits.data.load import load_data
 from hf_vits.training import ModelAndDataArguments, VitsTrainingArguments
 
 pytest.importorskip("accelerate")
 pytest.importorskip("datasets")
-EXAMPLES = Path(__file__).parents[1] / "examples"
+ROOT = Path(__file__).parents[2]
 RATE = 2000
 SETTINGS = {
     "tokenizer_options": {"phonemize": False},
@@ -34,12 +37,10 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def example():
-    spec = importlib.util.spec_from_file_location("train_example", EXAMPLES / "train.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def parse(*arguments):
+    parser = Parser()
+    train.add_arguments(parser)
+    return train.settings(parser.parse_args([*map(str, arguments)]))
 
 
 @pytest.fixture
@@ -59,17 +60,17 @@ def settings(tmp_path, make_config):
 
 
 @pytest.fixture
-def launch(example, monkeypatch):
-    """Runs the example as `python examples/train.py …` does, in this process."""
+def launch(monkeypatch):
+    """Run `hf-vits train …` in this process; return its exit status."""
     from accelerate.state import AcceleratorState, PartialState
 
     def go(*arguments):
-        monkeypatch.setattr(sys, "argv", [str(EXAMPLES / "train.py"), *map(str, arguments)])
         with monkeypatch.context() as quiet:
             quiet.setattr(logging, "basicConfig", lambda **_: None)
-            example.main()
+            status = main(["train", *map(str, arguments)])
         AcceleratorState._reset_state()
         PartialState._reset_state()
+        return status
 
     return go
 
@@ -80,7 +81,7 @@ def steps(folder):
 
 def test_it_leaves_a_voice_that_speaks_here_and_in_transformers_and_goes_on_when_told(launch, settings, tmp_path):
     voice = tmp_path / "voice"
-    launch("--config", settings)
+    assert launch("--config", settings) == 0
     tokenizer = VitsTokenizer.from_pretrained(voice)
     inputs = tokenizer("hope", return_tensors="pt")
     ours = VitsModel.from_pretrained(voice)(**inputs, generator=torch.Generator().manual_seed(3)).waveform
@@ -93,10 +94,8 @@ def test_it_leaves_a_voice_that_speaks_here_and_in_transformers_and_goes_on_when
     assert steps(voice)[-1] == 3 and (voice / "checkpoint-3").is_dir()
 
 
-def test_arguments_win_over_the_file_and_the_file_over_defaults(example, settings):
-    recipe, config, run = example.parse(
-        ["--config", str(settings), "--per_device_train_batch_size", "7", "--text_column", "said"]
-    )
+def test_arguments_win_over_the_file_and_the_file_over_defaults(settings):
+    recipe, config, run = parse("--config", settings, "--per_device_train_batch_size", "7", "--text_column", "said")
     assert (config.per_device_train_batch_size, config.max_steps, config.report_to) == (7, 2, [])
     assert config.mel_weight == VitsTrainingArguments().mel_weight
     assert recipe.text_column == "said" and recipe.model_config["sampling_rate"] == RATE
@@ -107,7 +106,7 @@ def test_arguments_win_over_the_file_and_the_file_over_defaults(example, setting
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"seeds": 3}, "`seeds` is no setting; did you mean `seed`?"),
+        ({"seeds": 3}, "`seeds` is not a setting; did you mean `seed`?"),
         ({"max_steps": 2.5}, "`max_steps` is 2.5; it must be a whole number from 1 up"),
         ({"seed": None}, "`seed` is null; it must be a whole number from 0 up"),
         ({"hub_model_id": "a/b/c"}, "a/b/c"),
@@ -118,52 +117,68 @@ def test_a_mistake_in_the_file_ends_the_script_before_anything_is_read(
 ):
     monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: pytest.fail("the run begins"))
     (tmp_path / "settings.json").write_text(json.dumps(settings))
-    with pytest.raises(SystemExit) as stop:
-        launch("--config", tmp_path / "settings.json")
-    assert stop.value.code == 2 and problem in capsys.readouterr().err
-
-
-def test_an_unknown_argument_is_an_error_with_the_nearest_one(example, settings, capsys):
-    with pytest.raises(SystemExit):
-        example.parse(["--config", str(settings), "--seeds", "3"])
-    assert "--seeds 3: there is no such argument; did you mean `--seed`?" in capsys.readouterr().err
+    assert launch("--config", tmp_path / "settings.json") == 2
+    assert problem in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("former", "name"), VitsTrainingArguments.renamed.items())
-def test_a_former_name_of_a_setting_is_an_error_that_gives_the_new_one(example, tmp_path, capsys, former, name):
+def test_a_former_name_of_a_setting_is_an_error_that_gives_the_new_one(launch, tmp_path, capsys, former, name):
     settings = tmp_path / "settings.json"
     settings.write_text(json.dumps({former: 1}))
-    _, arguments, _ = example.parse(["--" + name, "1"])
-    for given, now in ((["--config", str(settings)], f"`{name}`"), ([f"--{former}", "1"], f"`--{name}`")):
-        with pytest.raises(SystemExit):
-            example.parse(given)
-        assert f"it is now {now}." in capsys.readouterr().err
+    assert launch("--config", settings) == 2
+    assert f"it is now `{name}`." in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        launch(f"--{former}", "1")
+    assert f"it is now `--{name}`." in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("file", sorted((EXAMPLES / "configs").glob("*.json")), ids=lambda file: file.stem)
-def test_every_file_of_settings_is_one(example, file):
-    recipe, config, _ = example.parse(["--config", str(file)])
-    given = json.loads(file.read_text())
-    for name, value in given.items():
-        assert getattr(recipe if hasattr(recipe, name) else config, name) == value, name
+PRESETS = preset_names(train.PRESETS)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_valid_and_keeps_its_values(name):
+    recipe, config, _ = parse("--config", name)
+    given = json.loads((train.PRESETS / f"{name}.json").read_text())
+    for field, value in given.items():
+        assert getattr(recipe if hasattr(recipe, field) else config, field) == value, field
     assert isinstance(recipe, ModelAndDataArguments) and recipe.dataset_name
     assert recipe.model_name_or_path or VitsConfig(**recipe.model_config).sampling_rate
 
 
-def test_the_first_command_of_the_docs_finds_its_recordings(example, monkeypatch):
-    monkeypatch.chdir(EXAMPLES.parent)
-    recipe, _, _ = example.parse(["--config", "examples/configs/finetune_piper_cpu.json"])
-    train, held_out = load_data(recipe.dataset_name)
-    assert len(train) > 0 and len(held_out) > 0 and Path(train[0]["audio"]["path"]).is_file()
+def test_an_unknown_preset_is_an_error_that_lists_the_known_ones(launch, capsys):
+    assert launch("--config", "finetune_cpu") == 2
+    errors = capsys.readouterr().err
+    assert "there is no such file or preset; did you mean `finetune-cpu`" in errors
+    assert f"Presets: {', '.join(PRESETS)}." in errors
 
 
-def test_the_table_of_clips_is_shown_even_if_none_is_dropped(example, monkeypatch):
-    """It is no warning then, and Python shows nothing less by default."""
+def test_a_file_wins_over_a_preset_of_the_same_name_and_a_folder_does_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    assert parse("--config", "tiny")[1].output_dir == "tiny"
+    (tmp_path / "tiny").rmdir()
+    (tmp_path / "tiny").write_text('{"output_dir": "mine"}')
+    assert parse("--config", "tiny")[1].output_dir == "mine"
+
+
+def test_the_recordings_of_the_first_command_of_the_docs_exist():
+    train_data, eval_data = load_data(str(ROOT / "examples" / "recordings"))
+    assert len(train_data) > 0 and len(eval_data) > 0 and Path(train_data[0]["audio"]["path"]).is_file()
+
+
+@pytest.mark.parametrize("program", [["-m", "hf_vits.cli", "train"], [str(ROOT / "examples" / "train.py")]])
+def test_launchers_start_it_as_a_module_and_as_a_script(program, tmp_path):
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1", *program]
+    command += ["--dataset_name", "nowhere", "--output_dir", str(tmp_path / "out")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "hf-vits train: There is no folder" in done.stderr, done.stderr[-3000:]
+
+
+def test_messages_of_level_info_are_shown(settings, monkeypatch):
     shown = {}
-    monkeypatch.setattr(logging, "basicConfig", lambda **settings: shown.update(settings))
-    monkeypatch.setattr(sys, "argv", ["train.py", "--help"])
-    with pytest.raises(SystemExit):
-        example.main()
+    monkeypatch.setattr(logging, "basicConfig", lambda **given: shown.update(given))
+    monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: Finished(2))
+    assert main(["train", "--config", str(settings)]) == 0
     assert shown["level"] <= logging.INFO
 
 
@@ -182,19 +197,19 @@ class Finished:
 
 @pytest.mark.parametrize(("step", "pushed"), [(2, [("org/voice", True)]), (1, [])])
 def test_a_voice_is_uploaded_when_it_is_finished_and_not_when_it_was_stopped(
-    example, launch, settings, monkeypatch, step, pushed
+    launch, settings, monkeypatch, step, pushed
 ):
     trainer = Finished(step)
     monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: trainer)
-    monkeypatch.setattr(example, "check_login", lambda: None)
+    monkeypatch.setattr("hf_vits.training.trainer.check_login", lambda: None)
     launch("--config", settings, "--push_to_hub", "--hub_model_id", "org/voice", "--hub_private_repo", "true")
     assert trainer.pushed == pushed
 
 
-def test_a_run_that_could_not_be_uploaded_does_not_begin(launch, settings, monkeypatch, tmp_path):
+def test_a_run_that_could_not_be_uploaded_does_not_begin(launch, settings, monkeypatch, tmp_path, capsys):
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
     monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: pytest.fail("the run begins"))
-    with pytest.raises(PermissionError, match="nobody is logged in to the Hub.*`hf auth login`"):
-        launch("--config", settings, "--push_to_hub")
+    assert launch("--config", settings, "--push_to_hub") == 1
+    assert "nobody is logged in to the Hub" in (errors := capsys.readouterr().err) and "`hf auth login`" in errors

@@ -168,31 +168,6 @@ def test_convert_of_what_is_no_voice_is_an_error_and_makes_no_folder(tmp_path, c
     assert not (tmp_path / "out").exists()
 
 
-def test_without_a_verb_the_help_is_printed(capsys):
-    assert main([]) == 0
-    printed = capsys.readouterr().out
-    assert printed.startswith("usage: hf-vits") and all(verb in printed for verb in ("speak", "convert", "doctor"))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["speek", "a hope"], "invalid choice: 'speek'"),
-        (["speak", "a hope", "--sped", "2"], "unknown argument '--sped'; did you mean --speed?"),
-        (["speak", "a hope", "--bogus"], "unknown argument '--bogus'"),
-        (["speak", "a hope", "--speed", "fast"], "--speed: invalid float value: 'fast'"),
-        (["speak", "a hope", "--seed", "1.5"], "--seed: invalid int value: '1.5'"),
-        (["speak", "a hope", "--output"], "--output: expected one argument"),
-        (["doctor", "a", "b", "c"], "unknown argument"),
-    ],
-)
-def test_wrong_usage_is_one_sentence(capsys, arguments, told):
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    errors = capsys.readouterr().err
-    assert caught.value.code == 2 and told in errors and len(errors.strip().splitlines()) == 1, errors
-
-
 @pytest.mark.parametrize(
     "words",
     [

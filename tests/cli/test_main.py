@@ -1,0 +1,89 @@
+"""The command line as a whole: its verbs, its help and its version."""
+
+import sys
+
+import pytest
+
+import hf_vits
+from hf_vits.cli import VERBS, main
+
+TOY = """
+HELP = "Count words."
+
+
+def add_arguments(parser):
+    parser.add_argument("words", nargs="+")
+    parser.add_argument("--times", type=int, default=1)
+
+
+def run(options):
+    print(options.times * len(options.words))
+"""
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A verb of another package: one file, and one line."""
+    (tmp_path / "toy_verb.py").write_text(TOY)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(VERBS, "count", "toy_verb")
+    yield
+    sys.modules.pop("toy_verb")
+
+
+def test_another_package_adds_a_verb(toy, capsys):
+    assert main(["count", "a", "b", "--times", "3"]) == 0
+    assert capsys.readouterr().out == "6\n"
+    assert main([]) == 0
+    assert "  count       Count words.\n" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["count", "a", "--tims", "3"])
+    assert "did you mean `--times`?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_every_help_fits_on_a_screen_of_24_lines(verb, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as stop:
+        main([*([verb] if verb else []), "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert stop.value.code == 0 and lines[0].startswith("usage: hf-vits") and len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+
+
+def test_without_a_verb_the_help_lists_all_of_them(capsys):
+    assert main([]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("usage: hf-vits") and all(f"\n  {verb} " in printed for verb in VERBS)
+
+
+def test_the_version_is_printed(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"hf_vits {hf_vits.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["speek", "a hope"], "invalid choice: 'speek'"),
+        (["speak", "a hope", "--sped", "2"], "unknown argument '--sped'; did you mean `--speed`"),
+        (["speak", "a hope", "--bogus"], "unknown argument '--bogus'"),
+        (["speak", "a hope", "--speed", "fast"], "--speed: invalid float value: 'fast'"),
+        (["speak", "a hope", "--seed", "1.5"], "--seed: invalid int value: '1.5'"),
+        (["speak", "a hope", "--output"], "--output: expected one argument"),
+        (["doctor", "a", "b", "c"], "unknown argument"),
+        (["synthesize", "--batchsize", "3"], "unknown argument '--batchsize'; did you mean `--batch_size`"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(capsys, arguments, message):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    errors = capsys.readouterr().err
+    assert caught.value.code == 2 and message in errors and len(errors.strip().splitlines()) == 1, errors
+
+
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch, capsys):
+    monkeypatch.setattr("hf_vits.cli.settings.find_spec", lambda name: None)
+    assert main(["train"]) == 1
+    assert 'accelerate is not installed. Run `pip install "hf_vits[train]"`' in capsys.readouterr().err

@@ -1,0 +1,86 @@
+"""A command line and a file of settings are checked together, and every mistake is named before anything is read."""
+
+import json
+from dataclasses import fields
+
+import pytest
+
+from hf_vits.cli.parser import Parser, UsageError, parse
+from hf_vits.cli.settings import add_settings, read_settings
+from hf_vits.synthesis import SynthesisSettings
+
+
+@pytest.fixture
+def settings(tmp_path, capsys):
+    """Arguments, and the content of a file -> settings, or what was printed before the process ended."""
+
+    def go(*arguments, file=None):
+        if file is not None:
+            (tmp_path / "settings.json").write_text(file if isinstance(file, str) else json.dumps(file))
+            arguments = ("--config", str(tmp_path / "settings.json"), *arguments)
+        parser = Parser(prog="verb")
+        add_settings(parser, {"settings": SynthesisSettings}, ["seed", "batch_size"])
+        try:
+            return read_settings(parse(parser, arguments, parser), [SynthesisSettings])[0]
+        except UsageError as error:
+            return str(error)
+        except SystemExit as stop:
+            printed = capsys.readouterr()
+            return printed.err if stop.code else printed.out
+
+    return go
+
+
+def test_arguments_win_over_the_file_and_the_file_over_defaults(settings):
+    read = settings("--seed", "5", file={"seed": 3, "batch_size": 2.0, "speaker_id": 4})
+    assert (read.seed, read.batch_size, read.speaker_id, read.split) == (5, 2, "4", "train")
+
+
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        ("{", "is not a JSON file of settings"),
+        ("[1]", "holds a list; it must be a JSON object"),
+        ('{"seed": 1, "seed": 2}', "holds `seed` twice"),
+        ({"sed": 1}, "`sed` is not a setting; did you mean `seed`?"),
+        ({"config": "x"}, "`config` is not a setting"),
+        ({"seed": None}, "`seed` is null; it must be a whole number from 0 up"),
+        ('{"pause": NaN}', "`pause` is nan; it must be a finite number from 0 to 60"),
+    ],
+)
+def test_a_mistake_in_the_file_names_the_file_and_the_setting(settings, tmp_path, file, told):
+    printed = settings(file=file)
+    assert str(tmp_path / "settings.json") in printed and told in printed and "Traceback" not in printed
+
+
+def test_all_mistakes_of_a_file_are_told_at_once_and_without_the_usage(settings):
+    printed = settings(file={"batchsize": 1, "seed": -1, "pause": "long"})
+    assert all(part in printed for part in ("`batchsize`", "`seed`", "`pause`")) and "usage" not in printed
+
+
+def test_a_file_that_is_not_there_is_an_error(settings, tmp_path):
+    assert "there is no such file" in settings("--config", str(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize(
+    ("argument", "nearest"), [("--batchsize", "--batch_size"), ("--speed", "--seed"), ("--output", "--output_dir")]
+)
+def test_an_unknown_or_shortened_argument_is_an_error_with_the_nearest_ones(settings, argument, nearest):
+    printed = settings(argument, "2")
+    assert f"unknown argument '{argument}'" in printed and f"`{nearest}`" in printed
+
+
+def test_both_spellings_of_an_argument_are_known(settings):
+    assert settings("--batch-size", "2") == settings("--batch_size", "2") == SynthesisSettings(batch_size=2)
+
+
+def test_help_shows_the_common_settings_and_help_all_every_one_with_its_default(settings):
+    short, full = settings("--help"), settings("--help-all")
+    assert "--seed" in short and "--pause" not in short
+    for item in fields(SynthesisSettings):
+        assert f"--{item.name} " in full
+    assert "(default: spoken)" in full
+
+
+def test_a_setting_that_is_a_switch_needs_no_value(settings):
+    assert settings("--strict").strict and not settings("--strict", "false").strict
