@@ -1,4 +1,4 @@
-"""A model is pickled, copied and started again as any `PreTrainedModel`."""
+"""Models are pickled, copied and reinitialized as any `PreTrainedModel`, and record graphs as any module."""
 
 import copy
 import io
@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny_voices import enliven
 
-from hf_vits import VitsModel
+from hf_vits import TextToSpeechPipeline, VitsModel
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.export.graph import inference_copy
 
@@ -79,7 +79,7 @@ def test_a_model_made_on_no_device_is_started_whole(make_config):
 
 def test_building_a_model_draws_its_weights_once(make_config, monkeypatch):
     called = []
-    monkeypatch.setattr("hf_vits.modeling_utils.start_anew", lambda model: called.append(model))
+    monkeypatch.setattr("hf_vits.modeling_utils.reinitialize", lambda model: called.append(model))
     VitsModel(make_config())
     assert called == []
 
@@ -128,3 +128,165 @@ def test_a_model_that_has_spoken_and_then_changed_speaks_as_its_copy(make_model,
     after = spoken(model)
     assert after.shape != before.shape or not torch.equal(after, before)
     assert torch.equal(after, spoken(copy.deepcopy(model)))
+
+
+@pytest.mark.parametrize("source", ["prior", "latents"])
+def test_a_stream_records_no_graph_and_leaves_the_callers_grad_mode_on(make_model, source):
+    model = make_model()
+    prior = model.prior(IDS, generator=torch.Generator().manual_seed(3))
+    latents = model.latents(IDS, generator=torch.Generator().manual_seed(3)).latents
+    assert prior.sample.requires_grad and latents.requires_grad
+    modes, chunks = [], []
+    handle = model.decoder.register_forward_hook(lambda *given: modes.append(torch.is_grad_enabled()))
+    for chunk in model.stream(prior if source == "prior" else latents, chunk_frames=2):
+        assert torch.is_grad_enabled()
+        chunks.append(chunk)
+    handle.remove()
+    assert len(chunks) > 1 and modes == [False] * len(chunks) and not any(chunk.requires_grad for chunk in chunks)
+    torch.testing.assert_close(torch.cat(chunks, dim=1), model.decode(latents)[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("frozen", [True, False], ids=["frozen", "no_grad"])
+def test_a_graph_is_recorded_only_if_a_gradient_is_asked_for(make_model, frozen):
+    model = make_model().requires_grad_(not frozen)
+    modes = []
+    model.decoder.register_forward_hook(lambda *given: modes.append(torch.is_grad_enabled()))
+    with torch.set_grad_enabled(frozen):
+        model(IDS)
+        model.decode(torch.zeros(1, 8, 4))
+    assert modes == [False, False]
+    model.requires_grad_(True)(IDS)
+    model.requires_grad_(False).decode(torch.zeros(1, 8, 4, requires_grad=True))
+    assert modes[2:] == [True, True]
+
+
+def test_synthesis_under_autocast_leaves_no_cached_weights_without_gradients(make_model):
+    model = make_model()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.no_grad():
+            model(IDS)
+        model.text_encoder.project(torch.randn(1, model.config.hidden_size, 3)).sum().backward()
+    assert model.text_encoder.project.weight.grad is not None
+
+
+def test_a_call_in_inference_mode_returns_inference_tensors(make_model):
+    model = make_model()
+    with torch.inference_mode():
+        assert model(IDS).waveform.is_inference()
+
+
+DROPOUTS = "hidden_dropout attention_dropout activation_dropout duration_predictor_dropout layerdrop"
+WITHOUT_DROPOUT = dict.fromkeys(DROPOUTS.split(), 0.0)
+"""Upstream applies dropout at other places in training, so gradients are compared without."""
+
+
+@pytest.fixture(params=[False, True], ids=["eval", "train"])
+def both(request, make_config, make_stock_model):
+    """A wide model of ours, whose layers have kernels for training, and the same of transformers."""
+
+    def make(**fields):
+        sizes = {"hidden_size": 192, "flow_size": 192, "upsample_initial_channel": 256, **fields}
+        ours = enliven(VitsModel(make_config(**sizes, **WITHOUT_DROPOUT))).train(request.param)
+        return ours, make_stock_model(ours).train(request.param)
+
+    return make
+
+
+def assert_same_gradients(ours, theirs, tolerance):
+    expected = {name: parameter.grad for name, parameter in theirs.named_parameters()}
+    largest = max(gradient.abs().max() for gradient in expected.values() if gradient is not None)
+    assert largest > 1e-3, "an oracle without gradients proves nothing"
+    for name, parameter in ours.named_parameters():
+        assert (parameter.grad is None) == (expected[name] is None), name
+        if parameter.grad is not None:
+            allowed = {"rtol": tolerance, "atol": tolerance * largest.item()}
+            torch.testing.assert_close(parameter.grad, expected[name], **allowed)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gradients_are_upstreams_at_equal_weights_and_seed(both, speakers, dtype):
+    ours, theirs = both(**speakers)
+    texts = torch.randint(0, 20, (1, 40), generator=torch.Generator().manual_seed(1))
+    for model in (ours.to(dtype), theirs.to(dtype)):
+        torch.manual_seed(3)
+        out = model(texts, speaker_id=2)
+        (out.waveform.square().mean() + out.spectrogram.abs().mean()).backward()
+    assert_same_gradients(ours, theirs, 1e-4 if dtype == torch.float32 else 1e-10)
+
+
+def test_gradients_reach_the_text_encoders_states(make_model):
+    model = make_model()
+    out = model(IDS, output_hidden_states=True, output_attentions=True)
+    for state in (*out.hidden_states, *out.attentions):
+        state.retain_grad()
+    out.waveform.square().sum().backward()
+    assert all(state.grad is not None and state.grad.any() for state in (*out.hidden_states, *out.attentions))
+
+
+def test_an_argument_that_requires_a_gradient_gets_it_from_a_frozen_model(make_model, speakers):
+    model = make_model(**speakers).double().requires_grad_(False)
+    latents = torch.randn(2, 8, 5, dtype=torch.float64, requires_grad=True)
+    speaker = torch.randn(2, 6, 1, dtype=torch.float64, requires_grad=True)
+    lengths = torch.tensor([5, 3])
+    assert torch.autograd.gradcheck(lambda *given: model.decode(given[0], lengths, given[1]), (latents, speaker))
+    scale = torch.tensor([0.3], dtype=torch.float64, requires_grad=True)
+    mean = torch.tensor([[2] * IDS.shape[1]])
+
+    def latents_of(scale, speaker):
+        noise = torch.Generator().manual_seed(3)
+        return model.latents(IDS, speaker=speaker, durations=mean, noise_scale=scale, generator=noise).latents
+
+    assert torch.autograd.gradcheck(latents_of, (scale, speaker[:1].detach().requires_grad_()))
+    assert not model.decode(latents.detach(), speaker=speaker.detach()).requires_grad
+
+
+def test_forward_mode_gradients_flow(make_model):
+    model = make_model().double().requires_grad_(False)
+    latents, direction = torch.randn(2, 1, 8, 5, dtype=torch.float64)
+    _, tangent = torch.func.jvp(model.decode, (latents,), (direction,))
+    step = 1e-6
+    moved = (model.decode(latents + step * direction) - model.decode(latents - step * direction)) / (2 * step)
+    torch.testing.assert_close(tangent, moved, rtol=0, atol=1e-6)
+
+
+def test_training_after_inference_changes_weights_as_it_changes_upstreams(both):
+    ours, theirs = both(hidden_size=16, flow_size=8, upsample_initial_channel=16)
+    for model in (ours.double(), theirs.double()):
+        optimizer = torch.optim.SGD(model.parameters(), 1e-2)
+        for step in range(2):
+            torch.manual_seed(step)
+            optimizer.zero_grad()
+            model(IDS).waveform.square().mean().backward()
+            optimizer.step()
+    for name, parameter in ours.state_dict().items():
+        torch.testing.assert_close(parameter, theirs.state_dict()[name], rtol=0, atol=1e-9)
+
+
+def test_pipelines_streams_and_data_set_synthesis_record_no_graph(make_model, make_tokenizer, monkeypatch):
+    from hf_vits.synthesis.run import speak
+
+    model, recorded = make_model(), []
+    convolve = type(model.decoder.conv_pre).forward
+
+    def watched(layer, signal):
+        recorded.append(torch.is_grad_enabled())
+        return convolve(layer, signal)
+
+    monkeypatch.setattr(type(model.decoder.conv_pre), "forward", watched)
+    pipe = TextToSpeechPipeline(model, make_tokenizer())
+    pipe("a hope")
+    list(pipe.stream("a hope"))
+    speak(pipe, ["a hope"], [None], [torch.Generator()], {})
+    list(model.stream(torch.randn(1, 8, 10)))
+    prior = model.prior(IDS)
+    assert prior.sample.requires_grad
+    recorded.clear()
+    list(model.stream(prior))
+    assert recorded and not any(recorded)
+
+
+def test_a_method_compiles_to_one_graph(make_model):
+    model = make_model().double()
+    latents = torch.randn(1, 8, 10, dtype=torch.float64)
+    compiled = torch.compile(model.decode, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(latents), model.decode(latents), rtol=0, atol=1e-12)

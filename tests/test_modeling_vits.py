@@ -146,8 +146,8 @@ def test_half_precision_speaks_nearly_the_same(make_model, kind, dtype):
         ({"input_ids": IDS - 5}, ["-4", "0 to 19"]),
         ({"attention_mask": torch.zeros(1, 12)}, ["empty"]),
         ({"attention_mask": torch.ones(1, 3)}, ["(1, 3)", "(1, 12)"]),
-        ({"attention_mask": torch.full((1, 12), 2)}, ["attention_mask", "other numbers"]),
-        ({"attention_mask": torch.full((1, 12), 0.5)}, ["attention_mask", "other numbers"]),
+        ({"attention_mask": torch.full((1, 12), 2)}, ["attention_mask", "values other"]),
+        ({"attention_mask": torch.full((1, 12), 0.5)}, ["attention_mask", "values other"]),
         ({"input_ids": torch.ones(1, MAX_TOKENS + 1, dtype=torch.long)}, [str(MAX_TOKENS + 1), "sentence_splitter"]),
     ],
 )

@@ -196,15 +196,14 @@ def test_arguments_of_the_pipeline_itself_hold_for_streams_too(make_model, token
     np.testing.assert_allclose(made, pipe("A hope. Deaf fog.", generator=seeded())["audio"], rtol=0, atol=1e-6)
 
 
-def test_nothing_is_spoken_before_it_is_asked_for(pipe, monkeypatch):
-    spoken_sentences = []
-    original = pipe.model.prior
-    monkeypatch.setattr(pipe.model, "prior", lambda *a, **k: spoken_sentences.append(1) or original(*a, **k))
-    pieces = pipe.stream("A hope. Big dog. Deaf fog.", speaker_id=0, chunk_frames=10**6)
-    assert not spoken_sentences
-    next(pieces)
-    assert len(spoken_sentences) == 1
-    assert len(list(pieces)) == 2
+def test_a_stream_synthesizes_a_sentence_when_its_first_chunk_is_asked_for(pipe):
+    encoded = []
+    pipe.model.text_encoder.register_forward_hook(lambda *given: encoded.append(1))
+    chunks = pipe.stream("A hope. Big dog. Deaf fog.", speaker_id=0, chunk_frames=10**6)
+    assert not encoded
+    next(chunks)
+    assert len(encoded) == 1
+    assert len(list(chunks)) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,16 @@
-"""Voices from a folder or the Hub: every tensor is there, or none is loaded."""
+"""The base of the models: strict loading, atomic saving, pickling, and what their public methods have in common.
+
+A checkpoint is loaded only if its tensors are exactly the model's.
+"""
 
 import copy
+import inspect
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import wraps
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,80 +20,57 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from hf_vits.hub.state_dict import TRAINING_ONLY, match_state_dict, read_state_dict
 from hf_vits.modules.weight_norm import NEW_G
 from hf_vits.utils.atomic_folder import new_files
-from hf_vits.utils.formatting import listed
+from hf_vits.utils.formatting import listed, refuse_unknown
 from hf_vits.utils.new_files import storage_errors
-from hf_vits.utils.torch_state import is_traced
+from hf_vits.utils.torch_state import is_traced, is_transformed
+
+Method = TypeVar("Method", bound=Callable)
 
 
-def reduced(model: nn.Module) -> tuple[Callable, tuple]:
-    """What pickle keeps of a model: enough for `rebuilt`, and none of its hooks.
-
-    Raises:
-        TypeError: if layers were added or replaced, so that its configuration no longer says what it is.
+def entry_point(method: Method) -> Method:
     """
-    state = model.state_dict()
-    try:
-        _skeleton(type(model), model.config, state)
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise TypeError(
-            f"This {type(model).__name__} has other layers than its configuration says, so it cannot be pickled. Save "
-            "its weights with `save_pretrained`, or `model.state_dict()` with `torch.save`."
-        ) from error
-    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
-    modes = {name: part.training for name, part in model.named_modules()}
-    return rebuilt, (type(model), model.config, state, frozen, modes, model.name_or_path)
+    Make a public method of a model refuse unknown arguments, and record a graph only if a gradient is asked for.
+
+    It is asked for where grad mode is on and a parameter or an argument requires a gradient, as in every module.
+    Elsewhere the method runs under `torch.no_grad()`, where layers may use kernels without a backward pass.
+    """
+    known = []
+    for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
+        is_open = parameter.kind is parameter.VAR_KEYWORD  # annotated as Unpack[a TypedDict]
+        known += parameter.annotation.__args__[0].__annotations__ if is_open else [name]
+
+    @wraps(method)
+    def call(model: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            if name not in known:
+                refuse_unknown(method.__qualname__, kwargs, known)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and _needs_gradients(model, [*args, *kwargs.values()])):
+            return method(model, *args, **kwargs)
+
+    return call
 
 
-def rebuilt(
-    kind: type[nn.Module], config: Any, state: Mapping[str, Tensor], frozen: list[str], modes: dict, name_or_path: str
-) -> nn.Module:
-    """The model that was `reduced`; its parameters are the tensors of `state`."""
-    model = _skeleton(kind, config, state)
-    for name in frozen:
-        model.get_parameter(name).requires_grad_(False)
-    for name, part in model.named_modules():
-        part.training = modes[name]
-    model.name_or_path = name_or_path
-    return model
-
-
-def start_anew(model: nn.Module) -> None:
-    """Gives every parameter and buffer of a model the value of a new one, where it is."""
-    state = model.state_dict()
-    with torch.device("cpu"):
-        fresh = type(model)(model.config)
-    _fold(fresh, state)
-    model.load_state_dict(fresh.state_dict(), strict=True)
-
-
-def _skeleton(kind: type[nn.Module], config: Any, state: Mapping[str, Tensor]) -> nn.Module:
-    with torch.device("meta"):
-        model = kind(config)
-    _fold(model, state)
-    model.load_state_dict(state, strict=True, assign=True)
-    return model
-
-
-def _fold(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Removes weight norm where a state dictionary has none."""
-    for name, part in model.named_modules():
-        if parametrize.is_parametrized(part, "weight") and name + NEW_G not in state:
-            parametrize.remove_parametrizations(part, "weight")
+def _needs_gradients(model: nn.Module, arguments: Iterable) -> bool:
+    """Return True if a parameter or an argument requires a gradient, and inside transforms such as `torch.func.jvp`."""
+    tensors = (argument for argument in arguments if isinstance(argument, Tensor))
+    if any(tensor.requires_grad for tensor in chain(model.parameters(), tensors)):
+        return True
+    return not is_traced() and is_transformed()
 
 
 class NotFiniteError(ValueError):
-    """What a model made of a text holds NaN or infinity."""
+    """The output for a text would hold NaN or infinity."""
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether a tensor holds neither NaN nor infinity; in one pass, without memory of its own."""
+    """Return False if a tensor holds NaN or infinity; in one pass, without a copy."""
     if not tensor.is_floating_point() or not tensor.numel() or tensor.is_meta:
         return True
     return all(bool(torch.isfinite(end)) for end in torch.aminmax(tensor.detach()))
 
 
 def check_weights(tensors: Mapping[str, Tensor], source: str) -> None:
-    """Raises `ValueError` if a tensor holds NaN or infinity, naming it and `source`, where the tensors are from."""
+    """Raise `ValueError` if a tensor holds NaN or infinity; it names the tensors and `source`, where they are from."""
     broken = sorted(name for name, tensor in tensors.items() if not is_finite(tensor))
     if broken:
         raise ValueError(
@@ -96,43 +79,99 @@ def check_weights(tensors: Mapping[str, Tensor], source: str) -> None:
         )
 
 
-def check_spoken(what: str, tensor: Tensor, is_training: bool) -> Tensor:
-    """Raises `NotFiniteError` if a tensor of a model's output holds NaN or infinity; gives it back otherwise.
+def check_finite(name: str, output: Tensor, is_training: bool) -> Tensor:
+    """Return an output of a model; raise `NotFiniteError` if it holds NaN or infinity.
 
-    In training, which may have its own way to go on, and while a graph is traced, nothing is checked.
+    Nothing is checked in training, which may skip such a batch, or while a graph is traced.
     """
-    if not (is_training or is_traced() or is_finite(tensor)):
+    if not (is_training or is_traced() or is_finite(output)):
         raise NotFiniteError(
-            f"The {what} would hold NaN or infinity: weights of the voice are damaged, or overflow {tensor.dtype}. "
-            "Load the voice again, in float32 or bfloat16 if it was float16; if that does not help, take another "
+            f"The {name} would hold NaN or infinity: weights of the model are damaged, or overflow {output.dtype}. "
+            "Load the model again, in float32 or bfloat16 if it was float16; if that does not help, take another "
             "checkpoint (`hf-vits doctor` examines one)."
         )
-    return tensor
+    return output
+
+
+def reduce_model(model: nn.Module) -> tuple[Callable, tuple]:
+    """Return the arguments of pickle for a model: `rebuild_model` and its arguments, without hooks.
+
+    Raises:
+        TypeError: if layers were added or replaced, so that its configuration no longer describes it.
+    """
+    state = model.state_dict()
+    try:
+        _with_state(type(model), model.config, state)
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise TypeError(
+            f"This {type(model).__name__} has other layers than its configuration says, so it cannot be pickled. Save "
+            "its weights with `save_pretrained`, or `model.state_dict()` with `torch.save`."
+        ) from error
+    frozen = [name for name, parameter in model.named_parameters() if not parameter.requires_grad]
+    modes = {name: part.training for name, part in model.named_modules()}
+    return rebuild_model, (type(model), model.config, state, frozen, modes, model.name_or_path)
+
+
+def rebuild_model(
+    kind: type[nn.Module], config: Any, state: Mapping[str, Tensor], frozen: list[str], modes: dict, name_or_path: str
+) -> nn.Module:
+    """Return the model that `reduce_model` took apart; its parameters are the tensors of `state`."""
+    model = _with_state(kind, config, state)
+    for name in frozen:
+        model.get_parameter(name).requires_grad_(False)
+    for name, part in model.named_modules():
+        part.training = modes[name]
+    model.name_or_path = name_or_path
+    return model
+
+
+def reinitialize(model: nn.Module) -> None:
+    """Set every parameter and buffer of a model in place to the value of a new model."""
+    state = model.state_dict()
+    with torch.device("cpu"):
+        new = type(model)(model.config)
+    _fold_weight_norm(new, state)
+    model.load_state_dict(new.state_dict(), strict=True)
+
+
+def _with_state(kind: type[nn.Module], config: Any, state: Mapping[str, Tensor]) -> nn.Module:
+    with torch.device("meta"):
+        model = kind(config)
+    _fold_weight_norm(model, state)
+    model.load_state_dict(state, strict=True, assign=True)
+    return model
+
+
+def _fold_weight_norm(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Remove weight norm from the layers for which a state dictionary has none."""
+    for name, part in model.named_modules():
+        if parametrize.is_parametrized(part, "weight") and name + NEW_G not in state:
+            parametrize.remove_parametrizations(part, "weight")
 
 
 HUB_ARGUMENTS = (
     *("cache_dir", "force_download", "proxies", "local_files_only", "token", "revision"),
     *("subfolder", "_commit_hash", "user_agent", "repo_type"),
 )
-"""Arguments of `from_pretrained` that say where the files are, not what to do with them."""
+"""Arguments of `from_pretrained` that locate the files."""
 
 
 class StrictPreTrainedModel(PreTrainedModel):
-    """A model whose layers start as they are built, and whose checkpoints fit exactly."""
+    """A model whose layers initialize themselves when they are built, and whose checkpoints must match exactly."""
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Does nothing: each layer starts as in the original when it is built, and none is ever left to be filled."""
+        """Do nothing: every layer is initialized as in the original when it is built."""
 
     def init_weights(self) -> None:
-        """Gives every parameter the value of a new model; while the model is built, its layers have done so."""
+        """Reinitialize every parameter, but at the end of `__init__`, when layers have just been initialized."""
         if getattr(self, "_is_built", False):
-            start_anew(self)
+            reinitialize(self)
             return
         self._is_built = True
         super().init_weights()
 
     def __reduce_ex__(self, protocol):
-        return reduced(self)
+        return reduce_model(self)
 
     def __deepcopy__(self, memo: dict):
         copied = type(self).__new__(type(self))
@@ -151,14 +190,14 @@ class StrictPreTrainedModel(PreTrainedModel):
         **kwargs,
     ):
         """
-        Loads a voice from a folder or the Hub, with the arguments of `transformers.PreTrainedModel.from_pretrained`.
+        Load a model from a folder or the Hub, with the arguments of `transformers.PreTrainedModel.from_pretrained`.
 
-        Every layer's weight norm may be spelt in any of the three known ways. Tensors that only training uses are left
-        out if the configuration says `inference_only`.
+        Weight norm may be in any of its three formats. Tensors that only training uses are skipped if the
+        configuration says `inference_only`.
 
         Raises:
-            ValueError: if a tensor is missing, left over, of another shape, or holds NaN or infinity; no layer is ever
-                freshly initialised.
+            ValueError: if a tensor is missing, unexpected, of another shape, or holds NaN or infinity; no layer is ever
+                newly initialized.
             OSError: if there is no such checkpoint.
         """
         refuse_offloading(kwargs.get("device_map"))
@@ -186,11 +225,11 @@ class StrictPreTrainedModel(PreTrainedModel):
 
     def save_pretrained(self, save_directory, *args, **kwargs):
         """
-        Saves as `transformers.PreTrainedModel.save_pretrained`, each file whole or not at all, config.json last.
+        Save as `transformers.PreTrainedModel.save_pretrained`; each file completely or not at all, config.json last.
 
         Raises:
             FileExistsError: if `save_directory` is a file.
-            OSError: if it cannot be written, as on a full disk; names the folder and the cause.
+            OSError: if it cannot be written, for example on a full disk; names the folder and the cause.
         """
         directory = Path(save_directory)
         if args or kwargs.get("push_to_hub"):  # the Hub's client takes the folder itself
@@ -199,23 +238,23 @@ class StrictPreTrainedModel(PreTrainedModel):
         with new_files(directory) as staged:
             super().save_pretrained(staged, **kwargs)
             written = {file.name for file in staged.iterdir()}
-        for file in _former_shards(directory, written):
+        for file in _stale_shards(directory, written):
             file.unlink(missing_ok=True)
         return None
 
 
 def refuse_offloading(device_map) -> None:
-    """Raises `ValueError` for a map that leaves layers where they cannot compute: on a disk."""
+    """Raise `ValueError` for a device map that puts layers on a disk."""
     places = device_map.values() if isinstance(device_map, dict) else [device_map]
     if "disk" in map(str, places):
         raise ValueError(
-            "`device_map` puts layers on a disk. Voices are small (150 MB) and are not offloaded: leave it out, or "
+            "`device_map` puts layers on a disk. Models of this size (150 MB) are not offloaded: leave it out, or "
             'give one device, `device_map="cpu"` or `device_map="cuda:0"`.'
         )
 
 
-def _former_shards(directory: Path, written: Collection[str]) -> list[Path]:
-    """Shards that an earlier saving under the same name has left, which the new index does not name."""
+def _stale_shards(directory: Path, written: Collection[str]) -> list[Path]:
+    """Return shards of an earlier model under the same name, which the new index does not list."""
     shard = r"-\d{5}-of-\d{5}"
     stems = {re.sub(rf"({shard})?\.safetensors$", "", name) for name in written if name.endswith(".safetensors")}
     former = re.compile(rf"({'|'.join(map(re.escape, stems))}){shard}\.safetensors")

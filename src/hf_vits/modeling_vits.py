@@ -1,56 +1,48 @@
-"""VitsModel: text to latents, latents to waveform (Kim, Kong & Son 2021), in inference.
+"""VitsModel: inference from token ids to latents and from latents to the waveform (Kim, Kong & Son 2021).
 
-Axes: B batch · C latent channels · H hidden · S speaker channels · T_text tokens · T_spec frames · T_wav samples.
+Axes: B batch · C latent channels · S speaker channels · L language channels · T_text tokens · T_spec frames · T_wav
+samples.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers.utils import ModelOutput
 
 from hf_vits.configuration_vits import HfVitsConfig, VitsConfig
 from hf_vits.inference.arguments import (
+    CallArguments,
     Choice,
     Scale,
-    check_generator,
-    check_language_vector,
-    check_speaker_vector,
-    chosen_ids,
-    given_durations,
-    scale,
-    text_mask,
-    token_ids,
-)
-from hf_vits.inference.durations import frames_of, predicted_durations
-from hf_vits.inference.inference_mode import recorded_on_request, unrecorded
-from hf_vits.inference.streaming import (
-    StreamingFlow,
+    SynthesisOptions,
     check_chunk_frames,
-    decode_in_pieces,
-    decoder_context,
-    flow_context,
-    windows,
+    check_frame_lengths,
+    check_vector,
+    chosen_ids,
 )
-from hf_vits.modeling_utils import StrictPreTrainedModel, check_spoken
+from hf_vits.inference.streaming import StreamingFlow, decode_chunks, decoder_context, flow_context, windows
+from hf_vits.kernels.weight_cache import prepared_length
+from hf_vits.modeling_utils import StrictPreTrainedModel, check_finite, entry_point
 from hf_vits.modules.alignment import durations_to_index, expand
 from hf_vits.modules.decoders.hifigan import HifiGan
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
 from hf_vits.modules.flow import Flow
-from hf_vits.modules.masks import mask_from_lengths
+from hf_vits.modules.masks import extents, mask_from_lengths
 from hf_vits.modules.posterior_encoder import PosteriorEncoder
-from hf_vits.modules.sampling import Generators, prior_noise
+from hf_vits.modules.sampling import Generators, duration_noise, prior_noise
 from hf_vits.modules.speakers import resize_speakers
 from hf_vits.modules.text_encoder import TextEncoder
-from hf_vits.utils.formatting import with_known_arguments
 from hf_vits.utils.torch_state import is_traced
 
 
 @dataclass
 class VitsModelOutput(ModelOutput):
     """
-    What a call of [`VitsModel`] returns.
+    The output of [`VitsModel`].
 
     Args:
         waveform (`Tensor` of shape `(B, T_wav)`):
@@ -75,7 +67,7 @@ class VitsModelOutput(ModelOutput):
 
 @dataclass
 class VitsLatents:
-    """What is to be decoded: latents (B, C, T_spec), frame_lengths and durations int64 (B,) and (B, T_text)."""
+    """The input of the decoder: latents (B, C, T_spec), frame_lengths int64 (B,) and durations int64 (B, T_text)."""
 
     latents: Tensor
     frame_lengths: Tensor
@@ -86,8 +78,7 @@ class VitsLatents:
 
 @dataclass
 class VitsPrior:
-    """What the text says: a sample (B, C, T_spec) of the prior before the flow, frame_lengths int64 (B,), durations
-    int64 (B, T_text)."""
+    """A sample (B, C, T_spec) of the prior, before the flow; frame_lengths int64 (B,), durations int64 (B, T_text)."""
 
     sample: Tensor
     frame_lengths: Tensor
@@ -96,14 +87,22 @@ class VitsPrior:
     attentions: tuple[Tensor, ...]
 
 
-def _default(name: str) -> property:
-    """A field of the configuration as an attribute of the model, which is how upstream's controls are set."""
+def _config_field(name: str) -> property:
+    """Return a property of the model that reads and sets a field of its configuration, as upstream's attributes."""
     return property(lambda self: getattr(self.config, name), lambda self, value: setattr(self.config, name, value))
 
 
 class VitsModel(StrictPreTrainedModel):
     """
-    A VITS voice: token ids in, waveform out. Weights, keys and files are those of `transformers.VitsModel`.
+    A VITS text-to-speech model: token ids to waveform. Weights, keys and files are those of `transformers.VitsModel`.
+
+    Public methods validate their arguments once. They record a graph for gradients if grad mode is on and a parameter
+    or an argument requires a gradient; call them under `torch.no_grad()` for inference, which is faster and takes less
+    memory.
+
+    Args:
+        config ([`VitsConfig`] or `transformers.VitsConfig`):
+            Sizes of all layers; weights are newly initialized.
 
     Example:
 
@@ -124,12 +123,13 @@ class VitsModel(StrictPreTrainedModel):
     supports_gradient_checkpointing = True
 
     speaking_rate, noise_scale, noise_scale_duration = map(
-        _default, ("speaking_rate", "noise_scale", "noise_scale_duration")
+        _config_field, ("speaking_rate", "noise_scale", "noise_scale_duration")
     )
 
     def __init__(self, config: VitsConfig):
         config = self.config_class.of(config)
         super().__init__(config)
+        self.hop_length = config.hop_length
         self.text_encoder = TextEncoder(config)
         self.flow = Flow(config)
         self.decoder = HifiGan(config)
@@ -143,8 +143,7 @@ class VitsModel(StrictPreTrainedModel):
             self.posterior_encoder = PosteriorEncoder(config)
         self.post_init()
 
-    @with_known_arguments()
-    @recorded_on_request
+    @entry_point
     def forward(
         self,
         input_ids: Tensor,
@@ -161,10 +160,9 @@ class VitsModel(StrictPreTrainedModel):
         return_dict: bool | None = None,
     ) -> VitsModelOutput | tuple:
         """
-        Speaks. With the same draws, item *i* of a padded batch is what it would be alone; it is silent past its length.
+        Synthesize the waveform of each text of a batch (paper, figure 1b).
 
-        Gradients flow as in transformers' model: a graph is recorded unless grad mode is off or nothing requires a
-        gradient. Call it under `torch.no_grad()` to speak: that is faster and takes less memory.
+        With the same draws, item *i* of a padded batch equals its single run, and is zero past its length.
 
         Args:
             input_ids (`Tensor` of shape `(B, T_text)`, int64):
@@ -172,166 +170,209 @@ class VitsModel(StrictPreTrainedModel):
             attention_mask (`Tensor` of shape `(B, T_text)`, *optional*):
                 One at tokens, zero at padding; without it every position is a token.
             speaker_id (`int`, `str`, a list of either, or `Tensor` of shape `(B,)`, *optional*):
-                Who speaks, by id or name; required by a model of several speakers.
+                Id or name of the speaker; required by a model of several speakers.
             noise_scale (`float` or one per item, *optional*, defaults to the configuration's):
-                Scales the prior's standard deviation; 0 takes its mean.
+                Factor of the prior's standard deviation, 0 to 10; 0 takes its mean.
             noise_scale_duration (`float` or one per item, *optional*, defaults to the configuration's):
-                Scales the noise of the stochastic duration predictor.
+                Factor of the noise of the stochastic duration predictor, 0 to 10.
             speaking_rate (`float` or one per item, *optional*, defaults to the configuration's):
-                2 speaks twice as fast.
+                0.1 to 10; 2 speaks twice as fast.
             durations (`Tensor` of shape `(B, T_text)`, *optional*):
                 Frames of every token, in place of the predicted ones; `speaking_rate` does not change them.
             generator (`torch.Generator` or one per item, *optional*):
-                Source of the noise. With one generator draws are upstream's; with one per item, each item draws what it
-                would draw alone.
+                Source of the noise. One generator draws in upstream's order; with one per item, each item draws what
+                it would draw alone.
             language_id (`int`, `str`, a list of either, or `Tensor` of shape `(B,)`, *optional*):
-                In which language, by id or name; required by a model of several languages.
+                Id or name of the language; required by a model of several languages.
             output_attentions, output_hidden_states, return_dict (`bool`, *optional*):
-                As everywhere in transformers.
+                As in every model of transformers.
+
+        Returns:
+            [`VitsModelOutput`], or a tuple of its fields that are not `None` if `return_dict` is `False`.
 
         Raises:
             ValueError: for an empty or overlong text, an id outside the vocabulary, a missing or unknown speaker or
-                language, or a control that is not a finite number in its range.
-            NotFiniteError: a `ValueError`, if damaged weights would make NaN or infinity of the text; not in training.
+                language, or a number out of range.
+            NotFiniteError: a `ValueError`, if the waveform would hold NaN or infinity; not in training mode.
         """
-        input_ids = token_ids(input_ids, self.device)
-        speaker = self.speaker_vector(speaker_id, input_ids.shape[0])
-        keep_attentions = _chosen(output_attentions, self.config.output_attentions)
-        keep_hidden = _chosen(output_hidden_states, self.config.output_hidden_states)
-        out = self.latents(
+        config = self.config
+        keep_attentions = config.output_attentions if output_attentions is None else output_attentions
+        keep_hidden = config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        arguments = CallArguments.from_ids(
+            self,
             input_ids,
             attention_mask,
-            speaker,
+            speaker_id,
+            language_id,
             noise_scale=noise_scale,
             noise_scale_duration=noise_scale_duration,
             speaking_rate=speaking_rate,
             durations=durations,
             generator=generator,
-            language=self.language_vector(language_id, input_ids.shape[0]),
-            keep_states=keep_attentions or keep_hidden,
         )
-        waveform = self.decode(out.latents, out.frame_lengths, speaker)
+        out = self._latents(arguments, keep_attentions or keep_hidden)
         outputs = VitsModelOutput(
-            waveform=waveform.squeeze(1),
-            sequence_lengths=out.frame_lengths * self.config.hop_length,
+            waveform=self._decode(out.latents, out.frame_lengths, arguments.speaker).squeeze(1),
+            sequence_lengths=out.frame_lengths * self.hop_length,
             spectrogram=out.latents,
             hidden_states=out.hidden_states if keep_hidden else None,
             attentions=out.attentions if keep_attentions else None,
             durations=out.durations,
         )
-        return outputs if _chosen(return_dict, self.config.return_dict) else outputs.to_tuple()
+        return outputs if (config.return_dict if return_dict is None else return_dict) else outputs.to_tuple()
 
-    @with_known_arguments()
-    @recorded_on_request
+    @entry_point
     def prior(
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
         speaker: Tensor | None = None,
-        noise_scale: Scale = None,
-        noise_scale_duration: Scale = None,
-        speaking_rate: Scale = None,
-        durations: Tensor | None = None,
-        generator: Generators = None,
         language: Tensor | None = None,
         keep_states: bool = False,
+        **options: Unpack[SynthesisOptions],
     ) -> VitsPrior:
         """
-        What the text says: input_ids (B, T_text) -> a sample of the prior (B, C, T_spec), lengths and durations.
+        Sample the prior of each text: input_ids (B, T_text) -> [`VitsPrior`]. All randomness of a call is drawn here.
 
         Arguments are those of `forward`, but speaker and language are vectors (B, S, 1) and (B, L, 1), as
-        `speaker_vector` and `language_vector` give them. All randomness of a call is drawn here. `keep_states` keeps
-        the text encoder's hidden states and attentions, which grow with the square of the text.
+        `speaker_vector` and `language_vector` return them. With `keep_states` the result has the text encoder's hidden
+        states and attentions, which grow with the square of the text.
         """
-        input_ids = token_ids(input_ids, self.device)
-        config, batch = self.config, input_ids.shape[0]
-        check_speaker_vector(speaker, batch, config)
-        check_language_vector(language, batch, config)
-        mask = text_mask(input_ids, attention_mask, config.vocab_size, self.dtype)
-        check_generator(generator, batch)
-        text = self.text_encoder(input_ids, mask, keep_states, language)
-        noise_scale = scale("noise_scale", noise_scale, config.noise_scale, batch, mask)
+        arguments = CallArguments.from_vectors(self, input_ids, attention_mask, speaker, language, **options)
+        return self._prior(arguments, keep_states)
+
+    def _prior(self, arguments: CallArguments, keep_states: bool = False) -> VitsPrior:
+        mask = arguments.mask
+        text = self.text_encoder(arguments.input_ids, mask, keep_states, arguments.language)
+        durations = arguments.durations
         if durations is None:
-            rate = scale("speaking_rate", speaking_rate, config.speaking_rate, batch, mask.double())
-            duration_scale = scale(
-                "noise_scale_duration", noise_scale_duration, config.noise_scale_duration, batch, mask
-            )
-            durations = predicted_durations(
-                self.duration_predictor, text.hidden, mask, speaker, duration_scale, rate, generator, language
-            )
-        else:
-            durations = given_durations(durations, input_ids, mask)
-        frame_lengths = frames_of(durations, config)
+            durations = self._predict_durations(text.hidden, arguments)
+        frame_lengths = durations.sum(dim=1)
+        check_frame_lengths(frame_lengths, self.config)
         index = durations_to_index(durations, frame_lengths.max() if is_traced() else int(frame_lengths.max()))
-        frame_mask = mask_from_lengths(frame_lengths, index.shape[1], mask.dtype)
         mean, log_std = expand(text.prior_mean, index), expand(text.prior_log_std, index)
-        noise = prior_noise(mean, frame_lengths, generator)
-        sample = (mean + noise * log_std.exp() * noise_scale) * frame_mask
-        check_spoken("sample of the prior", sample, self.training)
+        noise = prior_noise(mean, frame_lengths, arguments.generator)
+        frame_mask = mask_from_lengths(frame_lengths, index.shape[1], mask.dtype)
+        sample = (mean + noise * log_std.exp() * arguments.noise_scale) * frame_mask
+        check_finite("sample of the prior", sample, self.training)
         return VitsPrior(sample, frame_lengths, durations, text.hidden_states, text.attentions)
 
-    @recorded_on_request
+    @torch.no_grad()
+    def _predict_durations(self, hidden: Tensor, arguments: CallArguments) -> Tensor:
+        """hidden (B, H, T_text) -> frames of each token, int64 (B, T_text), at least one per item."""
+        mask, speaker, language = arguments.mask, arguments.speaker, arguments.language
+        size = mask.shape[2]
+        padding = (0, prepared_length(self.duration_predictor, hidden) - size)
+        hidden, padded_mask = F.pad(hidden, padding), F.pad(mask, padding)
+        if isinstance(self.duration_predictor, StochasticDurationPredictor):
+            noise = duration_noise(mask.shape[0], extents(mask), size, arguments.generator).to(mask)
+            noise = F.pad(noise * arguments.noise_scale_duration, padding)
+            log_durations = self.duration_predictor(hidden, padded_mask, noise, speaker, language)
+        else:
+            log_durations = self.duration_predictor(hidden, padded_mask, speaker, language)
+        slowness = (1 / arguments.speaking_rate).to(mask.dtype)
+        frames = torch.ceil(log_durations[..., :size].exp() * mask * slowness).squeeze(1)
+        if not is_traced() and not torch.isfinite(frames).all():
+            raise ValueError(
+                "The predicted durations are not finite: the weights are damaged or overflow their dtype, "
+                "`speaking_rate` is too small, or `noise_scale_duration` too large."
+            )
+        frames = frames.double().clamp(max=2**31)  # half precision cannot count frames
+        first = mask.squeeze(1).argmax(dim=1, keepdim=True)
+        return frames.long().scatter_add(1, first, (frames.sum(dim=1, keepdim=True) == 0).long())
+
+    @entry_point
     def latents(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, speaker: Tensor | None = None, **controls
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        speaker: Tensor | None = None,
+        language: Tensor | None = None,
+        keep_states: bool = False,
+        **options: Unpack[SynthesisOptions],
     ) -> VitsLatents:
         """
-        The first half of `forward`: input_ids (B, T_text) -> latents (B, C, T_spec), lengths and durations.
+        Run the first half of `forward`: input_ids (B, T_text) -> [`VitsLatents`], from a sample of the prior.
 
-        Arguments are those of `prior`, whose sample the flow makes latents of.
+        Arguments are those of `prior`.
         """
-        prior = self.prior(input_ids, attention_mask, speaker, **controls)
+        arguments = CallArguments.from_vectors(self, input_ids, attention_mask, speaker, language, **options)
+        return self._latents(arguments, keep_states)
+
+    def _latents(self, arguments: CallArguments, keep_states: bool) -> VitsLatents:
+        prior = self._prior(arguments, keep_states)
         mask = mask_from_lengths(prior.frame_lengths, prior.sample.shape[2], prior.sample.dtype)
-        latents = check_spoken("latents", self.flow.inverse(prior.sample, mask, speaker), self.training)
+        latents = self.flow.inverse(prior.sample, mask, arguments.speaker)
+        check_finite("latents", latents, self.training)
         return VitsLatents(latents, prior.frame_lengths, prior.durations, prior.hidden_states, prior.attentions)
 
-    @with_known_arguments()
-    @recorded_on_request
+    @entry_point
     def decode(self, latents: Tensor, frame_lengths: Tensor | None = None, speaker: Tensor | None = None) -> Tensor:
         """
-        The second half of `forward`: latents (B, C, T_spec) -> waveform (B, 1, T_wav), zero past each item's end.
+        Run the second half of `forward`: latents (B, C, T_spec) -> waveform (B, 1, T_wav), zero past each item's end.
 
-        Items of unequal length are decoded one by one: no sample is computed for padding, and none is touched by it.
+        Args:
+            latents (`Tensor` of shape `(B, C, T_spec)`)
+            frame_lengths (`Tensor` of shape `(B,)`, *optional*):
+                Frames of each item; without it, all of them.
+            speaker (`Tensor` of shape `(B, S, 1)`, *optional*):
+                As `speaker_vector` returns it.
+
+        Raises:
+            ValueError: for a wrong shape, or a length that is not 1 to T_spec.
+            NotFiniteError: a `ValueError`, if latents or waveform hold NaN or infinity; not in training mode.
         """
         batch, _, frames = latents.shape
-        check_speaker_vector(speaker, batch, self.config)
+        check_vector("speaker", speaker, batch, self.config)
+        if frame_lengths is not None and not is_traced():
+            frame_lengths = torch.as_tensor(frame_lengths)
+            lengths = frame_lengths.tolist()
+            if len(lengths) != batch or not all(0 < length <= frames for length in lengths):
+                raise ValueError(
+                    f"`frame_lengths` is {lengths} for {batch} items of {frames} frames; give one for each, 1 to "
+                    f"{frames}."
+                )
+        check_finite("latents", latents, self.training)  # the last layer would turn infinity into full scale
+        return self._decode(latents, frame_lengths, speaker)
+
+    def _decode(self, latents: Tensor, frame_lengths: Tensor | None, speaker: Tensor | None) -> Tensor:
+        """Decode items of unequal length one by one, so that padding costs nothing and changes no sample."""
         if is_traced():
             return self.decoder(latents, speaker, frame_lengths)
-        lengths = [frames] * batch if frame_lengths is None else torch.as_tensor(frame_lengths).tolist()
-        if len(lengths) != batch or not all(0 < length <= frames for length in lengths):
-            raise ValueError(
-                f"`frame_lengths` is {lengths} for {batch} items of {frames} frames; give one for each, 1 to {frames}."
-            )
-        check_spoken("latents", latents, self.training)  # the last layer would make full scale of infinity
+        batch, _, frames = latents.shape
+        lengths = [frames] * batch if frame_lengths is None else frame_lengths.tolist()
         if min(lengths) == frames:
-            return check_spoken("waveform", self.decoder(latents, speaker), self.training)
-        waveform = latents.new_zeros(batch, 1, frames * self.config.hop_length)
-        for item, length in enumerate(lengths):
-            one = slice(item, item + 1)
-            spoken = self.decoder(latents[one, :, :length], None if speaker is None else speaker[one])
-            waveform[one, :, : spoken.shape[-1]] = spoken
-        return check_spoken("waveform", waveform, self.training)
+            waveform = self.decoder(latents, speaker)
+        else:
+            waveform = latents.new_zeros(batch, 1, frames * self.hop_length)
+            for item, length in enumerate(lengths):
+                one = slice(item, item + 1)
+                samples = self.decoder(latents[one, :, :length], None if speaker is None else speaker[one])
+                waveform[one, :, : samples.shape[-1]] = samples
+        return check_finite("waveform", waveform, self.training)
 
-    @with_known_arguments()
     def stream(
         self, latents: Tensor | VitsPrior, speaker: Tensor | None = None, chunk_frames: int | None = None
     ) -> Iterator[Tensor]:
         """
-        Decodes piece by piece: to the samples of `decode`, the first ones after work that does not grow with the rest.
+        Decode chunk by chunk to the samples of `decode`; the time to the first chunk does not grow with the text.
+
         No graph is recorded.
 
         Args:
-            latents (`Tensor` of shape `(1, C, T_spec)` or what [`VitsModel.prior`] gives):
-                Of one item. From a prior, the flow runs piece by piece too.
+            latents (`Tensor` of shape `(1, C, T_spec)` or [`VitsPrior`]):
+                Of one item. From a prior, the flow runs chunk by chunk too.
             speaker (`Tensor` of shape `(1, S, 1)`, *optional*):
-                Who speaks, as `speaker_vector` gives it.
+                As `speaker_vector` returns it.
             chunk_frames (`int`, *optional*):
-                Frames of each piece; without it, some ten, then some thirty, then about a hundred each.
+                Frames of each chunk; without it, about 10, then about 30, then about 100 each.
 
         Returns:
-            `Iterator[Tensor]`: of shape `(1, samples)`. Together they are `decode`'s, to rounding.
+            `Iterator[Tensor]`: of shape `(1, samples)`. Concatenated they equal `decode`'s waveform, to rounding.
 
         Raises:
             ValueError: for more than one item, no frames, a missing speaker, or `chunk_frames` below 1.
+            NotFiniteError: a `ValueError`, if a chunk would hold NaN or infinity; not in training mode.
 
         Example:
 
@@ -341,39 +382,35 @@ class VitsModel(StrictPreTrainedModel):
 
         >>> model = VitsModel(VitsConfig(vocab_size=40)).eval()
         >>> prior = model.prior(torch.tensor([[0, 7, 0, 12, 0]]))
-        >>> sum(piece.shape[1] for piece in model.stream(prior)) == prior.frame_lengths.item() * 256
+        >>> sum(chunk.shape[1] for chunk in model.stream(prior)) == prior.frame_lengths.item() * 256
         True
         ```
         """
-        check_speaker_vector(speaker, 1, self.config)
-        frames = (latents.sample if isinstance(latents, VitsPrior) else latents).detach()
-        check_spoken("latents", frames, self.training)
+        check_vector("speaker", speaker, 1, self.config)
+        frames = latents.sample if isinstance(latents, VitsPrior) else latents
         if frames.shape[0] != 1 or frames.shape[-1] < 1:
             raise ValueError(f"There are frames of shape {tuple(frames.shape)}; stream one item, of 1 frame at least.")
+        check_finite("latents", frames, self.training)
         check_chunk_frames(chunk_frames)
-        cut = windows(frames.shape[-1], decoder_context(self.config), chunk_frames)
+        return self._stream(latents, speaker, chunk_frames)
+
+    def _stream(self, latents: Tensor | VitsPrior, speaker: Tensor | None, chunk_frames: int | None) -> Iterator:
         if isinstance(latents, VitsPrior):
-            frames = StreamingFlow(self.flow, frames, flow_context(self.config), speaker)
-        return self._each(decode_in_pieces(self.decoder, frames, cut, speaker))
-
-    def _each(self, pieces: Iterator[Tensor]) -> Iterator[Tensor]:
-        """Pieces (1, samples) -> the same; whoever takes one may do with it, and meanwhile, what they like."""
-        while (piece := self._next(pieces)) is not None:
-            yield piece
-
-    @unrecorded
-    def _next(self, pieces: Iterator[Tensor]) -> Tensor | None:
-        """The next piece (1, samples), or None after the last."""
-        piece = next(pieces, None)
-        return None if piece is None else check_spoken("waveform", piece, self.training)
+            frames = latents.sample.detach()
+            source = StreamingFlow(self.flow, frames, flow_context(self.config), speaker)
+        else:
+            source = frames = latents.detach()
+        chunks = windows(frames.shape[-1], decoder_context(self.config), chunk_frames)
+        for waveform in decode_chunks(self.decoder, source, chunks, speaker):
+            yield check_finite("waveform", waveform, self.training)
 
     def speaker_vector(self, speaker_id: Choice, batch: int) -> Tensor | None:
-        """speaker_id, as `forward` takes it -> speaker vectors (B, S, 1), or None for a model of one speaker."""
+        """Return speaker vectors (B, S, 1) of `speaker_id` as `forward` takes it; None for a model of one speaker."""
         ids = chosen_ids("speaker", speaker_id, batch, self.config)
         return None if ids is None else self.embed_speaker(ids.to(self.device)).unsqueeze(-1)
 
     def language_vector(self, language_id: Choice, batch: int) -> Tensor | None:
-        """language_id, as `forward` takes it -> language vectors (B, L, 1), or None for a model that knows none."""
+        """Return language vectors (B, L, 1) of `language_id` as `forward` takes it; None for a model without any."""
         ids = chosen_ids("language", language_id, batch, self.config)
         if not self.config.language_embedding_size:
             return None
@@ -382,34 +419,34 @@ class VitsModel(StrictPreTrainedModel):
 
     def resize_speakers(self, names: Sequence[str], speaker_embedding_size: int | None = None) -> None:
         """
-        Makes `names` the speakers of this voice, in that order, before it is trained on them; none is ever dropped.
+        Make `names` the speakers of this model, in that order, before training it on them; no speaker is ever dropped.
 
-        A known name keeps its speaker's voice wherever it stands. A new name in the place of one that is gone (or never
-        had a name) renames that speaker. Every other new name is a new speaker, who starts as the mean of the others.
-        A voice of one speaker gains the layers that see a speaker, and all sound as it did until they are trained.
-        Parameters are added and replaced: make optimizers afterwards.
+        A known name keeps its embedding at any position. A new name at the position of one that is missing from `names`
+        (or had no name) renames that speaker. Every other new name is a new speaker, initialized to the mean of the
+        others. A model of one speaker gains the layers that use a speaker vector, and its output is unchanged until
+        they are trained. Parameters are added and replaced: create optimizers afterwards.
 
         Args:
             names (`list[str]`):
-                Names of all speakers; one name for a voice of one speaker only names it.
-            speaker_embedding_size (`int`, *optional*):
-                Channels of the speaker vectors of a voice that has none yet; 256 if not given.
+                Names of all speakers; a single name for a model of one speaker only names it.
+            speaker_embedding_size (`int`, *optional*, defaults to 256):
+                Channels of the speaker vectors of a model that has none yet.
 
         Raises:
-            ValueError: for an empty or repeated name, and for a list that would lose a speaker.
+            ValueError: for an empty or repeated name, and for a list that would drop a speaker.
         """
         resize_speakers(self, names, speaker_embedding_size)
 
     def get_input_embeddings(self) -> nn.Module:
-        """The embedding of the tokens, one row for each id."""
+        """Return the embedding of the tokens, one row per id."""
         return self.text_encoder.embed_tokens
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replaces the embedding of the tokens by one of as many columns."""
+        """Replace the embedding of the tokens by one with as many columns."""
         self.text_encoder.embed_tokens = value
 
     def missing_for_training(self) -> list[str]:
-        """The parts that training needs and this checkpoint does not have, by name; empty if it can be trained."""
+        """Return the names of the modules that training needs and this checkpoint lacks; empty if it can be trained."""
         if not self.config.inference_only:
             return []
         parts = ["posterior_encoder"]
@@ -419,23 +456,19 @@ class VitsModel(StrictPreTrainedModel):
 
 
 class HfVitsModel(VitsModel):
-    """[`VitsModel`] under the model type that Auto classes know this package's extended checkpoints by."""
+    """[`VitsModel`] under the model type of checkpoints that transformers cannot run."""
 
     config_class = HfVitsConfig
 
 
-def _chosen(value: bool | None, default: bool) -> bool:
-    return default if value is None else value
-
-
 def add_training_modules(model: VitsModel) -> tuple[VitsModel, frozenset[str]]:
-    """The same voice with the parts that only training uses, and the names of the parameters that are new."""
+    """Return the model with the modules that only training uses, and the names of newly initialized parameters."""
     if not model.missing_for_training():
         return model, frozenset()
     config = VitsConfig.from_dict({**model.config.to_dict(), "model_type": "vits", "inference_only": False})
-    whole = VitsModel(config)
+    complete = VitsModel(config)
     state = model.state_dict()
-    fresh = frozenset(name for name, _ in whole.named_parameters() if name not in state)
-    whole.load_state_dict({**whole.state_dict(), **state})
-    whole.config.name_or_path = whole.name_or_path = model.name_or_path
-    return whole, fresh
+    new = frozenset(name for name, _ in complete.named_parameters() if name not in state)
+    complete.load_state_dict({**complete.state_dict(), **state})
+    complete.config.name_or_path = complete.name_or_path = model.name_or_path
+    return complete, new

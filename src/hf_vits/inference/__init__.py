@@ -1,1 +1,1 @@
-"""Inference: arguments of a call, durations, streaming and inference mode."""
+"""Inference: the arguments of a call, and streaming."""

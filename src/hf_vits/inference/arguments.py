@@ -1,9 +1,11 @@
-"""What a caller may say about one call of the model, checked and brought to one value per item of the batch.
+"""The arguments of a call of the model: validated once, where the call begins, and passed down as one object.
 
-While a graph is traced (`torch.compile`, `torch.export`, ONNX) numbers in tensors are not known, and not checked.
+Values of tensors are unknown while a graph is traced (`torch.compile`, `torch.export`, ONNX), and not checked then.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -12,25 +14,134 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.sampling import Generators
 from hf_vits.utils.torch_state import is_traced
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 Choice = int | str | Sequence[int | str] | Tensor | None
+"""A speaker or a language: an id, a name, or one of either per item."""
+
 Scale = float | Sequence[float] | Tensor | None
+"""One number, or one per item."""
 
 RANGES = {"speaking_rate": (0.1, 10.0), "noise_scale": (0.0, 10.0), "noise_scale_duration": (0.0, 10.0)}
-"""Least and largest value of each control; outside of them nothing is speech, and its length may have no end."""
-
-MAX_FRAMES = 10_000_000
-"""Most frames that a single token may be given."""
+"""Smallest and largest allowed value; outside of them the waveform is no speech and its length may be unbounded."""
 
 MAX_TOKENS = 5_000
-"""Longest text of one call, blanks included; attention takes about 1 GB for it, and grows with the square."""
+"""Tokens of a text, blanks included; attention takes about 1 GB for as many, and grows with the square."""
+
+MAX_FRAMES_PER_TOKEN = 10_000_000
+
+MAX_FRAMES_PER_ITEM = 2**15
+"""6 minutes at 22,050 Hz and 256 samples a frame. The decoder takes 60 kB a frame, 2 GB in all."""
+
+MAX_FRAMES_PER_CALL = 2**18
+"""All items of a batch, each padded to the longest. The flow takes about 20 kB a frame, 5 GB in all."""
 
 
-def token_ids(input_ids, device: torch.device) -> Tensor:
+class SynthesisOptions(TypedDict, total=False):
+    """Arguments of a call besides the text, the speaker and the language."""
+
+    noise_scale: Scale
+    noise_scale_duration: Scale
+    speaking_rate: Scale
+    durations: Any
+    generator: Generators
+
+
+@dataclass
+class CallArguments:
+    """
+    Hold the validated arguments of one call, for each item of the batch.
+
+    Args:
+        input_ids (`Tensor` of shape `(B, T_text)`, int64), mask (`Tensor` of shape `(B, 1, T_text)`, float)
+        speaker (`Tensor` of shape `(B, S, 1)`, *optional*), language (`Tensor` of shape `(B, L, 1)`, *optional*)
+        noise_scale, noise_scale_duration, speaking_rate (`Tensor` of shape `(B, 1, 1)`)
+        durations (`Tensor` of shape `(B, T_text)`, int64, *optional*)
+        generator (`torch.Generator` or one per item, *optional*)
+    """
+
+    input_ids: Tensor
+    mask: Tensor
+    speaker: Tensor | None
+    language: Tensor | None
+    noise_scale: Tensor
+    noise_scale_duration: Tensor
+    speaking_rate: Tensor
+    durations: Tensor | None
+    generator: Generators
+
+    @classmethod
+    def from_ids(
+        cls,
+        model: "PreTrainedModel",
+        input_ids: Any,
+        attention_mask: Any = None,
+        speaker_id: Choice = None,
+        language_id: Choice = None,
+        **options: Unpack[SynthesisOptions],
+    ) -> "CallArguments":
+        """Validate the arguments of `VitsModel.forward`, which takes ids or names of speakers and languages."""
+        input_ids = token_ids(input_ids, model.device)
+        speaker = model.speaker_vector(speaker_id, input_ids.shape[0])
+        language = model.language_vector(language_id, input_ids.shape[0])
+        return cls._validated(model, input_ids, attention_mask, speaker, language, **options)
+
+    @classmethod
+    def from_vectors(
+        cls,
+        model: "PreTrainedModel",
+        input_ids: Any,
+        attention_mask: Any,
+        speaker: Tensor | None,
+        language: Tensor | None,
+        **options: Unpack[SynthesisOptions],
+    ) -> "CallArguments":
+        """Validate the arguments of `VitsModel.prior`, which takes vectors of speakers and languages."""
+        input_ids = token_ids(input_ids, model.device)
+        check_vector("speaker", speaker, input_ids.shape[0], model.config)
+        check_vector("language", language, input_ids.shape[0], model.config)
+        return cls._validated(model, input_ids, attention_mask, speaker, language, **options)
+
+    @classmethod
+    def _validated(
+        cls,
+        model: "PreTrainedModel",
+        input_ids: Tensor,
+        attention_mask: Any,
+        speaker: Tensor | None,
+        language: Tensor | None,
+        *,
+        noise_scale: Scale = None,
+        noise_scale_duration: Scale = None,
+        speaking_rate: Scale = None,
+        durations: Any = None,
+        generator: Generators = None,
+    ) -> "CallArguments":
+        config, batch = model.config, input_ids.shape[0]
+        mask = text_mask(input_ids, attention_mask, config.vocab_size, model.dtype)
+        check_generator(generator, batch)
+        return cls(
+            input_ids=input_ids,
+            mask=mask,
+            speaker=speaker,
+            language=language,
+            noise_scale=scale("noise_scale", noise_scale, config.noise_scale, batch, mask),
+            noise_scale_duration=scale(
+                "noise_scale_duration", noise_scale_duration, config.noise_scale_duration, batch, mask
+            ),
+            speaking_rate=scale("speaking_rate", speaking_rate, config.speaking_rate, batch, mask.double()),
+            durations=None if durations is None else given_durations(durations, input_ids, mask),
+            generator=generator,
+        )
+
+
+def token_ids(input_ids: Any, device: torch.device) -> Tensor:
     """input_ids, in any form that torch takes -> int64 (B, T_text) on `device`; `ValueError` for anything else."""
     if device.type == "meta" and not (isinstance(input_ids, Tensor) and input_ids.is_meta):
         raise ValueError(
             "The model's weights are not in memory: it was built on the device meta, or offloaded with `cpu_offload`, "
-            "`disk_offload` or a `device_map`, which voices, being small (150 MB), do not support. Load it without."
+            "`disk_offload` or a `device_map`, which models of this size (150 MB) do not support. Load it without."
         )
     try:
         ids = torch.as_tensor(input_ids, device=device)
@@ -38,17 +149,16 @@ def token_ids(input_ids, device: torch.device) -> Tensor:
         raise ValueError(f"`input_ids` is {type(input_ids).__name__}; it must be (B, T_text) integers.") from error
     if ids.dim() != 2 or ids.is_floating_point() or ids.dtype == torch.bool:
         if not ids.numel():
-            raise ValueError("The text is empty: `input_ids` holds no token. Give one at least.")
+            raise ValueError("The text is empty: `input_ids` holds no token. Give at least one.")
         raise ValueError(f"`input_ids` is {tuple(ids.shape)} of {ids.dtype}; it must be (B, T_text) integers.")
     return ids.long()
 
 
-def text_mask(input_ids: Tensor, attention_mask: Tensor | None, vocab_size: int, dtype: torch.dtype) -> Tensor:
+def text_mask(input_ids: Tensor, attention_mask: Any, vocab_size: int, dtype: torch.dtype) -> Tensor:
     """input_ids and attention_mask (B, T_text) -> float mask (B, 1, T_text), one at tokens.
 
     Raises:
-        ValueError: if there is no text, too much of it, an id outside the vocabulary, or a mask of other numbers than 0
-            and 1.
+        ValueError: for an empty or overlong text, an id outside the vocabulary, or a mask of values other than 0 and 1.
     """
     if attention_mask is None:
         attention_mask = torch.ones_like(input_ids)
@@ -59,36 +169,35 @@ def text_mask(input_ids: Tensor, attention_mask: Tensor | None, vocab_size: int,
     if not is_traced():
         _check_text(input_ids, mask, vocab_size)
         if not torch.equal(mask.to(attention_mask.dtype), attention_mask):
-            raise ValueError("`attention_mask` holds other numbers than 1, at tokens, and 0, at padding.")
+            raise ValueError("`attention_mask` holds values other than 1, at tokens, and 0, at padding.")
     return mask.unsqueeze(1).to(dtype)
 
 
 def _check_text(input_ids: Tensor, mask: Tensor, vocab_size: int) -> None:
-    """input_ids and bool mask (B, T_text) -> the errors of `text_mask`."""
+    """Check input_ids and bool mask (B, T_text)."""
     batch, size = input_ids.shape
     empty = (~mask.any(dim=1)).nonzero().flatten().tolist()
     if batch == 0 or size == 0 or empty:
         where = f" (items {empty})" if empty and batch > 1 else ""
-        raise ValueError(f"The text is empty{where}: `input_ids` holds no token. Give one at least.")
+        raise ValueError(f"The text is empty{where}: `input_ids` holds no token. Give at least one.")
     if size > MAX_TOKENS:
         raise ValueError(
-            f"The text has {size} tokens; one call takes at most {MAX_TOKENS}. Speak it sentence by sentence, "
+            f"The text has {size} tokens; one call takes at most {MAX_TOKENS}. Synthesize it sentence by sentence, "
             "for example with `hf_vits.text.sentence_splitter.split`."
         )
     low, high = input_ids.min().item(), input_ids.max().item()
     if low < 0 or high >= vocab_size:
         raise ValueError(
-            f"`input_ids` holds {low if low < 0 else high}, but the voice knows ids 0 to {vocab_size - 1}; "
+            f"`input_ids` holds {low if low < 0 else high}, but the model's vocabulary has ids 0 to {vocab_size - 1}; "
             "use the tokenizer that came with it."
         )
 
 
 def chosen_ids(kind: str, chosen: Choice, batch: int, config: VitsConfig) -> Tensor | None:
-    """chosen: an id, a name, one of either per item, or a tensor () or (B,) -> int64 (B,); None if there is only one.
+    """Return the ids, int64 (B,), of the speakers (or languages, as `kind` says); None for a model of only one.
 
     Raises:
-        ValueError: if a model of several speakers (or languages, as `kind` says) is given none, an unknown one, or
-            another number than the batch has.
+        ValueError: if the model has several and none is given, or for an unknown one, or a wrong number of them.
     """
     count, names = getattr(config, f"num_{kind}s"), getattr(config, f"{kind}_names")
     if chosen is None:
@@ -100,33 +209,24 @@ def chosen_ids(kind: str, chosen: Choice, batch: int, config: VitsConfig) -> Ten
         )
     if is_traced() and isinstance(chosen, Tensor):
         return chosen.long().expand(batch) if count > 1 else None
-    chosen = plain(chosen)
-    items = _values(f"{kind}_id", chosen, batch)
+    items = _per_item(f"{kind}_id", plain(chosen), batch)
     for item in items:
         if isinstance(item, bool) or not isinstance(item, int | str):
             raise ValueError(f"`{kind}_id` holds {item!r}; a {kind} is an id (int) or a name (str).")
     index = config.speaker_index if kind == "speaker" else config.language_index
-    ids = torch.tensor([index(item) for item in items])
+    ids = torch.tensor([item if item in range(count) else index(item) for item in items])
     return ids.expand(batch) if count > 1 else None
 
 
-def check_speaker_vector(speaker: Tensor | None, batch: int, config: VitsConfig) -> None:
-    """Raises `ValueError` unless speaker is (B, S, 1), or None for a model of one speaker."""
-    if speaker is not None or config.num_speakers > 1:
-        _check_vector("speaker", speaker, batch, config)
-
-
-def check_language_vector(language: Tensor | None, batch: int, config: VitsConfig) -> None:
-    """Raises `ValueError` unless language is (B, L, 1), or None for a model that knows no languages."""
-    if language is not None or config.language_embedding_size:
-        _check_vector("language", language, batch, config)
-
-
-def _check_vector(kind: str, vector: Tensor | None, batch: int, config: VitsConfig) -> None:
+def check_vector(kind: str, vector: Tensor | None, batch: int, config: VitsConfig) -> None:
+    """Raise `ValueError` unless `vector`, of a speaker or a language, is (B, S, 1), or None where there is only one."""
     count, size = getattr(config, f"num_{kind}s"), getattr(config, f"{kind}_embedding_size")
+    needs_vector = count > 1 or (kind == "language" and size)
+    if vector is None and not needs_vector:
+        return
     if not isinstance(vector, Tensor) or not size or vector.shape != (batch, size, 1):
         given = tuple(vector.shape) if isinstance(vector, Tensor) else repr(vector)
-        wanted = f"a vector {(batch, size, 1)}, as `{kind}_vector({kind}_id, {batch})` gives it" if size else "None"
+        wanted = f"a vector {(batch, size, 1)}, as `{kind}_vector({kind}_id, {batch})` returns it" if size else "None"
         raise ValueError(f"`{kind}` is {given}; this model of {count} {kind}(s) takes {wanted}.")
 
 
@@ -134,25 +234,25 @@ def scale(name: str, value: Scale, default: float, batch: int, like: Tensor) -> 
     """value: one number, or one per item -> (B, 1, 1) of `like`'s dtype and device.
 
     Raises:
-        ValueError: for what is no number or not in its range of `RANGES`, or a wrong count.
+        ValueError: for a value that is no number or not within `RANGES`, or a wrong number of values.
     """
-    given = value if isinstance(value, Tensor) else None
-    if given is not None and is_traced():
-        return given.expand(batch).to(like.device, like.dtype).view(batch, 1, 1)
-    value = plain(default if value is None else value)
-    items = _values(name, value, batch)
+    tensor = value if isinstance(value, Tensor) else None
+    if tensor is not None and is_traced():
+        return tensor.expand(batch).to(like.device, like.dtype).view(batch, 1, 1)
+    items = _per_item(name, plain(default if value is None else value), batch)
     least, most = RANGES[name]
     for item in items:
         if not isinstance(item, int | float) or isinstance(item, bool):
             raise ValueError(f"`{name}` holds {item!r}; it must be a number.")
-        if not least <= item <= most:  # which NaN is not either
+        if not least <= item <= most:  # refuses NaN too
             raise ValueError(f"`{name}` is {item}; it must be a number from {least:g} to {most:g}.")
-    made = given if given is not None and given.requires_grad else torch.tensor(items, dtype=like.dtype)
-    return made.to(like.device, like.dtype).expand(batch).view(batch, 1, 1)
+    needs_gradient = tensor is not None and tensor.requires_grad
+    values = tensor if needs_gradient else torch.tensor(items, dtype=like.dtype)
+    return values.to(like.device, like.dtype).expand(batch).view(batch, 1, 1)
 
 
 def check_generator(generator: Generators, batch: int) -> None:
-    """Raises `ValueError` if a list of generators has not one for each item, `TypeError` for anything else."""
+    """Raise `ValueError` for a list that has not one generator per item, `TypeError` for anything but generators."""
     if generator is None or isinstance(generator, torch.Generator):
         return
     if not isinstance(generator, Sequence) or not all(isinstance(item, torch.Generator) for item in generator):
@@ -160,11 +260,11 @@ def check_generator(generator: Generators, batch: int) -> None:
     _check_count("generator", len(generator), batch)
 
 
-def given_durations(durations: Tensor, input_ids: Tensor, mask: Tensor) -> Tensor:
+def given_durations(durations: Any, input_ids: Tensor, mask: Tensor) -> Tensor:
     """durations (B, T_text) in frames, blanks included -> int64 (B, T_text), zero at padding.
 
     Raises:
-        ValueError: for a wrong shape, negative or fractional values, or an item that lasts no frame at all.
+        ValueError: for a wrong shape, negative or fractional values, or an item without any frame.
     """
     durations = torch.as_tensor(durations, device=input_ids.device).double()
     if durations.shape != input_ids.shape:
@@ -174,25 +274,52 @@ def given_durations(durations: Tensor, input_ids: Tensor, mask: Tensor) -> Tenso
         )
     if is_traced():
         return durations.long() * mask.squeeze(1).long()
-    whole = (durations >= 0) & (durations <= MAX_FRAMES) & (durations == durations.round())
-    if not whole.all():
-        wrong = durations[~whole][0].item()
-        raise ValueError(f"`durations` holds {wrong}; it must be whole numbers of frames, 0 to {MAX_FRAMES}.")
+    is_valid = (durations >= 0) & (durations <= MAX_FRAMES_PER_TOKEN) & (durations == durations.round())
+    if not is_valid.all():
+        wrong = durations[~is_valid][0].item()
+        raise ValueError(f"`durations` holds {wrong}; it must be whole numbers of frames, 0 to {MAX_FRAMES_PER_TOKEN}.")
     durations = durations.long() * mask.squeeze(1).long()
-    silent = (durations.sum(dim=1) == 0).nonzero().flatten().tolist()
-    if silent:
-        raise ValueError(f"`durations` of item(s) {silent} sum to 0 frames; there is nothing to speak.")
+    empty = (durations.sum(dim=1) == 0).nonzero().flatten().tolist()
+    if empty:
+        raise ValueError(f"`durations` of item(s) {empty} sum to 0 frames; there is nothing to synthesize.")
     return durations
 
 
-def plain(value):
-    """A number, name or list of them, in place of the tensor, array or NumPy scalar that holds it."""
+def check_frame_lengths(frame_lengths: Tensor, config: VitsConfig) -> None:
+    """Raise `ValueError` if the frames of an item, int64 (B,), or of all together are more than a call may have."""
+    if is_traced():
+        return
+    longest = frame_lengths.max().item()
+    if longest > MAX_FRAMES_PER_ITEM:
+        seconds_per_frame = config.hop_length / config.sampling_rate
+        raise ValueError(
+            f"The speech would last {longest * seconds_per_frame:.0f} s, which is {longest:,} frames; a call makes at "
+            f"most {MAX_FRAMES_PER_ITEM:,} frames of a text, {MAX_FRAMES_PER_ITEM * seconds_per_frame:.0f} s. Raise "
+            "`speaking_rate`, check `durations`, or synthesize sentence by sentence."
+        )
+    if len(frame_lengths) * longest > MAX_FRAMES_PER_CALL:
+        raise ValueError(
+            f"The {len(frame_lengths)} texts would last up to {longest:,} frames each; a call makes at most "
+            f"{MAX_FRAMES_PER_CALL:,} frames of all texts, each padded to the longest. Give fewer texts at once."
+        )
+
+
+def check_chunk_frames(chunk_frames: int | None) -> None:
+    """Raise `ValueError` unless `chunk_frames` is a whole number above 0, or None."""
+    if chunk_frames is not None and (not isinstance(chunk_frames, int) or chunk_frames < 1):
+        raise ValueError(
+            f"`chunk_frames` is {chunk_frames!r}; a chunk has a whole number of frames, at least one frame."
+        )
+
+
+def plain(value: Any) -> Any:
+    """Return numbers, names and lists of them, in place of tensors, arrays and NumPy scalars."""
     value = value.tolist() if hasattr(value, "tolist") else value
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _values(name: str, value, batch: int) -> list:
-    """One value for all items, or a list of as many as the batch has."""
+def _per_item(name: str, value: Any, batch: int) -> list:
+    """Return one value for all items, or a list with one per item."""
     if isinstance(value, int | float | str):
         return [value]
     if not isinstance(value, list):

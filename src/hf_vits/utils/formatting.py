@@ -1,11 +1,9 @@
 """Values and names out of a file, as few words of an error."""
 
-import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from functools import wraps
 from reprlib import Repr
-from typing import Any, TypeVar
+from typing import Any
 
 _SHORT = Repr()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 3, 12, 6
@@ -47,8 +45,6 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return did_you_mean(alike(name, names))
 
 
-Method = TypeVar("Method", bound=Callable)
-
 OTHERS = {
     **dict.fromkeys(("speed", "rate", "tempo", "length_scale", "speech_rate"), "speaking_rate"),
     **dict.fromkeys(("speaker", "sid", "voice", "spk", "speaker_name", "speaker_ids"), "speaker_id"),
@@ -77,29 +73,3 @@ def meant(name: str, known: Sequence[str]) -> str:
     """Return "; did you mean …?" with what was probably meant; an empty string if nothing is like it."""
     like = [OTHERS[name]] if OTHERS.get(name) in known else alike(name, known)
     return did_you_mean([f"{other}{HOW.get(name, '')}" for other in like])
-
-
-def with_known_arguments(of: str = "", also: Sequence[str] = ()) -> Callable[[Method], Method]:
-    """
-    Make a method refuse arguments that it does not have.
-
-    Args:
-        of (`str`, *optional*):
-            What the error calls the method; its own name if not given.
-        also (`Sequence[str]`, *optional*):
-            Arguments that somebody else has taken before the method is called.
-    """
-
-    def decorate(method: Method) -> Method:
-        known = [*list(inspect.signature(method).parameters)[1:], *also]
-
-        @wraps(method)
-        def call(self, *args: Any, **kwargs: Any) -> Any:
-            for name in kwargs:
-                if name not in known:
-                    refuse_unknown(of or method.__qualname__, kwargs, known)
-            return method(self, *args, **kwargs)
-
-        return call
-
-    return decorate
