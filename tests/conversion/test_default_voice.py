@@ -103,7 +103,7 @@ def test_the_default_voice_is_a_model_folder_that_a_second_call_finds(cache, ins
     assert VitsModel.from_pretrained(folder).config.sampling_rate == 22_050
     assert {"vocab.json", "tokenizer_config.json"} <= {file.name for file in folder.iterdir()}
     assert [record.message for record in caplog.records if record.name == voice_module.__name__] == [
-        f"Converting the voice {DEFAULT} to {folder} ({JOE.licence})."
+        f"Converting the voice {DEFAULT} to {folder} ({JOE.license_text})."
     ]
 
     before = snapshot(cache)

@@ -192,7 +192,7 @@ def test_training_refuses_a_mistyped_voice_before_it_reads_data(here, monkeypatc
         ("eng.tar.gz", "unpack it first"),
         ("config.json", "one file of a voice; give the folder"),
         ("model.safetensors", "one file of a voice; give the folder"),
-        ("text.txt", "no voice is known to have"),
+        ("text.txt", "the suffix of no known kind of voice"),
     ],
 )
 def test_a_file_is_answered_with_what_to_do_about_it(here, asked, file, told):

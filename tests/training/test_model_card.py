@@ -147,7 +147,7 @@ def test_a_card_says_that_the_licence_is_unknown(make_trainer, make_start):
 def test_the_default_voice_has_the_licence_of_its_card(tmp_path):
     voice = next(iter(VOICES.values()))
     origin = origin_of(str(tmp_path / f"{voice.name}-{voice.onnx_sha256[:12]}-1"))
-    assert (origin.name, origin.license, origin.terms) == (voice.name, "other", voice.licence)
+    assert (origin.name, origin.license, origin.terms) == (voice.name, "other", voice.license_text)
 
 
 def test_the_base_is_remembered_when_a_run_is_resumed(make_base, make_trainer, forget_accelerate):

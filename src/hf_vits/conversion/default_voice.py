@@ -68,7 +68,7 @@ def cached_voice(voice: Voice) -> Path:
     from hf_vits.conversion import convert
 
     with _source(voice) as onnx:
-        logger.warning(f"Converting the voice {voice.name} to {folder} ({voice.licence}).")
+        logger.warning(f"Converting the voice {voice.name} to {folder} ({voice.license_text}).")
         converted = convert(onnx)
         try:
             _replace(folder, converted)

@@ -13,9 +13,9 @@ from torch import Tensor
 from hf_vits.conversion.checkpoint import check_tensors, copied, damage_named, left_out, read_checkpoint
 from hf_vits.conversion.key_mapping import Rule, translate
 from hf_vits.conversion.schema import read_fields
+from hf_vits.conversion.suggestions import missing_path
 from hf_vits.conversion.vits_keys import PARAMETERS, ROOTS, count_layers
 from hf_vits.discriminators.modeling_discriminator import SLOPE, VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.hub.known_voices import missing_path
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES, check_kinds, match_state_dict, read_state_dict
 from hf_vits.utils.formatting import listed
 

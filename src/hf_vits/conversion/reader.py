@@ -1,33 +1,25 @@
-"""Detect the format of another project's voice by its content, and read it.
+"""Detect the format of another project's voice by its content, and convert it."""
 
-A format is one module of `hf_vits.conversion.formats` with a `NAME`, `recognises(source) -> bool` and
-`convert(source) -> Converted`.
-"""
-
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 from hf_vits.conversion.checkpoint import damage_named
 from hf_vits.conversion.converted import Converted
+from hf_vits.conversion.formats import FORMATS, known_formats
 from hf_vits.conversion.source import Source, locate
 from hf_vits.conversion.unsupported import exported_for, refusal
-
-FORMATS = ("piper_onnx", "piper_lightning", "coqui", "original", "transformers")
-"""Modules of the formats that are known, in the order they are tried."""
 
 
 def convert(path: str | Path, config: str | Path | None = None, discriminator: str | Path | None = None) -> Converted:
     """
-    Reads a voice of another project. Nothing in its files is executed.
+    Read a voice of another project. Nothing in its files is executed.
 
     Args:
         path (`str` or `Path`):
             Its weights, or a folder with one file of them.
         config (`str` or `Path`, *optional*):
-            The file that describes it, where it is not where its project keeps it.
+            The file that describes it, if it is not where its project keeps it.
         discriminator (`str` or `Path`, *optional*):
-            The discriminators it was trained against, where they are neither in nor beside the file of weights.
+            The discriminators it was trained against, if they are neither in nor beside the file of weights.
 
     Raises:
         FileNotFoundError: if there is no such file, or one that belongs to it is missing.
@@ -50,21 +42,13 @@ def convert(path: str | Path, config: str | Path | None = None, discriminator: s
         known = refusal(source.checkpoint.tensors) if source.checkpoint else None
         if known is not None:
             raise ValueError(f"{source.path} is of no format that can be converted. {known}")
-        found = next((module for module in _modules() if module.recognises(source)), None)
+        modules = (format.load() for format in FORMATS.values())
+        found = next((module for module in modules if module.recognises(source)), None)
         if found is None:
             raise ValueError(
                 f"{source.path} is of no format that can be converted. Known formats: {'; '.join(known_formats())}."
             )
         return found.convert(source)
-
-
-def known_formats() -> list[str]:
-    """What `convert` reads, in words."""
-    return [module.NAME for module in _modules()]
-
-
-def _modules() -> list[ModuleType]:
-    return [import_module(f"hf_vits.conversion.formats.{name}") for name in FORMATS]
 
 
 def _expanded(path: str | Path | None) -> Path | None:

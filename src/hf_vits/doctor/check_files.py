@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from hf_vits.conversion import known_formats
 from hf_vits.conversion.discriminators import ORIGINAL
+from hf_vits.conversion.formats import ARCHIVES, is_foreign_config, known_formats, suffix_descriptions
+from hf_vits.conversion.suggestions import missing_path
 from hf_vits.conversion.unsupported import exported_for
 from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
 from hf_vits.doctor.fixes import convert_command, shell
 from hf_vits.doctor.model_folder import ModelFolder
 from hf_vits.doctor.readers import Unreadable, check_archive, checkpoints_in, exists, has_weights, read_json
 from hf_vits.export.onnx_graph import STEP
-from hf_vits.hub.known_voices import ARCHIVES, FOREIGN_TABLES, SUFFIXES, missing_path
 from hf_vits.hub.license import CARD, CARD_BESIDE, MMS, MMS_LICENSE, origin_of
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.utils.files import LARGEST_TABLE, obstacle
@@ -64,11 +64,12 @@ def _check_file(path: Path) -> Diagnostic:
         advice = f"Convert the model that they were trained with, such as {path.name.replace('D_', 'G_', 1)}, and name "
         advice += "this file as `--discriminator` of `hf-vits convert` or as `discriminator_name_or_path` of training."
         return error("path.discriminator_file", message, advice)
-    if suffix not in SUFFIXES:
+    content = suffix_descriptions().get(suffix)
+    if content is None:
         return error("path.unknown_file", f"{path} is a file of a kind that no known model has.", GIVE_FOLDER)
     if found := _not_convertible(path, path):
         return found
-    message = f"{path} is {SUFFIXES[suffix]}. It must be converted first."
+    message = f"{path} is {content}. It must be converted first."
     command = None if suffix in ARCHIVES else convert_command(path)
     return error("path.other_format_file", message, _formats(), command=command, suffix=path.suffix)
 
@@ -91,10 +92,11 @@ def _check_folder(path: Path) -> Diagnostic | None:
         return error(
             "path.training_run", message, "Examine one of its checkpoints, such as the newest.", command=command
         )
-    others = [name for name in names if Path(name).suffix.lower() in SUFFIXES and name not in OUR_FILES]
+    suffixes = suffix_descriptions()
+    others = [name for name in names if Path(name).suffix.lower() in suffixes and name not in OUR_FILES]
     others = [name for name in others if not OF_TRAINING.fullmatch(name)]
     table = read_json(path / "config.json").table or {}
-    is_foreign = any(fields <= table.keys() for fields in FOREIGN_TABLES)
+    is_foreign = is_foreign_config(table)
     if not is_foreign and (not others or table.get("model_type")):
         return None
     if len(others) == 1 and (found := _not_convertible(path, path / others[0])):

@@ -82,7 +82,7 @@ def origin_of(name_or_path: str) -> Provenance:
         return Provenance()
     folder, is_folder, packaged = Path(name_or_path), Path(name_or_path).is_dir(), VOICES[DEFAULT]
     if folder.name.startswith(f"{packaged.name}-{packaged.onnx_sha256[:12]}"):
-        return Provenance(packaged.name, [], "other", PACKAGED_LICENSE_NAME, None, packaged.licence)
+        return Provenance(packaged.name, [], "other", PACKAGED_LICENSE_NAME, None, packaged.license_text)
     name = Path(os.path.realpath(folder)).name if is_folder else name_or_path
     written = _written(name_or_path)
     if not is_folder:
@@ -134,7 +134,7 @@ def _written(name_or_path: str, fits: Callable[[ModelCardData], bool] = lambda c
         "license": _text(card.license),
         "license_name": name,
         "license_link": link if link.startswith("http") else None,  # another is a file beside that card
-        "terms": VOICES[DEFAULT].licence if name == PACKAGED_LICENSE_NAME else "",
+        "terms": VOICES[DEFAULT].license_text if name == PACKAGED_LICENSE_NAME else "",
         "language": _texts(card.language),
     }
 

@@ -11,13 +11,12 @@ from torch import Tensor
 from transformers.utils import cached_file
 from transformers.utils.hub import get_checkpoint_shard_files
 
+from hf_vits.hub.model_files import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.modules.weight_norm import respell
 from hf_vits.utils.archives import MOST_PICKLE, check_pickled
 from hf_vits.utils.files import UnreadableFile, check_name, member, read_table, require_file, require_if_there
 from hf_vits.utils.formatting import listed
 
-SAFE_NAMES = ("model.safetensors", "model.safetensors.index.json")
-PICKLE_NAMES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 MOST_HEADER = 10_000_000
 """Bytes of the header of a `.safetensors` file; that of a voice has a hundred thousand."""
 

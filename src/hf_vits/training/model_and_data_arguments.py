@@ -9,11 +9,11 @@ from huggingface_hub.errors import StrictDataclassError
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.resolve import resolve_voice
+from hf_vits.conversion.suggestions import missing_path
 from hf_vits.data.columns import plain_rows, rows_of, speakers_of
 from hf_vits.data.dataset import Columns, check_data
 from hf_vits.data.load import load_data
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
-from hf_vits.hub.known_voices import missing_path
 from hf_vits.modules.speakers import NEW_EMBEDDING_SIZE
 from hf_vits.text import espeak
 from hf_vits.text.frontend import FrontEnd

@@ -28,8 +28,6 @@ from hf_vits.conversion.shape_inference import infer_config
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.vits_keys import rename_tensors
 
-NAME = "Coqui TTS VITS voice (best_model.pth with config.json)"
-
 PLAIN_NORM_EPS = 1e-4
 """Epsilon of the layer norms in Coqui's plain duration predictor; all others have 1e-5."""
 

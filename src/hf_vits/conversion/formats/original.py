@@ -260,9 +260,6 @@ def _spelling(voice: OriginalVoice, symbols: Sequence[str]) -> tuple[dict, tuple
     )
 
 
-NAME = "original VITS or MMS voice (G_*.pth with config.json; with vocab.txt in MMS)"
-
-
 def recognises(source: Source) -> bool:
     """Whether the file is of this format."""
     return source.has_tensors("enc_p.emb.", "dec.conv_pre.", "flow.")

@@ -32,8 +32,6 @@ from hf_vits.conversion.source import Source
 from hf_vits.conversion.vits_keys import rename_tensors
 from hf_vits.utils.formatting import listed
 
-NAME = "Piper training checkpoint (epoch=….ckpt with config.json or <voice>.onnx.json)"
-
 GENERATOR, JUDGES = "model_g.", "model_d."
 
 OTHERS = ((r"model_mrd\.", "judges of spectra, which VITS has not"),)

@@ -25,8 +25,6 @@ from hf_vits.conversion.vits_keys import ROOTS, count_layers, rename_tensors, ru
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.decoders.hifigan import FINAL_SLOPE
 
-NAME = "Piper voice (<voice>.onnx with <voice>.onnx.json)"
-
 
 def recognises(source: Source) -> bool:
     """Whether the file is of this format."""

@@ -33,8 +33,6 @@ from hf_vits.modules.weight_norm import NEW_G, OLD_G
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.utils.formatting import listed
 
-NAME = "folder of transformers or finetune-hf-vits (config.json with model.safetensors; also a checkpoint-N)"
-
 CONFIG, VOCABULARY = "config.json", "vocab.json"
 
 READ = (CONFIG, CARD, VOCABULARY, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
