@@ -116,7 +116,7 @@ def test_a_line_with_nothing_to_say_is_passed_over(pipe):
 @pytest.mark.parametrize(
     ("arguments", "error", "named"),
     [
-        ({"text_inputs": ""}, ValueError, ["say"]),
+        ({"text_inputs": ""}, ValueError, ["vocabulary"]),
         ({"text_inputs": "***"}, ValueError, ["*"]),
         ({"text_inputs": 7}, TypeError, ["int"]),
         ({"speed": 2.0}, TypeError, ["speed"]),

@@ -77,7 +77,7 @@ def test_without_blanks_there_are_none(make):
 
 @pytest.mark.parametrize("name", ["blank_token", "bos_token", "eos_token"])
 def test_a_declared_symbol_must_be_in_the_vocabulary(make, name):
-    with pytest.raises(ValueError, match=f"`{name}` is '%'.*30 symbols"):
+    with pytest.raises(ValueError, match=f"`{name}` is '%'.*30 tokens"):
         make(MMS, phonemize=False, **{name: "%"})
 
 
@@ -119,7 +119,7 @@ def test_what_is_dropped_is_counted_and_said_in_one_line(mms, caplog):
     assert mms.dropped_characters("Wait! 42%, 4.") == {"!": 1, "4": 2, "2": 1, "%": 1, ",": 1, ".": 1}
     mms(["Hi!", "you?!"])
     assert [record.getMessage() for record in caplog.records] == [
-        "The voice does not know everything in the text: dropped 3 characters: '!' x2, '?' x1."
+        "The vocabulary lacks parts of the text: dropped 3 characters: '!' x2, '?' x1."
     ]
 
 
@@ -131,7 +131,7 @@ def test_nothing_is_said_when_nothing_is_dropped(mms, caplog):
 
 @pytest.mark.parametrize("text", ["!!!", "", "   ", "Привет"])
 def test_a_text_of_which_nothing_remains_is_an_error(mms, text):
-    with pytest.raises(ValueError, match="Nothing of the text.*The voice knows.*abcdefgh"):
+    with pytest.raises(ValueError, match="Nothing of the text.*The vocabulary contains.*abcdefgh"):
         mms(text)
 
 

@@ -19,7 +19,7 @@ from hf_vits.hub.state_dict import match_state_dict
 from hf_vits.inference.arguments import CallArguments, check_chunk_frames
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.text import scripts, sentence_splitter
-from hf_vits.text.errors import NoTokensError, UnsupportedTextError, describe_dropped
+from hf_vits.text.errors import NoTokensError, UnsupportedTextError, dropped_message
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.utils.formatting import meant, refuse_unknown
 from hf_vits.utils.logging import no_progress_bar
@@ -217,7 +217,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         if strict:
             dropped = sum(map(self.tokenizer.dropped_characters, self.sentences(text)), Counter())
             if lost := Counter({symbol: count for symbol, count in dropped.items() if symbol.isalnum()}):
-                raise UnsupportedTextError(f"The vocabulary lacks parts of the text: {describe_dropped(lost)}.")
+                raise UnsupportedTextError(dropped_message(lost))
 
     def _encodings(self, text: str, arguments: dict, first: int = 0) -> Iterator[tuple[int, Mapping]]:
         """Return index and encoding of each sentence from `first` on that has tokens; if no sentence of the text has

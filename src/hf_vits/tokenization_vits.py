@@ -1,97 +1,117 @@
-"""The tokenizer of VITS voices: upstream's files and names, the original front ends' ids, and where each came from."""
+"""VITS tokenizer: the ids of a model's original front end, in upstream's files, with offsets into the text."""
 
+import json
 import logging
 import os
+import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from transformers import BatchEncoding, PreTrainedTokenizer, PreTrainedTokenizerBase
 from transformers.utils import to_py_obj
 
-from hf_vits.text import scripts, vocabulary
-from hf_vits.text.errors import check_added, check_text, describe_dropped, is_batch, nothing_left, of_item
-from hf_vits.text.frontend import FLAGS, FrontEnd, UpstreamFrontEnd, check_types, framed_spans, masked, unframed
-from hf_vits.text.frontend import framed as in_frame
+from hf_vits.text import coqui_cleaners, scripts, vocabulary
+from hf_vits.text.errors import check_added_tokens, check_text, dropped_message, is_batch, no_tokens_error, of_item
+from hf_vits.text.frontend import (
+    FLAGS,
+    FrontEnd,
+    UpstreamFrontEnd,
+    add_blanks,
+    add_special_ids,
+    add_special_spans,
+    check_types,
+    remove_special_ids,
+    select_by_mask,
+)
 from hf_vits.text.offsets import Span, TextWithOffsets
-from hf_vits.text.vocabulary import Batches, Files
 from hf_vits.utils.atomic_folder import new_files
+from hf_vits.utils.files import named_in_errors, require_if_there
 from hf_vits.utils.formatting import refuse_unknown
 
 logger = logging.getLogger(__name__)
 
+# Arguments of a call: those of transformers, and those of its `prepare_for_tokenization`.
 CALL_ARGUMENTS = (
     *[name for name in signature(PreTrainedTokenizerBase.__call__).parameters if name not in ("self", "kwargs")],
     "normalize",
     "split_special_tokens",
 )
-"""Arguments of a call of the tokenizer: transformers' own, and what its preparation of a text takes."""
-
+# Arguments of `decode`: the first three, and those of transformers, which have no effect here.
 DECODE_ARGUMENTS = (
     *("token_ids", "skip_special_tokens", "attention_mask", "clean_up_tokenization_spaces"),
     *("use_source_tokenizer", "spaces_between_special_tokens"),
 )
-"""Arguments of `decode`: ours, and transformers' own, which change nothing here."""
+UPSTREAM_OPTIONS = ("language", "add_blank", "normalize", "phonemize", "is_uroman")
+PADDING_OPTIONS = frozenset(["max_length", "pad_to_multiple_of", "padding_side", "return_attention_mask"])
 
-UPSTREAMS = ("language", "add_blank", "normalize", "phonemize", "is_uroman")
 
-
-class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
+class VitsTokenizer(PreTrainedTokenizer):
     """
-    Turns text into the ids a VITS voice was trained on, with a blank between all symbols.
+    Convert text to the ids that a VITS model was trained on, with a blank around and between all tokens.
 
-    The files are those of `transformers.VitsTokenizer` and each loads the other's. The ids are those of the front end
-    the voice was trained with (original VITS, MMS, Coqui, Piper); `upstream_compatible=True` gives transformers' own.
-    The sequence is `[bos] blank s1 blank s2 ... sn blank [eos]`. Special tokens added later are names and change no id.
+    Files are those of `transformers.VitsTokenizer`, and each class loads the other's. Ids are those of the front end
+    that the model was trained with (original VITS, MMS, Coqui, Piper); `upstream_compatible=True` gives the ids of
+    transformers. A sequence is `[bos] blank t1 blank t2 ... tn blank [eos]`. Special tokens that are added later change
+    no id.
 
     Args:
         vocab_file (`str`):
-            Path of a JSON file with the id of each symbol.
+            Path of a JSON file with the id of each token.
         pad_token (`str`, *optional*, defaults to `"<pad>"`):
-            Fills up the shorter sequences of a batch. May be a letter of the vocabulary. If it is not in the
-            vocabulary, the blank's id is used, so that every id has a row in the model.
+            Pads the shorter sequences of a batch. May be a letter of the vocabulary. If it is not in the vocabulary,
+            the blank's id is used, so that every id has a row in the model.
         unk_token (`str`, *optional*, defaults to `"<unk>"`):
-            Kept for upstream's files. Symbols that are not in the vocabulary are dropped and reported instead.
+            Kept for upstream's files. Characters that are not in the vocabulary are dropped with a warning instead.
         language (`str`, *optional*):
-            ISO 639-3 code of the voice's language.
+            ISO 639-3 code of the model's language.
         add_blank (`bool`, *optional*, defaults to `True`):
-            Whether to put the blank around and between all symbols.
+            Insert the blank around and between all tokens.
         normalize (`bool`, *optional*, defaults to `True`):
-            Whether to lower-case the text and, without phonemes, to leave out white space at its ends.
+            Convert the text to lower case and, without phonemes, strip white space at its ends.
         phonemize (`bool`, *optional*, defaults to `True`):
-            Whether to turn the text into phonemes with espeak-ng. What stands in `[[ ]]` is taken as phonemes.
+            Convert the text to phonemes with espeak-ng. Text in `[[ ]]` is taken as phonemes.
         is_uroman (`bool`, *optional*, defaults to `False`):
-            Whether to romanise the text with uroman.
+            Romanize the text with uroman.
         bos_token (`str`, *optional*):
-            Symbol put before the sequence, `"^"` in Piper.
+            Token put before the sequence, `"^"` in Piper.
         eos_token (`str`, *optional*):
-            Symbol put after the sequence, `"$"` in Piper.
+            Token put after the sequence, `"$"` in Piper.
         blank_token (`str`, *optional*):
-            Symbol of the blank, `"<BLNK>"` in Coqui and `"_"` in Piper; id 0 if not given.
+            Token of the blank, `"<BLNK>"` in Coqui and `"_"` in Piper; id 0 if not given.
         phoneme_language (`str`, *optional*):
-            espeak-ng voice such as `"en-us"`. If not given, `language`'s; American English without a `language`.
+            espeak-ng voice such as `"en-us"`. If not given, that of `language`; American English without a `language`.
         phoneme_style (`str`, *optional*, defaults to `"vits"`):
             `"vits"` keeps every punctuation mark, `"piper"` only the mark that ends a clause.
         unicode_form (`str`, *optional*):
-            Unicode normalisation form of the symbols, `"NFD"` in Piper.
+            Unicode normalization form of the tokens, `"NFD"` in Piper.
         cleaner (`str`, *optional*):
-            `"english"` spells as the original VITS does (ASCII, abbreviations written out), `"none"` does not. If not
-            given, `"english"` for normalised English voices with phonemes in the style `"vits"`. One of Coqui's
-            cleaners, such as `"phoneme_cleaners"`, is all that is done to the text before its phonemes or letters.
+            `"english"` prepares the text as the original VITS does (ASCII, expanded abbreviations), `"none"` does not.
+            If not given, `"english"` for normalized English with phonemes in the style `"vits"`. One of Coqui's
+            cleaners, such as `"phoneme_cleaners"`, replaces all other steps before phonemes or letters.
         upstream_compatible (`bool`, *optional*, defaults to `False`):
-            Whether to give the ids of `transformers.VitsTokenizer`, bit for bit, where they differ.
+            Return exactly the ids of `transformers.VitsTokenizer` where they differ.
         add_bos_eos (`bool`, *optional*, defaults to `True`):
-            Whether `bos_token` and `eos_token` stand around every sequence. In files of transformers' own tokenizer,
-            which puts them nowhere, they do not.
+            Add `bos_token` and `eos_token` to every sequence. Files of transformers' own tokenizer, which never adds
+            them, are loaded with `False`.
+
+    Raises:
+        ValueError: if an option has a wrong type or value, or a special token is not in the vocabulary.
 
     Example:
 
     ```python
-    >>> from hf_vits.tokenization_vits import VitsTokenizer
+    >>> from hf_vits import VitsTokenizer
 
-    >>> tokenizer = VitsTokenizer.from_pretrained("facebook/mms-tts-eng")
-    >>> encoding = tokenizer("Kite", return_offsets_mapping=True)
+    >>> tokenizer = VitsTokenizer.from_vocab({"_": 0, "a": 1, "b": 2}, phonemize=False)
+    >>> encoding = tokenizer("Ab", return_offsets_mapping=True)
+    >>> encoding["input_ids"]
+    [0, 1, 0, 2, 0]
+    >>> encoding["offset_mapping"]
+    [(0, 0), (0, 1), (1, 1), (1, 2), (2, 2)]
     ```
     """
 
@@ -119,7 +139,7 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         add_bos_eos: bool = True,
         **kwargs,
     ):
-        """Reads the vocabulary; raises ValueError for options that do not exist or symbols that are not in it."""
+        """Read the vocabulary and check the options."""
         named = kwargs.pop("model_specific_special_tokens", None) or {}  # where `from_pretrained` puts it
         self.blank_token = blank_token = named.pop("blank_token", blank_token)
         self.language, self.add_blank, self.normalize = language, add_blank, normalize
@@ -127,62 +147,141 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         self.phoneme_style, self.unicode_form, self.cleaner = phoneme_style, unicode_form, cleaner
         self.upstream_compatible, self.add_bos_eos = upstream_compatible, add_bos_eos
         check_types({name: getattr(self, name) for name in FLAGS})
-        self._front_end(normalize)  # refuses wrong values here and not at the first sentence
-        frame = {"bos_token": bos_token, "eos_token": eos_token}
-        self._has_frame = add_bos_eos and not upstream_compatible and any(frame.values())
-        self._read_vocabulary(vocab_file, frame)
+        self._front_end(normalize)  # raises for wrong values here instead of at the first text
+        ends = {"bos_token": bos_token, "eos_token": eos_token}
+        self._adds_ends = add_bos_eos and not upstream_compatible and any(ends.values())
+        self._read_vocabulary(vocab_file, ends)
         if not upstream_compatible:
             added = kwargs.pop("added_tokens_decoder", {})
-            kwargs["added_tokens_decoder"] = vocabulary.clear_of_symbols(self.encoder, added, unk_token, pad_token)
-        declared = {**frame, "model_specific_special_tokens": named}
-        kwargs |= {name: getattr(self, name) for name in UPSTREAMS}
+            kwargs["added_tokens_decoder"] = vocabulary.assign_added_ids(self.encoder, added, unk_token, pad_token)
+        declared = {**ends, "model_specific_special_tokens": named}
+        kwargs |= {name: getattr(self, name) for name in UPSTREAM_OPTIONS}
         kwargs |= {name: token for name, token in declared.items() if token}
         super().__init__(pad_token=pad_token, unk_token=unk_token, special_tokens_pattern="none", **kwargs)
-        for name in (*frame, *vocabulary.EXTENSIONS):  # the whole signature, as transformers promises
+        for name in (*ends, *vocabulary.EXTENSIONS):  # transformers promises the whole signature
             self.init_kwargs.setdefault(name, getattr(self, name))
 
-    def _read_vocabulary(self, path: str, frame: dict) -> None:
+    def _read_vocabulary(self, path: str, ends: dict) -> None:
         self.encoder = vocabulary.read(path)
-        self.decoder = {index: symbol for symbol, index in self.encoder.items()}
-        self._known = frozenset(symbol for symbol in self.encoder if len(symbol) == 1)
-        vocabulary.check_symbols(self.encoder, **(frame if self._has_frame else {}), blank_token=self.blank_token)
+        self.decoder = {index: token for token, index in self.encoder.items()}
+        self._known = frozenset(token for token in self.encoder if len(token) == 1)
+        special = {**(ends if self._adds_ends else {}), "blank_token": self.blank_token}
+        vocabulary.check_special_tokens(self.encoder, **special)
         if self.add_blank and self.blank_token is None and 0 not in self.decoder and not self.upstream_compatible:
-            raise ValueError(f"{path} gives no symbol the id 0, which is the blank's. Name it with `blank_token`.")
+            raise ValueError(f"{path} gives no token the id 0, which is the blank's. Name it with `blank_token`.")
+
+    @classmethod
+    def from_vocab(cls, vocab: Mapping[str, int], **options: Any):
+        """
+        Create a tokenizer from a vocabulary in memory.
+
+        Args:
+            vocab (`Mapping[str, int]`):
+                The id of each token.
+            options:
+                Those of the class.
+
+        Raises:
+            ValueError: as for the class.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "vocab.json"
+            file.write_text(json.dumps(dict(vocab), ensure_ascii=False), encoding="utf-8")
+            return cls(str(file), **options)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
+        """
+        Load a tokenizer as in transformers.
+
+        Raises:
+            OSError: if files are missing.
+            ValueError: if a file is damaged or has an option of the wrong type; names the file.
+        """
+        folder = Path(pretrained_model_name_or_path) / (kwargs.get("subfolder") or "")
+        for name in vocabulary.FILES:
+            require_if_there(folder / name)
+        files = {kind: folder / name for name, kind in vocabulary.FILES.items() if (folder / name).is_file()}
+        vocabulary.check_files(files)
+        with named_in_errors(
+            f"The tokenizer {str(pretrained_model_name_or_path)!r}, or one of its JSON files,",
+            pretrained_model_name_or_path,
+        ):
+            return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+
+    @classmethod
+    def _from_pretrained(cls, files: dict, name: str, configuration: dict, *inputs, **kwargs):
+        vocabulary.check_files(files)
+        if not vocabulary.is_extended(files, name) and not kwargs.keys() & {"bos_token", "eos_token"}:
+            kwargs.setdefault("add_bos_eos", False)
+        return super()._from_pretrained(files, name, configuration, *inputs, **kwargs)
 
     def save_pretrained(self, save_directory, *args, **kwargs):
-        """As in transformers, each file whole or not at all; raises an `OSError` that names folder and cause if not."""
+        """
+        Save the files as in transformers, each one completely or not at all.
+
+        Raises:
+            OSError: if they cannot be written; names the folder and the cause.
+            ValueError: if `bos_token` or `eos_token` was changed to a token that is not in the vocabulary.
+        """
         if args or kwargs.get("push_to_hub"):  # the Hub's client takes the folder itself
             return super().save_pretrained(save_directory, *args, **kwargs)
         with new_files(Path(save_directory)) as staged:
             written = super().save_pretrained(str(staged), **kwargs)
         return tuple(os.path.join(save_directory, os.path.relpath(file, staged)) for file in written)
 
+    def _save_pretrained(self, save_directory, file_names, **kwargs) -> tuple[str, ...]:
+        class_name = "VitsTokenizer" if self.is_upstream_equivalent else vocabulary.EXTENDED_CLASS
+        self._bos_eos_ids()  # raises for tokens that could not be loaded again
+        options = {name: getattr(self, name) for name in vocabulary.EXTENSIONS}
+        options["add_bos_eos"] = self._adds_ends or not (self.bos_token or self.eos_token)
+        options["add_bos_eos"] |= self.add_bos_eos and self.upstream_compatible
+        pad = self.pad_token
+        if pad is not None and class_name == "VitsTokenizer" and self.pad_token_id != self.encoder.get(pad):
+            pad = self.decoder.get(self.pad_token_id, pad)  # the model has no row for a token without an id
+        vocabulary.update_config(file_names[0], class_name, options, {"pad_token": pad})
+        return super()._save_pretrained(save_directory, file_names, **kwargs)
+
+    @property
+    def is_upstream_equivalent(self) -> bool:
+        """True if `transformers.VitsTokenizer`, whose phonemes are always American English, gives the same ids."""
+        if self.upstream_compatible:
+            return True
+        american = self.phoneme_style == "vits" and self._front_end(self.normalize).voice.lower() == "en-us"
+        other_steps = self.unicode_form or self.cleaner in coqui_cleaners.CLEANERS
+        return self.blank_id == 0 and not (self._adds_ends or other_steps) and (american or not self.phonemize)
+
     @property
     def vocab_size(self) -> int:
-        """Number of symbols in the vocabulary file; a model may have more rows, as the original VITS voices do."""
+        """Number of tokens in the vocabulary file; a model may have more rows, as the original VITS ones do."""
         return len(self.encoder)
 
     def get_vocab(self) -> dict[str, int]:
-        """The id of every symbol, added tokens included."""
-        if self.upstream_compatible:  # upstream counts, over gaps too, and takes an added token before a symbol
+        """Return the id of every token, added tokens included."""
+        if self.upstream_compatible:  # upstream counts, over gaps too, and prefers added tokens
             counted = range(self.vocab_size)
             return {self.convert_ids_to_tokens(index): index for index in counted} | self.added_tokens_encoder
         return {**self.encoder, **self.added_tokens_encoder}
 
     def add_tokens(self, new_tokens, special_tokens: bool = False) -> int:
-        """Names special tokens. Raises ValueError for others: a voice has no sound for a symbol not trained on."""
+        """
+        Add special tokens, and return how many are new.
+
+        Raises:
+            ValueError: for tokens that are not special: the model was not trained on them.
+        """
         if not self.upstream_compatible:
-            check_added(self.encoder, new_tokens, special_tokens)
+            check_added_tokens(self.encoder, new_tokens, special_tokens)
         return super().add_tokens(new_tokens, special_tokens)
 
     @property
     def blank_id(self) -> int:
-        """Id of the blank between the symbols."""
+        """Id of the blank between the tokens."""
         return 0 if self.blank_token is None else self.encoder[self.blank_token]
 
     @property
     def pad_token_id(self) -> int | None:
-        """Id that fills up a batch; the blank's if the vocabulary does not hold the pad token; None without one."""
+        """Id of padding: the blank's if the vocabulary has no pad token; None if `pad_token` is None."""
         if self.pad_token is None:
             return None
         if self.upstream_compatible:
@@ -191,46 +290,49 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
 
     def dropped_characters(self, text: str) -> Counter:
         """
-        Counts what the voice cannot speak.
+        Count the characters of a text that are not in the vocabulary.
 
         Args:
             text (`str`):
-                A text, at most 100,000 characters.
+                A text of at most 100,000 characters.
 
         Returns:
-            `Counter`: How often each character (phoneme, for a voice with phonemes) is left out.
+            `Counter`: How often each character (with `phonemize`, each phoneme) is dropped.
+
+        Raises:
+            ValueError: if the text is not a string or is too long.
         """
-        return self._symbols(text, track=False, normalize=self.normalize)[1]
+        return self._tokens(text, track=False, normalize=self.normalize)[1]
 
     def letters_of_other_scripts(self, text: str) -> Counter:
         """
-        Counts the letters of scripts that the voice's language is not written in, such as Chinese ones for English.
+        Count the letters of scripts that the model's language is not written in, such as Chinese ones for English.
 
-        Their names are spoken, or what another language makes of them, or they are left out. Single Greek letters,
-        Latin words within a text of another script, and what stands in `[[ ]]` are not counted.
+        Such letters are spelled by their names, pronounced as in another language, or dropped. Single Greek letters,
+        Latin words within a text of another script, and text in `[[ ]]` are not counted.
 
         Args:
             text (`str`):
-                A text, of any length.
+                A text of any length.
 
         Returns:
-            `Counter`: How often each of these letters stands in the text; empty if the voice's language is unknown.
+            `Counter`: The number of each of these letters; empty if the model's language is unknown.
         """
-        readable = self.supported_scripts
-        return Counter() if readable is None else readable.count_others(text)
+        supported = self.supported_scripts
+        return Counter() if supported is None else supported.count_others(text)
 
     @property
     def text_language(self) -> str | None:
-        """What the texts are written in, as an espeak voice, such as "de"; `None` if a voice of letters has no name."""
+        """Language of the texts as an espeak-ng voice, such as "de"; None without phonemes and `language`."""
         return self._front_end(self.normalize).voice if self.phonemize or self.language else None
 
     @property
-    def supported_scripts(self) -> scripts.Readable | None:
-        """The scripts that the voice reads; `None` if its language is unknown."""
-        return scripts.readable(self._front_end(self.normalize), self._known)
+    def supported_scripts(self) -> scripts.SupportedScripts | None:
+        """Scripts of the model's language; None if the language is unknown."""
+        return scripts.supported_scripts(self._front_end(self.normalize), self._known)
 
     def tokenize(self, text: str, add_special_tokens: bool = True, **kwargs) -> list[str]:
-        """The symbols of a text as strings, one per id, with the blanks and, if wanted, the frame."""
+        """Return the tokens of a text, one string per id, with blanks and, by default, BOS and EOS."""
         if self.upstream_compatible:
             return super().tokenize(text, **kwargs)
         refuse_unknown("VitsTokenizer.tokenize", kwargs, ("add_special_tokens", "normalize", "pair"))
@@ -241,57 +343,60 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         options = {field.name: getattr(self, field.name) for field in fields(FrontEnd)}
         return FrontEnd(**{**options, "normalize": normalize})
 
-    def _symbols(self, text: str, track: bool, normalize: bool) -> tuple[TextWithOffsets, Counter]:
-        """The symbols of a text that the voice knows, and a count of the others."""
+    def _tokens(self, text: str, track: bool, normalize: bool) -> tuple[TextWithOffsets, Counter]:
+        """Return the tokens of a text that are in the vocabulary, and a count of the others."""
         check_text(text)
-        symbols = self._front_end(normalize).tokens(TextWithOffsets.original(text, track))
+        tokens = self._front_end(normalize).tokens(TextWithOffsets.original(text, track))
         if not self.phonemize:
-            symbols = vocabulary.match_unicode_form(symbols, self._known)
-        symbols, dropped = symbols.keep(self._known)
-        return (symbols.strip() if normalize and not self.phonemize else symbols), dropped
+            tokens = vocabulary.match_unicode_form(tokens, self._known)
+        tokens, dropped = tokens.keep(self._known)
+        return (tokens.strip() if normalize and not self.phonemize else tokens), dropped
 
     def _ids(
-        self, text: str, track: bool, normalize: bool | None, frame: bool
+        self, text: str, track: bool, normalize: bool | None, with_ends: bool
     ) -> tuple[list[int], list[Span] | None, Counter]:
-        """Ids of a text, their spans in it, and what was dropped."""
-        symbols, dropped = self._symbols(text, track, self.normalize if normalize is None else normalize)
-        if not symbols.text:
-            raise nothing_left(text, dropped, self._known)
-        bos, eos = self._frame() if frame else (None, None)
-        ids = [self.encoder[symbol] for symbol in symbols.text]
-        ids = in_frame(ids, self.blank_id if self.add_blank else None, bos, eos)
-        spans = framed_spans(symbols.spans, self.add_blank, bos is not None, eos is not None) if track else None
+        """Return the ids of a text, their spans in it, and a count of what was dropped."""
+        tokens, dropped = self._tokens(text, track, self.normalize if normalize is None else normalize)
+        if not tokens.text:
+            raise no_tokens_error(text, dropped, self._known)
+        bos, eos = self._bos_eos_ids() if with_ends else (None, None)
+        ids = [self.encoder[token] for token in tokens.text]
+        ids = add_special_ids(ids, self.blank_id if self.add_blank else None, bos, eos)
+        spans = add_special_spans(tokens.spans, self.add_blank, bos is not None, eos is not None) if track else None
         return ids, spans, dropped
 
-    def _frame(self) -> tuple[int | None, int | None]:
-        """Ids of what stands before and after a sequence."""
-        if not self._has_frame:
+    def _bos_eos_ids(self) -> tuple[int | None, int | None]:
+        if not self._adds_ends:
             return None, None
-        vocabulary.check_symbols(self.encoder, bos_token=self.bos_token, eos_token=self.eos_token)  # may have changed
-        return tuple(None if token is None else self.encoder[token] for token in (self.bos_token, self.eos_token))
+        ends = {"bos_token": self.bos_token, "eos_token": self.eos_token}
+        vocabulary.check_special_tokens(self.encoder, **ends)  # they may have changed
+        return tuple(None if token is None else self.encoder[token] for token in ends.values())
 
     def _encode_plus(self, text, text_pair=None, return_offsets_mapping=False, **kwargs) -> BatchEncoding:
         self._warn_of_other_scripts(text)
         if self.upstream_compatible:
             if return_offsets_mapping:
-                raise ValueError("Offsets are not known with `upstream_compatible=True`; leave that option off.")
+                raise ValueError("Offsets are not available with `upstream_compatible=True`; leave that option off.")
             return super()._encode_plus(text, text_pair, **kwargs)
         given = [name for name in kwargs if name not in ("padding_strategy", "truncation_strategy")]
         refuse_unknown("The tokenizer", given, CALL_ARGUMENTS)
         batched = is_batch(text, text_pair, kwargs.get("is_split_into_words", False))
         dropped, encodings = Counter(), []
-        frame = kwargs.get("add_special_tokens", True)
+        with_ends = kwargs.get("add_special_tokens", True)
         for i, item in enumerate(text if batched else [text]):
             with of_item(i if batched else None):
-                ids, spans, missing = self._ids(item, return_offsets_mapping, kwargs.get("normalize"), frame)
+                ids, spans, missing = self._ids(item, return_offsets_mapping, kwargs.get("normalize"), with_ends)
             dropped += missing
-            encodings.append(self._truncated(ids, spans, **kwargs))
+            encodings.append(self._truncate(ids, spans, **kwargs))
         if dropped:
-            logger.warning(f"The voice does not know everything in the text: {describe_dropped(dropped)}.")
-        return self._padded(encodings, batched, **kwargs)
+            logger.warning(dropped_message(dropped))
+        options = {name: kwargs[name] for name in PADDING_OPTIONS & kwargs.keys()}
+        padding = kwargs.get("padding_strategy", False)
+        padded = self.pad(encodings if batched else encodings[0], padding=padding, **options)
+        return BatchEncoding(dict(padded), tensor_type=kwargs.get("return_tensors"), prepend_batch_axis=not batched)
 
     def _warn_of_other_scripts(self, text) -> None:
-        """Warns once for a text or a batch; of letters without phonemes the count of what is dropped says it."""
+        """Warn once for a text or a batch; letter models drop these letters, which has a warning of its own."""
         if scripts.warnings_disabled() or not (self.phonemize or self.is_uroman):
             return
         others = Counter()
@@ -300,22 +405,38 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         if others:
             logger.warning(self.supported_scripts.describe(others))
 
+    def _truncate(self, ids: list[int], spans: list[Span] | None, **kwargs) -> dict:
+        later = {"padding": False, "return_attention_mask": False, "return_tensors": None, "pad_to_multiple_of": None}
+        options = {**kwargs, **later, "truncation": kwargs.get("truncation_strategy", False)}
+        encoding = dict(self.prepare_for_model(ids, **options))
+        if spans is not None:
+            kept = len(encoding["input_ids"])
+            encoding["offset_mapping"] = spans[:kept] if self.truncation_side == "right" else spans[-kept:]
+        overflow = ("overflowing_tokens", "num_truncated_tokens") if kwargs.get("return_tensors") else ()  # ragged
+        return {name: value for name, value in encoding.items() if name not in overflow}
+
+    def _pad(self, encoded_inputs, **kwargs) -> dict:
+        padded = super()._pad(encoded_inputs, **kwargs)
+        spans = padded.get("offset_mapping")
+        if spans is not None and (missing := len(padded["input_ids"]) - len(spans)):
+            side = kwargs.get("padding_side") or self.padding_side
+            end, start = (spans[-1][1],) * 2, (spans[0][0],) * 2  # spans of padding are empty
+            padded["offset_mapping"] = [*spans, *[end] * missing] if side == "right" else [*[start] * missing, *spans]
+        return padded
+
     def prepare_for_tokenization(self, text: str, is_split_into_words: bool = False, normalize=None, **kwargs):
-        """Upstream's preparation of a text. Raises ValueError without `upstream_compatible=True`."""
+        """Prepare a text as upstream does; raise ValueError without `upstream_compatible=True`."""
         if not self.upstream_compatible:
             raise ValueError(
-                "`prepare_for_tokenization` exists with `upstream_compatible=True` only; call the tokenizer itself, "
-                "or `tokenize(text)` for the symbols."
+                "`prepare_for_tokenization` needs `upstream_compatible=True`; call the tokenizer itself, or "
+                "`tokenize(text)` for the tokens."
             )
         front_end = self._front_end(self.normalize if normalize is None else normalize)
         return UpstreamFrontEnd(front_end, self.get_vocab(), self.encoder).tokens(text), kwargs
 
     def _tokenize(self, text: str, **kwargs) -> list[str]:
-        tokens = list(text)
-        if self.add_blank:  # where no symbol has the id 0, upstream's blank is None, which is the id of `<unk>`
-            tokens = [self.decoder.get(0)] * (2 * len(tokens) + 1)
-            tokens[1::2] = text
-        return tokens
+        blank = self.decoder.get(0)  # without an id 0, upstream's blank is None, which is the id of `<unk>`
+        return add_blanks(list(text), blank) if self.add_blank else list(text)
 
     def _convert_token_to_id(self, token: str) -> int | None:
         return self.encoder.get(token, self._added_tokens_encoder.get(self.unk_token))
@@ -324,23 +445,23 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
         return self.decoder.get(index)
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
-        """The text that symbols with blanks and frame, as `tokenize` gives them, stand for."""
+        """Return the text of tokens with blanks, BOS and EOS, as `tokenize` returns them."""
         if self.upstream_compatible:
             return "".join(tokens[1::2] if self.add_blank and len(tokens) > 1 else tokens)
         return self._decode(self.convert_tokens_to_ids(tokens))
 
     def decode(self, token_ids, skip_special_tokens: bool = False, attention_mask=None, **kwargs):
         """
-        The symbols of ids as a string, without blanks, frame and padding.
+        Convert ids to a string without blanks, BOS, EOS and padding.
 
         Args:
-            token_ids (`int`, `list[int]`, `list[list[int]]` or a tensor of them):
+            token_ids (`int`, `list[int]`, `list[list[int]]` or a tensor of shape (T_text,) or (B, T_text)):
                 A sequence or a batch.
             skip_special_tokens (`bool`, *optional*, defaults to `False`):
-                Has no effect; blanks, frame and padding are never shown.
-            attention_mask (`list[int]`, `list[list[int]]` or a tensor of them, *optional*):
-                Says exactly what is padding. Without it, if the pad token is a letter, one or two of it at the end are
-                taken for text and more for padding.
+                Has no effect; special tokens are always skipped.
+            attention_mask (`list[int]`, `list[list[int]]` or a tensor of the same shape, *optional*):
+                0 for padding. If not given and the pad token is a letter, one or two of it at the end are decoded,
+                more are padding.
 
         Returns:
             `str` or `list[str]`: The text, or one text per sequence.
@@ -349,7 +470,7 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
             refuse_unknown("VitsTokenizer.decode", kwargs, DECODE_ARGUMENTS)
         token_ids = to_py_obj(token_ids)
         if attention_mask is not None:
-            token_ids = masked(token_ids, to_py_obj(attention_mask))
+            token_ids = select_by_mask(token_ids, to_py_obj(attention_mask))
         return super().decode(token_ids, skip_special_tokens, unpadded=attention_mask is not None, **kwargs)
 
     def _decode(self, token_ids, skip_special_tokens=False, unpadded=False, **kwargs) -> str:
@@ -358,9 +479,9 @@ class VitsTokenizer(Files, Batches, PreTrainedTokenizer):
             return self.convert_tokens_to_string(self.convert_ids_to_tokens(ids, skip_special_tokens))
         pad = None if unpadded else self.pad_token_id
         blank = self.blank_id if self.add_blank else None
-        symbols = unframed(ids, blank, *self._frame(), pad, (self.pad_token or "").isalpha())
-        return "".join(self.decoder.get(index, "") for index in symbols)
+        ids = remove_special_ids(ids, blank, *self._bos_eos_ids(), pad, (self.pad_token or "").isalpha())
+        return "".join(self.decoder.get(index, "") for index in ids)
 
 
 class HfVitsTokenizer(VitsTokenizer):
-    """A `VitsTokenizer` whose layout transformers' own class cannot express; saved under this name."""
+    """A `VitsTokenizer` with options that transformers' class does not have; saved under this name."""

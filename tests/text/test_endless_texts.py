@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hf_vits.text import coqui_cleaners, frontend, normalizers, scripts, sentence_splitter
+from hf_vits.text import coqui_cleaners, normalizers, scripts, sentence_splitter
 from hf_vits.text.normalizers import romanize
 from hf_vits.text.offsets import TextWithOffsets
+from hf_vits.text.phoneme_blocks import BLOCK
 from hf_vits.text.vocabulary import match_unicode_form
 
 LENGTH = 10_000
@@ -33,19 +34,19 @@ def read_metadata(text, folder):
             _rows(table)
 
 
-GREEK = scripts.Readable(frozenset(["Greek"]), "el", passes_latin=True)
+GREEK = scripts.SupportedScripts(frozenset(["Greek"]), "el", passes_latin=True)
 
 READERS = {
     "sentences": lambda text, folder: sentence_splitter.split(text),
     "sentences of German": lambda text, folder: sentence_splitter.split(text, language="de"),
     "sentences of any length": lambda text, folder: sentence_splitter.split(text, 10**6),
-    "short pieces": lambda text, folder: sentence_splitter.split(text, 7),
+    "short chunks": lambda text, folder: sentence_splitter.split(text, 7),
     "white space": lambda text, folder: normalizers.collapse_white_space(plain(text)),
-    "English spelling": lambda text, folder: normalizers.english(plain(text)) if text.isascii() else None,
+    "English cleaner": lambda text, folder: normalizers.english(plain(text)) if text.isascii() else None,
     "English numbers": lambda text, folder: coqui_cleaners.numbers(plain(text)),
     "English times": lambda text, folder: coqui_cleaners.times(plain(text)),
-    "romanisation": lambda text, folder: romanize(plain(text)) if text.isascii() else None,
-    "phoneme blocks": lambda text, folder: list(frontend._raw_blocks(plain(text))),
+    "romanization": lambda text, folder: romanize(plain(text)) if text.isascii() else None,
+    "phoneme blocks": lambda text, folder: list(BLOCK.finditer(text)),
     "letters that are not known": lambda text, folder: TextWithOffsets.original(text, True).keep(frozenset("aeiou")),
     "tables": read_metadata,
     "scripts": lambda text, folder: GREEK.count_others(text),

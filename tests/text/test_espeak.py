@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 
 import pytest
 
+from hf_vits.text.espeak import separate_symbols
 from hf_vits.text.frontend import FrontEnd
 from hf_vits.text.offsets import TextWithOffsets
 
@@ -19,7 +21,7 @@ PIPERS_LANGUAGES = """ar ca cmn cs cy da de el en en-gb en-gb-x-rp en-us es es-4
 nl pl pt pt-br ro ru sk sl sr sv sw tr uk vi EN-US en-us+f3 no zh"""
 
 
-def symbols(front_end, text):
+def phonemes(front_end, text):
     return front_end.tokens(TextWithOffsets.original(text, track=False)).text
 
 
@@ -111,43 +113,24 @@ def test_a_process_forked_while_another_thread_speaks_can_speak():
     assert "the child hung" not in run(FORK)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
-def test_a_process_forked_while_another_thread_romanises_can_romanise():
-    code = """
-import os, signal, threading, time
-from hf_vits.text import romanize
-def hold():
-    with romanize._LOCK:
-        time.sleep(1)
-threading.Thread(target=hold).start()
-time.sleep(0.2)
-child = os.fork()
-if child == 0:
-    signal.alarm(5)
-    os._exit(not romanize._LOCK.acquire(timeout=3))
-sys.exit("the child hung" if os.waitpid(child, 0)[1] else None)
-"""
-    assert "the child hung" not in run(code)
-
-
 def test_the_languages_of_pipers_voices_are_known():
     wrong = []
     for voice in PIPERS_LANGUAGES.split():
         try:
-            assert symbols(FrontEnd(phoneme_language=voice, phoneme_style="piper"), "a 1")
+            assert phonemes(FrontEnd(phoneme_language=voice, phoneme_style="piper"), "a 1")
         except ValueError as error:
             wrong.append(str(error))
     assert wrong == []
 
 
 def test_a_name_of_espeaks_own_is_the_voice_that_espeak_means():
-    assert symbols(FrontEnd(phoneme_language="en", cleaner="none"), "bath") == "bˈaθ"  # British, as in Piper
-    assert symbols(FrontEnd(phoneme_language="EN-US"), "Dr. Wu, bath") == symbols(ORIGINAL, "Dr. Wu, bath")
+    assert phonemes(FrontEnd(phoneme_language="en", cleaner="none"), "bath") == "bˈaθ"  # British, as in Piper
+    assert phonemes(FrontEnd(phoneme_language="EN-US"), "Dr. Wu, bath") == phonemes(ORIGINAL, "Dr. Wu, bath")
 
 
 def test_the_name_of_a_voice_is_no_path():
     with pytest.raises(ValueError, match="no voice '../lang/gmw/de'"):
-        symbols(FrontEnd(phoneme_language="../lang/gmw/de"), "a")
+        phonemes(FrontEnd(phoneme_language="../lang/gmw/de"), "a")
 
 
 def test_every_language_code_leads_to_a_voice():
@@ -159,12 +142,12 @@ def test_every_language_code_leads_to_a_voice():
 
 def test_languages_do_not_mix_between_threads():
     texts = {"de": "Guten Tag, das ist gut", "fr-fr": "bonjour le monde", "en-us": "this is good"}
-    expected = {voice: symbols(FrontEnd(phoneme_language=voice), text) for voice, text in texts.items()}
+    expected = {voice: phonemes(FrontEnd(phoneme_language=voice), text) for voice, text in texts.items()}
     wrong = []
 
     def speak(voice):
         for _ in range(100):
-            if symbols(FrontEnd(phoneme_language=voice), texts[voice]) != expected[voice]:
+            if phonemes(FrontEnd(phoneme_language=voice), texts[voice]) != expected[voice]:
                 wrong.append(voice)
 
     threads = [threading.Thread(target=speak, args=(voice,)) for voice in texts]
@@ -199,3 +182,100 @@ except ImportError as error:
         said = run(code, env={**os.environ, "PHONEMIZER_ESPEAK_LIBRARY": path})
         assert f"{path} cannot be used" in said
         assert "Set PHONEMIZER_ESPEAK_LIBRARY" in said
+
+
+# Phonemes of piper-tts 1.8.0.
+FROM_PIPER = {
+    ("en-us", "👍"): "θˈʌmz ˈʌp",
+    ("en-us", "I love you ❤️"): "aɪ lˈʌv juː ɹˈɛd hˈɑːɹt",
+    ("en-us", "I love you ❤️."): "aɪ lˈʌv juː ɹˈɛd hˈɑːɹt.",
+    ("en-us", "I ❤️ NY"): "aɪ ɹˈɛd hˈɑːɹt ˌɛnwˈaɪ",
+    ("en-us", "❤️❤️"): "ɹˈɛd hˈɑːɹt ɹˈɛd hˈɑːɹt",
+    ("en-us", "No 🚗🚗 here, ok 🙏."): "nˈoʊ ˈɔːɾəməbˌiəl ˈɔːɾəməbˌiəl hˈɪɹ, ˌoʊkˈeɪ fˈoʊldᵻd hˈændz.",
+    ("en-us", "👍, ok"): "θˈʌmz ˌʌp ˌoʊkˈeɪ",
+    ("en-us", '"👍"'): "θˈʌmz ˈʌp",
+    ("en-us", "❤️!"): "ɹˈɛd hˈɑːɹt ˈɛkskləmˌeɪʃən",
+    ("en-us", "ok ❤️! Ok"): "ˌoʊkˈeɪ ɹˈɛd hˈɑːɹt! ˌoʊkˈeɪ",
+    ("en-us", "ok 👍: ok"): "ˌoʊkˈeɪ θˈʌmz ˈʌp: ˌoʊkˈeɪ",
+    ("en-us", "👩‍❤️‍👨"): "wˈʊmən ɹˈɛd hˈɑːɹt mˈæn",
+    ("en-us", "👨‍👩‍👧"): "mˈæn wˈʊmən ɡˈɜːl",
+    ("en-us", "🏳️‍🌈"): "wˈaɪt flˈæɡ ɹˈeɪnboʊ",
+    ("en-us", "🇩🇪"): "dʒˈɜːməni",
+    ("en-us", "5️⃣ a"): "fˈaɪv ˈeɪ",
+    ("en-us", "⚠️⚠️ ok"): "wˈɔːɹnɪŋ wˈɔːɹnɪŋ ˌoʊkˈeɪ",
+    ("en-us", "♥♥"): "hˈɑːɹt sˈuːt hˈɑːɹt sˈuːt",
+    ("en-us", "👍…"): "θˈʌmz ˌʌp",
+    ("en-us", "It is 20° now."): "ɪɾ ɪz twˈɛnti dᵻɡɹˈiːz nˈaʊ.",
+    ("en-us", "½ cup"): "ɐ hˈæf kˈʌp",
+    ("en-us", "€5, 5€"): "jˈʊɹɹoʊz fˈaɪv, fˈaɪv jˈʊɹɹoʊz",
+    ("en-us", "x → y"): "ˈɛks ɹˈaɪt ˈæɹoʊ wˈaɪ",
+    ("en-us", "a→b"): "ɐ ɹˈaɪt ˈæɹoʊ bˈiː",
+    ("en-us", "™."): "tɹˈeɪd mˈɑːɹk",
+    ("de", "(👍)"): "dˈaʊmən hˈoːx",
+    ("de", "☀️ Sonne"): "zˈɔnə zˈɔnə",
+    ("de", "ok ❤️!"): "oːkˈeː rˈoːtəs hˈɛɾts!",
+    ("fr", "I love you ❤️"): "ˈi lˈɔv jˈu kˈuʁ ʁˈuʒ",
+    ("es", "I love you ❤️."): "ˈi lˈoβe ʝˈow kˌoɾaθˈon rˈoxo.",
+}
+# Where piper-tts loses words too, and where its espeak stresses a row of emoji as one word: what is said of the same
+# symbols between spaces.
+BETWEEN_SPACES = {
+    "👍👍": "👍 👍",
+    "👍🏽": "👍 🏽",
+    "👍ok👍": "👍 ok 👍",
+    "🇩🇪🇫🇷": "🇩🇪 🇫🇷",
+    "(½)": "½",
+    "½½": "½ ½",
+    "-½": "½",
+    "(±5)": "± 5",
+    "≤≥": "≤ ≥",
+    "a→→b": "a → → b",
+    "5½% “™”": "5 ½ % ™",
+    "½–1": "½ – 1",
+    "5½": "5 ½",
+}
+
+
+def piper_phonemes(text, voice="en-us", track=False):
+    front_end = FrontEnd(phoneme_style="piper", normalize=False, phoneme_language=voice)
+    result = front_end.tokens(TextWithOffsets.original(text, track=track))
+    return result if track else result.text
+
+
+@pytest.mark.parametrize(("voice", "text"), FROM_PIPER)
+def test_symbols_have_the_phonemes_of_piper(voice, text):
+    assert piper_phonemes(text, voice) == FROM_PIPER[voice, text]
+
+
+@pytest.mark.parametrize("text", BETWEEN_SPACES)
+def test_adjacent_symbols_have_the_phonemes_of_separate_ones(text):
+    assert re.findall(r"\w+", piper_phonemes(text)) == re.findall(r"\w+", piper_phonemes(BETWEEN_SPACES[text]))
+
+
+def test_symbols_span_themselves():
+    text = "ok ❤️! (½) 👍🏽 end"
+    result = piper_phonemes(text, track=True)
+    assert result.text == piper_phonemes(text)
+    phonemes_of = {}
+    for phoneme, (start, end) in zip(result.text, result.spans, strict=True):
+        phonemes_of[text[start:end]] = phonemes_of.get(text[start:end], "") + phoneme
+    assert phonemes_of["½"] == "ɐ hˈæf"
+    assert phonemes_of["end"].strip() == "ˈɛnd"
+    assert phonemes_of["👍🏽"].startswith("θˈʌmz")
+
+
+@pytest.mark.parametrize("text", [*BETWEEN_SPACES, "a ❤️ b", "👨‍👩‍👧‍👦", "plain text, no more."])
+def test_each_place_in_the_new_text_has_one_in_the_old(text):
+    new, places = separate_symbols(text, lambda symbol: True)
+    if places is None:
+        assert new == text
+        return
+    assert len(places) == len(new) + 1
+    assert places == sorted(places)
+    assert (places[0], places[-1]) == (0, len(text))
+    assert all(new[i] == text[places[i]] for i in range(len(new)) if not new[i].isspace())
+
+
+def test_symbols_of_one_word_and_separate_symbols_are_not_changed():
+    text = "It costs 5% (or $3), x = 2; ½ cup, 20°."
+    assert separate_symbols(text, lambda symbol: symbol == "½") == (text, None)

@@ -101,7 +101,7 @@ def test_a_process_that_ends_says_how_and_the_next_request_starts_another(proces
     process._process.kill()
     with pytest.raises(EspeakEndedError, match="crashed") as caught:
         process.ask(REQUEST)
-    assert not caught.value.fresh
+    assert not caught.value.first_request
     assert process.ask(REQUEST).decode().endswith(HELLO)
     assert process._process.pid != first
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_vits.text.frontend import framed_spans
+from hf_vits.text.frontend import add_special_spans
 
 
 @pytest.mark.parametrize(
@@ -13,14 +13,14 @@ from hf_vits.text.frontend import framed_spans
     ],
 )
 def test_a_blank_within_a_word_has_its_span_and_one_between_two_is_empty(spans, expected):
-    assert framed_spans(spans, blanks=True, bos=True, eos=True) == expected
+    assert add_special_spans(spans, blanks=True, bos=True, eos=True) == expected
 
 
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=20).map(sorted), st.booleans(), st.booleans())
 def test_starts_and_ends_never_run_backwards(places, blanks, framed):
     spans = list(zip(places, places[1:], strict=False))
     spans = [span for span in spans for _ in range(1 + span[0] % 3)]
-    out = framed_spans(spans, blanks, framed, framed)
+    out = add_special_spans(spans, blanks, framed, framed)
     assert len(out) == (2 * len(spans) + 1 if blanks else len(spans)) + 2 * framed
     assert [start for start, _ in out] == sorted(start for start, _ in out)
     assert [end for _, end in out] == sorted(end for _, end in out)

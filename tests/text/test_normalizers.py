@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 import unicodedata
 
@@ -122,3 +124,22 @@ def test_romanised_letters_span_what_they_romanise():
         first, last = result.span(start, start + len(word))
         words[word] = text[first:last]
     assert words == {"mir": "мир", "namaste": "नमस्ते", "300": "三百"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_process_forked_while_another_thread_romanizes_can_romanize():
+    code = """
+import os, signal, sys, threading, time
+from hf_vits.text import normalizers
+def hold():
+    with normalizers._UROMAN_LOCK:
+        time.sleep(1)
+threading.Thread(target=hold).start()
+time.sleep(0.2)
+child = os.fork()
+if child == 0:
+    signal.alarm(5)
+    os._exit(not normalizers._UROMAN_LOCK.acquire(timeout=3))
+sys.exit("the child hung" if os.waitpid(child, 0)[1] else None)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

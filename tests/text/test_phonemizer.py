@@ -1,11 +1,16 @@
 """espeak-ng's own phonemes are taken as given; what is tested is what happens around them."""
 
+import os
+import subprocess
+import sys
 import unicodedata
 
 import pytest
 
+from hf_vits.text.espeak_chunks import EspeakError
 from hf_vits.text.frontend import FrontEnd
 from hf_vits.text.offsets import TextWithOffsets
+from hf_vits.text.phonemizer import upstream_phonemes
 
 pytest.importorskip("espeakng_loader")
 
@@ -231,3 +236,50 @@ def test_the_marks_of_a_change_of_language_are_left_out(style):
 def test_an_unknown_language_names_the_near_ones():
     with pytest.raises(ValueError, match=r"no voice 'en-uk'.*'en-us'.*phoneme_language"):
         symbols(FrontEnd(phoneme_language="en-uk"), "a")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello, world! It's 5 o'clock.",
+        "",
+        " \n\n ",
+        "Line one,\n\nline (two) … “three”;\n",
+        "déjà vu, привет 你好",
+        "a.b.c. -- 1,234.5 & $3",
+        "\n!\n?a",
+        " no  more   than spaces ",
+        "word " * 300,
+        "1234567890123456 " * 12,
+    ],
+)
+def test_upstream_phonemes_are_those_of_phonemizer(text):
+    phonemizer = pytest.importorskip("phonemizer")
+    upstream_phonemes("a")  # tells phonemizer where the library is
+    expected = phonemizer.phonemize(
+        text, language="en-us", backend="espeak", strip=True, preserve_punctuation=True, with_stress=True
+    )
+    assert upstream_phonemes(text).split() == expected.split()
+
+
+def test_a_text_that_would_crash_transformers_is_an_error_that_names_it():
+    pytest.importorskip("phonemizer")
+    expected = upstream_phonemes("banana")
+    with pytest.raises(EspeakError, match=r"crashed.*'s's's"):
+        upstream_phonemes("He said " + "'s" * 68)
+    assert upstream_phonemes("banana") == expected
+
+
+def test_no_copy_of_the_library_stays_among_the_temporary_files(tmp_path):
+    pytest.importorskip("phonemizer")
+    code = """
+from hf_vits.text.phonemizer import upstream_phonemes
+try:
+    upstream_phonemes("'s" * 68)
+except ValueError as error:
+    print(error)
+"""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert "crashed" in result.stdout
+    assert os.listdir(tmp_path) == []

@@ -4,7 +4,7 @@ import pytest
 
 from hf_vits.text import espeak
 from hf_vits.text.frontend import FrontEnd
-from hf_vits.text.scripts import readable, script_of, scripts_of, too_many_other_letters
+from hf_vits.text.scripts import script_of, scripts_of, supported_scripts, too_many_other_letters
 
 CODES = {
     "Latn": "Latin",
@@ -36,7 +36,7 @@ ROMANISED = {"chr", "hak"}  # in espeak, which names or skips the letters of the
 
 
 def phonemes(voice, letters=frozenset()):
-    return readable(FrontEnd(phoneme_language=voice), letters)
+    return supported_scripts(FrontEnd(phoneme_language=voice), letters)
 
 
 def test_every_voice_of_espeak_has_the_script_that_is_likely_for_its_language():
@@ -124,16 +124,16 @@ def test_letters_of_other_scripts_are_counted(voice, text, others):
 
 def test_a_voice_of_letters_reads_the_scripts_of_its_vocabulary():
     front_end = FrontEnd(phonemize=False, language="rus")
-    russian = readable(front_end, frozenset("абвгд -.,"))
+    russian = supported_scripts(front_end, frozenset("абвгд -.,"))
     assert russian.scripts == {"Cyrillic"}
     assert set(russian.count_others("да, ok")) == {"o", "k"}  # which are left out
-    assert readable(front_end, frozenset("_ .")) is None
+    assert supported_scripts(front_end, frozenset("_ .")) is None
 
 
 def test_a_romanised_voice_reads_the_script_of_its_language_in_whole():
-    japanese = readable(FrontEnd(phonemize=False, is_uroman=True, language="jpn"), frozenset("abc"))
+    japanese = supported_scripts(FrontEnd(phonemize=False, is_uroman=True, language="jpn"), frozenset("abc"))
     assert not japanese.count_others("日本語です") and japanese.count_others("привет")
-    assert readable(FrontEnd(phonemize=False, is_uroman=True), frozenset("abc")) is None
+    assert supported_scripts(FrontEnd(phonemize=False, is_uroman=True), frozenset("abc")) is None
 
 
 def test_a_name_in_a_long_text_does_not_make_it_one_of_another_script():

@@ -31,12 +31,12 @@ def config_of(folder):
     [
         ("{", "is not JSON"),
         ("\xff", "is not JSON"),
-        ("{}", "found no symbol"),
+        ("{}", "found no token"),
         ('["a", "b"]', "found a list"),
         ('{"a": -1}', "found 'a': -1"),
         ('{"_": 0, "a": "1"}', "found 'a': '1'"),
         ('{"_": 0, "a": true}', "found 'a': True"),
-        ('{"a": 1, "b": 2}', "gives no symbol the id 0.*`blank_token`"),
+        ('{"a": 1, "b": 2}', "gives no token the id 0.*`blank_token`"),
     ],
 )
 def test_a_vocabulary_that_is_none_is_refused_with_its_path(folder, content, said):
@@ -163,7 +163,7 @@ def test_one_dropped_character_is_in_the_singular(tokenizer, caplog):
 
 def test_a_large_vocabulary_is_not_listed_whole(tmp_path):
     (tmp_path / "vocab.json").write_text(json.dumps({chr(0x4E00 + i): i for i in range(5000)}))
-    with pytest.raises(ValueError, match=r"The voice knows '.{60}\.\.\.'") as caught:
+    with pytest.raises(ValueError, match=r"The vocabulary contains '.{60}\.\.\.'") as caught:
         VitsTokenizer(str(tmp_path / "vocab.json"), **OPTIONS)("a")
     assert len(str(caught.value)) < 250
 

@@ -4,52 +4,56 @@ import time
 import pytest
 
 from hf_vits.text import word_alignment
-from hf_vits.text.word_alignment import Work
+from hf_vits.text.word_alignment import Budget
 
 
-def pair(expected, spoken, characters=1000):
-    return word_alignment.pair(expected, spoken, Work(characters))
+def align(isolated, phonemes, characters=1000):
+    return word_alignment.align(isolated, phonemes, Budget(characters))
 
 
 @pytest.mark.parametrize(
-    ("expected", "spoken", "groups"),
+    ("isolated", "phonemes", "groups"),
     [
         (["hal", "wɜld"], ["hal", "wɜld"], [(0, 1, 0, 1), (1, 2, 1, 2)]),
         (["fɔːti tuː", "mɛn"], ["fɔːti", "tuː", "mɛn"], [(0, 1, 0, 2), (1, 2, 2, 3)]),  # "42 men"
         (["ʌv", "ðə", "mɛn"], ["ʌvðə", "mɛn"], [(0, 2, 0, 1), (2, 3, 1, 2)]),  # "of the men"
-        # "of the 42": as many words as spoken words, but not one to one
+        # "of the 42": as many words as words of phonemes, but not one to one
         (["wʌn", "ʌv", "ðə", "fɔːti tuː"], ["wʌn", "ʌvðə", "fɔːti", "tuː"], [(0, 1, 0, 1), (1, 3, 1, 2), (3, 4, 2, 4)]),
         (["", "mɛn"], ["mɛn"], [(0, 1, 0, 0), (1, 2, 0, 1)]),  # "- men"
-        (["anything"], ["quite", "another"], [(0, 1, 0, 2)]),  # one word can only be all of it
-        (["il", "iɡʁɛk", "avɛ"], ["il", "i", "avɛ"], [(0, 1, 0, 1), (1, 2, 1, 2), (2, 3, 2, 3)]),  # between two alike
+        (["anything"], ["quite", "another"], [(0, 1, 0, 2)]),  # a single word is aligned with everything
+        (
+            ["il", "iɡʁɛk", "avɛ"],
+            ["il", "i", "avɛ"],
+            [(0, 1, 0, 1), (1, 2, 1, 2), (2, 3, 2, 3)],
+        ),  # between similar ones
     ],
 )
-def test_words_pair_with_what_they_sound_like(expected, spoken, groups):
-    assert pair(expected, spoken) == groups
+def test_words_are_aligned_with_similar_phonemes(isolated, phonemes, groups):
+    assert align(isolated, phonemes) == groups
 
 
-def test_what_sounds_unlike_is_not_paired():
-    assert pair(["katze", "hunde", "maus"], ["wɪski", "bɒtəl", "fɜʒʒ"]) is None
+def test_different_phonemes_are_not_aligned():
+    assert align(["katze", "hunde", "maus"], ["wɪski", "bɒtəl", "fɜʒʒ"]) is None
 
 
-def test_a_long_phrase_is_paired_word_by_word():
-    expected = [f"{a}{b}n" for a in "ptkbdg" for b in "aeiou"] * 3
-    spoken = [*expected[:40], "".join(expected[40:42]), *expected[42:]]
-    groups = pair(expected, spoken)
+def test_a_long_phrase_is_aligned_word_by_word():
+    isolated = [f"{a}{b}n" for a in "ptkbdg" for b in "aeiou"] * 3
+    phonemes = [*isolated[:40], "".join(isolated[40:42]), *isolated[42:]]
+    groups = align(isolated, phonemes)
     assert groups[39:42] == [(39, 40, 39, 40), (40, 42, 40, 41), (42, 43, 41, 42)]
     assert groups[-1] == (89, 90, 88, 89)
 
 
-def test_long_numbers_are_paired_however_far_they_are_from_the_expected_place():
+def test_long_numbers_are_aligned_however_far_they_are_from_the_expected_place():
     number = " ".join(f"{a}{b}n" for a in "ptkb" for b in "aeiou")
-    expected = ["ɒv", "ðə"] * 20 + [number] * 3
-    groups = pair(expected, ["ɒvðə"] * 20 + number.split() * 3)
+    isolated = ["ɒv", "ðə"] * 20 + [number] * 3
+    groups = align(isolated, ["ɒvðə"] * 20 + number.split() * 3)
     assert groups[:2] == [(0, 2, 0, 1), (2, 4, 1, 2)]
     assert groups[20:] == [(40, 41, 20, 40), (41, 42, 40, 60), (42, 43, 60, 80)]
 
 
-def test_a_sign_read_by_another_name_is_believed_next_to_what_sounds_alike():
-    assert pair(["mɛn", "maɪnəs faɪv"], ["mɛn", "dæʃ", "faɪv"]) == [(0, 1, 0, 1), (1, 2, 1, 3)]
+def test_a_sign_read_by_another_name_is_accepted_next_to_similar_words():
+    assert align(["mɛn", "maɪnəs faɪv"], ["mɛn", "dæʃ", "faɪv"]) == [(0, 1, 0, 1), (1, 2, 1, 3)]
 
 
 def edit_distance(first, second):
@@ -65,7 +69,7 @@ def edit_distance(first, second):
     )
 
 
-def test_distances_from_all_beginnings_are_edit_distances(monkeypatch):
+def test_distances_from_all_prefixes_are_edit_distances(monkeypatch):
     generator = random.Random(0)
     for large in (0, 1000):  # both ways of computing them
         monkeypatch.setattr(word_alignment, "_LARGE", large)
@@ -76,11 +80,11 @@ def test_distances_from_all_beginnings_are_edit_distances(monkeypatch):
             assert list(row) == [edit_distance(first, second[:n]) for n in range(len(second) + 1)], (first, second)
 
 
-def test_words_are_not_told_apart_at_any_price(monkeypatch):
-    expected, spoken = ["ɒv", "ðə", "wʌn tuː", "mɛn"], ["ɒvðə", "wʌn", "tuː", "mɛn"]
-    assert pair(expected, spoken) is not None
-    monkeypatch.setattr(word_alignment, "_WORK", 20)
-    assert pair(expected, spoken, characters=0) is None
+def test_alignment_stops_when_the_budget_is_exceeded(monkeypatch):
+    isolated, phonemes = ["ɒv", "ðə", "wʌn tuː", "mɛn"], ["ɒvðə", "wʌn", "tuː", "mɛn"]
+    assert align(isolated, phonemes) is not None
+    monkeypatch.setattr(word_alignment, "_BUDGET", 20)
+    assert align(isolated, phonemes, characters=0) is None
 
 
 @pytest.mark.parametrize("kind", ["numbers", "symbols", "scripts"])

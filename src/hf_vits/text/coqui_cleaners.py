@@ -1,176 +1,117 @@
-"""The cleaners that Coqui's voices name in their configuration: what is done to a text before its symbols are taken."""
+"""The text cleaners that Coqui's configurations name, with English numbers, money and times in words."""
 
 import re
-from collections.abc import Callable
 
-from hf_vits.text.normalizers import ABBREVIATIONS, collapse_white_space
+from hf_vits.text.normalizers import ABBREVIATIONS, collapse_white_space, parse_table
 from hf_vits.text.offsets import TextWithOffsets
+
+_BASIC = ("compose", "lower", "spaces")
+_LAST = ("marks", "brackets", "spaces")
+# By Coqui's names. The caller strips the ends of the whole text, of which a cleaner may receive a part.
+CLEANERS: dict[str, tuple[str, ...]] = {
+    "basic_cleaners": _BASIC,
+    "transliteration_cleaners": _BASIC,
+    "basic_german_cleaners": _BASIC,
+    "basic_turkish_cleaners": ("compose", "dotless i", "lower", "spaces"),
+    "english_cleaners": ("compose", "lower", "times", "numbers", "abbreviations", *_LAST),
+    "phoneme_cleaners": ("compose", "numbers", "abbreviations", *_LAST),
+    "multilingual_cleaners": ("compose", "lower", *_LAST),
+    "multilingual_phoneme_cleaners": ("compose", *_LAST),
+    "french_cleaners": ("compose", "abbreviations", "lower", *_LAST),
+    "portuguese_cleaners": ("compose", "lower", *_LAST),
+    "no_cleaners": ("line feeds",),
+}
+STRIPPING = frozenset(CLEANERS) - {"no_cleaners"}  # cleaners after which the ends of the text are stripped
+
+
+def clean(text: TextWithOffsets, name: str, language: str) -> TextWithOffsets:
+    """Apply the cleaner of this name to a text, or to a part of it, in a language such as "en" or "pt-br"."""
+    language = language.split("-")[0].lower()
+    for step in CLEANERS[name]:
+        text = _STEPS[step](text, language)
+    return text
+
 
 _AND = {"en": " and ", "fr": " et ", "it": " e ", "pt": " e ", "ca": " i "}
 _BRACKETS = re.compile(r"[<>()\[\]\"]+")
 
-# An abbreviation, which a full stop follows, and what is said for it.
-_FRENCH = (
-    ("M", "monsieur"),
-    ("Mlle", "mademoiselle"),
-    ("Mlles", "mesdemoiselles"),
-    ("Mme", "Madame"),
-    ("Mmes", "Mesdames"),
-    ("N.B", "nota bene"),
-    ("p.c.q", "parce que"),
-    ("Pr", "professeur"),
-    ("qqch", "quelque chose"),
-    ("rdv", "rendez-vous"),
-    ("max", "maximum"),
-    ("min", "minimum"),
-    ("no", "numéro"),
-    ("adr", "adresse"),
-    ("dr", "docteur"),
-    ("st", "saint"),
-    ("co", "companie"),
-    ("jr", "junior"),
-    ("sgt", "sergent"),
-    ("capt", "capitain"),
-    ("col", "colonel"),
-    ("av", "avenue"),
-    ("av. J.-C", "avant Jésus-Christ"),
-    ("apr. J.-C", "après Jésus-Christ"),
-    ("art", "article"),
-    ("boul", "boulevard"),
-    ("c.-à-d", "c’est-à-dire"),
-    ("etc", "et cetera"),
-    ("ex", "exemple"),
-    ("excl", "exclusivement"),
+
+def _replace_marks(text: TextWithOffsets, language: str) -> TextWithOffsets:
+    """Replace colons and semicolons by commas, hyphens by spaces, and "&" by its word."""
+    replacements = {"-": " ", ":": ","}
+    if language != "el":  # where it is the question mark
+        replacements[";"] = ","
+    if language in _AND:
+        replacements["&"] = _AND[language]
+    if language == "ca":
+        replacements |= {"-": "", "'": ""}
+    return text.map(lambda character: replacements.get(character, character))
+
+
+_FRENCH = parse_table(
+    "M=monsieur;Mlle=mademoiselle;Mlles=mesdemoiselles;Mme=Madame;Mmes=Mesdames;N.B=nota bene;p.c.q=parce que;"
+    "Pr=professeur;qqch=quelque chose;rdv=rendez-vous;max=maximum;min=minimum;no=numéro;adr=adresse;dr=docteur;"
+    "st=saint;co=companie;jr=junior;sgt=sergent;capt=capitain;col=colonel;av=avenue;av. J.-C=avant Jésus-Christ;"
+    "apr. J.-C=après Jésus-Christ;art=article;boul=boulevard;c.-à-d=c’est-à-dire;etc=et cetera;ex=exemple;"
+    "excl=exclusivement"
 )
-# Written out without a full stop too, even where a longer word begins with one: so the voices were trained.
+# Expanded without a full stop too, even at the beginning of a longer word, as in the training of Coqui's models.
 _FRENCH_WORDS = ("Mlle", "Mlles", "Mme", "Mmes")
 
 
-def _stopped(pairs) -> list[tuple[re.Pattern, str]]:
-    """Abbreviations that end in a full stop; a full stop inside of one is any character, as it is in Coqui."""
-    return [(re.compile(rf"\b{short}\.", re.IGNORECASE), long) for short, long in pairs]
+def _with_full_stop(table: dict[str, str]) -> list[tuple[re.Pattern, str]]:
+    """Compile abbreviations that end in a full stop; a full stop within one matches any character, as in Coqui."""
+    return [(re.compile(rf"\b{short}\.", re.IGNORECASE), long) for short, long in table.items()]
 
 
 _ABBREVIATIONS = {
-    "en": _stopped(ABBREVIATIONS.items()),
-    "fr": _stopped(_FRENCH) + [(re.compile(rf"\b{word}"), dict(_FRENCH)[word]) for word in _FRENCH_WORDS],
+    "en": _with_full_stop(ABBREVIATIONS),
+    "fr": _with_full_stop(_FRENCH) + [(re.compile(rf"\b{word}"), _FRENCH[word]) for word in _FRENCH_WORDS],
 }
 
-Step = Callable[[TextWithOffsets, str], TextWithOffsets]
 
-
-def _composed(text: TextWithOffsets, language: str) -> TextWithOffsets:
-    return text.unicode_form("NFC")
-
-
-def _lower(text: TextWithOffsets, language: str) -> TextWithOffsets:
-    return text.lower()
-
-
-def _spaces(text: TextWithOffsets, language: str) -> TextWithOffsets:
-    return collapse_white_space(text)
-
-
-def _turkish(text: TextWithOffsets, language: str) -> TextWithOffsets:
-    return text.map(lambda character: "ı" if character == "I" else character)
-
-
-def _one_line(text: TextWithOffsets, language: str) -> TextWithOffsets:
-    return text.map(lambda character: "" if character == "\n" else character)
-
-
-def _marks(text: TextWithOffsets, language: str) -> TextWithOffsets:
-    """Rarer marks as commas, hyphens as spaces, and "&" as its word."""
-    spelled = {"-": " ", ":": ","}
-    if language != "el":  # where it is the question mark
-        spelled[";"] = ","
-    if language in _AND:
-        spelled["&"] = _AND[language]
-    if language == "ca":
-        spelled |= {"-": "", "'": ""}
-    return text.map(lambda character: spelled.get(character, character))
-
-
-def _no_brackets(text: TextWithOffsets, language: str) -> TextWithOffsets:
-    return text.substitute(_BRACKETS, lambda match: "")
-
-
-def _abbreviations(text: TextWithOffsets, language: str) -> TextWithOffsets:
+def _expand_abbreviations(text: TextWithOffsets, language: str) -> TextWithOffsets:
     for pattern, long in _ABBREVIATIONS.get(language, ()):
         text = text.substitute(pattern, lambda match, long=long: long)
     return text
 
 
-def _numbers(text: TextWithOffsets, language: str) -> TextWithOffsets:
-    return numbers(text)
-
-
-def _times(text: TextWithOffsets, language: str) -> TextWithOffsets:
-    return times(text)
-
-
-_BASIC = (_composed, _lower, _spaces)
-_LAST = (_marks, _no_brackets, _spaces)
-
-CLEANERS: dict[str, tuple[Step, ...]] = {
-    "basic_cleaners": _BASIC,
-    "transliteration_cleaners": _BASIC,
-    "basic_german_cleaners": _BASIC,
-    "basic_turkish_cleaners": (_composed, _turkish, _lower, _spaces),
-    "english_cleaners": (_composed, _lower, _times, _numbers, _abbreviations, *_LAST),
-    "phoneme_cleaners": (_composed, _numbers, _abbreviations, *_LAST),
-    "multilingual_cleaners": (_composed, _lower, *_LAST),
-    "multilingual_phoneme_cleaners": (_composed, *_LAST),
-    "french_cleaners": (_composed, _abbreviations, _lower, *_LAST),
-    "portuguese_cleaners": (_composed, _lower, *_LAST),
-    "no_cleaners": (_one_line,),
+_STEPS = {
+    "compose": lambda text, language: text.unicode_form("NFC"),
+    "lower": lambda text, language: text.lower(),
+    "spaces": lambda text, language: collapse_white_space(text),
+    "dotless i": lambda text, language: text.map(lambda character: "ı" if character == "I" else character),
+    "line feeds": lambda text, language: text.map(lambda character: "" if character == "\n" else character),
+    "marks": _replace_marks,
+    "brackets": lambda text, language: text.substitute(_BRACKETS, lambda match: ""),
+    "abbreviations": _expand_abbreviations,
+    "numbers": lambda text, language: numbers(text),
+    "times": lambda text, language: times(text),
 }
-"""By Coqui's names. What they do to the ends of a whole text is left to the caller, who may have a piece of one."""
-
-STRIPPING = frozenset(CLEANERS) - {"no_cleaners"}
-"""Cleaners that take white space at the ends of a whole text away."""
-
-
-def clean(text: TextWithOffsets, name: str, language: str) -> TextWithOffsets:
-    """A text, or a piece of one, as the cleaner of this name writes it in a language such as "en" or "pt-br"."""
-    language = language.split("-")[0].lower()
-    for step in CLEANERS[name]:
-        text = step(text, language)
-    return text
-
 
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _SMALL += ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
 _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _THOUSANDS = ("", " thousand", " million", " billion", " trillion", " quadrillion", " quintillion", " sextillion")
 _THOUSANDS += (" septillion", " octillion", " nonillion", " decillion")
-_ORDINAL = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
+_ORDINAL = parse_table("one=first;two=second;three=third;five=fifth;eight=eighth;nine=ninth;twelve=twelfth")
 _MONEY = {
     "$": ("dollar", "dollars", "cent", "cents"),
     "£": ("pound sterling", "pounds sterling", "penny", "pence"),
     "¥": ("yen", "yen", "sen", "sen"),
 }
-
 _WITH_COMMAS = re.compile(r"[0-9][0-9,]+[0-9]")
 _SUM = re.compile(r"([£$¥])([0-9,.]*[0-9]+)")
-# Nothing that begins inside of digits is looked at, or long runs of them would take the square of their length.
+# No match begins within digits, because the time for long sequences of them would be quadratic.
 _DECIMAL = re.compile(r"(?<![0-9])[0-9]+\.[0-9]+")
 _ORDINAL_NUMBER = re.compile(r"(?<![0-9])([0-9]+)(?:st|nd|rd|th)")
 _NUMBER = re.compile(r"-?[0-9]+")
-# The white space after a time belongs to it even if neither "am" nor "pm" follows: so the voices were trained.
+# White space after a time is removed even without "am" or "pm", as in the training of Coqui's models.
 _TIME = re.compile(r"\b(0?[0-9]|1[0-9]|2[0-3]):([0-5][0-9])\s*(am|pm)?\b", re.IGNORECASE)
 
 
 def numbers(text: TextWithOffsets) -> TextWithOffsets:
-    """Every number in words; from 1001 to 2999 as a year."""
+    """Write every number in words; numbers from 1001 to 2999 are read as years."""
     text = text.substitute(_WITH_COMMAS, lambda match: match[0].replace(",", ""))
     text = text.substitute(_SUM, lambda match: _money(*_MONEY[match[1]], match[2]))
     text = text.substitute(_DECIMAL, lambda match: match[0].replace(".", " point "))
@@ -179,12 +120,12 @@ def numbers(text: TextWithOffsets) -> TextWithOffsets:
 
 
 def times(text: TextWithOffsets) -> TextWithOffsets:
-    """Times such as 10:30 in words, with the half of the day."""
+    """Write times such as 10:30 in words, with "a m" or "p m"."""
     return text.substitute(_TIME, lambda match: _time(int(match[1]), int(match[2]), match[3]))
 
 
 def cardinal(digits: str, and_word: str = " and ") -> str:
-    """A whole number in words, such as "one thousand, two hundred and one"; from 10^36 up digit by digit."""
+    """Write a whole number in words, such as "one thousand, two hundred and one"; from 10^36 digit by digit."""
     digits = digits.lstrip("0") or "0"
     if len(digits) > 3 * len(_THOUSANDS):
         return " ".join(_SMALL[int(digit)] for digit in digits)
@@ -247,7 +188,7 @@ def _money(one: str, several: str, one_part: str, several_parts: str, value: str
 
 
 def _time(hour: int, minute: int, half: str | None) -> str:
-    afternoon = hour == 0 or hour >= 12  # so written for the hour after midnight too
+    afternoon = hour == 0 or hour >= 12  # Coqui writes "p m" for the hour after midnight too
     words = [_below_100(hour - 12 if hour > 12 else hour or 12)]
     if minute:
         words += [*(["oh"] if minute < 10 else []), _below_100(minute)]

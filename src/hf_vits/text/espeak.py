@@ -1,26 +1,26 @@
-"""espeak-ng through its shared library: text to clauses of phonemes, with the place of each clause in the text."""
+"""Convert text to clauses of phonemes with espeak-ng, with the place of each clause in the text."""
 
 import ctypes.util
 import difflib
 import functools
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from hf_vits.text import espeak_chunks, espeak_worker, symbols
-from hf_vits.text.espeak_chunks import EspeakError
+from hf_vits.text import espeak_worker
+from hf_vits.text.espeak_chunks import ChunkedRequests, EspeakError, RawClauses, divide
 from hf_vits.text.espeak_process import VARIABLE, EspeakProcess
 
-# Where espeak 1.52 reads past a buffer, and so speaks words of earlier texts or crashes, by language: a grave accent
-# without a word, and a hyphen between a mark and a word; a sign; a bracket. They are left out.
+# Characters at which espeak-ng 1.52 reads past a buffer, and so pronounces words of earlier texts or crashes, by
+# language: a grave accent without a word and a hyphen between a mark and a word; a sign; a bracket. They are removed.
 _UNSAFE = {"vi": re.compile(r"`|(?<=[^\w\s]|_)-"), "pt": re.compile("©"), "si": re.compile("]")}
 IPA = 2  # phoneme mode of espeak_TextToPhonemes
-_NO_TEXT = re.compile("[\0\1]")  # the end of a text in C, and espeak's mark of a command
-_NAME = re.compile(r"[A-Za-z0-9_+-]+")  # of a voice; espeak opens it as a file, so no path may pass
+_CONTROL = re.compile("[\0\1]")  # the end of a text in C, and espeak-ng's command prefix
+_NAME = re.compile(r"[A-Za-z0-9_+-]+")  # of a voice; espeak-ng opens it as a file, so paths are refused
 _LANGUAGE_SWITCH = re.compile(r"\([a-z0-9-]+\)")
 
-# ISO 639-3 codes, as MMS and upstream write them, to espeak's names; espeak's own names pass as they are.
+# ISO 639-3 codes, as in MMS and transformers, to espeak-ng's names; other names are taken as espeak-ng's own.
 # fmt: off
 _ISO = {
     "eng": "en-us", "en": "en-us", "afr": "af", "amh": "am", "ara": "ar", "arg": "an", "asm": "as", "aze": "az",
@@ -38,15 +38,34 @@ _ISO = {
     "vie": "vi",
 }
 # fmt: on
-_MOST_ALONE = 16384
-_ALONE: dict[tuple[str, str], str] = {}  # (word, voice) -> its phonemes when spoken alone
+_MAX_CACHED = 16384
+_WORDS: dict[tuple[str, str], str] = {}  # (word, voice) -> the phonemes of the word on its own
+
+# Symbols that espeak-ng reads as several words, such as "thumbs up" and "a half". If such a symbol touches a mark or
+# another symbol, espeak-ng 1.52 pronounces only its first word, or nothing; so spaces are inserted around it.
+_SELECTORS = "\ufe0e\ufe0f"  # variation selectors: text or emoji presentation
+_JOINER = "\u200d"
+_PICTURES = (
+    "\u231a-\u23ff\u25aa-\u25fe\u2600-\u27bf\u2934\u2935\u2b05-\u2b55\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
+)
+_OTHERS = "$%&@#+=<>^~|*¢-©¬®-±´¶·¼-¾×÷\u2030\u2031\u2044\u20a0-\u20cf\u2100-\u2bff"
+# An emoji is always a word: a flag of two letters, a picture, or a sign with emoji presentation. A digit with emoji
+# presentation begins a keycap, which espeak-ng reads correctly. Other symbols matter if they touch a mark that does not
+# end a clause.
+_TOUCHING = r"[^\w\s]|[¼-¾\u2150-\u218b]"
+_MULTIWORD = re.compile(
+    rf"(?P<emoji>(?:[\U0001f1e6-\U0001f1ff]{{2}}|[{_PICTURES}]|[^\s0-9#*{_SELECTORS}](?=[{_SELECTORS}]))[{_SELECTORS}{_JOINER}]*)"
+    rf"|(?<={_TOUCHING})[{_OTHERS}]|[{_OTHERS}](?={_TOUCHING})(?![.,;:!?…]+(?:\s|\Z))"
+)
+_ANY_SYMBOL = re.compile(f"[{_OTHERS}{_PICTURES}{_SELECTORS}]")
+_ADJACENT = re.compile(_TOUCHING)
 
 
 def library_paths() -> tuple[str, str | None]:
-    """The shared library and its data folder: the environment's, else the espeakng_loader package's, else the system's.
+    """Return the shared library and its data folder, from the environment, the package espeakng_loader, or the system.
 
     Raises:
-        ImportError: none of them exists.
+        ImportError: if none of them exists.
     """
     if path := os.environ.get(VARIABLE):
         return path, os.environ.get("PHONEMIZER_ESPEAK_DATA_PATH")
@@ -58,7 +77,7 @@ def library_paths() -> tuple[str, str | None]:
         path = ctypes.util.find_library("espeak-ng")
         if path is None:
             raise ImportError(
-                "This voice speaks phonemes (`phonemize=True`), which needs espeak-ng. "
+                "This model reads phonemes (`phonemize=True`), which needs espeak-ng. "
                 'Run `pip install "hf_vits[phonemes]"`.'
             ) from error
         return path, None
@@ -68,7 +87,7 @@ _PROCESS = EspeakProcess(lambda: library_paths())
 
 
 class Clause(NamedTuple):
-    """The phonemes of characters start to end of a text, words separated by single spaces."""
+    """Phonemes of characters start to end of a text, with single spaces between words."""
 
     start: int
     end: int
@@ -76,98 +95,128 @@ class Clause(NamedTuple):
 
 
 def voice_for(language: str | None) -> str:
-    """The espeak voice of a language given as ISO 639-3, ISO 639-1 or espeak's own name; American English for None."""
+    """Return the espeak voice of a language given as ISO 639-3, ISO 639-1 or voice; American English for None."""
     return "en-us" if language is None else _ISO.get(language.lower(), language.lower())
 
 
 def clauses(text: str, voice: str) -> list[Clause]:
-    """Return the text as espeak divides it, in order; the clauses cover the text without gap or overlap.
+    """Return the clauses into which espeak-ng divides a text; they cover it without gaps or overlaps.
 
     Raises:
-        ImportError: no espeak-ng library was found.
-        OSError: the process in which it runs cannot be started.
-        ValueError: espeak-ng has no such voice, or (`EspeakError`) crashes at a part of the text, which is named.
+        ImportError: if no espeak-ng library was found.
+        OSError: if its process cannot be started.
+        ValueError: if espeak-ng has no such voice, or (`EspeakError`) crashes at a part of the text, which is named.
     """
     return clauses_of([text], voice)[0]
 
 
 def clauses_of(texts: Sequence[str], voice: str) -> list[list[Clause]]:
-    """Return the clauses of several texts, each spoken for itself, in one request; raises as `clauses` does."""
+    """Return the clauses of several independent texts with one request; raise as `clauses` does."""
     language = voice_for(voice.partition("+")[0])
     if unsafe := _UNSAFE.get("vi" if language.startswith("vi-") else language):
         texts = [unsafe.sub(" ", text) for text in texts]
-    prepared = [symbols.apart(text, lambda sign: " " in words_phonemes([sign], voice)[0]) for text in texts]
-    parts = [list(espeak_chunks.pieces(text)) for text, _ in prepared]
-    speaker = espeak_chunks.Speaker(lambda pieces: spoken(pieces, voice))
-    found = iter(speaker.speak([piece for pieces in parts for piece in pieces]))
-    return [_clauses(pieces, found, places) for pieces, (_, places) in zip(parts, prepared, strict=True)]
+    separated = [separate_symbols(text, lambda sign: " " in words_phonemes([sign], voice)[0]) for text in texts]
+    chunks = [list(divide(text)) for text, _ in separated]
+    requests = ChunkedRequests(lambda texts: request(texts, voice))
+    found = iter(requests.run([chunk for of_text in chunks for chunk in of_text]))
+    return [_clauses(of_text, found, places) for of_text, (_, places) in zip(chunks, separated, strict=True)]
 
 
-def _clauses(
-    pieces: Sequence[str], found: Iterator[espeak_chunks.Spoken], places: Sequence[int] | None = None
-) -> list[Clause]:
-    """The clauses of a text that was spoken in these pieces; takes one item of `found` for each. `places` are those of
-    the pieces' characters in the text."""
+def _clauses(chunks: Sequence[str], found: Iterator[RawClauses], places: Sequence[int] | None) -> list[Clause]:
+    """Return the clauses of a text from one item of `found` per chunk and the places of the characters in the text."""
     out, offset, start = [], 0, 0
-    for piece in pieces:
+    for chunk in chunks:
         for end, phonemes in next(found):
             end = offset + end if places is None else places[offset + end]
             if "(" in phonemes:
                 phonemes = " ".join(_LANGUAGE_SWITCH.sub("", phonemes).split())
             out.append(Clause(start, end, phonemes))
             start = end
-        offset += len(piece)
+        offset += len(chunk)
     return out
 
 
-def spoken(texts: Sequence[str], voice: str, mode: int = IPA) -> list[espeak_chunks.Spoken]:
-    """Return what espeak-ng says of each text: where each clause ends, and its phonemes as espeak writes them.
+def separate_symbols(text: str, has_several_words: Callable[[str], bool]) -> tuple[str, list[int] | None]:
+    """Insert spaces around symbols that espeak-ng reads as several words.
+
+    Args:
+        text: any text.
+        has_several_words: returns True for a symbol that is read as several words on its own.
+
+    Returns:
+        The new text, without variation selectors and joiners of emoji; and the place in the old text of each place in
+        the new one, its end included, or None if they are equal.
+    """
+    if not _ANY_SYMBOL.search(text):  # the usual case, and fast
+        return text, None
+    parts, places, position = [], [], 0
+    for symbol in _MULTIWORD.finditer(text):
+        start, end = symbol.span()
+        if symbol["emoji"]:
+            sign, before, after = symbol[0].rstrip(_SELECTORS + _JOINER), " ", " "
+        elif has_several_words(symbol[0]):
+            sign = symbol[0]
+            before = " " * bool(_ADJACENT.match(text, start - 1)) if start else ""
+            after = " " * bool(_ADJACENT.match(text, end))
+        else:
+            continue
+        parts += [text[position:start], before, sign, after]
+        places += [*range(position, start), *[start] * len(before), *range(start, start + len(sign))]
+        places += [end - 1] * len(after)
+        position = end
+    if not parts:
+        return text, None
+    return "".join([*parts, text[position:]]), [*places, *range(position, len(text) + 1)]
+
+
+def request(texts: Sequence[str], voice: str, mode: int = IPA) -> list[RawClauses]:
+    """Return espeak-ng's output for each text: the end of each clause and its phonemes.
 
     Raises:
-        EspeakEndedError: espeak-ng crashed or took too long.
+        EspeakEndedError: if espeak-ng crashed or took too long.
         ImportError, OSError, ValueError: as for `clauses`.
     """
-    raw = [_NO_TEXT.sub(" ", text).encode("utf-8", "replace") for text in texts]
+    raw = [_CONTROL.sub(" ", text).encode("utf-8", "replace") for text in texts]
     answer = _PROCESS.ask(b"\0".join([_names(voice), b"%d" % mode, *raw]))
     if answer[:1] == espeak_worker.NO_VOICE:
         raise _no_voice(voice)
-    return [[_clause(line) for line in lines.split("\n")] for lines in answer[1:].decode().split("\0")]
+    return [[_parse_clause(line) for line in lines.split("\n")] for lines in answer[1:].decode().split("\0")]
 
 
-def _clause(line: str) -> tuple[int, str]:
+def _parse_clause(line: str) -> tuple[int, str]:
     end, _, phonemes = line.partition(" ")
     return int(end), phonemes
 
 
 def words_phonemes(words: Iterable[str], voice: str) -> list[str]:
-    """Return each word spoken alone: words separated by spaces when it is read as several, such as a number."""
+    """Return the phonemes of each word on its own; with spaces if it is read as several words, such as a number."""
     words = list(words)
-    if len(_ALONE) > _MOST_ALONE:
-        _ALONE.clear()
-    known = {word: _ALONE.get((word, voice)) for word in words}
+    if len(_WORDS) > _MAX_CACHED:
+        _WORDS.clear()
+    known = {word: _WORDS.get((word, voice)) for word in words}
     if new := [word for word, phonemes in known.items() if phonemes is None]:
-        for word, phonemes in zip(new, _alone(new, voice), strict=True):
-            known[word] = _ALONE[word, voice] = phonemes
+        for word, phonemes in zip(new, _isolated(new, voice), strict=True):
+            known[word] = _WORDS[word, voice] = phonemes
     return [known[word] for word in words]
 
 
-def _alone(words: Sequence[str], voice: str) -> list[str]:
-    """Return what espeak says of each word; nothing for one that it says in a sentence and crashes on when alone."""
+def _isolated(words: Sequence[str], voice: str) -> list[str]:
+    """Return the phonemes of each word; none for one at which espeak-ng crashes on its own, but not in a sentence."""
     try:
         found = clauses_of(words, voice)
     except EspeakError:
-        return [""] if len(words) == 1 else [_alone([word], voice)[0] for word in words]
+        return [""] if len(words) == 1 else [_isolated([word], voice)[0] for word in words]
     return [" ".join(clause.phonemes for clause in clauses).strip() for clauses in found]
 
 
 def voices() -> list[str]:
-    """Return the names of all languages that espeak-ng speaks, sorted."""
+    """Return the sorted names of all languages of espeak-ng."""
     return sorted(_identifiers())
 
 
 @functools.cache
 def _identifiers() -> dict[str, bytes]:
-    """Language -> the file of the first, and so best, voice that speaks it."""
+    """Return the file of the first, and so best, voice of each language."""
     found = {}
     for line in _PROCESS.ask(b"")[1:].split(b"\n"):
         language, _, identifier = line.partition(b" ")
@@ -186,7 +235,7 @@ def _no_voice(voice: str) -> ValueError:
 
 @functools.lru_cache(maxsize=1024)
 def _names(voice: str) -> bytes:
-    """Return what espeak may call a voice, one a line: its language's file, its own name ("en-us+f3"), or an ISO code's
+    """Return possible names of a voice, one per line: its language's file, its own name ("en-us+f3"), an ISO code's
     voice."""
     identifiers = _identifiers()
     if voice in identifiers:

@@ -1,4 +1,4 @@
-"""espeak-ng in a process of its own: a text that ends that process ends no other, and the next one gets a new one."""
+"""Run espeak-ng in a separate process, so that a text at which it crashes ends only that process."""
 
 import os
 import signal
@@ -9,38 +9,38 @@ from collections.abc import Callable
 
 from hf_vits.text import espeak_worker
 
-VARIABLE = "PHONEMIZER_ESPEAK_LIBRARY"  # of the environment; phonemizer's too
+VARIABLE = "PHONEMIZER_ESPEAK_LIBRARY"  # environment variable, which phonemizer reads too
 _CLOSING_SECONDS = 2.0
 _TIMED_OUT = (-signal.SIGXCPU,) if hasattr(signal, "SIGXCPU") else (1,)  # exit codes of the worker
-# Held while a process is started, and so while another thread forks: a forked child that inherits the pipes of a
-# process it does not know of would keep that process alive.
+# Held while a process is started, and while another thread forks: a forked child that inherits the pipes of an unknown
+# process would keep that process alive.
 _STARTING = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_STARTING.acquire, after_in_parent=_STARTING.release, after_in_child=_STARTING.release)
 
 
 class EspeakEndedError(Exception):
-    """espeak-ng's process ended before it answered; `fresh` says whether this was its first request."""
+    """Raised if espeak-ng's process ended before it answered."""
 
-    def __init__(self, exit_code: int, fresh: bool):
+    def __init__(self, exit_code: int, first_request: bool):
         super().__init__(_reason(exit_code))
-        self.fresh, self.took_too_long = fresh, exit_code in _TIMED_OUT
+        self.first_request, self.took_too_long = first_request, exit_code in _TIMED_OUT
 
 
 class EspeakProcess:
-    """A process that runs `espeak_worker`, started at the first request, ended with the one that started it.
+    """Start a process of `espeak_worker` at the first request; it ends with its parent.
 
-    Threads share it, one at a time. A forked process starts one of its own.
+    Threads share it, one at a time. A forked process starts its own.
 
     Args:
-        paths: returns the paths of espeak-ng's shared library and of its data, or None for the place that it knows.
+        paths: returns the paths of espeak-ng's shared library and of its data, or None for the library's default.
     """
 
     def __init__(self, paths: Callable[[], tuple[str, str | None]]):
         self._paths = paths
         self._lock = threading.Lock()  # held from a request to its answer
         self._process: subprocess.Popen | None = None
-        self._here: espeak_worker.Library | None = None
+        self._in_process: espeak_worker.Library | None = None
         self._answered = 0
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
@@ -49,26 +49,26 @@ class EspeakProcess:
         """Return the answer to a request, both as in `espeak_worker`.
 
         Raises:
-            EspeakEndedError: the process ended, or ended itself because it took too long.
-            ImportError: the library cannot be used.
-            OSError: no process can be started.
+            EspeakEndedError: if the process crashed, or ended itself after too long a time.
+            ImportError: if the library cannot be used.
+            OSError: if no process can be started.
         """
         with self._lock:
-            if self._process is None and self._here is None:
+            if self._process is None and self._in_process is None:
                 self._start()
-            if self._here is not None:
-                return self._here.answer(request)
+            if self._in_process is not None:
+                return self._in_process.answer(request)
             try:
                 answer = self._exchange(request)
-            except OSError:  # the pipe is closed at its other end
+            except OSError:  # the worker closed the pipe
                 answer = None
-            except BaseException:  # an interrupt: this answer, still to come, would be taken for the next request's
+            except BaseException:  # an interrupt: else the next request would receive this answer
                 self._process.kill()
                 self.close()
                 raise
             if answer is None:
-                fresh = self._answered == 0
-                raise EspeakEndedError(self.close(), fresh)
+                first_request = self._answered == 0
+                raise EspeakEndedError(self.close(), first_request)
             self._answered += 1
             return answer
 
@@ -80,7 +80,7 @@ class EspeakProcess:
         path, data = self._paths()
         python = _interpreter()
         if python is None:
-            self._here = _library_here(path, data)
+            self._in_process = _load_library(path, data)
             return
         with _STARTING:
             self._process = _spawn(python, os.path.abspath(path) if os.path.exists(path) else path, data or "")
@@ -110,7 +110,7 @@ class EspeakProcess:
             return process.wait()
 
     def _forget(self) -> None:
-        """Leave the process to the parent that this one was forked from, and whoever holds the lock there."""
+        """Release the parent's process, and the lock that a thread of the parent may hold, after a fork."""
         process, self._process, self._answered = self._process, None, 0
         self._lock = threading.Lock()
         if process is not None:
@@ -120,31 +120,39 @@ class EspeakProcess:
 
 
 def _interpreter() -> str | None:
-    """Return the path of Python; None in an application that holds its own, where it would start the application."""
+    """Return the path of Python; None in a frozen application, where it would start the application."""
     if getattr(sys, "frozen", False):
         return None
-    spawn = sys.modules.get("multiprocessing.spawn")  # takes some time to import, and may have been told of another
+    spawn = sys.modules.get("multiprocessing.spawn")  # slow to import; may have another one set
     return os.fsdecode((spawn.get_executable() if spawn else sys.executable) or "") or None
 
 
 def _spawn(python: str, path: str, data: str) -> subprocess.Popen:
-    """Start the worker, out of reach of what the keyboard sends to this process."""
+    """Start the worker, which ignores keyboard interrupts of this process."""
     if os.name == "nt":
-        apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+        options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     else:
-        apart = {"start_new_session": True}
+        options = {"start_new_session": True}
     return subprocess.Popen(
-        [python, "-s", "-S", "-P", espeak_worker.__file__, path, data],  # no site-packages: it starts in half the time
+        [
+            python,
+            "-s",
+            "-S",
+            "-P",
+            espeak_worker.__file__,
+            path,
+            data,
+        ],  # without site-packages: half the time
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         bufsize=0,
-        cwd=os.path.dirname(espeak_worker.__file__),  # on Windows a folder that a process is in cannot be removed
-        **apart,
+        cwd=os.path.dirname(espeak_worker.__file__),  # Windows cannot remove the working directory of a process
+        **options,
     )
 
 
-def _library_here(path: str, data: str | None) -> espeak_worker.Library:
+def _load_library(path: str, data: str | None) -> espeak_worker.Library:
     try:
         return espeak_worker.Library(path, data)
     except espeak_worker.UNUSABLE as error:
@@ -152,10 +160,8 @@ def _library_here(path: str, data: str | None) -> espeak_worker.Library:
 
 
 def _unusable(path: str, reason: object) -> ImportError:
-    cure = (
-        f"Set {VARIABLE} to espeak-ng's shared library, or unset it" if VARIABLE in os.environ else "Install it again"
-    )
-    return ImportError(f"{path} cannot be used as the library of espeak-ng ({reason}). {cure}.")
+    fix = f"Set {VARIABLE} to espeak-ng's shared library, or unset it" if VARIABLE in os.environ else "Install it again"
+    return ImportError(f"{path} cannot be used as the library of espeak-ng ({reason}). {fix}.")
 
 
 def _reason(code: int) -> str:

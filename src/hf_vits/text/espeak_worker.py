@@ -1,7 +1,7 @@
-"""Serve espeak-ng's phonemes over pipes, in a process of its own that a text may crash.
+"""Serve espeak-ng's phonemes over pipes, in a separate process because some texts crash it.
 
 `hf_vits.text.espeak_process` runs this file as a script, with the path of the library and of its data as arguments. It
-imports nothing of the package, so that it starts in the time that Python and espeak-ng need.
+imports nothing of the package, so that it starts quickly.
 
 A message is its length in bytes (4 bytes, little-endian) and that many bytes. A request is fields separated by null
 bytes: the voice's names, separated by line feeds; espeak's phoneme mode; the texts. An empty request asks for the list
@@ -21,11 +21,11 @@ except ImportError:  # Windows
     resource = None
 
 ANSWER, NO_VOICE, NO_LIBRARY = b"+", b"v", b"l"
-UNUSABLE = (OSError, AttributeError, RuntimeError)  # what `Library` raises
+UNUSABLE = (OSError, AttributeError, RuntimeError)  # raised by `Library`
 _UTF8 = 1
 _RETRIEVAL = 1  # audio output mode of espeak_Initialize that opens no sound device
-_DO_NOT_EXIT = 0x8000  # else espeak ends the process when its data is missing
-_SECONDS, _SECONDS_PER_BYTE = 2.0, 1e-4  # of a request; espeak takes some 2e-6 s for a byte
+_DO_NOT_EXIT = 0x8000  # else espeak-ng ends the process if its data is missing
+_SECONDS, _SECONDS_PER_BYTE = 2.0, 1e-4  # limit of a request; espeak-ng takes about 2e-6 s per byte
 _NOTHING = ctypes.create_string_buffer(b"")
 
 
@@ -34,11 +34,11 @@ class _Voice(ctypes.Structure):
 
 
 class Library:
-    """espeak-ng's shared library, which keeps its state in globals: one thread at a time.
+    """Load espeak-ng's shared library, which keeps its state in globals: one thread at a time.
 
     Raises:
-        OSError or AttributeError: the file is no library, or none of espeak-ng.
-        RuntimeError: espeak-ng cannot read its data.
+        OSError or AttributeError: if the file is not a library, or not espeak-ng's.
+        RuntimeError: if espeak-ng cannot read its data.
     """
 
     def __init__(self, path: str, data: str | None):
@@ -48,7 +48,7 @@ class Library:
         self._phonemes = self._library.espeak_TextToPhonemes
         self._phonemes.restype = ctypes.c_char_p
         self._phonemes.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int]
-        self._names: bytes | None = None  # of the voice that the library is set to; setting one reads files
+        self._names: bytes | None = None  # of the current voice; setting one reads files
 
     def answer(self, request: bytes) -> bytes:
         """Return the answer to a request, both without their length."""
@@ -60,39 +60,39 @@ class Library:
         return ANSWER + b"\0".join(self._clauses(text, int(mode)) for text in texts)
 
     def _voices(self) -> bytes:
-        """Return "language file" of every voice, one a line; the best voice of a language comes first."""
+        """Return "language file" of every voice, one per line; the best voice of a language comes first."""
         self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
-        listed, i, lines = self._library.espeak_ListVoices(None), 0, []
-        while listed[i]:
-            voice = listed[i].contents
+        voices, i, lines = self._library.espeak_ListVoices(None), 0, []
+        while voices[i]:
+            voice = voices[i].contents
             lines.append(voice.languages[1:] + b" " + voice.identifier)  # the first byte is a priority
             i += 1
         return b"\n".join(lines)
 
     def _set_voice(self, names: bytes) -> bool:
-        """Set the first voice of these that exists; return whether one does."""
+        """Set the first of these voices that exists; return False if none does."""
         if names != self._names:
-            self._names = None  # whatever a refused name leaves behind
+            self._names = None  # a refused name may change the voice too
             if not any(self._library.espeak_SetVoiceByName(name) == 0 for name in names.split(b"\n")):
                 return False
             self._names = names
         return True
 
     def _clauses(self, raw: bytes, mode: int) -> bytes:
-        """Return "end phonemes" of each clause, one a line; `end` counts characters of the text."""
+        """Return "end phonemes" of each clause, one per line; `end` counts characters of the text."""
         buffer = ctypes.create_string_buffer(raw)
         base = ctypes.addressof(buffer)
-        pointer, lines, start, seen, bytes_seen = ctypes.c_void_p(base), [], 0, 0, 0
+        pointer, lines, start, characters, read_bytes = ctypes.c_void_p(base), [], 0, 0, 0
         while pointer.value:
             phonemes = self._phonemes(ctypes.byref(pointer), _UTF8, mode) or b""
-            if pointer.value:  # espeak has read one character of the next clause
-                seen += len(raw[bytes_seen : pointer.value - base].decode("utf-8", "ignore"))
-                bytes_seen = pointer.value - base
-                start = max(start, seen - 1)
+            if pointer.value:  # espeak-ng has read one character of the next clause
+                characters += len(raw[read_bytes : pointer.value - base].decode("utf-8", "ignore"))
+                read_bytes = pointer.value - base
+                start = max(start, characters - 1)
             else:
-                start = seen + len(raw[bytes_seen:].decode("utf-8", "ignore"))
+                start = characters + len(raw[read_bytes:].decode("utf-8", "ignore"))
             lines.append(b"%d %s" % (start, b" ".join(phonemes.split())))
-        # Else the second full stop of a text that ends with two is spoken at the beginning of the next text.
+        # Else the second full stop at the end of a text is pronounced at the beginning of the next text.
         self._phonemes(ctypes.byref(ctypes.c_void_p(ctypes.addressof(_NOTHING))), _UTF8, mode)
         return b"\n".join(lines)
 
@@ -117,7 +117,7 @@ def write(file: int, message: bytes) -> None:
 
 
 def _serve(library: Library, requests: int, answers: int) -> None:
-    """Answer requests until nobody can send one any more."""
+    """Answer requests until the pipe is closed."""
     while (request := read(requests)) is not None:
         _limit_time(_SECONDS + _SECONDS_PER_BYTE * len(request))
         answer = library.answer(request)
@@ -127,8 +127,7 @@ def _serve(library: Library, requests: int, answers: int) -> None:
 
 
 def _limit_time(seconds: float) -> None:
-    """Let the process end after so many more seconds, or somewhat more: of processor time, where the system can limit
-    that."""
+    """End the process after about so many more seconds: of processor time, where the system can limit that."""
     if resource is None:
         faulthandler.dump_traceback_later(seconds, exit=True)
         return
@@ -139,8 +138,8 @@ def _limit_time(seconds: float) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
-def _leave_nothing_behind() -> None:
-    """Let a crash write no core file and open no window."""
+def _disable_crash_reports() -> None:
+    """Prevent core files and error windows after a crash."""
     if resource is None:
         ctypes.windll.kernel32.SetErrorMode(0x8003)
     else:
@@ -150,8 +149,8 @@ def _leave_nothing_behind() -> None:
 def main() -> None:
     """Serve the library named by the arguments, through standard input and output."""
     requests, answers = os.dup(0), os.dup(1)
-    os.dup2(2, 1)  # whatever a library prints is no answer
-    _leave_nothing_behind()
+    os.dup2(2, 1)  # what the library prints must not reach the answers
+    _disable_crash_reports()
     try:
         library = Library(sys.argv[1], sys.argv[2] or None)
     except UNUSABLE as error:
@@ -159,7 +158,7 @@ def main() -> None:
         return
     write(answers, ANSWER)
     _serve(library, requests, answers)
-    os._exit(0)  # without the time that Python takes to end
+    os._exit(0)  # skips the shutdown of Python, which takes time
 
 
 if __name__ == "__main__":

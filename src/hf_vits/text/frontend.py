@@ -1,4 +1,4 @@
-"""The order in which a voice's text is prepared, from the original text to the symbols of its vocabulary."""
+"""Front ends: prepare a text as a model's authors did, and add blanks, BOS and EOS to its token ids."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hf_vits.text import coqui_cleaners, espeak, normalizers
-from hf_vits.text.normalizers import romanize, romanized_string
 from hf_vits.text.offsets import Span, TextWithOffsets
-from hf_vits.text.phoneme_blocks import RAW_BLOCK
+from hf_vits.text.phoneme_blocks import BLOCK
 from hf_vits.text.phonemizer import STYLES, phonemize, upstream_phonemes
 from hf_vits.utils.formatting import quoted
 
@@ -16,11 +15,11 @@ CLEANERS = ("english", "none", *coqui_cleaners.CLEANERS)
 UNICODE_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 FLAGS = ("add_blank", "normalize", "phonemize", "is_uroman", "upstream_compatible", "add_bos_eos")
 NAMES = ("language", "phoneme_language")
-_WHITE_SPACE = re.compile(r"\s+")
+_MAX_PAD_LETTERS = 2  # at the end of a text, if the pad token is a letter; a longer run is padding
 
 
 def check_types(options: Mapping[str, Any]) -> None:
-    """Raises ValueError for an option of a tokenizer that is of another type, as a file may have it."""
+    """Raise ValueError for an option of the wrong type, as a JSON file may have it."""
     for name, value in options.items():
         if name in FLAGS and not isinstance(value, bool):
             raise ValueError(f"`{name}` is {quoted(value)}; it must be true or false.")
@@ -30,19 +29,22 @@ def check_types(options: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """Prepares text as the authors of a voice did: romanise, spell, lower-case, phonemize.
+    """Prepare a text as the authors of a model did: romanize, clean, lower-case, phonemize.
 
     Args:
-        language: ISO 639-3 code of the voice, or None for English.
-        normalize: lower-case the text; the white space at the ends of one without phonemes is left to the caller.
-        phonemize: turn the text into phonemes with espeak-ng.
-        is_uroman: romanise the text first.
-        phoneme_language: espeak voice; None takes `language`'s.
+        language: ISO 639-3 code of the model, or None for English.
+        normalize: convert to lower case. The caller strips white space at the ends of a text without phonemes.
+        phonemize: convert the text to phonemes with espeak-ng.
+        is_uroman: romanize the text first.
+        phoneme_language: espeak voice; None takes that of `language`.
         phoneme_style: "vits" or "piper", see `hf_vits.text.phonemizer`.
-        unicode_form: normalisation form of the symbols; None leaves them.
-        cleaner: "english" for the original VITS spelling, "none" for no spelling; None chooses "english" for
-            English voices with phonemes in the style "vits" that are normalised. One of Coqui's, by its name there,
-            is all that is done to the text before the phonemes, for the language of the espeak voice.
+        unicode_form: Unicode normalization form of the tokens; None changes nothing.
+        cleaner: "english" for the original VITS cleaner, "none" for no cleaner; None selects "english" for normalized
+            English with phonemes in the style "vits". The name of one of Coqui's cleaners replaces all other steps
+            before phonemes, for the language of the espeak voice.
+
+    Raises:
+        ValueError: if an option has a wrong type or value.
     """
 
     language: str | None = None
@@ -55,7 +57,6 @@ class FrontEnd:
     cleaner: str | None = None
 
     def __post_init__(self):
-        """Raises ValueError for an option that does not exist."""
         check_types(vars(self))
         for name, allowed in (("phoneme_style", STYLES), ("unicode_form", UNICODE_FORMS), ("cleaner", CLEANERS)):
             value = getattr(self, name)
@@ -64,39 +65,40 @@ class FrontEnd:
 
     @property
     def voice(self) -> str:
-        """The espeak voice."""
+        """Name of the espeak voice."""
         return self.phoneme_language or espeak.voice_for(self.language)
 
     def tokens(self, text: TextWithOffsets) -> TextWithOffsets:
-        """Original text -> symbols, before those are dropped that the vocabulary does not hold."""
+        """Return the tokens of a text, one per character, including those that the vocabulary does not contain."""
         if self.is_uroman or self.language == "ron":
             text = text.composed()
         if self.language == "ron":
             text = normalizers.romanian_letters(text)
         if self.is_uroman:
-            text = romanize(text)
+            text = normalizers.romanize(text)
         if self.phonemize:
             text = self._phonemes(text)
         elif self.cleaner in coqui_cleaners.CLEANERS:
-            text = self._without_ends(coqui_cleaners.clean(text, self.cleaner, self.voice))
+            text = self._stripped(coqui_cleaners.clean(text, self.cleaner, self.voice))
         elif self.normalize:
             text = text.lower()
         return text.unicode_form(self.unicode_form) if self.unicode_form else text
 
     def _phonemes(self, text: TextWithOffsets) -> TextWithOffsets:
-        spelled = TextWithOffsets.join(
-            [piece if raw else self._spelled(piece) for raw, piece in _raw_blocks(text)], text.spans is not None
-        )
-        spelled = self._without_ends(spelled)
-        return normalizers.collapse_white_space(phonemize(spelled, self.voice, self.phoneme_style))
+        parts, position = [], 0
+        for block in BLOCK.finditer(text.text):  # the phonemes in it must not be cleaned
+            parts += [self._cleaned(text.slice(position, block.start())), text.slice(*block.span())]
+            position = block.end()
+        parts.append(self._cleaned(text.slice(position, len(text.text))))
+        cleaned = self._stripped(TextWithOffsets.join(parts, text.spans is not None))
+        return normalizers.collapse_white_space(phonemize(cleaned, self.voice, self.phoneme_style))
 
-    def _without_ends(self, text: TextWithOffsets) -> TextWithOffsets:
-        """Without white space at its ends, where the cleaner takes that away."""
+    def _stripped(self, text: TextWithOffsets) -> TextWithOffsets:
         return text.strip() if self.cleaner in coqui_cleaners.STRIPPING else text
 
-    def _spelled(self, text: TextWithOffsets) -> TextWithOffsets:
+    def _cleaned(self, text: TextWithOffsets) -> TextWithOffsets:
         cleaner = self.cleaner
-        text = text.composed()  # espeak spells a mark that stands for itself
+        text = text.composed()  # espeak spells combining marks out
         if cleaner in coqui_cleaners.CLEANERS:
             return coqui_cleaners.clean(text, cleaner, self.voice)
         if cleaner is None and self.normalize and self.phoneme_style == "vits" and self.voice.lower().startswith("en"):
@@ -106,66 +108,62 @@ class FrontEnd:
         return text.lower() if self.normalize else text
 
 
-def _raw_blocks(text: TextWithOffsets) -> Iterable[tuple[bool, TextWithOffsets]]:
-    """The text in pieces, each marked whether it is a `[[ ]]` block, whose phonemes must not be spelled."""
-    position = 0
-    for block in RAW_BLOCK.finditer(text.text):
-        yield False, text.slice(position, block.start())
-        yield True, text.slice(*block.span())
-        position = block.end()
-    yield False, text.slice(position, len(text.text))
-
-
 class UpstreamFrontEnd:
-    """The front end of transformers' own `VitsTokenizer`, with its order of steps, for `upstream_compatible`."""
+    """Prepare a text as `transformers.VitsTokenizer` does, for `upstream_compatible`.
 
-    def __init__(self, front_end: FrontEnd, entries: Iterable[str], symbols: Iterable[str]):
-        """The options, every entry of the vocabulary in order, added tokens included, and the file's symbols alone."""
+    Args:
+        front_end: the options.
+        entries: all tokens in the order of their ids, added tokens included.
+        vocabulary: the tokens of the vocabulary file.
+    """
+
+    def __init__(self, front_end: FrontEnd, entries: Iterable[str], vocabulary: Iterable[str]):
         self.front_end = front_end
-        self.known = frozenset(symbols)
-        # Anything spelled as in the vocabulary, a whole "<unk>" too, keeps its case; the rest is lower-cased.
+        self.known = frozenset(vocabulary)
+        # Whatever equals an entry, a whole "<unk>" too, keeps its case; the rest becomes lower case.
         self._kept = re.compile("|".join(map(re.escape, filter(None, entries))) or r"(?!)")
 
     def tokens(self, text: str) -> str:
-        """Original text -> symbols."""
+        """Return the tokens of a text, one per character."""
         options = self.front_end
         if options.normalize:
             text = self._lower(text)
         if options.language == "ron":
             text = text.replace("ț", "ţ")
         if options.is_uroman and not text.isascii():
-            text = romanized_string(text)
+            text = normalizers.romanized_string(text)
         if options.phonemize:
-            return _WHITE_SPACE.sub(" ", upstream_phonemes(text))
+            return normalizers.WHITE_SPACE.sub(" ", upstream_phonemes(text))
         if options.normalize:
             return "".join(character for character in text if character in self.known).strip()
         return text
 
     def _lower(self, text: str) -> str:
-        pieces, position = [], 0
+        parts, position = [], 0
         for match in self._kept.finditer(text):
-            pieces += [*map(str.lower, text[position : match.start()]), match[0]]
+            parts += [*map(str.lower, text[position : match.start()]), match[0]]
             position = match.end()
-        return "".join([*pieces, *map(str.lower, text[position:])])
+        return "".join([*parts, *map(str.lower, text[position:])])
 
 
-_MOST_LETTERS = 2  # of the pad letter at the end of a word; a longer run is padding
+def add_blanks(items: Sequence, blank: Any) -> list:
+    """Return blank i1 blank i2 ... in blank."""
+    spread = [blank] * (2 * len(items) + 1)
+    spread[1::2] = items
+    return spread
 
 
-def framed(symbols: list, blank: Any | None, bos: Any | None, eos: Any | None) -> list:
-    """[bos] blank s1 blank s2 ... sn blank [eos]; what is None is left out."""
-    if blank is not None:
-        spread = [blank] * (2 * len(symbols) + 1)
-        spread[1::2] = symbols
-        symbols = spread
-    return [*([] if bos is None else [bos]), *symbols, *([] if eos is None else [eos])]
+def add_special_ids(ids: list[int], blank: int | None, bos: int | None, eos: int | None) -> list[int]:
+    """Return [bos] blank i1 blank i2 ... in blank [eos]; ids that are None are omitted."""
+    ids = ids if blank is None else add_blanks(ids, blank)
+    return [*([] if bos is None else [bos]), *ids, *([] if eos is None else [eos])]
 
 
-def framed_spans(spans: list[Span], blanks: bool, bos: bool, eos: bool) -> list[Span]:
-    """Spans laid out as by `framed`; starts and ends never run backwards.
+def add_special_spans(spans: list[Span], blanks: bool, bos: bool, eos: bool) -> list[Span]:
+    """Return the spans of ids with blanks, BOS and EOS; starts and ends never decrease.
 
-    Blanks and frame are empty, at the start of what follows or the end of all. A blank within a span, such as that of
-    a word, has that span.
+    Spans of special ids are empty and at the start of the next token or at the end of all, but a blank within a longer
+    span, such as that of a word, has that span.
     """
     start, end = (spans[0][0], spans[0][0]), (spans[-1][1], spans[-1][1])
     out, before = [start] if bos else [], start
@@ -175,30 +173,30 @@ def framed_spans(spans: list[Span], blanks: bool, bos: bool, eos: bool) -> list[
     return out + [end] * (bool(blanks) + bool(eos))
 
 
-def unframed(
+def remove_special_ids(
     ids: Sequence[int], blank: int | None, bos: int | None, eos: int | None, pad: int | None, pad_is_letter: bool
 ) -> Sequence[int]:
-    """The ids of the symbols alone, without padding on the right; undoes `framed`."""
+    """Invert `add_special_ids` and remove padding on the right."""
     if bos is not None and ids[:1] == [bos]:
         ids = ids[1:]
     if eos is not None and eos in ids:
         ids, pad = ids[: len(ids) - 1 - ids[::-1].index(eos)], None
     if blank is None:
-        return _without_padding(ids, pad, pad_is_letter)
+        return _remove_padding(ids, pad, pad_is_letter)
     if pad != blank:  # a sequence ends with a blank, so nothing is ambiguous
-        return _without_padding(ids, pad, pad_is_letter=False)[1::2]
-    return _without_padding(ids[1::2], pad, pad_is_letter)
+        return _remove_padding(ids, pad, pad_is_letter=False)[1::2]
+    return _remove_padding(ids[1::2], pad, pad_is_letter)
 
 
-def _without_padding(ids: Sequence[int], pad: int | None, pad_is_letter: bool) -> Sequence[int]:
+def _remove_padding(ids: Sequence[int], pad: int | None, pad_is_letter: bool) -> Sequence[int]:
     end = len(ids)
     while end and ids[end - 1] == pad:
         end -= 1
-    return ids if pad_is_letter and len(ids) - end <= _MOST_LETTERS else ids[:end]
+    return ids if pad_is_letter and len(ids) - end <= _MAX_PAD_LETTERS else ids[:end]
 
 
-def masked(ids: Sequence, mask: Sequence) -> list:
-    """The ids where the mask is not 0, for a sequence or a batch."""
+def select_by_mask(ids: Sequence, mask: Sequence) -> list:
+    """Return the ids of a sequence or a batch where the mask is not 0."""
     if ids and isinstance(ids[0], Sequence):
-        return [masked(row, row_mask) for row, row_mask in zip(ids, mask, strict=True)]
+        return [select_by_mask(row, row_mask) for row, row_mask in zip(ids, mask, strict=True)]
     return [index for index, real in zip(ids, mask, strict=True) if real]

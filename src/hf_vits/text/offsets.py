@@ -1,4 +1,4 @@
-"""Text that remembers, character by character, where in the original text it came from."""
+"""Text with the span of each character in the original text."""
 
 import functools
 import re
@@ -10,37 +10,36 @@ Span = tuple[int, int]
 
 
 class TextWithOffsets:
-    """A string and, if wanted, the (start, end) span in the original text of each of its characters.
+    """A string and, optionally, the (start, end) span in the original text of each of its characters.
 
-    Every method returns a new text. With `spans=None` nothing is tracked and the methods are plain string operations,
-    so one implementation of a front end serves both the fast path and the one with offsets.
+    Every method returns a new text. With `spans=None` the methods are plain string operations, so that one
+    implementation of a front end works with and without offsets.
     """
 
     __slots__ = ("spans", "text")
 
     def __init__(self, text: str, spans: list[Span] | None):
-        """Stores the two as they are; `original` makes the first text of a chain."""
         self.text = text
         self.spans = spans
 
     @classmethod
     def original(cls, text: str, track: bool) -> "TextWithOffsets":
-        """The text before any change: each character spans itself."""
+        """Return a text of which each character spans itself."""
         return cls(text, [(i, i + 1) for i in range(len(text))] if track else None)
 
     @classmethod
-    def join(cls, pieces: Iterable["TextWithOffsets"], track: bool) -> "TextWithOffsets":
-        """The pieces one after another."""
-        pieces = list(pieces)
-        spans = [span for piece in pieces for span in piece.spans] if track else None
-        return cls("".join(piece.text for piece in pieces), spans)
+    def join(cls, parts: Iterable["TextWithOffsets"], track: bool) -> "TextWithOffsets":
+        """Concatenate texts."""
+        parts = list(parts)
+        spans = [span for part in parts for span in part.spans] if track else None
+        return cls("".join(part.text for part in parts), spans)
 
     def slice(self, start: int, end: int) -> "TextWithOffsets":
-        """Characters start to end."""
+        """Return characters start to end."""
         return TextWithOffsets(self.text[start:end], None if self.spans is None else self.spans[start:end])
 
     def span(self, start: int, end: int) -> Span:
-        """The original span of characters start to end; an empty range gives an empty span at its place."""
+        """Return the original span of characters start to end; of an empty range, an empty span at its place."""
         if start < end:
             return self.spans[start][0], self.spans[end - 1][1]
         if start < len(self.spans):
@@ -48,11 +47,11 @@ class TextWithOffsets:
         return (self.spans[-1][1],) * 2 if self.spans else (0, 0)
 
     def lower(self) -> "TextWithOffsets":
-        """Lower case, as `str.lower`; one letter may become two."""
+        """Convert to lower case as `str.lower`; one letter may become two."""
         return self._rewritten(self.text.lower(), str.lower)
 
     def map(self, function: Callable[[str], str]) -> "TextWithOffsets":
-        """Each character replaced by `function(character)`, a string of any length."""
+        """Replace each character by `function(character)`, a string of any length."""
         return self._rewritten("".join(map(function, self.text)), function)
 
     def _rewritten(self, text: str, function: Callable[[str], str]) -> "TextWithOffsets":
@@ -62,49 +61,49 @@ class TextWithOffsets:
         return TextWithOffsets(text, [span for character, span in pairs for _ in function(character)])
 
     def substitute(self, pattern: re.Pattern, replacement: Callable[[re.Match], str]) -> "TextWithOffsets":
-        """Every match replaced; the characters of a replacement span the whole match."""
+        """Replace every match; the characters of a replacement span the whole match."""
         if self.spans is None:
             return TextWithOffsets(pattern.sub(replacement, self.text), None)
-        pieces, position = [], 0
+        parts, position = [], 0
         for match in pattern.finditer(self.text):
             new = replacement(match)
-            pieces += [self.slice(position, match.start()), TextWithOffsets(new, [self.span(*match.span())] * len(new))]
+            parts += [self.slice(position, match.start()), TextWithOffsets(new, [self.span(*match.span())] * len(new))]
             position = match.end()
-        return TextWithOffsets.join([*pieces, self.slice(position, len(self.text))], track=True)
+        return TextWithOffsets.join([*parts, self.slice(position, len(self.text))], track=True)
 
     def unicode_form(self, form: str) -> "TextWithOffsets":
-        """A Unicode normalisation form; a base letter with its combining marks spans as one."""
+        """Apply a Unicode normalization form; a base letter and its combining marks have one span."""
         text = unicodedata.normalize(form, self.text)
         if self.spans is None or text == self.text:
             return TextWithOffsets(text, self.spans)
-        pieces = []
+        parts = []
         for start, end in clusters(self.text):
             new = unicodedata.normalize(form, self.text[start:end])
-            pieces.append(TextWithOffsets(new, [self.span(start, end)] * len(new)))
-        whole = TextWithOffsets.join(pieces, track=True)
+            parts.append(TextWithOffsets(new, [self.span(start, end)] * len(new)))
+        whole = TextWithOffsets.join(parts, track=True)
         if whole.text == text:
             return whole
-        # A composition crossed two clusters: the only span that is surely right is the whole text's.
+        # A composition crossed two clusters, so only the span of the whole text is certain.
         return TextWithOffsets(text, [self.span(0, len(self.text))] * len(text))
 
     def composed(self) -> "TextWithOffsets":
-        """Letters and their marks composed (NFC). Characters that stand alone are kept: U+037E is no semicolon here."""
+        """Compose letters and their marks (NFC), but keep single characters: U+037E stays a Greek question mark."""
         if self.text.isascii() or unicodedata.is_normalized("NFC", self.text):
             return self
-        pieces = []
+        parts = []
         for start, end in clusters(self.text):
             new = unicodedata.normalize("NFC", self.text[start:end]) if end - start > 1 else self.text[start]
             spans = None if self.spans is None else [self.span(start, end)] * len(new)
-            pieces.append(self.slice(start, end) if new == self.text[start:end] else TextWithOffsets(new, spans))
-        return TextWithOffsets.join(pieces, self.spans is not None)
+            parts.append(self.slice(start, end) if new == self.text[start:end] else TextWithOffsets(new, spans))
+        return TextWithOffsets.join(parts, self.spans is not None)
 
     def strip(self) -> "TextWithOffsets":
-        """Without white space at both ends."""
+        """Remove white space at both ends."""
         start = len(self.text) - len(self.text.lstrip())
         return self.slice(start, start + len(self.text.strip()))
 
     def keep(self, known: frozenset[str]) -> tuple["TextWithOffsets", Counter]:
-        """Only the known characters, and a count of those left out."""
+        """Remove all but the known characters, and count those removed."""
         unknown = set(self.text) - known
         if not unknown:
             return self, Counter()
@@ -117,13 +116,12 @@ class TextWithOffsets:
 
 
 def clusters(text: str) -> Iterable[Span]:
-    """Ranges of Unicode's extended grapheme clusters: a letter with its marks, jamo of one Hangul syllable."""
+    """Return the spans of extended grapheme clusters: a letter with its marks, the jamo of a Hangul syllable."""
     return (match.span() for match in _cluster().finditer(text))
 
 
 @functools.cache
 def _cluster():
-    """Compiled at the first text that needs it."""
-    import regex
+    import regex  # imported at the first text that needs it
 
     return regex.compile(r"\X")

@@ -1,7 +1,7 @@
-"""Text to phonemes with espeak-ng, in the two ways that published voices were trained with.
+"""Convert text to phonemes with espeak-ng in the two styles that published models were trained with.
 
-"vits" (original VITS, Coqui) takes the punctuation out before espeak sees it and puts it back unchanged.
-"piper" lets espeak find the clauses and keeps of the punctuation only what ends a clause.
+"vits" (original VITS, Coqui) removes the punctuation before espeak-ng and inserts it again unchanged. "piper" lets
+espeak-ng find the clauses and keeps only the punctuation that ends a clause.
 """
 
 import functools
@@ -11,16 +11,16 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from hf_vits.text import espeak
-from hf_vits.text.espeak_chunks import cannot_speak
+from hf_vits.text.espeak_chunks import ended_error
 from hf_vits.text.espeak_process import EspeakEndedError
 from hf_vits.text.normalizers import collapse_white_space
 from hf_vits.text.offsets import Span, TextWithOffsets
-from hf_vits.text.phoneme_blocks import RAW_BLOCK, speak_around
-from hf_vits.text.word_alignment import Work, pair
+from hf_vits.text.phoneme_blocks import BLOCK, phonemize_around
+from hf_vits.text.word_alignment import Budget, align
 
 STYLES = ("vits", "piper")
-# The marks that the original VITS voices have symbols for. phonemizer takes brackets for marks too, if it is not told
-# otherwise; these voices have no symbol for them, so that brackets would only cut their phrases.
+# Punctuation in the vocabulary of the original VITS models. phonemizer's default includes brackets, which are not in
+# the vocabulary and would only divide phrases.
 VITS_MARKS = ';:,.!?¡¿—…"«»“”'
 _MARKS = re.compile(rf"[{re.escape(VITS_MARKS)}][\s{re.escape(VITS_MARKS)}]*")
 _LINE = re.compile(r"[^\n]+")
@@ -28,7 +28,7 @@ _SILENT = VITS_MARKS + "'‘’()[]{}<>-–，、；：．｡।॥،؛؟۔。�
 _WORD = re.compile(r"\S+")
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _ELLIPSIS = re.compile(r"\.\s?\.|…")
-# What piper-tts 1.8.0 writes for each mark at which espeak ends a clause. The marks without one end a sentence.
+# Output of piper-tts 1.8.0 for each mark at which espeak-ng ends a clause. Marks with " " end a sentence.
 _ENDINGS = {
     ", ": ",،՝፣᠂",
     "; ": ";؛፤\u0387–—",
@@ -40,35 +40,36 @@ _ENDINGS = {
 }
 _ENDING = {mark: ending for ending, marks in _ENDINGS.items() for mark in marks}
 _CLAUSE_MARK = re.compile(f"[{re.escape(''.join(_ENDING))}]")
+_IPA_WITH_SEPARATORS = espeak.IPA | ord("_") << 8  # phoneme mode with underscores between the phonemes of a word
 
 
 def phonemize(text: TextWithOffsets, voice: str, style: str = "vits") -> TextWithOffsets:
-    """The phonemes of a text; what stands in `[[ ]]` is taken as phonemes already.
+    """Return the phonemes of a text; text in `[[ ]]` is taken as phonemes.
 
-    Each phoneme spans the word it speaks, or the whole clause where espeak's words cannot be told apart. Languages
-    written without spaces, such as Chinese, Japanese and Thai, have clauses only.
+    Each phoneme spans its word, or the whole clause where phonemes cannot be aligned with words and in languages
+    without spaces, such as Chinese, Japanese and Thai.
 
     Raises:
-        ImportError: espeak-ng is not installed.
-        ValueError: espeak-ng has no such voice.
+        ImportError: if espeak-ng is not installed.
+        ValueError: if espeak-ng has no such voice.
     """
-    speak = _vits if style == "vits" else _piper
-    if RAW_BLOCK.search(text.text):
-        return speak_around(text, voice, lambda part: speak(part, voice))
-    return speak(text, voice)
+    function = _vits if style == "vits" else _piper
+    if BLOCK.search(text.text):
+        return phonemize_around(text, voice, lambda part: function(part, voice))
+    return function(text, voice)
 
 
 def _vits(text: TextWithOffsets, voice: str) -> TextWithOffsets:
-    """Each line on its own, a space between, even next to a line that cannot be spoken; blank lines leave nothing."""
+    """Phonemize line by line with a space between, also next to a line without phonemes; skip blank lines."""
     lines = [_phrases(text.slice(*line.span())) for line in _LINE.finditer(text.text) if line[0].strip()]
     phrases = [phrase for line in lines for phrase, _ in line if phrase.text.strip()]
     clauses = iter(espeak.clauses_of([phrase.text for phrase in phrases], voice) if phrases else [])
-    work = Work(len(text.text))
-    return _joined([_vits_line(line, clauses, voice, work) for line in lines], text)
+    budget = Budget(len(text.text))
+    return _join([_vits_line(line, clauses, voice, budget) for line in lines], text)
 
 
 def _phrases(line: TextWithOffsets) -> list[tuple[TextWithOffsets, TextWithOffsets]]:
-    """What stands between marks, and the marks after it with the white space around them."""
+    """Divide a line into phrases, each with the marks and the white space after it."""
     found, position = [], 0
     for match in _MARKS.finditer(line.text):
         phrase = line.slice(position, position + len(line.text[position : match.start()].rstrip()))
@@ -79,60 +80,61 @@ def _phrases(line: TextWithOffsets) -> list[tuple[TextWithOffsets, TextWithOffse
 
 
 def _vits_line(
-    phrases: Iterable[tuple], clauses: Iterator[list[espeak.Clause]], voice: str, work: Work
+    phrases: Iterable[tuple], clauses: Iterator[list[espeak.Clause]], voice: str, budget: Budget
 ) -> TextWithOffsets:
-    """Phrases are spoken, as the next of `clauses`; the marks between them stay."""
-    pieces = []
+    """Replace each phrase by the phonemes of the next `clauses`, and keep the marks."""
+    parts = []
     for phrase, marks in phrases:
-        spoken = [_spoken(phrase, clause, voice, work) for clause in (next(clauses) if phrase.text.strip() else [])]
-        pieces += [_joined([clause for clause in spoken if clause.text], phrase), marks]
-    return TextWithOffsets.join(pieces, pieces[0].spans is not None)
+        found = next(clauses) if phrase.text.strip() else []
+        phonemes = [_clause_phonemes(phrase, clause, voice, budget) for clause in found]
+        parts += [_join([clause for clause in phonemes if clause.text], phrase), marks]
+    return TextWithOffsets.join(parts, parts[0].spans is not None)
 
 
 def _piper(text: TextWithOffsets, voice: str) -> TextWithOffsets:
-    """Clauses are spoken, each with the one mark that ended it; sentences are separated by a space."""
-    track, pieces, work = text.spans is not None, [], Work(len(text.text))
+    """Return the phonemes of each clause with the one mark that ended it, and a space between sentences."""
+    track, parts, budget = text.spans is not None, [], Budget(len(text.text))
     for clause in espeak.clauses(text.text, voice):
-        if not clause.phonemes:  # marks alone; what ended the clause before stands already
+        if not clause.phonemes:  # only marks; the end of the clause before is written already
             continue
-        spoken = _spoken(text, clause, voice, work)
+        phonemes = _clause_phonemes(text, clause, voice, budget)
         ending, at = _clause_ending(text.text[clause.start : clause.end])
         span = (0, 0)
         if track and ending:
             place = clause.start + at
-            last = spoken.spans[-1][1] if spoken.spans else 0  # a symbol after the mark may have been spoken
+            last = phonemes.spans[-1][1] if phonemes.spans else 0  # a sign after the mark may have phonemes
             start, end = text.span(place, min(place + 1, clause.end))
             span = (max(last, start), max(last, end))
-        pieces += [spoken, TextWithOffsets(ending, [span] * len(ending) if track else None)]
-    whole = TextWithOffsets.join(pieces, track)
-    # Piper calls the voice once per sentence, so no space follows the last one; after a comma there is one.
-    between = whole.text.endswith(" ") and whole.text[-2:-1] not in (",", ":", ";")
-    return whole.slice(0, len(whole.text) - between)
+        parts += [phonemes, TextWithOffsets(ending, [span] * len(ending) if track else None)]
+    whole = TextWithOffsets.join(parts, track)
+    # Piper calls the model once per sentence, so no space follows the last one; after a comma there is one.
+    ends_with_space = whole.text.endswith(" ") and whole.text[-2:-1] not in (",", ":", ";")
+    return whole.slice(0, len(whole.text) - ends_with_space)
 
 
 def _clause_ending(clause: str) -> tuple[str, int]:
-    """What piper writes for the end of a clause, and where in the clause it stands."""
+    """Return Piper's output for the end of a clause, and the place of the mark in the clause."""
     tail = len(clause)
-    while tail and not _is_spoken(clause[tail - 1]):
+    while tail and not _has_phonemes(clause[tail - 1]):
         tail -= 1
     if paragraph := _PARAGRAPH.search(clause, tail):
         return " ", paragraph.start()
-    if not any(map(str.isalnum, clause)):  # espeak takes no mark for an end before it has seen a letter or a digit
+    if not any(map(str.isalnum, clause)):  # espeak-ng ends no clause before its first letter or digit
         return " ", len(clause)
     mark, ellipsis = _CLAUSE_MARK.search(clause, tail), _ELLIPSIS.search(clause, tail)
     if ellipsis and (mark is None or ellipsis.start() <= mark.start()):
-        return "", len(clause)  # as Piper does, what follows is not even separated
+        return "", len(clause)  # Piper does not even insert a space
     if mark is None:
-        return " ", len(clause)  # espeak ran out of room
+        return " ", len(clause)  # the clause exceeded espeak-ng's buffers
     return _ENDING[mark[0]], mark.start()
 
 
-def _spoken(text: TextWithOffsets, clause: espeak.Clause, voice: str, work: Work) -> TextWithOffsets:
-    """A clause's phonemes; each spans its word, a space spans what lies between two words."""
+def _clause_phonemes(text: TextWithOffsets, clause: espeak.Clause, voice: str, budget: Budget) -> TextWithOffsets:
+    """Return a clause's phonemes, each with the span of its word; a space spans what is between two words."""
     if text.spans is None or not clause.phonemes:
         return TextWithOffsets(clause.phonemes, None if text.spans is None else [])
     words = clause.phonemes.split(" ")
-    spans = _word_spans(text, clause, words, voice, work)
+    spans = _word_spans(text, clause, words, voice, budget)
     out: list[Span] = []
     for i, (word, span) in enumerate(zip(words, spans, strict=True)):
         if i:
@@ -142,45 +144,47 @@ def _spoken(text: TextWithOffsets, clause: espeak.Clause, voice: str, work: Work
     return TextWithOffsets(clause.phonemes, out)
 
 
-def _word_spans(text: TextWithOffsets, clause: espeak.Clause, spoken: list[str], voice: str, work: Work) -> list[Span]:
-    """The original span of each spoken word; of the whole clause when the words cannot be told apart."""
+def _word_spans(
+    text: TextWithOffsets, clause: espeak.Clause, phonemes: list[str], voice: str, budget: Budget
+) -> list[Span]:
+    """Return the original span of each word of phonemes; of the whole clause if they cannot be aligned with words."""
     words = list(_WORD.finditer(text.text, clause.start, clause.end))
-    alone = _alone([word[0] for word in words], voice)
-    groups = pair(alone, spoken, work)
+    isolated = _isolated([word[0] for word in words], voice)
+    groups = align(isolated, phonemes, budget)
     if groups is None:
         first, last = (words[0].start(), words[-1].end()) if words else (clause.start, clause.end)
-        return [text.span(first, last)] * len(spoken)
+        return [text.span(first, last)] * len(phonemes)
     spans = []
-    for first, last, spoken_first, spoken_last in groups:
-        audible = [i for i in range(first, last) if alone[i]] or [first, last - 1]  # "c'est ?" is "c'est"
-        written = text.span(_trimmed(words[audible[0]])[0], _trimmed(words[audible[-1]])[1])
-        spans += [written] * (spoken_last - spoken_first)
+    for first, last, phonemes_first, phonemes_last in groups:
+        voiced = [i for i in range(first, last) if isolated[i]] or [first, last - 1]  # "c'est ?" is "c'est"
+        span = text.span(_trimmed(words[voiced[0]])[0], _trimmed(words[voiced[-1]])[1])
+        spans += [span] * (phonemes_last - phonemes_first)
     return spans
 
 
-def _alone(words: list[str], voice: str) -> list[str]:
-    """Words spoken alone. Stray marks are not: they are silent, and some crash espeak in some voices."""
-    spoken = iter(espeak.words_phonemes([word for word in words if any(map(_is_spoken, word))], voice))
-    return [next(spoken) if any(map(_is_spoken, word)) else "" for word in words]
+def _isolated(words: list[str], voice: str) -> list[str]:
+    """Return the phonemes of each word on its own. Lone marks have none, and some crash espeak-ng in some voices."""
+    phonemes = iter(espeak.words_phonemes([word for word in words if any(map(_has_phonemes, word))], voice))
+    return [next(phonemes) if any(map(_has_phonemes, word)) else "" for word in words]
 
 
-def _is_spoken(character: str) -> bool:
-    """Whether a character has a name or a sound in a text: letters, digits, "&", currency and mathematical signs."""
+def _has_phonemes(character: str) -> bool:
+    """Return True for letters, digits, "&", currency and mathematical signs."""
     return character.isalnum() or character in "&@%#" or unicodedata.category(character) in ("Sc", "Sm", "So")
 
 
 def _trimmed(word: re.Match) -> Span:
-    """A word's place without the silent marks at its ends; all of it if it is nothing else."""
+    """Return a word's place without the silent marks at its ends; all of it if it consists of them."""
     start = word.start() + len(word[0]) - len(word[0].lstrip(_SILENT))
     end = word.start() + len(word[0].rstrip(_SILENT))
     return (start, end) if start < end else word.span()
 
 
-def _joined(pieces: list[TextWithOffsets], text: TextWithOffsets) -> TextWithOffsets:
-    """The pieces of a text with a space between, which spans what lies between."""
+def _join(parts: list[TextWithOffsets], text: TextWithOffsets) -> TextWithOffsets:
+    """Join parts of a text by spaces that span what is between the parts."""
     track = text.spans is not None
-    out, end = pieces[:1], text.spans[0][0] if text.spans else 0
-    for before, after in zip(pieces, pieces[1:], strict=False):
+    out, end = parts[:1], text.spans[0][0] if text.spans else 0
+    for before, after in zip(parts, parts[1:], strict=False):
         if track and before.spans:
             end = before.spans[-1][1]
         start = max(end, after.spans[0][0]) if track and after.spans else end
@@ -188,15 +192,12 @@ def _joined(pieces: list[TextWithOffsets], text: TextWithOffsets) -> TextWithOff
     return TextWithOffsets.join(out, track)
 
 
-_IPA_APART = espeak.IPA | ord("_") << 8  # phoneme mode: the phonemes of a word separated by underscores
-
-
 def upstream_phonemes(text: str) -> str:
-    """Return the phonemes of a text.
+    """Return the phonemes of a text as `transformers.VitsTokenizer` does.
 
     Raises:
-        ImportError: phonemizer is not installed, or espeak-ng's library is not found.
-        ValueError: espeak-ng crashes at the text, with which stock ends the process.
+        ImportError: if phonemizer is not installed, or espeak-ng's library is not found.
+        ValueError: if espeak-ng crashes at the text, which would end the process with transformers.
     """
     lines = [line for line in text.split(os.linesep) if line.strip()]
     return os.linesep.join(_backend().phonemize(lines, strip=True)) if lines else ""
@@ -204,7 +205,7 @@ def upstream_phonemes(text: str) -> str:
 
 @functools.cache
 def _backend():
-    """phonemizer's espeak backend, which has espeak-ng run in a process of its own."""
+    """Return phonemizer's espeak backend, with espeak-ng in a process of its own."""
     try:
         from phonemizer.backend import EspeakBackend
         from phonemizer.backend.espeak.wrapper import EspeakWrapper
@@ -215,7 +216,7 @@ def _backend():
         ) from error
     try:
         EspeakWrapper.library()
-    except RuntimeError:  # neither chosen by the user nor installed on the system
+    except RuntimeError:  # neither configured by the user nor installed on the system
         library, data = espeak.library_paths()
         EspeakWrapper.set_library(library)
         EspeakWrapper.set_data_path(data)
@@ -225,15 +226,15 @@ def _backend():
 
 
 class _Espeak:
-    """The one method that phonemizer's backend calls of its wrapper of the library."""
+    """Replace phonemizer's wrapper of the library; its backend calls only this method."""
 
     def text_to_phonemes(self, text: str, tie: str | None = None) -> str:
         """Return the phonemes of a line, as the wrapper does."""
         text = text.partition("\0")[0]  # where a text ends in C
         try:
-            (clauses,) = espeak.spoken([text], "en-us", _IPA_APART)
+            (clauses,) = espeak.request([text], "en-us", _IPA_WITH_SEPARATORS)
         except EspeakEndedError as error:
-            if error.fresh:
-                raise cannot_speak(text, error) from error
+            if error.first_request:
+                raise ended_error(text, error) from error
             return self.text_to_phonemes(text, tie)  # an earlier text may have been the reason
         return " ".join(phonemes for _, phonemes in clauses if phonemes)

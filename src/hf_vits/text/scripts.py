@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hf_vits.text import espeak
 from hf_vits.text.errors import format_counts
 from hf_vits.text.frontend import FrontEnd
-from hf_vits.text.phoneme_blocks import RAW_BLOCK
+from hf_vits.text.phoneme_blocks import BLOCK
 
 LEAST_SHARE = 0.1
 """Share of a text's letters from which on letters of other scripts make it a text of another script."""
@@ -63,7 +63,7 @@ _warnings_disabled: ContextVar[bool] = ContextVar("warnings_disabled", default=F
 
 
 @dataclass(frozen=True)
-class Readable:
+class SupportedScripts:
     """
     The scripts that a voice reads.
 
@@ -112,19 +112,19 @@ class Readable:
         return sum(others.values(), Counter())
 
 
-def readable(front_end: FrontEnd, symbols: frozenset[str]) -> Readable | None:
+def supported_scripts(front_end: FrontEnd, symbols: frozenset[str]) -> SupportedScripts | None:
     """What a voice reads, by its language, or by its symbols if those are letters; `None` if that is not known."""
     if front_end.phonemize:
         scripts = scripts_of(front_end.voice)
-        return Readable(scripts, front_end.voice, passes_latin=True, by_espeak=True) if scripts else None
+        return SupportedScripts(scripts, front_end.voice, passes_latin=True, by_espeak=True) if scripts else None
     if front_end.is_uroman:
         language = None if front_end.language is None else espeak.voice_for(front_end.language)
         scripts = None if language is None else scripts_of(language)
         if not scripts:
             return None
-        return Readable(scripts | {_HAN} if language in _WITH_HAN else scripts, language, passes_latin=True)
+        return SupportedScripts(scripts | {_HAN} if language in _WITH_HAN else scripts, language, passes_latin=True)
     scripts = frozenset(filter(None, (script_of(symbol) for symbol in symbols)))
-    return Readable(scripts) if scripts else None
+    return SupportedScripts(scripts) if scripts else None
 
 
 def scripts_of(language: str) -> frozenset[str] | None:
@@ -137,7 +137,7 @@ def scripts_of(language: str) -> frozenset[str] | None:
 def letters(text: str) -> dict[str, Counter]:
     """Script -> its letters in a text and how often each stands there, without phonemes and lone Greek letters."""
     found: dict[str, Counter] = {}
-    text = RAW_BLOCK.sub(" ", text)
+    text = BLOCK.sub(" ", text)
     for letter, count in Counter(_lone_greek().sub(" ", text) if not text.isascii() else text).items():
         if script := script_of(letter):
             found.setdefault(script, Counter())[letter] = count
@@ -147,7 +147,7 @@ def letters(text: str) -> dict[str, Counter]:
 def _is_mostly_latin(text: str) -> bool:
     """Whether more than half of the words are Latin; where no spaces divide them, two letters count as a word."""
     latin = others = 0
-    for word in _WORD.findall(RAW_BLOCK.sub(" ", text)):
+    for word in _WORD.findall(BLOCK.sub(" ", text)):
         script = script_of(word[0])
         if script == _LATIN:
             latin += 1

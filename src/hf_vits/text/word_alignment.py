@@ -1,165 +1,163 @@
-"""Which written words became which spoken words: espeak reads "42" as two words and "of the" as one."""
+"""Align the words of a text with words of phonemes: espeak-ng pronounces "42" as two words and "of the" as one."""
 
 import functools
 from collections.abc import Iterable, Sequence
 from math import inf
 
-Group = tuple[int, int, int, int]  # words first to last, spoken words first to last; ends excluded
-_MOST_JOINED = 4  # written words that espeak speaks as one
-_BAND = 8  # spoken words by which a pairing may stray from the expected place, and as many as the longest word has
-_MOST_DIFFERENT = 0.5  # distance per phoneme above which a pairing is not believed
+Group = tuple[int, int, int, int]  # words first to last, words of phonemes first to last; ends excluded
 VOWELS = frozenset("aeiouyæɐɑɒɔəɚɛɜɝɪɨʉʊʌøœɵɤɯᵻ")
-_WORK, _WORK_PER_CHARACTER = 5_000_000, 400
-_LARGE = 1000  # pairs of phonemes from which on numpy is faster
+_MAX_JOINED = 4  # words that espeak-ng pronounces as one
+_BAND = 8  # least distance from the expected place, in words of phonemes; the longest word may need more
+_MAX_DIFFERENCE = 0.5  # edit distance per phoneme above which an alignment is rejected
+_BUDGET, _BUDGET_PER_CHARACTER = 5_000_000, 400
+_LARGE = 1000  # pairs of phonemes above which numpy is faster
 _STRESS = str.maketrans("", "", "ˈˌː ")
 
 
-class Work:
-    """How much may still be compared to tell the words of a text apart, in pairs of phonemes.
+class Budget:
+    """Limit the pairs of phonemes that are compared to align one text.
 
-    An ordinary text takes some 30 to 250 for each of its characters. Rows of numbers, and of symbols that are read as
-    several words, can be divided in so many ways that it would take minutes.
+    An ordinary text needs about 30 to 250 per character. Sequences of numbers, and of signs that are read as several
+    words, have so many alignments that a search would take minutes.
     """
 
     def __init__(self, characters: int):
-        self.left = _WORK + _WORK_PER_CHARACTER * characters
-        """Pairs of phonemes."""
+        self.left = _BUDGET + _BUDGET_PER_CHARACTER * characters
+
+    def spend(self, pairs: int) -> None:
+        """Subtract from the budget; raise _BudgetExceededError if too little is left."""
+        self.left -= pairs
+        if self.left < 0:
+            raise _BudgetExceededError
 
 
-class _TooMuchWork(Exception):
+class _BudgetExceededError(Exception):
     pass
 
 
-def pair(expected: Sequence[str], spoken: Sequence[str], work: Work) -> list[Group] | None:
-    """Pairs words with spoken words, both in order and none left over.
+def align(isolated: Sequence[str], phonemes: Sequence[str], budget: Budget) -> list[Group] | None:
+    """Align words with words of phonemes, both in order and without remainder.
 
     Args:
-        expected: each written word's phonemes when spoken alone, with spaces where it is read as several.
-        spoken: the words that were spoken.
-        work: what may be spent, which becomes less.
+        isolated: each word's phonemes on its own, with spaces where it is read as several words.
+        phonemes: the words of phonemes of the whole clause.
+        budget: reduced by each comparison.
 
     Returns:
-        The pairs; None when none are convincing, or when finding them is too much work.
+        The aligned groups; None if the difference is too large or the budget is exceeded.
     """
-    if len(expected) == 1 and spoken:
-        return [(0, 1, 0, len(spoken))]
-    straight = _straight(expected, spoken)
-    if straight is not None:
-        return straight
+    if len(isolated) == 1 and phonemes:
+        return [(0, 1, 0, len(phonemes))]
+    if (groups := _by_word_counts(isolated, phonemes)) is not None:
+        return groups
     try:
-        return _cheapest(expected, spoken, work)
-    except _TooMuchWork:
+        return _by_edit_distance(isolated, phonemes, budget)
+    except _BudgetExceededError:
         return None
 
 
-def _straight(expected: Sequence[str], spoken: Sequence[str]) -> list[Group] | None:
-    """The usual case: every word is read as many words as when alone, and sounds about the same."""
+def _by_word_counts(isolated: Sequence[str], phonemes: Sequence[str]) -> list[Group] | None:
+    """Align the usual case: every word has as many words of phonemes as on its own, and about the same phonemes."""
     groups, position = [], 0
-    for i, phonemes in enumerate(expected):
-        end = position + len(phonemes.split())
+    for i, word in enumerate(isolated):
+        end = position + len(word.split())
         groups.append((i, i + 1, position, end))
         position = end
-    return groups if position == len(spoken) and _convincing(groups, expected, spoken) else None
+    return groups if position == len(phonemes) and _is_plausible(groups, isolated, phonemes) else None
 
 
-def _cheapest(expected: Sequence[str], spoken: Sequence[str], work: Work) -> list[Group] | None:
-    """The pairing of least total edit distance, by dynamic programming in a band around the expected places."""
+def _by_edit_distance(isolated: Sequence[str], phonemes: Sequence[str], budget: Budget) -> list[Group] | None:
+    """Find the alignment of least total edit distance by dynamic programming in a band around the expected places."""
     places = [0]
-    for phonemes in expected:
-        places.append(places[-1] + len(phonemes.split()))
-    scale = len(spoken) / max(places[-1], 1)
-    band = max([_BAND, *(len(phonemes.split()) for phonemes in expected)])  # long numbers are read as many words
+    for word in isolated:
+        places.append(places[-1] + len(word.split()))
+    scale = len(phonemes) / max(places[-1], 1)
+    band = max([_BAND, *(len(word.split()) for word in isolated)])  # long numbers are read as many words
     best: dict[tuple[int, int], tuple[float, Group | None]] = {(0, 0): (0.0, None)}
-    plain = [phonemes.translate(_STRESS) for phonemes in expected], [word.translate(_STRESS) for word in spoken]
-    for i in range(len(expected)):
+    plain = [word.translate(_STRESS) for word in isolated], [word.translate(_STRESS) for word in phonemes]
+    for i in range(len(isolated)):
         place = round(places[i] * scale)
-        alone = places[i + 1] - places[i]
-        for j in range(max(0, place - band), min(len(spoken), place + band) + 1):
+        count = places[i + 1] - places[i]
+        for j in range(max(0, place - band), min(len(phonemes), place + band) + 1):
             if (i, j) not in best:
                 continue
-            for group, distance in _steps(i, j, alone, *plain, work):
+            for group, distance in _steps(i, j, count, *plain, budget):
                 cost = best[i, j][0] + distance
                 key = group[1], group[3]
                 if cost < best.get(key, (inf, None))[0]:
                     best[key] = cost, group
-    return _traced(best, expected, spoken)
+    return _traced(best, isolated, phonemes)
 
 
 def _steps(
-    i: int, j: int, alone: int, expected: Sequence[str], spoken: Sequence[str], work: Work
+    i: int, j: int, count: int, isolated: Sequence[str], phonemes: Sequence[str], budget: Budget
 ) -> Iterable[tuple[Group, float]]:
-    """Groups that begin with word i, read as `alone` words when alone, and spoken word j; each with its distance."""
-    counts = [n for n in range(max(0, alone - 2), alone + 3) if j + n <= len(spoken)]
-    yield from (
-        ((i, i + 1, j, j + n), distance)
-        for n, distance in zip(counts, _distances(expected[i], spoken[j:], counts, work), strict=True)
-    )
-    counts = [n for n in range(2, _MOST_JOINED + 1) if i + n <= len(expected)] if j < len(spoken) else []
-    yield from (
-        ((i, i + n, j, j + 1), distance)
-        for n, distance in zip(counts, _distances(spoken[j] if counts else "", expected[i:], counts, work), strict=True)
-    )
+    """Yield groups that begin with word i, of `count` words of phonemes on its own, and phonemes j, with distances."""
+    counts = [n for n in range(max(0, count - 2), count + 3) if j + n <= len(phonemes)]
+    costs = _distances(isolated[i], phonemes[j:], counts, budget)
+    yield from (((i, i + 1, j, j + n), cost) for n, cost in zip(counts, costs, strict=True))
+    counts = [n for n in range(2, _MAX_JOINED + 1) if i + n <= len(isolated)] if j < len(phonemes) else []
+    costs = _distances(phonemes[j] if counts else "", isolated[i:], counts, budget)
+    yield from (((i, i + n, j, j + 1), cost) for n, cost in zip(counts, costs, strict=True))
 
 
-def _distances(one: str, others: Sequence[str], counts: Sequence[int], work: Work) -> list[float]:
-    """The distances of a word from the first `n` of other words put together, for each n of `counts`, ascending."""
+def _distances(one: str, others: Sequence[str], counts: Sequence[int], budget: Budget) -> list[float]:
+    """Return a word's distances from the concatenation of the first n others, for each n of `counts`, ascending."""
     if not counts:
         return []
     together = "".join(others[: counts[-1]])
-    work.left -= len(one) * len(together)
-    if work.left < 0:
-        raise _TooMuchWork
+    budget.spend(len(one) * len(together))
     row = _row(one, together)
     return [row[sum(map(len, others[:n]))] for n in counts]
 
 
-def _traced(best: dict, expected: Sequence[str], spoken: Sequence[str]) -> list[Group] | None:
-    key, groups = (len(expected), len(spoken)), []
+def _traced(best: dict, isolated: Sequence[str], phonemes: Sequence[str]) -> list[Group] | None:
+    key, groups = (len(isolated), len(phonemes)), []
     if key not in best:
         return None
     while key != (0, 0):
         groups.append(best[key][1])
         key = groups[-1][0], groups[-1][2]
     groups.reverse()
-    return groups if _convincing(groups, expected, spoken) else None
+    return groups if _is_plausible(groups, isolated, phonemes) else None
 
 
-def _convincing(groups: list[Group], expected: Sequence[str], spoken: Sequence[str]) -> bool:
-    """Whether all pairs sound alike; one read otherwise ("-5" as "dash five") is believed between two that do."""
-    alike = [_alike("".join(expected[a:b]), "".join(spoken[c:d])) for a, b, c, d in groups]
-    for i, (first, last, spoken_first, spoken_last) in enumerate(groups):
-        single = last - first == 1 and spoken_last - spoken_first == max(1, len(expected[first].split()))
-        if not alike[i] and not (single and all(alike[max(i - 1, 0) : i] + alike[i + 1 : i + 2])):
+def _is_plausible(groups: list[Group], isolated: Sequence[str], phonemes: Sequence[str]) -> bool:
+    """Accept groups of similar phonemes, and a single other one ("-5" as "dash five") between two of these."""
+    similar = [_is_similar("".join(isolated[a:b]), "".join(phonemes[c:d])) for a, b, c, d in groups]
+    for i, (first, last, phonemes_first, phonemes_last) in enumerate(groups):
+        single = last - first == 1 and phonemes_last - phonemes_first == max(1, len(isolated[first].split()))
+        if not similar[i] and not (single and all(similar[max(i - 1, 0) : i] + similar[i + 1 : i + 2])):
             return False
     return True
 
 
-def _alike(expected: str, spoken: str) -> bool:
-    longest = max(len(expected.translate(_STRESS)), len(spoken.translate(_STRESS)))
+def _is_similar(isolated: str, phonemes: str) -> bool:
+    longest = max(len(isolated.translate(_STRESS)), len(phonemes.translate(_STRESS)))
     short = longest <= 2  # "a" and "the" are reduced
-    return short or not spoken or _distance(expected, spoken) <= max(1.0, _MOST_DIFFERENT * longest)
+    return short or not phonemes or _distance(isolated, phonemes) <= max(1.0, _MAX_DIFFERENCE * longest)
 
 
 def _distance(first: str, second: str) -> float:
-    """Edit distance of two phoneme strings without stress and length marks; in a sentence vowels change easily."""
+    """Return the edit distance without stress and length marks; vowels cost half, as they vary within sentences."""
     return _row(first.translate(_STRESS), second.translate(_STRESS))[-1]
 
 
 @functools.lru_cache(maxsize=4096)
 def _row(first: str, second: str) -> Sequence[float]:
-    """The edit distances of a string from all beginnings of another, from the empty one to the whole."""
+    """Return the edit distances of a string from all prefixes of another, from the empty one to the whole."""
     if len(first) * len(second) > _LARGE:
         return _large_row(first, second)
     row = [float(j) for j in range(len(second) + 1)]
     for i, a in enumerate(first, 1):
         diagonal, row[0] = row[0], i
         for j, b in enumerate(second, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + _change(a, b))
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + _substitution_cost(a, b))
     return row
 
 
 def _large_row(first: str, second: str) -> Sequence[float]:
-    """The same, faster for long strings."""
+    """Compute `_row` with numpy, which is faster for long strings."""
     import numpy as np
 
     places = np.arange(len(second) + 1.0)
@@ -175,7 +173,7 @@ def _large_row(first: str, second: str) -> Sequence[float]:
     return row.tolist()
 
 
-def _change(first: str, second: str) -> float:
+def _substitution_cost(first: str, second: str) -> float:
     if first == second:
         return 0.0
     return 0.5 if first in VOWELS and second in VOWELS else 1.0
