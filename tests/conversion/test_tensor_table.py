@@ -1,6 +1,8 @@
 """Weights are inspected without an exception: what cannot be read becomes a problem of a known kind."""
 
 import json
+import struct
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,43 @@ def test_the_tensors_of_an_archive_are_mapped_and_not_copied(tensors, tmp_path):
     table = inspect_folder(tmp_path)
 
     assert table.mapped and str(tmp_path / "pytorch_model.bin") in Path("/proc/self/maps").read_text()
+
+
+def rewrite_archive(file, change=lambda name, data: data, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(file) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, change(name, data))
+
+
+def oversized(file):
+    (problem,) = inspect_file(file).problems
+    return problem.kind == "oversized" and problem.text
+
+
+def test_compressed_entries_are_rejected_even_if_they_unpack_to_little(tensors, tmp_path):
+    torch.save(tensors, file := tmp_path / "a.bin")
+    rewrite_archive(file, compression=zipfile.ZIP_DEFLATED)
+    assert "compressed" in oversized(file) or "when unpacked" in oversized(file)
+
+
+def test_entries_that_claim_more_than_the_file_holds_are_rejected_even_if_uncompressed(tensors, tmp_path):
+    torch.save(tensors, file := tmp_path / "a.bin")
+    rewrite_archive(file)
+    data = bytearray(file.read_bytes())
+    place = data.rindex(b"PK\x01\x02") + 24  # the size of the last entry in the directory
+    data[place : place + 4] = struct.pack("<I", 10**9)
+    file.write_bytes(bytes(data))
+    assert "1,000,0" in oversized(file)
+
+
+def test_tensors_that_claim_the_data_of_others_are_rejected_even_if_each_is_within_the_file(tmp_path):
+    def claim(name, data):  # 2000 numbers, in two storages and their shapes
+        return data.replace(b"M\xe8\x03", b"M\xd0\x07", 4) if name.endswith("data.pkl") else data
+
+    torch.save({name: torch.arange(1000.0) for name in "abc"}, file := tmp_path / "a.bin")
+    rewrite_archive(file, claim)
+    table = torch.load(file, weights_only=True, mmap=True)
+    assert len(table["a"]) == len(table["b"]) == 2000 and len(table["c"]) == 1000
+    assert "its tensors claim more" in oversized(file)

@@ -123,6 +123,9 @@ def _inspect_pickle(file: Path) -> TensorTable:
         held = f"the entries {quoted(list(contents))}" if isinstance(contents, Mapping) else f"one {kind}"
         raise UnreadableFile(f"{file.name} holds no plain table of tensors but {held}", "no_tensors")
     check_kinds(contents, f" in {file.name}", dtypes=None)
+    storages = [tensor.untyped_storage() for tensor in contents.values()]
+    if sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values()) > (size := file.stat().st_size):
+        raise UnreadableFile(f"{file.name} has {size:,} bytes but its tensors claim more", "oversized")
     return TensorTable(
         {name: tuple(tensor.shape) for name, tensor in contents.items()},
         {name: DTYPES.get(tensor.dtype, str(tensor.dtype)) for name, tensor in contents.items()},

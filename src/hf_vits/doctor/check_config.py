@@ -12,20 +12,15 @@ from transformers import __version__ as transformers_version
 
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE, VitsConfig
 from hf_vits.conversion.discriminators import FINE_TUNER
+from hf_vits.conversion.schema import inspect_json
 from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
-from hf_vits.doctor.expected_shapes import INVALID, expected_layers
-from hf_vits.doctor.fixes import EditJson
-from hf_vits.doctor.model_folder import ModelFolder
-from hf_vits.doctor.readers import read_json
+from hf_vits.doctor.fixes import EditJson, convert_command
+from hf_vits.doctor.model_folder import CONFIG, OUR_FIELDS, ModelFolder, config_above
+from hf_vits.doctor.shape_match import INVALID, expected_shapes
 from hf_vits.utils.config_validation import CHECKS
 from hf_vits.utils.formatting import listed, quoted
-from hf_vits.utils.model_size import MOST_REACH
 
-CONFIG, FEATURE_EXTRACTOR = "config.json", "preprocessor_config.json"
-
-OUR_FIELDS = {field.name for field in fields(VitsConfig)} - {field.name for field in fields(PreTrainedConfig)} | {
-    "pad_token_id"
-}
+FEATURE_EXTRACTOR = "preprocessor_config.json"
 
 UNDECLARED_FIELDS = {"model_type", "_name_or_path", "name_or_path", "torch_dtype", "auto_map", "attn_implementation"}
 """Fields that transformers reads or writes and no class declares."""
@@ -46,33 +41,17 @@ MAX_SPEAKERS = 10_000
 SAMPLING_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 
 
-def split_fields(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the fields of [`VitsConfig`] in a config.json that are valid each by itself, and why others are not."""
-    probe, valid, invalid = VitsConfig(), {}, {}
-    for name in [name for name in raw if name in OUR_FIELDS]:
-        try:
-            setattr(probe, name, raw[name])
-            _check_lists(name, raw[name])
-        except INVALID as problem:
-            invalid[name] = str(problem.__cause__ or problem).strip().splitlines()[-1].strip()[:200]
-        else:
-            valid[name] = raw[name]
-    return valid, invalid
-
-
-def _check_lists(name: str, value: Any) -> None:
-    """Raise for what the types of the fields leave open, and for numbers that would take too long to use."""
-    if name == "resblock_dilation_sizes":
-        for row in value:
-            if not isinstance(row, list) or not all(type(number) is int for number in row):
-                raise TypeError(f"`{name}` must be a list of lists of whole numbers, and holds {quoted(row)}")
-            if max(row, default=0) > MOST_REACH:
-                raise ValueError(f"`{name}` has a dilation of {quoted(max(row))}")
-    if isinstance(value, list) and name != "speaker_names" and len(value) > 100:
-        raise ValueError(f"`{name}` has {len(value)} entries")
-    for number in [value, *(value if isinstance(value, list) else [])]:
-        if type(number) is int and abs(number) > 2**40:
-            raise ValueError(f"`{name}` is larger than 2^40")
+def check_file(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Check that config.json is there and can be read."""
+    if folder.has_config:
+        return
+    problem, above = folder.config_file.problem, config_above(folder.path)
+    message = f"{problem or 'There is no config.json'}, without which no model can be built."
+    advice = "Copy that of the training run or of the base model into the folder, or download it again."
+    if above:
+        advice = f"The folder is a checkpoint of a training run, whose configuration is {above}: convert both."
+    command = convert_command(folder.path) if above else None
+    yield error("config.damaged" if problem else "config.missing", message, advice, command=command)
 
 
 def check_fields(folder: ModelFolder) -> Iterator[Diagnostic]:
@@ -95,7 +74,7 @@ def check_fields(folder: ModelFolder) -> Iterator[Diagnostic]:
 
 def _combinations(folder: ModelFolder) -> Iterator[Diagnostic]:
     """Report values that contradict each other, one diagnostic for each part of the model."""
-    if folder.config is not None and folder.match is None and expected_layers(folder.config) is None:
+    if folder.config is not None and folder.match is None and expected_shapes(folder.config) is None:
         message = "The configuration asks for more layers, or larger ones, than any machine has memory for."
         yield error("config.too_large", message, "Set its numbers as the model was trained.")
         return
@@ -232,7 +211,7 @@ def check_signal(folder: ModelFolder) -> Iterator[Diagnostic]:
 
 
 def _feature_extractor(folder: ModelFolder, config: VitsConfig) -> Iterator[Diagnostic]:
-    file = read_json(folder.path / FEATURE_EXTRACTOR)
+    file = inspect_json(folder.path / FEATURE_EXTRACTOR)
     if file.problem:
         yield error("signal.feature_extractor_damaged", f"{file.problem}.", "Remove it, or download it again.")
     table: dict[str, Any] = file.table or {}

@@ -1,23 +1,21 @@
 """Checks of the discriminators a model was trained with: where they are, and whether training can go on with them."""
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from hf_vits.conversion.discriminators import INSIDE_VOICE, RULES, SECOND_MODEL, SUBFOLDER, VOICE, infer_config
+from hf_vits.conversion.discriminators import RULES, SUBFOLDER, VOICE, infer_config
 from hf_vits.conversion.key_mapping import translate
+from hf_vits.conversion.schema import inspect_json
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.doctor.check_weights import check_values
-from hf_vits.doctor.diagnostics import ERROR, Diagnostic, error, note
-from hf_vits.doctor.expected_shapes import INVALID
+from hf_vits.doctor.check_weights import diagnose_values
+from hf_vits.doctor.diagnostics import Diagnostic, error, note
 from hf_vits.doctor.fixes import ExtractDiscriminator, SaveCopy, resave
-from hf_vits.doctor.model_folder import REFETCH, ModelFolder, Tensors, read_file, read_tensors
-from hf_vits.doctor.readers import exists, read_json
+from hf_vits.doctor.model_folder import REFETCH, Discriminators, ModelFolder
+from hf_vits.doctor.shape_match import INVALID
 from hf_vits.hub.state_dict import match_state_dict
-from hf_vits.utils.files import obstacle
 
 MAX_LAYERS = 50
 """Sub-discriminators, or layers of one, beyond which a configuration is damaged."""
@@ -28,53 +26,24 @@ NOT_IN_SHAPES = {"discriminator_periods": "periods", "discriminator_stride": "pe
 REPLACE = "Remove them to train with new ones, or use those of another checkpoint."
 
 
-@dataclass(frozen=True)
-class Discriminators:
-    """Discriminators in a `"folder"` of their own, `"inside"` the model's file or in a file `"beside"` it."""
-
-    where: str
-    tensors: Tensors
-    name: str
-
-
-def read_discriminators(path: Path, tensors: Tensors | None) -> tuple[Discriminators | None, list[Diagnostic]]:
-    """Return the discriminators of a folder, `None` if there are none that can be read, and why they cannot."""
-    folder, beside = path / SUBFOLDER, next((path / name for name in SECOND_MODEL if exists(path / name)), None)
-    if folder.is_dir():
-        return _or_error("folder", f"{SUBFOLDER}/", *read_tensors(folder))
-    if exists(folder):
-        message = f"{SUBFOLDER} {obstacle(folder) or 'is a file'}; it must be a folder."
-        return None, [error("discriminator.unreadable", message, REPLACE)]
-    if beside is not None:
-        return _or_error("beside", beside.name, *read_file(beside))
-    if tensors is not None and (inside := tensors.only(INSIDE_VOICE)).shapes:
-        return Discriminators("inside", inside, re.sub(r"\.$", ".*", INSIDE_VOICE)), []
-    return None, []
-
-
-def _or_error(
-    where: str, name: str, tensors: Tensors | None, diagnostics: list[Diagnostic]
-) -> tuple[Discriminators | None, list[Diagnostic]]:
-    errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity == ERROR]
-    if tensors is not None and not errors:
-        return Discriminators(where, tensors, name), []
-    message = f"The discriminators in {name} cannot be read. {' '.join(problem.message for problem in errors)}"
-    causes = sorted({problem.id for problem in errors})
-    return None, [error("discriminator.unreadable", message, f"{REFETCH} {REPLACE}", causes=causes)]
-
-
-def check_discriminators(folder: ModelFolder, discriminators: Discriminators | None) -> Iterator[Diagnostic]:
-    """Check them against their configuration, their values, and whether training finds them."""
+def check_discriminators(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Check that they can be read, their shapes and values, and whether training finds them."""
+    discriminators = folder.discriminators
     if discriminators is None:
         return
     where, name = discriminators.where, discriminators.name
+    if problems := discriminators.tensors.problems:
+        message = f"The discriminators in {name} cannot be read. {' '.join(f'{problem.text}.' for problem in problems)}"
+        causes = sorted({problem.kind for problem in problems})
+        yield error("discriminator.unreadable", message, f"{REFETCH} {REPLACE}", causes=causes)
+        return
     try:
         _match(folder, discriminators)
     except INVALID as problem:
         message = f"The discriminators ({name}) cannot be used. {str(problem.__cause__ or problem)[:500]}"
         yield error("discriminator.mismatch", message, REPLACE)
         return
-    for found in check_values(discriminators.tensors):
+    for found in diagnose_values(discriminators.tensors):
         id, message = found.id.replace("values.", "discriminator."), f"In the discriminators ({name}): {found.message}"
         yield replace(found, id=id, message=message, advice=REPLACE)
     if where == "inside":
@@ -106,7 +75,7 @@ def _match(folder: ModelFolder, discriminators: Discriminators) -> None:
 
 
 def _read_config(folder: Path) -> VitsDiscriminatorConfig:
-    file = read_json(folder / "config.json")
+    file = inspect_json(folder / "config.json")
     if file.table is None:
         raise ValueError(f"{file.problem or 'There is no config.json beside them'}.")
     names = ("periods", "period_channels", "period_kernel_size", "period_stride", "scales", "scale_channels")

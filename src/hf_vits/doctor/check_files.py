@@ -8,16 +8,17 @@ from pathlib import Path
 
 from hf_vits.conversion.discriminators import ORIGINAL
 from hf_vits.conversion.formats import ARCHIVES, is_foreign_config, known_formats, suffix_descriptions
+from hf_vits.conversion.schema import inspect_json
 from hf_vits.conversion.suggestions import missing_path
 from hf_vits.conversion.unsupported import exported_for
 from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
-from hf_vits.doctor.fixes import convert_command, shell
-from hf_vits.doctor.model_folder import ModelFolder
-from hf_vits.doctor.readers import Unreadable, check_archive, checkpoints_in, exists, has_weights, read_json
+from hf_vits.doctor.fixes import convert_command, resave, shell
+from hf_vits.doctor.model_folder import REFETCH, ModelFolder, checkpoints_in, has_weights
 from hf_vits.export.onnx_graph import STEP
 from hf_vits.hub.license import CARD, CARD_BESIDE, MMS, MMS_LICENSE, origin_of
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
-from hf_vits.utils.files import LARGEST_TABLE, obstacle
+from hf_vits.utils.archives import check_pickled
+from hf_vits.utils.files import LARGEST_TABLE, exists, obstacle
 from hf_vits.utils.formatting import listed, quoted
 from hf_vits.utils.new_files import KEPT_OF_NAME
 
@@ -95,7 +96,7 @@ def _check_folder(path: Path) -> Diagnostic | None:
     suffixes = suffix_descriptions()
     others = [name for name in names if Path(name).suffix.lower() in suffixes and name not in OUR_FILES]
     others = [name for name in others if not OF_TRAINING.fullmatch(name)]
-    table = read_json(path / "config.json").table or {}
+    table = inspect_json(path / "config.json").table or {}
     is_foreign = is_foreign_config(table)
     if not is_foreign and (not others or table.get("model_type")):
         return None
@@ -136,17 +137,35 @@ def is_quantized(file: Path) -> bool:
     return any(name.encode() in names for name in QUANTIZED)
 
 
+def check_weight_files(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Report the files of weights that cannot be read, pickles, and a second set of weights."""
+    advice = {"no_weights": "Download the weights too, or give the folder that has them."}
+    for problem in folder.weights.problems:
+        details = {"files": list(problem.files)}
+        yield error(f"files.{problem.kind}", f"{problem.text}.", advice.get(problem.kind, REFETCH), **details)
+    present = [name for name in (*SAFE_NAMES, *PICKLE_NAMES) if name in folder.entries]
+    pickles = [name for name in present if name in PICKLE_NAMES]
+    if folder.tensors is not None and present[0] in pickles:
+        message = f"The weights are pickled ({present[0]}), a format that can hold code; none was run."
+        yield warning("files.pickle", message, "Save the model as .safetensors.", **resave(folder.path))
+    if pickles and present[0] in SAFE_NAMES:
+        message = f"There are two sets of weights: {present[0]}, which is loaded, and {listed(pickles)}, which is not."
+        yield note("files.two_sets", message, f"Remove {listed(pickles)} if both hold the same.")
+
+
 def check_training_state(folder: ModelFolder) -> Iterator[Diagnostic]:
     """Check the state of training in a checkpoint."""
     if STATE_FILE not in folder.entries:
         return
     file = folder.path / STATE_FILE
+    reason = obstacle(file)
     try:
-        if why := obstacle(file):
-            raise Unreadable("", f"{STATE_FILE} {why}")
-        check_archive(file)
-    except Unreadable as problem:
-        message = f"{problem}, so training cannot be resumed from here; the model itself is in other files."
+        if not reason and not check_pickled(file):
+            reason = "is not an archive of PyTorch"
+    except (OSError, ValueError) as problem:
+        reason = f"cannot be read ({str(problem)[:200]})"
+    if reason:
+        message = f"{STATE_FILE} {reason}, so training cannot be resumed from here; the model itself is in other files."
         yield error("files.training_state", message, "Resume from another checkpoint.")
     else:
         message = "The folder is a checkpoint: training can be resumed from it, given the data."

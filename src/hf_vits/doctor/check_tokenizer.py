@@ -5,15 +5,12 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
-from hf_vits.doctor.check_config import CONFIG
 from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
 from hf_vits.doctor.fixes import INSTALL_PHONEMES, EditJson
-from hf_vits.doctor.model_folder import ModelFolder
+from hf_vits.doctor.model_folder import CONFIG, TOKENIZER_CONFIG, ModelFolder
 from hf_vits.text import espeak
 from hf_vits.text.vocabulary import EXTENDED_CLASS
 from hf_vits.utils.formatting import listed, quoted
-
-TOKENIZER_CONFIG = "tokenizer_config.json"
 
 COPY = "Copy vocab.json and tokenizer_config.json from the model that this one was made from."
 
@@ -86,7 +83,7 @@ def _ids(folder: ModelFolder, table: dict[str, int]) -> Iterator[Diagnostic]:
 
 
 def _tokens(folder: ModelFolder, table: dict[str, int]) -> Iterator[Diagnostic]:
-    options = folder.tokenizer.table or {}
+    options = folder.tokenizer_file.table or {}
     special = {content(options[name]) for name in options if name.endswith("_token")} | {"<unk>", "<pad>"}
     if long := [
         quoted(token) for token in table if len(token) != 1 and token not in special and not _is_bracketed(token)
@@ -130,9 +127,9 @@ def check_options(folder: ModelFolder) -> Iterator[Diagnostic]:
     """Check tokenizer_config.json, and that what it needs is installed."""
     if folder.vocabulary.table is None:
         return
-    options = folder.tokenizer.table
-    if folder.tokenizer.problem:
-        yield error("tokenizer.config_damaged", f"{folder.tokenizer.problem}.", COPY)
+    options = folder.tokenizer_file.table
+    if folder.tokenizer_file.problem:
+        yield error("tokenizer.config_damaged", f"{folder.tokenizer_file.problem}.", COPY)
         return
     if options is None:
         message = "There is no tokenizer_config.json, so texts become American English phonemes, the default."

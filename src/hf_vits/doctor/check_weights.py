@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from hf_vits.doctor.check_config import CONFIG
+from hf_vits.conversion.tensor_table import DTYPES, TensorTable
 from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
 from hf_vits.doctor.fixes import EditJson, SaveCopy, resave
-from hf_vits.doctor.model_folder import DTYPES, REFETCH, ModelFolder, Tensors
+from hf_vits.doctor.model_folder import CONFIG, REFETCH, ModelFolder
 from hf_vits.hub.state_dict import TRAINING_ONLY
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, has_zero_filter
 from hf_vits.utils.formatting import listed, quoted
@@ -88,7 +88,7 @@ def check_types(folder: ModelFolder) -> Iterator[Diagnostic]:
     """Check that all weights have one floating-point type."""
     if folder.tensors is None:
         return
-    types, names = folder.tensors.types, {short: str(dtype).removeprefix("torch.") for dtype, short in DTYPES.items()}
+    types, names = folder.tensors.dtypes, {short: str(dtype).removeprefix("torch.") for dtype, short in DTYPES.items()}
     if invalid := sorted(name for name, kind in types.items() if kind not in names):
         words = [f"{name} is {types[name]}" for name in invalid]
         message = f"Tensors that are not floating-point numbers of 16 to 64 bits ({len(invalid)}): {listed(words)}."
@@ -113,7 +113,7 @@ def check_weight_norm(folder: ModelFolder) -> Iterator[Diagnostic]:
     if names := layers.unpaired:
         message = f"Tensors of weight norm without the other of their pair ({len(names)}): {listed(names)}."
         yield error("weights.norm_incomplete", message, REFETCH, names=names)
-    if names := layers.duplicated:
+    if names := layers.stored_twice:
         message = f"Layers stored in two formats of weight norm ({len(names)}): {listed(names)}."
         advice = "Remove the one that training did not change."
         yield error("weights.norm_duplicated", message, advice, names=names)
@@ -126,7 +126,7 @@ def check_weight_norm(folder: ModelFolder) -> Iterator[Diagnostic]:
 
 def _formats(folder: ModelFolder) -> Iterator[Diagnostic]:
     layers, fix = folder.layers, resave(folder.path)
-    old, new, plain = (layers.stored_as(kind, in_wavenet=True) for kind in ("old", "new", "plain"))
+    old, new, plain = (layers.stored_as(kind, normalized=True) for kind in ("old", "new", "plain"))
     if old:
         mixed = f" ({len(new)} use parametrizations.weight.original0 and 1)" if new else ""
         message = (
@@ -141,7 +141,7 @@ def _formats(folder: ModelFolder) -> Iterator[Diagnostic]:
             "anew, and its output is noise."
         )
         yield warning("weights.norm_folded", message, RESAVE, **fix, names=plain)
-    elsewhere = sorted(name for kind in ("old", "new") for name in layers.stored_as(kind, in_wavenet=False))
+    elsewhere = sorted(name for kind in ("old", "new") for name in layers.stored_as(kind, normalized=False))
     if elsewhere:
         message = (
             f"Layers outside of the WaveNets with weight norm, as finetune-hf-vits trains them ({len(elsewhere)}): "
@@ -150,7 +150,13 @@ def _formats(folder: ModelFolder) -> Iterator[Diagnostic]:
         yield warning("weights.norm_outside_wavenet", message, RESAVE, **fix, names=elsewhere)
 
 
-def check_values(tensors: Tensors) -> Iterator[Diagnostic]:
+def check_values(folder: ModelFolder) -> Iterator[Diagnostic]:
+    """Check the values of all weights."""
+    if folder.tensors is not None:
+        yield from diagnose_values(folder.tensors)
+
+
+def diagnose_values(tensors: TensorTable) -> Iterator[Diagnostic]:
     """Look at every number once, with one tensor in memory at a time."""
     not_finite, zero_filter, constant, untrained = [], [], [], []
     for name, tensor in tensors.values():

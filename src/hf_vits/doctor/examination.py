@@ -2,22 +2,19 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.discriminators import INSIDE_VOICE
 from hf_vits.doctor import check_config, check_files, check_tokenizer, check_weights
-from hf_vits.doctor.check_discriminator import Discriminators, check_discriminators, read_discriminators
+from hf_vits.doctor.check_discriminator import check_discriminators
 from hf_vits.doctor.diagnostics import ERROR, SEVERITIES, Diagnostic, Report, error
-from hf_vits.doctor.expected_shapes import INVALID, inferred_fields, layers_of, match_shapes
-from hf_vits.doctor.fixes import convert_command
-from hf_vits.doctor.model_folder import ModelFolder, read_tensors
-from hf_vits.doctor.readers import config_above, read_json
+from hf_vits.doctor.model_folder import ModelFolder, read_model_folder
 from hf_vits.doctor.smoke_test import generate, load_tokenizer, possible_uses
 
 CHECKS: tuple[Callable[[ModelFolder], Iterable[Diagnostic]], ...] = (
+    check_config.check_file,
     check_config.check_fields,
     check_config.check_model_type,
     check_config.check_architectures,
@@ -27,8 +24,11 @@ CHECKS: tuple[Callable[[ModelFolder], Iterable[Diagnostic]], ...] = (
     check_weights.check_tensors,
     check_weights.check_types,
     check_weights.check_weight_norm,
+    check_weights.check_values,
+    check_discriminators,
     check_tokenizer.check_vocabulary,
     check_tokenizer.check_options,
+    check_files.check_weight_files,
     check_files.check_license,
     check_files.check_training_state,
     check_files.check_leftovers,
@@ -60,57 +60,14 @@ def examine(path: str | Path) -> Report:
                 path = Path(os.path.realpath(path))
             if (other := check_files.check_path(path)) is not None:
                 return Report(given, [other])
-            folder, discriminators, diagnostics = _read(path)
+            folder, diagnostics = read_model_folder(path), []
         except (OSError, ValueError) as problem:  # a name with a null in it, a folder that was removed meanwhile
             return Report(given, [error("path.unreadable", f"{path} cannot be examined ({problem}).")])
         for check in CHECKS:
-            diagnostics += _run(check.__name__, check, folder)
-        if folder.tensors is not None:
-            diagnostics += _run("check_values", check_weights.check_values, folder.tensors)
-        diagnostics += _run("check_discriminators", check_discriminators, folder, discriminators)
+            diagnostics += _run(check, folder)
         output = _test(folder, diagnostics)
     diagnostics.sort(key=lambda diagnostic: SEVERITIES.index(diagnostic.severity))
-    return Report(given, diagnostics, possible_uses(folder, discriminators, output, diagnostics), path)
-
-
-def _read(path: Path) -> tuple[ModelFolder, Discriminators | None, list[Diagnostic]]:
-    folder = ModelFolder(path, frozenset(entry.name for entry in path.iterdir()))
-    config = read_json(path / "config.json")
-    folder.raw, folder.has_config = config.table or {}, config.table is not None
-    diagnostics = [] if folder.has_config else [_no_config(path, config.problem)]
-    folder.valid_fields, folder.invalid_fields = check_config.split_fields(folder.raw)
-    folder.tensors, found = read_tensors(path)
-    diagnostics += found
-    if folder.tensors is not None:
-        own = {name: shape for name, shape in folder.tensors.shapes.items() if not name.startswith(INSIDE_VOICE)}
-        folder.layers = layers_of(own)
-        folder.inferred = inferred_fields(folder.layers.shapes)
-    if folder.has_config:
-        folder.config = _config_of(folder)
-        if folder.tensors is not None:
-            shapes = folder.layers.shapes
-            folder.match = match_shapes(folder.config, folder.valid_fields, shapes, folder.invalid_fields.keys())
-    folder.vocabulary, folder.tokenizer = read_json(path / "vocab.json"), read_json(path / "tokenizer_config.json")
-    discriminators, found = read_discriminators(path, folder.tensors)
-    return folder, discriminators, diagnostics + found
-
-
-def _config_of(folder: ModelFolder) -> VitsConfig | None:
-    if folder.invalid_fields:
-        return None
-    try:
-        return VitsConfig(**folder.valid_fields)
-    except INVALID:
-        return None
-
-
-def _no_config(path: Path, problem: str) -> Diagnostic:
-    id, message = "config.damaged" if problem else "config.missing", problem or "There is no config.json"
-    advice, command = "Copy that of the training run or of the base model into the folder, or download it again.", None
-    if above := config_above(path):
-        advice = f"The folder is a checkpoint of a training run, whose configuration is {above}: convert both."
-        command = convert_command(path)
-    return error(id, f"{message}, without which no model can be built.", advice, command=command)
+    return Report(given, diagnostics, possible_uses(folder, output, diagnostics), path)
 
 
 def _test(folder: ModelFolder, diagnostics: list[Diagnostic]) -> str:
@@ -125,24 +82,25 @@ def _test(folder: ModelFolder, diagnostics: list[Diagnostic]) -> str:
     return output
 
 
-def _run(name: str, check: Callable[..., Iterable[Diagnostic]], *arguments) -> list[Diagnostic]:
+def _run(check: Callable[[ModelFolder], Iterable[Diagnostic]], folder: ModelFolder) -> list[Diagnostic]:
     """Return the diagnostics of a check; a fault of its own becomes one more, so that those of others are not lost."""
     diagnostics: list[Diagnostic] = []
     try:
-        diagnostics.extend(check(*arguments))
+        diagnostics.extend(check(folder))
     except Exception as problem:
-        message = f"{name} failed ({type(problem).__name__}: {str(problem)[:200]})."
+        message = f"{check.__name__} failed ({type(problem).__name__}: {str(problem)[:200]})."
         advice = "Please report this, with the folder if you can."
-        diagnostics.append(error("doctor.failed", message, advice, check=name))
+        diagnostics.append(error("doctor.failed", message, advice, check=check.__name__))
     return diagnostics
 
 
 @contextmanager
 def _silence_logging() -> Iterator[None]:
-    """Disable logging: what is worth knowing becomes a diagnostic."""
+    """Disable logging and warnings: what is worth knowing becomes a diagnostic."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     finally:
         logging.disable(before)

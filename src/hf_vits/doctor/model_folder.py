@@ -1,94 +1,104 @@
-"""The content of a model folder, read without trust: configuration, tokenizer files, and shapes of tensors."""
+"""The content of a model folder: configuration, tokenizer files, and names and shapes of all tensors."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import safe_open
-from torch import Tensor
+from transformers import PreTrainedConfig
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
-from hf_vits.doctor.expected_shapes import Layers, ShapeMatch
-from hf_vits.doctor.fixes import resave
-from hf_vits.doctor.readers import JsonFile, Unreadable, exists, read_pickle
-from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES, check_header, shard_names
-from hf_vits.utils.files import member, obstacle
-from hf_vits.utils.formatting import listed
+from hf_vits.conversion.discriminators import INSIDE_VOICE, SECOND_MODEL, SUBFOLDER
+from hf_vits.conversion.schema import JsonTable, inspect_json
+from hf_vits.conversion.shape_inference import LayerShapes, config_fields, layer_shapes
+from hf_vits.conversion.tensor_table import Problem, TensorTable, inspect_file, inspect_folder
+from hf_vits.doctor.shape_match import INVALID, ShapeMatch, match_shapes
+from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
+from hf_vits.utils.files import exists, obstacle
+from hf_vits.utils.formatting import quoted
+from hf_vits.utils.model_size import MOST_REACH
+
+CONFIG, TOKENIZER_CONFIG, VOCABULARY = "config.json", "tokenizer_config.json", "vocab.json"
 
 REFETCH = "Download the file again, or use another checkpoint."
 
-DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16"}
-"""Types that weights may have, and their names in `.safetensors` files."""
+OUR_FIELDS = {field.name for field in fields(VitsConfig)} - {field.name for field in fields(PreTrainedConfig)} | {
+    "pad_token_id"
+}
+
+CHECKPOINT = r"checkpoint-(\d+)"
 
 
-@dataclass
-class Tensors:
-    """Shapes and types by name; the values stay in their files until `values` reads them."""
+@dataclass(frozen=True)
+class Discriminators:
+    """Discriminators in a `"folder"` of their own, `"inside"` the model's file or in a file `"beside"` it."""
 
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    types: dict[str, str] = field(default_factory=dict)
-    files: list[Path] = field(default_factory=list)
-    pickled: dict[str, Tensor] = field(default_factory=dict)
-
-    def values(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield name and tensor, one in memory at a time; those of types that weights may not have are left out."""
-        yield from self.pickled.items()
-        for file in self.files:
-            with safe_open(file, framework="pt") as weights:
-                for name in weights.keys():  # noqa: SIM118 - it is no mapping
-                    if self.types.get(name) in DTYPES.values():
-                        yield name, weights.get_tensor(name)
-
-    def only(self, prefix: str) -> "Tensors":
-        """Return shapes and types of the tensors whose names begin with the prefix; without values."""
-        names = [name for name in self.shapes if name.startswith(prefix)]
-        return Tensors({name: self.shapes[name] for name in names}, {name: self.types[name] for name in names})
+    where: str
+    name: str
+    tensors: TensorTable
 
 
 @dataclass
 class ModelFolder:
     """
-    A folder that is meant to hold a model; what could not be read is `None` or empty.
+    A folder that is meant to hold a model, read without trust; what could not be read is `None` or empty.
 
     Args:
         path (`Path`):
             The folder.
         entries (`frozenset[str]`):
             Names of the files and folders in it.
-        has_config (`bool`):
-            Whether config.json could be read.
-        raw, valid_fields (`dict[str, Any]`):
-            All of config.json, and the fields of [`VitsConfig`] in it that are valid each by itself.
+        config_file, tokenizer_file, vocabulary ([`JsonTable`]):
+            The JSON files.
+        weights ([`TensorTable`]):
+            All tensors in the files of weights, and what could not be read of them.
+        discriminators ([`Discriminators`], *optional*):
+            The discriminators that the model was trained with.
+        valid_fields (`dict[str, Any]`):
+            The fields of [`VitsConfig`] in config.json that are valid each by itself.
         invalid_fields (`dict[str, str]`):
-            The reason for each other field.
+            The reason for each other one.
         config ([`VitsConfig`], *optional*):
             The configuration, if a model can have it.
-        tensors ([`Tensors`], *optional*):
-            All tensors in the files of weights; `layers` are those of the model.
-        inferred (`dict[str, Any]`):
-            Fields of the configuration that the shapes determine.
+        layers ([`LayerShapes`]):
+            Shapes of the model's own tensors.
         match ([`ShapeMatch`], *optional*):
-            The differences between tensors and configuration.
-        vocabulary, tokenizer ([`JsonFile`]):
-            vocab.json and tokenizer_config.json.
+            The differences between these and the configuration.
     """
 
     path: Path
-    entries: frozenset[str] = frozenset()
-    has_config: bool = False
-    raw: dict[str, Any] = field(default_factory=dict)
+    entries: frozenset[str]
+    config_file: JsonTable
+    tokenizer_file: JsonTable
+    vocabulary: JsonTable
+    weights: TensorTable
+    discriminators: Discriminators | None = None
     valid_fields: dict[str, Any] = field(default_factory=dict)
     invalid_fields: dict[str, str] = field(default_factory=dict)
     config: VitsConfig | None = None
-    tensors: Tensors | None = None
-    layers: Layers = field(default_factory=Layers)
-    inferred: dict[str, Any] = field(default_factory=dict)
+    layers: LayerShapes = field(default_factory=LayerShapes)
     match: ShapeMatch | None = None
-    vocabulary: JsonFile = field(default_factory=JsonFile)
-    tokenizer: JsonFile = field(default_factory=JsonFile)
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """All fields of config.json."""
+        return self.config_file.table or {}
+
+    @property
+    def has_config(self) -> bool:
+        """Whether config.json could be read."""
+        return self.config_file.table is not None
+
+    @property
+    def tensors(self) -> TensorTable | None:
+        """The tensors in the files of weights, if all could be read."""
+        return None if self.weights.problems else self.weights
+
+    @cached_property
+    def inferred(self) -> dict[str, Any]:
+        """Fields of the configuration that the shapes imply."""
+        return config_fields(self.layers.shapes)
 
     @property
     def effective_config(self) -> VitsConfig | None:
@@ -96,82 +106,86 @@ class ModelFolder:
         return self.match.config if self.match is not None else self.config
 
 
-def read_tensors(folder: Path) -> tuple[Tensors | None, list[Diagnostic]]:
-    """Return the weights a folder is loaded from, `None` if they cannot be read, and diagnostics of their files."""
-    present = [name for name in (*SAFE_NAMES, *PICKLE_NAMES) if exists(folder / name)]
-    if not present:
-        message = f"There are no weights, that is, none of {', '.join((*SAFE_NAMES, *PICKLE_NAMES))}."
-        advice = "Download the weights too, or give the folder that has them."
-        return None, [error("files.no_weights", message, advice)]
-    name = present[0]
-    tensors, diagnostics = read_shards(folder, name) if name.endswith(".json") else read_file(folder / name)
-    if name in PICKLE_NAMES and tensors is not None:
-        message = f"The weights are pickled ({name}), a format that can hold code; it was read without running any."
-        diagnostics.append(warning("files.pickle", message, "Save the model as .safetensors.", **resave(folder)))
-    if name in SAFE_NAMES and (others := [other for other in present if other in PICKLE_NAMES]):
-        message = f"There are two sets of weights: {name}, which is loaded, and {listed(others)}, which is ignored."
-        diagnostics.append(note("files.two_sets", message, f"Remove {listed(others)} if both hold the same."))
-    return tensors, diagnostics
+def read_model_folder(path: Path) -> ModelFolder:
+    """Read a folder; raises `OSError` if it cannot be listed."""
+    entries = frozenset(entry.name for entry in path.iterdir())
+    files = [inspect_json(path / name) for name in (CONFIG, TOKENIZER_CONFIG, VOCABULARY)]
+    folder = ModelFolder(path, entries, *files, inspect_folder(path))
+    folder.discriminators = _discriminators(folder)
+    folder.valid_fields, folder.invalid_fields = _split_fields(folder.raw)
+    folder.config = _config(folder)
+    if folder.tensors is not None:
+        shapes = folder.tensors.shapes
+        folder.layers = layer_shapes({name: shapes[name] for name in shapes if not name.startswith(INSIDE_VOICE)})
+        if folder.has_config:
+            invalid = folder.invalid_fields.keys()
+            folder.match = match_shapes(folder.config, folder.valid_fields, folder.layers.shapes, invalid)
+    return folder
 
 
-def read_file(file: Path) -> tuple[Tensors | None, list[Diagnostic]]:
-    """Return the tensors of one file, `None` if they cannot be read, and why."""
-    if why := obstacle(file):
-        message = f"{file.name} {why}; a file is needed."
-        return None, [error("files.not_a_file", message, REFETCH, file=file.name)]
+def _config(folder: ModelFolder) -> VitsConfig | None:
+    if not folder.has_config or folder.invalid_fields:
+        return None
     try:
-        return (_read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file)), []
-    except Unreadable as problem:
-        return None, [error(problem.id, f"{problem}.", REFETCH, file=file.name)]
+        return VitsConfig(**folder.valid_fields)
+    except INVALID:
+        return None
 
 
-def _read_safetensors(file: Path) -> Tensors:
-    tensors = Tensors(files=[file])
-    try:
-        check_header(file)
-        with safe_open(file, framework="pt") as weights:
-            for name in weights.keys():  # noqa: SIM118 - it is no mapping
-                entry = weights.get_slice(name)
-                tensors.shapes[name], tensors.types[name] = tuple(entry.get_shape()), str(entry.get_dtype())
-    except Exception as problem:  # a damaged file can make the reader fail in any way
-        raise Unreadable("files.unreadable_weights", f"{file.name} cannot be read ({str(problem)[:200]})") from problem
-    return tensors
-
-
-def _read_pickle(file: Path) -> Tensors:
-    pickled = read_pickle(file)
-    shapes = {name: tuple(tensor.shape) for name, tensor in pickled.items()}
-    types = {name: DTYPES.get(tensor.dtype, str(tensor.dtype)) for name, tensor in pickled.items()}
-    return Tensors(shapes, types, pickled=pickled)
-
-
-def read_shards(folder: Path, index: str) -> tuple[Tensors | None, list[Diagnostic]]:
-    """Return the tensors of all files that an index names, `None` if any cannot be read, and why."""
-    if why := obstacle(folder / index):
-        return None, [error("files.not_a_file", f"{index} {why}; a file is needed.", REFETCH, file=index)]
-    try:
-        locations, shards = shard_names(folder / index)
-    except (OSError, ValueError) as problem:
-        message = str(problem).replace(f"{folder / index}", index)
-        return None, [error("files.index", message, REFETCH, file=index)]
-    whole, diagnostics = Tensors(), []
-    if absent := [shard for shard in shards if not exists(folder / shard)]:
-        message = f"{index} names files that are not there ({len(absent)}): {listed(absent)}."
-        diagnostics.append(error("files.shard_missing", message, "Download them too.", files=absent))
-    for shard in sorted(set(shards) - set(absent)):
+def _split_fields(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the fields of [`VitsConfig`] that are valid each by itself, and why others are not."""
+    probe, valid, invalid = VitsConfig(), {}, {}
+    for name in [name for name in raw if name in OUR_FIELDS]:
         try:
-            member(folder, shard, folder / index)
-        except (OSError, ValueError) as problem:
-            diagnostics.append(error("files.not_a_file", f"{problem}", REFETCH, file=shard))
-            continue
-        tensors, found = read_file(folder / shard)
-        diagnostics += found
-        if tensors is not None:
-            whole.shapes |= tensors.shapes
-            whole.types |= tensors.types
-            whole.pickled |= tensors.pickled
-            whole.files += tensors.files
-    if not diagnostics and (lost := sorted(locations.keys() - whole.shapes.keys())):
-        message = f"{index} lists tensors that its files do not hold ({len(lost)}): {listed(lost)}."
-        diagnostics.append(error("files.index", message, REFETCH, file=index))
-    return (None if diagnostics else whole), diagnostics
+            setattr(probe, name, raw[name])
+            _check_lists(name, raw[name])
+        except INVALID as problem:
+            invalid[name] = str(problem.__cause__ or problem).strip().splitlines()[-1].strip()[:200]
+        else:
+            valid[name] = raw[name]
+    return valid, invalid
+
+
+def _check_lists(name: str, value: Any) -> None:
+    """Raise for what the types of the fields leave open, and for numbers that would take too long to use."""
+    if name == "resblock_dilation_sizes":
+        for row in value:
+            if not isinstance(row, list) or not all(type(number) is int for number in row):
+                raise TypeError(f"`{name}` must be a list of lists of whole numbers, and holds {quoted(row)}")
+            if max(row, default=0) > MOST_REACH:
+                raise ValueError(f"`{name}` has a dilation of {quoted(max(row))}")
+    if isinstance(value, list) and name != "speaker_names" and len(value) > 100:
+        raise ValueError(f"`{name}` has {len(value)} entries")
+    for number in [value, *(value if isinstance(value, list) else [])]:
+        if type(number) is int and abs(number) > 2**40:
+            raise ValueError(f"`{name}` is larger than 2^40")
+
+
+def _discriminators(folder: ModelFolder) -> Discriminators | None:
+    own = folder.path / SUBFOLDER
+    if own.is_dir():
+        return Discriminators("folder", f"{SUBFOLDER}/", inspect_folder(own))
+    if exists(own):
+        problem = Problem("not_a_file", f"{SUBFOLDER} {obstacle(own) or 'is a file'}; it must be a folder")
+        return Discriminators("folder", SUBFOLDER, TensorTable(problems=[problem]))
+    if name := next((name for name in SECOND_MODEL if name in folder.entries), None):
+        return Discriminators("beside", name, inspect_file(folder.path / name))
+    inside = folder.weights.with_prefix(INSIDE_VOICE)
+    return Discriminators("inside", f"{INSIDE_VOICE}*", inside) if folder.tensors and inside.shapes else None
+
+
+def has_weights(folder: Path) -> bool:
+    """Return whether weights of a model are there, by their names."""
+    return any(exists(folder / name) for name in (*SAFE_NAMES, *PICKLE_NAMES))
+
+
+def config_above(folder: Path) -> Path | None:
+    """Return the training run's config.json for a checkpoint without its own, which `hf-vits convert` reads there."""
+    above = folder.absolute().parent / CONFIG
+    return above if not exists(folder / CONFIG) and has_weights(folder) and exists(above) else None
+
+
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Return the checkpoints of a training run that have weights, the newest last."""
+    checkpoints = [entry for entry in folder.iterdir() if re.fullmatch(CHECKPOINT, entry.name) and has_weights(entry)]
+    return sorted(checkpoints, key=lambda entry: int(re.fullmatch(CHECKPOINT, entry.name)[1]))

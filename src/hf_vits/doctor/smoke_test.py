@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE
-from hf_vits.doctor.check_discriminator import Discriminators
 from hf_vits.doctor.diagnostics import ERROR, Diagnostic, error, warning
 from hf_vits.doctor.model_folder import ModelFolder
 from hf_vits.modeling_utils import NotFiniteError
@@ -74,9 +73,7 @@ def _reason(problem: Exception) -> str:
     return (str(problem).strip() or type(problem).__name__)[:500]
 
 
-def possible_uses(
-    folder: ModelFolder, discriminators: Discriminators | None, output: str, diagnostics: Sequence[Diagnostic]
-) -> dict[str, str]:
+def possible_uses(folder: ModelFolder, output: str, diagnostics: Sequence[Diagnostic]) -> dict[str, str]:
     """Return for each use of the model: yes or no, the reason, and how that is known."""
     errors = [diagnostic.id for diagnostic in diagnostics if diagnostic.severity == ERROR]
     if errors:
@@ -92,7 +89,7 @@ def possible_uses(
     return {
         "synthesis": f"{'yes' if has_text else 'from ids only, not from text'} (tested: {output})",
         "synthesis in transformers": _in_transformers(folder, {diagnostic.id for diagnostic in diagnostics}),
-        "training": _training(folder, discriminators),
+        "training": _training(folder),
     }
 
 
@@ -104,14 +101,14 @@ def _in_transformers(folder: ModelFolder, ids: set[str]) -> str:
         reasons.append("its config.json has no model_type")
     if reasons:
         return f"no ({', '.join(dict.fromkeys(reasons))}; inferred, not tested)"
-    kind = (folder.tokenizer.table or {}).get("tokenizer_class")
+    kind = (folder.tokenizer_file.table or {}).get("tokenizer_class")
     if kind == EXTENDED_CLASS or "tokenizer.transformers_phonemes" in ids:
         return "from ids only, not from text (transformers lacks its tokenizer; inferred, not tested)"
     return "yes (inferred, not tested)"
 
 
-def _training(folder: ModelFolder, discriminators: Discriminators | None) -> str:
-    config, new = folder.config, []
+def _training(folder: ModelFolder) -> str:
+    config, discriminators, new = folder.config, folder.discriminators, []
     if config is not None and config.num_languages > 1:
         return f"no (it has {config.num_languages} languages, and recordings do not name theirs)"
     if config is not None and config.inference_only:

@@ -69,11 +69,13 @@ def _check_archive(file: Path, most: int) -> None:
                 raise UnreadableFile(f"{unpacked:,} bytes when unpacked, out of {size:,}", "oversized")
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise UnreadableFile("its entries are compressed, which PyTorch's never are", "oversized")
-            for entry in entries:
-                if entry.filename.lower().endswith("data.pkl"):  # PyTorch looks it up in any case
-                    if entry.file_size > most:
-                        raise ValueError(f"its pickle has {entry.file_size:,} bytes; at most {most:,} are read")
-                    _search(archive.open(entry))
+            pickles = [entry for entry in entries if entry.filename.lower().endswith("data.pkl")]  # found in any case
+            if not pickles:
+                raise ValueError("it is an archive, but not one of PyTorch")
+            for entry in pickles:
+                if entry.file_size > most:
+                    raise ValueError(f"its pickle has {entry.file_size:,} bytes; at most {most:,} are read")
+                _search(archive.open(entry))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise ValueError(f"not a whole archive: {error}") from error
 

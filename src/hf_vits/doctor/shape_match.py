@@ -1,0 +1,112 @@
+"""Match the tensors of a model with its configuration, or with the one that their shapes imply if that fits better."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.conversion.shape_inference import Shape, config_fields, layer_shapes
+from hf_vits.modeling_vits import VitsModel
+
+INVALID = (
+    *(StrictDataclassError, ValueError, TypeError, LookupError),
+    *(ArithmeticError, RuntimeError, AttributeError, MemoryError),
+)
+"""Exceptions that a configuration raises which no model can have, wherever it is used first."""
+
+
+@dataclass(frozen=True)
+class ShapeMatch:
+    """
+    The differences between tensors and a configuration.
+
+    Args:
+        config ([`VitsConfig`]):
+            The configuration.
+        differs (`dict[str, tuple]`):
+            Fields whose value in the file is not that of the tensors: both values.
+        missing, unexpected (`list[str]`):
+            Tensors by name without weight norm.
+        misshaped (`dict[str, tuple[Shape, Shape]]`):
+            The shape that each has, and should have.
+    """
+
+    config: VitsConfig
+    differs: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    misshaped: dict[str, tuple[Shape, Shape]] = field(default_factory=dict)
+
+    @property
+    def mismatches(self) -> int:
+        """Number of tensors that are not as the configuration asks for."""
+        return len(self.missing) + len(self.unexpected) + len(self.misshaped)
+
+
+def match_shapes(
+    config: VitsConfig | None, given: Mapping[str, Any], shapes: Mapping[str, Shape], ignored: Collection[str] = ()
+) -> ShapeMatch | None:
+    """
+    Return the match with fewer mismatches, of the file's configuration and of that with the fields that shapes imply.
+
+    Args:
+        config ([`VitsConfig`], *optional*):
+            The file's configuration, if a model can have it. It is preferred if both match equally.
+        given (`Mapping[str, Any]`):
+            Its fields that are valid each by itself.
+        shapes (`Mapping[str, Shape]`):
+            Shapes of the tensors, by name without weight norm.
+        ignored (`Collection[str]`, *optional*):
+            Fields of the file that are not valid, which is reported elsewhere.
+
+    Returns:
+        `ShapeMatch`, *optional*: `None` if no model can have either configuration.
+    """
+    inferred = config_fields(shapes)
+    if given.get("posterior_input", "linear") != "linear":
+        inferred.pop("spectrogram_bins", None)  # the posterior encoder has another input then
+    own = None if config is None else _match(config, shapes)
+    if own is not None and not own.mismatches:
+        return own
+    fields = {name: value for name, value in given.items() if name not in ("speaker_names", "hop_length")}
+    try:
+        corrected = _match(VitsConfig(**{**fields, **inferred}), shapes)
+    except INVALID:
+        corrected = None
+    if corrected is None or own is not None and own.mismatches <= corrected.mismatches:
+        return own
+    defaults = {name: getattr(VitsConfig(), name) for name in inferred if name not in ignored}
+    differs = {name: (given.get(name, default), inferred[name]) for name, default in defaults.items()}
+    return replace(corrected, differs={name: both for name, both in differs.items() if _as_list(both[0]) != both[1]})
+
+
+def expected_shapes(config: VitsConfig) -> dict[str, Shape] | None:
+    """Return the shapes of a model's tensors, without memory for them; `None` if there can be no such model."""
+    try:
+        with torch.device("meta"):
+            state_dict = VitsModel(config).state_dict()
+    except INVALID:
+        return None
+    return layer_shapes({name: tuple(tensor.shape) for name, tensor in state_dict.items()}).shapes
+
+
+def _match(config: VitsConfig, shapes: Mapping[str, Shape]) -> ShapeMatch | None:
+    expected = expected_shapes(config)
+    if expected is None:
+        return None
+    both = expected.keys() & shapes.keys()
+    return ShapeMatch(
+        config,
+        missing=sorted(expected.keys() - shapes.keys()),
+        unexpected=sorted(shapes.keys() - expected.keys()),
+        misshaped={
+            name: (shapes[name], expected[name]) for name in expected if name in both and shapes[name] != expected[name]
+        },
+    )
+
+
+def _as_list(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
