@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from hf_vits.kernels.conv1d import Conv, Upsample
+from hf_vits.modules.convolution import Conv, Upsample
 
 
 def gflop(run: Callable[[], object], decoder: torch.nn.Module) -> float:

@@ -10,7 +10,6 @@ from typing import Unpack
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers.utils import ModelOutput
 
 from hf_vits.configuration_vits import HfVitsConfig, VitsConfig
@@ -25,7 +24,6 @@ from hf_vits.inference.arguments import (
     chosen_ids,
 )
 from hf_vits.inference.streaming import StreamingFlow, decode_chunks, decoder_context, flow_context, windows
-from hf_vits.kernels.weight_cache import prepared_length
 from hf_vits.modeling_utils import StrictPreTrainedModel, check_finite, entry_point
 from hf_vits.modules.alignment import durations_to_index, expand
 from hf_vits.modules.decoders.hifigan import HifiGan
@@ -261,17 +259,14 @@ class VitsModel(StrictPreTrainedModel):
     def _predict_durations(self, hidden: Tensor, arguments: CallArguments) -> Tensor:
         """hidden (B, H, T_text) -> frames of each token, int64 (B, T_text), at least one per item."""
         mask, speaker, language = arguments.mask, arguments.speaker, arguments.language
-        size = mask.shape[2]
-        padding = (0, prepared_length(self.duration_predictor, hidden) - size)
-        hidden, padded_mask = F.pad(hidden, padding), F.pad(mask, padding)
         if isinstance(self.duration_predictor, StochasticDurationPredictor):
-            noise = duration_noise(mask.shape[0], extents(mask), size, arguments.generator).to(mask)
-            noise = F.pad(noise * arguments.noise_scale_duration, padding)
-            log_durations = self.duration_predictor(hidden, padded_mask, noise, speaker, language)
+            noise = duration_noise(mask.shape[0], extents(mask), mask.shape[2], arguments.generator).to(mask)
+            noise = noise * arguments.noise_scale_duration
+            log_durations = self.duration_predictor(hidden, mask, noise, speaker, language)
         else:
-            log_durations = self.duration_predictor(hidden, padded_mask, speaker, language)
+            log_durations = self.duration_predictor(hidden, mask, speaker, language)
         slowness = (1 / arguments.speaking_rate).to(mask.dtype)
-        frames = torch.ceil(log_durations[..., :size].exp() * mask * slowness).squeeze(1)
+        frames = torch.ceil(log_durations.exp() * mask * slowness).squeeze(1)
         if not is_traced() and not torch.isfinite(frames).all():
             raise ValueError(
                 "The predicted durations are not finite: the weights are damaged or overflow their dtype, "

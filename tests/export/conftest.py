@@ -29,13 +29,13 @@ def make_model(make_model):
 @pytest.fixture(scope="session", autouse=True)
 def traces():
     """A graph is traced once for all tests, if its module and weights are the same: tracing takes most of the time."""
-    known = {}
+    known, trace = {}, onnx_graph.traced
 
     def traced(module, inputs, outputs):
         weights = b"".join(tensor.numpy().tobytes() for tensor in module.state_dict().values())
         key = type(module), tuple(inputs), hash(weights), str(module)
         if key not in known:
-            known[key] = onnx_graph.traced(module, inputs, outputs)
+            known[key] = trace(module, inputs, outputs)
         return known[key]
 
     with pytest.MonkeyPatch.context() as patch:

@@ -73,4 +73,4 @@ def test_the_example_of_the_documentation_runs(halves, tmp_path, monkeypatch):
     namespace = {}
     exec(documented("def stream("), namespace)
     samples, rate = soundfile.read("hello.wav")
-    assert rate == model.config.sampling_rate and len(samples) == sum(map(len, namespace["pieces"])) > 0
+    assert rate == model.config.sampling_rate and len(samples) == sum(map(len, namespace["chunks"])) > 0

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hf_vits.inference.streaming import decoder_context, flow_context, windows
-from hf_vits.kernels.weight_cache import prepared_length
+from hf_vits.kernels.padding import padded_length
 
 SHAPES = {
     "paper": {
@@ -94,7 +94,7 @@ def test_windows_have_few_lengths(make_model, context, largest):
     @torch.no_grad()
     def lengths(most):
         cuts = [windows(frames, context) for frames in most]
-        return {prepared_length(model, torch.empty(right - left)) for cut in cuts for left, _, _, right in cut}
+        return {padded_length(model, torch.empty(right - left)) for cut in cuts for left, _, _, right in cut}
 
     assert lengths(range(128, 1000)) == {24, 32, 56, 64, 96} | largest
     assert lengths(range(1, 128)) <= {8, 16, 24, 32, 40, 48, 56, 64, 96} | largest

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hf_vits.kernels import chunked
+from hf_vits.kernels import chunked, fft_conv
 from hf_vits.kernels.chunked import run_chunked
 
 REACH = 3
@@ -19,22 +19,22 @@ def threads(request):
 
 
 def signal_of(length):
-    return torch.randn(2, 1, length, 4, dtype=torch.float64).permute(0, 3, 1, 2)
+    return torch.randn(2, length, 4, dtype=torch.float64).transpose(1, 2)
 
 
 @pytest.mark.parametrize("length", [1, 9, 10, 11, 64, 203])
 @pytest.mark.parametrize("rate", [1, 4])
 def test_pieces_are_the_whole_up_to_its_end(monkeypatch, threads, length, rate):
     monkeypatch.setattr(chunked, "SAMPLES", 20)
-    weight, up = torch.randn(4, 4, 1, 7, dtype=torch.float64), torch.randn(5, 4, dtype=torch.float64)
+    weight, up = torch.randn(4, 4, 7, dtype=torch.float64), torch.randn(5, 4, dtype=torch.float64)
     called = []
 
     def function(piece, end):
         called.append(piece.shape[-1])
         piece = piece.clone()
         piece[..., end:] = 0
-        mixed = F.conv2d(piece, weight, padding=(0, REACH))
-        return torch.einsum("oc,bcht->boht", up, mixed).repeat_interleave(rate, dim=-1)
+        mixed = F.conv1d(piece, weight, padding=REACH)
+        return torch.einsum("oc,bct->bot", up, mixed).repeat_interleave(rate, dim=-1)
 
     signal = signal_of(length)
     for end in {length, length - length // 3}:
@@ -67,3 +67,44 @@ def test_where_the_signal_ends_nothing_is_made_after_it(threads):
         lambda piece, end: seen.append(end) or piece.clone(), signal_of(chunked.SAMPLES * threads), 8, REACH, channels=4
     )
     assert seen == [8]
+
+
+KINDS = {"1": {}, "2": {"resblock_type": "2"}, "speakers": {"num_speakers": 3, "speaker_embedding_size": 6}}
+
+
+def test_long_kernels_on_wide_stages_run_in_the_frequency_domain_to_speak_only(make_model, monkeypatch):
+    monkeypatch.setattr(fft_conv, "is_faster", lambda channels, kernel, fewest: kernel == 5)
+    monkeypatch.setattr(fft_conv, "FEWEST_TILES", 1)
+    model, used = make_model().double(), []
+    original = fft_conv.convolve
+    monkeypatch.setattr(fft_conv, "convolve", lambda *a: used.append(1) or original(*a))
+    latents = torch.randn(2, 8, 40).double()
+    with torch.no_grad():
+        spoken = model.decoder(latents)
+    spoken_by = len(used)
+    assert spoken_by and spoken_by % (2 * 2) == 0  # dilations, convolutions of a pair, for each piece
+    trained = model.decoder(latents)
+    assert len(used) == spoken_by
+    torch.testing.assert_close(spoken, trained.detach(), rtol=0, atol=1e-12)
+    with torch.no_grad():
+        model.decoder.train()(latents)
+    assert len(used) == spoken_by
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+@pytest.mark.parametrize("size", [16, 50, 1000])
+def test_stages_in_pieces_are_stages_at_once(make_model, monkeypatch, kind, size):
+    """Forty frames are forty; thirty-three are padded to forty."""
+    monkeypatch.setattr(chunked, "SAMPLES", max(1, size // torch.get_num_threads()))
+    model = make_model(**kind).double()
+    speaker = model.speaker_vector([1, 2], 2).detach() if "num_speakers" in kind else None
+    block = type(model.decoder.resblocks[0])
+    counted, original = [], block.forward
+    monkeypatch.setattr(block, "forward", lambda *a: counted.append(1) or original(*a))
+    for frames in (40, 33, 7):
+        latents = torch.randn(2, 8, frames).double()
+        counted.clear()
+        with torch.no_grad():
+            made = model.decoder(latents, speaker)
+        assert len(counted) > len(model.decoder.resblocks) or size == 1000 or frames == 7
+        torch.testing.assert_close(made, model.decoder(latents, speaker).detach(), rtol=0, atol=1e-12)

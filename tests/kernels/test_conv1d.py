@@ -9,9 +9,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 
-from hf_vits.kernels import fft_conv, winograd
-from hf_vits.kernels.conv1d import Conv, Upsample
-from hf_vits.kernels.weight_cache import CachedWeight
+from hf_vits.kernels import conv1d, fft_conv, weight_cache, winograd
+from hf_vits.modules.convolution import Conv, Upsample
 from hf_vits.modules.weight_norm import add_weight_norm
 
 LENGTH = 800
@@ -47,12 +46,10 @@ def kinds():
 
 
 def plain(layer, signal):
-    """(B, C, 1, T) -> the same by one-dimensional convolution."""
+    """signal (B, C, T) -> the same by PyTorch's convolution."""
     if isinstance(layer, Upsample):
-        made = F.conv_transpose1d(signal[:, :, 0], layer.weight, layer.bias, layer.stride, layer.padding)
-    else:
-        made = F.conv1d(signal[:, :, 0], layer.weight, layer.bias, 1, layer.padding, layer.dilation, layer.groups)
-    return made.unsqueeze(2)
+        return F.conv_transpose1d(signal, layer.weight, layer.bias, layer.stride, layer.padding)
+    return F.conv1d(signal, layer.weight, layer.bias, 1, layer.padding, layer.dilation, layer.groups)
 
 
 @pytest.mark.parametrize("kind", kinds())
@@ -60,7 +57,7 @@ def plain(layer, signal):
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_prepared_weights_give_the_plain_convolution(kind, batch):
     layer = kinds()[kind].double().eval()
-    signal = torch.randn(batch, 6, 1, LENGTH, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    signal = torch.randn(batch, 6, LENGTH, dtype=torch.float64)
     with torch.no_grad():
         made = layer(signal)
     assert kind == "even" or made.shape[-1] == LENGTH * getattr(layer, "stride", (1,))[0]
@@ -71,7 +68,7 @@ def test_prepared_weights_give_the_plain_convolution(kind, batch):
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_what_is_prepared_follows_the_weights(kind):
     layer = kinds()[kind].double().eval()
-    signal = torch.randn(1, 6, 1, LENGTH, dtype=torch.float64)
+    signal = torch.randn(1, 6, LENGTH, dtype=torch.float64)
     with torch.no_grad():
         layer(signal)
         layer.weight.mul_(2)
@@ -88,7 +85,7 @@ def test_what_is_prepared_follows_the_weights(kind):
 
 
 def test_memory_of_weights_that_are_prepared_is_given_to_no_others_which_would_be_taken_for_them():
-    layer, signal = Conv(6, 4, 3).eval(), torch.ones(1, 6, 1, 50)
+    layer, signal = Conv(6, 4, 3).eval(), torch.ones(1, 6, 50)
 
     def swap(scale):
         array = np.full((4, 6, 3), scale, dtype=np.float32)
@@ -106,7 +103,7 @@ def test_memory_of_weights_that_are_prepared_is_given_to_no_others_which_would_b
 
 
 def test_replicas_that_share_what_is_prepared_have_their_own_weights():
-    layer, signal = Conv(6, 4, 3).eval(), torch.randn(1, 6, 1, 50)
+    layer, signal = Conv(6, 4, 3).eval(), torch.randn(1, 6, 50)
     with torch.no_grad():
         for scale in (1.0, 2.0):
             replica = layer._replicate_for_data_parallel()
@@ -117,14 +114,13 @@ def test_replicas_that_share_what_is_prepared_have_their_own_weights():
 @pytest.mark.parametrize("kind", kinds())
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_what_is_prepared_does_not_outlive_a_change_of_type_or_mode(kind):
-    layer, signal = kinds()[kind].eval(), torch.randn(1, 6, 1, LENGTH)
-    prepared = [value for value in vars(layer).values() if isinstance(value, CachedWeight)]
+    layer, signal = kinds()[kind].eval(), torch.randn(1, 6, LENGTH)
     for change in (layer.double, layer.float, layer.train, layer.eval):
         with torch.no_grad():
             layer.eval()(signal.to(layer.weight.dtype))
-        assert any(value._held for value in prepared) == (not kind.startswith(NOTHING_PREPARED))
+        assert weight_cache.held(layer) == (not kind.startswith(NOTHING_PREPARED))
         change()
-        assert not any(value._held for value in prepared)
+        assert not weight_cache.held(layer)
 
 
 def test_constants_are_made_on_the_processor_whatever_the_default_device():
@@ -137,7 +133,7 @@ def test_constants_are_made_on_the_processor_whatever_the_default_device():
 @pytest.mark.parametrize("kind", kinds())
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_it_works_under_inference_mode_and_outside_of_it_afterwards(kind):
-    layer, signal = kinds()[kind].eval(), torch.randn(1, 6, 1, LENGTH)
+    layer, signal = kinds()[kind].eval(), torch.randn(1, 6, LENGTH)
     with torch.inference_mode():
         first = layer(signal)
     torch.testing.assert_close(first.clone(), layer(signal).detach(), rtol=0, atol=1e-4)
@@ -151,7 +147,7 @@ def test_it_works_under_inference_mode_and_outside_of_it_afterwards(kind):
 
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_a_weight_that_is_normalised_is_prepared_from_what_it_is_made_of():
-    layer, signal = add_weight_norm(Conv(6, 4, 7)).double().eval(), torch.randn(1, 6, 1, LENGTH, dtype=torch.float64)
+    layer, signal = add_weight_norm(Conv(6, 4, 7)).double().eval(), torch.randn(1, 6, LENGTH, dtype=torch.float64)
     with torch.no_grad():
         layer(signal)
         layer.parametrizations.weight.original0.mul_(3)
@@ -162,7 +158,7 @@ def test_a_weight_that_is_normalised_is_prepared_from_what_it_is_made_of():
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_gradients_are_those_of_the_plain_convolution(kind):
     layer = kinds()[kind].double().eval()
-    signal = torch.randn(2, 6, 1, 30, dtype=torch.float64, requires_grad=True)
+    signal = torch.randn(2, 6, 30, dtype=torch.float64, requires_grad=True)
     with torch.no_grad():
         layer(signal)
     ours, theirs = (
@@ -176,7 +172,7 @@ def test_gradients_are_those_of_the_plain_convolution(kind):
 @pytest.mark.parametrize("kind", kinds())
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_what_is_prepared_is_neither_saved_nor_copied(kind):
-    layer, signal = kinds()[kind].eval(), torch.randn(1, 6, 1, LENGTH)
+    layer, signal = kinds()[kind].eval(), torch.randn(1, 6, LENGTH)
     keys, size = set(layer.state_dict()), len(pickle.dumps(layer))
     with torch.no_grad():
         made = layer(signal)
@@ -187,7 +183,7 @@ def test_what_is_prepared_is_neither_saved_nor_copied(kind):
 
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_half_precision_takes_the_direct_form():
-    layer, signal = Conv(6, 4, 7).to(torch.bfloat16).eval(), torch.randn(1, 6, 1, LENGTH).to(torch.bfloat16)
+    layer, signal = Conv(6, 4, 7).to(torch.bfloat16).eval(), torch.randn(1, 6, LENGTH).to(torch.bfloat16)
     with torch.no_grad():
         torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=0.05)
 
@@ -196,29 +192,26 @@ def test_half_precision_takes_the_direct_form():
 @pytest.mark.parametrize("length", [1, 2, 31, 33])
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 def test_short_signals_are_convolved_as_well(kind, length):
-    layer, signal = kinds()[kind].double().eval(), torch.randn(2, 6, 1, length, dtype=torch.float64)
+    layer, signal = kinds()[kind].double().eval(), torch.randn(2, 6, length, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=1e-12)
 
 
-def test_layers_have_the_forms_that_pay():
-    """Wide ones of few taps filter, those of many are in the frequency domain, whatever a decoder's width."""
+def test_layers_have_the_forms_that_are_faster_for_their_shape():
     forms = {(192, 384, 5): "is_filtered", (192, 768, 3): "is_filtered", (128, 128, 11): "has_spectrum"}
     forms |= {(32, 1, 7): "is_single", (192, 384, 1): "is_product"}
-    for (inputs, outputs, kernel), expected in forms.items():
+    for shape, expected in forms.items():
         with torch.device("meta"):
-            layer = Conv(inputs, outputs, kernel)
-        names = ("is_filtered", "has_spectrum", "is_depthwise", "is_single", "is_product")
-        assert [name for name in names if getattr(layer, name)] == [expected]
+            found = conv1d.form(Conv(*shape))._asdict()
+        assert [name for name in found if found[name] and name != "learns_filtered"] == [expected]
     for shape in ((128, 128, 3), (32, 32, 7), (6, 4, 4)):
-        layer = Conv(*shape)
-        assert not (layer.is_filtered or layer.has_spectrum or layer.is_product)
+        assert not any(conv1d.form(Conv(*shape)))
 
 
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 @pytest.mark.parametrize("kind", ["filtered, five taps", "frequency", "depthwise", "one channel out", "one tap"])
 def test_signals_that_only_look_like_tensors_take_the_direct_form(kind):
-    layer, signal = kinds()[kind].eval(), torch.randn(2, 6, 1, LENGTH)
+    layer, signal = kinds()[kind].eval(), torch.randn(2, 6, LENGTH)
     expected = plain(layer, signal).detach()
     with torch.no_grad():
         with FakeTensorMode(allow_non_fake_inputs=True) as mode:
@@ -236,14 +229,14 @@ def test_signals_that_only_look_like_tensors_take_the_direct_form(kind):
 @pytest.mark.parametrize("kind", ["filtered, five taps", "depthwise", "one channel out", "one tap"])
 def test_no_signals_become_none(kind):
     with torch.no_grad():
-        assert kinds()[kind].eval()(torch.randn(0, 6, 1, LENGTH)).shape[0] == 0
+        assert kinds()[kind].eval()(torch.randn(0, 6, LENGTH)).shape[0] == 0
 
 
 def test_a_product_of_normalised_weights_is_prepared_too():
     layer = add_weight_norm(Conv(6, 4, 1)).eval()
     with torch.no_grad():
-        layer(torch.randn(1, 6, 1, 50))
-        assert layer.direct._held
+        layer(torch.randn(1, 6, 50))
+        assert weight_cache.held(layer)
         layer.parametrizations.weight.original0.mul_(3)
-        signal = torch.randn(1, 6, 1, 50)
+        signal = torch.randn(1, 6, 50)
         torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=1e-5)

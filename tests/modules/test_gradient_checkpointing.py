@@ -3,17 +3,19 @@
 import warnings
 
 from torch.nn import Module
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from hf_vits.kernels.conv1d import Conv
 from hf_vits.modules.attention import RelativeAttention
-from hf_vits.modules.gradient_checkpointing import Recomputed
+from hf_vits.modules.convolution import Conv
 
 
 def test_layers_run_again_in_the_backward_pass_and_nobody_warns(make_trainer, caplog):
     with warnings.catch_warnings():
         warnings.simplefilter("error", FutureWarning)
         trainer = make_trainer(max_steps=1, gradient_checkpointing=True)
-    recomputed = [module for module in trainer.generator.module.modules() if isinstance(module, Recomputed)]
+    recomputed = [
+        module for module in trainer.generator.module.modules() if isinstance(module, GradientCheckpointingLayer)
+    ]
     # The first part of each: hooks of the layer itself are outside of what is computed again.
     layers = [
         next(part for part in layer.modules() if isinstance(part, Conv | RelativeAttention)) for layer in recomputed

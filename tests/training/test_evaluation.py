@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from hf_vits.kernels.weight_cache import CachedWeight
+from hf_vits.kernels import conv1d, weight_cache
 from hf_vits.training.evaluation import SHOWN_CLIPS, evaluate_clip, measure_names
 from hf_vits.training.loggers import ExperimentLogger, read_history
 
@@ -67,17 +67,12 @@ def test_a_voice_that_cannot_speak_yet_is_a_warning_and_is_trained_on(make_train
     assert json.loads((trainer.output_dir / "history.jsonl").read_text().splitlines()[-1])["held_out/mel"] > 0
 
 
-def test_weights_are_prepared_once_for_all_clips_and_forgotten_after(trainer, reporter, monkeypatch):
-    original, made = CachedWeight.of, []
-
-    def of(self, layer):
-        before, value = self._held, original(self, layer)
-        if self._held is not before:
-            made.append(self)
-        return value
-
-    monkeypatch.setattr(CachedWeight, "of", of)
+def test_weights_are_transformed_once_for_all_clips_and_dropped_after(trainer, reporter, monkeypatch):
+    made = []
+    for name in ("_flat", "_spectrum", "_values", "_phases"):
+        derive = getattr(conv1d, name)
+        monkeypatch.setattr(conv1d, name, lambda layer, derive=derive: made.append(layer) or derive(layer))
     trainer.evaluation.run(1, reporter)
-    assert made and len({id(prepared) for prepared in made}) == len(made)
-    assert all(prepared._held is None for prepared in made)
+    assert made and len(set(made)) == len(made)
+    assert not any(map(weight_cache.held, made))
     assert trainer.evaluation.generator.training

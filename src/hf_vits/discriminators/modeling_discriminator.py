@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
 
-from hf_vits.kernels import conv_autograd
 from hf_vits.modeling_utils import StrictPreTrainedModel
+from hf_vits.modules.kernel_lookup import has_kernel
 from hf_vits.modules.weight_norm import add_weight_norm
 from hf_vits.utils.config_validation import ReadWithoutTrust
 from hf_vits.utils.model_size import check_judges_size
@@ -89,12 +89,10 @@ class PeriodConv2d(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int):
         super().__init__(in_channels, out_channels, (kernel, 1), (stride, 1), (kernel // 2, 0))
-        self.learns_filtered = conv_autograd.is_faster(self)
 
+    @has_kernel("conv_autograd", "period_conv")
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, T, columns) -> (B, C_out, T / stride, columns)."""
-        if self.learns_filtered and conv_autograd.is_long_enough(signal, self.kernel_size[0]):
-            return conv_autograd.convolve(signal, self.weight, self.bias, signal.shape[3])
         return super().forward(signal)
 
 
@@ -103,12 +101,10 @@ class ScaleConv1d(nn.Conv1d):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, groups: int):
         super().__init__(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups)
-        self.learns_filtered = conv_autograd.is_faster(self)
 
+    @has_kernel("conv_autograd", "scale_conv")
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, T) -> (B, C_out, T / stride)."""
-        if self.learns_filtered and conv_autograd.is_long_enough(signal.unsqueeze(2), self.kernel_size[0]):
-            return conv_autograd.convolve(signal.unsqueeze(2), self.weight, self.bias).squeeze(2)
         return super().forward(signal)
 
 

@@ -15,7 +15,7 @@ FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 96
 first chunk comes early, and the context, which is computed twice, costs little after that."""
 
 STEP, LAST_STEP = 8, 32
-"""Windows of growing chunks are multiples of 8 frames, to which `prepared_length` would pad them anyway; this also
+"""Windows of growing chunks are multiples of 8 frames, to which `padded_length` would pad them anyway; this also
 limits the lengths for which a CPU library caches kernels. The last window, which may end anywhere, is a multiple of 32
 that begins earlier; not more, because frames before the previous window are dropped."""
 

@@ -1,45 +1,78 @@
-"""A long signal in pieces, to speak: what the layers of a piece hand to each other stays in a processor's cache."""
+"""Decode a long signal in chunks, so that what layers pass to each other stays in a processor's cache."""
 
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hf_vits.kernels.padding import padded_length
+from hf_vits.kernels.weight_cache import is_inference
 
 SAMPLES = 2**13
-"""For each thread, so many are made at once, at most: 1 MiB of 32 channels in float32, as in a decoder's last stage.
-Smaller pieces take less memory, and more time: each sees what lies beyond its ends, and threads wait for each other
-after each operation."""
+"""Largest chunk for each thread, in samples: 1 MiB of 32 channels in float32, as in a decoder's last stage. Smaller
+chunks take less memory and more time: each computes its context again, and threads wait for each other after each
+operation."""
 
-Piece = Callable[[Tensor, int], Tensor]
-"""From a signal (B, C, 1, T), and the place where it ends, to a signal (B, C', 1, rate · T)."""
+Stage = Callable[[Tensor, int], Tensor]
+"""From a signal (B, C, T), and the place where it ends, to a signal (B, C', rate · T)."""
 
 
-def run_chunked(function: Piece, signal: Tensor, end: int, reach: int, channels: int, rate: int = 1) -> Tensor:
+def decode(
+    plain: Callable,
+    decoder: nn.Module,
+    latents: Tensor,
+    speaker: Tensor | None = None,
+    frame_lengths: Tensor | None = None,
+) -> Tensor:
+    """Compute `HifiGan.forward` stage by stage, each in chunks."""
+    if frame_lengths is not None or latents.device.type != "cpu" or not is_inference(decoder):
+        return plain(decoder, latents, speaker, frame_lengths)
+    end = latents.shape[-1]
+    signal = F.pad(latents, (0, padded_length(decoder, latents) - end))
+    condition = None if speaker is None else decoder.cond(speaker)
+    last = len(decoder.upsampler) - 1
+    for stage, upsample in enumerate(decoder.upsampler):
+        rate = upsample.stride[0]
+
+        def compute(chunk: Tensor, end: int, stage: int = stage, rate: int = rate) -> Tensor:
+            chunk = decoder.upsample(stage, chunk, condition, end)
+            chunk = decoder.residual_blocks(stage, chunk, rate * end)
+            return decoder.to_waveform(chunk, rate * end) if stage == last else chunk
+
+        channels = 1 if stage == last else upsample.out_channels
+        signal = run_chunked(compute, signal, end, decoder.stage_context(stage), channels, rate)
+        end *= rate
+    return signal[..., :end]
+
+
+def run_chunked(function: Stage, signal: Tensor, end: int, context: int, channels: int, rate: int = 1) -> Tensor:
     """
-    signal (B, C, 1, T), channels last -> what `function` makes of it (B, C', 1, rate · T), right up to rate · `end`.
+    Return what `function` makes of a signal (B, C, T): (B, C', rate · T), right up to rate · `end`.
 
     Args:
         function (`Callable`):
-            Makes it, without gradients and without changing what it is given.
-        signal (`Tensor` of shape `(B, C, 1, T)`):
-            What is cut.
+            Computes it, without gradients and without changing its input.
+        signal (`Tensor` of shape `(B, C, T)`):
+            The signal to cut.
         end (`int`):
             Samples that count.
-        reach (`int`):
-            How many samples to either side of a sample `function` sees to make what comes of it.
+        context (`int`):
+            Samples to either side on which an output depends.
         channels, rate (`int`):
-            Channels, and samples for each, of what it makes.
+            Channels of the output, and its samples for each of the input.
     """
     length = signal.shape[-1]
-    pieces = -(-len(signal) * rate * length // (SAMPLES * torch.get_num_threads()))
-    size = -(-length // max(1, pieces))
+    chunks = -(-len(signal) * rate * length // (SAMPLES * torch.get_num_threads()))
+    size = -(-length // max(1, chunks))
     if size == length:
         return function(signal, end)
-    sides = 1 if 2 * size >= length else 2  # on which a piece has another, at the ends too: a CPU's kernels are made
-    seen = min(length, size + sides * reach)  # for each length
-    made = signal.new_empty(len(signal), 1, rate * length, channels).permute(0, 3, 1, 2)
+    # All chunks have one length, also at the ends: a CPU makes kernels for each length.
+    sides = 1 if 2 * size >= length else 2
+    window = min(length, size + sides * context)
+    result = signal.new_empty(len(signal), rate * length, channels).transpose(1, 2)
     for start in range(0, end, size):
-        left = min(max(0, start - reach), length - seen)
-        piece = function(signal[..., left : left + seen], end - left)[..., rate * (start - left) :]
-        made[..., rate * start : rate * (start + size)] = piece[..., : rate * size]
-    return made
+        left = min(max(0, start - context), length - window)
+        chunk = function(signal[..., left : left + window], end - left)[..., rate * (start - left) :]
+        result[..., rate * start : rate * (start + size)] = chunk[..., : rate * size]
+    return result

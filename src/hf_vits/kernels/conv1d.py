@@ -1,153 +1,154 @@
-"""One-dimensional convolutions in the memory layout that CPUs run fastest.
+"""Convolutions over signals (B, C, T) whose channels lie side by side in memory, which CPUs run fastest.
 
-Signals are (B, C, 1, T) in `torch.channels_last` memory and convolutions are two-dimensional of height 1: CPUs then
-run them near their matrix-product speed, which `conv1d` does not reach without AVX-512.
-Checkpoints hold Conv1d shapes. To speak, without gradients, a layer whose form of convolution needs its weights in
-another order prepares them once; to learn, wide layers need fewer products as well.
+There a one-dimensional convolution is one of two dimensions, of height 1, in `torch.channels_last` memory: near the
+speed of matrix products, which `conv1d` does not reach without AVX-512. In inference a layer whose form needs its
+weights in another order prepares them once; in training, wide layers need fewer products as well.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.kernels import conv_autograd, fft_conv, winograd
-from hf_vits.kernels.weight_cache import CachedWeight, Prepares, is_plain, may_be_used
-from hf_vits.utils.torch_state import is_traced
+from hf_vits.kernels.weight_cache import cached, is_inference
+from hf_vits.utils.torch_state import is_ordinary
 
 
-class Conv(Prepares, nn.Conv1d):
-    """A one-dimensional convolution over (B, C, 1, T); an odd kernel keeps the length."""
+class Form(NamedTuple):
+    """Which faster forms a layer of this shape has."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel: int,
-        dilation: int = 1,
-        bias: bool = True,
-        groups: int = 1,
-    ):
-        padding = dilation * (kernel - 1) // 2
-        super().__init__(
-            in_channels, out_channels, kernel, dilation=dilation, padding=padding, groups=groups, bias=bias
+    is_product: bool
+    is_depthwise: bool
+    is_single: bool
+    has_spectrum: bool
+    is_filtered: bool
+    learns_filtered: bool
+
+
+_forms: WeakKeyDictionary[nn.Module, Form] = WeakKeyDictionary()
+
+
+def form(layer: nn.Conv1d) -> Form:
+    """Return the forms of a layer, which depend on its shape alone."""
+    found = _forms.get(layer)
+    if found is None:
+        (kernel,), groups, inputs, outputs = layer.kernel_size, layer.groups, layer.in_channels, layer.out_channels
+        is_odd, channels = kernel % 2 == 1, min(inputs, outputs)
+        found = _forms[layer] = Form(
+            is_product=kernel == groups == 1,
+            is_depthwise=is_odd and groups == inputs == outputs > 1,
+            is_single=is_odd and groups == outputs == 1,
+            has_spectrum=is_odd and groups == 1 and fft_conv.is_faster(channels, kernel, fft_conv.FEWEST_CHANNELS),
+            is_filtered=winograd.is_faster(layer),
+            learns_filtered=conv_autograd.is_faster(layer),
         )
-        self.direct, self.spectrum, self.values = CachedWeight(_flat), CachedWeight(_spectrum), CachedWeight(_values)
-        centred = kernel % 2 == 1
-        channels = min(in_channels, out_channels)
-        self.has_spectrum = centred and groups == 1 and fft_conv.is_faster(channels, kernel, fft_conv.FEWEST_CHANNELS)
-        self.is_filtered, self.learns_filtered = winograd.is_faster(self), conv_autograd.is_faster(self)
-        self.is_depthwise = centred and groups == in_channels == out_channels > 1
-        self.is_single = centred and groups == out_channels == 1
-        self.is_product = centred and kernel == groups == 1
-
-    def forward(self, signal: Tensor) -> Tensor:
-        """signal (B, C_in, 1, T) -> (B, C_out, 1, T)."""
-        if self.is_product and signal.device.type == "cpu" and not is_traced():
-            folded = may_be_used(self) and self._modules  # of weight norm
-            weight = self.direct.of(self).flatten(1) if folded else self.weight.squeeze(2)
-            return _columns(F.linear(_rows(signal), weight, self.bias))
-        if not may_be_used(self):
-            if self.learns_filtered and conv_autograd.is_long_enough(signal, self.kernel_size[0], self.dilation[0]):
-                return conv_autograd.convolve(signal, self.weight, self.bias, self.dilation[0])
-            return self._convolve(signal, _flat(self))
-        length, kernel, dilation = signal.shape[-1], self.kernel_size[0], self.dilation[0]
-        if signal.dtype in (torch.float32, torch.float64) and is_plain(signal):
-            rows = _rows(signal)
-            if self.has_spectrum and fft_conv.is_long_enough(length, kernel, dilation):
-                return _columns(fft_conv.convolve(rows, self.spectrum.of(self), kernel, dilation, self.bias))
-            if self.is_filtered and winograd.is_long_enough(length, dilation):
-                return _columns(winograd.convolve(rows, self.values.of(self), dilation, self.bias))
-            if self.is_depthwise:
-                return _columns(self._depthwise(rows))
-            if self.is_single:
-                return _columns(self._single(rows))
-        return self._convolve(signal, self.direct.of(self))
-
-    def _depthwise(self, rows: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C): each channel alone."""
-        weight, middle = self.weight.squeeze(1).t(), self.kernel_size[0] // 2
-        made = rows * weight[middle] if self.bias is None else torch.addcmul(self.bias, rows, weight[middle])
-        for tap, to, start in self._others(rows.shape[1]):
-            made[:, to].addcmul_(rows[:, start], weight[tap])
-        return made
-
-    def _single(self, rows: Tensor) -> Tensor:
-        """(B, T, C_in) -> (B, T, 1): what each tap gives, all in one product."""
-        parts = self.weight[0].t() @ rows.transpose(1, 2)  # (B, k, T)
-        made = parts[:, self.kernel_size[0] // 2]
-        for tap, to, start in self._others(rows.shape[1]):
-            made[:, to] += parts[:, tap, start]
-        return (made if self.bias is None else made + self.bias).unsqueeze(2)
-
-    def _others(self, length: int) -> Iterator[tuple[int, slice, slice]]:
-        """For each tap but the middle one: which outputs it reaches, and the inputs that it sees for them."""
-        taps, dilation = self.kernel_size[0], self.dilation[0]
-        for tap in range(taps):
-            shift = min(length, max(-length, (tap - taps // 2) * dilation))
-            if shift:
-                yield tap, slice(max(0, -shift), length - max(0, shift)), slice(max(0, shift), length + min(0, shift))
-
-    def _convolve(self, signal: Tensor, weight: Tensor) -> Tensor:
-        padding, dilation = (0, *self.padding), (1, *self.dilation)
-        return F.conv2d(signal, weight, self.bias, padding=padding, dilation=dilation, groups=self.groups)
+    return found
 
 
-class Upsample(Prepares, nn.ConvTranspose1d):
-    """A transposed convolution over (B, C, 1, T) that makes exactly `rate` samples of each.
+def conv(plain: Callable, layer: nn.Conv1d, signal: Tensor) -> Tensor:
+    """Compute a convolution that keeps the length: signal (B, C_in, T) -> (B, C_out, T)."""
+    if not is_ordinary(signal):
+        return plain(layer, signal)
+    shape, (kernel,), (dilation,) = form(layer), layer.kernel_size, layer.dilation
+    if shape.is_product and signal.device.type == "cpu":
+        folded = layer._modules and is_inference(layer)  # weight norm
+        weight = cached(layer, _flat).flatten(1) if folded else layer.weight.squeeze(2)
+        return F.linear(signal.transpose(1, 2), weight, layer.bias).transpose(1, 2)
+    if not is_inference(layer):
+        columns = channels_last(signal)
+        if shape.learns_filtered and conv_autograd.is_long_enough(columns, kernel, dilation):
+            return conv_autograd.convolve(columns, layer.weight, layer.bias, dilation).squeeze(2)
+        return _convolve(layer, columns, _flat(layer))
+    if signal.device.type == "cpu" and signal.dtype in (torch.float32, torch.float64):
+        length, rows = signal.shape[-1], signal.transpose(1, 2)
+        if shape.has_spectrum and fft_conv.is_long_enough(length, kernel, dilation):
+            return fft_conv.convolve(rows, cached(layer, _spectrum), kernel, dilation, layer.bias).transpose(1, 2)
+        if shape.is_filtered and winograd.is_long_enough(length, dilation):
+            return winograd.convolve(rows, cached(layer, _values), dilation, layer.bias).transpose(1, 2)
+        if shape.is_depthwise:
+            return _depthwise(layer, rows).transpose(1, 2)
+        if shape.is_single:
+            return _single(layer, rows).transpose(1, 2)
+    return _convolve(layer, channels_last(signal), cached(layer, _flat))
+
+
+def upsample(plain: Callable, layer: nn.ConvTranspose1d, signal: Tensor) -> Tensor:
+    """
+    Compute a transposed convolution: signal (B, C_in, T) -> (B, C_out, rate · T).
 
     If the kernel is a whole number of rates, as it always is, it is also an ordinary convolution: of T to
     T + kernel / rate - 1 positions with `rate` · C_out channels, which in this memory layout are `rate` samples each.
     """
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, rate: int):
-        super().__init__(in_channels, out_channels, kernel, stride=rate, padding=(kernel - rate) // 2)
-        self.phases = CachedWeight(_phases)
-
-    def forward(self, signal: Tensor) -> Tensor:
-        """signal (B, C_in, 1, T) -> (B, C_out, 1, rate · T)."""
-        rate, kernel = self.stride[0], self.kernel_size[0]
-        if kernel % rate or not may_be_used(self):
-            weight = self.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-            return F.conv_transpose2d(signal, weight, self.bias, stride=(1, rate), padding=(0, *self.padding))
-        weight, bias = self.phases.of(self)
-        made = F.conv2d(signal, weight, bias, padding=(0, kernel // rate - 1))
-        samples = made.squeeze(2).transpose(1, 2).reshape(len(signal), -1, self.out_channels)
-        first = self.padding[0]
-        return samples[:, first : first + rate * signal.shape[-1]].transpose(1, 2).unsqueeze(2)
+    if not is_ordinary(signal):
+        return plain(layer, signal)
+    (rate,), (kernel,), (first,) = layer.stride, layer.kernel_size, layer.padding
+    columns = channels_last(signal)
+    if kernel % rate or not is_inference(layer):
+        weight = layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        return F.conv_transpose2d(columns, weight, layer.bias, stride=(1, rate), padding=(0, first)).squeeze(2)
+    weight, bias = cached(layer, _phases)
+    phases = F.conv2d(columns, weight, bias, padding=(0, kernel // rate - 1)).squeeze(2)
+    samples = phases.transpose(1, 2).reshape(len(signal), -1, layer.out_channels)
+    return samples[:, first : first + rate * signal.shape[-1]].transpose(1, 2)
 
 
 def channels_last(signal: Tensor) -> Tensor:
-    """signal (B, C, T) -> (B, C, 1, T), channels last; a view, if its channels lie side by side already."""
+    """signal (B, C, T) -> (B, C, 1, T), channels last in memory; a view if its channels lie side by side already."""
     return signal.unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
 
-def _flat(layer: Conv) -> Tensor:
-    """-> (C_out, C_in, 1, k), channels last."""
+def _depthwise(layer: nn.Conv1d, rows: Tensor) -> Tensor:
+    """Convolve each channel alone: (B, T, C) -> (B, T, C)."""
+    weight, middle = layer.weight.squeeze(1).t(), layer.kernel_size[0] // 2
+    result = rows * weight[middle] if layer.bias is None else torch.addcmul(layer.bias, rows, weight[middle])
+    for tap, outputs, inputs in _side_taps(layer, rows.shape[1]):
+        result[:, outputs].addcmul_(rows[:, inputs], weight[tap])
+    return result
+
+
+def _single(layer: nn.Conv1d, rows: Tensor) -> Tensor:
+    """Compute the terms of all taps of a layer of one output in one product: (B, T, C_in) -> (B, T, 1)."""
+    terms = layer.weight[0].t() @ rows.transpose(1, 2)  # (B, k, T)
+    result = terms[:, layer.kernel_size[0] // 2]
+    for tap, outputs, inputs in _side_taps(layer, rows.shape[1]):
+        result[:, outputs] += terms[:, tap, inputs]
+    return (result if layer.bias is None else result + layer.bias).unsqueeze(2)
+
+
+def _side_taps(layer: nn.Conv1d, length: int) -> Iterator[tuple[int, slice, slice]]:
+    """Yield each tap but the middle one, the outputs to which it contributes, and the inputs that it multiplies."""
+    taps, dilation = layer.kernel_size[0], layer.dilation[0]
+    for tap in range(taps):
+        shift = min(length, max(-length, (tap - taps // 2) * dilation))
+        if shift:
+            yield tap, slice(max(0, -shift), length - max(0, shift)), slice(max(0, shift), length + min(0, shift))
+
+
+def _convolve(layer: nn.Conv1d, columns: Tensor, weight: Tensor) -> Tensor:
+    """columns (B, C_in, 1, T), weight (C_out, C_in, 1, k) -> (B, C_out, T)."""
+    padding, dilation = (0, *layer.padding), (1, *layer.dilation)
+    return F.conv2d(columns, weight, layer.bias, padding=padding, dilation=dilation, groups=layer.groups).squeeze(2)
+
+
+def _flat(layer: nn.Conv1d) -> Tensor:
+    """Return the weight, (C_out, C_in, 1, k), channels last."""
     return layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
 
-def _spectrum(layer: Conv) -> Tensor:
+def _spectrum(layer: nn.Conv1d) -> Tensor:
     return fft_conv.spectrum(layer.weight)
 
 
-def _values(layer: Conv) -> Tensor:
+def _values(layer: nn.Conv1d) -> Tensor:
     return winograd.values(layer.weight)
 
 
-def _rows(signal: Tensor) -> Tensor:
-    """(B, C, 1, T) -> (B, T, C), a view: time before channels, as they lie in memory."""
-    return signal.squeeze(2).transpose(1, 2)
-
-
-def _columns(rows: Tensor) -> Tensor:
-    """Undoes `_rows`."""
-    return rows.transpose(1, 2).unsqueeze(2)
-
-
-def _phases(layer: Upsample) -> tuple[Tensor, Tensor]:
-    """-> weight (rate · C_out, C_in, 1, kernel / rate), channels last, and bias (rate · C_out,).
+def _phases(layer: nn.ConvTranspose1d) -> tuple[Tensor, Tensor]:
+    """Return weight (rate · C_out, C_in, 1, kernel / rate), channels last, and bias (rate · C_out,).
 
     Sample rate · q + r, counted before the padding is cut off, is the sum over j of x[q - j] · w[rate · j + r].
     """

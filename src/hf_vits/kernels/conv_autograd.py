@@ -4,15 +4,14 @@ Weights are transformed in each pass, for some output channels at a time; signal
 gradients go the direct way.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from hf_vits.kernels import fft_conv, winograd
-from hf_vits.kernels.weight_cache import is_plain
 from hf_vits.kernels.winograd import Matrices, Tiles
-from hf_vits.utils.torch_state import is_batched_gradient
+from hf_vits.utils.torch_state import is_batched_gradient, is_ordinary
 
 VALUES = 2**20
 """Of the weights of some output channels, which are worked on at once, to stay in the cache."""
@@ -38,7 +37,7 @@ def is_faster(layer: torch.nn.modules.conv._ConvNd) -> bool:
 def is_long_enough(signal: Tensor, taps: int, dilation: int = 1) -> bool:
     """Whether a signal (B, C, H, W) is long enough, and of a kind that takes no harm."""
     single = signal.dim() == 4 and signal.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    if not (single and is_plain(signal)):
+    if not (single and signal.device.type == "cpu" and is_ordinary(signal)):
         return False
     samples = signal.shape[2] * signal.shape[3]
     if len(signal) * samples < FEWEST_SAMPLES:
@@ -46,6 +45,20 @@ def is_long_enough(signal: Tensor, taps: int, dilation: int = 1) -> bool:
     if taps in winograd.POINTS:
         return winograd.is_long_enough(samples, dilation)
     return samples >= 2 * dilation * len(matrices(taps, signal.dtype).outputs)
+
+
+def period_conv(plain: Callable, layer: torch.nn.Conv2d, signal: Tensor) -> Tensor:
+    """Compute a convolution along each column of a signal: (B, C_in, T, columns) -> (B, C_out, T / stride, columns)."""
+    if is_faster(layer) and is_long_enough(signal, layer.kernel_size[0]):
+        return convolve(signal, layer.weight, layer.bias, signal.shape[3])
+    return plain(layer, signal)
+
+
+def scale_conv(plain: Callable, layer: torch.nn.Conv1d, signal: Tensor) -> Tensor:
+    """Compute a convolution of a signal: (B, C_in, T) -> (B, C_out, T / stride)."""
+    if is_faster(layer) and is_long_enough(signal.unsqueeze(2), layer.kernel_size[0]):
+        return convolve(signal.unsqueeze(2), layer.weight, layer.bias).squeeze(2)
+    return plain(layer, signal)
 
 
 def matrices(taps: int, dtype: torch.dtype) -> Matrices:

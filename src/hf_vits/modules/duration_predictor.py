@@ -1,4 +1,4 @@
-"""How long each token lasts: the stochastic predictor (paper, section 2.2.2) and the plain one."""
+"""Predict how long each token lasts: the stochastic predictor (paper, section 2.2.2) and the deterministic one."""
 
 import math
 
@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.kernels.conv1d import Conv, channels_last
+from hf_vits.modules.convolution import Conv
+from hf_vits.modules.kernel_lookup import has_kernel
 from hf_vits.modules.masks import lengths_from_mask
 from hf_vits.modules.sampling import Generators, duration_noise
 from hf_vits.modules.spline import Spline, logits_scale
@@ -30,7 +31,7 @@ class DilatedDepthSeparable(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """hidden (B, H, 1, T) channels last, mask (B, 1, 1, T) -> (B, H, 1, T)."""
+        """hidden (B, H, T), mask (B, 1, T) -> (B, H, T)."""
         layers = zip(self.convs_dilated, self.norms_1, self.convs_pointwise, self.norms_2, strict=True)
         for dilated, norm_1, pointwise, norm_2 in layers:
             out = F.gelu(_over_channels(norm_1, dilated(hidden * mask)))
@@ -40,7 +41,7 @@ class DilatedDepthSeparable(nn.Module):
 
 
 class ElementwiseAffine(nn.Module):
-    """Scales and shifts both channels of the duration flow by constants."""
+    """Scale and shift both channels of the duration flow by learned constants."""
 
     def __init__(self, config: VitsConfig):
         super().__init__()
@@ -48,16 +49,16 @@ class ElementwiseAffine(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(config.depth_separable_channels, 1))
 
     def forward(self, pair: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """pair (B, 2, T), mask (B, 1, T) -> (B, 2, T) and the log-determinant (B,); `condition` is not looked at."""
+        """pair (B, 2, T), mask (B, 1, T) -> (B, 2, T) and the log-determinant (B,); `condition` is not used."""
         return (self.translate + self.log_scale.exp() * pair) * mask, (self.log_scale * mask).sum(dim=(1, 2))
 
     def inverse(self, pair: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
-        """Undoes `forward`; same shapes."""
+        """Invert `forward`; same shapes."""
         return (pair - self.translate) * (-self.log_scale).exp() * mask
 
 
 class SplineCoupling(nn.Module):
-    """Moves the second channel along a spline that the first channel and the text choose."""
+    """Transform the second channel by a spline whose knots follow from the first channel and the text."""
 
     def __init__(self, config: VitsConfig):
         super().__init__()
@@ -67,7 +68,7 @@ class SplineCoupling(nn.Module):
         self.conv_pre = Conv(1, size, 1)
         self.conv_dds = DilatedDepthSeparable(config, dropout=0.0)
         self.conv_proj = Conv(size, 3 * self.bins - 1, 1)
-        nn.init.zeros_(self.conv_proj.weight)  # starts with the same spline everywhere
+        nn.init.zeros_(self.conv_proj.weight)  # every spline starts the same
         nn.init.zeros_(self.conv_proj.bias)
 
     def forward(self, pair: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
@@ -77,15 +78,14 @@ class SplineCoupling(nn.Module):
         return torch.cat([kept, moved.to(kept.dtype)], dim=1) * mask, (log_slope * mask).sum(dim=(1, 2))
 
     def inverse(self, pair: Tensor, mask: Tensor, condition: Tensor) -> Tensor:
-        """Undoes `forward`; same shapes."""
+        """Invert `forward`; same shapes."""
         kept, moved = pair.chunk(2, dim=1)
         moved = self._spline(kept, mask, condition).inverse(moved)
         return torch.cat([kept, moved.to(kept.dtype)], dim=1) * mask
 
     def _spline(self, kept: Tensor, mask: Tensor, condition: Tensor) -> Spline:
-        mask = mask.unsqueeze(2)
-        hidden = self.conv_dds(self.conv_pre(channels_last(kept)) + channels_last(condition), mask)
-        parameters = (self.conv_proj(hidden) * mask).permute(0, 2, 3, 1)  # (B, 1, T, 3 · bins - 1)
+        hidden = self.conv_dds(self.conv_pre(kept) + condition, mask)
+        parameters = (self.conv_proj(hidden) * mask).transpose(1, 2).unsqueeze(1)  # (B, 1, T, 3 · bins - 1)
         if parameters.dtype in (torch.float16, torch.bfloat16):
             parameters = parameters.float()  # bins of least width 1e-3 are below half precision's resolution
         sizes, slopes = parameters.split([2 * self.bins, self.bins - 1], dim=-1)
@@ -108,13 +108,14 @@ class StochasticDurationPredictor(nn.Module):
             self.cond_language = nn.Conv1d(config.language_embedding_size, size, 1)
         self.flows = _duration_flow(config)
         if config.inference_only:
-            self.flows[1] = nn.Identity()  # keeps the numbers of the others; only training runs it
+            self.flows[1] = nn.Identity()  # used only in training; the numbers of the others stay
         else:
             self.post_conv_pre = Conv(1, size, 1)
             self.post_conv_proj = Conv(size, size, 1)
             self.post_conv_dds = DilatedDepthSeparable(config, dropout)
             self.post_flows = _duration_flow(config)
 
+    @has_kernel("padding", "predict_noisy_durations")
     def forward(
         self,
         hidden: Tensor,
@@ -127,7 +128,7 @@ class StochasticDurationPredictor(nn.Module):
         (B, 1, T); with languages, hidden is L channels wider."""
         condition = self.condition(hidden, mask, speaker, language)
         pair = noise.to(condition.dtype)
-        for coupling in reversed(self.flows[2:]):  # the first coupling moves only what is thrown away
+        for coupling in reversed(self.flows[2:]):  # the first coupling changes only the channel that is dropped
             pair = coupling.inverse(pair.flip(1), mask, condition)
         return self.flows[0].inverse(pair.flip(1), mask, condition)[:, :1]
 
@@ -142,16 +143,14 @@ class StochasticDurationPredictor(nn.Module):
     ) -> Tensor:
         """hidden (B, H, T), mask (B, 1, T), durations (B, 1, T) in frames -> bounds of −log p(durations) (B,).
 
-        Whole durations become real numbers by taking a part u in [0, 1) off, and gain a second channel, both drawn
-        from a flow that sees them (variational dequantization and data augmentation, section 2.2.2, equation 7).
+        Subtracting u in [0, 1) makes whole durations real numbers, and a second channel is added; both are drawn from
+        a flow conditioned on them (variational dequantization and data augmentation, section 2.2.2, equation 7).
         """
         condition = self.condition(hidden, mask, speaker, language)
         durations = durations.to(condition.dtype)
-        columns = mask.unsqueeze(2)
-        seen = self.post_conv_dds(self.post_conv_pre(channels_last(durations)), columns)
-        seen = (self.post_conv_proj(seen) * columns).squeeze(2)
+        encoded = self.post_conv_proj(self.post_conv_dds(self.post_conv_pre(durations), mask)) * mask
         noise = duration_noise(len(mask), lengths_from_mask(mask), mask.shape[2], generator).to(mask) * mask
-        drawn, log_determinant = _through(self.post_flows, noise, mask, condition + seen)
+        drawn, log_determinant = _through(self.post_flows, noise, mask, condition + encoded)
         logit, second = drawn.chunk(2, dim=1)
         log_determinant = log_determinant + _sum((F.logsigmoid(logit) + F.logsigmoid(-logit)) * mask)
         log_posterior = -0.5 * _sum((math.log(2 * math.pi) + noise.square()) * mask) - log_determinant
@@ -164,18 +163,18 @@ class StochasticDurationPredictor(nn.Module):
     def condition(
         self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None, language: Tensor | None = None
     ) -> Tensor:
-        """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1), language (B, L, 1) -> (B, H, T): what the flow sees of
-        the text."""
-        hidden, mask = self.conv_pre(channels_last(hidden)), mask.unsqueeze(2)
+        """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1), language (B, L, 1) -> (B, H, T): what the flow is
+        conditioned on."""
+        hidden = self.conv_pre(hidden)
         if speaker is not None:
-            hidden = hidden + self.cond(speaker).unsqueeze(2)
+            hidden = hidden + self.cond(speaker)
         if language is not None:
-            hidden = hidden + self.cond_language(language).unsqueeze(2)
-        return (self.conv_proj(self.conv_dds(hidden, mask)) * mask).squeeze(2)
+            hidden = hidden + self.cond_language(language)
+        return self.conv_proj(self.conv_dds(hidden, mask)) * mask
 
 
 class DurationPredictor(nn.Module):
-    """Two convolutions to one log duration per token, always the same for the same text."""
+    """Predict one log duration per token with two convolutions, always the same for the same text."""
 
     def __init__(self, config: VitsConfig):
         super().__init__()
@@ -195,6 +194,7 @@ class DurationPredictor(nn.Module):
         if config.language_embedding_size:
             self.cond_language = nn.Conv1d(config.language_embedding_size, size, 1)
 
+    @has_kernel("padding", "predict_durations")
     def forward(
         self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None, language: Tensor | None = None
     ) -> Tensor:
@@ -203,10 +203,9 @@ class DurationPredictor(nn.Module):
             hidden = hidden + self.cond(speaker)
         if language is not None:
             hidden = hidden + self.cond_language(language)
-        hidden, mask = channels_last(hidden), mask.unsqueeze(2)
         hidden = self.dropout(_over_channels(self.norm_1, self.conv_1(hidden * mask).relu()))
         hidden = self.dropout(_over_channels(self.norm_2, self.conv_2(hidden * mask).relu()))
-        return (self.proj(hidden * mask) * mask).squeeze(2)
+        return self.proj(hidden * mask) * mask
 
 
 def _through(flow: nn.ModuleList, pair: Tensor, mask: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
@@ -228,6 +227,5 @@ def _duration_flow(config: VitsConfig) -> nn.ModuleList:
 
 
 def _over_channels(norm: nn.LayerNorm, hidden: Tensor) -> Tensor:
-    """hidden (B, H, …) -> the same shape, whose channels lie side by side in memory."""
-    last = hidden.dim() - 1  # a negative number the TorchScript exporter of ONNX gets wrong
-    return norm(hidden.movedim(1, last)).movedim(last, 1)
+    """Normalize over the channels of (B, H, T)."""
+    return norm(hidden.transpose(1, 2)).transpose(1, 2)

@@ -2,16 +2,15 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.kernels.conv1d import Conv, channels_last
-from hf_vits.kernels.weight_cache import prepared_length
+from hf_vits.modules.convolution import Conv
+from hf_vits.modules.kernel_lookup import has_kernel
 from hf_vits.modules.wavenet import WaveNet
 
 
 class ResidualCoupling(nn.Module):
-    """Shifts half of the channels by a function of the other half; volume-preserving, so no log-determinant."""
+    """Shift half of the channels by a function of the other half (volume preserving, so no log-determinant)."""
 
     def __init__(self, config: VitsConfig):
         super().__init__()
@@ -23,12 +22,12 @@ class ResidualCoupling(nn.Module):
         nn.init.zeros_(self.conv_post.bias)
 
     def forward(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
-        """latents (B, C, 1, T) channels last, mask (B, 1, 1, T), speaker (B, S, 1) -> (B, C, 1, T)."""
+        """latents (B, C, T), mask (B, 1, T), speaker (B, S, 1) -> (B, C, T)."""
         kept, moved = latents.chunk(2, dim=1)
         return torch.cat([kept, (moved + self._shift(kept, mask, speaker)) * mask], dim=1)
 
     def inverse(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
-        """Undoes `forward`; same shapes."""
+        """Invert `forward`; same shapes."""
         kept, moved = latents.chunk(2, dim=1)
         return torch.cat([kept, (moved - self._shift(kept, mask, speaker)) * mask], dim=1)
 
@@ -37,7 +36,7 @@ class ResidualCoupling(nn.Module):
 
 
 class Flow(nn.Module):
-    """Couplings in turn; the channels are reversed after each, so that every channel is moved by some."""
+    """Apply couplings in turn and reverse the channels after each, so that every channel is shifted by some."""
 
     def __init__(self, config: VitsConfig):
         super().__init__()
@@ -45,16 +44,13 @@ class Flow(nn.Module):
 
     def forward(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """latents (B, C, T), mask (B, 1, T), speaker (B, S, 1) -> (B, C, T) under the prior."""
-        latents, mask = channels_last(latents), mask.unsqueeze(2)
         for coupling in self.flows:
             latents = coupling(latents, mask, speaker).flip(1)
-        return latents.squeeze(2).contiguous()
+        return latents
 
+    @has_kernel("padding", "invert_flow")
     def inverse(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
-        """Undoes `forward`: a sample of the prior becomes latents; same shapes."""
-        length = latents.shape[2]
-        more = (0, prepared_length(self, latents) - length)
-        latents, mask = channels_last(F.pad(latents, more)), F.pad(mask, more).unsqueeze(2)
+        """Turn a sample of the prior into latents; same shapes as `forward`."""
         for coupling in reversed(self.flows):
             latents = coupling.inverse(latents.flip(1), mask, speaker)
-        return latents[..., :length].squeeze(2).contiguous()
+        return latents

@@ -1,4 +1,4 @@
-"""Layers that can forget their activations and compute them again in the backward pass, to save memory in training."""
+"""Compute activations again in the backward pass, to save memory in training."""
 
 from functools import partial
 
@@ -7,13 +7,9 @@ from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 
-class Recomputed(GradientCheckpointingLayer):
-    """Does so in training once `gradient_checkpointing_enable` of the model has set both attributes."""
-
-
 def recompute_activations(model: nn.Module) -> None:
-    """Sets what transformers' own switch would, which for us warns of embeddings that take no gradient: ours do."""
+    """Switch gradient checkpointing on. transformers' own switch would warn that embeddings take no gradient."""
     for module in model.modules():
-        if isinstance(module, Recomputed):
+        if isinstance(module, GradientCheckpointingLayer):
             module.gradient_checkpointing = True
             module._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)

@@ -3,11 +3,23 @@
 import torch
 from torch import Tensor
 
+Valid = Tensor | int | None
+"""The samples of a signal that count: a mask (B, 1, T), the number that every item has, or all."""
+
 
 def mask_from_lengths(lengths: Tensor, size: int, dtype: torch.dtype) -> Tensor:
     """lengths int64 (B,) -> float mask (B, 1, size), one where a position is real."""
     positions = torch.arange(size, device=lengths.device)
     return (positions < lengths[:, None]).unsqueeze(1).to(dtype)
+
+
+def zero_outside(signal: Tensor, valid: Valid) -> Tensor:
+    """Return the signal (B, C, T) with zeros for padding; where `valid` is a number, it is written to."""
+    if isinstance(valid, Tensor):
+        return signal * valid
+    if valid is not None and valid < signal.shape[-1]:
+        signal[..., valid:] = 0
+    return signal
 
 
 def extents(mask: Tensor) -> Tensor:

@@ -1,16 +1,16 @@
-"""Spectrogram, linear or mel, to the latents' posterior (paper, section 2.5.1, posterior encoder)."""
+"""Linear or mel spectrogram to the posterior of the latents (paper, section 2.5.1, posterior encoder)."""
 
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.kernels.conv1d import Conv, channels_last
+from hf_vits.modules.convolution import Conv
 from hf_vits.modules.masks import lengths_from_mask
 from hf_vits.modules.sampling import Generators, prior_noise
 from hf_vits.modules.wavenet import WaveNet
 
 
 class PosteriorEncoder(nn.Module):
-    """A non-causal WaveNet over the spectrogram; used in training and voice conversion, not to speak."""
+    """A non-causal WaveNet over the spectrogram; used in training, not in synthesis."""
 
     def __init__(self, config: VitsConfig):
         super().__init__()
@@ -27,8 +27,7 @@ class PosteriorEncoder(nn.Module):
         generator: Generators = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """spectrogram (B, F|M, T), mask (B, 1, T), speaker (B, S, 1) -> latents, posterior_mean, posterior_log_std."""
-        column_mask = mask.unsqueeze(2)
-        hidden = self.wavenet(self.conv_pre(channels_last(spectrogram)) * column_mask, column_mask, speaker)
-        mean, log_std = (self.conv_proj(hidden) * column_mask).squeeze(2).contiguous().chunk(2, dim=1)
+        hidden = self.wavenet(self.conv_pre(spectrogram) * mask, mask, speaker)
+        mean, log_std = (self.conv_proj(hidden) * mask).chunk(2, dim=1)
         noise = prior_noise(mean, lengths_from_mask(mask), generator)
         return (mean + noise * log_std.exp()) * mask, mean, log_std

@@ -7,17 +7,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.activations import ACT2FN
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.kernels.conv1d import Conv
-from hf_vits.kernels.weight_cache import prepared_length
 from hf_vits.modules.attention import RelativeAttention
-from hf_vits.modules.gradient_checkpointing import Recomputed
+from hf_vits.modules.convolution import Conv
+from hf_vits.modules.kernel_lookup import has_kernel
 
 
 @dataclass
 class TextEncoding:
-    """What the text says before it has durations: hidden (B, H, T_text), prior mean and log std (B, C, T_text)."""
+    """Output of the text encoder: hidden (B, H, T_text), prior mean and log std (B, C, T_text)."""
 
     hidden: Tensor
     prior_mean: Tensor
@@ -27,7 +27,7 @@ class TextEncoding:
 
 
 class FeedForward(nn.Module):
-    """Two convolutions along the text; outside of it is zero."""
+    """Two convolutions along the text, with zeros outside of it."""
 
     def __init__(self, config: VitsConfig):
         super().__init__()
@@ -36,19 +36,19 @@ class FeedForward(nn.Module):
         self.conv_2 = Conv(config.ffn_dim, config.text_size, kernel)
         self.activation = ACT2FN[config.hidden_act]
         self.dropout = nn.Dropout(config.activation_dropout)
-        self.after = 1 - kernel % 2  # an even kernel sees one token more to the right
+        self.extra = 1 - kernel % 2  # an even kernel covers one token more to the right
 
     def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """hidden (B, H, 1, T) channels last, mask (B, 1, 1, T) -> (B, H, 1, T)."""
+        """hidden (B, H, T), mask (B, 1, T) -> (B, H, T)."""
         inner = self.activation(self.conv_1(self._padded(hidden * mask)))
         return self.conv_2(self._padded(self.dropout(inner) * mask)) * mask
 
     def _padded(self, signal: Tensor) -> Tensor:
-        return F.pad(signal, (0, self.after)) if self.after else signal
+        return F.pad(signal, (0, self.extra)) if self.extra else signal
 
 
-class EncoderLayer(Recomputed):
-    """Attention, then feed-forward, each added to its input and normalised after."""
+class EncoderLayer(GradientCheckpointingLayer):
+    """Apply attention, then feed-forward; add each to its input and normalize after."""
 
     def __init__(self, config: VitsConfig):
         super().__init__()
@@ -62,9 +62,8 @@ class EncoderLayer(Recomputed):
         """hidden (B, T, H), mask (B, 1, T) -> (B, T, H) and attention weights (B, heads, T, T)."""
         attended, weights = self.attention(hidden, mask)
         hidden = self.layer_norm(hidden + self.dropout(attended))
-        signal = hidden.transpose(1, 2).unsqueeze(2)  # (B, H, 1, T) as it lies in memory
-        fed = self.feed_forward(signal, mask.unsqueeze(2)).squeeze(2).transpose(1, 2)
-        return self.final_layer_norm(hidden + self.dropout(fed)), weights
+        output = self.feed_forward(hidden.transpose(1, 2), mask).transpose(1, 2)
+        return self.final_layer_norm(hidden + self.dropout(output)), weights
 
 
 class Transformer(nn.Module):
@@ -76,7 +75,7 @@ class Transformer(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Embeds tokens, relates them to each other, and projects to the mean and log std of the prior."""
+    """Embed tokens, relate them to each other, and project to the mean and log std of the prior."""
 
     def __init__(self, config: VitsConfig):
         super().__init__()
@@ -88,32 +87,26 @@ class TextEncoder(nn.Module):
         self.scale = math.sqrt(config.hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout)
 
+    @has_kernel("padding", "encode_text")
     def forward(
         self, input_ids: Tensor, mask: Tensor, keep_states: bool = False, language: Tensor | None = None
     ) -> TextEncoding:
         """input_ids (B, T_text), mask (B, 1, T_text), language (B, L, 1) -> TextEncoding.
 
-        What layers saw is kept only with `keep_states`.
+        The inputs and attention weights of all layers are kept only with `keep_states`.
         """
-        length = input_ids.shape[1]
-        more = (0, prepared_length(self, input_ids) - length)
-        input_ids, mask = F.pad(input_ids, more), F.pad(mask, more)
         column_mask = mask.transpose(1, 2)
         hidden = self.embed_tokens(input_ids) * self.scale
         if language is not None:
             hidden = torch.cat([hidden, language.transpose(1, 2).expand(-1, hidden.shape[1], -1)], dim=-1)
         hidden = self.dropout(hidden * column_mask)
-        states, attentions, is_padded = [], [], more[1] > 0  # if not, they are the tensors that gradients flow through
+        states, attentions = [hidden], []
         for layer in self.encoder.layers:
-            before = hidden
             hidden, weights = layer(hidden, mask)
             if keep_states:
-                states.append(before[:, :length] if is_padded else before)
-                attentions.append(weights[:, :, :length, :length] if is_padded else weights)
-        hidden = hidden * column_mask
-        if keep_states:
-            states.append(hidden[:, :length] if is_padded else hidden)
-        prior_mean, prior_log_std = (self.project(hidden.transpose(1, 2)) * mask)[..., :length].chunk(2, dim=1)
-        return TextEncoding(
-            hidden.transpose(1, 2)[..., :length], prior_mean, prior_log_std, tuple(states), tuple(attentions)
-        )
+                states.append(hidden)
+                attentions.append(weights)
+        hidden = states[-1] = hidden * column_mask
+        hidden = hidden.transpose(1, 2)
+        prior_mean, prior_log_std = (self.project(hidden) * mask).chunk(2, dim=1)
+        return TextEncoding(hidden, prior_mean, prior_log_std, tuple(states) if keep_states else (), tuple(attentions))

@@ -2,8 +2,6 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hf_vits.kernels import chunked, fft_conv
-from hf_vits.kernels.weight_cache import prepared_length
 from hf_vits.modules.decoders.hifigan import HifiGan
 
 KINDS = {"1": {}, "2": {"resblock_type": "2"}, "speakers": {"num_speakers": 3, "speaker_embedding_size": 6}}
@@ -75,64 +73,3 @@ def test_it_compiles_to_one_graph_that_follows_the_weights(make_model, kind):
             expected = model.decoder(latents, speaker)
             torch.testing.assert_close(compiled(latents, speaker), expected, rtol=0, atol=1e-12)
             model.decoder.conv_pre.weight.mul_(1.5)
-
-
-def test_long_kernels_on_wide_stages_run_in_the_frequency_domain_to_speak_only(make_model, monkeypatch):
-    monkeypatch.setattr(fft_conv, "is_faster", lambda channels, kernel, fewest: kernel == 5)
-    monkeypatch.setattr(fft_conv, "FEWEST_TILES", 1)
-    model, used = make_model().double(), []
-    original = fft_conv.convolve
-    monkeypatch.setattr(fft_conv, "convolve", lambda *a: used.append(1) or original(*a))
-    latents = torch.randn(2, 8, 40).double()
-    with torch.no_grad():
-        spoken = model.decoder(latents)
-    spoken_by = len(used)
-    assert spoken_by and spoken_by % (2 * 2) == 0  # dilations, convolutions of a pair, for each piece
-    trained = model.decoder(latents)
-    assert len(used) == spoken_by
-    torch.testing.assert_close(spoken, trained.detach(), rtol=0, atol=1e-12)
-    with torch.no_grad():
-        model.decoder.train()(latents)
-    assert len(used) == spoken_by
-
-
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
-@pytest.mark.parametrize("size", [16, 50, 1000])
-def test_stages_in_pieces_are_stages_at_once(make_model, monkeypatch, kind, size):
-    """Forty frames are forty; thirty-three are padded to forty."""
-    monkeypatch.setattr(chunked, "SAMPLES", max(1, size // torch.get_num_threads()))
-    model = make_model(**kind).double()
-    speaker = model.speaker_vector([1, 2], 2).detach() if "num_speakers" in kind else None
-    block = type(model.decoder.resblocks[0])
-    counted, original = [], block.forward
-    monkeypatch.setattr(block, "forward", lambda *a: counted.append(1) or original(*a))
-    for frames in (40, 33, 7):
-        latents = torch.randn(2, 8, frames).double()
-        counted.clear()
-        with torch.no_grad():
-            made = model.decoder(latents, speaker)
-        assert len(counted) > len(model.decoder.resblocks) or size == 1000 or frames == 7
-        torch.testing.assert_close(made, model.decoder(latents, speaker).detach(), rtol=0, atol=1e-12)
-
-
-def test_few_lengths_are_computed_with_and_none_is_much_longer_than_what_is_asked_for(make_model, monkeypatch):
-    layer = make_model().decoder
-    with torch.no_grad():
-        lengths = {n: prepared_length(layer, torch.empty(1, 1, n)) for n in range(1, 2049)}
-        assert all(n <= made <= max(n + 7, 1.07 * n) for n, made in lengths.items())
-        assert len(set(lengths.values())) < 100
-        assert lengths[128] == 128 and lengths[129] == 136 and lengths[2048] == 2048
-        assert prepared_length(layer, torch.empty(1, 1, 129, device="meta")) == 129
-    assert prepared_length(layer, torch.empty(1, 1, 129)) == 129  # where gradients may be asked for
-
-
-def test_the_flow_pads_to_few_lengths_without_a_trace(make_model):
-    model = make_model().double()
-    for frames in (5, 8, 33, 130):
-        sample = torch.randn(2, 8, frames).double()
-        mask = torch.ones(2, 1, frames).double()
-        mask[1, :, 3:] = 0
-        with torch.no_grad():
-            made = model.flow.inverse(sample * mask, mask)
-        expected = model.flow.inverse(sample * mask, mask).detach()
-        torch.testing.assert_close(made, expected, rtol=0, atol=1e-12)

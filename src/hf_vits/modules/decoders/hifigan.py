@@ -1,21 +1,17 @@
-"""Latents to waveform: the HiFi-GAN generator (Kong et al. 2020), on signals (B, C, 1, T), channels last."""
-
-from functools import partial
+"""Latents to waveform: the HiFi-GAN generator (Kong et al. 2020)."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.kernels.chunked import run_chunked
-from hf_vits.kernels.conv1d import Conv, Upsample, channels_last
-from hf_vits.kernels.leaky_relu import leaky_relu
-from hf_vits.kernels.weight_cache import may_be_used, prepared_length
-from hf_vits.modules.gradient_checkpointing import Recomputed
-from hf_vits.modules.masks import mask_from_lengths
+from hf_vits.modules.convolution import Conv, Upsample
+from hf_vits.modules.kernel_lookup import has_kernel
+from hf_vits.modules.masks import Valid, mask_from_lengths, zero_outside
 from hf_vits.utils.torch_state import is_traced
 
 FINAL_SLOPE = 0.01
-"""Negative slope before the last convolution, whatever `leaky_relu_slope` is; so it was trained."""
+"""Negative slope before the last convolution, whatever `leaky_relu_slope` is: voices were trained so."""
 
 ENDS_REACH = 3
 """Samples to either side that the first and the last convolution see, which have seven taps."""
@@ -24,8 +20,14 @@ INITIAL_STD = 0.01
 """Standard deviation of new weights between the first and the last convolution."""
 
 
-class ResidualBlock1(Recomputed):
-    """Type 1: per dilation a dilated and a plain convolution, added to what came in."""
+@has_kernel("leaky_relu", "leaky_relu")
+def leaky_relu(signal: Tensor, slope: float) -> Tensor:
+    """signal (any shape) -> the same shape."""
+    return F.leaky_relu(signal, slope)
+
+
+class ResidualBlock1(GradientCheckpointingLayer):
+    """Type 1: per dilation a dilated and a plain convolution, added to their input."""
 
     def __init__(self, channels: int, kernel: int, dilations: list[int], slope: float):
         super().__init__()
@@ -33,40 +35,28 @@ class ResidualBlock1(Recomputed):
         self.convs2 = nn.ModuleList([Conv(channels, channels, kernel) for _ in dilations])
         self.slope = slope
 
-    def forward(self, signal: Tensor, activated: Tensor, end: int) -> Tensor:
-        """signal (B, C, 1, T) and its leaky ReLU, which parallel blocks share -> (B, C, 1, T), right up to `end`."""
+    def forward(self, signal: Tensor, activated: Tensor, valid: Valid = None) -> Tensor:
+        """signal (B, C, T) and its leaky ReLU, which parallel blocks share -> (B, C, T); see `zero_outside`."""
         for layer, (dilated, plain) in enumerate(zip(self.convs1, self.convs2, strict=True)):
-            inner = dilated(zero_after(leaky_relu(signal, self.slope), end) if layer else activated)
-            signal = plain(zero_after(F.leaky_relu(inner, self.slope, inplace=True), end)).add_(signal)
+            inner = dilated(zero_outside(leaky_relu(signal, self.slope), valid) if layer else activated)
+            signal = plain(zero_outside(F.leaky_relu(inner, self.slope, inplace=True), valid)).add_(signal)
         return signal
 
 
-class ResidualBlock2(Recomputed):
-    """Type 2: one dilated convolution per dilation."""
+class ResidualBlock2(GradientCheckpointingLayer):
+    """Type 2: one dilated convolution per dilation, added to its input."""
 
     def __init__(self, channels: int, kernel: int, dilations: list[int], slope: float):
         super().__init__()
         self.convs = nn.ModuleList([Conv(channels, channels, kernel, dilation) for dilation in dilations])
         self.slope = slope
 
-    def forward(self, signal: Tensor, activated: Tensor, end: int) -> Tensor:
-        """signal (B, C, 1, T) and its leaky ReLU, which parallel blocks share -> (B, C, 1, T), right up to `end`."""
+    def forward(self, signal: Tensor, activated: Tensor, valid: Valid = None) -> Tensor:
+        """signal (B, C, T) and its leaky ReLU, which parallel blocks share -> (B, C, T); see `zero_outside`."""
         for layer, dilated in enumerate(self.convs):
-            inner = zero_after(leaky_relu(signal, self.slope), end) if layer else activated
+            inner = zero_outside(leaky_relu(signal, self.slope), valid) if layer else activated
             signal = dilated(inner).add_(signal)
         return signal
-
-
-def zero_after(signal: Tensor, end: int | Tensor | None) -> Tensor:
-    """signal (B, C, 1, T), which becomes zero from `end` on, as a convolution sees what lies past an end.
-
-    `end` is one for all items, or int64 (B,), of which no signal is changed in place; `None` is that of the signal.
-    """
-    if isinstance(end, Tensor):
-        return signal * mask_from_lengths(end, signal.shape[-1], signal.dtype).unsqueeze(2)
-    if end is not None and end < signal.shape[-1]:
-        signal[..., end:] = 0
-    return signal
 
 
 def blocks_reach(config: VitsConfig) -> int:
@@ -105,61 +95,52 @@ class HifiGan(nn.Module):
         if config.speaker_embedding_size:
             self.cond = nn.Conv1d(config.speaker_embedding_size, config.upsample_initial_channel, 1)
 
+    @has_kernel("chunked", "decode")
     def forward(self, latents: Tensor, speaker: Tensor | None = None, frame_lengths: Tensor | None = None) -> Tensor:
-        """latents (B, C, T_spec), speaker (B, S, 1) -> waveform (B, 1, T_wav) within ±1.
+        """latents (B, C, T_spec), speaker (B, S, 1), frame_lengths (B,) -> waveform (B, 1, T_wav) within ±1.
 
-        With frame_lengths (B,), which is for graphs, items end there: their samples are zero past it.
+        With `frame_lengths`, each item is what it would be alone, and zero past its end.
         """
-        if is_traced():
-            return self._traced(latents, speaker, frame_lengths)
-        assert frame_lengths is None, "it costs less to decode items of unequal length one by one"
-        end = latents.shape[-1]
-        latents = F.pad(latents, (0, prepared_length(self, latents) - end))
-        condition = None if speaker is None else self.cond(speaker).unsqueeze(2)
-        cut = may_be_used(self) and latents.device.type == "cpu"
-        last = len(self.upsampler) - 1
-        signal = channels_last(latents)
-        for stage, upsample in enumerate(self.upsampler):
-            rate, kernel = upsample.stride[0], upsample.kernel_size[0]
-            make = partial(self._stage, stage, condition)
-            if cut:
-                reach = reach_before(self.reach + (ENDS_REACH if stage == last else 0), rate, kernel)
-                reach += 0 if stage else ENDS_REACH
-                channels = 1 if stage == last else upsample.out_channels
-                signal = run_chunked(make, signal, end, reach, channels, rate)
-            else:
-                signal = make(signal, end)
-            end *= rate
-        return signal[..., :end].squeeze(2)
+        condition = None if speaker is None else self.cond(speaker)
+        signal, lengths, mask = latents, frame_lengths, _mask(frame_lengths, latents)
+        for stage, upsampler in enumerate(self.upsampler):
+            signal = self.upsample(stage, signal, condition, mask)
+            lengths = None if lengths is None else lengths * upsampler.stride[0]
+            mask = _mask(lengths, signal)
+            signal = self.residual_blocks(stage, signal, mask)
+        return zero_outside(self.to_waveform(signal, mask), mask)
 
-    def _traced(self, latents: Tensor, speaker: Tensor | None, end: Tensor | None) -> Tensor:
-        """What `forward` says, in operations that depend on no length."""
-        condition = None if speaker is None else self.cond(speaker).unsqueeze(2)
-        signal = zero_after(latents.unsqueeze(2), end)
-        for stage, upsample in enumerate(self.upsampler):
-            signal = self._stage(stage, condition, signal, end)
-            end = None if end is None else end * upsample.stride[0]
-        return zero_after(signal, end).squeeze(2)
-
-    def _stage(self, stage: int, condition: Tensor | None, signal: Tensor, end: int) -> Tensor:
-        """signal (B, C, 1, T) -> upsampled, and the mean of what the blocks make of it (B, C / 2, 1, rate · T); from
-        latents in the first stage, to the waveform in the last."""
+    def upsample(self, stage: int, signal: Tensor, condition: Tensor | None, valid: Valid = None) -> Tensor:
+        """signal (B, C, T), latents in the first stage, condition (B, C, 1) -> (B, C / 2, rate · T)."""
         if stage == 0:
-            signal = self.conv_pre(signal)
+            signal = self.conv_pre(zero_outside(signal, valid))
             signal = signal if condition is None else signal + condition
-        upsample = self.upsampler[stage]
-        signal = upsample(zero_after(leaky_relu(signal, self.slope), end))
-        end = None if end is None else end * upsample.stride[0]
+        return self.upsampler[stage](zero_outside(leaky_relu(signal, self.slope), valid))
+
+    def residual_blocks(self, stage: int, signal: Tensor, valid: Valid = None) -> Tensor:
+        """Return the mean of what the blocks of a stage make of a signal (B, C, T)."""
         first = stage * self.blocks_per_stage
         blocks = self.resblocks[first : first + self.blocks_per_stage]
-        activated = zero_after(leaky_relu(signal, self.slope), end)
-        total = blocks[0](signal, activated, end)
+        activated = zero_outside(leaky_relu(signal, self.slope), valid)
+        total = blocks[0](signal, activated, valid)
         for block in blocks[1:]:
-            total = total.add_(block(signal, activated, end))
-        total = total.div_(len(blocks))
-        if stage < len(self.upsampler) - 1:
-            return total
-        signal = self.conv_post(zero_after(F.leaky_relu(total, FINAL_SLOPE, inplace=True), end))
+            total = total.add_(block(signal, activated, valid))
+        return total.div_(len(blocks))
+
+    def to_waveform(self, signal: Tensor, valid: Valid = None) -> Tensor:
+        """signal (B, C, T_wav) of the last stage, which is written to -> waveform (B, 1, T_wav)."""
+        signal = self.conv_post(zero_outside(F.leaky_relu(signal, FINAL_SLOPE, inplace=True), valid))
         if self.training or is_traced():
             return signal.tanh()
-        return signal.tanh() + (signal - signal)  # NaN of infinity, which would sound as full scale
+        return signal.tanh() + (signal - signal)  # NaN of infinity, which tanh would turn into full scale
+
+    def stage_context(self, stage: int) -> int:
+        """Return the samples to either side that an input of a stage is mixed with."""
+        upsampler, is_last = self.upsampler[stage], stage == len(self.upsampler) - 1
+        after = self.reach + (ENDS_REACH if is_last else 0)
+        return reach_before(after, upsampler.stride[0], upsampler.kernel_size[0]) + (0 if stage else ENDS_REACH)
+
+
+def _mask(lengths: Tensor | None, signal: Tensor) -> Tensor | None:
+    """lengths (B,), signal (B, C, T) -> (B, 1, T)."""
+    return None if lengths is None else mask_from_lengths(lengths, signal.shape[-1], signal.dtype)
