@@ -1,4 +1,4 @@
-"""Importing the package is cheap, and makes Auto classes know it in whatever order things are imported."""
+"""Importing the package is fast, and registers it with the Auto classes in any order of imports."""
 
 import subprocess
 import sys
@@ -22,12 +22,12 @@ def test_importing_the_package_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize("name", ["VitsModel", "VitsTokenizer", "TextToSpeechPipeline", "default_voice", "convert"])
-def test_no_optional_package_is_imported_for(name):
+def test_a_public_name_imports_no_optional_package(name):
     loaded = run(f"import sys; from hf_vits import {name}; print(*sys.modules)")
     assert not {"onnx", "onnxruntime", "phonemizer", "uroman", "unidecode", "librosa", "datasets"} & set(loaded)
 
 
-def test_every_public_name_is_there_and_any_other_is_an_error():
+def test_every_public_name_exists_and_an_unknown_one_is_an_error_that_lists_them():
     import hf_vits
 
     assert set(hf_vits.__all__) <= set(dir(hf_vits))
@@ -49,7 +49,7 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
-def test_auto_classes_load_extended_voices_and_leave_plain_ones_to_upstream(
+def test_auto_classes_load_extended_checkpoints_as_ours_and_plain_ones_as_upstreams(
     order, make_model, make_tokenizer, tmp_path
 ):
     for name, fields in (("plain", {}), ("extended", {"resblock_type": "2"})):
@@ -60,12 +60,12 @@ def test_auto_classes_load_extended_voices_and_leave_plain_ones_to_upstream(
         "    for auto in (AutoConfig, AutoModel, AutoTokenizer):\n"
         "        kind = type(auto.from_pretrained(name)); print(kind.__module__.split('.')[0] + '.' + kind.__name__)\n"
     )
-    theirs = [f"transformers.Vits{part}" for part in ("Config", "Model", "Tokenizer")]
+    upstream = [f"transformers.Vits{part}" for part in ("Config", "Model", "Tokenizer")]
     ours = [f"hf_vits.HfVits{part}" for part in ("Config", "Model", "Tokenizer")]
-    assert run(code) == theirs + ours
+    assert run(code) == upstream + ours
 
 
-def test_our_configuration_in_hand_means_our_model(make_config, tmp_path):
+def test_an_instance_of_our_configuration_selects_our_model(make_config, tmp_path):
     make_config().save_pretrained(tmp_path)
     code = (
         "from hf_vits import VitsConfig\nfrom transformers import AutoModel\n"
@@ -75,7 +75,7 @@ def test_our_configuration_in_hand_means_our_model(make_config, tmp_path):
     assert run(code) == ["hf_vits.modeling_vits"]
 
 
-def test_looking_for_a_module_without_importing_it_loses_nothing(make_model, tmp_path):
+def test_finding_an_auto_module_without_importing_it_still_registers_later(make_model, tmp_path):
     make_model(resblock_type="2").save_pretrained(tmp_path)
     code = (
         "import importlib, importlib.util, sys, hf_vits\n"

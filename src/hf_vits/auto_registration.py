@@ -1,7 +1,7 @@
-"""Makes the Auto classes and `transformers.pipeline` know the model type "hf_vits", without importing them for it.
+"""Register the model type "hf_vits" with the Auto classes and `transformers.pipeline`; "vits" stays upstream's.
 
-Registering needs the modules that it registers with, and those cost as much as all the rest of an import. So each is
-told about this package when somebody imports it, or at once if somebody already has. "vits" stays upstream's.
+Registering at import would import torch and the models of transformers: 3.4 s in place of 0.02 s. So an import hook
+registers with each Auto module as soon as somebody else imports it, or at once if it is imported already.
 """
 
 import importlib
@@ -10,12 +10,19 @@ from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 
+AUTO_MODELS, OUR_MODELS = "transformers.models.auto.modeling_auto", "hf_vits.modeling_vits"
+
 
 def register() -> None:
-    """Registers with every Auto module that is imported, and with the others as soon as they are."""
+    """Register with every Auto module that is imported, and with the others as soon as they are."""
     if any(isinstance(finder, _AfterImport) for finder in sys.meta_path):
         return  # the package was reloaded
-    waiting = dict(_REGISTRATIONS)
+    waiting = {
+        "transformers.models.auto.configuration_auto": _register_config,
+        "transformers.models.auto.tokenization_auto": _register_tokenizer,
+        AUTO_MODELS: _import_and_register_model,
+        OUR_MODELS: _register_model,
+    }
     for name in [name for name in waiting if name in sys.modules]:
         waiting.pop(name)()
     if waiting:
@@ -23,7 +30,7 @@ def register() -> None:
 
 
 class _AfterImport(MetaPathFinder):
-    """Finds no module itself; calls a function once the module of that name has been executed."""
+    """Call a function after the import of a module; the other finders find the module."""
 
     def __init__(self, waiting: dict[str, Callable[[], None]]):
         self.waiting = waiting
@@ -62,32 +69,22 @@ def _register_tokenizer() -> None:
     AutoTokenizer.register(HfVitsConfig, tokenizer_class=HfVitsTokenizer, exist_ok=True)
 
 
-def _register_model_of_ours() -> None:
+def _import_and_register_model() -> None:
     if OUR_MODELS not in sys.modules:
         importlib.import_module(OUR_MODELS)
     _register_model()
 
 
 def _register_model() -> None:
-    """Waits for both modules: ours imports a layer of transformers, which imports the other."""
+    """Register once both modules are complete: ours imports one of transformers, which imports the other."""
     for name, last in ((AUTO_MODELS, "AutoModelForTextToWaveform"), (OUR_MODELS, "HfVitsModel")):
         if not hasattr(sys.modules.get(name), last):
-            return  # called again when it is whole
+            return  # called again when it is complete
     from transformers.models.auto.modeling_auto import AutoModel, AutoModelForTextToWaveform
 
     from hf_vits.modeling_vits import HfVitsConfig, HfVitsModel, VitsConfig, VitsModel
 
     for auto in (AutoModel, AutoModelForTextToWaveform):
         auto.register(HfVitsConfig, HfVitsModel, exist_ok=True)
-        # Our configuration in hand means our model. Files of type "vits" are read as upstream's configuration.
+        # An instance of our configuration selects our model. Files of type "vits" are read as upstream's configuration.
         auto.register(VitsConfig, VitsModel, exist_ok=True)
-
-
-AUTO_MODELS, OUR_MODELS = "transformers.models.auto.modeling_auto", "hf_vits.modeling_vits"
-
-_REGISTRATIONS = {
-    "transformers.models.auto.configuration_auto": _register_config,
-    "transformers.models.auto.tokenization_auto": _register_tokenizer,
-    AUTO_MODELS: _register_model_of_ours,
-    OUR_MODELS: _register_model,
-}
