@@ -1,4 +1,4 @@
-"""Speak with a voice: one text, then a batch of them with a value of each control for each.
+"""Speak one text, then a batch of texts with one value of each control per text.
 
 python examples/speak.py [folder or Hub name of a voice]
 """
@@ -11,7 +11,7 @@ import torch
 from hf_vits import VitsModel, VitsTokenizer, default_voice
 
 
-@torch.no_grad()  # to speak, nothing is learnt
+@torch.no_grad()  # no gradients are needed
 def main(voice):
     model, tokenizer = VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice)
     rate = model.config.sampling_rate

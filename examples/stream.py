@@ -1,4 +1,4 @@
-"""Speak a text of any length piece by piece, and write each piece to a file while the next one is made.
+"""Stream a text of any length: write each chunk to a file while the next one is computed.
 
 python examples/stream.py [text file]
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer, default_voice
 from hf_vits.data.audio import audio_writer
 
-TEXT = "The first sound is there before the sentence is done. Dr. Smith listens, and so do we."
+TEXT = "The first chunk is ready before the sentence is complete. Dr. Smith listens to it."
 
 
 def main(text):
@@ -18,10 +18,10 @@ def main(text):
     pipe = TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))
     seconds, start = 0.0, time.perf_counter()
     with audio_writer("streamed.wav", pipe.sampling_rate) as write:
-        for piece in pipe.stream(text, pause=0.3):  # a player would take the pieces in the same way
-            write(piece["audio"])
-            print(f"{time.perf_counter() - start:6.3f} s: sound for the time from {seconds:.2f} s", end=" ")
-            seconds += len(piece["audio"]) / piece["sampling_rate"]
+        for chunk in pipe.stream(text, pause=0.3):  # a player takes chunks in the same way
+            write(chunk["audio"])
+            print(f"{time.perf_counter() - start:6.3f} s: chunk from {seconds:.2f} s", end=" ")
+            seconds += len(chunk["audio"]) / chunk["sampling_rate"]
             print(f"to {seconds:.2f} s")
 
 

@@ -1,4 +1,4 @@
-"""When is each word said? Frames of every token, and the characters that it stands for, give times.
+"""Print the time of each word, from the frames and the characters of every token.
 
 python examples/token_times.py [text]
 """
@@ -10,7 +10,7 @@ import torch
 from hf_vits import VitsModel, VitsTokenizer, default_voice
 
 
-@torch.no_grad()  # to speak, nothing is learnt
+@torch.no_grad()  # no gradients are needed
 def main(text):
     voice = default_voice()
     model, tokenizer = VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice)
@@ -18,11 +18,11 @@ def main(text):
     spans = inputs.pop("offset_mapping")[0].tolist()
     ends = model(**inputs).durations[0].cumsum(0) * model.config.hop_length / model.config.sampling_rate
 
-    said = {}
+    end_of_span = {}
     for (first, last), end in zip(spans, ends.tolist(), strict=True):
         if text[first:last].strip():
-            said[first, last] = end
-    for (first, last), end in said.items():
+            end_of_span[first, last] = end
+    for (first, last), end in end_of_span.items():
         print(f"{end:6.2f} s  {text[first:last]}")
 
 
