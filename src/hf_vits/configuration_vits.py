@@ -1,12 +1,12 @@
 """The configuration of a VITS voice: upstream's fields with upstream's defaults, and extensions that default to it."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+from hf_vits.configuration_decoders import UPSTREAM_DECODER, DecoderConfig, decoder_config
 from hf_vits.utils.config_validation import ReadWithoutTrust, check_architecture
 
 
@@ -31,7 +31,15 @@ def index_of(kind: str, chosen: int | str, count: int, names: Sequence[str] | No
 EXTENDED_MODEL_TYPE = "hf_vits"
 """`model_type` of a checkpoint that stock transformers could not run; its Auto classes then refuse it."""
 
-DERIVED = ("fft_size", "needs_extension", "beyond_upstream", "text_size", "duration_norm_eps")
+DERIVED = (
+    "fft_size",
+    "decoder_type",
+    "decoder_config",
+    "needs_extension",
+    "beyond_upstream",
+    "text_size",
+    "duration_norm_eps",
+)
 """Properties that a file could hold as fields; they follow from others."""
 
 
@@ -132,6 +140,9 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
         blank_id (`int`, *optional*, defaults to 0):
             Extension. Id of the blank between tokens; the tokenizer's `blank_token` is its name. Ignored by upstream,
             whose blank is 0.
+        decoder (`dict`, *optional*):
+            Extension. Another decoder than HiFi-GAN: `{"type": name, ...}` with the name that it is registered by and
+            its fields. `None` is HiFi-GAN, whose fields are `upsample_*`, `resblock_*` and `leaky_relu_slope`.
         resblock_type (`str`, *optional*, defaults to `"1"`):
             Extension. HiFi-GAN's residual block: `"1"` has two convolutions per dilation, `"2"` one (Piper's low and
             medium voices).
@@ -223,6 +234,7 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
     pad_token_id: int | None = None
 
     blank_id: int = 0
+    decoder: dict | None = None
     resblock_type: str = "1"
     inference_only: bool = False
     posterior_input: str = "linear"
@@ -237,9 +249,19 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
     mel_fmax: float | int | None = None
 
     @property
+    def decoder_type(self) -> str:
+        """Name that the decoder is registered by."""
+        return UPSTREAM_DECODER if self.decoder is None else self.decoder["type"]
+
+    @property
+    def decoder_config(self) -> DecoderConfig:
+        """The decoder's part of this configuration, which knows hop length, receptive field and size."""
+        return decoder_config(self)
+
+    @property
     def hop_length(self) -> int:
         """Samples per latent frame."""
-        return math.prod(self.upsample_rates)
+        return self.decoder_config.hop_length
 
     @property
     def fft_size(self) -> int:
@@ -262,6 +284,7 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
         """Names of the fields for which stock transformers would build other layers than they ask for."""
         has_own_eps = self.duration_norm_eps != self.layer_norm_eps and not self.use_stochastic_duration_prediction
         fields = {
+            "decoder": self.decoder is not None,
             "resblock_type": self.resblock_type != "1",
             "inference_only": self.inference_only,
             "posterior_input": self.posterior_input != "linear",
@@ -297,6 +320,8 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
     def to_dict(self) -> dict[str, Any]:
         """Serialises to a dictionary; `model_type` says whether stock transformers can run it."""
         output = super().to_dict()
+        if self.decoder is None:
+            del output["decoder"]
         output["model_type"] = EXTENDED_MODEL_TYPE if self.needs_extension else "vits"
         for name in ("noise_scale", "noise_scale_duration", "duration_predictor_tail_bound"):
             output[name] = float(output[name])  # upstream refuses whole numbers here
@@ -320,10 +345,7 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
         super().__post_init__(**{name: value for name, value in kwargs.items() if name not in DERIVED})
         check_architecture(self)
         if hop_length not in (None, self.hop_length):
-            raise ValueError(
-                f"`hop_length` is {hop_length}, but `upsample_rates` {list(self.upsample_rates)} multiply to "
-                f"{self.hop_length}."
-            )
+            raise ValueError(f"`hop_length` is {hop_length}, but the decoder is {self.decoder_config.describe()}.")
 
     def validate_architecture(self):
         """Refuses combinations that no model can have, naming both values."""

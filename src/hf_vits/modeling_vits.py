@@ -23,10 +23,10 @@ from hf_vits.inference.arguments import (
     check_vector,
     chosen_ids,
 )
-from hf_vits.inference.streaming import StreamingFlow, decode_chunks, decoder_context, flow_context, windows
+from hf_vits.inference.streaming import StreamingFlow, decode_chunks, flow_context, windows
 from hf_vits.modeling_utils import StrictPreTrainedModel, check_finite, entry_point
 from hf_vits.modules.alignment import durations_to_index, expand
-from hf_vits.modules.decoders.hifigan import HifiGan
+from hf_vits.modules.decoders.base import DECODERS
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
 from hf_vits.modules.flow import Flow
 from hf_vits.modules.masks import extents, mask_from_lengths
@@ -130,7 +130,7 @@ class VitsModel(StrictPreTrainedModel):
         self.hop_length = config.hop_length
         self.text_encoder = TextEncoder(config)
         self.flow = Flow(config)
-        self.decoder = HifiGan(config)
+        self.decoder = DECODERS[config.decoder_type](config)
         stochastic = config.use_stochastic_duration_prediction
         self.duration_predictor = StochasticDurationPredictor(config) if stochastic else DurationPredictor(config)
         if config.num_speakers > 1:
@@ -395,7 +395,7 @@ class VitsModel(StrictPreTrainedModel):
             source = StreamingFlow(self.flow, frames, flow_context(self.config), speaker)
         else:
             source = frames = latents.detach()
-        chunks = windows(frames.shape[-1], decoder_context(self.config), chunk_frames)
+        chunks = windows(frames.shape[-1], self.config.decoder_config.receptive_field, chunk_frames)
         for waveform in decode_chunks(self.decoder, source, chunks, speaker):
             yield check_finite("waveform", waveform, self.training)
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hf_vits.inference.streaming import decoder_context, flow_context, windows
+from hf_vits.inference.streaming import flow_context, windows
 from hf_vits.kernels.padding import padded_length
 
 SHAPES = {
@@ -26,7 +26,7 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
 def test_the_context_of_the_decoder_is_what_a_frames_samples_depend_on(make_model, shape):
     model = make_model(**shape).double()
-    reach, hop = decoder_context(model.config), model.config.hop_length
+    reach, hop = model.config.decoder_config.receptive_field, model.config.hop_length
     frame = reach + 3
     latents = torch.randn(1, 8, 2 * reach + 7, dtype=torch.float64, requires_grad=True)
     waveform = model.decoder(latents)[0, 0, hop * frame : hop * (frame + 1)]
@@ -55,7 +55,7 @@ def test_the_context_of_the_flow_is_what_a_frame_depends_on(make_model, shape):
 def test_contexts_in_the_papers_size(make_config):
     from hf_vits import VitsConfig
 
-    assert (decoder_context(VitsConfig()), flow_context(VitsConfig())) == (13, 32)
+    assert (VitsConfig().decoder_config.receptive_field, flow_context(VitsConfig())) == (13, 32)
 
 
 PAPER, PIPER = 13, 11

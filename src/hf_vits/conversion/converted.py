@@ -45,9 +45,8 @@ def described(kind: str, config: VitsConfig, state_dict: Mapping[str, Tensor], s
     return (
         f"{kind}: {config.sampling_rate:,} Hz, {speakers}{languages}, {symbols or f'{config.vocab_size} symbols'}, "
         f"{millions:.3g} million parameters; text encoder of {config.num_hidden_layers} layers and {config.text_size} "
-        f"channels, {durations} duration predictor, {config.prior_encoder_num_flows} couplings, decoder of "
-        f"{config.upsample_initial_channel} channels with residual blocks of type {config.resblock_type}, "
-        f"{config.hop_length} samples per frame."
+        f"channels, {durations} duration predictor, {config.prior_encoder_num_flows} couplings, "
+        f"{config.decoder_config.describe()}."
     )
 
 

@@ -89,11 +89,10 @@ def _combinations(folder: ModelFolder) -> Iterator[Diagnostic]:
         except INVALID as problem:
             id = "config.too_large" if part == "size" else f"config.invalid_{part}"
             yield error(id, str(problem)[:500], "Correct config.json, or download it again.")
-    rates = folder.valid_fields.get("upsample_rates", probe.upsample_rates)
     if hop is not None and hop != probe.hop_length:
-        message = f"`hop_length` is {quoted(hop)}, but `upsample_rates` {list(rates)} multiply to {probe.hop_length}."
+        message = f"`hop_length` is {quoted(hop)}, but the decoder has {probe.hop_length} samples per frame."
         fix = EditJson(CONFIG, remove=("hop_length",))
-        yield error("config.hop_length", message, "Remove it, as it follows from the rates.", fix=fix)
+        yield error("config.hop_length", message, "Remove it, as it follows from the decoder.", fix=fix)
 
 
 def _unknown_fields(folder: ModelFolder, names: list[str]) -> Iterator[Diagnostic]:
@@ -197,7 +196,7 @@ def check_signal(folder: ModelFolder) -> Iterator[Diagnostic]:
     if config.fft_size < config.hop_length:
         message = (
             f"`spectrogram_bins` {config.spectrogram_bins} imply an FFT of {config.fft_size} samples, shorter than the "
-            f"hop of {config.hop_length} that `upsample_rates` multiply to: training would skip the samples between."
+            f"hop of {config.hop_length} of the decoder: training would skip the samples between."
         )
         yield warning("signal.fft_shorter_than_hop", message, "Check both; usual is an FFT of four hops.")
     yield from _feature_extractor(folder, config)

@@ -19,10 +19,9 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     from hf_vits.export.onnx_graph import TEXT, finished, text_inputs, traced
     from hf_vits.export.symbols import symbols_of
     from hf_vits.export.verify import split_parity
-    from hf_vits.inference.streaming import decoder_context
 
     config = voice.model.config
-    context = decoder_context(config)
+    context = config.decoder_config.receptive_field
     metadata = {
         "context_frames": context,
         "hop_length": config.hop_length,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.modules.decoders.hifigan import ENDS_REACH, HifiGan, blocks_reach, reach_before
+from hf_vits.modules.decoders.base import Decoder
 from hf_vits.modules.flow import Flow
 
 FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 96
@@ -21,14 +21,6 @@ that begins earlier; not more, because frames before the previous window are dro
 
 FLOW_LOOKAHEAD = 512
 """Frames that the flow computes at once, if as many were computed before: its context is wide and its frames cheap."""
-
-
-def decoder_context(config: VitsConfig) -> int:
-    """Return the frames to either side of a frame that its samples depend on; 13 in the paper's size."""
-    reach = ENDS_REACH  # in samples
-    for rate, kernel in zip(reversed(config.upsample_rates), reversed(config.upsample_kernel_sizes), strict=True):
-        reach = reach_before(reach + blocks_reach(config), rate, kernel)
-    return reach + ENDS_REACH
 
 
 def flow_context(config: VitsConfig) -> int:
@@ -93,7 +85,7 @@ class StreamingFlow:
 
 @torch.no_grad()
 def decode_chunks(
-    decoder: HifiGan, frames: StreamingFlow | Tensor, chunks: Iterable[Window], speaker: Tensor | None
+    decoder: Decoder, frames: StreamingFlow | Tensor, chunks: Iterable[Window], speaker: Tensor | None
 ) -> Iterator[Tensor]:
     """Return the waveform of each chunk, (1, samples), without recording a graph."""
     for left, start, end, right in chunks:

@@ -34,10 +34,9 @@ DISCRIMINATOR = "discriminator"
 
 
 def normalise_decoder(model: VitsModel) -> VitsModel:
-    """Gives the decoder's residual blocks and upsamplings the weight norm that they are trained with; on disk, and in
-    upstream, they have none."""
-    add_weight_norm(model.decoder.upsampler)
-    add_weight_norm(model.decoder.resblocks)
+    """Add the weight norm that the decoder is trained with; on disk, and in upstream, it has none."""
+    for layers in model.decoder.layers_with_weight_norm():
+        add_weight_norm(layers)
     return model
 
 

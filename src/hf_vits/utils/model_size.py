@@ -1,7 +1,8 @@
 """How large a model a configuration may ask for: numbers out of a file must not take memory and hours to refuse."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from hf_vits.utils.formatting import quoted
 
@@ -23,22 +24,15 @@ MOST_HOP = 2**16
 LONGEST_LIST = 100
 """Entries of a list of layers, such as the stages of a decoder; the paper's has four."""
 
-LAYERS = ("upsample_rates", "upsample_kernel_sizes", "resblock_kernel_sizes", "resblock_dilation_sizes")
-
 
 def check_size(config) -> None:
     """Raises `ValueError` if a model of this configuration could not be built within seconds and memory."""
-    for name in config.__dataclass_fields__:
-        if type(value := getattr(config, name, None)) is int and abs(value) > MOST:
-            raise ValueError(f"`{name}` is {quoted(value)}, beyond what any voice has; the most is {MOST:,}.")
-    for name in LAYERS:
-        _check_list(name, getattr(config, name))
-    for row in config.resblock_dilation_sizes:
-        _check_list("resblock_dilation_sizes", row)
+    numbers = {name: getattr(config, name, None) for name in config.__dataclass_fields__}
+    check_numbers({name: value for name, value in numbers.items() if isinstance(value, int)})
     for what, found, most in (
         ("layers", count_layers(config), MOST_LAYERS),
         ("weights", count_parameters(config), MOST_PARAMETERS),
-        ("samples a frame (`upsample_rates`)", math.prod(config.upsample_rates), MOST_HOP),
+        ("samples a frame", config.hop_length, MOST_HOP),
         ("positions that one convolution spans", _reach(config), MOST_REACH),
     ):
         if found > most:
@@ -70,13 +64,12 @@ def count_layers(config) -> int:
     """About how many convolutions a voice of this configuration has."""
     separable = 3 * config.depth_separable_num_layers
     waves = config.prior_encoder_num_flows * config.prior_encoder_num_wavenet_layers
-    dilations = sum(len(row) for row in config.resblock_dilation_sizes)
     return sum(
         (
             6 * config.num_hidden_layers,
             2 * (waves + config.posterior_encoder_num_wavenet_layers) + 2 * config.prior_encoder_num_flows,
             2 * (config.duration_predictor_num_flows + 1) * (separable + 2),
-            len(config.upsample_rates) * (1 + 2 * dilations),
+            config.decoder_config.count_layers(),
         )
     )
 
@@ -104,17 +97,7 @@ def _parts(config) -> Iterator[int]:
     else:
         filters = c.duration_predictor_filter_channels
         yield c.duration_predictor_kernel_size * filters * (text + filters) + text * speaker
-    yield from _decoder(config)
-
-
-def _decoder(config) -> Iterator[int]:
-    channels = config.upsample_initial_channel
-    yield channels * (7 * config.flow_size + config.speaker_embedding_size)
-    for kernel in config.upsample_kernel_sizes:
-        yield channels * (channels // 2) * kernel
-        channels //= 2
-        for kernel, row in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=False):
-            yield 2 * len(row) * channels * channels * kernel
+    yield c.decoder_config.count_parameters(c.flow_size, speaker)
 
 
 def _reach(config) -> float:
@@ -126,13 +109,20 @@ def _reach(config) -> float:
         (c.duration_predictor_kernel_size, c.duration_predictor_kernel_size, c.depth_separable_num_layers),
     )
     reaches = [kernel * 2.0 ** min(1000, (layers - 1) * math.log2(max(rate, 1))) for kernel, rate, layers in grow]
-    blocks = zip(c.resblock_kernel_sizes, c.resblock_dilation_sizes, strict=False)
-    reaches += [kernel * max(row, default=0) for kernel, row in blocks]
-    return max([c.ffn_kernel_size, *c.upsample_kernel_sizes, *reaches])
+    return max([c.ffn_kernel_size, c.decoder_config.longest_span(), *reaches])
 
 
 def _chained(channels: Sequence[int], kernel: int) -> int:
     return sum(a * b * kernel for a, b in zip([1, *channels], [*channels, 1], strict=True))
+
+
+def check_numbers(fields: Mapping[str, Any]) -> None:
+    """Raise `ValueError` for a whole number, alone or in a list, or a list that is larger than in any model."""
+    for name, value in fields.items():
+        if isinstance(value, list | tuple):
+            _check_list(name, value)
+        elif type(value) is int and abs(value) > MOST:
+            raise ValueError(f"`{name}` is {quoted(value)}, beyond what any voice has; the most is {MOST:,}.")
 
 
 def _check_list(name: str, values: Sequence) -> None:

@@ -67,9 +67,6 @@ class Registry(Generic[Entry]):
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys([*self._modules, *self._entries]))
 
-    def __len__(self) -> int:
-        return len(list(self))
-
     def values(self) -> list[Entry]:
         """Return all entries."""
         return [self[name] for name in self]

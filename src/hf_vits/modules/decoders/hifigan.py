@@ -1,13 +1,22 @@
 """Latents to waveform: the HiFi-GAN generator (Kong et al. 2020)."""
 
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from hf_vits.configuration_decoders import Shapes
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.convolution import Conv, Upsample
+from hf_vits.modules.decoders.base import DECODERS, Decoder, DecoderConfig
 from hf_vits.modules.kernel_lookup import has_kernel
 from hf_vits.modules.masks import Valid, mask_from_lengths, zero_outside
+from hf_vits.utils.config_validation import require
+from hf_vits.utils.formatting import quoted
+from hf_vits.utils.model_size import check_numbers
 from hf_vits.utils.torch_state import is_traced
 
 FINAL_SLOPE = 0.01
@@ -18,6 +27,144 @@ ENDS_REACH = 3
 
 INITIAL_STD = 0.01
 """Standard deviation of new weights between the first and the last convolution."""
+
+
+@dataclass
+class HifiGanConfig(DecoderConfig):
+    """Fields of HiFi-GAN, which [`VitsConfig`] has under the same names, as upstream's does."""
+
+    upsample_initial_channel: int
+    upsample_rates: list[int]
+    upsample_kernel_sizes: list[int]
+    resblock_kernel_sizes: list[int]
+    resblock_dilation_sizes: list[list[int]]
+    leaky_relu_slope: float
+    resblock_type: str
+
+    @classmethod
+    def of(cls, config: VitsConfig) -> "HifiGanConfig":
+        """Return the decoder's part of a configuration."""
+        return cls(**{field.name: getattr(config, field.name) for field in fields(cls)})
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        return math.prod(self.upsample_rates)
+
+    @property
+    def receptive_field(self) -> int:
+        """Frames to either side of a frame that its samples depend on; 13 in the paper's size."""
+        reach = ENDS_REACH  # in samples
+        for rate, kernel in zip(reversed(self.upsample_rates), reversed(self.upsample_kernel_sizes), strict=True):
+            reach = reach_before(reach + blocks_reach(self), rate, kernel)
+        return reach + ENDS_REACH
+
+    def check_fields(self) -> None:
+        """Raise `ValueError` for a value that is out of range on its own."""
+        rows = self.resblock_dilation_sizes
+        whole = all(isinstance(row, list | tuple) and all(type(d) is int for d in row) for row in rows)
+        require(whole, f"`resblock_dilation_sizes` is {quoted(rows)}; it must be a list of lists of whole numbers.")
+        super().check_fields()
+        for row in rows:
+            check_numbers({"resblock_dilation_sizes": row})
+
+    def check(self) -> None:
+        """Raise `ValueError` for fields that contradict each other."""
+        channels, stages = self.upsample_initial_channel, len(self.upsample_rates)
+        require(channels > 0, f"`upsample_initial_channel` is {channels}; it must be above 0.")
+        require(math.isfinite(self.leaky_relu_slope), f"`leaky_relu_slope` is {self.leaky_relu_slope}.")
+        self._check_upsampling()
+        require(
+            channels % 2**stages == 0,
+            f"`upsample_initial_channel` ({channels}) must be a multiple of {2**stages}: {stages} stages halve it.",
+        )
+        self._check_blocks()
+
+    def _check_upsampling(self) -> None:
+        rates, kernels = list(self.upsample_rates), list(self.upsample_kernel_sizes)
+        require(
+            len(rates) == len(kernels) and len(rates) > 0,
+            f"`upsample_rates` has {len(rates)} stages ({rates}) and `upsample_kernel_sizes` {len(kernels)} "
+            f"({kernels}); they must have the same number, at least one.",
+        )
+        for rate, kernel in zip(rates, kernels, strict=True):
+            require(
+                rate > 0 and kernel >= rate and (kernel - rate) % 2 == 0,
+                f"An upsampling kernel of {kernel} does not fit its rate of {rate}: kernel minus rate must be even and "
+                "not negative, or frames would not become exactly `rate` samples each.",
+            )
+
+    def _check_blocks(self) -> None:
+        blocks, dilations = list(self.resblock_kernel_sizes), list(self.resblock_dilation_sizes)
+        require(
+            len(blocks) == len(dilations) and len(blocks) > 0,
+            f"`resblock_kernel_sizes` has {len(blocks)} blocks ({blocks}) and `resblock_dilation_sizes` "
+            f"{len(dilations)} ({dilations}); they must have the same number, at least one.",
+        )
+        require(all(k % 2 == 1 for k in blocks), f"`resblock_kernel_sizes` is {blocks}; every kernel must be odd.")
+        require(
+            all(len(row) > 0 and all(d > 0 for d in row) for row in dilations),
+            f"`resblock_dilation_sizes` is {dilations}; each block needs one or more dilations above 0.",
+        )
+        kind = self.resblock_type
+        require(kind in ("1", "2"), f"`resblock_type` is {kind!r}; HiFi-GAN has '1' and '2'.")
+
+    def count_layers(self) -> int:
+        """Return the approximate number of convolutions."""
+        return len(self.upsample_rates) * (1 + 2 * sum(len(row) for row in self.resblock_dilation_sizes))
+
+    def count_parameters(self, latent_channels: int, speaker_channels: int) -> int:
+        """Return the approximate number of weights."""
+        channels = self.upsample_initial_channel
+        total = channels * (7 * latent_channels + speaker_channels)
+        for kernel in self.upsample_kernel_sizes:
+            total += channels * (channels // 2) * kernel
+            channels //= 2
+            blocks = zip(self.resblock_kernel_sizes, self.resblock_dilation_sizes, strict=False)
+            total += sum(2 * len(row) * channels * channels * size for size, row in blocks)
+        return total
+
+    def longest_span(self) -> int:
+        """Return the most positions that one convolution spans."""
+        blocks = zip(self.resblock_kernel_sizes, self.resblock_dilation_sizes, strict=False)
+        return max([1, *self.upsample_kernel_sizes, *(kernel * max(row, default=0) for kernel, row in blocks)])
+
+    def describe(self) -> str:
+        """Return the row of the model card."""
+        return (
+            f"HiFi-GAN of {self.upsample_initial_channel} channels, upsample rates {list(self.upsample_rates)}, "
+            f"residual blocks of type {self.resblock_type}, {self.hop_length} samples per frame"
+        )
+
+    @classmethod
+    def from_shapes(cls, shapes: Shapes) -> dict[str, Any] | None:
+        """Return the fields that shapes determine, all but strides and dilations; `None` if it is another decoder."""
+        stages, blocks = _count(shapes, "upsampler"), _count(shapes, "resblocks")
+        if not stages and not blocks and "conv_pre.weight" not in shapes:
+            return None
+        kind = "2" if "resblocks.0.convs.0.weight" in shapes else "1" if blocks else None
+        first = "convs.0" if kind == "2" else "convs1.0"
+        kernels = [_size(shapes, f"upsampler.{stage}", 2) for stage in range(stages)]
+        widths = [_size(shapes, f"resblocks.{block}.{first}", 2) for block in range(blocks // max(stages, 1))]
+        found = {
+            "upsample_initial_channel": _size(shapes, "conv_pre", 0),
+            "upsample_kernel_sizes": None if None in kernels else kernels,
+            "resblock_type": kind,
+            "resblock_kernel_sizes": None if None in widths else widths,
+        }
+        return {name: value for name, value in found.items() if value not in (None, 0, [])}
+
+
+def _count(shapes: Shapes, part: str) -> int:
+    """Return the number of layers that are numbered from 0 without a gap."""
+    numbers = {name.split(".")[1] for name in shapes if name.startswith(f"{part}.")}
+    return next(number for number in range(len(numbers) + 1) if str(number) not in numbers)
+
+
+def _size(shapes: Shapes, layer: str, axis: int) -> int | None:
+    """Return one size of a layer's weight; `None` if there is no such layer or axis."""
+    shape = shapes.get(f"{layer}.weight", ())
+    return shape[axis] if axis < len(shape) else None
 
 
 @has_kernel("leaky_relu", "leaky_relu")
@@ -59,7 +206,7 @@ class ResidualBlock2(GradientCheckpointingLayer):
         return signal
 
 
-def blocks_reach(config: VitsConfig) -> int:
+def blocks_reach(config: VitsConfig | HifiGanConfig) -> int:
     """Samples to either side of a sample that the residual blocks of a stage mix into it, at the stage's rate."""
     pairs = config.resblock_type == "1"  # each dilated convolution is followed by a plain one
     shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
@@ -72,8 +219,11 @@ def reach_before(reach: int, rate: int, kernel: int) -> int:
     return max((reach + kernel - 1 - padding) // rate, (reach + padding - 1) // rate + 1)
 
 
-class HifiGan(nn.Module):
+@DECODERS.register("hifigan")
+class HifiGan(Decoder):
     """Stages of upsampling, each followed by the mean of parallel residual blocks."""
+
+    config_class = HifiGanConfig
 
     def __init__(self, config: VitsConfig):
         super().__init__()
@@ -133,6 +283,10 @@ class HifiGan(nn.Module):
         if self.training or is_traced():
             return signal.tanh()
         return signal.tanh() + (signal - signal)  # NaN of infinity, which tanh would turn into full scale
+
+    def layers_with_weight_norm(self) -> list[nn.Module]:
+        """Return the modules that are trained with weight norm and saved without it."""
+        return [self.upsampler, self.resblocks]
 
     def stage_context(self, stage: int) -> int:
         """Return the samples to either side that an input of a stage is mixed with."""

@@ -1,0 +1,65 @@
+"""What every decoder is: a module with a configuration class, registered by name."""
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from hf_vits.configuration_decoders import DECODERS, DecoderConfig
+
+__all__ = ["DECODERS", "Decoder", "DecoderConfig"]
+
+
+class Decoder(nn.Module):
+    """
+    Latents to waveform.
+
+    Frames beyond `config.decoder_config.receptive_field` must not change a sample, and the signal outside the input
+    must count as zeros in every layer: then streamed chunks equal the whole waveform.
+
+    Args:
+        config ([`VitsConfig`]):
+            The model's; the decoder's own fields are `config.decoder_config`.
+
+    Example:
+
+    ```python
+    >>> from dataclasses import dataclass
+    >>> from huggingface_hub.dataclasses import strict
+    >>> from hf_vits.modules.decoders.base import DECODERS, Decoder, DecoderConfig
+
+    >>> @strict
+    ... @dataclass
+    ... class LinearConfig(DecoderConfig):
+    ...     hop: int = 256
+    ...     hop_length = property(lambda self: self.hop)
+    ...     receptive_field = property(lambda self: 0)
+
+    >>> @DECODERS.register("linear")
+    ... class LinearDecoder(Decoder):
+    ...     config_class = LinearConfig
+    ...
+    ...     def __init__(self, config):
+    ...         super().__init__()
+    ...         self.project = nn.Conv1d(config.flow_size, config.hop_length, 1)
+    ...
+    ...     def forward(self, latents, speaker=None, frame_lengths=None):
+    ...         return self.project(latents).mT.flatten(1).unsqueeze(1).tanh()
+
+    >>> VitsConfig(decoder={"type": "linear", "hop": 128}).hop_length
+    128
+    >>> DECODERS.unregister("linear")
+    ```
+    """
+
+    config_class: ClassVar[type[DecoderConfig]]
+
+    def forward(self, latents: Tensor, speaker: Tensor | None = None, frame_lengths: Tensor | None = None) -> Tensor:
+        """latents (B, C, T_spec), speaker (B, S, 1), frame_lengths (B,) -> waveform (B, 1, T_wav) within ±1.
+
+        With `frame_lengths`, which exported graphs use, each item is zero past its end.
+        """
+        raise NotImplementedError
+
+    def layers_with_weight_norm(self) -> list[nn.Module]:
+        """Return the modules that are trained with weight norm and saved without it."""
+        return []
