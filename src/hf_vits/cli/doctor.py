@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     if changed:
         report = examine(changed[-1])  # the copy, if there is one, has the edits too
     if options.json:
-        fixes = {"fixes": [result.as_dict() for result in results]} if options.fix else {}
+        fixes = {"fixes": [vars(result) for result in results]} if options.fix else {}
         output = json.dumps({**report.as_dict(), **fixes}, indent=2, default=str)
     else:
         lines = [result.as_text() for result in results] or ["no fix applies"] * options.fix

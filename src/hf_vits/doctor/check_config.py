@@ -1,6 +1,7 @@
 """Checks of config.json: its fields one by one, whether they make a model together, its signal and its speakers."""
 
 import difflib
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -168,9 +169,8 @@ def check_transformers(folder: ModelFolder) -> Iterator[Diagnostic]:
         return
     if reason := _rejection(folder.raw):
         ours = config.to_dict()
-        changes = {
-            name: ours[name] for name in OUR_FIELDS & folder.raw.keys() if repr(ours[name]) != repr(folder.raw[name])
-        }
+        changes = {name: ours[name] for name in OUR_FIELDS & folder.raw.keys() & ours.keys()}
+        changes = {name: value for name, value in changes.items() if json.dumps(value) != json.dumps(folder.raw[name])}
         fix = None if _rejection({**folder.raw, **changes}) else EditJson(CONFIG, changes)
         message = f"transformers {transformers_version} rejects config.json: {reason}."
         yield warning("config.rejected_by_transformers", message, "Write it as transformers expects it.", fix=fix)

@@ -1,14 +1,14 @@
 """Checks of the weights: names and shapes against the configuration, types, weight norm, and values."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from hf_vits.conversion.tensor_table import DTYPES, TensorTable
-from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
+from hf_vits.doctor.diagnostics import Diagnostic, counted, error, note, warning
 from hf_vits.doctor.fixes import EditJson, SaveCopy, resave
 from hf_vits.doctor.model_folder import CONFIG, REFETCH, ModelFolder
 from hf_vits.hub.state_dict import TRAINING_ONLY
@@ -34,6 +34,22 @@ LAYER_NORM = re.compile(r"(?:text_encoder|duration_predictor)\..*norm.*\.weight"
 SPEAKER_CONDITIONING = re.compile(r".*\bcond(_layer)?\.")
 """Layers whose output stays zero until a model with new speakers is trained."""
 
+VALUE_FAULTS = {
+    "not_finite": (
+        error,
+        "Tensors with NaN or infinity, from damage or divergence",
+        "Use an earlier checkpoint, or download the file again.",
+    ),
+    "zero_filter": (error, "Weights with filters of zeros, which weight norm divides by", REFETCH),
+    "constant": (warning, "Weights of one number throughout, as no trained ones are", REFETCH),
+    "untrained": (
+        warning,
+        "Tensors exactly as in a new model, never trained or initialized anew by faulty loading before they were saved",
+        "Use the trained weights, or train these.",
+    ),
+}
+"""Faults of values: severity, message and advice."""
+
 
 def check_tensors(folder: ModelFolder) -> Iterator[Diagnostic]:
     """Check for missing and unexpected tensors, shapes, and fields of the configuration that the weights contradict."""
@@ -50,7 +66,7 @@ def check_tensors(folder: ModelFolder) -> Iterator[Diagnostic]:
     yield from _unexpected(folder)
     if match.misshaped:
         words = [f"{name} is {list(has)}, not {list(wanted)}" for name, (has, wanted) in match.misshaped.items()]
-        message = f"Tensors of another shape than config.json asks for ({len(words)}): {listed(words)}."
+        message = counted("Tensors of another shape than config.json asks for", words)
         yield error("weights.shape", message, CHECK_CONFIG, names=sorted(match.misshaped))
 
 
@@ -59,10 +75,9 @@ def _missing(folder: ModelFolder) -> Iterator[Diagnostic]:
     training = [name for name in missing if name.startswith(TRAINING_ONLY)]
     if training and len(training) == len(missing):
         message = (
-            f"Missing tensors that only training uses ({len(training)}): {listed(training)}. The model can generate "
-            "speech, but its configuration says that they are there."
+            f"{counted('Missing tensors that only training uses', training)} The configuration says they are there."
         )
-        advice = "Set `inference_only` in its configuration."
+        advice = "Set `inference_only` in its configuration, to generate speech without them."
         fix = resave(folder.path, SaveCopy({"inference_only": True}))
         yield error("weights.training_only_missing", message, advice, **fix, names=training)
     elif missing:
@@ -74,13 +89,11 @@ def _unexpected(folder: ModelFolder) -> Iterator[Diagnostic]:
     match, inference_only = folder.match, folder.match.config.inference_only
     unused = [name for name in match.unexpected if inference_only and name.startswith(TRAINING_ONLY)]
     if unused:
-        message = (
-            f"Tensors for training that are not loaded, as the configuration sets `inference_only` ({len(unused)})."
-        )
+        message = f"Tensors for training that are not loaded because of `inference_only`: {len(unused)}."
         fix = resave(folder.path, SaveCopy({"inference_only": False}, automatic=False))
         yield note("weights.training_only_unused", message, "Without it, the model can be trained.", **fix)
     if others := sorted({*match.unexpected} - {*unused}):
-        message = f"Tensors that belong to no layer of this configuration ({len(others)}): {listed(others)}."
+        message = counted("Tensors that belong to no layer of this configuration", others)
         yield error("weights.unexpected", message, CHECK_CONFIG, names=others)
 
 
@@ -91,7 +104,7 @@ def check_types(folder: ModelFolder) -> Iterator[Diagnostic]:
     types, names = folder.tensors.dtypes, {short: str(dtype).removeprefix("torch.") for dtype, short in DTYPES.items()}
     if invalid := sorted(name for name, kind in types.items() if kind not in names):
         words = [f"{name} is {types[name]}" for name in invalid]
-        message = f"Tensors that are not floating-point numbers of 16 to 64 bits ({len(invalid)}): {listed(words)}."
+        message = counted("Tensors that are not floating-point numbers of 16 to 64 bits", words)
         yield error("weights.invalid_type", message, REFETCH, names=invalid)
     counts = Counter(names[kind] for kind in types.values() if kind in names)
     if len(counts) > 1:
@@ -111,43 +124,37 @@ def check_weight_norm(folder: ModelFolder) -> Iterator[Diagnostic]:
     """Check for incomplete pairs, and for formats whose layers transformers would initialize anew."""
     layers = folder.layers
     if names := layers.unpaired:
-        message = f"Tensors of weight norm without the other of their pair ({len(names)}): {listed(names)}."
+        message = counted("Tensors of weight norm without the other of their pair", names)
         yield error("weights.norm_incomplete", message, REFETCH, names=names)
     if names := layers.stored_twice:
-        message = f"Layers stored in two formats of weight norm ({len(names)}): {listed(names)}."
-        advice = "Remove the one that training did not change."
+        message, advice = counted("Layers stored in two formats", names), "Remove the one that training did not change."
         yield error("weights.norm_duplicated", message, advice, names=names)
     if names := layers.mismatched:
-        message = f"Layers whose weight norm has a g that does not fit v ({len(names)}): {listed(names)}."
+        message = counted("Layers whose weight norm has a g that does not fit v", names)
         yield error("weights.norm_shape", message, REFETCH, names=names)
     if folder.config is None or not folder.config.needs_extension:  # transformers does not load the others at all
         yield from _formats(folder)
 
 
 def _formats(folder: ModelFolder) -> Iterator[Diagnostic]:
-    layers, fix = folder.layers, resave(folder.path)
+    layers, fix, effect = folder.layers, resave(folder.path), "transformers initializes them anew and outputs noise."
     old, new, plain = (layers.stored_as(kind, normalized=True) for kind in ("old", "new", "plain"))
     if old:
         mixed = f" ({len(new)} use parametrizations.weight.original0 and 1)" if new else ""
         message = (
             f"WaveNet layers with weight norm stored as weight_g and weight_v: {len(old)}{mixed}. Some versions of "
             "transformers below 4.57 with torch 2.1 or newer, such as 4.44.2, initialize these layers anew without an "
-            "error, and their output is noise; 4.57.6 and 5.x read them."
+            "error and output noise; 4.57.6 and 5.x read them."
         )
         yield warning("weights.norm_old_format", message, RESAVE, **fix, old=len(old), new=len(new))
     if plain:
-        message = (
-            f"WaveNet layers stored without weight norm ({len(plain)}): {listed(plain)}. transformers initializes them "
-            "anew, and its output is noise."
-        )
+        message = f"{counted('WaveNet layers stored without weight norm', plain)} {effect}"
         yield warning("weights.norm_folded", message, RESAVE, **fix, names=plain)
-    elsewhere = sorted(name for kind in ("old", "new") for name in layers.stored_as(kind, normalized=False))
-    if elsewhere:
-        message = (
-            f"Layers outside of the WaveNets with weight norm, as finetune-hf-vits trains them ({len(elsewhere)}): "
-            f"{listed(elsewhere)}. transformers has none there, initializes them anew, and its output is noise."
+    if elsewhere := sorted(name for kind in ("old", "new") for name in layers.stored_as(kind, normalized=False)):
+        text = "Layers outside of the WaveNets with weight norm, as finetune-hf-vits trains them"
+        yield warning(
+            "weights.norm_outside_wavenet", f"{counted(text, elsewhere)} {effect}", RESAVE, **fix, names=elsewhere
         )
-        yield warning("weights.norm_outside_wavenet", message, RESAVE, **fix, names=elsewhere)
 
 
 def check_values(folder: ModelFolder) -> Iterator[Diagnostic]:
@@ -158,42 +165,28 @@ def check_values(folder: ModelFolder) -> Iterator[Diagnostic]:
 
 def diagnose_values(tensors: TensorTable) -> Iterator[Diagnostic]:
     """Look at every number once, with one tensor in memory at a time."""
-    not_finite, zero_filter, constant, untrained = [], [], [], []
+    found = defaultdict(list)
     for name, tensor in tensors.values():
-        if not tensor.dtype.is_floating_point or tensor.numel() == 0:
-            continue
-        if not all(bool(torch.isfinite(chunk).all()) for chunk in tensor.reshape(-1).split(CHUNK)):
-            not_finite.append(name)
-        elif INITIALLY_ZERO.fullmatch(name) and _is(tensor, 0) or LAYER_NORM.fullmatch(name) and _is(tensor, 1):
-            untrained.append(name)
-        elif name.endswith((OLD_V, NEW_V)) and has_zero_filter(tensor):
-            zero_filter.append(name)
-        elif _varies_when_trained(name, tensor) and _is(tensor, tensor.flatten()[0].item()):
-            constant.append(name)
-    if not_finite:
-        message = f"Tensors with NaN or infinity ({len(not_finite)}): {listed(not_finite)}. Damage, or divergence."
-        advice = "Use an earlier checkpoint, or download the file again."
-        yield error("values.not_finite", message, advice, names=not_finite)
-    if zero_filter:
-        message = (
-            f"Weights with filters of zeros, which weight norm divides by ({len(zero_filter)}): {listed(zero_filter)}."
-        )
-        yield error("values.zero_filter", message, REFETCH, names=zero_filter)
-    if constant:
-        message = f"Weights of one number throughout, as no trained ones are ({len(constant)}): {listed(constant)}."
-        yield warning("values.constant", message, REFETCH, names=constant)
-    if untrained:
-        message = (
-            f"Tensors exactly as in a new model ({len(untrained)}): {listed(untrained)}. They were never trained, or "
-            "were initialized anew by a faulty loading before the model was saved."
-        )
-        yield warning("values.untrained", message, "Use the trained weights, or train these.", names=untrained)
+        if tensor.dtype.is_floating_point and tensor.numel():
+            found[_fault(name, tensor)].append(name)
+    for fault, (diagnostic, text, advice) in VALUE_FAULTS.items():
+        if names := found[fault]:
+            yield diagnostic(f"values.{fault}", counted(text, names), advice, names=names)
 
 
-def _varies_when_trained(name: str, tensor: Tensor) -> bool:
-    if name.endswith((OLD_G, NEW_G)) or SPEAKER_CONDITIONING.match(name) or INITIALLY_ZERO.fullmatch(name):
-        return False
-    return tensor.dim() >= 2 and tensor.numel() > 1
+def _fault(name: str, tensor: Tensor) -> str | None:
+    """Return which of `VALUE_FAULTS` a tensor has, if any."""
+    initially_zero, is_gain = INITIALLY_ZERO.fullmatch(name), name.endswith((OLD_G, NEW_G))
+    if not all(bool(torch.isfinite(chunk).all()) for chunk in tensor.reshape(-1).split(CHUNK)):
+        return "not_finite"
+    if initially_zero and _is(tensor, 0) or LAYER_NORM.fullmatch(name) and _is(tensor, 1):
+        return "untrained"
+    if name.endswith((OLD_V, NEW_V)) and has_zero_filter(tensor):
+        return "zero_filter"
+    may_be_constant = is_gain or initially_zero or SPEAKER_CONDITIONING.match(name) or tensor.dim() < 2
+    if not may_be_constant and tensor.numel() > 1 and _is(tensor, tensor.flatten()[0].item()):
+        return "constant"
+    return None
 
 
 def _is(tensor: Tensor, value: float) -> bool:

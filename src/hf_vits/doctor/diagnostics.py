@@ -1,11 +1,13 @@
 """The result of an examination: a report of diagnostics, each with advice and, where there is one, a fix."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from hf_vits.utils.formatting import listed
 
 ERROR = "error"
 WARNING = "warning"
@@ -73,20 +75,17 @@ class Diagnostic:
 
 
 def _diagnostic(
-    severity: str,
-    id: str,
-    message: str,
-    advice: str = "",
-    /,
-    *,
-    fix: Fix | None = None,
-    command: str | None = None,
-    **details: Any,
+    severity: str, id: str, message: str, advice: str = "", /, fix=None, command=None, **details: Any
 ) -> Diagnostic:
     return Diagnostic(id, severity, message, advice, fix, command, details)
 
 
 error, warning, note = (partial(_diagnostic, severity) for severity in SEVERITIES)
+
+
+def counted(text: str, names: Sequence[str]) -> str:
+    """Return the text with the number of names and the first of them, as one sentence."""
+    return f"{text} ({len(names)}): {listed(names)}."
 
 
 def printable(text: str) -> str:
@@ -133,7 +132,7 @@ class Report:
             "format": FORMAT_VERSION,
             "path": self.path,
             "counts": {severity: len(self.of(severity)) for severity in SEVERITIES},
-            "diagnostics": [_as_dict(diagnostic) for diagnostic in self.diagnostics],
+            "diagnostics": [{**vars(found), "fix": _fix_as_dict(found.fix)} for found in self.diagnostics],
             "uses": self.uses,
         }
 
@@ -150,17 +149,8 @@ class Report:
         yield f"{printable(self.path)}: {uses or 'not a model folder'}"
 
 
-def _as_dict(diagnostic: Diagnostic) -> dict[str, Any]:
-    fix = diagnostic.fix
-    return {
-        "id": diagnostic.id,
-        "severity": diagnostic.severity,
-        "message": diagnostic.message,
-        "advice": diagnostic.advice,
-        "fix": fix and {"description": printable(fix.description), "automatic": fix.automatic},
-        "command": diagnostic.command,
-        "details": dict(diagnostic.details),
-    }
+def _fix_as_dict(fix: Fix | None) -> dict[str, Any] | None:
+    return fix and {"description": printable(fix.description), "automatic": fix.automatic}
 
 
 def _diagnostic_lines(diagnostic: Diagnostic) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hf_vits.doctor import check_config, check_files, check_tokenizer, check_weights
 from hf_vits.doctor.check_discriminator import check_discriminators
+from hf_vits.doctor.check_path import check_path
 from hf_vits.doctor.diagnostics import ERROR, SEVERITIES, Diagnostic, Report, error
 from hf_vits.doctor.model_folder import ModelFolder, read_model_folder
 from hf_vits.doctor.smoke_test import generate, load_tokenizer, possible_uses
@@ -58,7 +59,7 @@ def examine(path: str | Path) -> Report:
         try:
             if path.name in ("", ".."):  # a copy beside it needs its name
                 path = Path(os.path.realpath(path))
-            if (other := check_files.check_path(path)) is not None:
+            if (other := check_path(path)) is not None:
                 return Report(given, [other])
             folder, diagnostics = read_model_folder(path), []
         except (OSError, ValueError) as problem:  # a name with a null in it, a folder that was removed meanwhile

@@ -48,23 +48,11 @@ class EditJson(Fix):
 
 @dataclass(frozen=True)
 class SaveCopy(Fix):
-    """
-    Load the model and save it, with all other files, in a copy of the folder.
+    """Load the model and save it, with all other files, in a copy of the folder."""
 
-    Args:
-        fields (`Mapping[str, Any]`, *optional*):
-            Fields of the configuration to load it with.
-        float32 (`bool`, *optional*, defaults to `False`):
-            Whether the weights become float32.
-        split_discriminator (`bool`, *optional*, defaults to `False`):
-            Whether the model's file holds discriminators, which are saved in a folder of their own.
-        automatic (`bool`, *optional*, defaults to `True`):
-            Whether `--fix` applies it without naming it.
-    """
-
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)  # of the configuration to load it with
     float32: bool = False
-    split_discriminator: bool = False
+    split_discriminator: bool = False  # the file of weights holds discriminators, which get a folder of their own
     automatic: bool = True
 
     @property
@@ -146,17 +134,6 @@ class FixResult:
         reason = f" Nothing was changed: {self.reason}" if self.reason else ""
         return printable(f"{self.status}: {', '.join(self.ids)}: {self.description}{reason}{place}")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result in types that JSON has."""
-        folder = self.folder and str(self.folder)
-        return {
-            "ids": self.ids,
-            "description": printable(self.description),
-            "status": self.status,
-            "folder": folder,
-            "reason": printable(self.reason),
-        }
-
 
 def apply_fixes(report: Report, only: Collection[str] = (), dry_run: bool = False) -> list[FixResult]:
     """
@@ -222,11 +199,7 @@ def _weights_of(folder: Path):
 
 
 def resave(folder: Path, fix: SaveCopy | None = None) -> dict[str, Any]:
-    """
-    Return the arguments of a diagnostic that saving the model anew fixes.
-
-    A checkpoint without a configuration of its own is converted with that of its run instead.
-    """
+    """Return what helps: saving the model, or converting a checkpoint with the configuration of its run."""
     if os.path.lexists(folder / "config.json"):
         return {"fix": fix or SaveCopy()}
     return {"command": convert_command(folder) if config_above(folder) else None}

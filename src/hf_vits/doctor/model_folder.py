@@ -21,6 +21,9 @@ from hf_vits.utils.model_size import MOST_REACH
 
 CONFIG, TOKENIZER_CONFIG, VOCABULARY = "config.json", "tokenizer_config.json", "vocab.json"
 
+STATE_FILE = "training_state.pt"
+"""As training names it, whose packages need not be installed here."""
+
 REFETCH = "Download the file again, or use another checkpoint."
 
 OUR_FIELDS = {field.name for field in fields(VitsConfig)} - {field.name for field in fields(PreTrainedConfig)} | {
@@ -41,44 +44,20 @@ class Discriminators:
 
 @dataclass
 class ModelFolder:
-    """
-    A folder that is meant to hold a model, read without trust; what could not be read is `None` or empty.
-
-    Args:
-        path (`Path`):
-            The folder.
-        entries (`frozenset[str]`):
-            Names of the files and folders in it.
-        config_file, tokenizer_file, vocabulary ([`JsonTable`]):
-            The JSON files.
-        weights ([`TensorTable`]):
-            All tensors in the files of weights, and what could not be read of them.
-        discriminators ([`Discriminators`], *optional*):
-            The discriminators that the model was trained with.
-        valid_fields (`dict[str, Any]`):
-            The fields of [`VitsConfig`] in config.json that are valid each by itself.
-        invalid_fields (`dict[str, str]`):
-            The reason for each other one.
-        config ([`VitsConfig`], *optional*):
-            The configuration, if a model can have it.
-        layers ([`LayerShapes`]):
-            Shapes of the model's own tensors.
-        match ([`ShapeMatch`], *optional*):
-            The differences between these and the configuration.
-    """
+    """A folder that is meant to hold a model, read without trust; what could not be read is `None` or empty."""
 
     path: Path
-    entries: frozenset[str]
+    entries: frozenset[str]  # names of the files and folders in it
     config_file: JsonTable
     tokenizer_file: JsonTable
     vocabulary: JsonTable
-    weights: TensorTable
+    weights: TensorTable  # all tensors in the files of weights, and what could not be read of them
     discriminators: Discriminators | None = None
-    valid_fields: dict[str, Any] = field(default_factory=dict)
-    invalid_fields: dict[str, str] = field(default_factory=dict)
-    config: VitsConfig | None = None
-    layers: LayerShapes = field(default_factory=LayerShapes)
-    match: ShapeMatch | None = None
+    valid_fields: dict[str, Any] = field(default_factory=dict)  # fields of VitsConfig that are valid each by itself
+    invalid_fields: dict[str, str] = field(default_factory=dict)  # why the others are not
+    config: VitsConfig | None = None  # if a model can have it
+    layers: LayerShapes = field(default_factory=LayerShapes)  # of the model's own tensors
+    match: ShapeMatch | None = None  # the differences between these and the configuration
 
     @property
     def raw(self) -> dict[str, Any]:

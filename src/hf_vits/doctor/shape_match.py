@@ -20,25 +20,13 @@ INVALID = (
 
 @dataclass(frozen=True)
 class ShapeMatch:
-    """
-    The differences between tensors and a configuration.
-
-    Args:
-        config ([`VitsConfig`]):
-            The configuration.
-        differs (`dict[str, tuple]`):
-            Fields whose value in the file is not that of the tensors: both values.
-        missing, unexpected (`list[str]`):
-            Tensors by name without weight norm.
-        misshaped (`dict[str, tuple[Shape, Shape]]`):
-            The shape that each has, and should have.
-    """
+    """The differences between tensors and a configuration; tensors have their names without weight norm."""
 
     config: VitsConfig
-    differs: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    differs: dict[str, tuple[Any, Any]] = field(default_factory=dict)  # fields: value in the file, and of the tensors
     missing: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
-    misshaped: dict[str, tuple[Shape, Shape]] = field(default_factory=dict)
+    misshaped: dict[str, tuple[Shape, Shape]] = field(default_factory=dict)  # the shape they have, and should have
 
     @property
     def mismatches(self) -> int:
@@ -50,17 +38,17 @@ def match_shapes(
     config: VitsConfig | None, given: Mapping[str, Any], shapes: Mapping[str, Shape], ignored: Collection[str] = ()
 ) -> ShapeMatch | None:
     """
-    Return the match with fewer mismatches, of the file's configuration and of that with the fields that shapes imply.
+    Match shapes with the file's configuration, or with the one they imply if that has fewer mismatches.
 
     Args:
         config ([`VitsConfig`], *optional*):
-            The file's configuration, if a model can have it. It is preferred if both match equally.
+            The file's configuration, if a model can have it.
         given (`Mapping[str, Any]`):
-            Its fields that are valid each by itself.
+            The file's fields that are valid each by itself.
         shapes (`Mapping[str, Shape]`):
             Shapes of the tensors, by name without weight norm.
         ignored (`Collection[str]`, *optional*):
-            Fields of the file that are not valid, which is reported elsewhere.
+            The file's other fields, which do not count as differences.
 
     Returns:
         `ShapeMatch`, *optional*: `None` if no model can have either configuration.
