@@ -68,7 +68,7 @@ setup(
     keywords="text-to-speech tts vits speech-synthesis transformers piper mms",
     package_dir={"": "src"},
     packages=find_packages("src"),
-    package_data={"hf_vits": ["py.typed", "presets/*.json"]},
+    package_data={"hf_vits": ["py.typed", "presets/*.json", "text/*.json"]},
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.6",

@@ -1,3 +1,4 @@
+import doctest
 import json
 import pickle
 import re
@@ -10,6 +11,7 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hf_vits.text.sentence_splitter import split
 from hf_vits.tokenization_vits import HfVitsTokenizer, VitsTokenizer
 
 MMS = {symbol: i for i, symbol in enumerate("k'zjyuxwvts_rqponmlihgfedcba- ")}  # the pad of this voice is the letter k
@@ -53,7 +55,7 @@ def test_special_tokens_in_the_text_are_letters_like_any_other(mms):
     assert mms("a<unk>b")["input_ids"][1::2] == [MMS[letter] for letter in "aunkb"]
 
 
-def test_piper_sequences_are_framed_by_bos_and_eos_with_blanks_between(make):
+def test_piper_sequences_have_bos_eos_and_blanks(make):
     tokenizer = make(PIPER, **PIPER_OPTIONS | {"phonemize": False})
     blank, bos, eos = 0, 1, 2
     assert tokenizer("ab")["input_ids"] == [bos, blank, PIPER["a"], blank, PIPER["b"], blank, eos]
@@ -61,11 +63,13 @@ def test_piper_sequences_are_framed_by_bos_and_eos_with_blanks_between(make):
     assert tokenizer("ã")["input_ids"] == [bos, blank, PIPER["a"], blank, PIPER["\u0303"], blank, eos]
 
 
-def test_coqui_blanks_are_their_own_symbol(make):
+def test_coqui_blanks_have_a_token_of_their_own(make):
     tokenizer = make(COQUI, pad_token="<PAD>", blank_token="<BLNK>", phonemize=False)
     assert tokenizer("ab")["input_ids"] == [12, 3, 12, 4, 12]
-    framed = make(COQUI, pad_token="<PAD>", blank_token="<BLNK>", bos_token="<BOS>", eos_token="<EOS>", phonemize=False)
-    assert framed("ab")["input_ids"] == [2, 12, 3, 12, 4, 12, 1]
+    with_ends = make(
+        COQUI, pad_token="<PAD>", blank_token="<BLNK>", bos_token="<BOS>", eos_token="<EOS>", phonemize=False
+    )
+    assert with_ends("ab")["input_ids"] == [2, 12, 3, 12, 4, 12, 1]
     batch = tokenizer(["abc", "a"], padding=True)
     assert batch["input_ids"][1] == [12, 3, 12, 0, 0, 0, 0]
     assert tokenizer.batch_decode(batch["input_ids"]) == ["abc", "a"]
@@ -76,7 +80,7 @@ def test_without_blanks_there_are_none(make):
 
 
 @pytest.mark.parametrize("name", ["blank_token", "bos_token", "eos_token"])
-def test_a_declared_symbol_must_be_in_the_vocabulary(make, name):
+def test_a_declared_token_must_be_in_the_vocabulary(make, name):
     with pytest.raises(ValueError, match=f"`{name}` is '%'.*30 tokens"):
         make(MMS, phonemize=False, **{name: "%"})
 
@@ -115,7 +119,7 @@ def test_every_id_has_a_row_in_the_model(tmp_path_factory, options, text):
     assert all(0 <= index < len(MMS) for row in batch["input_ids"] for index in row)
 
 
-def test_what_is_dropped_is_counted_and_said_in_one_line(mms, caplog):
+def test_dropped_characters_are_counted_in_one_warning(mms, caplog):
     assert mms.dropped_characters("Wait! 42%, 4.") == {"!": 1, "4": 2, "2": 1, "%": 1, ",": 1, ".": 1}
     mms(["Hi!", "you?!"])
     assert [record.getMessage() for record in caplog.records] == [
@@ -123,30 +127,30 @@ def test_what_is_dropped_is_counted_and_said_in_one_line(mms, caplog):
     ]
 
 
-def test_nothing_is_said_when_nothing_is_dropped(mms, caplog):
+def test_there_is_no_warning_if_nothing_is_dropped(mms, caplog):
     assert not mms.dropped_characters("Kite")
     mms("Kite")
     assert not caplog.records
 
 
 @pytest.mark.parametrize("text", ["!!!", "", "   ", "Привет"])
-def test_a_text_of_which_nothing_remains_is_an_error(mms, text):
+def test_a_text_without_tokens_is_an_error(mms, text):
     with pytest.raises(ValueError, match="Nothing of the text.*The vocabulary contains.*abcdefgh"):
         mms(text)
 
 
-def test_a_text_of_which_nothing_remains_stays_empty_in_compatible_mode(make):
+def test_a_text_without_tokens_is_empty_in_compatible_mode(make):
     assert make(MMS, pad_token="k", phonemize=False, upstream_compatible=True)("!!!")["input_ids"] == []
 
 
-def test_a_very_long_text_is_refused_with_a_way_out(mms):
+def test_the_error_for_a_very_long_text_names_the_splitter(mms):
     with pytest.raises(ValueError, match=r"100,001 characters.*hf_vits\.text\.sentence_splitter\.split"):
         mms("a" * 100_001)
     assert len(mms("a" * 100_000)["input_ids"]) == 200_001
 
 
 @pytest.mark.parametrize("text", [5, 2.5, b"abc", ["a", 3], [["a"]], {"text": "a"}])
-def test_what_is_not_a_string_is_refused(mms, text):
+def test_a_text_of_another_type_is_refused(mms, text):
     with pytest.raises(ValueError, match="must be a string"):
         mms(text)
 
@@ -167,14 +171,14 @@ def test_offsets_point_into_the_original_text(mms):
     assert offsets[0::2] == [(2, 2), (3, 3), (4, 4), (5, 5), (7, 7), (8, 8), (9, 9), (10, 10)]
 
 
-def test_offsets_of_frame_and_padding_are_empty_and_in_place(make):
+def test_offsets_of_bos_eos_and_padding_are_empty_and_in_place(make):
     tokenizer = make(PIPER, **PIPER_OPTIONS | {"phonemize": False})
     batch = tokenizer(["xab", "a"], return_offsets_mapping=True, padding=True)
     assert batch["offset_mapping"][0] == [(0, 0), (0, 0), (0, 1), (1, 1), (1, 2), (2, 2), (2, 3), (3, 3), (3, 3)]
     assert batch["offset_mapping"][1] == [(0, 0), (0, 0), (0, 1), (1, 1), (1, 1), *[(1, 1)] * 4]
 
 
-def test_offsets_are_cut_with_the_ids(mms):
+def test_offsets_are_truncated_with_the_ids(mms):
     kept = mms("kite", return_offsets_mapping=True, truncation=True, max_length=4)
     assert (len(kept["input_ids"]), kept["offset_mapping"]) == (4, [(0, 0), (0, 1), (1, 1), (1, 2)])
     tensors = mms(["kite", "a"], return_offsets_mapping=True, padding=True, return_tensors="pt")
@@ -183,7 +187,7 @@ def test_offsets_are_cut_with_the_ids(mms):
 
 @given(text=st.text(alphabet="aAßİéé\u0301ǅțŢkK !。\u0130\n", min_size=1, max_size=30))
 @settings(max_examples=100, deadline=None)
-def test_offsets_do_not_change_the_ids_and_run_forwards(tmp_path_factory, text):
+def test_offsets_do_not_change_the_ids_and_never_decrease(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "small.json"
     path.write_text(json.dumps({symbol: i for i, symbol in enumerate("kaeiţțs\u0301\u0307\u0327 ")}))
     tokenizer = VitsTokenizer(str(path), pad_token="k", phonemize=False, language="ron", unicode_form="NFD")
@@ -198,7 +202,7 @@ def test_offsets_do_not_change_the_ids_and_run_forwards(tmp_path_factory, text):
     assert all(0 <= start <= end <= len(text) for start, end in tracked["offset_mapping"])
 
 
-def test_compatible_mode_knows_no_offsets(make):
+def test_compatible_mode_has_no_offsets(make):
     with pytest.raises(ValueError, match="upstream_compatible"):
         make(MMS, phonemize=False, upstream_compatible=True)("a", return_offsets_mapping=True)
 
@@ -211,26 +215,26 @@ def test_decoding_returns_the_text_without_blanks_and_padding(mms):
     assert mms.decode(batch["input_ids"][1]) == "a"
 
 
-def test_the_attention_mask_settles_what_is_padding(mms):
+def test_the_attention_mask_determines_padding(mms):
     batch = mms(["the long kite", "back", "kkkk"], padding=True, return_tensors="pt")
     decoded = mms.batch_decode(batch["input_ids"], attention_mask=batch["attention_mask"])
     assert decoded == ["the long kite", "back", "kkkk"]
 
 
-def test_padding_is_plain_to_see_where_the_blank_is_another_symbol(make):
+def test_padding_is_unambiguous_if_the_blank_is_another_token(make):
     tokenizer = make(COQUI, pad_token="a", blank_token="<BLNK>", phonemize=False)
     batch = tokenizer(["bad", "ba", "b"], padding=True)
     assert tokenizer.batch_decode(batch["input_ids"]) == ["bad", "ba", "b"]
 
 
-def test_decoding_drops_the_frame(make):
+def test_decoding_removes_bos_and_eos(make):
     tokenizer = make(PIPER, **PIPER_OPTIONS | {"phonemize": False})
     batch = tokenizer(["abc", "a"], padding=True)
     assert batch["attention_mask"][1] == [1] * 5 + [0] * 4
     assert tokenizer.batch_decode(batch["input_ids"]) == ["abc", "a"]
 
 
-def test_a_vocabulary_with_a_gap_keeps_its_last_symbol(make):
+def test_a_vocabulary_with_a_gap_keeps_its_last_token(make):
     tokenizer = make({"_": 0, "a": 1, "b": 3}, pad_token="_", phonemize=False)  # three symbols for four rows
     assert tokenizer("ab")["input_ids"] == [0, 1, 0, 3, 0]
     assert tokenizer.convert_ids_to_tokens(3) == "b"
@@ -265,7 +269,7 @@ def test_tokens_and_ids_convert_into_each_other(mms):
         ({"phonemize": True, "phoneme_language": "en-us"}, "VitsTokenizer"),
     ],
 )
-def test_the_saved_class_says_whether_transformers_can_make_the_layout(make, tmp_path, options, name):
+def test_the_saved_class_is_ours_if_transformers_has_other_ids(make, tmp_path, options, name):
     tokenizer = make(MMS, pad_token="k", **{"phonemize": False, **options})
     tokenizer.save_pretrained(tmp_path / "saved")
     config = json.loads((tmp_path / "saved/tokenizer_config.json").read_text())
@@ -302,24 +306,24 @@ def test_folders_of_transformers_4_load(tmp_path):
     assert (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.language) == (0, len(MMS), "eng")
 
 
-def test_encodings_made_one_by_one_can_be_padded(mms):
+def test_separate_encodings_can_be_padded(mms):
     batch = mms.pad([mms("kite"), mms("a", return_offsets_mapping=False)], return_tensors="pt")
     assert batch["input_ids"].tolist() == mms(["kite", "a"], padding=True)["input_ids"]
     assert batch["attention_mask"].sum(dim=1).tolist() == [9, 3]
 
 
-def test_phonemes_a_voice_does_not_know_are_dropped_and_counted(make):
+def test_unknown_phonemes_are_dropped_and_counted(make):
     pytest.importorskip("espeakng_loader")
     tokenizer = make({symbol: i for i, symbol in enumerate("_həlo ")}, pad_token="_")
     assert tokenizer.dropped_characters("Hello") == {"ˈ": 1, "ʊ": 1}  # of həlˈoʊ
     assert tokenizer("Hello")["input_ids"] == [0, 1, 0, 2, 0, 3, 0, 4, 0]
 
 
-def test_a_tokenizer_survives_pickling(mms):
+def test_a_tokenizer_can_be_pickled(mms):
     assert pickle.loads(pickle.dumps(mms))("Kite!")["input_ids"] == mms("Kite!")["input_ids"]
 
 
-def test_the_pipeline_speaks_with_it(mms):
+def test_the_pipeline_accepts_the_tokenizer(mms):
     config = transformers.VitsConfig(
         vocab_size=len(MMS),
         hidden_size=16,
@@ -350,7 +354,7 @@ def test_importing_loads_no_optional_package():
     assert result.returncode == 0, result.stderr
 
 
-def test_a_missing_romaniser_is_an_error_with_the_command_that_installs_it(make, monkeypatch):
+def test_the_error_for_missing_uroman_has_the_command_that_installs_it(make, monkeypatch):
     from hf_vits.text import normalizers
 
     normalizers._uroman.cache_clear()
@@ -367,7 +371,7 @@ LETTERS = {letter: index for index, letter in enumerate("_ abcdefghijklmnopqrstu
 @pytest.mark.parametrize(
     "text", ["café à la crème", "Älter ÜBER", "niño, ça", "Việt", "ẹ\u0301 ọ", "한국어 힘", "e\u0301e\u0323\u0301"]
 )
-def test_decomposed_text_is_read_as_the_letters_of_the_vocabulary(make, text):
+def test_decomposed_text_becomes_the_letters_of_the_vocabulary(make, text):
     tokenizer = make(LETTERS, phonemize=False, pad_token="_")
     composed, apart = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
     expected = tokenizer(composed, return_offsets_mapping=True)
@@ -384,13 +388,13 @@ def test_decomposed_text_is_read_as_the_letters_of_the_vocabulary(make, text):
         assert symbol in spoken, (symbol, spoken)  # a letter spans itself with its marks
 
 
-def test_a_vocabulary_of_letters_and_marks_takes_composed_letters_apart(make):
+def test_a_vocabulary_of_letters_and_marks_decomposes_letters(make):
     tokenizer = make({symbol: index for index, symbol in enumerate("_aeo\u0301\u0323")}, phonemize=False, pad_token="_")
     assert tokenizer.decode(tokenizer("é\u0323óa").input_ids) == "e\u0323\u0301o\u0301a"
     assert not tokenizer.dropped_characters("ẹ́")
 
 
-def test_a_letter_that_is_unknown_in_every_form_is_reported_as_it_was_written(make):
+def test_a_letter_that_is_unknown_in_every_form_is_reported_unchanged(make):
     tokenizer = make({symbol: index for index, symbol in enumerate("_ae")}, phonemize=False, pad_token="_")
     assert tokenizer.dropped_characters("aé") == {"é": 1}
     assert tokenizer.dropped_characters("ae\u0301") == {"\u0301": 1}
@@ -407,7 +411,7 @@ def test_decomposed_text_has_the_phonemes_of_the_composed_one(make, language, te
     assert composed == apart
 
 
-def test_without_a_pad_token_there_is_no_pad_id_and_ids_are_read(make_tokenizer):
+def test_without_a_pad_token_there_is_no_pad_id_but_ids_are_decoded(make_tokenizer):
     tokenizer = make_tokenizer()
     ids = tokenizer("a dog").input_ids
     tokenizer.pad_token = None
@@ -425,7 +429,9 @@ def test_the_whole_signature_is_kept_for_a_copy(make_tokenizer):
     assert tokenizer.init_kwargs["bos_token"] is None and tokenizer.init_kwargs["blank_token"] is None
 
 
-def test_a_pad_symbol_outside_the_vocabulary_is_saved_as_one_that_stock_can_speak(make_tokenizer, make_model, tmp_path):
+def test_a_pad_token_outside_the_vocabulary_is_saved_as_one_that_transformers_can_use(
+    make_tokenizer, make_model, tmp_path
+):
     import torch
     import transformers
 
@@ -440,3 +446,11 @@ def test_a_pad_symbol_outside_the_vocabulary_is_saved_as_one_that_stock_can_spea
         assert transformers.VitsModel.from_pretrained(tmp_path)(**batch).waveform.shape[0] == 2
     again = type(ours).from_pretrained(tmp_path)
     assert again.pad_token_id == ours.pad_token_id and again.decode(batch.input_ids[1]) == "deaf"
+
+
+@pytest.mark.parametrize("documented", [VitsTokenizer, split])
+def test_the_examples_of_docstrings_run(documented):
+    text = documented.__doc__.split("```python")[1].split("```")[0]
+    example = doctest.DocTestParser().get_doctest(text, {}, documented.__name__, None, 0)
+    assert len(example.examples) > 1
+    assert doctest.DocTestRunner().run(example).failed == 0

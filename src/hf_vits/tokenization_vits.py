@@ -308,7 +308,7 @@ class VitsTokenizer(PreTrainedTokenizer):
         """
         Count the letters of scripts that the model's language is not written in, such as Chinese ones for English.
 
-        Such letters are spelled by their names, pronounced as in another language, or dropped. Single Greek letters,
+        Such letters are read by their names, pronounced as in another language, or dropped. Single Greek letters,
         Latin words within a text of another script, and text in `[[ ]]` are not counted.
 
         Args:

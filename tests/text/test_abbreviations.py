@@ -8,7 +8,7 @@ import pytest
 
 from hf_vits.text.sentence_splitter import split
 
-# Sentences by language, to be told apart again when they stand in a row.
+# Sentences by language, which must be split again after they are joined.
 SENTENCES = json.loads((Path(__file__).parent / "sentences_by_language.json").read_text(encoding="utf-8"))
 
 
@@ -18,13 +18,13 @@ def test_sentences_end_where_the_language_ends_them(language):
 
 
 @pytest.mark.parametrize("language", SENTENCES)
-def test_no_sentence_is_cut_in_its_midst_where_the_language_is_not_known(language):
+def test_no_sentence_is_split_if_the_language_is_unknown(language):
     for sentence in SENTENCES[language]:
         assert split(sentence) == [sentence]
 
 
 @pytest.mark.parametrize("language", ["deu", "de", "DE", "de+f3"])
-def test_a_language_goes_by_any_of_its_names(language):
+def test_a_language_may_be_given_by_any_of_its_names(language):
     assert split("Am 3. Mai kam er.", language=language) == ["Am 3. Mai kam er."]
 
 
@@ -33,7 +33,7 @@ def test_decomposed_letters_are_known_too():
     assert len(split(unicodedata.normalize("NFD", text), language="es")) == 1
 
 
-def test_a_word_of_one_language_is_no_abbreviation_of_another():
+def test_a_word_of_one_language_is_not_an_abbreviation_of_another():
     assert split("Fui al mar. Comimos.", language="es") == ["Fui al mar.", "Comimos."]
     assert split("Das ist so. Peter kam.", language="de") == ["Das ist so.", "Peter kam."]
     assert split("Je vais à l'est. Paul reste.", language="fr") == ["Je vais à l'est.", "Paul reste."]

@@ -9,7 +9,7 @@ from hf_vits.text.coqui_cleaners import CLEANERS, cardinal, clean, numbers, time
 from hf_vits.text.offsets import TextWithOffsets
 
 TEXT = 'Dr.  Who: "Å" & (I)\n self-made; 3'
-WRITTEN = {
+EXPECTED = {
     "basic_cleaners": 'dr. who: "å" & (i) self-made; 3',
     "transliteration_cleaners": 'dr. who: "å" & (i) self-made; 3',
     "basic_german_cleaners": 'dr. who: "å" & (i) self-made; 3',
@@ -22,7 +22,7 @@ WRITTEN = {
     "portuguese_cleaners": "dr. who, å and i self made, 3",
     "no_cleaners": 'Dr.  Who: "Å" & (I) self-made; 3',
 }
-"""As coqui-tts 0.28.0 writes it in English."""
+"""Output of coqui-tts 0.28.0 for English."""
 
 
 def tracked(text):
@@ -30,8 +30,8 @@ def tracked(text):
 
 
 @pytest.mark.parametrize("name", CLEANERS)
-def test_a_cleaner_writes_what_coquis_does(name):
-    assert clean(tracked(TEXT), name, "en-us").text == WRITTEN[name]
+def test_a_cleaner_has_the_output_of_coquis(name):
+    assert clean(tracked(TEXT), name, "en-us").text == EXPECTED[name]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def make(tmp_path):
     return make
 
 
-def test_a_tokenizer_spells_as_its_cleaner_and_finds_the_places_again(make):
+def test_a_tokenizer_applies_its_cleaner_and_keeps_offsets(make):
     tokenizer = make(cleaner="english_cleaners", add_blank=False)
     text = " Mr.  Bo; 2 "
 
@@ -81,14 +81,14 @@ def test_a_tokenizer_spells_as_its_cleaner_and_finds_the_places_again(make):
     assert origins == [*["Mr."] * 6, "  ", "B", "o", ";", " ", *["2"] * 3]
 
 
-def test_white_space_at_the_ends_stays_where_the_cleaner_leaves_it(make):
+def test_white_space_at_the_ends_is_kept_if_the_cleaner_keeps_it(make):
     assert make(cleaner="no_cleaners", add_blank=False).tokenize(" a\n") == [" ", "a"]
     assert make(cleaner="basic_cleaners", add_blank=False).tokenize(" a\n") == ["a"]
     kept = make(cleaner="basic_cleaners", add_blank=False)
     assert kept.tokenize("£ a") == [" ", "a"]  # what is dropped afterwards leaves its space, as in Coqui
 
 
-def test_a_cleaner_that_stock_transformers_does_not_have_is_saved_for_this_package(make, tmp_path):
+def test_a_cleaner_that_transformers_does_not_have_is_saved_for_this_package(make, tmp_path):
     make(cleaner="multilingual_cleaners").save_pretrained(tmp_path / "saved")
 
     config = json.loads((tmp_path / "saved" / "tokenizer_config.json").read_text())
@@ -97,7 +97,7 @@ def test_a_cleaner_that_stock_transformers_does_not_have_is_saved_for_this_packa
     assert VitsTokenizer.from_pretrained(tmp_path / "saved")("A-b").input_ids == [0, 1, 0, 32, 0, 2, 0]
 
 
-def test_raw_phonemes_are_not_spelled_and_keep_their_distance(make, monkeypatch):
+def test_phoneme_blocks_are_not_cleaned_and_keep_their_spaces(make, monkeypatch):
     from hf_vits.text import espeak
 
     def themselves(texts, voice):
@@ -170,8 +170,8 @@ def test_a_number_spans_its_digits():
     assert [text[start:end] for start, end in result.spans] == [*"in ", *["1999"] * len("nineteen ninety-nine"), "!"]
 
 
-def test_every_number_below_a_million_is_made_of_its_parts():
-    """The words of thousands and of the rest, which grammar joins."""
+def test_every_number_below_a_million_consists_of_its_parts():
+    """Oracle: the words of the thousands and of the rest."""
     for number in range(1001, 1_000_000, 997):
         thousands, rest = divmod(number, 1000)
         joint = ("", " and " if rest < 100 else ", ")[rest > 0]

@@ -1,4 +1,4 @@
-"""Every function that reads a text takes time in proportion to its length, whatever the text repeats."""
+"""Every function of a text takes time in proportion to its length, whatever the text repeats."""
 
 import time
 from contextlib import suppress
@@ -14,10 +14,10 @@ from hf_vits.text.vocabulary import match_unicode_form
 
 LENGTH = 10_000
 MOMENT = 0.25
-"""Seconds of CPU time within which a long text is read in any case: a quadratic pattern needs several."""
+"""Seconds of CPU time that a long text always needs less than; a quadratic pattern needs several."""
 
 GROWTH = 9
-"""Most that the time may grow with four times the length; linear growth gives 4, quadratic 16."""
+"""Maximum growth of the time for four times the length; linear growth is 4, quadratic 16."""
 
 
 def plain(text):
@@ -120,7 +120,7 @@ def seconds(reader, unit, end, length, folder):
 
 
 @pytest.mark.parametrize(("unit", "end"), ENDLESS, ids=[ascii(unit)[1:-1][:24] for unit, _ in ENDLESS])
-def test_an_endless_text_is_read_in_time_that_grows_with_its_length_alone(unit, end, tmp_path):
+def test_a_long_text_takes_linear_time(unit, end, tmp_path):
     assert len(ENDLESS) >= 30
     for name, reader in READERS.items():
         for _ in range(3):  # a busy machine may slow one run down, and not the same one three times
@@ -131,7 +131,7 @@ def test_an_endless_text_is_read_in_time_that_grows_with_its_length_alone(unit, 
             pytest.fail(f"{name}: {LENGTH:,} characters take {long:.2f} s, more than {GROWTH} times a fourth of them.")
 
 
-def test_a_text_of_many_different_unknown_letters_is_read_in_a_moment():
+def test_a_text_of_many_different_unknown_letters_takes_linear_time():
     text = "".join(map(chr, range(0x20000, 0x20000 + LENGTH)))
     start = time.process_time()
     _, dropped = TextWithOffsets.original(text, track=True).keep(frozenset("a"))

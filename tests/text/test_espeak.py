@@ -1,4 +1,4 @@
-"""What espeak-ng is asked for, and that no text, fork or thread of ours brings it down."""
+"""Requests to espeak-ng: no text, fork or thread crashes it."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def phonemes(front_end, text):
 
 
 def run(code, *arguments, **options):
-    """Runs code in a process of its own, which may crash; returns its standard error, with its exit code if not 0."""
+    """Run code in a separate process, which may crash; return its standard error, with the exit code if not 0."""
     head = "import json, sys\nfrom hf_vits.text.frontend import FrontEnd\n"
     head += "from hf_vits.text.offsets import TextWithOffsets\n"
     command = [sys.executable, "-c", head + code, *arguments]
@@ -45,12 +45,12 @@ for voice in sys.argv[1:]:
 
 
 @pytest.mark.parametrize("text", ["a." * 2000, "[[" * 40_000, "-" * 90_000, " " * 90_000 + "a", "a\n" * 10_000])
-def test_endless_texts_of_one_kind_neither_crash_nor_hang(text):
+def test_long_texts_of_one_kind_neither_crash_nor_hang(text):
     assert run(SPEAK, "en-us", input=json.dumps([text])) == ""
 
 
 @pytest.mark.parametrize("voice", ["en-us", "de", "vi", "chr-US-Qaaa-x-west"])
-def test_endless_abbreviations_do_not_crash(voice):
+def test_many_abbreviations_do_not_crash(voice):
     patterns = [
         "a.b. ",
         " a.b.",
@@ -73,15 +73,15 @@ def test_marks_do_not_crash_the_vietnamese_voices():
 
 
 @pytest.mark.parametrize("voice", ["pt", "por", "si", "sin", "pt-br", "vi", "de"])
-def test_no_sign_is_read_as_words_of_the_text_before(voice):
+def test_no_sign_has_phonemes_of_the_text_before(voice):
     from hf_vits.text import espeak
 
     signs = "©]®™°%&@#[(`'-"
-    heard = []
+    results = []
     for before in ("wwww xyz", "1995 banana", "привет"):
         clauses = espeak.clauses_of([text for sign in signs for text in (before, f"{sign} a")], voice)
-        heard.append([[clause.phonemes for clause in spoken] for spoken in clauses[1::2]])
-    assert heard[0] == heard[1] == heard[2]
+        results.append([[clause.phonemes for clause in spoken] for spoken in clauses[1::2]])
+    assert results[0] == results[1] == results[2]
 
 
 FORK = """
@@ -109,7 +109,7 @@ sys.exit(stop[0] or None)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
-def test_a_process_forked_while_another_thread_speaks_can_speak():
+def test_a_process_forked_while_another_thread_phonemizes_can_phonemize():
     assert "the child hung" not in run(FORK)
 
 
@@ -123,24 +123,24 @@ def test_the_languages_of_pipers_voices_are_known():
     assert wrong == []
 
 
-def test_a_name_of_espeaks_own_is_the_voice_that_espeak_means():
+def test_a_name_of_espeak_selects_its_voice():
     assert phonemes(FrontEnd(phoneme_language="en", cleaner="none"), "bath") == "bˈaθ"  # British, as in Piper
     assert phonemes(FrontEnd(phoneme_language="EN-US"), "Dr. Wu, bath") == phonemes(ORIGINAL, "Dr. Wu, bath")
 
 
-def test_the_name_of_a_voice_is_no_path():
+def test_the_name_of_a_voice_cannot_be_a_path():
     with pytest.raises(ValueError, match="no voice '../lang/gmw/de'"):
         phonemes(FrontEnd(phoneme_language="../lang/gmw/de"), "a")
 
 
-def test_every_language_code_leads_to_a_voice():
+def test_every_language_code_has_a_voice():
     from hf_vits.text import espeak
 
     known = set(espeak.voices())
     assert {code: voice for code, voice in espeak._ISO.items() if voice not in known} == {}
 
 
-def test_languages_do_not_mix_between_threads():
+def test_threads_do_not_change_each_others_language():
     texts = {"de": "Guten Tag, das ist gut", "fr-fr": "bonjour le monde", "en-us": "this is good"}
     expected = {voice: phonemes(FrontEnd(phoneme_language=voice), text) for voice, text in texts.items()}
     wrong = []
@@ -168,7 +168,7 @@ def test_without_espeak_the_error_names_the_command_that_installs_it(monkeypatch
         espeak.library_paths()
 
 
-def test_a_library_that_is_not_espeaks_is_named_with_the_variable_that_chose_it():
+def test_the_error_for_another_library_names_it_and_its_environment_variable():
     import _ctypes
 
     code = """

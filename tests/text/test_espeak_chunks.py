@@ -146,7 +146,7 @@ def test_of_several_texts_only_those_that_crash_are_divided():
     ]
 
 
-def test_a_crash_that_an_earlier_text_caused_divides_nothing():
+def test_a_text_is_not_divided_if_an_earlier_one_caused_the_crash():
     fake = Fake(lambda text: fake.after_another and text == "b c")
     fake.after_another, fake.first_request = True, False
     ask = fake.__call__

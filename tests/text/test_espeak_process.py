@@ -1,4 +1,4 @@
-"""A text at which espeak-ng crashes or hangs ends a process of espeak's own, and nothing else."""
+"""A text at which espeak-ng crashes or hangs ends only its own process."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="for s
 
 
 def run(code, timeout=60, **options):
-    """Run code in a Python of its own; return its exit code and what it wrote."""
+    """Run code in a separate Python; return its exit code and output."""
     head = "import os, sys, time, signal\nfrom hf_vits.text import espeak\n"
     result = subprocess.run(
         [sys.executable, "-c", head + code], capture_output=True, text=True, timeout=timeout, **options
@@ -44,7 +44,7 @@ def ends(pid, seconds=10):
 
 @pytest.fixture
 def process():
-    """A process of the test's own."""
+    """A process for one test."""
     made = EspeakProcess(espeak.library_paths)
     yield made
     made.close()
@@ -52,7 +52,7 @@ def process():
 
 @pytest.fixture
 def worker(monkeypatch, tmp_path):
-    """Has processes run the worker with a change: `worker(code)` defines it."""
+    """Let `worker(code)` change the worker of new processes."""
 
     def write(code):
         head = f"import sys; sys.path.insert(0, {os.path.dirname(espeak_worker.__file__)!r})\nimport espeak_worker\n"
@@ -74,7 +74,7 @@ DEADLY = {
 
 
 @pytest.mark.parametrize(("voice", "text"), [(voice, text) for voice, texts in DEADLY.items() for text in texts])
-def test_a_text_at_which_espeak_crashes_is_spoken_in_parts_and_the_next_one_as_ever(voice, text):
+def test_a_text_at_which_espeak_crashes_is_divided_and_the_next_one_is_unaffected(voice, text):
     expected = espeak.clauses("banana", voice)
     spoken = espeak.clauses(text, voice)
     assert (spoken[0].start, spoken[-1].end) == (0, len(text))
@@ -84,7 +84,7 @@ def test_a_text_at_which_espeak_crashes_is_spoken_in_parts_and_the_next_one_as_e
 
 
 @pytest.mark.slow
-def test_no_voice_of_espeak_ends_the_process_at_the_texts_known_to_crash_some():
+def test_no_voice_ends_the_process_at_texts_that_crash_some_voices():
     unspoken = []
     for voice in espeak.voices():
         for text in sum(DEADLY.values(), []):
@@ -95,7 +95,7 @@ def test_no_voice_of_espeak_ends_the_process_at_the_texts_known_to_crash_some():
     assert unspoken == []
 
 
-def test_a_process_that_ends_says_how_and_the_next_request_starts_another(process):
+def test_the_error_of_an_ended_process_has_the_reason_and_the_next_request_starts_another(process):
     assert process.ask(REQUEST).decode().endswith(HELLO)
     first = process._process.pid
     process._process.kill()
@@ -122,7 +122,7 @@ espeak_worker.Library.answer = hang
     assert process.ask(REQUEST).decode().endswith(HELLO)
 
 
-def test_many_requests_do_not_add_up_to_the_time_limit(worker, process):
+def test_the_time_limit_applies_to_each_request(worker, process):
     worker("""
 import time
 espeak_worker._SECONDS = 0.5
@@ -138,8 +138,8 @@ espeak_worker.Library.answer = slow
         assert process.ask(REQUEST).decode().endswith(HELLO)
 
 
-def test_only_one_thread_at_a_time_talks_to_the_process(monkeypatch, process):
-    """The first thread stands between its request and its answer while the second asks."""
+def test_only_one_thread_at_a_time_uses_the_process(monkeypatch, process):
+    """The second thread sends its request between the request and the answer of the first."""
     process.ask(REQUEST)
     asked, may_read, read = [], threading.Event(), espeak_worker.read
     entered = threading.Event()
@@ -192,7 +192,7 @@ def test_threads_share_one_process(process):
 
 
 @pytest.mark.parametrize("moment", ["read", "write"])
-def test_an_interrupt_while_espeak_speaks_leaves_no_answer_for_the_next_text(monkeypatch, process, moment):
+def test_an_interrupt_leaves_no_answer_for_the_next_request(monkeypatch, process, moment):
     process.ask(REQUEST)
     original = getattr(espeak_worker, moment)
 
@@ -228,7 +228,7 @@ def test_the_process_is_light(process):
 
 
 @linux
-def test_the_process_ends_with_its_parent_however_that_ends():
+def test_the_process_ends_with_its_parent():
     for end in ("sys.exit()", "os._exit(0)", "os.kill(os.getpid(), signal.SIGKILL)"):
         _, out, error = run(f"espeak.clauses('a', 'de'); print(espeak._PROCESS._process.pid, flush=True); {end}")
         assert error == ""
@@ -236,7 +236,7 @@ def test_the_process_ends_with_its_parent_however_that_ends():
 
 
 @linux
-def test_a_forked_child_has_a_process_of_its_own_and_keeps_none_of_its_parents_alive():
+def test_a_forked_child_starts_its_own_process_and_does_not_keep_its_parents_alive():
     _, out, error = run(
         """
 espeak.clauses('a', 'de')
@@ -266,7 +266,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @posix
-def test_an_interrupt_from_the_keyboard_reaches_the_caller_alone():
+def test_a_keyboard_interrupt_reaches_only_the_caller():
     code = """
 import threading
 espeak.clauses('a', 'de')
@@ -299,7 +299,7 @@ print(espeak.clauses('banana', 'en-us')[0].phonemes, espeak._PROCESS._process.pi
 
 
 @posix
-def test_a_crash_leaves_no_file_and_says_nothing_on_the_terminal(tmp_path):
+def test_a_crash_writes_no_file_and_no_output(tmp_path):
     import resource
 
     def core_files_allowed():
@@ -317,7 +317,7 @@ def test_a_crash_leaves_no_file_and_says_nothing_on_the_terminal(tmp_path):
     assert [*tmp_path.glob("*/*"), *Path(espeak_worker.__file__).parent.glob("core*")] == []
 
 
-def test_python_in_its_strictest_mode_has_nothing_to_complain_of():
+def test_python_in_development_mode_reports_nothing():
     code = "import sys; from hf_vits.text import espeak; espeak.clauses('a', 'de'); espeak._PROCESS._process.kill()"
     code += "; espeak.clauses('b', 'de')"
     result = subprocess.run(
@@ -326,13 +326,13 @@ def test_python_in_its_strictest_mode_has_nothing_to_complain_of():
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_a_frozen_application_which_has_no_python_to_start_speaks_by_itself(monkeypatch, process):
+def test_a_frozen_application_runs_espeak_in_its_own_process(monkeypatch, process):
     monkeypatch.setattr(sys, "frozen", True, raising=False)
     assert process.ask(REQUEST).decode().endswith(HELLO)
     assert process._process is None
 
 
-def test_a_python_that_cannot_be_started_is_named(monkeypatch, process):
+def test_an_interpreter_that_cannot_be_started_is_named(monkeypatch, process):
     monkeypatch.setattr(espeak_process, "_interpreter", lambda: "/nowhere/python")
     with pytest.raises(OSError, match="/nowhere/python"):
         process.ask(REQUEST)

@@ -1,4 +1,4 @@
-"""Lines that were wrapped at a width are read as the paragraph they were, and other lines for themselves."""
+"""Lines that were wrapped at a width are joined to paragraphs, and other lines are kept."""
 
 import json
 import textwrap
@@ -26,7 +26,7 @@ def test_a_paragraph_has_the_same_sentences_at_every_width(language, known):
                 assert split(end.join(lines), language=given) == expected, (width, lines)
 
 
-def test_a_dash_at_the_beginning_of_a_wrapped_line_is_no_item_of_a_list():
+def test_a_dash_at_the_beginning_of_a_wrapped_line_is_not_a_list_item():
     for text in (
         "He raised both of his hands to the sky and said: - Come here, my old friend, and sit down by the fire.",
         "The old house – as it was called by all the people – stood there – small and grey – for many years.",
@@ -50,12 +50,12 @@ def test_a_dash_at_the_beginning_of_a_wrapped_line_is_no_item_of_a_list():
         ],
     ],
 )
-def test_capitals_and_hyphens_within_wrapped_prose_begin_no_lines_of_their_own(lines):
+def test_capitals_and_hyphens_in_wrapped_prose_do_not_end_paragraphs(lines):
     whole = " ".join(lines).replace("end- to", "end-to")
     assert split("\n".join(lines), language="en") == split(whole, language="en")
 
 
-def test_lines_that_are_filled_at_any_word_are_no_verse():
+def test_lines_that_are_filled_at_any_word_are_not_verse():
     lines = [
         "In 1984, Apple Computer introduced the Macintosh to us. The Super Bowl",
         "XVIII advertisement, directed by Ridley Scott, cost a lot. Critics at",
@@ -66,7 +66,7 @@ def test_lines_that_are_filled_at_any_word_are_no_verse():
     )
 
 
-def test_words_before_a_colon_in_wrapped_lines_are_no_names_of_speakers():
+def test_words_before_a_colon_in_wrapped_lines_are_not_names_of_speakers():
     lines = [
         "Then the old man with the grey hat in the corner",
         "said to all of them: nobody moves, and the other one",
@@ -75,13 +75,13 @@ def test_words_before_a_colon_in_wrapped_lines_are_no_names_of_speakers():
     assert split("\n".join(lines), language="en") == [" ".join(lines)]
 
 
-def test_wrapped_paragraphs_stay_apart():
+def test_wrapped_paragraphs_stay_separate():
     paragraphs = [PARAGRAPHS["en"], PARAGRAPHS["en-gb"]]
     wrapped = "\n\n".join(textwrap.fill(paragraph, 60) for paragraph in paragraphs)
     assert split(wrapped, language="en") == [piece for text in paragraphs for piece in split(text, language="en")]
 
 
-def test_a_heading_before_a_wrapped_paragraph_stays_apart():
+def test_a_heading_before_a_wrapped_paragraph_stays_separate():
     for heading in ("Chapter One", "THE OLD MAN AND THE SEA", "# The river", "Rivers, 1901"):
         text = heading + "\n" + textwrap.fill(PARAGRAPHS["en"], 60)
         assert split(text, language="en")[1:] == split(PARAGRAPHS["en"], language="en")
@@ -150,20 +150,20 @@ def test_lists_verses_headings_and_direct_speech_keep_their_lines(lines, languag
     assert split("\n".join(lines), language=language) == lines
 
 
-def test_a_wrapped_item_of_a_list_is_one_piece():
+def test_a_wrapped_list_item_is_joined():
     assert split("- the first item goes on and on, so that it\n  is wrapped\n- the second\n") == [
         "- the first item goes on and on, so that it is wrapped",
         "- the second",
     ]
 
 
-def test_a_small_letter_goes_on_in_the_sentence_of_the_line_before():
+def test_a_small_letter_continues_the_sentence_of_the_line_before():
     assert split("its light struggling\nto penetrate the foliage.") == [
         "its light struggling to penetrate the foliage."
     ]
 
 
-def test_hyphens_at_line_ends_stay_and_soft_ones_join_what_they_part():
+def test_hyphens_at_line_ends_stay_and_soft_ones_are_removed():
     assert split("a well-\nknown man of the\nold town") == ["a well-known man of the old town"]
     assert split("so he went to the house of Marie-\nLouise") == ["so he went to the house of Marie-Louise"]
     assert split("die Vor-\nund Nachteile") == ["die Vor- und Nachteile"]
@@ -171,5 +171,5 @@ def test_hyphens_at_line_ends_stay_and_soft_ones_join_what_they_part():
     assert split("he said -\nand left") == ["he said - and left"]
 
 
-def test_phonemes_in_brackets_are_not_divided_by_line_ends():
+def test_line_ends_do_not_divide_phoneme_blocks():
     assert split("Say [[ həl\nˈoʊ ]] now") == ["Say [[ həl ˈoʊ ]] now"]

@@ -1,4 +1,4 @@
-"""A block of phonemes is spoken as the word would be that it stands for, and so is all that stands around it."""
+"""A phoneme block has the same effect on its context as the word that it replaces."""
 
 import re
 
@@ -65,14 +65,14 @@ def with_blocks(sentence, voice):
 
 @pytest.mark.parametrize("style", ["piper", "vits"])
 @pytest.mark.parametrize(("voice", "sentence"), CASES)
-def test_a_block_is_spoken_as_its_word_and_leaves_the_rest_as_it_is(style, voice, sentence):
+def test_a_block_has_the_context_of_its_word_and_does_not_change_it(style, voice, sentence):
     plain = symbols(front_end(style, voice), re.sub("[{}]", "", sentence))
     assert without_stress(symbols(front_end(style, voice), with_blocks(sentence, voice))) == without_stress(plain)
 
 
 @pytest.mark.parametrize("style", ["piper", "vits"])
 @pytest.mark.parametrize(("voice", "sentence"), CASES)
-def test_spans_go_on_through_blocks(style, voice, sentence):
+def test_spans_increase_through_blocks(style, voice, sentence):
     text = with_blocks(sentence, voice)
     result = front_end(style, voice).tokens(TextWithOffsets.original(text, track=True))
     assert result.text == symbols(front_end(style, voice), text)
@@ -104,7 +104,7 @@ def test_odd_blocks(style, text, expected):
     assert symbols(front_end(style), text) == expected
 
 
-def test_blocks_alone_need_no_espeak(monkeypatch):
+def test_a_text_of_blocks_only_needs_no_espeak(monkeypatch):
     from hf_vits.text import espeak
 
     def absent(texts, voice):

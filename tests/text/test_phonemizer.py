@@ -1,4 +1,4 @@
-"""espeak-ng's own phonemes are taken as given; what is tested is what happens around them."""
+"""Phonemes in both styles; espeak-ng's own phonemes are not tested."""
 
 import os
 import subprocess
@@ -64,7 +64,7 @@ def symbols(front_end, text):
 
 
 def spoken_words(front_end, text):
-    """Each spoken word with what was written; words that share a span in one."""
+    """Pair the phonemes of each word with its text; words with the same span are joined."""
     result = front_end.tokens(TextWithOffsets.original(text, track=True))
     groups = []
     for symbol, span in zip(result.text, result.spans, strict=True):
@@ -76,12 +76,12 @@ def spoken_words(front_end, text):
 
 
 @pytest.mark.parametrize("text", FROM_PIPER)
-def test_piper_style_gives_what_piper_gives(text):
+def test_piper_style_equals_piper(text):
     assert symbols(PIPER, text) == FROM_PIPER[text]
 
 
 @pytest.mark.parametrize(("voice", "text"), OF_OTHER_LANGUAGES)
-def test_piper_style_gives_what_piper_gives_in_other_scripts(voice, text):
+def test_piper_style_equals_piper_in_other_scripts(voice, text):
     front_end = FrontEnd(phoneme_style="piper", normalize=False, phoneme_language=voice)
     assert symbols(front_end, text) == unicodedata.normalize("NFC", OF_OTHER_LANGUAGES[voice, text])
 
@@ -99,15 +99,15 @@ def test_words_are_not_joined_where_piper_joins_them(text):
 
 
 @pytest.mark.parametrize(("text", "expected"), [("!", "ˈɛkskləmˌeɪʃən"), (":", "kˈoʊlən"), ("(!)", "ˈɛkskləmˌeɪʃən")])
-def test_a_mark_spoken_by_name_is_not_written_too(text, expected):
+def test_a_mark_that_is_read_by_name_is_not_written_too(text, expected):
     assert symbols(PIPER, text) == expected  # piper-tts 1.8.0 gives this
 
 
-def test_words_are_not_joined_where_espeak_cuts_a_long_clause():
+def test_words_are_not_joined_where_espeak_divides_a_long_clause():
     assert set(symbols(PIPER, "word " * 500).split()) == {"wˈɜːd"}
 
 
-def test_two_full_stops_at_the_end_leave_nothing_for_the_next_text():
+def test_two_full_stops_at_the_end_do_not_change_the_next_text():
     symbols(PIPER, "house..")
     assert symbols(PIPER, "house") == "hˈaʊs"
 
@@ -116,11 +116,11 @@ def test_vits_style_keeps_every_mark_where_it_was():
     assert symbols(ORIGINAL, "Hello… “world”, (now) ; a!") == 'həlˈoʊ... "wˈɜːld", nˈaʊ ; ˈeɪ!'
 
 
-def test_blank_lines_leave_nothing_behind():
+def test_blank_lines_are_removed():
     assert symbols(ORIGINAL, " \n a\n \n\nb\n  ") == "ˈeɪ bˈiː"
 
 
-def test_the_original_cleaner_spells_english_voices_only():
+def test_the_original_cleaner_applies_only_to_english():
     assert symbols(ORIGINAL, "Dr. Wu") == symbols(ORIGINAL, "doctor wu")
     assert symbols(FrontEnd(cleaner="none"), "Dr. Wu") != symbols(ORIGINAL, "doctor wu")
     german = FrontEnd(language="deu")
@@ -134,13 +134,13 @@ def test_the_english_voice_is_american_unless_declared():
 
 
 @pytest.mark.parametrize("style", ["vits", "piper"])
-def test_raw_phonemes_pass_as_they_are(style):
+def test_phoneme_blocks_are_not_changed(style):
     front_end = FrontEnd(phoneme_style=style, phoneme_language="en-us")
     assert symbols(front_end, "say [[ Hɛˈloʊ ]] now") == "sˈeɪ Hɛˈloʊ nˈaʊ"
     assert symbols(front_end, "[[ə]]") == "ə"
 
 
-def test_each_phoneme_spans_the_word_it_speaks():
+def test_each_phoneme_spans_its_word():
     text = "It cost $20 & one of the 42 men met Dr. Wu, at 10:30 — “out of” it."
     words = spoken_words(ORIGINAL, text)
     assert words["It"] == "ɪt"
@@ -153,7 +153,7 @@ def test_each_phoneme_spans_the_word_it_speaks():
     assert words["it"] == "ɪt"
 
 
-def test_piper_spans_pair_words_across_clauses():
+def test_piper_spans_align_words_across_clauses():
     text = "Mr. Jones & 3 others: as if in the way, of a man!"
     words = spoken_words(PIPER, text)
     assert words == {
@@ -171,7 +171,7 @@ def test_piper_spans_pair_words_across_clauses():
     }
 
 
-def test_a_mark_of_its_own_is_not_part_of_the_word_before():
+def test_a_separate_mark_is_not_part_of_the_word_before():
     french = FrontEnd(phoneme_language="fr-fr", phoneme_style="piper", normalize=False)
     text = "Qu'est-ce que c'est ? Rien."
     assert spoken_words(french, text) == {"Qu'est-ce que": "kɛskˌə", "c'est": "sˈɛ", "Rien": "ʁiˈɛ̃"}
@@ -228,12 +228,12 @@ def test_spans_cover_odd_texts_and_do_not_change_them(style, text):
 
 
 @pytest.mark.parametrize("style", ["vits", "piper"])
-def test_the_marks_of_a_change_of_language_are_left_out(style):
+def test_the_marks_of_a_change_of_language_are_removed(style):
     russian = FrontEnd(phoneme_style=style, phoneme_language="ru")
     assert symbols(russian, "привет hello") == "prʲivʲˈet həlˈəʊ"
 
 
-def test_an_unknown_language_names_the_near_ones():
+def test_the_error_for_an_unknown_language_names_similar_ones():
     with pytest.raises(ValueError, match=r"no voice 'en-uk'.*'en-us'.*phoneme_language"):
         symbols(FrontEnd(phoneme_language="en-uk"), "a")
 

@@ -1,4 +1,4 @@
-"""Which letters a language is not written in; oracles: Unicode's CLDR for languages, espeak for what it can read."""
+"""Letters of other scripts; oracles: Unicode's CLDR for languages, espeak-ng for what it can read."""
 
 import pytest
 
@@ -32,7 +32,7 @@ CODES = {
     "Telu": "Telugu",
     "Thai": "Thai",
 }
-ROMANISED = {"chr", "hak"}  # in espeak, which names or skips the letters of their own scripts
+ROMANIZED = {"chr", "hak"}  # in espeak, which names or skips the letters of their own scripts
 
 
 def phonemes(voice, letters=frozenset()):
@@ -47,7 +47,7 @@ def test_every_voice_of_espeak_has_the_script_that_is_likely_for_its_language():
         scripts = scripts_of(voice)
         assert scripts, voice
         tag = likely.get("zh" if language == "cmn" else language)
-        if tag and language not in ROMANISED:
+        if tag and language not in ROMANIZED:
             assert CODES[tag.split("_")[1]] in scripts, voice
             known += 1
     assert known > 120
@@ -67,8 +67,8 @@ WORDS = {
 
 
 @pytest.mark.parametrize("voice", ["en-us", "de", "ru", "sr", "ar", "he", "cmn", "yue", "ja", "ko", "th", "am", "my"])
-def test_a_language_has_the_scripts_that_espeak_reads_and_none_that_it_spells(voice):
-    """A letter that is spelled takes several phonemes more than one that is read."""
+def test_a_language_has_the_scripts_that_espeak_reads_but_not_letter_by_letter(voice):
+    """A letter that is read by its name has several phonemes more than others."""
     for script, word in WORDS.items():
         spoken = "".join(clause.phonemes for clause in espeak.clauses(word, voice))
         is_spelled = len(spoken.translate(dict.fromkeys(map(ord, "ˈˌː ˑ")))) > 5 * len(word)
@@ -96,7 +96,7 @@ def test_a_language_has_the_scripts_that_espeak_reads_and_none_that_it_spells(vo
         ("tok", "Unknown language: привет"),
     ],
 )
-def test_ordinary_texts_of_a_language_hold_no_letters_of_other_scripts(voice, text):
+def test_ordinary_texts_of_a_language_have_no_letters_of_other_scripts(voice, text):
     found = phonemes(voice)
     assert found is None or not found.count_others(text)
 
@@ -122,7 +122,7 @@ def test_letters_of_other_scripts_are_counted(voice, text, others):
     assert all(letter in str(phonemes(voice).describe(found)) for letter in list(found)[:3])
 
 
-def test_a_voice_of_letters_reads_the_scripts_of_its_vocabulary():
+def test_a_model_of_letters_supports_the_scripts_of_its_vocabulary():
     front_end = FrontEnd(phonemize=False, language="rus")
     russian = supported_scripts(front_end, frozenset("абвгд -.,"))
     assert russian.scripts == {"Cyrillic"}
@@ -130,7 +130,7 @@ def test_a_voice_of_letters_reads_the_scripts_of_its_vocabulary():
     assert supported_scripts(front_end, frozenset("_ .")) is None
 
 
-def test_a_romanised_voice_reads_the_script_of_its_language_in_whole():
+def test_a_romanized_model_supports_all_scripts_of_its_language():
     japanese = supported_scripts(FrontEnd(phonemize=False, is_uroman=True, language="jpn"), frozenset("abc"))
     assert not japanese.count_others("日本語です") and japanese.count_others("привет")
     assert supported_scripts(FrontEnd(phonemize=False, is_uroman=True), frozenset("abc")) is None

@@ -27,11 +27,11 @@ from hf_vits.text.sentence_splitter import split
         ["Ναι.", "Όχι!"],
     ],
 )
-def test_a_text_is_divided_at_the_ends_of_sentences(pieces):
+def test_a_text_is_split_at_the_ends_of_sentences(pieces):
     assert split(" ".join(pieces)) == pieces
 
 
-def test_lines_and_paragraphs_are_divided_even_without_a_full_stop():
+def test_lines_and_paragraphs_are_split_even_without_a_full_stop():
     assert split("A title\nFirst line\r\n\r\n  Second. Third\u2028Last ") == [
         "A title",
         "First line",
@@ -41,12 +41,12 @@ def test_lines_and_paragraphs_are_divided_even_without_a_full_stop():
     ]
 
 
-def test_marks_alone_join_their_neighbour():
+def test_marks_alone_are_joined_to_the_next_chunk():
     assert split("... Yes. — No!\n***\n") == ["... Yes.", "— No! ***"]
     assert split("!!!") == ["!!!"]
 
 
-def test_raw_phonemes_stay_whole():
+def test_phoneme_blocks_are_not_split():
     assert split("Say [[ a. B! ]] now. Then go.") == ["Say [[ a. B! ]] now.", "Then go."]
 
 
@@ -56,7 +56,7 @@ def test_long_sentences_are_cut_after_clauses_then_at_spaces_then_anywhere():
     assert split("abcdefghij", 4) == ["abcd", "efgh", "ij"]
 
 
-def test_an_accent_is_not_cut_from_its_letter():
+def test_an_accent_is_not_separated_from_its_letter():
     assert split("abce\u0301f", 4) == ["abc", "e\u0301f"]
 
 
@@ -85,7 +85,7 @@ LETTERS = {
 
 
 @pytest.mark.parametrize("name", LETTERS)
-def test_a_long_word_is_cut_between_the_letters_that_readers_see(name):
+def test_a_long_word_is_cut_between_letters_as_users_perceive_them(name):
     letter = LETTERS[name]
     for most in (len(letter), len(letter) + 1, len(letter) + 2, 17, 40, 400):
         if most < len(letter):
@@ -105,7 +105,7 @@ def test_a_letter_longer_than_the_limit_is_cut_at_the_limit():
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t "])
-def test_nothing_gives_no_pieces(text):
+def test_an_empty_text_has_no_chunks(text):
     assert split(text) == []
 
 
@@ -117,12 +117,12 @@ def test_a_limit_below_one_is_refused():
 @given(
     st.text(alphabet="aBé\u0301 .,;!?…\"')(。、١।\n\r[]—1", max_size=200) | st.text(max_size=100), st.integers(1, 30)
 )
-def test_no_character_is_lost_and_no_piece_is_too_long(text, most):
+def test_no_character_is_lost_and_no_chunk_is_too_long(text, most):
     pieces = split(text, most)
     assert "".join("".join(pieces).split()) == "".join(text.split())
     assert all(0 < len(piece) <= most and piece == piece.strip() for piece in pieces)
 
 
-def test_a_very_long_text_is_divided_without_loss():
+def test_a_very_long_text_is_split_without_loss():
     text = "Mr. A said so, and Dr. B. agreed... " * 20_000
     assert "".join("".join(split(text)).split()) == "".join(text.split())

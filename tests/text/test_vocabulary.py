@@ -1,4 +1,4 @@
-"""The files of a tokenizer, those of transformers among them, and what is said of broken ones."""
+"""Files of a tokenizer, also those of transformers, and the errors for damaged ones."""
 
 import json
 
@@ -27,7 +27,7 @@ def config_of(folder):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("{", "is not JSON"),
         ("\xff", "is not JSON"),
@@ -39,16 +39,16 @@ def config_of(folder):
         ('{"a": 1, "b": 2}', "gives no token the id 0.*`blank_token`"),
     ],
 )
-def test_a_vocabulary_that_is_none_is_refused_with_its_path(folder, content, said):
+def test_an_invalid_vocabulary_is_refused_with_its_path(folder, content, message):
     path = folder / "vocab.json"
     path.write_text(content, encoding="latin-1")
-    with pytest.raises(ValueError, match=rf"vocab\.json.*{said}"):
+    with pytest.raises(ValueError, match=rf"vocab\.json.*{message}"):
         VitsTokenizer(str(path), **OPTIONS)
-    with pytest.raises(ValueError, match=rf"vocab\.json.*{said}"):
+    with pytest.raises(ValueError, match=rf"vocab\.json.*{message}"):
         VitsTokenizer.from_pretrained(folder, **OPTIONS)
 
 
-def test_a_vocabulary_without_the_id_0_does_for_another_blank_or_none(folder):
+def test_a_vocabulary_without_the_id_0_needs_a_blank_token_or_no_blank(folder):
     path = folder / "vocab.json"
     path.write_text('{"a": 1, "b": 2}')
     assert VitsTokenizer(str(path), **OPTIONS, blank_token="b")("a")["input_ids"] == [2, 1, 2]
@@ -69,11 +69,11 @@ def test_a_broken_configuration_is_named(folder, content):
 
 
 @pytest.mark.parametrize("token", ["<s>", "a"])
-def test_transformers_files_with_a_beginning_token_load_and_put_it_nowhere(folder, token):
-    stock = transformers.VitsTokenizer(str(folder / "vocab.json"), **OPTIONS, bos_token=token)
-    stock.save_pretrained(folder / "stock")
+def test_transformers_files_with_a_bos_token_load_and_never_add_it(folder, token):
+    upstream = transformers.VitsTokenizer(str(folder / "vocab.json"), **OPTIONS, bos_token=token)
+    upstream.save_pretrained(folder / "upstream")
     for options in ({}, {"upstream_compatible": True}):
-        loaded = VitsTokenizer.from_pretrained(folder / "stock", **options)
+        loaded = VitsTokenizer.from_pretrained(folder / "upstream", **options)
         assert loaded.bos_token == token
         assert loaded("b")["input_ids"] == [0, 2, 0]
         loaded.save_pretrained(folder / "again")
@@ -90,27 +90,27 @@ def test_a_special_token_named_later_changes_no_id_and_survives_saving(tokenizer
     assert (loaded.bos_token, loaded("ab")["input_ids"]) == ("<s>", [0, 1, 0, 2, 0])
 
 
-def test_a_beginning_token_is_ours_where_a_field_of_ours_or_the_caller_declares_it(folder):
+def test_a_bos_token_is_added_if_an_option_of_this_package_or_the_caller_declares_it(folder):
     VitsTokenizer(str(folder / "vocab.json"), **OPTIONS, bos_token="a").save_pretrained(folder)
     assert config_of(folder)["tokenizer_class"] == "HfVitsTokenizer"
     assert HfVitsTokenizer.from_pretrained(folder)("b")["input_ids"] == [1, 0, 2, 0]
     config = {**OPTIONS, "tokenizer_class": "VitsTokenizer", "bos_token": "a"}
-    for extension, framed in (({}, False), ({"add_bos_eos": True}, True), ({"unicode_form": "NFD"}, True)):
+    for extension, adds_bos in (({}, False), ({"add_bos_eos": True}, True), ({"unicode_form": "NFD"}, True)):
         (folder / "tokenizer_config.json").write_text(json.dumps({**config, **extension}))
-        assert VitsTokenizer.from_pretrained(folder)("b")["input_ids"] == [1] * framed + [0, 2, 0]
+        assert VitsTokenizer.from_pretrained(folder)("b")["input_ids"] == [1] * adds_bos + [0, 2, 0]
     (folder / "tokenizer_config.json").write_text(json.dumps(OPTIONS))
     assert VitsTokenizer.from_pretrained(folder, bos_token="a")("b")["input_ids"] == [1, 0, 2, 0]
     assert VitsTokenizer.from_pretrained(folder, bos_token="a", add_bos_eos=False)("b")["input_ids"] == [0, 2, 0]
 
 
-def test_an_unframed_layout_of_ours_stays_unframed(folder):
+def test_a_tokenizer_that_adds_no_bos_is_loaded_without(folder):
     options = {**OPTIONS, "bos_token": "a", "blank_token": "b", "add_bos_eos": False}
     VitsTokenizer(str(folder / "vocab.json"), **options).save_pretrained(folder)
     assert config_of(folder)["add_bos_eos"] is False
     assert HfVitsTokenizer.from_pretrained(folder)("a")["input_ids"] == [2, 1, 2]
 
 
-def test_a_frame_changed_to_what_is_no_symbol_is_refused(folder):
+def test_a_bos_token_changed_to_one_outside_the_vocabulary_is_refused(folder):
     tokenizer = VitsTokenizer(str(folder / "vocab.json"), **OPTIONS, bos_token="a")
     tokenizer.add_special_tokens({"bos_token": "<s>"})
     for call in (lambda: tokenizer("b"), lambda: tokenizer.save_pretrained(folder / "saved")):
@@ -118,7 +118,7 @@ def test_a_frame_changed_to_what_is_no_symbol_is_refused(folder):
             call()
 
 
-def test_a_symbol_without_sound_cannot_be_added(tokenizer, folder):
+def test_a_token_that_the_model_was_not_trained_on_cannot_be_added(tokenizer, folder):
     with pytest.raises(ValueError, match="'é' cannot be added.*special_tokens=True"):
         tokenizer.add_tokens(["a", "é"])
     with pytest.raises(ValueError, match="'<x>' cannot be added"):
@@ -138,21 +138,21 @@ def test_a_symbol_without_sound_cannot_be_added(tokenizer, folder):
         ({"language": "deu", "upstream_compatible": True}, "VitsTokenizer"),
     ],
 )
-def test_the_saved_class_follows_the_language_that_is_spoken(folder, options, name):
+def test_the_saved_class_depends_on_the_language(folder, options, name):
     options = {"pad_token": "_", **options}
     VitsTokenizer(str(folder / "vocab.json"), **options).save_pretrained(folder)
     assert config_of(folder)["tokenizer_class"] == name
 
 
 @pytest.mark.parametrize("value", [b"abc", bytearray(b"abc")])
-def test_bytes_are_named_as_what_they_are(tokenizer, value):
+def test_the_error_for_bytes_names_their_type(tokenizer, value):
     with pytest.raises(ValueError, match=rf"must be a string.*\({type(value).__name__}\)"):
         tokenizer(value)
 
 
-@pytest.mark.parametrize(("batch", "said"), [(["ab", ""], "Nothing of the text"), (["ab", 3], "must be a string")])
-def test_an_error_in_a_batch_says_which_text(tokenizer, batch, said):
-    with pytest.raises(ValueError, match=f"Text 1 of the batch: .*{said}"):
+@pytest.mark.parametrize(("batch", "message"), [(["ab", ""], "Nothing of the text"), (["ab", 3], "must be a string")])
+def test_an_error_in_a_batch_has_the_index_of_the_text(tokenizer, batch, message):
+    with pytest.raises(ValueError, match=f"Text 1 of the batch: .*{message}"):
         tokenizer(batch)
 
 
@@ -173,13 +173,13 @@ def test_transformers_preparation_is_refused_outside_the_compatible_mode(tokeniz
         tokenizer.prepare_for_tokenization("a")
 
 
-def test_tokens_become_the_text_they_stand_for(tokenizer, folder):
+def test_tokens_convert_to_their_text(tokenizer, folder):
     assert tokenizer.convert_tokens_to_string(tokenizer.tokenize("bab")) == "bab"
-    framed = VitsTokenizer(str(folder / "vocab.json"), **OPTIONS, bos_token="a", eos_token="b")
-    assert framed.convert_tokens_to_string(framed.tokenize("bab")) == "bab"
+    with_ends = VitsTokenizer(str(folder / "vocab.json"), **OPTIONS, bos_token="a", eos_token="b")
+    assert with_ends.convert_tokens_to_string(with_ends.tokenize("bab")) == "bab"
 
 
-def test_offsets_of_a_word_take_its_blanks_along(folder):
+def test_blanks_within_a_word_have_its_offsets(folder):
     pytest.importorskip("espeakng_loader")
     (folder / "vocab.json").write_text(json.dumps({symbol: i for i, symbol in enumerate("_ haʊsðə.ˈiɡbɪ")}))
     tokenizer = VitsTokenizer(str(folder / "vocab.json"), pad_token="_")

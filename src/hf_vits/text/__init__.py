@@ -1,1 +1,1 @@
-"""Text front ends: from written text to the tokens of a voice, with offsets into the original text."""
+"""Text front ends: convert a text to the tokens of a model, with offsets into the text."""

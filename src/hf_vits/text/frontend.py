@@ -98,7 +98,7 @@ class FrontEnd:
 
     def _cleaned(self, text: TextWithOffsets) -> TextWithOffsets:
         cleaner = self.cleaner
-        text = text.composed()  # espeak spells combining marks out
+        text = text.composed()  # espeak-ng reads combining marks by their names
         if cleaner in coqui_cleaners.CLEANERS:
             return coqui_cleaners.clean(text, cleaner, self.voice)
         if cleaner is None and self.normalize and self.phoneme_style == "vits" and self.voice.lower().startswith("en"):

@@ -1,8 +1,7 @@
-"""Lines of a text to paragraphs: what was only wrapped at a width is joined, and what are lines of their own is kept.
+"""Join the lines of a text that were wrapped at a width into paragraphs, and keep other lines.
 
-A wrapped line was broken because the next word did not fit. So a line is joined with the next one if that begins with
-a small letter, or if its first word would not have fitted and nothing speaks for a line of its own: a list, a heading,
-a verse, or a new speaker.
+A line was wrapped because the next word did not fit. So it is joined with the next line if that begins with a small
+letter, or if its first word would not have fitted and the line is no item of a list, heading, verse or new speaker.
 """
 
 import re
@@ -13,15 +12,12 @@ from dataclasses import dataclass
 from math import nan
 
 from hf_vits.text.abbreviations import begins_sentence
+from hf_vits.text.phoneme_blocks import BLOCK
 
 ENDS = ".!?…。！？｡।॥؟۔።։༎៕"
 CLOSERS = "\"'”’»›)\\]}」』】）》〉"
 OPENERS = "\"'“‘„‚«‹([{「『【（《〈¿¡—–-"
-BLOCK = re.compile(r"\[\[[^\[\]]*\]\]")
-
-_NARROWEST, _WIDEST = 30, 160
-"""Columns that lines are wrapped at. Shorter lines are lines of their own, and longer ones paragraphs."""
-
+_NARROWEST, _WIDEST = 30, 160  # columns of wrapped lines; shorter lines are not wrapped, longer ones are paragraphs
 _LINE = re.compile(r"[^\r\n\u2028\u2029\x0b\x0c\x85]*+(?:\r\n|[\r\n\u2028\u2029\x0b\x0c\x85]|$)")
 _FIRST_WORD = re.compile(r"[^\W_]+")
 _DASH = re.compile(r"[-–—−*+•‣◦▪●○·»>](?=\s)|[–—―‒]|--")
@@ -30,20 +26,18 @@ _MARKUP = re.compile(r"#{1,6}\s|\||>|={3}|```|\[\w+\]:\s")
 _LABEL = re.compile(r"[^\W\d_][\w.’' -]{0,24}:(?=\s)")
 _NUMBER = "1"
 _ROMAN_VALUES = {"i": 1, "v": 5, "x": 10}
+# Words after a hyphen that abbreviates the rest of a word: "Vor- und Nachteile".
 _HANGING = "und oder bis sowie bzw and or to och eller og ja tai és vagy en of a i y e o u ou et ali"
-"""Words after a hyphen that stands for the rest of a word: "Vor- und Nachteile"."""
-
 _UNSPACED = re.compile(
     r"[\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff60\U00020000-\U0003ffff]"
 )
 _SOUTH_EAST_ASIAN = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
-_CASELESS_SLACK = 3
-"""Columns that a line without spaces may end early: some marks must not begin or end a line."""
+_UNSPACED_SLACK = 3  # columns that a line without spaces may lack: some marks must not begin or end a line
 
 
 @dataclass
 class _Line:
-    """A line without white space at its ends, and its place in the text."""
+    """A line without white space at its ends, and its span in the text."""
 
     start: int
     end: int
@@ -57,21 +51,21 @@ class _Line:
 
     @property
     def first(self) -> str:
-        """The first letter or digit, after quotation marks."""
+        """First letter or digit, after quotation marks."""
         return self.text.lstrip(OPENERS + " ")[:1]
 
 
 def paragraphs(text: str, language: str | None = None) -> Iterable[str]:
     """
-    Yields the paragraphs and single lines of a text, each without line breaks.
+    Yield the paragraphs and single lines of a text, each without line breaks.
 
-    A line break becomes a space; or nothing in Chinese and Japanese, after a hyphen, and after a soft hyphen.
+    A line break becomes a space, but is removed in Chinese and Japanese, after a hyphen, and with a soft hyphen.
 
     Args:
         text (`str`):
             Any text.
         language (`str`, *optional*):
-            Its language, as an ISO code or espeak voice; tells names from words that begin sentences.
+            Its language as an ISO code or espeak voice, to distinguish names from words that begin sentences.
     """
     inside = _breaks_in_blocks(text)
     group: list[_Line] = []
@@ -96,43 +90,41 @@ def _line(match: re.Match) -> _Line | None:
 
 
 def _columns(text: str) -> int:
-    """How wide a terminal draws a text."""
+    """Return the width of a text in a terminal."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
 
 
 def _breaks_in_blocks(text: str) -> set[int]:
-    """The ends of lines that are within `[[ ]]`, where no line ends."""
+    """Return the ends of lines within `[[ ]]`, which are always joined."""
     found = set()
     for block in BLOCK.finditer(text):
         if "\n" in block[0] or "\r" in block[0]:
-            position = block.start()
             for match in _LINE.finditer(block[0]):
-                content = match[0].rstrip()
-                found.add(position + match.start() + len(content))
+                found.add(block.start() + match.start() + len(match[0].rstrip()))
     return found
 
 
 def _joined(lines: list[_Line], inside: set[int], language: str | None) -> Iterable[str]:
-    """The lines between two blank ones, joined where they were wrapped."""
+    """Join the lines between two blank ones where they were wrapped."""
     if not lines:
         return
     wrapped = _Wrapping(lines, language)
-    pieces = [lines[0].text]
+    parts = [lines[0].text]
     for before, after in zip(lines, lines[1:], strict=False):
         if before.end in inside or wrapped.continues(before, after):
-            pieces += [wrapped.between(before, after), after.text]
+            parts += [wrapped.between(before, after), after.text]
         else:
-            yield "".join(pieces)
-            pieces = [after.text]
-    yield "".join(pieces)
+            yield "".join(parts)
+            parts = [after.text]
+    yield "".join(parts)
 
 
 class _Wrapping:
-    """The width that the lines of a paragraph were wrapped at, if they were."""
+    """Infer whether, and at which width, the lines of a paragraph were wrapped."""
 
     def __init__(self, lines: list[_Line], language: str | None):
         self.language = language
-        several = [line for line in lines if " " in line.text] or lines  # one long word may stand out
+        several = [line for line in lines if " " in line.text] or lines  # a single long word may exceed the width
         self.columns = max(line.columns for line in several)
         self.characters = max(line.characters for line in several)
         self.is_even = len({line.characters for line in lines[:-1]}) == 1 and (
@@ -142,18 +134,16 @@ class _Wrapping:
         self.is_list_of_words = len(lines) > 2 and not any(
             len(line.text.split()) > 2 or _ends_with_mark(line) for line in lines
         )
-        self.is_labelled = sum(1 for line in lines if not line.first.islower() and _LABEL.match(line.text)) > 1
+        self.is_labelled = sum(map(_has_label, lines)) > 1
         self.is_verse = self._is_verse(lines)
         self.first = lines[0]
         self.is_prose = self._is_prose(lines)
 
     def continues(self, before: _Line, after: _Line) -> bool:
-        """Whether the second line goes on where the first one was broken."""
-        if not (_speaks(before) and _speaks(after)) or _MARKUP.match(after.text) or _MARKUP.match(before.text):
+        """Return True if the second line continues the first one."""
+        if not (_has_words(before) and _has_words(after)) or _MARKUP.match(after.text) or _MARKUP.match(before.text):
             return False
-        if self._is_item(before, after) or (
-            self.is_labelled and not after.first.islower() and _LABEL.match(after.text)
-        ):
+        if self._is_item(before, after) or (self.is_labelled and _has_label(after)):
             return False
         if before.text.endswith("\u00ad"):
             return True
@@ -170,7 +160,7 @@ class _Wrapping:
         return not self._begins(before, after)
 
     def between(self, before: _Line, after: _Line) -> str:
-        """What stands in place of a line break: a space where words have spaces between."""
+        """Return the replacement of a line break: a space where words are separated by spaces."""
         last, first = before.text[-1], after.text[0]
         if last == "\u00ad" or last == "\u0f0b":  # soft hyphen; the Tibetan mark between syllables
             return ""
@@ -185,37 +175,37 @@ class _Wrapping:
         return " "
 
     def _is_item(self, before: _Line, after: _Line) -> bool:
-        """Whether the second line begins with the mark of a list or of a speaker, and not with a dash in a sentence."""
+        """Return True if the second line begins with the mark of a list or speaker, not with a dash in a sentence."""
         kind = _kind_of_mark(after)
         if not kind:
             return False
         if not self._is_full(before, after):
             return True
-        if kind == _NUMBER:  # "z. / B.", "in / 12. Then", which the splitter of sentences knows
+        if kind == _NUMBER:  # "z. / B.", "in / 12. Then", which the sentence splitter handles
             return before.text[-1] in ":;" or _counts_on(before.text, after.text)
         return self.marks[kind] > 1
 
     def _is_full(self, before: _Line, after: _Line) -> bool:
-        """Whether the next word would not have fitted into the line."""
+        """Return True if the next word would not have fitted into the line."""
         if not _NARROWEST <= self.columns <= _WIDEST:
             return False
         word = after.text.split(None, 1)[0]
         if _UNSPACED.match(before.text[-1]) and _UNSPACED.match(after.text[0]):
-            return before.columns + 2 * _CASELESS_SLACK > self.columns
+            return before.columns + 2 * _UNSPACED_SLACK > self.columns
         if _SOUTH_EAST_ASIAN.match(before.text[-1]) and _SOUTH_EAST_ASIAN.match(after.text[0]):
             return 2 * before.columns > self.columns
         columns = _columns(word)
         return before.characters + 1 + len(word) > self.characters or before.columns + 1 + columns > self.columns
 
     def _begins(self, before: _Line, after: _Line) -> bool:
-        """Whether a line begins with a capital that no name has, so that it is one of its own."""
+        """Return True if a line begins with a capital word that is not a name, so that it is not a continuation."""
         word = _FIRST_WORD.search(after.text)
         if word is None or after.text[: word.start()].strip(OPENERS + " ") or after.text[word.end() :][:1] in "-‐":
             return False
         return before.text[-1] not in OPENERS and begins_sentence(word[0], self.language)
 
     def _is_verse(self, lines: list[_Line]) -> bool:
-        """Whether most lines that go on in a sentence begin with a capital, though it need not stand there."""
+        """Return True if most lines that continue a sentence begin with a capital that its grammar does not require."""
         breaks = [pair for pair in zip(lines, lines[1:], strict=False) if not pair[0].ends_sentence]
         if not breaks:
             return False
@@ -225,18 +215,18 @@ class _Wrapping:
         loose = sum(1 for before, after in capital if not self._is_full(before, after))
         marked = sum(1 for before, _ in breaks if _ends_with_mark(before))
         if len(capital) == len(breaks) and any(self._begins(*pair) for pair in breaks):
-            return loose > 0 or 2 * marked > len(breaks)  # words that were wrapped fill their lines, at any word
+            return loose > 0 or 2 * marked > len(breaks)  # wrapped lines are full, and break at any word
         return len(capital) > 2 and 2 * loose > len(capital)
 
     def _is_prose(self, lines: list[_Line]) -> bool:
-        """Whether a sentence goes on with a small letter, and no line after the first one ends before it is full."""
+        """Return True if a sentence continues with a small letter, and all lines after the first one are full."""
         pairs = list(zip(lines, lines[1:], strict=False))
         goes_on = any(after.first.islower() and not before.ends_sentence for before, after in pairs)
         return goes_on and all(self._is_full(before, after) for before, after in pairs[1:])
 
 
 def _kind_of_mark(line: _Line) -> str:
-    """The mark of a list or of direct speech that a line begins with, one for all numbers; empty if there is none."""
+    """Return the mark of a list or of direct speech at the beginning of a line; "1" for all numbers, "" for none."""
     if _NUMBERED.match(line.text):
         return _NUMBER
     mark = _DASH.match(line.text)
@@ -244,7 +234,7 @@ def _kind_of_mark(line: _Line) -> str:
 
 
 def _counts_on(before: str, after: str) -> bool:
-    """Whether both lines begin with numbers or letters of which the second is the next one."""
+    """Return True if both lines begin with numbers or letters, and the second follows the first."""
     first, second = _NUMBERED.match(before), _NUMBERED.match(after)
     if not (first and second):
         return False
@@ -252,7 +242,7 @@ def _counts_on(before: str, after: str) -> bool:
 
 
 def _values(number: str) -> tuple[float, float, float]:
-    """What a number of a list may count: by its last digits, as a Roman one, or as a letter."""
+    """Return the possible values of a list number: by its last digits, as a Roman number, as a letter; else NaN."""
     bare = number.strip("()[].").lower()
     digits = re.search(r"[0-9]+$", bare)
     roman = 0
@@ -267,5 +257,9 @@ def _ends_with_mark(line: _Line) -> bool:
     return last in ENDS or last in ",;:，、；："
 
 
-def _speaks(line: _Line) -> bool:
+def _has_words(line: _Line) -> bool:
     return any(map(str.isalnum, line.text))
+
+
+def _has_label(line: _Line) -> bool:
+    return not line.first.islower() and _LABEL.match(line.text) is not None

@@ -1,7 +1,7 @@
-"""Scripts of languages: which letters of a text are not those that a voice's language is written in.
+"""Scripts of languages: which letters of a text are not in a script of the model's language.
 
-espeak-ng has a name for every letter ("Chinese letter"), so that no text of another script fails by itself: it is read
-out letter by letter, or by the rules of another language.
+espeak-ng has a name for every letter ("Chinese letter"), so texts in other scripts raise no error by themselves: they
+are read letter by letter, or by the rules of another language.
 """
 
 import functools
@@ -18,13 +18,12 @@ from hf_vits.text.errors import format_counts
 from hf_vits.text.frontend import FrontEnd
 from hf_vits.text.phoneme_blocks import BLOCK
 
-LEAST_SHARE = 0.1
-"""Share of a text's letters from which on letters of other scripts make it a text of another script."""
+MIN_OTHER_SHARE = 0.1  # of the letters; from this share on a text counts as one of another script
 
 _LATIN, _HAN = "Latin", "Han"
 
-# Unicode's name of a script -> espeak's languages that are written in it, and that espeak reads in it: its Japanese has
-# no kanji, its Korean no hanja, its Hakka is romanised. Likely scripts are those of Unicode's CLDR.
+# Unicode's name of a script -> espeak-ng's languages in which espeak-ng reads it: its Japanese has no kanji, its Korean
+# no hanja, its Hakka is romanized. Likely scripts are those of Unicode's CLDR.
 _LANGUAGES = {
     _LATIN: "af an az bs ca chr cmn-latn-pinyin cs cy da de en eo es et eu fa-latn fi fo fr ga gd gn hak haw hr ht hu "
     "ia id io is it jbo kaa kl ku la lb lfn lt ltg lv mi ms mt mto nb nci nl om pap piqd pl pt py qdb qu quc qya ro "
@@ -54,8 +53,7 @@ _LANGUAGES = {
     "Telugu": "te",
     "Thai": "th",
 }
-_WITH_HAN = ("ja", "ko")  # where espeak is not what reads
-
+_WITH_HAN = ("ja", "ko")  # for uroman instead of espeak-ng
 _WITHOUT_SPACES = (_HAN, "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -65,13 +63,13 @@ _warnings_disabled: ContextVar[bool] = ContextVar("warnings_disabled", default=F
 @dataclass(frozen=True)
 class SupportedScripts:
     """
-    The scripts that a voice reads.
+    The scripts of a model's language.
 
     Args:
-        scripts: names of Unicode's.
-        language: what it speaks; `None` if only its letters are known.
-        by_espeak: whether espeak-ng reads the texts, whose Japanese has no kanji and whose Korean has no hanja.
-        passes_latin: whether Latin words within a text of another script are read: espeak speaks them as English.
+        scripts: Unicode's names.
+        language: the model's language; None if only its letters are known.
+        passes_latin: accept Latin words in a text of another script, which espeak-ng pronounces as English.
+        by_espeak: True if espeak-ng reads the texts, whose Japanese has no kanji and whose Korean has no hanja.
     """
 
     scripts: frozenset[str]
@@ -82,38 +80,37 @@ class SupportedScripts:
     def __str__(self) -> str:
         scripts = " and ".join(sorted(self.scripts))
         if self.language is None:
-            return f"The voice has letters of the script {scripts} only"
-        read = "which espeak-ng reads" if self.by_espeak else "which is written"
-        return f"The voice speaks {self.language}, {read} in the script {scripts}"
+            return f"The vocabulary has letters of the script {scripts} only"
+        reads = "which espeak-ng reads" if self.by_espeak else "which is written"
+        return f"The model's language is {self.language}, {reads} in the script {scripts}"
 
     def describe(self, others: Counter) -> str:
-        """Says of counted letters of other scripts what becomes of them, and what to do."""
+        """Return the message about letters of other scripts: their effect, and what to do."""
         found = " and ".join(sorted({script_of(letter) for letter in others}))
         total = others.total()
         return (
             f"{self}; {total} letter{'s' * (total != 1)} of the text {'are' if total != 1 else 'is'} {found}: "
-            f"{format_counts(others)}. They are named one by one, read as in another language, or left out. Take a "
-            "voice of the text's language, or spell them in the script of this one."
+            f"{format_counts(others)}. They are read letter by letter, as in another language, or dropped. Use a model "
+            "of the text's language, or transliterate the text."
         )
 
     def count_others(self, text: str) -> Counter:
         """
-        Counts the letters of a text that are of other scripts; what stands in `[[ ]]` is not looked at.
+        Count the letters of other scripts, except in `[[ ]]`.
 
-        A single Greek letter is a symbol of science, which every language names. Latin words in a text of another
-        script count only if most of the text is Latin.
+        A single Greek letter is a scientific symbol, which every language has a name for. Latin words in a text of
+        another script count only if most of the text is Latin.
         """
         if text.isascii() and _LATIN in self.scripts:
             return Counter()
-        found = letters(text)
-        others = {script: count for script, count in found.items() if script not in self.scripts}
+        others = {script: count for script, count in letters(text).items() if script not in self.scripts}
         if self.passes_latin and _LATIN in others and not _is_mostly_latin(text):
             del others[_LATIN]
         return sum(others.values(), Counter())
 
 
-def supported_scripts(front_end: FrontEnd, symbols: frozenset[str]) -> SupportedScripts | None:
-    """What a voice reads, by its language, or by its symbols if those are letters; `None` if that is not known."""
+def supported_scripts(front_end: FrontEnd, tokens: frozenset[str]) -> SupportedScripts | None:
+    """Return the scripts of a model by its language, or by its tokens if these are letters; None if unknown."""
     if front_end.phonemize:
         scripts = scripts_of(front_end.voice)
         return SupportedScripts(scripts, front_end.voice, passes_latin=True, by_espeak=True) if scripts else None
@@ -123,19 +120,19 @@ def supported_scripts(front_end: FrontEnd, symbols: frozenset[str]) -> Supported
         if not scripts:
             return None
         return SupportedScripts(scripts | {_HAN} if language in _WITH_HAN else scripts, language, passes_latin=True)
-    scripts = frozenset(filter(None, (script_of(symbol) for symbol in symbols)))
+    scripts = frozenset(filter(None, map(script_of, tokens)))
     return SupportedScripts(scripts) if scripts else None
 
 
 def scripts_of(language: str) -> frozenset[str] | None:
-    """Unicode's names of the scripts of a language, given by its espeak voice or ISO code; `None` if not known."""
+    """Return the scripts of a language, given as an espeak voice or ISO code; None if it is unknown."""
     name = espeak.voice_for(language)
     table = _scripts_of_languages()
     return table.get(name.split("+")[0]) or table.get(name.split("-")[0].split("+")[0])
 
 
 def letters(text: str) -> dict[str, Counter]:
-    """Script -> its letters in a text and how often each stands there, without phonemes and lone Greek letters."""
+    """Count the letters of a text by script, without phoneme blocks and single Greek letters."""
     found: dict[str, Counter] = {}
     text = BLOCK.sub(" ", text)
     for letter, count in Counter(_lone_greek().sub(" ", text) if not text.isascii() else text).items():
@@ -145,7 +142,7 @@ def letters(text: str) -> dict[str, Counter]:
 
 
 def _is_mostly_latin(text: str) -> bool:
-    """Whether more than half of the words are Latin; where no spaces divide them, two letters count as a word."""
+    """Return True if most words are Latin; in scripts without spaces two letters count as a word."""
     latin = others = 0
     for word in _WORD.findall(BLOCK.sub(" ", text)):
         script = script_of(word[0])
@@ -158,7 +155,7 @@ def _is_mostly_latin(text: str) -> bool:
 
 @functools.lru_cache(maxsize=16384)
 def script_of(letter: str) -> str | None:
-    """Unicode's name of a letter's script; `None` for what is no letter, or one of all scripts, such as "µ" and "º"."""
+    """Return the script of a letter; None for other characters and for letters of all scripts, such as "µ" and "º"."""
     if len(letter) != 1 or not letter.isalpha():
         return None
     if "a" <= letter.lower() <= "z":
@@ -170,13 +167,13 @@ def script_of(letter: str) -> str | None:
 
 
 def too_many_other_letters(others: Counter, text: str) -> bool:
-    """Whether so many letters of a text are of other scripts that it is none for the voice."""
-    return others.total() > 0 and others.total() >= LEAST_SHARE * sum(map(Counter.total, letters(text).values()))
+    """Return True if the share of letters of other scripts is too large for the model."""
+    return others.total() > 0 and others.total() >= MIN_OTHER_SHARE * sum(map(Counter.total, letters(text).values()))
 
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Within it, no tokenizer warns of other scripts: the whole text has been looked at before it was divided."""
+    """Disable the tokenizer's warnings of other scripts, for parts of a text that was checked as a whole."""
     token = _warnings_disabled.set(True)
     try:
         yield
@@ -185,7 +182,7 @@ def without_warnings() -> Iterator[None]:
 
 
 def warnings_disabled() -> bool:
-    """Whether a caller has looked at the scripts already."""
+    """Return True within `without_warnings`."""
     return _warnings_disabled.get()
 
 
@@ -201,7 +198,7 @@ def _scripts_of_languages() -> dict[str, frozenset[str]]:
 
 @functools.cache
 def _named_scripts():
-    """One group for each script of the table. Compiled at the first letter beyond ASCII."""
+    """Compile one group per script of the table, at the first letter beyond ASCII."""
     import regex
 
     groups = [f"(?P<{script}>\\p{{Script={script}}})" for script in _LANGUAGES]
