@@ -23,18 +23,18 @@ def run(settings, processes=1, killed_at=None, failing_at=None):
     running, messages = [], []
     for rank in range(processes):
         place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "ACCELERATE_USE_CPU": "1", **joint}
-        told = folder / f"message-{rank}.txt"
-        told.write_text("")
-        arguments = (place if processes > 1 else {}, settings, killed_at, failing_at, told)
+        message = folder / f"message-{rank}.txt"
+        message.write_text("")
+        arguments = (place if processes > 1 else {}, settings, killed_at, failing_at, message)
         running.append(context.Process(target=_process, args=arguments))
         running[-1].start()
-        messages.append(told)
+        messages.append(message)
     for process in running:
         process.join(120)
     return [process.exitcode for process in running], [message.read_text() for message in messages]
 
 
-def _process(environment, settings, killed_at, failing_at, told):
+def _process(environment, settings, killed_at, failing_at, message):
     os.environ.update(environment)
     import datasets
 
@@ -59,7 +59,7 @@ def _process(environment, settings, killed_at, failing_at, told):
     os.replace, OutputFolder.write = replace_or_die, write_or_fail
     try:
         synthesize(SynthesisSettings(**settings))
-        told.write_text(" ".join(map(str, written)))
+        message.write_text(" ".join(map(str, written)))
     except Exception as error:
-        told.write_text(str(error))
+        message.write_text(str(error))
         os._exit(1)

@@ -263,7 +263,7 @@ def test_training_after_inference_changes_weights_as_it_changes_upstreams(both):
 
 
 def test_pipelines_streams_and_data_set_synthesis_record_no_graph(make_model, make_tokenizer, monkeypatch):
-    from hf_vits.synthesis.run import speak
+    from hf_vits.synthesis.run import speak_batch
 
     model, recorded = make_model(), []
     convolve = type(model.decoder.conv_pre).forward
@@ -276,7 +276,7 @@ def test_pipelines_streams_and_data_set_synthesis_record_no_graph(make_model, ma
     pipe = TextToSpeechPipeline(model, make_tokenizer())
     pipe("a hope")
     list(pipe.stream("a hope"))
-    speak(pipe, ["a hope"], [None], [torch.Generator()], {})
+    speak_batch(pipe, ["a hope"], [None], [torch.Generator()], {})
     list(model.stream(torch.randn(1, 8, 10)))
     prior = model.prior(IDS)
     assert prior.sample.requires_grad

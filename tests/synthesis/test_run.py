@@ -15,14 +15,14 @@ from synthesis_run import run
 from hf_vits import VitsModel
 from hf_vits.synthesis import SynthesisSettings, row_generator, synthesize
 from hf_vits.synthesis.output_folder import STATE
-from hf_vits.synthesis.run import load_voice
+from hf_vits.synthesis.run import load_voice, speak_batch
 from hf_vits.utils.run_lock import FolderInUse, run_lock
 
 STEP = 1  # of 16 bits: what rounding may change
 
 
-def heard(waveform):
-    """float (T_wav,) -> as 16 bits hold it."""
+def quantized(waveform):
+    """float (T_wav,) -> int16 (T_wav,)."""
     return np.round(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
 
 
@@ -51,7 +51,7 @@ def test_each_row_is_what_the_pipeline_says_with_its_generator_in_the_order_of_t
         alone = pipe(texts[number], speaker_id=speaker, generator=row_generator(3, number), **controls)
         assert row["rate"] == alone["sampling_rate"] and row["seconds"] == len(alone["audio"]) / row["rate"]
         assert row["samples"].shape == alone["audio"].shape
-        assert np.abs(row["samples"].astype(int) - heard(alone["audio"])).max() <= STEP
+        assert np.abs(row["samples"].astype(int) - quantized(alone["audio"])).max() <= STEP
         assert row["samples"].std() > 100
 
 
@@ -82,7 +82,7 @@ def test_two_processes_that_speak_one_text_at_a_time_make_what_one_makes_of_four
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_been_killed(settings, spoken, table, processes):
+def test_a_killed_run_continues_and_ends_as_if_it_had_never_been_killed(settings, spoken, table, processes):
     codes, _ = run(settings(output_dir="killed", batch_size=1), processes, killed_at=3)
     whole = spoken()
     killed = whole.parent / "killed"
@@ -113,27 +113,27 @@ def test_if_one_process_fails_all_end_with_what_it_says(settings):
     assert "failed, and all end with it. OSError: no space is left" in sorted(messages)[0]
 
 
-def test_rows_that_cannot_be_said_are_left_out_and_told_with_what_the_voice_does_not_know(
+def test_rows_that_cannot_be_said_are_skipped_and_reported_with_what_the_voice_does_not_know(
     spoken, table, make_texts, caplog, monkeypatch
 ):
-    told = []
-    monkeypatch.setattr("hf_vits.synthesis.run.speak", lambda *_: told.append(list(caplog.messages)) or 1 / 0)
+    logged = []
+    monkeypatch.setattr("hf_vits.synthesis.run.speak_batch", lambda *_: logged.append(list(caplog.messages)) or 1 / 0)
     file = make_texts(["cab", None, "hi z", "  ", "ZZ→", "a quiz"])
     with pytest.raises(ZeroDivisionError):
         spoken(dataset_name=file)
-    (before_the_first_batch,) = told[0]
+    (before_the_first_batch,) = logged[0]
     assert before_the_first_batch.splitlines() == [
-        "3 of 6 rows are left out:",
-        "  rows  reason                          numbers",
-        "     2  no text                         1, 3",
-        "     1  nothing that the voice can say  4; the first is 'ZZ→'",
-        "Left out of texts, because the voice does not know them: 'z' x2, 'q' x1, 'u' x1",
+        "3 of 6 rows are skipped:",
+        "  rows  reason                             numbers",
+        "     2  no text                            1, 3",
+        "     1  no character that the voice knows  4; the first is 'ZZ→'",
+        "Characters that the voice does not know, dropped from texts: 'z' x2, 'q' x1, 'u' x1",
     ]
     monkeypatch.undo()
     folder = spoken(dataset_name=file)
     assert [row["text"] for row in table(folder)] == ["cab", "hi z", "a quiz"]
-    left_out = [json.loads(line) for line in (folder / ".synthesis" / "left_out.jsonl").read_text().splitlines()]
-    assert [row["number"] for row in left_out] == [1, 3, 4]
+    skipped = [json.loads(line) for line in (folder / ".synthesis" / "skipped.jsonl").read_text().splitlines()]
+    assert [row["number"] for row in skipped] == [1, 3, 4]
     assert [record for record in caplog.records if record.name == "hf_vits.tokenization_vits"] == []
 
 
@@ -154,7 +154,7 @@ def make_voice_that_refuses(make_voice, make_tokenizer):
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_rows_that_the_model_refuses_are_left_out_by_whichever_process_and_the_others_spoken(
+def test_rows_that_the_model_refuses_are_skipped_by_whichever_process_and_the_others_spoken(
     settings, spoken, table, make_texts, make_voice_that_refuses, caplog, processes
 ):
     file, voice = make_texts(["cab", "oak", "oka", "hi"]), make_voice_that_refuses("k")
@@ -163,17 +163,17 @@ def test_rows_that_the_model_refuses_are_left_out_by_whichever_process_and_the_o
     whole = spoken(dataset_name=file)
     refused = whole.parent / "refused"
     assert_same([table(whole)[number] for number in (0, 3)], table(refused))
-    left_out = [json.loads(line) for line in (refused / ".synthesis" / "left_out.jsonl").read_text().splitlines()]
-    assert [row["number"] for row in left_out] == [1, 2]
-    assert all("durations are not finite" in row["detail"] for row in left_out)
+    skipped = [json.loads(line) for line in (refused / ".synthesis" / "skipped.jsonl").read_text().splitlines()]
+    assert [row["number"] for row in skipped] == [1, 2]
+    assert all("durations are not finite" in row["detail"] for row in skipped)
     card = (refused / "README.md").read_text()
     assert (
-        "| 2 | " in card and "2 of 4 rows are left out:" in card and "cannot make  1, 2; the first is The pred" in card
+        "| 2 | " in card and "2 of 4 rows are skipped:" in card and "model refuses  1, 2; the first is The pred" in card
     )
 
     times = {file: file.stat().st_mtime_ns for file in refused.rglob("*.flac")}
     spoken(dataset_name=file, voice=voice, batch_size=2, output_dir="refused")
-    assert "2 of 4 rows are left out:" in caplog.text and (refused / "README.md").read_text() == card
+    assert "2 of 4 rows are skipped:" in caplog.text and (refused / "README.md").read_text() == card
     assert {file: file.stat().st_mtime_ns for file in refused.rglob("*.flac")} == times and len(times) == 2
 
 
@@ -187,13 +187,13 @@ def test_a_row_that_was_refused_is_tried_again(spoken, table, make_texts, monkey
     assert [row["text"] for row in table(again)] == ["cab", "hi"]
     monkeypatch.undo()
     assert_same(table(whole), table(spoken(dataset_name=file, output_dir="again")))
-    assert (again / ".synthesis" / "left_out.jsonl").read_text() == ""
+    assert (again / ".synthesis" / "skipped.jsonl").read_text() == ""
 
 
-def test_texts_that_the_model_refuses_one_and_all_are_an_error(spoken, make_texts, make_voice_that_refuses, caplog):
+def test_a_run_whose_texts_the_model_all_refuses_is_an_error(spoken, make_texts, make_voice_that_refuses, caplog):
     with pytest.raises(ValueError, match="None of the 2 texts can be spoken"):
         spoken(dataset_name=make_texts(["oak", ""]), voice=make_voice_that_refuses("k"))
-    assert "2 of 2 rows are left out:" in caplog.text and "the first is The predicted durations" in caplog.text
+    assert "2 of 2 rows are skipped:" in caplog.text and "the first is The predicted durations" in caplog.text
 
 
 def test_texts_of_which_nothing_can_be_said_are_an_error(spoken, make_texts):
@@ -211,23 +211,23 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("name", "changes"), CHANGES.items(), ids=CHANGES)
-def test_other_settings_are_refused_with_what_differs_and_the_same_ones_go_on(spoken, name, changes):
+def test_other_settings_are_refused_with_what_differs_and_the_same_ones_continue(spoken, name, changes):
     folder = spoken(dataset_name=None)
     before = {file: file.stat().st_mtime_ns for file in folder.rglob("*.*") if file.is_file()}
-    with pytest.raises(ValueError, match=f"begun with other work: {name} .*, now {changes[name]}. Give again"):
+    with pytest.raises(ValueError, match=f"begun with other settings: {name} .*, now {changes[name]}. Give those"):
         spoken(**changes)
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.*") if file.is_file()} == before
 
 
 def test_other_texts_voices_and_speakers_are_refused(spoken, make_texts, make_voice, speakers):
     spoken()
-    with pytest.raises(ValueError, match="other work: texts .*, now"):
+    with pytest.raises(ValueError, match="other settings: texts .*, now"):
         spoken(dataset_name=make_texts(["cab", "hi"], "others.jsonl"))
-    with pytest.raises(ValueError, match="other work: voice .*, now"):
+    with pytest.raises(ValueError, match="other settings: voice .*, now"):
         spoken(voice=make_voice("other", resblock_type="2"))
     several = make_voice("several", **speakers)
     spoken(voice=several, speaker_id="ada", output_dir="ada")
-    with pytest.raises(ValueError, match="other work: speaker 0, now 1"):
+    with pytest.raises(ValueError, match="other settings: speaker 0, now 1"):
         spoken(voice=several, speaker_id="bea", output_dir="ada")
 
 
@@ -250,7 +250,7 @@ def test_a_folder_that_another_run_writes_to_is_refused_and_left_as_it_is(spoken
     assert_same(before, table(folder))
 
 
-def test_a_run_that_was_killed_when_it_had_only_made_its_folder_goes_on(spoken, tmp_path):
+def test_a_run_that_was_killed_when_it_had_only_made_its_folder_continues(spoken, tmp_path):
     (tmp_path / "spoken" / ".synthesis").mkdir(parents=True)
     (tmp_path / "spoken" / ".synthesis" / ".identity.json-7").write_text("{")
     files = [file.name for file in spoken().iterdir()]
@@ -261,7 +261,7 @@ def test_a_run_that_was_killed_when_it_had_only_made_its_folder_goes_on(spoken, 
 def test_a_folder_that_is_not_of_a_run_is_refused_before_anything_is_read(spoken, tmp_path):
     (tmp_path / "spoken").mkdir()
     (tmp_path / "spoken" / "thesis.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="spoken is not empty, and what is in it was not made here. Give a new"):
+    with pytest.raises(FileExistsError, match="spoken is not empty, and no run has begun it. Give a new"):
         spoken(dataset_name="nowhere/texts.csv")
     assert [file.name for file in (tmp_path / "spoken").iterdir()] == ["thesis.txt"]
 
@@ -299,7 +299,7 @@ def test_datasets_reads_the_folder_with_every_column_that_text_can_hold(spoken, 
     assert set(read.column_names) == {"audio", "text", "day", "who", "weights", "file_name_original", "seconds"}
 
 
-def test_the_card_says_voice_licence_texts_settings_and_hours_and_no_place(spoken, make_voice, table, tmp_path):
+def test_the_card_says_voice_license_texts_settings_and_hours_and_no_place(spoken, make_voice, table, tmp_path):
     voice = make_voice("mms-tts-eng")
     folder = spoken(voice=voice, seed=5, noise_scale=0.25)
     card = (folder / "README.md").read_text()
@@ -346,7 +346,7 @@ def test_what_could_not_be_uploaded_does_not_begin(spoken, monkeypatch, tmp_path
         spoken(push_to_hub="org/voice", dataset_name="nowhere/texts.csv")
 
 
-def test_a_speaker_that_is_missing_or_unknown_is_told_before_the_work(spoken, make_voice, make_texts, speakers, caplog):
+def test_a_speaker_that_is_missing_or_unknown_is_reported_first(spoken, make_voice, make_texts, speakers, caplog):
     voice = make_voice(**speakers)
     with pytest.raises(ValueError, match="3 speakers.*none was chosen"):
         spoken(voice=voice)
@@ -369,7 +369,7 @@ def test_a_speaker_that_is_missing_or_unknown_is_told_before_the_work(spoken, ma
         ({"split": "test"}, 'Unknown split "test"'),
     ],
 )
-def test_what_does_not_fit_is_told_before_the_folder_is_made(spoken, tmp_path, changes, message):
+def test_what_does_not_fit_is_reported_before_the_folder_is_made(spoken, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         spoken(**changes)
     assert not (tmp_path / "spoken").exists()
@@ -391,3 +391,17 @@ def test_one_speaker_and_a_column_of_them_are_one_too_many():
 
 def test_a_run_is_what_the_package_offers():
     assert synthesize.__module__ == "hf_vits.synthesis.run"
+
+
+def test_texts_of_several_sentences_may_stand_anywhere_in_a_batch(make_voice, speakers):
+    pipe = load_voice(str(make_voice(**speakers)))
+    texts, who = ["Hi", "A hope. Feed me. No", "A map. He came home"], [0, 1, 2]
+    together = speak_batch(pipe, texts, who, [row_generator(0, row) for row in range(3)], {"noise_scale": 0.9}, 0.1)
+    for row, text in enumerate(texts):
+        alone = pipe(text, speaker_id=who[row], generator=row_generator(0, row), noise_scale=0.9, pause=0.1)["audio"]
+        np.testing.assert_allclose(together[row], alone, rtol=0, atol=1e-5)
+
+
+def test_the_noise_of_a_row_depends_on_the_seed_and_its_number():
+    first = [row_generator(seed, row).initial_seed() for seed, row in [(0, 1), (1, 0), (0, 1), (0, 2)]]
+    assert first[0] == first[2] and len(set(first)) == 3

@@ -41,7 +41,7 @@ def test_what_is_not_there_or_cannot_be_read_is_an_error_that_says_what_can(tmp_
         load_texts("")
     with pytest.raises(FileNotFoundError, match="no file or folder .*texts.csv. Give one, or a data set of the Hub as"):
         load_texts(str(tmp_path / "nowhere" / "texts.csv"))
-    with pytest.raises(FileNotFoundError, match="nor can a data set of that name be had from the Hub"):
+    with pytest.raises(FileNotFoundError, match="no such data set could be loaded from the Hub"):
         load_texts("nobody/nothing")
 
 

@@ -1,4 +1,4 @@
-"""Speak a column of texts: select rows, batch them, share them between processes, and write a data set of speech."""
+"""Speak a column of texts: plan the rows, share them between processes, and write a data set of speech."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Everything that can be said about turning texts into speech, each setting with its default and its meaning."""
+"""The settings of synthesis, with their defaults, descriptions and limits."""
 
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ from hf_vits.utils.options import (
 @dataclass
 class SynthesisSettings:
     """
-    Settings of [`synthesize`]. How a row sounds depends on none of `batch_size`, `cpu_threads` and `push_to_hub`.
+    Settings of [`synthesize`]. The sound of a row does not depend on `batch_size`, `cpu_threads` and `push_to_hub`.
 
     Raises:
         ValueError: for a value out of range; says which and what is allowed.
@@ -33,21 +33,21 @@ class SynthesisSettings:
     dataset_config_name: str | None = option(None, "Configuration of a data set of the Hub.")
     split: str = option("train", "Split to speak; train[:100] is its first hundred rows.")
     text_column: str = option("text", "Column of the texts.")
-    output_dir: OutputPath = option("spoken", "Folder of the speech; one that was begun is gone on with.")
+    output_dir: OutputPath = option("spoken", "Folder of the speech; a run that was begun there continues.")
     voice: AnyPath = option("default", 'Folder, "default", or name on the Hub of a voice.')
-    speaker_id: NameOrNumber | None = option(None, "Who speaks, by number or name.")
-    speaker_column: str | None = option(None, "Column of who speaks, by number or name.")
-    speaking_rate: Positive | None = option(None, "2 speaks twice as fast; the voice's own if not set.")
-    noise_scale: NotNegative | None = option(None, "Variation of the sound; the voice's own if not set.")
+    speaker_id: NameOrNumber | None = option(None, "Speaker of all texts, by number or name.")
+    speaker_column: str | None = option(None, "Column of the speakers, by number or name.")
+    speaking_rate: Positive | None = option(None, "Speed: 2 is twice as fast; the voice's own if not set.")
+    noise_scale: NotNegative | None = option(None, "Variation of the voice; the voice's own if not set.")
     noise_scale_duration: NotNegative | None = option(None, "Variation of the rhythm; the voice's own if not set.")
     pause: Annotated[float, Range(least=0, most=MAX_PAUSE)] = option(
         0.0, "Seconds of silence between the sentences of a text."
     )
-    strict: bool = option(False, "Leave out texts with letters that the voice cannot read, instead of warning of them.")
-    seed: Whole = option(0, "With the number of a row, all that its noise depends on.")
-    batch_size: Count = option(16, "Texts that a process speaks at once; memory grows with it.")
+    strict: bool = option(False, "Skip texts with letters that the voice cannot read; otherwise they are reported.")
+    seed: Whole = option(0, "Seed of the noise, together with the number of a row.")
+    batch_size: Count = option(16, "Texts per process and batch; memory grows with it.")
     cpu_threads: Count | None = option(None, "Threads of a process without a GPU; its share of the cores if not set.")
-    push_to_hub: str | None = option(None, "Data set of the Hub, as owner/name, that the finished folder becomes.")
+    push_to_hub: str | None = option(None, "Data set of the Hub, as owner/name, to upload the finished folder to.")
 
     def __post_init__(self):
         check_fields(self)
@@ -59,6 +59,6 @@ class SynthesisSettings:
 
     @property
     def changed(self) -> dict[str, Any]:
-        """What is not the default."""
+        """Return the settings that are not the default."""
         defaults = asdict(type(self)())
         return {name: value for name, value in asdict(self).items() if value != defaults[name]}

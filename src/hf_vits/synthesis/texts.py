@@ -1,4 +1,4 @@
-"""Where texts come from, a file, a folder or the Hub, and which of their columns go along with the speech."""
+"""Load texts from a file, a folder or the Hub, and the columns that are written beside the speech."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,29 +8,34 @@ from pathlib import Path
 from hf_vits.data.columns import speaker_labels
 from hf_vits.data.load import PLAIN_FILES, file_split, folder_split, hub_split
 
-ENDINGS = (*PLAIN_FILES[:-1], ".parquet", PLAIN_FILES[-1])
-"""Of the files that are read."""
+SUFFIXES = (*PLAIN_FILES[:-1], ".parquet", PLAIN_FILES[-1])
+"""Suffixes of the files that are read."""
 
-OWN = ("file_name", "audio", "seconds")
-"""Columns of the speech, which no column of the texts can be called."""
+RESERVED = ("file_name", "audio", "seconds")
+"""Columns of the written data set, whose names no column of the texts can keep."""
 
 
 def load_texts(name: str, config_name: str | None = None, split: str = "train", columns: Sequence[str] = ("text",)):
     """
-    A `datasets.Dataset` of a file, a folder of files, or a data set of the Hub; `columns` are those that hold texts,
-    and names of speakers, which stay as they are written.
+    Load a `datasets.Dataset` from a file, a folder of files, or the Hub.
+
+    Args:
+        name, config_name, split (`str`, *optional*):
+            The file, the folder or the data set, its configuration on the Hub, and its split.
+        columns (`Sequence[str]`, *optional*):
+            Columns of texts and of names of speakers, whose cells stay as they are written.
 
     Raises:
-        ValueError: without a name, for a file of an unknown kind or one that cannot be read, or as
-            `datasets.load_dataset`.
-        FileNotFoundError: if neither file, folder nor data set has the name.
+        ValueError: without a name, for a file of an unknown kind or one that cannot be read, and whenever
+            `datasets.load_dataset` raises it.
+        FileNotFoundError: if there is no file, folder or data set of that name.
     """
     if not name:
         raise ValueError("There are no texts: give a file, a folder or a data set of the Hub as `dataset_name`.")
     path = Path(name).expanduser()
     if path.is_file():
-        if path.suffix.lower() not in ENDINGS:
-            raise ValueError(f"{path} ends with {path.suffix!r}; files of texts end with one of {', '.join(ENDINGS)}.")
+        if path.suffix.lower() not in SUFFIXES:
+            raise ValueError(f"{path} ends with {path.suffix!r}; files of texts end with one of {', '.join(SUFFIXES)}.")
         if path.suffix.lower() in PLAIN_FILES:
             return file_split(path, split, columns)
         from datasets import load_dataset
@@ -38,17 +43,17 @@ def load_texts(name: str, config_name: str | None = None, split: str = "train", 
         return load_dataset("parquet", data_files=str(path), split=split)
     if path.is_dir():
         return folder_split(path, config_name, split, columns)
-    nothing = f"There is no file or folder {path.absolute()}"
+    missing = f"There is no file or folder {path.absolute()}"
     if name.count("/") != 1 or name.startswith(("/", ".", "~")):
-        raise FileNotFoundError(f"{nothing}. Give one, or a data set of the Hub as owner/name.")
+        raise FileNotFoundError(f"{missing}. Give one, or a data set of the Hub as owner/name.")
     try:
         return hub_split(name, config_name, split)
     except (FileNotFoundError, ConnectionError) as error:
-        raise FileNotFoundError(f"{nothing}, nor can a data set of that name be had from the Hub: {error}") from error
+        raise FileNotFoundError(f"{missing}, and no such data set could be loaded from the Hub: {error}") from error
 
 
 def check_columns(given: Sequence[str], text: str, speaker: str | None) -> None:
-    """Raises `ValueError` if a column is not there, saying which there are."""
+    """Raise `ValueError` if a column is missing; says which there are."""
     missing = [name for name in (text, speaker) if name and name not in given]
     if missing:
         raise ValueError(
@@ -58,10 +63,10 @@ def check_columns(given: Sequence[str], text: str, speaker: str | None) -> None:
 
 
 def names_in_output(columns: Sequence[str]) -> dict[str, str]:
-    """What each column is called beside the speech: as it was, unless that is a name with a meaning there."""
+    """Return the name of each column in the output: its own, or another if that has a meaning there."""
 
-    def is_taken(name: str) -> bool:  # `datasets` takes the others for names of files, and loads them
-        return name in OWN or name == "file_names" or name.endswith(("_file_name", "_file_names"))
+    def is_taken(name: str) -> bool:  # `datasets` loads files from the others
+        return name in RESERVED or name == "file_names" or name.endswith(("_file_name", "_file_names"))
 
     names: dict[str, str] = {}
     for name in columns:
@@ -73,13 +78,13 @@ def names_in_output(columns: Sequence[str]) -> dict[str, str]:
 
 
 def written_columns(dataset) -> tuple[list[str], list[str]]:
-    """Names of the columns that lines of JSON can hold, and of the others: sounds, pictures, bytes."""
+    """Return the names of the columns that JSON can hold, and of the others: audio, images, bytes."""
     kept = [name for name, feature in dataset.features.items() if _is_plain(feature)]
     return kept, [name for name in dataset.column_names if name not in kept]
 
 
 def records(dataset, rows: Sequence[int]) -> Iterator[dict]:
-    """Those rows with all that JSON can hold of them; numbers of names as names."""
+    """Yield rows with the values that JSON can hold; class labels as their names."""
     kept, _ = written_columns(dataset)
     names = names_in_output(kept)
     labels = {name: label for name in kept if (label := speaker_labels(dataset, name)) is not None}
@@ -100,7 +105,7 @@ def _is_plain(feature) -> bool:
 
 
 def _plain(value):
-    """A value as JSON has it: no NaN, and times as ISO 8601 writes them."""
+    """Return a value as JSON can hold it: `None` for NaN, and times in ISO 8601."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The card of a data set that was spoken: by whom, under what licence, from which texts and how."""
+"""The dataset card of synthetic speech: its voice, license, texts and settings."""
 
 import json
 import shlex
@@ -13,19 +13,19 @@ from hf_vits.synthesis.config import SynthesisSettings
 from hf_vits.synthesis.plan import SynthesisPlan
 
 MARK = "<!-- Written by hf_vits; the next run replaces it. Take this line out to keep what you write here. -->"
-"""Tells a card that was written here from one that somebody wrote."""
+"""The line by which a card of hf_vits is recognised."""
 
-SCRIPT = "accelerate launch examples/synthesize_dataset.py"
+COMMAND = "hf-vits synthesize"
 
 
-def card(
+def dataset_card(
     settings: SynthesisSettings,
     pipe: TextToSpeechPipeline,
-    origin: Provenance,
-    found: SynthesisPlan,
+    provenance: Provenance,
+    plan: SynthesisPlan,
     seconds: dict[int, float],
 ) -> str:
-    """The whole document, with its metadata."""
+    """Return the whole document, with its metadata."""
     language = language_code(pipe.tokenizer)
     data = DatasetCardData(
         language=language,
@@ -36,29 +36,29 @@ def card(
     sections = [
         f"# {Path(settings.output_dir).expanduser().resolve().name}",
         MARK,
-        _summary(settings, pipe, origin, seconds),
+        _summary(settings, pipe, provenance, seconds),
         _use(settings),
-        _licence(origin),
-        _making(settings),
-        _left_out(found),
+        _license(provenance),
+        _settings(settings),
+        _skipped(plan),
         versions(),
     ]
     return str(DatasetCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(filter(None, sections)) + "\n"))
 
 
 def _summary(
-    settings: SynthesisSettings, pipe: TextToSpeechPipeline, origin: Provenance, seconds: dict[int, float]
+    settings: SynthesisSettings, pipe: TextToSpeechPipeline, provenance: Provenance, seconds: dict[int, float]
 ) -> str:
     return (
-        f"Synthetic speech: texts of {called(settings.dataset_name)}, spoken by the voice {_linked(origin)} with "
+        f"Synthetic speech: texts of {called(settings.dataset_name)}, spoken by the voice {_linked(provenance)} with "
         f"hf_vits.\n\n| rows | hours | sampling rate |\n|---|---|---|\n"
         f"| {len(seconds):,} | {sum(seconds.values()) / 3600:.2f} | {pipe.model.config.sampling_rate:,} Hz |"
     )
 
 
-def _linked(origin: Provenance) -> str:
-    name = origin.name or "(without a name)"
-    return f"[{name}](https://huggingface.co/{name})" if origin.on_hub == [origin.name] else f"`{name}`"
+def _linked(provenance: Provenance) -> str:
+    name = provenance.name or "(without a name)"
+    return f"[{name}](https://huggingface.co/{name})" if provenance.on_hub == [provenance.name] else f"`{name}`"
 
 
 def _use(settings: SynthesisSettings) -> str:
@@ -75,32 +75,32 @@ data = {load}, split="train")
 Files are FLAC of 16 bits. `audio` is the speech, `seconds` its length; the other columns are those of the texts."""
 
 
-def _licence(origin: Provenance) -> str:
+def _license(provenance: Provenance) -> str:
     warning = ""
-    if origin.is_non_commercial:
-        warning = "\n\n> **Not for commercial use:** the licence of the voice forbids it."
-    known = f"**{origin.license_in_words}**" if origin.license else "**unknown: find out before you pass this on**"
-    return f"## Licence\n\nLicence of the voice: {known}. The texts have a licence of their own.{warning}"
+    if provenance.is_non_commercial:
+        warning = "\n\n> **Not for commercial use:** the license of the voice forbids it."
+    known = f"**{provenance.license_in_words}**" if provenance.license else "**unknown; find out before sharing this**"
+    return f"## License\n\nLicense of the voice: {known}. The texts have a license of their own.{warning}"
 
 
-def _making(settings: SynthesisSettings) -> str:
-    settings_json = json.dumps(_without_places(settings), indent=2, ensure_ascii=False)
-    arguments = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in _without_places(settings).items())
+def _settings(settings: SynthesisSettings) -> str:
+    settings_json = json.dumps(_shareable(settings), indent=2, ensure_ascii=False)
+    arguments = " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in _shareable(settings).items())
     return f"""## How it was made
 
 ```
-{SCRIPT} {arguments}
+{COMMAND} {arguments}
 ```
 
-The sound of a row depends on the voice, its text, the seed and its number alone. Settings that are not the default:
+The sound of a row depends only on the voice, its text, the seed and its number. Settings that are not the default:
 
 ```json
 {settings_json}
 ```"""
 
 
-def _without_places(settings: SynthesisSettings) -> dict:
-    """Settings that were changed; files and folders by their names, as where they lie is nobody's business."""
+def _shareable(settings: SynthesisSettings) -> dict:
+    """Return the settings that are not the default; of paths only the names, as a card is public."""
     changed = settings.changed
     for name in {"dataset_name", "output_dir", "voice"} & changed.keys():
         path = Path(changed[name]).expanduser()
@@ -109,5 +109,5 @@ def _without_places(settings: SynthesisSettings) -> dict:
     return changed
 
 
-def _left_out(found: SynthesisPlan) -> str:
-    return f"## Left out\n\n```\n{found.table()}\n```" if found.table() else ""
+def _skipped(plan: SynthesisPlan) -> str:
+    return f"## Skipped rows and characters\n\n```\n{plan.table()}\n```" if plan.table() else ""
