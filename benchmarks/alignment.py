@@ -14,7 +14,8 @@ import numba
 import torch
 from monotonic_alignment_search import maximum_path
 
-from hf_vits.modules.alignment import expand, monotonic_alignment_search
+from hf_vits.modules.alignment import monotonic_alignment_search
+from hf_vits.modules.masks import expand
 
 SHAPES = ((16, 100, 300), (32, 200, 600), (64, 200, 600), (32, 400, 1600))
 CHANNELS = 192

@@ -25,11 +25,10 @@ from hf_vits.inference.arguments import (
 )
 from hf_vits.inference.streaming import StreamingFlow, decode_chunks, flow_context, windows
 from hf_vits.modeling_utils import StrictPreTrainedModel, check_finite, entry_point
-from hf_vits.modules.alignment import durations_to_index, expand
 from hf_vits.modules.decoders.base import DECODERS
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
 from hf_vits.modules.flow import Flow
-from hf_vits.modules.masks import extents, mask_from_lengths
+from hf_vits.modules.masks import durations_to_index, expand, extents, mask_from_lengths
 from hf_vits.modules.posterior_encoder import PosteriorEncoder
 from hf_vits.modules.sampling import Generators, duration_noise, prior_noise
 from hf_vits.modules.speakers import resize_speakers

@@ -5,33 +5,7 @@ import sys
 import pytest
 import torch
 
-from hf_vits.modules.alignment import (
-    durations_to_index,
-    expand,
-    frames_of_token,
-    log_likelihood,
-    monotonic_alignment_search,
-    search_where_finite,
-)
-
-
-def test_each_token_is_repeated_for_its_frames():
-    durations = torch.tensor([[2, 0, 3, 1], [1, 1, 0, 0]])
-    index = durations_to_index(durations, 6)
-    for item in range(2):
-        length = durations[item].sum()
-        assert torch.equal(index[item, :length], torch.arange(4).repeat_interleave(durations[item]))
-    assert index.max() < 4
-
-
-def test_expanding_by_index_is_the_dense_product():
-    noise = torch.Generator().manual_seed(0)
-    durations = torch.randint(0, 4, (3, 7), generator=noise)
-    values = torch.randn(3, 5, 7, generator=noise)
-    frames = int(durations.sum(1).max())
-    index = durations_to_index(durations, frames)
-    dense = torch.nn.functional.one_hot(index, 7).float().transpose(1, 2)
-    torch.testing.assert_close(expand(values, index), values @ dense)
+from hf_vits.modules.alignment import log_likelihood, monotonic_alignment_search, search_where_finite
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -140,12 +114,6 @@ def test_the_log_likelihood_is_that_of_the_normal_distribution():
     log_std = 0.5 * torch.randn(2, 3, 4, generator=noise)
     density = torch.distributions.Normal(mean.unsqueeze(2), log_std.exp().unsqueeze(2)).log_prob(latents.unsqueeze(3))
     torch.testing.assert_close(log_likelihood(latents, mean, log_std), density.sum(dim=1), rtol=1e-5, atol=1e-5)
-
-
-def test_counting_frames_undoes_repeating_tokens():
-    durations = torch.tensor([[2, 0, 3, 1], [1, 4, 0, 0]])
-    lengths = durations.sum(dim=1)
-    assert torch.equal(frames_of_token(durations_to_index(durations, 7), lengths, 4), durations)
 
 
 def test_the_search_leaves_pytorch_the_threads_it_was_given():

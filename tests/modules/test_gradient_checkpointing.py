@@ -5,8 +5,8 @@ import warnings
 from torch.nn import Module
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from hf_vits.modules.attention import RelativeAttention
 from hf_vits.modules.convolution import Conv
+from hf_vits.modules.text_encoder import RelativeAttention
 
 
 def test_layers_run_again_in_the_backward_pass_and_nobody_warns(make_trainer, caplog):

@@ -11,7 +11,7 @@ from contextlib import ContextDecorator
 
 from hf_vits.kernels import weight_cache
 
-__all__ = ["is_enabled", "use"]
+__all__ = ["enabled", "use"]
 
 VARIABLE = "HF_VITS_KERNELS"
 
@@ -23,12 +23,8 @@ def _initial() -> bool:
     return value == "1"
 
 
-_enabled = _initial()
-
-
-def is_enabled() -> bool:
-    """Return True if modules use kernels."""
-    return _enabled
+enabled = _initial()
+"""True if modules use kernels; set it by `use`."""
 
 
 class use(ContextDecorator):
@@ -41,15 +37,15 @@ class use(ContextDecorator):
     >>> from hf_vits import kernels
 
     >>> with kernels.use(False):
-    ...     kernels.is_enabled()
+    ...     kernels.enabled
     False
     ```
     """
 
-    def __init__(self, enabled: bool):
-        global _enabled
-        self.before, _enabled = _enabled, bool(enabled)
-        if not enabled:
+    def __init__(self, on: bool):
+        global enabled
+        self.before, enabled = enabled, bool(on)
+        if not on:
             weight_cache.clear()
 
     def __enter__(self) -> "use":

@@ -11,7 +11,7 @@ from hf_vits.utils.torch_state import is_ordinary
 
 def leaky_relu(plain: Callable, signal: Tensor, slope: float) -> Tensor:
     """signal (any shape), slope above 0 -> the same shape."""
-    if torch.is_grad_enabled() and is_ordinary(signal):
+    if is_ordinary(signal):
         return _LeakyReLU.apply(signal, slope)
     return plain(signal, slope)
 

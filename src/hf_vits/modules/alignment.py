@@ -1,11 +1,9 @@
-"""Which token each frame belongs to: an index per frame, never a dense (text × frames) matrix (section 2.2.1)."""
+"""Monotonic alignment search: the token of each frame as an index, never a dense matrix (paper, section 2.2.1)."""
 
 import math
 
 import torch
 from torch import Tensor
-
-from hf_vits.utils.torch_state import is_traced
 
 
 @torch.no_grad()
@@ -79,28 +77,3 @@ def _refuse(wrong: Tensor, text_lengths: Tensor, frame_lengths: Tensor, why: str
     if items := wrong.nonzero().flatten().tolist():
         lengths = list(zip(text_lengths[items].tolist(), frame_lengths[items].tolist(), strict=True))
         raise ValueError(f"Items {items} have (tokens, frames) {lengths}; {why}")
-
-
-def durations_to_index(durations: Tensor, frames: int | Tensor) -> Tensor:
-    """durations int64 (B, T_text) in frames -> int64 (B, T_spec) token of each frame; the last token past the end.
-
-    Tokens that last no frame have none. `frames`, T_spec, is a tensor where a graph is traced.
-    """
-    ends = durations.cumsum(dim=1)
-    positions = torch.arange(frames, device=durations.device)
-    if is_traced():  # exporters do not know `searchsorted`
-        index = (ends.unsqueeze(2) <= positions).sum(dim=1)
-    else:
-        index = torch.searchsorted(ends, positions.expand(len(ends), -1).contiguous(), right=True)
-    return index.clamp(max=durations.shape[1] - 1)
-
-
-def frames_of_token(index: Tensor, frame_lengths: Tensor, tokens: int) -> Tensor:
-    """index int64 (B, T_spec), frame_lengths (B,) -> durations int64 (B, T_text); undoes `token_of_frame`."""
-    real = torch.arange(index.shape[1], device=index.device) < frame_lengths[:, None]
-    return torch.zeros(index.shape[0], tokens, dtype=torch.long, device=index.device).scatter_add(1, index, real.long())
-
-
-def expand(values: Tensor, index: Tensor) -> Tensor:
-    """values (B, C, T_text), index int64 (B, T_spec) -> (B, C, T_spec): each frame takes its token's column."""
-    return values.gather(2, index.unsqueeze(1).expand(-1, values.shape[1], -1))

@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from hf_vits.utils.torch_state import is_traced
@@ -20,12 +21,13 @@ HAS_KERNELS = find_spec("hf_vits.kernels") is not None
 find = cache(import_module)
 
 
-def has_kernel(module: str, name: str) -> Callable[[Function], Function]:
+def has_kernel(module: str, name: str, for_gradients: bool = False) -> Callable[[Function], Function]:
     """
     Decorate a function that `hf_vits.kernels.<module>.<name>` may replace.
 
     The kernel takes the plain function and then its arguments, and returns what the plain function does, to rounding.
-    It calls the plain function where it is no faster. While a graph is traced, only plain functions run.
+    It calls the plain function where it is no faster. While a graph is traced, only plain functions run; also without
+    gradients, if the kernel is only `for_gradients`.
     """
 
     def decorate(plain: Function) -> Function:
@@ -34,7 +36,8 @@ def has_kernel(module: str, name: str) -> Callable[[Function], Function]:
 
         @wraps(plain)
         def run(*args: Any, **kwargs: Any) -> Any:
-            if is_traced() or not find("hf_vits.kernels").is_enabled():
+            is_useless = for_gradients and not torch.is_grad_enabled()
+            if is_useless or is_traced() or not find("hf_vits.kernels").enabled:
                 return plain(*args, **kwargs)
             return getattr(find(f"hf_vits.kernels.{module}"), name)(plain, *args, **kwargs)
 

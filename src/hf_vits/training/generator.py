@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from hf_vits.data.batch import VitsBatch
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.modules.alignment import expand, frames_of_token, log_likelihood, search_where_finite
+from hf_vits.modules.alignment import log_likelihood, search_where_finite
 from hf_vits.modules.duration_predictor import StochasticDurationPredictor
-from hf_vits.modules.masks import mask_from_lengths
+from hf_vits.modules.masks import expand, frames_of_token, mask_from_lengths
 from hf_vits.modules.sampling import Generators, uniform
 from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.modules.text_encoder import TextEncoding

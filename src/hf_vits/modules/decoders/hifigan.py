@@ -167,7 +167,7 @@ def _size(shapes: Shapes, layer: str, axis: int) -> int | None:
     return shape[axis] if axis < len(shape) else None
 
 
-@has_kernel("leaky_relu", "leaky_relu")
+@has_kernel("leaky_relu", "leaky_relu", for_gradients=True)
 def leaky_relu(signal: Tensor, slope: float) -> Tensor:
     """signal (any shape) -> the same shape."""
     return F.leaky_relu(signal, slope)

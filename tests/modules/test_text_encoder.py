@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hf_vits.modules.attention import RelativeAttention
+from hf_vits.modules.text_encoder import RelativeAttention
 
 
 @pytest.mark.parametrize("window", [1, 4, 30])
