@@ -39,6 +39,12 @@ def test_the_copy_has_the_same_waveform_and_the_format_of_transformers(voice):
     assert content(result.folder).keys() == original.keys()
 
 
+def test_the_copy_keeps_the_name_of_the_base_model_whose_license_applies(voice):
+    damage(voice, "license.base_model, by name", "weights.norm_old_format")
+    (result,) = apply_fixes(examine(voice.path))
+    assert "license.base_model" in {found.id for found in examine(result.folder).diagnostics}
+
+
 def test_several_faults_are_fixed_at_once_in_the_json_files_and_one_copy(voice):
     damage(voice, "config.misspelled_field", "tokenizer.blank_id", "weights.norm_old_format", "weights.mixed_types")
     damage(voice, "discriminator.in_model_file")
@@ -124,6 +130,17 @@ def test_the_copy_of_the_current_folder_lies_beside_it(voice, monkeypatch):
     assert {found.severity for found in examine("../voice-fixed").diagnostics} == {"note"}
 
 
+def test_the_copy_follows_no_link_out_of_the_folder(voice, tmp_path):
+    damage(voice, "weights.norm_old_format")
+    (tmp_path / "secret").write_text("of another folder")
+    (voice.path / "secret").symlink_to(tmp_path / "secret")
+    (voice.path / "endless").symlink_to(".")
+    (voice.path / "CARD.md").symlink_to("README.md")
+    (result,) = apply_fixes(examine(voice.path))
+    names = {entry.name for entry in result.folder.iterdir()}
+    assert result.status == "applied" and "CARD.md" in names and not {"secret", "endless"} & names
+
+
 def test_discriminators_beside_a_model_are_saved_where_training_looks(voice):
     voice.add_discriminator()
     (voice.path / "discriminator" / "model.safetensors").rename(voice.path / "model_1.safetensors")
@@ -142,6 +159,12 @@ def test_names_of_speakers_are_cut_off_only_if_asked_for(speakers_voice, names, 
     speakers_voice.change("config.json", speaker_names=names)
     (found,) = [found for found in examine(speakers_voice.path).diagnostics if found.id == "speakers.names_count"]
     assert found.fix.automatic == automatic
+
+
+def test_a_configuration_is_changed_only_if_all_tensors_fit_it_then(voice):
+    damage(voice, "config.contradicts_weights", "weights.missing")
+    (found,) = [found for found in examine(voice.path).diagnostics if found.id == "config.contradicts_weights"]
+    assert not found.fix.automatic
 
 
 def test_a_model_type_is_changed_only_if_the_weights_are_those_of_vits(voice):

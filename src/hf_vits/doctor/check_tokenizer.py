@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
-from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
+from hf_vits.doctor.diagnostics import Diagnostic, counted, error, note, warning
 from hf_vits.doctor.fixes import INSTALL_PHONEMES, EditJson
 from hf_vits.doctor.model_folder import CONFIG, TOKENIZER_CONFIG, ModelFolder
 from hf_vits.text import espeak
@@ -89,8 +89,7 @@ def _tokens(folder: ModelFolder, table: dict[str, int]) -> Iterator[Diagnostic]:
         quoted(token) for token in table if len(token) != 1 and token not in special and not _is_bracketed(token)
     ]:
         message = (
-            f"Tokens that are not one character ({len(long)}): {listed(long)}. Texts are split into characters, so "
-            "these tokens are never used."
+            f"{counted('Tokens that are not one character', long)} Texts are split into characters: they are unused."
         )
         advice = "Give each sound one character, as the model was trained."
         yield warning("tokenizer.multi_character_token", message, advice, tokens=long[:100])

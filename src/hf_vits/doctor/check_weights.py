@@ -60,7 +60,7 @@ def check_tensors(folder: ModelFolder) -> Iterator[Diagnostic]:
         fields = {name: weights for name, (_, weights) in match.differs.items()}
         values = "; ".join(f"`{name}` is {quoted(a)}, the weights have {b}" for name, (a, b) in match.differs.items())
         message = f"config.json does not belong to these weights: {values}."
-        fix = EditJson(CONFIG, fields)
+        fix = EditJson(CONFIG, fields, automatic=not match.mismatches)
         yield error("config.contradicts_weights", message, "Use the weights' values.", fix=fix, weights=fields)
     yield from _missing(folder)
     yield from _unexpected(folder)

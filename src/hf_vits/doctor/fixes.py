@@ -4,20 +4,23 @@ import json
 import os
 import shlex
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hf_vits.conversion.discriminators import SUBFOLDER, convert_discriminator, generator_tensors
 from hf_vits.doctor.diagnostics import NOTE, Diagnostic, Fix, Report, printable
-from hf_vits.doctor.model_folder import config_above
+from hf_vits.doctor.model_folder import CONFIG, config_above
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.utils.atomic_folder import destination, new_files, new_folder
-from hf_vits.utils.files import read_table
+from hf_vits.utils.files import exists, read_table, roots
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.logging import no_progress_bar
+
+BASE = "_name_or_path"
+"""The field of config.json with the name of the base model."""
 
 INSTALL_PHONEMES = 'pip install "hf_vits[phonemes]"'
 
@@ -61,7 +64,7 @@ class SaveCopy(Fix):
         changes = [f"with `{name}` {quoted(value)}" for name, value in self.fields.items()]
         changes += ["in float32"] * self.float32
         changes += [f"with its discriminators in {SUBFOLDER}/"] * self.split_discriminator
-        return ", ".join(["Load the model and save it in a copy of the folder, named -fixed", *changes]) + "."
+        return ", ".join(["Save the model in a copy of the folder, NAME-fixed", *changes]) + "."
 
     def merge(self, other: "SaveCopy") -> "SaveCopy":
         """Return the fix that makes both changes in one copy."""
@@ -74,15 +77,17 @@ class SaveCopy(Fix):
     def apply(self, folder: Path) -> Path:
         """Write the copy, whole or not at all."""
         target = destination(f"{folder}-fixed")
-        if os.path.lexists(target):
+        if exists(target):
             raise FileExistsError(f"{target} exists already; rename or remove it first.")
         state_dict = generator_tensors(folder) if self.split_discriminator else None
         with no_progress_bar(), new_folder(target) as staged:
             model = VitsModel.from_pretrained(folder, state_dict=state_dict, **self.fields)
-            shutil.copytree(folder, staged, dirs_exist_ok=True, ignore=_weights_of(folder))
+            shutil.copytree(folder, staged, dirs_exist_ok=True, ignore=_not_copied(folder))
             (model.float() if self.float32 else model).save_pretrained(staged)
             if self.split_discriminator:
                 convert_discriminator(folder).save_pretrained(staged / SUBFOLDER)
+            if base := read_table(folder / CONFIG).get(BASE):  # whose license applies; transformers does not save it
+                EditJson(CONFIG, {BASE: base}).apply(staged)
         return target
 
 
@@ -192,15 +197,25 @@ def _planned(diagnostics: Iterable[Diagnostic], only: Collection[str]) -> list[t
     return [*edits, ([id for id, _ in copies], merged)]
 
 
-def _weights_of(folder: Path):
-    """Return a filter for `shutil.copytree` that leaves out the model's own weights, which are saved anew."""
-    own = {*SAFE_NAMES, *PICKLE_NAMES}
-    return lambda directory, names: own.intersection(names) if Path(directory) == folder else set()
+def _not_copied(folder: Path) -> Callable[[str, list[str]], set[str]]:
+    """Return a filter for `shutil.copytree`: own weights, which are saved anew, and links to folders or elsewhere."""
+    weights, allowed = {*SAFE_NAMES, *PICKLE_NAMES}, roots(Path(os.path.realpath(folder)))
+
+    def is_followed(link: Path) -> bool:
+        target = Path(os.path.realpath(link))
+        return not target.is_dir() and any(target.is_relative_to(root) for root in allowed)
+
+    def ignored(directory: str, names: list[str]) -> set[str]:
+        links = [Path(directory, name) for name in names if os.path.islink(Path(directory, name))]
+        skipped = {link.name for link in links if not is_followed(link)}
+        return skipped | weights.intersection(names) if Path(directory) == folder else skipped
+
+    return ignored
 
 
 def resave(folder: Path, fix: SaveCopy | None = None) -> dict[str, Any]:
     """Return what helps: saving the model, or converting a checkpoint with the configuration of its run."""
-    if os.path.lexists(folder / "config.json"):
+    if exists(folder / CONFIG):
         return {"fix": fix or SaveCopy()}
     return {"command": convert_command(folder) if config_above(folder) else None}
 
