@@ -18,7 +18,6 @@ from hf_vits import TextToSpeechPipeline, VitsTokenizer, default_voice
 from hf_vits.cli import VERBS
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.training import ModelInitialization, VitsTrainer
-from hf_vits.training.initialization import scale_channels
 
 pytest.importorskip("onnx")
 pytest.importorskip("phonemizer")
@@ -142,7 +141,7 @@ def test_the_python_about_the_doctor_runs(here):
 def test_the_python_about_training_runs_up_to_the_first_step(here, monkeypatch):
     """With a small voice; that steps are taken is tested in tests/training."""
     ran, load = [], ModelInitialization.load
-    judges = scale_channels(VitsDiscriminatorConfig(), 0.02)
+    judges = VitsDiscriminatorConfig().scale_channels_by(0.02)
     monkeypatch.setattr(ModelInitialization, "load", lambda name: load("voice", config=judges))
     monkeypatch.setattr(VitsTrainer, "train", lambda self, resume: ran.append((self.config.max_steps, resume)))
     run_python(ROOT / "docs" / "training.md")

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig
 
-from hf_vits.utils.formatting import nearest, quoted
+from hf_vits.utils.formatting import quoted
 from hf_vits.utils.model_size import check_numbers
-from hf_vits.utils.registry import Registry
+from hf_vits.utils.registry import Registry, config_of
 
 UPSTREAM_DECODER = "hifigan"
 """The decoder of a configuration without `decoder`; its fields are those of the configuration itself."""
@@ -40,21 +39,7 @@ class DecoderConfig:
         Raises:
             ValueError: for a field that does not exist, or has a value of another type.
         """
-        given = {name: value for name, value in config.decoder.items() if name != "type"}
-        known = [field.name for field in fields(cls)]
-        for name in given:
-            if name not in known:
-                raise ValueError(
-                    f"`decoder` has {quoted(name)}, which is no field of {config.decoder['type']!r}"
-                    f"{nearest(str(name), known) or '.'} Its fields are {', '.join(known) or 'none'}."
-                )
-        try:
-            return cls(**given)
-        except (StrictDataclassError, TypeError) as error:
-            reason = " ".join(str(error.__cause__ or error).split())
-            raise ValueError(
-                f"`decoder` of type {config.decoder['type']!r} has an impossible field: {reason}"
-            ) from error
+        return config_of(cls, config.decoder, "decoder")
 
     @property
     def hop_length(self) -> int:

@@ -18,7 +18,6 @@ from hf_vits.conversion.resolve import resolve_voice
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.synthesis.run import load_voice
 from hf_vits.training import ModelAndDataArguments, ModelInitialization, VitsTrainingArguments
-from hf_vits.training.initialization import scale_channels
 
 NAMES = ["default", "en_US-joe-medium"]
 
@@ -94,7 +93,7 @@ def test_every_command_knows_the_default_voice_by_both_names(default, here, name
 
 @pytest.mark.parametrize("name", NAMES)
 def test_training_and_synthesis_know_the_default_voice_by_both_names(default, name):
-    judges = scale_channels(VitsDiscriminatorConfig(), 0.02)
+    judges = VitsDiscriminatorConfig().scale_channels_by(0.02)
     assert ModelInitialization.load(name, config=judges).model.name_or_path == str(default)
     assert load_voice(name).model.name_or_path == str(default)
 

@@ -5,7 +5,6 @@ from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.modeling_vits import add_training_modules
 from hf_vits.training import ModelInitialization
-from hf_vits.training.initialization import scale_channels
 
 IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
 
@@ -67,7 +66,7 @@ def test_the_first_speaker_takes_over_a_voice_without_names(make_model):
 @pytest.mark.parametrize("width", [0.125, 0.25, 1.0])
 def test_narrower_judges_have_so_many_times_as_many_channels(width):
     config = VitsDiscriminatorConfig()
-    narrow = scale_channels(config, width)
+    narrow = config.scale_channels_by(width)
     assert list(narrow.period_channels) == [max(4, channels * width) for channels in config.period_channels]
 
 

@@ -15,7 +15,8 @@ from hf_vits.conversion.key_mapping import Rule, translate
 from hf_vits.conversion.schema import read_fields
 from hf_vits.conversion.suggestions import missing_path
 from hf_vits.conversion.vits_keys import PARAMETERS, ROOTS, count_layers
-from hf_vits.discriminators.modeling_discriminator import SLOPE, VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.discriminators.base import SLOPE
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES, check_kinds, match_state_dict, read_state_dict
 from hf_vits.utils.formatting import listed
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
 
+from hf_vits.configuration_decoders import fields_from_shapes
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.vits_keys import original_name
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
@@ -218,20 +219,26 @@ def _text_encoder(layers: _Layers) -> dict[str, Any]:
 
 
 def _decoder(layers: _Layers) -> dict[str, Any]:
+    prefix = "decoder."
+    own = {name.removeprefix(prefix): shape for name, shape in layers.shapes.items() if name.startswith(prefix)}
+    found = fields_from_shapes(own)
+    if layers.strict and "decoder" not in found:
+        _check_hifigan(layers)
+    return found
+
+
+def _check_hifigan(layers: _Layers) -> None:
+    """Raise `ValueError` for layers that are missing or damaged."""
     stages, blocks = layers.count("decoder.upsampler"), layers.count("decoder.resblocks")
-    if layers.strict and (stages == 0 or blocks == 0 or blocks % stages):
+    if stages == 0 or blocks == 0 or blocks % stages:
         raise ValueError(f"The decoder has {stages} upsamplings and {blocks} residual blocks; each needs as many.")
-    kind = "2" if layers.any("decoder.resblocks.0.convs.") else "1" if blocks else None
-    first = "convs.0" if kind == "2" else "convs1.0"
-    kernels = [layers.weight(f"decoder.upsampler.{stage}", 3)[2] for stage in range(stages)]
-    per_stage = range(blocks // max(stages, 1))
-    widths = [layers.weight(f"decoder.resblocks.{block}.{first}", 3)[2] for block in per_stage]
-    return {
-        "upsample_initial_channel": layers.weight("decoder.conv_pre", 3)[0],
-        "upsample_kernel_sizes": None if None in kernels else kernels,
-        "resblock_type": kind,
-        "resblock_kernel_sizes": None if None in widths else widths,
-    }
+    first = "convs.0" if layers.any("decoder.resblocks.0.convs.") else "convs1.0"
+    for layer in (
+        "conv_pre",
+        *(f"upsampler.{stage}" for stage in range(stages)),
+        *(f"resblocks.{block}.{first}" for block in range(blocks // stages)),
+    ):
+        layers.weight(f"decoder.{layer}", 3)
 
 
 def _durations(layers: _Layers) -> dict[str, Any]:

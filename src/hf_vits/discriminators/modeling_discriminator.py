@@ -1,24 +1,25 @@
-"""The judges of adversarial training: periods and scales of the waveform (Kong et al. 2020, section 2.3)."""
+"""VitsDiscriminator: the sub-discriminators of adversarial training in one model, with its configuration."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import PreTrainedConfig
 
+from hf_vits.discriminators.base import DISCRIMINATORS, DiscriminatorOutput, SubDiscriminatorConfig
+from hf_vits.discriminators.period import PeriodDiscriminatorConfig
+from hf_vits.discriminators.scale import ScaleDiscriminatorConfig
 from hf_vits.modeling_utils import StrictPreTrainedModel
-from hf_vits.modules.kernel_lookup import has_kernel
-from hf_vits.modules.weight_norm import add_weight_norm
 from hf_vits.utils.config_validation import ReadWithoutTrust
-from hf_vits.utils.model_size import check_judges_size
+from hf_vits.utils.formatting import quoted
+from hf_vits.utils.model_size import LONGEST_LIST, MOST_PARAMETERS, check_numbers
+from hf_vits.utils.registry import config_of
 
-SLOPE = 0.1
-"""Negative slope of every judge."""
-
-SCALE_LAYERS = ((15, 1, 1), (41, 4, 4), (41, 4, 16), (41, 4, 64), (41, 4, 256), (5, 1, 1))
-"""Kernel, stride and most groups of each convolution of a scale judge."""
+FIELDS = (
+    *("periods", "period_channels", "period_kernel_size", "period_stride"),
+    *("scales", "scale_channels", "additional_discriminators"),
+)
+"""Fields of [`VitsDiscriminatorConfig`] itself."""
 
 
 @strict
@@ -28,18 +29,20 @@ class VitsDiscriminatorConfig(ReadWithoutTrust, PreTrainedConfig):
 
     Args:
         periods (`list[int]`, *optional*, defaults to `[2, 3, 5, 7, 11]`):
-            Period of each period judge, in samples.
+            Period of each period discriminator, in samples.
         period_channels (`list[int]`, *optional*, defaults to `[32, 128, 512, 1024, 1024]`):
-            Channels of the convolutions of a period judge. Narrower ones make training on a CPU bearable.
+            Channels of the convolutions of a period discriminator. Fewer make training on a CPU feasible.
         period_kernel_size, period_stride (`int`, *optional*, defaults to 5 and 3):
             Of those convolutions, along time; the last one has stride 1.
         scales (`int`, *optional*, defaults to 1):
-            Number of scale judges: of the waveform as it is, at half the rate, at a quarter, … HiFi-GAN has 3.
+            Number of scale discriminators: of the waveform as it is, at half the rate, at a quarter, … HiFi-GAN has 3.
         scale_channels (`list[int]`, *optional*, defaults to `[16, 64, 256, 1024, 1024, 1024]`):
-            Channels of the convolutions of a scale judge.
+            Channels of the convolutions of a scale discriminator.
+        additional_discriminators (`list[dict]`, *optional*, defaults to `[]`):
+            Further sub-discriminators: `{"type": name, ...}` with the name that each is registered by and its fields.
 
     Raises:
-        ValueError: for an impossible combination.
+        ValueError: for an impossible combination, or an unknown sub-discriminator.
     """
 
     model_type = "hf_vits_discriminator"
@@ -50,106 +53,68 @@ class VitsDiscriminatorConfig(ReadWithoutTrust, PreTrainedConfig):
     period_stride: int = 3
     scales: int = 1
     scale_channels: list[int] | tuple[int, ...] = (16, 64, 256, 1024, 1024, 1024)
+    additional_discriminators: list[dict] | tuple[dict, ...] = ()
+
+    @property
+    def sub_discriminators(self) -> list[tuple[str, SubDiscriminatorConfig]]:
+        """The registered name and the configuration of each sub-discriminator, in the order of their weights."""
+        period = (self.period_channels, self.period_kernel_size, self.period_stride)
+        return [
+            *(("scale", ScaleDiscriminatorConfig(halvings, self.scale_channels)) for halvings in range(self.scales)),
+            *(("period", PeriodDiscriminatorConfig(number, *period)) for number in self.periods),
+            *((_type(fields), _additional(fields)) for fields in self.additional_discriminators),
+        ]
+
+    def scale_channels_by(self, multiplier: float) -> "VitsDiscriminatorConfig":
+        """Return a copy with so many times as many channels in each sub-discriminator, in multiples of 4."""
+        fields = {name: getattr(self, name) for name in FIELDS}
+        fields["period_channels"] = (
+            PeriodDiscriminatorConfig(1, self.period_channels).scale_channels(multiplier).channels
+        )
+        fields["scale_channels"] = ScaleDiscriminatorConfig(0, self.scale_channels).scale_channels(multiplier).channels
+        fields["additional_discriminators"] = [
+            {"type": _type(one), **vars(_additional(one).scale_channels(multiplier))}
+            for one in self.additional_discriminators
+        ]
+        return VitsDiscriminatorConfig(**fields)
 
     def __post_init__(self, **kwargs):
-        """Checks at once, so that a caller meets a plain `ValueError`."""
+        """Check at once, so that a caller gets a plain `ValueError`."""
         super().__post_init__(**kwargs)
-        if not self.periods and not self.scales:
-            raise ValueError("`periods` is empty and `scales` is 0; a discriminator needs a judge.")
-        if self.scales and len(self.scale_channels) != len(SCALE_LAYERS):
+        if not (self.periods or self.scales or self.additional_discriminators):
+            raise ValueError("`periods` is empty and `scales` is 0; there must be a sub-discriminator.")
+        check_numbers({name: getattr(self, name) for name in FIELDS if name != "additional_discriminators"})
+        if self.scales > LONGEST_LIST or len(self.additional_discriminators) > LONGEST_LIST:
+            raise ValueError(f"`scales` is {self.scales}; the most is {LONGEST_LIST}, also of additional ones.")
+        PeriodDiscriminatorConfig(1, self.period_channels, self.period_kernel_size, self.period_stride).check()
+        for _, config in self.sub_discriminators:
+            config.check()
+        weights = sum(config.count_parameters() for _, config in self.sub_discriminators)
+        if weights > MOST_PARAMETERS:
             raise ValueError(
-                f"`scale_channels` is {self.scale_channels}; a scale judge has {len(SCALE_LAYERS)} layers."
+                f"The configuration asks for {weights:.3g} weights of discriminators, and the most is "
+                f"{MOST_PARAMETERS:,}. Correct its channels, or fetch it again."
             )
-        if min([*self.periods, *self.period_channels, *self.scale_channels, 1]) < 1 or self.scales < 0:
+        if self.scales < 0 or min(self.scale_channels, default=1) < 1:
             raise ValueError("Periods, channels and scales must be above 0.")
-        if min(self.period_kernel_size, self.period_stride) < 1 or self.period_kernel_size % 2 == 0:
-            raise ValueError(
-                f"`period_kernel_size` is {self.period_kernel_size} and `period_stride` {self.period_stride}; the "
-                "first must be odd, and both above 0."
-            )
-        check_judges_size(self)
 
 
-@dataclass
-class DiscriminatorOutput:
-    """What judges say of a waveform: logits (B, …) of each, and the features of its layers, the logits' last."""
-
-    logits: list[Tensor]
-    features: list[list[Tensor]]
-
-    @classmethod
-    def of(cls, features: Iterable[list[Tensor]]) -> "DiscriminatorOutput":
-        """From the features of each judge."""
-        features = list(features)
-        return cls([layers[-1].flatten(1) for layers in features], features)
+def _type(fields: dict) -> str:
+    if not isinstance(fields, dict) or not isinstance(fields.get("type"), str):
+        raise ValueError(
+            f"`additional_discriminators` has {quoted(fields)}; it must be an object whose `type` is one of "
+            f"{', '.join(DISCRIMINATORS)}."
+        )
+    return fields["type"]
 
 
-class PeriodConv2d(nn.Conv2d):
-    """A convolution along each column of (B, C, T, columns); of kernel (k, 1)."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int):
-        super().__init__(in_channels, out_channels, (kernel, 1), (stride, 1), (kernel // 2, 0))
-
-    @has_kernel("conv_autograd", "period_conv")
-    def forward(self, signal: Tensor) -> Tensor:
-        """signal (B, C_in, T, columns) -> (B, C_out, T / stride, columns)."""
-        return super().forward(signal)
-
-
-class ScaleConv1d(nn.Conv1d):
-    """A convolution of (B, C, T)."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, groups: int):
-        super().__init__(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups)
-
-    @has_kernel("conv_autograd", "scale_conv")
-    def forward(self, signal: Tensor) -> Tensor:
-        """signal (B, C_in, T) -> (B, C_out, T / stride)."""
-        return super().forward(signal)
-
-
-class PeriodDiscriminator(nn.Module):
-    """Looks at every p-th sample: the waveform folded into p columns, convolutions along each."""
-
-    def __init__(self, config: VitsDiscriminatorConfig, period: int):
-        super().__init__()
-        self.period = period
-        kernel, stride, channels = config.period_kernel_size, config.period_stride, [1, *config.period_channels]
-        strides = [stride] * (len(config.period_channels) - 1) + [1]
-        self.convs = nn.ModuleList(PeriodConv2d(channels[i], channels[i + 1], kernel, s) for i, s in enumerate(strides))
-        self.conv_post = nn.Conv2d(channels[-1], 1, (3, 1), 1, (1, 0))
-        add_weight_norm(self)
-
-    def forward(self, waveform: Tensor) -> list[Tensor]:
-        """waveform (B, 1, T) -> features of every layer (B, C, T / strides, period), logits last."""
-        short = -waveform.shape[-1] % self.period
-        signal = F.pad(waveform, (0, short), mode="reflect").unflatten(-1, (-1, self.period))
-        return _features(signal, self.convs, self.conv_post)
-
-
-class ScaleDiscriminator(nn.Module):
-    """Looks at the waveform, halved some times by averaging, through long grouped convolutions."""
-
-    def __init__(self, config: VitsDiscriminatorConfig, halvings: int = 0):
-        super().__init__()
-        self.halvings, channels = halvings, [1, *config.scale_channels]
-        self.convs = nn.ModuleList()
-        for i, (kernel, stride, most_groups) in enumerate(SCALE_LAYERS):
-            groups = next(g for g in range(most_groups, 0, -1) if channels[i] % g == 0 and channels[i + 1] % g == 0)
-            self.convs.append(ScaleConv1d(channels[i], channels[i + 1], kernel, stride, groups))
-        self.conv_post = nn.Conv1d(channels[-1], 1, 3, 1, 1)
-        add_weight_norm(self)
-
-    def forward(self, waveform: Tensor) -> list[Tensor]:
-        """waveform (B, 1, T) -> features of every layer (B, C, T / strides), logits last."""
-        for _ in range(self.halvings):
-            waveform = F.avg_pool1d(waveform, 4, 2, 2)
-        return _features(waveform, self.convs, self.conv_post)
+def _additional(fields: dict) -> SubDiscriminatorConfig:
+    return config_of(DISCRIMINATORS[_type(fields)].config_class, fields, "additional_discriminators")
 
 
 class VitsDiscriminator(StrictPreTrainedModel):
     """
-    All judges. Keys are the original's `discriminators.N`, the scale judge first.
+    All sub-discriminators. Keys are the original's `discriminators.N`, the scale discriminator first.
 
     Example:
 
@@ -157,8 +122,8 @@ class VitsDiscriminator(StrictPreTrainedModel):
     >>> import torch
     >>> from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 
-    >>> judges = VitsDiscriminator(VitsDiscriminatorConfig())
-    >>> len(judges(torch.zeros(1, 1, 8192)).logits)
+    >>> discriminator = VitsDiscriminator(VitsDiscriminatorConfig())
+    >>> len(discriminator(torch.zeros(1, 1, 8192)).logits)
     6
     ```
     """
@@ -169,25 +134,14 @@ class VitsDiscriminator(StrictPreTrainedModel):
 
     def __init__(self, config: VitsDiscriminatorConfig):
         super().__init__(config)
-        scales = [ScaleDiscriminator(config, halvings) for halvings in range(config.scales)]
-        self.discriminators = nn.ModuleList(
-            [*scales, *(PeriodDiscriminator(config, period) for period in config.periods)]
-        )
+        self.discriminators = nn.ModuleList(DISCRIMINATORS[name](own) for name, own in config.sub_discriminators)
         self.post_init()
 
     def forward(self, waveform: Tensor) -> DiscriminatorOutput:
         """waveform (B, 1, T_seg) -> DiscriminatorOutput."""
-        return DiscriminatorOutput.of(judge(waveform) for judge in self.discriminators)
+        return DiscriminatorOutput.of(sub_discriminator(waveform) for sub_discriminator in self.discriminators)
 
     def sub_discriminators(self) -> Iterator[Callable[[Tensor], DiscriminatorOutput]]:
-        """Functions that do as `forward` does for one judge each, so that only one's activations need be held."""
-        for judge in self.discriminators:
-            yield lambda waveform, judge=judge: DiscriminatorOutput.of([judge(waveform)])
-
-
-def _features(signal: Tensor, convs: nn.ModuleList, conv_post: nn.Module) -> list[Tensor]:
-    features: list[Tensor] = []
-    for conv in convs:
-        signal = F.leaky_relu(conv(signal), SLOPE, inplace=True)
-        features.append(signal)
-    return [*features, conv_post(signal)]
+        """Yield the `forward` of each sub-discriminator, so that the activations of one only need memory at a time."""
+        for sub_discriminator in self.discriminators:
+            yield lambda waveform, one=sub_discriminator: DiscriminatorOutput.of([one(waveform)])

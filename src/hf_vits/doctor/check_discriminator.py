@@ -9,7 +9,7 @@ import torch
 from hf_vits.conversion.discriminators import RULES, SUBFOLDER, VOICE, infer_config
 from hf_vits.conversion.key_mapping import translate
 from hf_vits.conversion.schema import inspect_json
-from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.discriminators.modeling_discriminator import FIELDS, VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor.check_weights import diagnose_values
 from hf_vits.doctor.diagnostics import Diagnostic, error, note
 from hf_vits.doctor.fixes import ExtractDiscriminator, SaveCopy, resave
@@ -67,7 +67,7 @@ def _match(folder: ModelFolder, discriminators: Discriminators) -> None:
         tensors, _ = translate(tensors, RULES, [(VOICE, "part of the voice")], "VITS discriminator")
         given = {ours: folder.raw[theirs] for theirs, ours in NOT_IN_SHAPES.items() if folder.raw.get(theirs)}
         config, _ = infer_config({name: tensor.shape for name, tensor in tensors.items()}, given)
-    if len(config.periods) + config.scales > MAX_LAYERS or len(config.period_channels) > MAX_LAYERS:
+    if len(config.sub_discriminators) > MAX_LAYERS or len(config.period_channels) > MAX_LAYERS:
         raise ValueError(f"Its configuration asks for more than {MAX_LAYERS} sub-discriminators or layers of one.")
     with torch.device("meta"):
         shapes = {name: tensor.shape for name, tensor in VitsDiscriminator(config).state_dict().items()}
@@ -78,5 +78,4 @@ def _read_config(folder: Path) -> VitsDiscriminatorConfig:
     file = inspect_json(folder / "config.json")
     if file.table is None:
         raise ValueError(f"{file.problem or 'There is no config.json beside them'}.")
-    names = ("periods", "period_channels", "period_kernel_size", "period_stride", "scales", "scale_channels")
-    return VitsDiscriminatorConfig(**{name: file.table[name] for name in names if name in file.table})
+    return VitsDiscriminatorConfig(**{name: file.table[name] for name in FIELDS if name in file.table})

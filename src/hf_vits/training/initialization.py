@@ -134,17 +134,6 @@ def judges_of(path: str) -> VitsDiscriminator | None:
     return None
 
 
-def scale_channels(config: VitsDiscriminatorConfig, width: float) -> VitsDiscriminatorConfig:
-    """The same judges with so many times as many channels, in multiples of 4 so that the groups of the scales stay."""
-    return VitsDiscriminatorConfig(
-        **{
-            **config.to_dict(),
-            "period_channels": [max(4, round(channels * width / 4) * 4) for channels in config.period_channels],
-            "scale_channels": [max(4, round(channels * width / 4) * 4) for channels in config.scale_channels],
-        }
-    )
-
-
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Within it, PyTorch's own randomness on the CPU has this seed; after it, it is what it was before."""

@@ -19,7 +19,7 @@ from hf_vits.text import espeak
 from hf_vits.text.frontend import FrontEnd
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.dataloader import draw_held_out
-from hf_vits.training.initialization import ModelInitialization, scale_channels, tokenizer_of_texts
+from hf_vits.training.initialization import ModelInitialization, tokenizer_of_texts
 from hf_vits.training.loggers import check_trackers
 from hf_vits.training.trainer import VitsTrainer
 from hf_vits.training.training_arguments import VitsTrainingArguments
@@ -60,7 +60,7 @@ class ModelAndDataArguments:
     )
     model_config: Mapping = option("{}", "JSON object: configuration of a new voice; {} is the paper's.")
     discriminator_config: Mapping = option(
-        "{}", "JSON object: configuration of new judges, before they are scale_channels."
+        "{}", "JSON object: configuration of new discriminators, before their channels are scaled."
     )
     tokenizer_name_or_path: AnyPath | None = option(
         None, "Voice whose tokenizer a new one takes; made from the texts if not given."
@@ -110,9 +110,8 @@ class ModelAndDataArguments:
         for part in parts:
             check_data(part, self.columns)
         speakers = speakers_of(self.speaker_column, *parts) if self.speaker_column else []
-        judges = scale_channels(
-            VitsDiscriminatorConfig(**self.discriminator_config), config.discriminator_channel_multiplier
-        )
+        judges = VitsDiscriminatorConfig(**self.discriminator_config)
+        judges = judges.scale_channels_by(config.discriminator_channel_multiplier)
         if voice is not None:
             start = ModelInitialization.load(voice, self.discriminator_name_or_path, judges, config.seed)
             tokenizer = self._in_language(start.model.name_or_path)

@@ -42,24 +42,6 @@ def check_size(config) -> None:
             )
 
 
-def check_judges_size(config) -> None:
-    """Raises `ValueError` if discriminators of this configuration could not be built within seconds and memory."""
-    for name in ("periods", "period_channels", "scale_channels"):
-        _check_list(name, getattr(config, name))
-    for name in ("period_kernel_size", "period_stride", "scales"):
-        if abs(getattr(config, name)) > MOST:
-            raise ValueError(f"`{name}` is {quoted(getattr(config, name))}; the most is {MOST:,}.")
-    if config.scales > LONGEST_LIST:
-        raise ValueError(f"`scales` is {config.scales}; the most is {LONGEST_LIST}.")
-    weights = len(config.periods) * _chained(config.period_channels, config.period_kernel_size)
-    weights += config.scales * _chained(config.scale_channels, 41)
-    if weights > MOST_PARAMETERS:
-        raise ValueError(
-            f"The configuration asks for {weights:.3g} weights of discriminators, and the most is {MOST_PARAMETERS:,}. "
-            "Correct its channels, or fetch it again."
-        )
-
-
 def count_layers(config) -> int:
     """About how many convolutions a voice of this configuration has."""
     separable = 3 * config.depth_separable_num_layers
@@ -110,10 +92,6 @@ def _reach(config) -> float:
     )
     reaches = [kernel * 2.0 ** min(1000, (layers - 1) * math.log2(max(rate, 1))) for kernel, rate, layers in grow]
     return max([c.ffn_kernel_size, c.decoder_config.longest_span(), *reaches])
-
-
-def _chained(channels: Sequence[int], kernel: int) -> int:
-    return sum(a * b * kernel for a, b in zip([1, *channels], [*channels, 1], strict=True))
 
 
 def check_numbers(fields: Mapping[str, Any]) -> None:

@@ -2,7 +2,10 @@
 
 import importlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Generic, TypeVar
+from dataclasses import fields
+from typing import Any, Generic, TypeVar
+
+from huggingface_hub.errors import StrictDataclassError
 
 from hf_vits.utils.formatting import nearest, quoted
 
@@ -70,6 +73,34 @@ class Registry(Generic[Entry]):
     def values(self) -> list[Entry]:
         """Return all entries."""
         return [self[name] for name in self]
+
+
+def config_of(config_class: type, given: Mapping[str, Any], field: str) -> Any:
+    """
+    Build the configuration of a registered part.
+
+    Args:
+        config_class (`type`):
+            A dataclass.
+        given (`Mapping[str, Any]`):
+            Its fields by name, and the part's registered name as `"type"`.
+        field (`str`):
+            The field that `given` is from, for errors.
+
+    Raises:
+        ValueError: for a field that does not exist, or has a value of another type.
+    """
+    known = [item.name for item in fields(config_class)]
+    if unknown := [name for name in given if name not in (*known, "type")]:
+        raise ValueError(
+            f"`{field}` has {quoted(unknown[0])}, which is no field of {given['type']!r}"
+            f"{nearest(str(unknown[0]), known) or '.'} Its fields are {', '.join(known) or 'none'}."
+        )
+    try:
+        return config_class(**{name: value for name, value in given.items() if name != "type"})
+    except (StrictDataclassError, TypeError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise ValueError(f"`{field}` of type {given['type']!r} has an impossible field: {reason}") from error
 
 
 def _is_reloaded(taken: object, entry: object) -> bool:

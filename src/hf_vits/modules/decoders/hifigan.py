@@ -142,7 +142,7 @@ class HifiGanConfig(DecoderConfig):
         stages, blocks = _count(shapes, "upsampler"), _count(shapes, "resblocks")
         if not stages and not blocks and "conv_pre.weight" not in shapes:
             return None
-        kind = "2" if "resblocks.0.convs.0.weight" in shapes else "1" if blocks else None
+        kind = "2" if any(name.startswith("resblocks.0.convs.") for name in shapes) else "1" if blocks else None
         first = "convs.0" if kind == "2" else "convs1.0"
         kernels = [_size(shapes, f"upsampler.{stage}", 2) for stage in range(stages)]
         widths = [_size(shapes, f"resblocks.{block}.{first}", 2) for block in range(blocks // max(stages, 1))]
@@ -162,9 +162,9 @@ def _count(shapes: Shapes, part: str) -> int:
 
 
 def _size(shapes: Shapes, layer: str, axis: int) -> int | None:
-    """Return one size of a layer's weight; `None` if there is no such layer or axis."""
+    """Return one size of a convolution's weight; `None` if there is no such layer, or it is damaged."""
     shape = shapes.get(f"{layer}.weight", ())
-    return shape[axis] if axis < len(shape) else None
+    return shape[axis] if len(shape) == 3 and 0 not in shape else None
 
 
 @has_kernel("leaky_relu", "leaky_relu", for_gradients=True)

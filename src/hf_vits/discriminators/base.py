@@ -1,0 +1,125 @@
+"""What every sub-discriminator is: a module with a configuration class, registered by name."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hf_vits.utils.model_size import check_numbers
+from hf_vits.utils.registry import Registry
+
+SLOPE = 0.1
+"""Negative slope of the leaky ReLU in every sub-discriminator."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass
+class SubDiscriminatorConfig:
+    """
+    Fields of one sub-discriminator; subclass it as a dataclass, `strict` of `huggingface_hub.dataclasses` checks types.
+
+    `VitsDiscriminatorConfig.additional_discriminators` holds them as dictionaries, with the registered name as
+    `"type"`.
+    """
+
+    def check(self) -> None:
+        """Raise `ValueError` for a value out of range, or fields that contradict each other."""
+        check_numbers({field.name: getattr(self, field.name) for field in fields(self)})
+
+    def count_parameters(self) -> int:
+        """Return the approximate number of weights, for the limit of a model's size."""
+        return 0
+
+    def scale_channels(self, multiplier: float) -> "SubDiscriminatorConfig":
+        """Return a copy with so many times as many channels; for `discriminator_channel_multiplier`."""
+        return self
+
+    def describe(self) -> str:
+        """Return the row of the model card."""
+        return type(self).__name__
+
+    @classmethod
+    def from_shapes(cls, shapes: Shapes) -> dict[str, Any] | None:
+        """
+        Recognize this sub-discriminator by its tensors.
+
+        Args:
+            shapes (`Mapping[str, tuple[int, ...]]`):
+                Shapes by the sub-discriminator's names (`"convs.0.weight"`), with a layer's weight under its name
+                without weight norm.
+
+        Returns:
+            `dict[str, Any]`, *optional*: fields that the shapes determine; `None` if it is another sub-discriminator.
+        """
+        return None
+
+
+class SubDiscriminator(nn.Module):
+    """
+    Waveform to features.
+
+    Args:
+        config ([`SubDiscriminatorConfig`]):
+            An instance of `config_class`.
+    """
+
+    config_class: ClassVar[type[SubDiscriminatorConfig]]
+
+    def forward(self, waveform: Tensor) -> list[Tensor]:
+        """waveform (B, 1, T) -> features of each layer (B, C, …), the logits last."""
+        raise NotImplementedError
+
+
+DISCRIMINATORS: Registry[type[SubDiscriminator]] = Registry(
+    "sub-discriminator",
+    {"scale": "hf_vits.discriminators.scale", "period": "hf_vits.discriminators.period"},
+)
+"""Classes of sub-discriminators by name."""
+
+
+@dataclass
+class DiscriminatorOutput:
+    """Logits (B, …) of each sub-discriminator, and the features of its layers, the logits last."""
+
+    logits: list[Tensor]
+    features: list[list[Tensor]]
+
+    @classmethod
+    def of(cls, features: Iterable[list[Tensor]]) -> "DiscriminatorOutput":
+        """Collect the features of each sub-discriminator."""
+        features = list(features)
+        return cls([layers[-1].flatten(1) for layers in features], features)
+
+
+def layer_features(signal: Tensor, convs: nn.ModuleList, conv_post: nn.Module) -> list[Tensor]:
+    """signal (B, C, …) -> outputs of all layers, each but the last activated."""
+    features: list[Tensor] = []
+    for conv in convs:
+        signal = F.leaky_relu(conv(signal), SLOPE, inplace=True)
+        features.append(signal)
+    return [*features, conv_post(signal)]
+
+
+def scale(channels: Iterable[int], multiplier: float) -> list[int]:
+    """Multiply channels, rounded to multiples of 4 so that grouped convolutions keep their groups."""
+    return [max(4, round(number * multiplier / 4) * 4) for number in channels]
+
+
+def count_weights(channels: Iterable[int], kernel: int) -> int:
+    """Return the number of weights of convolutions that follow each other, from a waveform to logits."""
+    channels = list(channels)
+    return sum(a * b * kernel for a, b in zip([1, *channels], [*channels, 1], strict=True))
+
+
+def conv_shapes(shapes: Shapes, dims: int) -> list[tuple[int, ...]] | None:
+    """Return the shapes of `convs.0`, `convs.1`, …; `None` if there are none, or not all of so many dimensions."""
+    found: list[tuple[int, ...]] = []
+    while (shape := shapes.get(f"convs.{len(found)}.weight")) is not None:
+        found.append(tuple(shape))
+    known = {*(f"convs.{number}" for number in range(len(found))), "conv_post"}
+    if not found or any(len(shape) != dims or 0 in shape for shape in found):
+        return None
+    return None if any(name.rpartition(".")[0] not in known for name in shapes) else found
