@@ -66,17 +66,17 @@ def test_gradients_are_the_same_without_kernels(make_model):
 
 
 def test_kernels_are_switched_for_a_block_or_for_good():
-    assert kernels.is_enabled()
+    assert kernels.enabled
     with kernels.use(False):
-        assert not kernels.is_enabled()
+        assert not kernels.enabled
         with kernels.use(True):
-            assert kernels.is_enabled()
-        assert not kernels.is_enabled()
-    assert kernels.is_enabled()
+            assert kernels.enabled
+        assert not kernels.enabled
+    assert kernels.enabled
     switch = kernels.use(False)
-    assert not kernels.is_enabled()
+    assert not kernels.enabled
     switch.__exit__()
-    assert kernels.is_enabled()
+    assert kernels.enabled
 
 
 def test_switching_kernels_off_drops_the_weights_that_they_transformed():
@@ -88,15 +88,13 @@ def test_switching_kernels_off_drops_the_weights_that_they_transformed():
         assert not weight_cache.held(layer)
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"), [("0", "False"), ("1", "True"), ("maybe", "0 switches the kernels off")]
-)
-def test_the_environment_variable_switches_kernels(value, expected):
-    code = "from hf_vits import kernels; print(kernels.is_enabled())"
-    result = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "HF_VITS_KERNELS": value}, capture_output=True, text=True
-    )
-    assert expected in result.stdout + result.stderr
+def test_the_environment_variable_switches_kernels(monkeypatch):
+    for value, expected in (("0", False), ("1", True)):
+        monkeypatch.setenv(kernels.VARIABLE, value)
+        assert kernels.enabled_by_environment() == expected
+    monkeypatch.setenv(kernels.VARIABLE, "maybe")
+    with pytest.raises(ValueError, match="HF_VITS_KERNELS is 'maybe'; 0 switches the kernels off, 1 on"):
+        kernels.enabled_by_environment()
 
 
 @pytest.fixture
@@ -137,6 +135,5 @@ def test_without_the_folder_the_tests_of_correctness_pass(without_kernels):
     selection = ("modules", "parity", "equivalence", "test_modeling_vits.py", "test_graphs.py")
     selection += ("training/test_train_step.py", "export/test_graph.py")
     files = [str(TESTS / name) for name in selection]
-    # Compiling and counting of what is prepared are about kernels.
     result = without_kernels("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not hub", *files)
     assert result.returncode == 0, result.stdout[-4000:]

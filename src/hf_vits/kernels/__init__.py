@@ -16,14 +16,15 @@ __all__ = ["enabled", "use"]
 VARIABLE = "HF_VITS_KERNELS"
 
 
-def _initial() -> bool:
+def enabled_by_environment() -> bool:
+    """Return the state that the environment variable asks for."""
     value = os.environ.get(VARIABLE, "1")
     if value not in ("0", "1"):
         raise ValueError(f"The environment variable {VARIABLE} is {value!r}; 0 switches the kernels off, 1 on.")
     return value == "1"
 
 
-enabled = _initial()
+enabled = enabled_by_environment()
 """True if modules use kernels; set it by `use`."""
 
 
