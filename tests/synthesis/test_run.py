@@ -110,7 +110,7 @@ def test_if_one_process_fails_all_end_with_what_it_says(settings):
     codes, messages = run(settings(output_dir="failed", batch_size=1), processes=2, failing_at=3)
     assert codes == [1, 1]
     assert sorted(messages)[1] == "no space is left"
-    assert "failed, and all end with it. OSError: no space is left" in sorted(messages)[0]
+    assert "failed, so all processes end. OSError: no space is left" in sorted(messages)[0]
 
 
 def test_rows_that_cannot_be_said_are_skipped_and_reported_with_what_the_voice_does_not_know(

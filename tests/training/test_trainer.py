@@ -203,7 +203,7 @@ def test_a_run_follows_the_launchers_precision_and_its_card_says_which(make_trai
 
 
 def test_a_run_in_half_precision_on_a_cpu_or_in_parts_does_not_begin(make_trainer, monkeypatch):
-    with pytest.raises(ValueError, match="fp16, which a CPU does not train in"):
+    with pytest.raises(ValueError, match="fp16, which does not work on a CPU"):
         make_trainer(mixed_precision="fp16")
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(ValueError, match="FSDP.*not supported"):

@@ -1,11 +1,16 @@
+"""The number of threads of training runs and commands, and how their threads wait."""
+
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from hf_vits.cli import main
 from hf_vits.utils.threads import cores, use_cores
 
 TELL = "import torch, accelerate, hf_vits.utils.threads as t; t.use_cores(accelerate.Accelerator(cpu=True)); "
@@ -53,3 +58,93 @@ def test_beside_a_gpu_threads_stay_as_they_are():
     torch.set_num_threads(1)
     use_cores(processes(1, "cuda"), 3)
     assert torch.get_num_threads() == 1
+
+
+ROOT = Path(__file__).parents[2]
+STOPS_AT_TORCH = """
+import os, runpy, sys
+
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print("policy:", os.environ.get("OMP_WAIT_POLICY"), flush=True)
+            os._exit(0)
+
+sys.meta_path.insert(0, Stop())
+name, *sys.argv[1:] = sys.argv[1:]
+runpy.run_path(name, run_name="__main__") if name.endswith(".py") else runpy.run_module(name, run_name="__main__")
+"""
+PROGRAMS = {
+    "hf-vits train": ["hf_vits.cli", "train", "--help"],
+    "hf-vits speak": ["hf_vits.cli", "speak", "Hello."],
+    "hf-vits export": ["hf_vits.cli", "export", "en_US-joe-medium", "out", "--target", "piper"],
+    "hf-vits doctor": ["hf_vits.cli", "doctor", "en_US-joe-medium"],
+    "train.py": [str(ROOT / "examples" / "train.py"), "--help"],
+    "synthesize_dataset.py": [str(ROOT / "examples" / "synthesize_dataset.py"), "--help"],
+}
+
+
+def environment(policy):
+    others = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    return others if policy is None else {**others, "OMP_WAIT_POLICY": policy}
+
+
+def policy_when_torch_is_imported(program, policy, folder):
+    command = [sys.executable, "-c", STOPS_AT_TORCH, *program]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(policy), capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.split("policy: ")[1].strip()
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS.keys())
+def test_threads_wait_passively_before_torch_is_imported(program, tmp_path):
+    assert policy_when_torch_is_imported(program, None, tmp_path) == "PASSIVE"
+
+
+@pytest.mark.parametrize("program", ["hf-vits speak", "train.py", "synthesize_dataset.py"])
+def test_a_policy_that_the_user_set_is_kept(program, tmp_path):
+    assert policy_when_torch_is_imported(PROGRAMS[program], "ACTIVE", tmp_path) == "ACTIVE"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks GNU's OpenMP, which torch has on Linux")
+def test_the_openmp_runtime_of_torch_takes_the_policy_over(tmp_path):
+    code = "import sys, hf_vits.cli; print('torch' in sys.modules); import torch"
+    env = {**environment(None), "OMP_DISPLAY_ENV": "TRUE"}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "False"
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+@pytest.mark.parametrize(("given", "seen"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_make_hands_the_policy_to_all_that_it_starts(given, seen):
+    command = ["make", "--silent", "--eval", "policy: ; @echo $$OMP_WAIT_POLICY", "policy"]
+    done = subprocess.run(command, cwd=ROOT, env=environment(given), capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == seen
+
+
+@pytest.fixture
+def voice(make_model, make_tokenizer, tmp_path):
+    make_model().save_pretrained(tmp_path / "voice")
+    make_tokenizer().save_pretrained(tmp_path / "voice")
+    return str(tmp_path / "voice")
+
+
+@pytest.mark.parametrize("verb", ["speak", "doctor", "export"])
+def test_a_command_computes_with_as_many_threads_as_it_is_given(voice, tmp_path, verb, capsys):
+    given = {
+        "speak": ["speak", "a hope", "--voice", voice, "--output", str(tmp_path / "out.wav")],
+        "doctor": ["doctor", voice],
+        "export": ["export", voice, str(tmp_path / "out"), "--target", "transformers"],
+    }[verb]
+    assert main([*given, "--threads", "3"]) == 0
+    assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two", "1.5", "1025", ""])
+def test_a_number_of_threads_that_cannot_be_is_wrong_usage(number, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["speak", "a hope", f"--threads={number}"])
+    assert caught.value.code == 2
+    assert "whole number, 1 to 1024" in capsys.readouterr().err

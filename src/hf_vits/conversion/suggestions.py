@@ -8,7 +8,7 @@ from huggingface_hub import constants
 
 from hf_vits.conversion.formats import suffix_descriptions
 from hf_vits.hub.known_voices import ALIAS, VOICES
-from hf_vits.utils.formatting import alike, did_you_mean
+from hf_vits.utils.formatting import did_you_mean, similar_names
 
 MOST_ENTRIES = 2000
 """Entries of a folder that are compared with a name."""
@@ -20,10 +20,10 @@ def missing_path(name: str | os.PathLike) -> str:
     absent = path
     while not os.path.isdir(absent.parent) and absent.parent != absent:
         absent = absent.parent
-    near = [absent.parent / entry for entry in alike(absent.name, _candidates(absent.parent))]
+    near = [absent.parent / entry for entry in similar_names(absent.name, _candidates(absent.parent))]
     rest = path.parts[len(absent.parts) :]
     near = [str(place.joinpath(*rest) if place.joinpath(*rest).exists() else place) for place in near]
-    near += alike(str(name), [ALIAS, *VOICES, *_cached_models()])
+    near += similar_names(str(name), [ALIAS, *VOICES, *_cached_models()])
     return f"There is no file or folder {name}{did_you_mean(near[:3]) or '.'}"
 
 

@@ -1,4 +1,4 @@
-"""Values and names out of a file, as few words of an error."""
+"""Format values and names for error messages, and suggest known names for unknown ones."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -11,7 +11,7 @@ _SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 60
 
 
 def quoted(value: Any, most: int = 60) -> str:
-    """A value as Python writes it, cut if it is long, however often it holds itself."""
+    """Return the `repr` of a value, shortened, also if it contains itself."""
     try:
         words = _SHORT.repr(value)
     except ValueError:  # a number of thousands of digits
@@ -20,32 +20,32 @@ def quoted(value: Any, most: int = 60) -> str:
 
 
 def listed(names: Sequence[str], shown: int = 5, most: int = 80) -> str:
-    """The first names, each cut if it is long, and how many more there are."""
+    """Return the first names, each shortened, and the number of the others."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(name if len(name) <= most else name[: most - 1] + "…" for name in names[:shown]) + more
 
 
-def alike(name: str, names: Iterable[str]) -> list[str]:
-    """Find the known names that are most like an unknown one, three at most and the nearest first."""
+def similar_names(name: str, names: Iterable[str]) -> list[str]:
+    """Return up to three known names that are similar to an unknown one, the most similar first."""
     plain = {other.lower().lstrip("-").replace("-", "_"): other for other in names}
     wanted = name.lower().lstrip("-").replace("-", "_")
-    like = get_close_matches(wanted, plain, n=3, cutoff=0.6)
-    if not like:  # a part of a longer name
-        like = [other for other in plain if len(wanted) > 3 and (wanted in other or other in wanted)][:3]
-    return [plain[other] for other in like]
+    similar = get_close_matches(wanted, plain, n=3, cutoff=0.6)
+    if not similar:  # a part of a longer name
+        similar = [other for other in plain if len(wanted) > 3 and (wanted in other or other in wanted)][:3]
+    return [plain[other] for other in similar]
 
 
-def did_you_mean(like: Sequence[str]) -> str:
+def did_you_mean(names: Sequence[str]) -> str:
     """ "; did you mean …?" with these names; empty if there are none."""
-    return f"; did you mean {' or '.join(f'`{other}`' for other in like)}?" if like else ""
+    return f"; did you mean {' or '.join(f'`{other}`' for other in names)}?" if names else ""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """ "; did you mean …?" with the known names that are most like an unknown one; empty if none is."""
-    return did_you_mean(alike(name, names))
+    return did_you_mean(similar_names(name, names))
 
 
-OTHERS = {
+SYNONYMS = {
     **dict.fromkeys(("speed", "rate", "tempo", "length_scale", "speech_rate"), "speaking_rate"),
     **dict.fromkeys(("speaker", "sid", "voice", "spk", "speaker_name", "speaker_ids"), "speaker_id"),
     **dict.fromkeys(("language", "lang", "language_name", "language_ids"), "language_id"),
@@ -54,14 +54,14 @@ OTHERS = {
     **dict.fromkeys(("silence", "sentence_silence"), "pause"),
     "seed": "generator",
 }
-"""What other programs and other methods call an argument."""
+"""Names of arguments in other programs and methods."""
 
-HOW = {"length_scale": " (1 / length_scale)", "seed": " (torch.Generator().manual_seed(seed))"}
-"""How the value of such an argument becomes that of ours, where it is not the same."""
+CONVERSIONS = {"length_scale": " (1 / length_scale)", "seed": " (torch.Generator().manual_seed(seed))"}
+"""How to convert the value of such an argument, where it is not the same."""
 
 
 def refuse_unknown(of: str, given: Iterable[str], known: Sequence[str]) -> None:
-    """Raise `TypeError` if any of the given names is not among the known ones; says which are, and which is near."""
+    """Raise `TypeError` if a given name is unknown; lists the known names and suggests one."""
     unknown = [name for name in given if name not in known]
     if not unknown:
         return
@@ -70,6 +70,6 @@ def refuse_unknown(of: str, given: Iterable[str], known: Sequence[str]) -> None:
 
 
 def meant(name: str, known: Sequence[str]) -> str:
-    """Return "; did you mean …?" with what was probably meant; an empty string if nothing is like it."""
-    like = [OTHERS[name]] if OTHERS.get(name) in known else alike(name, known)
-    return did_you_mean([f"{other}{HOW.get(name, '')}" for other in like])
+    """Return "; did you mean …?" with similar names or the synonym of a name; empty if there is none."""
+    names = [SYNONYMS[name]] if SYNONYMS.get(name) in known else similar_names(name, known)
+    return did_you_mean([f"{other}{CONVERSIONS.get(name, '')}" for other in names])

@@ -1,35 +1,35 @@
-"""Silence about what takes a moment, or is told later."""
+"""Silence progress bars and tokenizer warnings."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-READERS = ("hf_vits.tokenization_vits", "hf_vits.pipeline")
-"""Loggers that tell what a voice leaves out of a text, or cannot read."""
+LOGGERS = ("hf_vits.tokenization_vits", "hf_vits.pipeline")
+"""Loggers that warn of dropped characters."""
 
 
 @contextmanager
 def no_progress_bar() -> Iterator[None]:
-    """Within it, transformers draws no progress bar: a voice is one file, written in a moment."""
-    from transformers.utils import logging as theirs
+    """Disable the progress bars of transformers: loading or saving one file takes a moment."""
+    from transformers.utils import logging as transformers_logging
 
-    shown = theirs.is_progress_bar_enabled()
-    theirs.disable_progress_bar()
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         if shown:
-            theirs.enable_progress_bar()
+            transformers_logging.enable_progress_bar()
 
 
 @contextmanager
 def silence_logging() -> Iterator[None]:
-    """Within it, no tokenizer warns of what it leaves out: a report has it, once for all texts."""
-    tellers, silence = [logging.getLogger(name) for name in READERS], logging.Filter("nobody")
-    for teller in tellers:
-        teller.addFilter(silence)
+    """Silence warnings of dropped characters, for callers that report them once for all texts."""
+    loggers, silence = [logging.getLogger(name) for name in LOGGERS], logging.Filter("nobody")
+    for logger in loggers:
+        logger.addFilter(silence)
     try:
         yield
     finally:
-        for teller in tellers:
-            teller.removeFilter(silence)
+        for logger in loggers:
+            logger.removeFilter(silence)

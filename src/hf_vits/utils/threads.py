@@ -7,30 +7,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+MAX_THREADS = 1024
+"""Largest number of threads that a command accepts."""
+
 
 def use_cores(accelerator: "Accelerator", threads: int | None = None) -> None:
-    """Gives PyTorch so many threads, or without a number this process's share of the cores; not beside a GPU."""
+    """Set PyTorch's threads for a training process: a number, or its share of the cores; on a GPU, change nothing."""
     import torch
 
     if accelerator.device.type == "cpu":
-        here = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
-        torch.set_num_threads(threads or max(1, cores() // here))
+        local = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
+        torch.set_num_threads(threads or max(1, cores() // local))
 
 
 def cores() -> int:
-    """Physical cores that this process may run on: two threads of one core gain nothing in matrix products."""
+    """Return the number of physical cores: a second thread per core does not speed up matrix products."""
     import psutil
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
-MOST = 1024
-"""Largest number of threads that is accepted; more than any machine gains from."""
-
-
 def add_threads(parser: argparse.ArgumentParser) -> None:
-    """Add the option to the parser of a command that computes."""
+    """Declare the option `--threads`."""
     parser.add_argument(
         "--threads",
         type=_number_of_threads,
@@ -48,6 +47,6 @@ def use_threads(threads: int | None) -> None:
 
 
 def _number_of_threads(value: str) -> int:
-    if not value.isdecimal() or not 1 <= int(value) <= MOST:
-        raise argparse.ArgumentTypeError(f"{value!r} is no number of threads; give a whole number, 1 to {MOST}")
+    if not value.isdecimal() or not 1 <= int(value) <= MAX_THREADS:
+        raise argparse.ArgumentTypeError(f"{value!r} must be a whole number, 1 to {MAX_THREADS}")
     return int(value)
