@@ -1,11 +1,14 @@
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from tiny_voices import enliven
+from tiny_voices import SPEAKERS, enliven
 
+import hf_vits
 from hf_vits import VitsModel
-from hf_vits.inference.arguments import MAX_TOKENS
-from hf_vits.modeling_utils import NotFiniteError
+from hf_vits.inference.arguments import MAX_TOKENS, NotFiniteError
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 
@@ -351,3 +354,31 @@ def test_recomputed_activations_give_the_same_gradients(make_config, reentrant):
             model(IDS, generator=seeded()).waveform.square().sum().backward()
         gradients.append([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
     assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+
+
+MOST_FILES = 15
+SOURCE = Path(hf_vits.__file__).parent
+WIDE = {"hidden_size": 192, "upsample_initial_channel": 256, "resblock_kernel_sizes": [3, 11], **SPEAKERS}
+
+
+@pytest.mark.parametrize("fields", [{}, WIDE], ids=["tiny", "wide"])
+def test_a_call_enters_few_files(make_model, fields):
+    """A reader follows a call from the text to the waveform through these, kernels included."""
+    model, entered = make_model(**fields), set()
+    speaker = "bea" if model.config.num_speakers > 1 else None
+    model(IDS, speaker_id=speaker)  # the first call also imports kernels
+
+    def note(frame, event, _):
+        if event == "call":
+            entered.add(frame.f_code.co_filename)
+
+    sys.setprofile(note)
+    try:
+        model(IDS, speaker_id=speaker)
+    finally:
+        sys.setprofile(None)
+    files = sorted(str(Path(file).relative_to(SOURCE)) for file in entered if file.startswith(f"{SOURCE}/"))
+    assert 5 < len(files) <= MOST_FILES, (
+        f"A call of the model enters {len(files)} files, {MOST_FILES} at most: {', '.join(files)}. Move what the call "
+        "needs of a small file to where it is used, or validate and look up in fewer places."
+    )

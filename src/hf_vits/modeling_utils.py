@@ -1,16 +1,10 @@
-"""The base of the models: strict loading, atomic saving, pickling, and what their public methods have in common.
-
-A checkpoint is loaded only if its tensors are exactly the model's.
-"""
+"""The base class of the models: strict loading, atomic saving, pickling. All tensors of a checkpoint must match."""
 
 import copy
-import inspect
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import wraps
-from itertools import chain
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,53 +14,9 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from hf_vits.hub.state_dict import TRAINING_ONLY, match_state_dict, read_state_dict
 from hf_vits.modules.weight_norm import NEW_G
 from hf_vits.utils.atomic_folder import new_files
-from hf_vits.utils.formatting import listed, refuse_unknown
+from hf_vits.utils.formatting import listed
 from hf_vits.utils.new_files import storage_errors
-from hf_vits.utils.torch_state import is_traced, is_transformed
-
-Method = TypeVar("Method", bound=Callable)
-
-
-def entry_point(method: Method) -> Method:
-    """
-    Make a public method of a model refuse unknown arguments, and record a graph only if a gradient is asked for.
-
-    It is asked for where grad mode is on and a parameter or an argument requires a gradient, as in every module.
-    Elsewhere the method runs under `torch.no_grad()`, where layers may use kernels without a backward pass.
-    """
-    known = []
-    for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
-        is_open = parameter.kind is parameter.VAR_KEYWORD  # annotated as Unpack[a TypedDict]
-        known += parameter.annotation.__args__[0].__annotations__ if is_open else [name]
-
-    @wraps(method)
-    def call(model: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        for name in kwargs:
-            if name not in known:
-                refuse_unknown(method.__qualname__, kwargs, known)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and _needs_gradients(model, [*args, *kwargs.values()])):
-            return method(model, *args, **kwargs)
-
-    return call
-
-
-def _needs_gradients(model: nn.Module, arguments: Iterable) -> bool:
-    """Return True if a parameter or an argument requires a gradient, and inside transforms such as `torch.func.jvp`."""
-    tensors = (argument for argument in arguments if isinstance(argument, Tensor))
-    if any(tensor.requires_grad for tensor in chain(model.parameters(), tensors)):
-        return True
-    return not is_traced() and is_transformed()
-
-
-class NotFiniteError(ValueError):
-    """The output for a text would hold NaN or infinity."""
-
-
-def is_finite(tensor: Tensor) -> bool:
-    """Return False if a tensor holds NaN or infinity; in one pass, without a copy."""
-    if not tensor.is_floating_point() or not tensor.numel() or tensor.is_meta:
-        return True
-    return all(bool(torch.isfinite(end)) for end in torch.aminmax(tensor.detach()))
+from hf_vits.utils.torch_state import is_finite
 
 
 def check_weights(tensors: Mapping[str, Tensor], source: str) -> None:
@@ -77,20 +27,6 @@ def check_weights(tensors: Mapping[str, Tensor], source: str) -> None:
             f"The weights in {source} are damaged: {listed(broken, most=200)} hold NaN or infinity. "
             "Fetch the file again, or take an earlier checkpoint; `hf-vits doctor` says more."
         )
-
-
-def check_finite(name: str, output: Tensor, is_training: bool) -> Tensor:
-    """Return an output of a model; raise `NotFiniteError` if it holds NaN or infinity.
-
-    Nothing is checked in training, which may skip such a batch, or while a graph is traced.
-    """
-    if not (is_training or is_traced() or is_finite(output)):
-        raise NotFiniteError(
-            f"The {name} would hold NaN or infinity: weights of the model are damaged, or overflow {output.dtype}. "
-            "Load the model again, in float32 or bfloat16 if it was float16; if that does not help, take another "
-            "checkpoint (`hf-vits doctor` examines one)."
-        )
-    return output
 
 
 def reduce_model(model: nn.Module) -> tuple[Callable, tuple]:

@@ -19,12 +19,14 @@ from hf_vits.inference.arguments import (
     Scale,
     SynthesisOptions,
     check_chunk_frames,
+    check_finite,
     check_frame_lengths,
     check_vector,
     chosen_ids,
+    entry_point,
 )
 from hf_vits.inference.streaming import StreamingFlow, decode_chunks, flow_context, windows
-from hf_vits.modeling_utils import StrictPreTrainedModel, check_finite, entry_point
+from hf_vits.modeling_utils import StrictPreTrainedModel
 from hf_vits.modules.decoders.base import DECODERS
 from hf_vits.modules.duration_predictor import DurationPredictor, StochasticDurationPredictor
 from hf_vits.modules.flow import Flow

@@ -11,7 +11,8 @@ from hf_vits import TextToSpeechPipeline
 from hf_vits.inference import arguments
 
 IDS = torch.arange(1, 13)[None]
-CHECKS = {name for name, member in vars(arguments).items() if inspect.isfunction(member)} - {"plain", "is_traced"}
+FUNCTIONS = {name for name, member in inspect.getmembers(arguments, inspect.isfunction)}
+CHECKS = FUNCTIONS - {"plain", "check_finite", "entry_point"}
 
 
 def checks_during(call):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from hf_vits.inference.streaming import flow_context, windows
-from hf_vits.kernels.padding import padded_length
+from hf_vits.kernels.inference import padded_length
 
 SHAPES = {
     "paper": {

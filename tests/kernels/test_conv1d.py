@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd import forward_ad
 from torch.nn import functional as F
 
-from hf_vits.kernels import conv1d, fft_conv, weight_cache, winograd
+from hf_vits.kernels import conv1d, fft_conv, winograd
 from hf_vits.modules.convolution import Conv, Upsample
 from hf_vits.modules.weight_norm import add_weight_norm
 
@@ -118,9 +118,9 @@ def test_what_is_prepared_does_not_outlive_a_change_of_type_or_mode(kind):
     for change in (layer.double, layer.float, layer.train, layer.eval):
         with torch.no_grad():
             layer.eval()(signal.to(layer.weight.dtype))
-        assert weight_cache.held(layer) == (not kind.startswith(NOTHING_PREPARED))
+        assert conv1d.has_cache(layer) == (not kind.startswith(NOTHING_PREPARED))
         change()
-        assert not weight_cache.held(layer)
+        assert not conv1d.has_cache(layer)
 
 
 def test_constants_are_made_on_the_processor_whatever_the_default_device():
@@ -236,7 +236,7 @@ def test_a_product_of_normalised_weights_is_prepared_too():
     layer = add_weight_norm(Conv(6, 4, 1)).eval()
     with torch.no_grad():
         layer(torch.randn(1, 6, 50))
-        assert weight_cache.held(layer)
+        assert conv1d.has_cache(layer)
         layer.parametrizations.weight.original0.mul_(3)
         signal = torch.randn(1, 6, 50)
         torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=1e-5)

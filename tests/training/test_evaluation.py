@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from hf_vits.kernels import conv1d, weight_cache
+from hf_vits.kernels import conv1d
 from hf_vits.training.evaluation import SHOWN_CLIPS, evaluate_clip, measure_names
 from hf_vits.training.loggers import ExperimentLogger, read_history
 
@@ -74,5 +74,5 @@ def test_weights_are_transformed_once_for_all_clips_and_dropped_after(trainer, r
         monkeypatch.setattr(conv1d, name, lambda layer, derive=derive: made.append(layer) or derive(layer))
     trainer.evaluation.run(1, reporter)
     assert made and len(set(made)) == len(made)
-    assert not any(map(weight_cache.held, made))
+    assert not any(map(conv1d.has_cache, made))
     assert trainer.evaluation.generator.training

@@ -1,18 +1,22 @@
-"""The arguments of a call of the model: validated once, where the call begins, and passed down as one object.
+"""The arguments of a call of the model, validated once where it begins and passed down as one object; and its outputs.
 
 Values of tensors are unknown while a graph is traced (`torch.compile`, `torch.export`, ONNX), and not checked then.
 """
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from functools import wraps
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.sampling import Generators
-from hf_vits.utils.torch_state import is_traced
+from hf_vits.utils.formatting import refuse_unknown
+from hf_vits.utils.torch_state import is_finite, is_traced, is_transformed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -36,6 +40,40 @@ MAX_FRAMES_PER_ITEM = 2**15
 
 MAX_FRAMES_PER_CALL = 2**18
 """All items of a batch, each padded to the longest. The flow takes about 20 kB a frame, 5 GB in all."""
+
+
+Method = TypeVar("Method", bound=Callable)
+
+
+def entry_point(method: Method) -> Method:
+    """
+    Make a public method of a model refuse unknown arguments, and record a graph only if a gradient is asked for.
+
+    It is asked for where grad mode is on and a parameter or an argument requires a gradient, as in every module.
+    Elsewhere the method runs under `torch.no_grad()`, where layers may use kernels without a backward pass.
+    """
+    known = []
+    for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
+        is_open = parameter.kind is parameter.VAR_KEYWORD  # annotated as Unpack[a TypedDict]
+        known += parameter.annotation.__args__[0].__annotations__ if is_open else [name]
+
+    @wraps(method)
+    def call(model: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            if name not in known:
+                refuse_unknown(method.__qualname__, kwargs, known)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and _needs_gradients(model, [*args, *kwargs.values()])):
+            return method(model, *args, **kwargs)
+
+    return call
+
+
+def _needs_gradients(model: nn.Module, arguments: Iterable) -> bool:
+    """Return True if a parameter or an argument requires a gradient, and inside transforms such as `torch.func.jvp`."""
+    tensors = (argument for argument in arguments if isinstance(argument, Tensor))
+    if any(tensor.requires_grad for tensor in chain(model.parameters(), tensors)):
+        return True
+    return not is_traced() and is_transformed()
 
 
 class SynthesisOptions(TypedDict, total=False):
@@ -213,8 +251,9 @@ def chosen_ids(kind: str, chosen: Choice, batch: int, config: VitsConfig) -> Ten
     for item in items:
         if isinstance(item, bool) or not isinstance(item, int | str):
             raise ValueError(f"`{kind}_id` holds {item!r}; a {kind} is an id (int) or a name (str).")
-    index = config.speaker_index if kind == "speaker" else config.language_index
-    ids = torch.tensor([item if item in range(count) else index(item) for item in items])
+    known = {name: index for index, name in enumerate(names or ())} | {index: index for index in range(count)}
+    refuse = config.speaker_index if kind == "speaker" else config.language_index
+    ids = torch.tensor([known[item] if item in known else refuse(item) for item in items])
     return ids.expand(batch) if count > 1 else None
 
 
@@ -310,6 +349,24 @@ def check_chunk_frames(chunk_frames: int | None) -> None:
         raise ValueError(
             f"`chunk_frames` is {chunk_frames!r}; a chunk has a whole number of frames, at least one frame."
         )
+
+
+class NotFiniteError(ValueError):
+    """The output for a text would hold NaN or infinity."""
+
+
+def check_finite(name: str, output: Tensor, is_training: bool) -> Tensor:
+    """Return an output of a model; raise `NotFiniteError` if it holds NaN or infinity.
+
+    Nothing is checked in training, which may skip such a batch, or while a graph is traced.
+    """
+    if not (is_training or is_traced() or is_finite(output)):
+        raise NotFiniteError(
+            f"The {name} would hold NaN or infinity: weights of the model are damaged, or overflow {output.dtype}. "
+            "Load the model again, in float32 or bfloat16 if it was float16; if that does not help, take another "
+            "checkpoint (`hf-vits doctor` examines one)."
+        )
+    return output
 
 
 def plain(value: Any) -> Any:

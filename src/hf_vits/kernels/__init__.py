@@ -8,8 +8,7 @@ ONNX) never contain them. The folder can be deleted: the package then runs in pl
 
 import os
 from contextlib import ContextDecorator
-
-from hf_vits.kernels import weight_cache
+from importlib import import_module
 
 __all__ = ["enabled", "use"]
 
@@ -47,7 +46,7 @@ class use(ContextDecorator):
         global enabled
         self.before, enabled = enabled, bool(on)
         if not on:
-            weight_cache.clear()
+            import_module("hf_vits.kernels.conv1d").clear_cache()
 
     def __enter__(self) -> "use":
         return self

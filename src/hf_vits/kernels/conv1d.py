@@ -6,7 +6,7 @@ weights in another order prepares them once; in training, wide layers need fewer
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -14,8 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.kernels import conv_autograd, fft_conv, winograd
-from hf_vits.kernels.weight_cache import cached, is_inference
-from hf_vits.utils.torch_state import is_ordinary
+from hf_vits.utils.torch_state import is_inference, is_ordinary
+
+T = TypeVar("T")
+Derive = Callable[[nn.Module], T]
+
+_cache: WeakKeyDictionary[nn.Module, dict[Derive, Any]] = WeakKeyDictionary()
+"""By layer and function: the tensors that were seen, and what was derived of them."""
 
 
 class Form(NamedTuple):
@@ -156,3 +161,47 @@ def _phases(layer: nn.ConvTranspose1d) -> tuple[Tensor, Tensor]:
     taps = layer.weight.unflatten(2, (-1, rate)).flip(2)  # (C_in, C_out, j, r), the latest sample last
     weight = taps.permute(3, 1, 0, 2).flatten(0, 1).unsqueeze(2)
     return weight.contiguous(memory_format=torch.channels_last), layer.bias.repeat(rate)
+
+
+def cached(layer: nn.Module, derive: Derive[T]) -> T:
+    """
+    Return `derive(layer)`, or the value of an earlier call if the layer's tensors are the same.
+
+    Changes are noticed by the tensors' addresses and by PyTorch's count of writes, which writing to `parameter.data`
+    does not raise: call `eval()` of the model after that. Values are neither saved nor copied with the layer.
+    """
+    tensors = layer.parameters() if layer._modules else layer._parameters.values()  # the second way is faster
+    tensors = [tensor for tensor in tensors if tensor is not None]
+    if not tensors or any(tensor.is_inference() for tensor in tensors):  # replicas, and tensors that count no writes
+        return derive(layer)
+    held = _cache.setdefault(layer, {}).get(derive)
+    if held is not None and _are_same(held[0], tensors):
+        return held[1]
+    # An alias keeps the memory of each tensor, so that no other can get the same address.
+    seen = [(tensor.detach(), tensor._version) for tensor in tensors]
+    with torch.inference_mode(False), torch.no_grad():
+        value = derive(layer)
+    _cache.setdefault(layer, {})[derive] = seen, value
+    return value
+
+
+def clear_cache_of(layer: nn.Module) -> None:
+    """Drop what is cached of a layer."""
+    _cache.pop(layer, None)
+
+
+def clear_cache() -> None:
+    """Drop what is cached of all layers."""
+    _cache.clear()
+
+
+def has_cache(layer: nn.Module) -> bool:
+    """Return True if something is cached of a layer."""
+    return bool(_cache.get(layer))
+
+
+def _are_same(seen: list[tuple[Tensor, int]], tensors: list[Tensor]) -> bool:
+    return len(seen) == len(tensors) and all(
+        alias.data_ptr() == tensor.data_ptr() and alias.dtype == tensor.dtype and version == tensor._version
+        for (alias, version), tensor in zip(seen, tensors, strict=True)
+    )

@@ -119,7 +119,7 @@ class StochasticDurationPredictor(nn.Module):
             self.post_conv_dds = DilatedDepthSeparable(config, dropout)
             self.post_flows = _duration_flow(config)
 
-    @has_kernel("padding", "predict_noisy_durations")
+    @has_kernel("inference", "predict_noisy_durations")
     def forward(
         self,
         hidden: Tensor,
@@ -198,7 +198,7 @@ class DurationPredictor(nn.Module):
         if config.language_embedding_size:
             self.cond_language = nn.Conv1d(config.language_embedding_size, size, 1)
 
-    @has_kernel("padding", "predict_durations")
+    @has_kernel("inference", "predict_durations")
     def forward(
         self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None, language: Tensor | None = None
     ) -> Tensor:

@@ -48,7 +48,7 @@ class Flow(nn.Module):
             latents = coupling(latents, mask, speaker).flip(1)
         return latents
 
-    @has_kernel("padding", "invert_flow")
+    @has_kernel("inference", "invert_flow")
     def inverse(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """Turn a sample of the prior into latents; same shapes as `forward`."""
         for coupling in reversed(self.flows):

@@ -62,4 +62,4 @@ class KernelLayer(nn.Module):
 def forget_weights(layer: nn.Module) -> None:
     """Drop what kernels keep of a layer's weights."""
     if HAS_KERNELS:
-        find("hf_vits.kernels.weight_cache").forget(layer)
+        find("hf_vits.kernels.conv1d").clear_cache_of(layer)

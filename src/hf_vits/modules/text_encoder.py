@@ -133,7 +133,7 @@ class TextEncoder(nn.Module):
         self.scale = math.sqrt(config.hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout)
 
-    @has_kernel("padding", "encode_text")
+    @has_kernel("inference", "encode_text")
     def forward(
         self, input_ids: Tensor, mask: Tensor, keep_states: bool = False, language: Tensor | None = None
     ) -> TextEncoding:

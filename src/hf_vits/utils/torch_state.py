@@ -1,4 +1,4 @@
-"""Questions about PyTorch's state, in one file because some have no public function to ask.
+"""Questions about tensors, modules and PyTorch's state, in one file because some have no public function to ask.
 
 Private functions used, and why: `torch._C._are_functorch_transforms_active`, `is_legacy_batchedtensor` and
 `forward_ad._current_level` tell of `vmap`, `is_grads_batched` and forward gradients. PyTorch has no public functions
@@ -6,7 +6,7 @@ for these.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 
@@ -28,3 +28,15 @@ def is_ordinary(tensor: Tensor) -> bool:
 def is_batched_gradient(gradient: Tensor) -> bool:
     """Return True for the gradient that `torch.autograd.grad(is_grads_batched=True)` passes to a backward function."""
     return torch._C._functorch.is_legacy_batchedtensor(gradient)
+
+
+def is_inference(module: nn.Module) -> bool:
+    """Return True if a module is in eval mode and no graph is recorded: then derived values may replace parameters."""
+    return not (module.training or torch.is_grad_enabled())
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Return False if a tensor holds NaN or infinity; in one pass, without a copy."""
+    if not tensor.is_floating_point() or not tensor.numel() or tensor.is_meta:
+        return True
+    return all(bool(torch.isfinite(end)) for end in torch.aminmax(tensor.detach()))

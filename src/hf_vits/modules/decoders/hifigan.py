@@ -245,7 +245,7 @@ class HifiGan(Decoder):
         if config.speaker_embedding_size:
             self.cond = nn.Conv1d(config.speaker_embedding_size, config.upsample_initial_channel, 1)
 
-    @has_kernel("chunked", "decode")
+    @has_kernel("inference", "decode")
     def forward(self, latents: Tensor, speaker: Tensor | None = None, frame_lengths: Tensor | None = None) -> Tensor:
         """latents (B, C, T_spec), speaker (B, S, 1), frame_lengths (B,) -> waveform (B, 1, T_wav) within ±1.
 

@@ -1,11 +1,11 @@
-"""A signal that is worked on in pieces: the pieces are the whole."""
+"""Padding and chunks change no sample."""
 
 import pytest
 import torch
 from torch.nn import functional as F
 
-from hf_vits.kernels import chunked, fft_conv
-from hf_vits.kernels.chunked import run_chunked
+from hf_vits.kernels import fft_conv, inference
+from hf_vits.kernels.inference import padded_length, run_chunked
 
 REACH = 3
 
@@ -24,8 +24,8 @@ def signal_of(length):
 
 @pytest.mark.parametrize("length", [1, 9, 10, 11, 64, 203])
 @pytest.mark.parametrize("rate", [1, 4])
-def test_pieces_are_the_whole_up_to_its_end(monkeypatch, threads, length, rate):
-    monkeypatch.setattr(chunked, "SAMPLES", 20)
+def test_chunks_equal_the_whole_up_to_its_end(monkeypatch, threads, length, rate):
+    monkeypatch.setattr(inference, "SAMPLES", 20)
     weight, up = torch.randn(4, 4, 7, dtype=torch.float64), torch.randn(5, 4, dtype=torch.float64)
     called = []
 
@@ -48,7 +48,7 @@ def test_pieces_are_the_whole_up_to_its_end(monkeypatch, threads, length, rate):
 
 
 def test_no_piece_makes_more_than_its_share_for_each_thread(monkeypatch, threads):
-    monkeypatch.setattr(chunked, "SAMPLES", 20)
+    monkeypatch.setattr(inference, "SAMPLES", 20)
     seen = []
     for length in range(1, 200):
         seen.clear()
@@ -64,7 +64,11 @@ def test_of_nothing_nothing_is_made():
 def test_where_the_signal_ends_nothing_is_made_after_it(threads):
     seen = []
     run_chunked(
-        lambda piece, end: seen.append(end) or piece.clone(), signal_of(chunked.SAMPLES * threads), 8, REACH, channels=4
+        lambda chunk, end: seen.append(end) or chunk.clone(),
+        signal_of(inference.SAMPLES * threads),
+        8,
+        REACH,
+        channels=4,
     )
     assert seen == [8]
 
@@ -95,7 +99,7 @@ def test_long_kernels_on_wide_stages_run_in_the_frequency_domain_to_speak_only(m
 @pytest.mark.parametrize("size", [16, 50, 1000])
 def test_stages_in_pieces_are_stages_at_once(make_model, monkeypatch, kind, size):
     """Forty frames are forty; thirty-three are padded to forty."""
-    monkeypatch.setattr(chunked, "SAMPLES", max(1, size // torch.get_num_threads()))
+    monkeypatch.setattr(inference, "SAMPLES", max(1, size // torch.get_num_threads()))
     model = make_model(**kind).double()
     speaker = model.speaker_vector([1, 2], 2).detach() if "num_speakers" in kind else None
     block = type(model.decoder.resblocks[0])
@@ -108,3 +112,26 @@ def test_stages_in_pieces_are_stages_at_once(make_model, monkeypatch, kind, size
             made = model.decoder(latents, speaker)
         assert len(counted) > len(model.decoder.resblocks) or size == 1000 or frames == 7
         torch.testing.assert_close(made, model.decoder(latents, speaker).detach(), rtol=0, atol=1e-12)
+
+
+def test_padded_lengths_are_few_and_little_longer_than_the_signal(make_model, monkeypatch):
+    layer = make_model().decoder
+    with torch.no_grad():
+        lengths = {n: padded_length(layer, torch.empty(1, 1, n)) for n in range(1, 2049)}
+        assert all(n <= padded <= max(n + 7, 1.07 * n) for n, padded in lengths.items())
+        assert len(set(lengths.values())) < 100
+        assert lengths[128] == 128 and lengths[129] == 136 and lengths[2048] == 2048
+        assert padded_length(layer, torch.empty(1, 1, 129, device="meta")) == 129
+    assert padded_length(layer, torch.empty(1, 1, 129)) == 129  # where gradients may be asked for
+
+
+def test_padding_changes_no_latent(make_model):
+    model = make_model().double()
+    for frames in (5, 8, 33, 130):
+        sample = torch.randn(2, 8, frames).double()
+        mask = torch.ones(2, 1, frames).double()
+        mask[1, :, 3:] = 0
+        with torch.no_grad():
+            latents = model.flow.inverse(sample * mask, mask)
+        expected = model.flow.inverse(sample * mask, mask).detach()
+        torch.testing.assert_close(latents, expected, rtol=0, atol=1e-12)
