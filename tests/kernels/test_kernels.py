@@ -12,7 +12,7 @@ import torch
 import hf_vits
 from hf_vits import kernels
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.kernels import conv_autograd, fft_conv, weight_cache, winograd
+from hf_vits.kernels import conv1d, conv_autograd, fft_conv, winograd
 from hf_vits.modules.convolution import Conv
 
 TESTS = Path(__file__).parents[1]
@@ -83,9 +83,9 @@ def test_switching_kernels_off_drops_the_weights_that_they_transformed():
     layer = Conv(6, 4, 3).eval()
     with torch.no_grad():
         layer(torch.zeros(1, 6, 20))
-    assert weight_cache.held(layer)
+    assert conv1d.has_cache(layer)
     with kernels.use(False):
-        assert not weight_cache.held(layer)
+        assert not conv1d.has_cache(layer)
 
 
 def test_the_environment_variable_switches_kernels(monkeypatch):
