@@ -1,4 +1,4 @@
-"""A voice of several languages: one vector for each, which the text encoder and the duration predictor see."""
+"""Models of several languages: the text encoder and the duration predictor get a vector of each language."""
 
 import pytest
 import torch
@@ -21,25 +21,25 @@ def model(request, make_model):
     return make_model(**LANGUAGES, **request.param)
 
 
-def say(model, text, **controls):
+def synthesize(model, text, **controls):
     if model.config.num_speakers > 1:
         controls["speaker_id"] = 1
     return model(**text, noise_scale=0.0, noise_scale_duration=0.0, **controls)
 
 
-def test_each_item_of_a_batch_is_what_it_would_be_alone_in_its_language(model, text):
-    together = say(model, text, language_id=["pt", "en", "fr"])
+def test_each_item_of_a_batch_equals_its_single_run_in_its_language(model, text):
+    batch = synthesize(model, text, language_id=["pt", "en", "fr"])
 
     for item, language in enumerate(["pt", "en", "fr"]):
         length = int(text["attention_mask"][item].sum())
-        alone = say(model, {"input_ids": text["input_ids"][item : item + 1, :length]}, language_id=language)
-        samples = int(alone.sequence_lengths)
-        assert int(together.sequence_lengths[item]) == samples
-        torch.testing.assert_close(together.waveform[item, :samples], alone.waveform[0], rtol=0, atol=2e-6)
-        assert not together.waveform[item, samples:].any()
+        single = synthesize(model, {"input_ids": text["input_ids"][item : item + 1, :length]}, language_id=language)
+        samples = int(single.sequence_lengths)
+        assert int(batch.sequence_lengths[item]) == samples
+        torch.testing.assert_close(batch.waveform[item, :samples], single.waveform[0], rtol=0, atol=2e-6)
+        assert not batch.waveform[item, samples:].any()
 
 
-def test_languages_differ_in_what_the_text_says_and_in_how_long_it_lasts(model, text):
+def test_languages_differ_in_hidden_states_and_durations(model, text):
     language = [model.language_vector(name, 3) for name in ("en", "fr")]
     mask = text["attention_mask"].unsqueeze(1).float()
     hidden = [model.text_encoder(text["input_ids"], mask, language=vector).hidden for vector in language]
@@ -50,8 +50,8 @@ def test_languages_differ_in_what_the_text_says_and_in_how_long_it_lasts(model, 
     assert (durations[0] - durations[1]).abs().max() > 1e-2
 
 
-def test_names_and_numbers_choose_the_same_language(model, text):
-    by_name, by_number = (say(model, text, language_id=chosen) for chosen in ("fr", 1))
+def test_names_and_indices_select_the_same_language(model, text):
+    by_name, by_number = (synthesize(model, text, language_id=chosen) for chosen in ("fr", 1))
 
     assert torch.equal(by_name.waveform, by_number.waveform)
 
@@ -65,12 +65,12 @@ def test_names_and_numbers_choose_the_same_language(model, text):
         (["en"], "`language_id` has 1 values for a batch of 3"),
     ],
 )
-def test_a_language_that_is_not_there_is_refused(make_model, text, chosen, message):
+def test_an_unknown_language_is_refused(make_model, text, chosen, message):
     with pytest.raises(ValueError, match=message):
         make_model(**LANGUAGES)(**text, language_id=chosen)
 
 
-def test_a_vector_of_another_size_or_none_at_all_is_refused(make_model, text):
+def test_a_vector_of_another_size_or_a_missing_one_is_refused(make_model, text):
     model = make_model(**LANGUAGES)
 
     for language in (None, torch.zeros(3, 5, 1)):
@@ -83,20 +83,22 @@ def test_a_vector_of_another_size_or_none_at_all_is_refused(make_model, text):
 def test_the_only_language_need_not_be_named(make_model, text):
     model = make_model(num_languages=1, language_embedding_size=4, language_names=["en"])
 
-    assert torch.equal(say(model, text).waveform, say(model, text, language_id="en").waveform)
+    assert torch.equal(synthesize(model, text).waveform, synthesize(model, text, language_id="en").waveform)
 
 
-def test_such_a_voice_is_saved_for_this_package_only_and_comes_back(make_model, text, tmp_path):
+def test_a_model_of_several_languages_is_saved_for_this_package_only_and_loads_again(make_model, text, tmp_path):
     model = make_model(**LANGUAGES)
     model.save_pretrained(tmp_path)
 
     again = VitsModel.from_pretrained(tmp_path)
 
     assert model.config.needs_extension and model.config.to_dict()["model_type"] == EXTENDED_MODEL_TYPE
-    assert torch.equal(say(again, text, language_id="pt").waveform, say(model, text, language_id="pt").waveform)
+    assert torch.equal(
+        synthesize(again, text, language_id="pt").waveform, synthesize(model, text, language_id="pt").waveform
+    )
 
 
-def test_a_pipeline_speaks_texts_in_their_languages_and_streams_the_same(make_model, make_tokenizer):
+def test_a_pipeline_synthesizes_texts_in_their_languages_and_streams_the_same(make_model, make_tokenizer):
     model = make_model(vocab_size=20, **LANGUAGES)
     pipe = TextToSpeechPipeline(model, make_tokenizer())
     quiet = {"noise_scale": 0.0, "noise_scale_duration": 0.0}
@@ -108,8 +110,8 @@ def test_a_pipeline_speaks_texts_in_their_languages_and_streams_the_same(make_mo
     torch.testing.assert_close(streamed, torch.from_numpy(other["audio"]), rtol=0, atol=1e-5)
 
 
-def test_training_refuses_several_languages_and_teaches_the_only_one(make_model, text):
-    with pytest.raises(ValueError, match="speaks 3 languages"):
+def test_training_refuses_several_languages_and_trains_the_only_one(make_model, text):
+    with pytest.raises(ValueError, match="has 3 languages"):
         VitsGenerator(make_model(**LANGUAGES))
     model = make_model(num_languages=1, language_embedding_size=4)
     noise = torch.Generator().manual_seed(0)
@@ -128,14 +130,14 @@ def test_training_refuses_several_languages_and_teaches_the_only_one(make_model,
     assert model.duration_predictor.cond_language.weight.grad.abs().max() > 0
 
 
-def test_heads_must_share_the_channels_with_the_language():
+def test_attention_heads_must_divide_the_channels_with_the_language():
     with pytest.raises(ValueError, match=r"`hidden_size` \(192\) with `language_embedding_size` \(3\) must be a mult"):
         VitsConfig(language_embedding_size=3)
     with pytest.raises(ValueError, match="`num_languages` is 2 but `language_embedding_size` is 0"):
         VitsConfig(num_languages=2)
 
 
-def test_plain_durations_take_their_own_epsilon(make_model, text):
+def test_the_deterministic_duration_predictor_has_its_own_epsilon(make_model, text):
     plain = {"use_stochastic_duration_prediction": False}
     model, other = make_model(**plain), make_model(**plain, duration_predictor_layer_norm_eps=1e-1)
 

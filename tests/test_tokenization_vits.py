@@ -277,10 +277,10 @@ def test_the_saved_class_is_ours_if_transformers_has_other_ids(make, tmp_path, o
     loaded = HfVitsTokenizer.from_pretrained(tmp_path / "saved")
     for option, value in options.items():
         assert getattr(loaded, option) == value
-    if not options:  # a file upstream could have written
-        stock = transformers.VitsTokenizer(tokenizer.init_kwargs and str(tmp_path / "vocab.json"), pad_token="k")
-        stock.save_pretrained(tmp_path / "stock")
-        assert config.keys() == json.loads((tmp_path / "stock/tokenizer_config.json").read_text()).keys()
+    if not options:  # a file upstream could write
+        upstream = transformers.VitsTokenizer(tokenizer.init_kwargs and str(tmp_path / "vocab.json"), pad_token="k")
+        upstream.save_pretrained(tmp_path / "upstream")
+        assert config.keys() == json.loads((tmp_path / "upstream/tokenizer_config.json").read_text()).keys()
 
 
 def test_saving_and_loading_keeps_the_ids(make, tmp_path):
@@ -335,8 +335,8 @@ def test_the_pipeline_accepts_the_tokenizer(mms):
         posterior_encoder_num_wavenet_layers=1,
         duration_predictor_filter_channels=16,
     )
-    speak = transformers.pipeline("text-to-speech", model=transformers.VitsModel(config), tokenizer=mms, device="cpu")
-    assert speak("A kite")["audio"].size > 0
+    pipe = transformers.pipeline("text-to-speech", model=transformers.VitsModel(config), tokenizer=mms, device="cpu")
+    assert pipe("A kite")["audio"].size > 0
 
 
 def test_options_changed_later_take_effect(mms):
@@ -384,8 +384,8 @@ def test_decomposed_text_becomes_the_letters_of_the_vocabulary(make, text):
     if all(letter in LETTERS for letter in composed.lower() if letter != ","):
         assert given.input_ids == expected.input_ids
     for symbol, (start, end) in zip(read, given.offset_mapping[1::2], strict=True):
-        spoken = unicodedata.normalize("NFC", apart[start:end]).lower()
-        assert symbol in spoken, (symbol, spoken)  # a letter spans itself with its marks
+        original = unicodedata.normalize("NFC", apart[start:end]).lower()
+        assert symbol in original, (symbol, original)  # a letter spans itself with its marks
 
 
 def test_a_vocabulary_of_letters_and_marks_decomposes_letters(make):
@@ -435,17 +435,17 @@ def test_a_pad_token_outside_the_vocabulary_is_saved_as_one_that_transformers_ca
     import torch
     import transformers
 
-    ours = make_tokenizer(pad_token="<pad>")
-    ours.save_pretrained(tmp_path)
+    tokenizer = make_tokenizer(pad_token="<pad>")
+    tokenizer.save_pretrained(tmp_path)
     make_model().save_pretrained(tmp_path)
-    stock = transformers.VitsTokenizer.from_pretrained(tmp_path)
+    upstream = transformers.VitsTokenizer.from_pretrained(tmp_path)
     texts = ["a dog", "deaf"]
-    batch = stock(texts, padding=True, return_tensors="pt")
-    assert torch.equal(batch.input_ids, ours(texts, padding=True, return_tensors="pt").input_ids)
+    batch = upstream(texts, padding=True, return_tensors="pt")
+    assert torch.equal(batch.input_ids, tokenizer(texts, padding=True, return_tensors="pt").input_ids)
     with torch.no_grad():
         assert transformers.VitsModel.from_pretrained(tmp_path)(**batch).waveform.shape[0] == 2
-    again = type(ours).from_pretrained(tmp_path)
-    assert again.pad_token_id == ours.pad_token_id and again.decode(batch.input_ids[1]) == "deaf"
+    again = type(tokenizer).from_pretrained(tmp_path)
+    assert again.pad_token_id == tokenizer.pad_token_id and again.decode(batch.input_ids[1]) == "deaf"
 
 
 @pytest.mark.parametrize("documented", [VitsTokenizer, split])

@@ -34,7 +34,7 @@ def run(code, *arguments, **options):
     return result.stderr[-500:] + (f" exit code {result.returncode}" if result.returncode else "")
 
 
-SPEAK = """
+PHONEMIZE = """
 texts = json.load(sys.stdin)
 for voice in sys.argv[1:]:
     for text in texts:
@@ -46,7 +46,7 @@ for voice in sys.argv[1:]:
 
 @pytest.mark.parametrize("text", ["a." * 2000, "[[" * 40_000, "-" * 90_000, " " * 90_000 + "a", "a\n" * 10_000])
 def test_long_texts_of_one_kind_neither_crash_nor_hang(text):
-    assert run(SPEAK, "en-us", input=json.dumps([text])) == ""
+    assert run(PHONEMIZE, "en-us", input=json.dumps([text])) == ""
 
 
 @pytest.mark.parametrize("voice", ["en-us", "de", "vi", "chr-US-Qaaa-x-west"])
@@ -64,12 +64,12 @@ def test_many_abbreviations_do_not_crash(voice):
         ".b\n",
         "e\u0301.",
     ]
-    assert run(SPEAK, voice, input=json.dumps([pattern * 1000 for pattern in patterns])) == ""
+    assert run(PHONEMIZE, voice, input=json.dumps([pattern * 1000 for pattern in patterns])) == ""
 
 
 def test_marks_do_not_crash_the_vietnamese_voices():
     texts = ["`", "a. `", "/-a", "/-\u0928", "(`)", 'x. "-a b', "_-a", "- a -b `c` 5 -3"]
-    assert run(SPEAK, "vi", "vi-vn-x-central", "vi-vn-x-south", input=json.dumps(texts)) == ""
+    assert run(PHONEMIZE, "vi", "vi-vn-x-central", "vi-vn-x-south", input=json.dumps(texts)) == ""
 
 
 @pytest.mark.parametrize("voice", ["pt", "por", "si", "sin", "pt-br", "vi", "de"])
@@ -80,18 +80,18 @@ def test_no_sign_has_phonemes_of_the_text_before(voice):
     results = []
     for before in ("wwww xyz", "1995 banana", "привет"):
         clauses = espeak.clauses_of([text for sign in signs for text in (before, f"{sign} a")], voice)
-        results.append([[clause.phonemes for clause in spoken] for spoken in clauses[1::2]])
+        results.append([[clause.phonemes for clause in found] for found in clauses[1::2]])
     assert results[0] == results[1] == results[2]
 
 
 FORK = """
 import os, signal, threading, time
 stop, text = [], "this is a rather long sentence to keep the lock held, " * 200
-speak = lambda voice, text: FrontEnd(phoneme_language=voice).tokens(TextWithOffsets.original(text, track=False)).text
-expected = speak("de", "Guten Tag")
+ipa = lambda voice, text: FrontEnd(phoneme_language=voice).tokens(TextWithOffsets.original(text, track=False)).text
+expected = ipa("de", "Guten Tag")
 def spin():
     while not stop:
-        speak("en-us", text)
+        ipa("en-us", text)
 thread = threading.Thread(target=spin)
 thread.start()
 time.sleep(0.2)
@@ -99,7 +99,7 @@ for _ in range(3):
     child = os.fork()
     if child == 0:
         signal.alarm(10)
-        os._exit(speak("de", "Guten Tag") != expected)
+        os._exit(ipa("de", "Guten Tag") != expected)
     if os.waitpid(child, 0)[1]:
         stop.append("the child hung")
 stop.append("")
@@ -145,12 +145,12 @@ def test_threads_do_not_change_each_others_language():
     expected = {voice: phonemes(FrontEnd(phoneme_language=voice), text) for voice, text in texts.items()}
     wrong = []
 
-    def speak(voice):
+    def phonemize(voice):
         for _ in range(100):
             if phonemes(FrontEnd(phoneme_language=voice), texts[voice]) != expected[voice]:
                 wrong.append(voice)
 
-    threads = [threading.Thread(target=speak, args=(voice,)) for voice in texts]
+    threads = [threading.Thread(target=phonemize, args=(voice,)) for voice in texts]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -179,9 +179,9 @@ except ImportError as error:
     sys.exit(str(error))
 """
     for path in ("/nope.so", _ctypes.__file__):
-        said = run(code, env={**os.environ, "PHONEMIZER_ESPEAK_LIBRARY": path})
-        assert f"{path} cannot be used" in said
-        assert "Set PHONEMIZER_ESPEAK_LIBRARY" in said
+        error = run(code, env={**os.environ, "PHONEMIZER_ESPEAK_LIBRARY": path})
+        assert f"{path} cannot be used" in error
+        assert "Set PHONEMIZER_ESPEAK_LIBRARY" in error
 
 
 # Phonemes of piper-tts 1.8.0.
@@ -217,8 +217,8 @@ FROM_PIPER = {
     ("fr", "I love you ❤️"): "ˈi lˈɔv jˈu kˈuʁ ʁˈuʒ",
     ("es", "I love you ❤️."): "ˈi lˈoβe ʝˈow kˌoɾaθˈon rˈoxo.",
 }
-# Where piper-tts loses words too, and where its espeak stresses a row of emoji as one word: what is said of the same
-# symbols between spaces.
+# Where piper-tts loses words too, and where its espeak stresses several emoji as one word: the same symbols between
+# spaces.
 BETWEEN_SPACES = {
     "👍👍": "👍 👍",
     "👍🏽": "👍 🏽",

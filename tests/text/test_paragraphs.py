@@ -51,8 +51,8 @@ def test_a_dash_at_the_beginning_of_a_wrapped_line_is_not_a_list_item():
     ],
 )
 def test_capitals_and_hyphens_in_wrapped_prose_do_not_end_paragraphs(lines):
-    whole = " ".join(lines).replace("end- to", "end-to")
-    assert split("\n".join(lines), language="en") == split(whole, language="en")
+    unwrapped = " ".join(lines).replace("end- to", "end-to")
+    assert split("\n".join(lines), language="en") == split(unwrapped, language="en")
 
 
 def test_lines_that_are_filled_at_any_word_are_not_verse():
@@ -78,7 +78,7 @@ def test_words_before_a_colon_in_wrapped_lines_are_not_names_of_speakers():
 def test_wrapped_paragraphs_stay_separate():
     paragraphs = [PARAGRAPHS["en"], PARAGRAPHS["en-gb"]]
     wrapped = "\n\n".join(textwrap.fill(paragraph, 60) for paragraph in paragraphs)
-    assert split(wrapped, language="en") == [piece for text in paragraphs for piece in split(text, language="en")]
+    assert split(wrapped, language="en") == [chunk for text in paragraphs for chunk in split(text, language="en")]
 
 
 def test_a_heading_before_a_wrapped_paragraph_stays_separate():

@@ -9,7 +9,7 @@ from hf_vits.text.offsets import TextWithOffsets
 
 pytest.importorskip("espeakng_loader")
 
-# In each sentence the words in braces are replaced by blocks of what espeak says of them alone. The oracle is the
+# In each sentence the words in braces are replaced by blocks of their isolated phonemes. The oracle is the
 # sentence with the words themselves.
 SENTENCES = {
     "en-us": [
@@ -54,7 +54,7 @@ def symbols(front_end, text):
 
 
 def without_stress(text):
-    return re.sub("[ˈˌ]", "", text)  # a word's may be another when it is alone
+    return re.sub("[ˈˌ]", "", text)  # that of an isolated word may differ
 
 
 def with_blocks(sentence, voice):

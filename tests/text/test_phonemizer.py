@@ -72,7 +72,7 @@ def spoken_words(front_end, text):
             groups[-1][0] += symbol
         else:
             groups.append([symbol, span])
-    return {text[start:end]: spoken for spoken, (start, end) in groups if spoken.strip(" .,;:!?")}
+    return {text[start:end]: word for word, (start, end) in groups if word.strip(" .,;:!?")}
 
 
 @pytest.mark.parametrize("text", FROM_PIPER)
@@ -89,7 +89,7 @@ def test_piper_style_equals_piper_in_other_scripts(voice, text):
 @pytest.mark.parametrize("mark", "".join(BETWEEN))
 @pytest.mark.parametrize("pattern", ["one{} two", "one {} two"])
 def test_every_mark_that_ends_a_clause_is_written_as_by_piper(mark, pattern):
-    between = next(written for marks, written in BETWEEN.items() if mark in marks)
+    between = next(output for marks, output in BETWEEN.items() if mark in marks)
     assert symbols(PIPER, pattern.format(mark)) == f"wˌʌn{between}tˈuː"
 
 

@@ -70,11 +70,11 @@ WORDS = {
 def test_a_language_has_the_scripts_that_espeak_reads_but_not_letter_by_letter(voice):
     """A letter that is read by its name has several phonemes more than others."""
     for script, word in WORDS.items():
-        spoken = "".join(clause.phonemes for clause in espeak.clauses(word, voice))
-        is_spelled = len(spoken.translate(dict.fromkeys(map(ord, "ˈˌː ˑ")))) > 5 * len(word)
+        pronounced = "".join(clause.phonemes for clause in espeak.clauses(word, voice))
+        by_name = len(pronounced.translate(dict.fromkeys(map(ord, "ˈˌː ˑ")))) > 5 * len(word)
         if script in scripts_of(voice):
-            assert not is_spelled, (voice, script, spoken)
-        elif is_spelled:
+            assert not by_name, (voice, script, pronounced)
+        elif by_name:
             assert phonemes(voice).count_others(word).total() >= len(set(word) - set(" ်္ဂာိီั")) // 2
 
 

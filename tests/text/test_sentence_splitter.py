@@ -6,7 +6,7 @@ from hf_vits.text.sentence_splitter import split
 
 
 @pytest.mark.parametrize(
-    "pieces",
+    "chunks",
     [
         ["One.", "Two!", "Three?"],
         ["Dr. Smith and Mrs. Jones met J. R. Brown.", "They left."],
@@ -27,8 +27,8 @@ from hf_vits.text.sentence_splitter import split
         ["Ναι.", "Όχι!"],
     ],
 )
-def test_a_text_is_split_at_the_ends_of_sentences(pieces):
-    assert split(" ".join(pieces)) == pieces
+def test_a_text_is_split_at_the_ends_of_sentences(chunks):
+    assert split(" ".join(chunks)) == chunks
 
 
 def test_lines_and_paragraphs_are_split_even_without_a_full_stop():
@@ -90,14 +90,14 @@ def test_a_long_word_is_cut_between_letters_as_users_perceive_them(name):
     for most in (len(letter), len(letter) + 1, len(letter) + 2, 17, 40, 400):
         if most < len(letter):
             continue
-        pieces = split(letter * 500, most)
-        assert "".join(pieces) == letter * 500
-        assert all(piece == letter * (len(piece) // len(letter)) and len(piece) <= most for piece in pieces)
+        chunks = split(letter * 500, most)
+        assert "".join(chunks) == letter * 500
+        assert all(chunk == letter * (len(chunk) // len(letter)) and len(chunk) <= most for chunk in chunks)
 
 
 def test_a_word_whose_letters_are_all_bound_is_cut_between_clusters():
-    pieces = split("க்" * 500, 41)  # a Tamil mark that binds every letter to the next
-    assert "".join(pieces) == "க்" * 500 and all(len(piece) <= 41 and piece[0] == "க" for piece in pieces)
+    chunks = split("க்" * 500, 41)  # a Tamil mark that binds every letter to the next
+    assert "".join(chunks) == "க்" * 500 and all(len(chunk) <= 41 and chunk[0] == "க" for chunk in chunks)
 
 
 def test_a_letter_longer_than_the_limit_is_cut_at_the_limit():
@@ -118,9 +118,9 @@ def test_a_limit_below_one_is_refused():
     st.text(alphabet="aBé\u0301 .,;!?…\"')(。、١।\n\r[]—1", max_size=200) | st.text(max_size=100), st.integers(1, 30)
 )
 def test_no_character_is_lost_and_no_chunk_is_too_long(text, most):
-    pieces = split(text, most)
-    assert "".join("".join(pieces).split()) == "".join(text.split())
-    assert all(0 < len(piece) <= most and piece == piece.strip() for piece in pieces)
+    chunks = split(text, most)
+    assert "".join("".join(chunks).split()) == "".join(text.split())
+    assert all(0 < len(chunk) <= most and chunk == chunk.strip() for chunk in chunks)
 
 
 def test_a_very_long_text_is_split_without_loss():

@@ -131,7 +131,7 @@ def test_a_token_that_the_model_was_not_trained_on_cannot_be_added(tokenizer, fo
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ({"language": "deu"}, "HfVitsTokenizer"),  # transformers would speak American English
+        ({"language": "deu"}, "HfVitsTokenizer"),  # transformers would use American English
         ({"phoneme_language": "EN-US"}, "VitsTokenizer"),
         ({"language": "eng"}, "VitsTokenizer"),
         ({"language": "deu", "phonemize": False}, "VitsTokenizer"),
