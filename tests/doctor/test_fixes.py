@@ -57,6 +57,15 @@ def test_several_faults_are_fixed_at_once_in_the_json_files_and_one_copy(voice):
     assert {tensor.dtype for tensor in load_file(results[-1].folder / "model.safetensors").values()} == {torch.float32}
 
 
+def test_a_model_saved_in_bfloat16_becomes_float32_only_if_asked_for(voice):
+    VitsModel.from_pretrained(voice.path).bfloat16().save_pretrained(voice.path)
+    report = examine(voice.path)
+    assert apply_fixes(report) == []
+    (result,) = apply_fixes(report, ["weights.not_float32"])
+    assert {tensor.dtype for tensor in load_file(result.folder / "model.safetensors").values()} == {torch.float32}
+    assert VitsModel.from_pretrained(result.folder).dtype == torch.float32
+
+
 def test_a_dry_run_prints_the_fixes_and_changes_nothing(voice, capsys):
     damage(voice, "config.contradicts_weights", "weights.norm_folded")
     before = content(voice.path.parent)

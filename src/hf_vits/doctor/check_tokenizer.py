@@ -112,7 +112,8 @@ def _blank(folder: ModelFolder, table: dict[str, int], blank: str | None) -> Ite
         yield error("tokenizer.no_blank", message, "Name the blank's token as `blank_token`.")
     elif blank is not None and blank not in table:
         message = f"The `blank_token` {quoted(blank)} is not in vocab.json."
-        fix = EditJson(TOKENIZER_CONFIG, remove=("blank_token",)) if has_zero else None
+        trained_with_zero = folder.config is not None and folder.config.blank_id == 0
+        fix = EditJson(TOKENIZER_CONFIG, remove=("blank_token",), automatic=trained_with_zero) if has_zero else None
         advice = "Name the one that the model was trained with" + (", or none for the id 0." if fix else ".")
         yield error("tokenizer.blank_token", message, advice, fix=fix)
     elif folder.config is not None and (index := table[blank] if blank else 0) != folder.config.blank_id:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_vits.conversion.discriminators import SUBFOLDER, convert_discriminator, generator_tensors
-from hf_vits.doctor.diagnostics import NOTE, Diagnostic, Fix, Report, printable
+from hf_vits.doctor.diagnostics import Diagnostic, Fix, Report, printable
 from hf_vits.doctor.model_folder import CONFIG, config_above
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.modeling_vits import VitsModel
@@ -181,7 +181,7 @@ def _planned(diagnostics: Iterable[Diagnostic], only: Collection[str]) -> list[t
     copies: list[tuple[str, SaveCopy]] = []
     for diagnostic in diagnostics:
         id, fix = diagnostic.id, diagnostic.fix
-        if fix is None or (id not in only if only else not fix.automatic or diagnostic.severity == NOTE):
+        if fix is None or (id not in only if only else not fix.automatic):
             continue
         if isinstance(fix, SaveCopy):
             copies.append((id, fix))
