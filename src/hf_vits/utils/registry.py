@@ -104,6 +104,7 @@ def config_of(config_class: type, given: Mapping[str, Any], field: str) -> Any:
 
 
 def _is_reloaded(taken: object, entry: object) -> bool:
-    """Return True for a class or function of the same module and name, as when a module is executed again."""
-    names = [(getattr(one, "__module__", None), getattr(one, "__qualname__", None)) for one in (taken, entry)]
+    """Return True for a class or function of the same module and name, as when a module or cell is executed again."""
+    parts = [getattr(one, "function", one) for one in (taken, entry)]
+    names = [(getattr(part, "__module__", None), getattr(part, "__qualname__", None)) for part in parts]
     return names[0] == names[1] and None not in names[0]

@@ -1,0 +1,183 @@
+"""A decoder, a sub-discriminator and a loss that another package registers work in the whole package."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from tiny_voices import TINY, enliven
+
+from hf_vits import VitsConfig, VitsModel
+from hf_vits.conversion.shape_inference import config_fields
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.doctor import examine
+from hf_vits.training import ModelInitialization
+from hf_vits.training.loggers import read_history
+
+DECODER = {"type": "toy", "channels": 6, "kernel_size": 5, "samples_per_frame": 8}
+HIFIGAN = ("upsample_", "resblock_")
+FIELDS = {name: value for name, value in TINY.items() if not name.startswith(HIFIGAN)}
+SMALL = {"periods": [2], "period_channels": [4], "scale_channels": [4, 4, 8, 8, 8, 8]}
+ADDED = {"additional_discriminators": [{"type": "toy", "channels": 4}]}
+
+
+RUNS = []
+
+
+@pytest.fixture
+def trained(make_trainer, make_data):
+    """Train a model with all three parts for two steps, once; return the trainer, whose folder holds the model."""
+    if RUNS:
+        return RUNS[0]
+    config = VitsConfig(**FIELDS, sampling_rate=2000, decoder=DECODER)
+    start = ModelInitialization.from_scratch(config, VitsDiscriminatorConfig(**SMALL, **ADDED), seed=1)
+    data = make_data(4)
+    trainer = make_trainer(start=start, data=data, held_out=data, max_steps=2, logging_steps=1, ema_decay=0)
+    trainer.train()
+    RUNS.append(trainer)
+    return trainer
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """Copy the folder of the trained model."""
+    return shutil.copytree(trained.output_dir, tmp_path / "copy")
+
+
+def test_a_model_of_registered_parts_trains_saves_and_loads(trained):
+    folder = trained.output_dir
+    saved = json.loads((folder / "config.json").read_text())
+    assert saved["model_type"] == "hf_vits" and saved["decoder"] == DECODER
+    model = VitsModel.from_pretrained(folder)
+    ours = trained.generator.module.model.state_dict()
+    assert any(name.startswith("decoder.toy_") for name in ours)
+    torch.testing.assert_close(
+        {n: v for n, v in model.state_dict().items() if ".toy_" in n},
+        {n: v for n, v in ours.items() if ".toy_" in n},
+        rtol=0,
+        atol=0,
+    )
+    discriminator = VitsDiscriminator.from_pretrained(folder / "discriminator")
+    assert [type(one).__name__ for one in discriminator.discriminators][-1] == "ToyDiscriminator"
+    for name, value in trained.discriminator.module.state_dict().items():
+        assert torch.equal(discriminator.state_dict()[name], value), name
+    new = ModelInitialization.from_scratch(model.config, discriminator.config, seed=1)
+    assert not torch.equal(new.model.decoder.toy_last.weight, model.decoder.toy_last.weight)
+    assert not torch.equal(
+        new.discriminator.discriminators[-1].toy_conv.weight, discriminator.discriminators[-1].toy_conv.weight
+    )
+
+
+def test_a_registered_loss_is_weighted_logged_and_evaluated(trained, make_settings):
+    lines = read_history(trained.output_dir)
+    assert any("train/toy_loudness" in line for line in lines)
+    assert any(name.endswith("/toy_loudness") and not name.startswith("train") for line in lines for name in line)
+    assert trained.config.weights["toy_loudness"] == 0.1
+    assert make_settings(loss_weights={"toy_loudness": 2}).weights["toy_loudness"] == 2
+    assert make_settings(loss_weights='{"toy_loudness": 0.5}').weights["toy_loudness"] == 0.5
+    with pytest.raises(ValueError, match=r"toy_loudness.*-1.*from 0 up"):
+        make_settings(loss_weights={"toy_loudness": -1})
+
+
+def test_the_weight_of_a_registered_loss_changes_the_generators_update(make_trainer, make_start, parameters_of):
+    updated = []
+    for number, weight in enumerate((0.0, 0.0, 1e4)):
+        trainer = make_trainer(
+            start=make_start(lively=True),
+            max_steps=1,
+            output_dir_name=str(number),
+            loss_weights={"toy_loudness": weight},
+        )
+        trainer.train()
+        updated.append(parameters_of(trainer)["generator.model.decoder.conv_post.weight"])
+    assert torch.equal(updated[0], updated[1]) and not torch.equal(updated[0], updated[2])
+
+
+@pytest.mark.parametrize("chunk_frames", [1, 7, 50, None])
+def test_streamed_chunks_of_a_registered_decoder_equal_the_whole_waveform(chunk_frames):
+    model = enliven(VitsModel(VitsConfig(**FIELDS, decoder=DECODER))).double()
+    latents = torch.randn(1, model.config.flow_size, 120, dtype=torch.float64)
+    chunks = torch.cat(list(model.stream(latents, chunk_frames=chunk_frames)), dim=-1)
+    torch.testing.assert_close(chunks, model.decode(latents)[0], rtol=0, atol=1e-12)
+    assert model.config.decoder_config.receptive_field == 4 and chunks.shape[-1] == 120 * 8
+
+
+def test_the_doctor_finds_no_error_in_a_healthy_model_of_registered_parts(folder):
+    assert not [found for found in examine(folder).diagnostics if found.severity == "error"]
+
+
+def test_the_doctor_names_the_damaged_layer_of_a_registered_decoder(folder):
+    file = folder / "model.safetensors"
+    tensors = load_file(file)
+    del tensors["decoder.toy_last.bias"]
+    save_file(tensors, file, {"format": "pt"})
+    errors = [found for found in examine(folder).diagnostics if found.severity == "error"]
+    assert any("decoder.toy_last.bias" in found.message for found in errors)
+
+
+def test_the_doctor_names_a_registered_sub_discriminator_that_does_not_fit_its_configuration(folder):
+    file = folder / "discriminator" / "config.json"
+    table = json.loads(file.read_text())
+    table["additional_discriminators"][0]["channels"] = 5
+    file.write_text(json.dumps(table))
+    errors = [found for found in examine(folder).diagnostics if found.severity == "error"]
+    assert any("toy_conv" in found.message for found in errors)
+
+
+def test_the_fields_of_a_registered_decoder_are_inferred_from_shapes():
+    model = VitsModel(VitsConfig(**FIELDS, decoder=DECODER))
+    fields = config_fields({name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
+    assert fields["decoder"] == DECODER and fields["hidden_size"] == model.config.hidden_size
+
+
+def test_channels_of_registered_sub_discriminators_are_scaled_with_the_others():
+    scaled = VitsDiscriminatorConfig(**SMALL, **ADDED).scale_channels_by(2)
+    assert scaled.additional_discriminators == [{"type": "toy", "channels": 8}]
+    assert scaled.period_channels == [8]
+
+
+@pytest.mark.parametrize(
+    "decoder, message",
+    [
+        (
+            {"type": "tow"},
+            r"no decoder 'tow'; did you mean `toy`\? Registered: hifigan, toy\. If it",
+        ),
+        ({"type": "toy", "chanels": 3}, r"'chanels', which is no field of 'toy'; did you mean `channels`.*kernel_size"),
+        ({"type": "toy", "channels": "many"}, "impossible field.*channels.*int"),
+        ({"type": "toy", "kernel_size": 4}, "`kernel_size` is 4; it must be odd"),
+        ({"type": "toy", "channels": 2**25}, "`channels` is 33554432, beyond"),
+        ({"type": "toy", "channels": 2**24}, "weights, and the most is"),
+        ({"channels": 3}, "an object whose `type` is one of toy. Leave it out for hifigan"),
+        ({"type": "hifigan"}, "Leave it out for hifigan"),
+    ],
+)
+def test_an_unknown_or_impossible_decoder_is_an_error_that_says_what_there_is(decoder, message):
+    with pytest.raises(ValueError, match=message):
+        VitsConfig(**FIELDS, decoder=decoder)
+
+
+@pytest.mark.parametrize(
+    "added, message",
+    [
+        ({"type": "tow"}, r"no sub-discriminator 'tow'; did you mean `toy`\? Registered: scale, period, toy"),
+        ({"type": "toy", "width": 3}, "'width', which is no field of 'toy'. Its fields are channels"),
+        ({"channels": 3}, "an object whose `type` is one of scale, period, toy"),
+    ],
+)
+def test_an_unknown_or_impossible_sub_discriminator_is_an_error_that_says_what_there_is(added, message):
+    with pytest.raises(ValueError, match=message):
+        VitsDiscriminatorConfig(**SMALL, additional_discriminators=[added])
+
+
+def test_a_name_is_registered_once(toy_parts):
+    with pytest.raises(ValueError, match="There is a decoder 'hifigan' already"):
+        toy_parts.DECODERS["hifigan"]
+        toy_parts.DECODERS.register("hifigan")(toy_parts.ToyDecoder)
+
+
+def test_a_configuration_of_hifigan_is_saved_without_the_fields_of_registries(tmp_path):
+    VitsConfig(**TINY).save_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    assert "decoder" not in saved and saved["model_type"] == "vits" and "decoder" not in VitsConfig().to_dict()
