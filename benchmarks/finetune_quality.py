@@ -2,7 +2,7 @@
 
     python benchmarks/finetune_quality.py --data FOLDER --voices 0%=FOLDER 50%=FOLDER 100%=FOLDER --json out.json
 
-FOLDER of --data holds `metadata.csv` (file_name,text), the recordings it names, and `heldout.txt`: names of those that
+FOLDER of --data holds `metadata.csv` (file_name,text), the recordings it names, and `eval.txt`: names of those that
 were never trained on. Every voice speaks the held-out prompts and twenty plain sentences, all with the same draws.
 
 - mel L1: between the log-mels of a held-out recording and of what posterior encoder and decoder make of it, mean over

@@ -74,7 +74,7 @@ def _trainer(settings, texts):
     from hf_vits import VitsConfig
     from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
     from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingArguments
-    from hf_vits.training.initialization import tokenizer_of_texts
+    from hf_vits.training.initialization import build_tokenizer
 
     torch.set_num_threads(1)
     sound = io.BytesIO()
@@ -83,7 +83,7 @@ def _trainer(settings, texts):
     data = Dataset.from_dict({"text": texts, "audio": audio}).cast_column("audio", Audio(decode=False))
     config = VitsConfig(**settings.pop("model"))
     judges = VitsDiscriminatorConfig(periods=[2], period_channels=[4], scale_channels=[4, 4, 8, 8, 8, 8])
-    tokenizer = tokenizer_of_texts(["abcdefgh "], phonemize=False)
+    tokenizer = build_tokenizer(["abcdefgh "], phonemize=False)
     usual = {
         "report_to": [],
         "dataloader_num_workers": 0,
@@ -92,6 +92,5 @@ def _trainer(settings, texts):
         "segment_frames": 8,
     }
     start = ModelInitialization.from_scratch(config, judges, seed=1)
-    return VitsTrainer(
-        start, tokenizer, VitsTrainingArguments(**{**usual, "min_duration_seconds": 0.1, **settings}), data
-    )
+    args = VitsTrainingArguments(**{**usual, "min_duration_seconds": 0.1, **settings})
+    return VitsTrainer(start, args, data, None, tokenizer)

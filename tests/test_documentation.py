@@ -140,10 +140,14 @@ def test_the_python_about_the_doctor_runs(here):
 
 def test_the_python_about_training_runs_up_to_the_first_step(here, monkeypatch):
     """With a small voice; that steps are taken is tested in tests/training."""
-    ran, load = [], ModelInitialization.load
+    ran, load = [], ModelInitialization.from_pretrained
     judges = VitsDiscriminatorConfig().scale_channels_by(0.02)
-    monkeypatch.setattr(ModelInitialization, "load", lambda name: load("voice", config=judges))
-    monkeypatch.setattr(VitsTrainer, "train", lambda self, resume: ran.append((self.config.max_steps, resume)))
+    monkeypatch.setattr(ModelInitialization, "from_pretrained", lambda name: load("voice", config=judges))
+    monkeypatch.setattr(
+        VitsTrainer,
+        "train",
+        lambda self, resume_from_checkpoint: ran.append((self.args.max_steps, resume_from_checkpoint)),
+    )
     run_python(ROOT / "docs" / "training.md")
     assert ran == [(8000, "latest")]
 

@@ -72,10 +72,10 @@ def make_settings(tmp_path):
 
 @pytest.fixture
 def make_trainer(make_start, make_settings, make_data, make_tokenizer):
-    def make(start=None, data=None, held_out=None, columns=None, **settings):
+    def make(start=None, data=None, eval_dataset=None, columns=None, **settings):
         data = make_data() if data is None else data
         start = make_start() if start is None else start
-        return VitsTrainer(start, make_tokenizer(), make_settings(**settings), data, held_out, columns)
+        return VitsTrainer(start, make_settings(**settings), data, eval_dataset, make_tokenizer(), columns)
 
     return make
 

@@ -25,16 +25,16 @@ class Utterance(NamedTuple):
 
 def read_data(root: Path) -> tuple[list[Recording], list[Recording]]:
     """A data folder -> its held-out recordings, and the others."""
-    for name in ("metadata.csv", "heldout.txt"):
+    for name in ("metadata.csv", "eval.txt"):
         if not (root / name).is_file():
-            raise SystemExit(f"{root} has no {name}; --data takes a folder with metadata.csv and heldout.txt.")
-    names = (root / "heldout.txt").read_text(encoding="utf-8").split("\n")
+            raise SystemExit(f"{root} has no {name}; --data takes a folder with metadata.csv and eval.txt.")
+    names = (root / "eval.txt").read_text(encoding="utf-8").split("\n")
     held_out = {name.strip() for name in names if name.strip()}
     with open(root / "metadata.csv", newline="", encoding="utf-8") as file:
         recordings = [Recording(row["file_name"], root / row["file_name"], row["text"]) for row in csv.DictReader(file)]
     unknown = held_out - {recording.name for recording in recordings}
     if unknown or not held_out:
-        raise SystemExit(f"heldout.txt must name files of metadata.csv; it names {sorted(unknown) or 'none'}.")
+        raise SystemExit(f"eval.txt must name files of metadata.csv; it names {sorted(unknown) or 'none'}.")
     return (
         [recording for recording in recordings if recording.name in held_out],
         [recording for recording in recordings if recording.name not in held_out],

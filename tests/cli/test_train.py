@@ -45,12 +45,12 @@ def parse(*arguments):
 
 @pytest.fixture
 def settings(tmp_path, make_config):
-    """A file of settings for six short recordings, one of which is held out."""
+    """A file of settings for six short recordings, one of which is for evaluation."""
     noise = np.random.default_rng(0)
     for number in range(6):
         soundfile.write(tmp_path / f"{number}.wav", 0.1 * noise.normal(size=800 + 50 * number), RATE)
     (tmp_path / "metadata.csv").write_text("file_name,text\n" + "".join(f"{n}.wav,a hope.\n" for n in range(6)))
-    (tmp_path / "heldout.txt").write_text("5.wav\n")
+    (tmp_path / "eval.txt").write_text("5.wav\n")
     fields = make_config(sampling_rate=RATE).to_diff_dict()
     del fields["vocab_size"], fields["model_type"]
     names = {"dataset_name": str(tmp_path), "output_dir": str(tmp_path / "voice"), "model_config": fields}
@@ -115,7 +115,7 @@ def test_arguments_win_over_the_file_and_the_file_over_defaults(settings):
 def test_a_mistake_in_the_file_ends_the_script_before_anything_is_read(
     launch, tmp_path, monkeypatch, capsys, settings, problem
 ):
-    monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: pytest.fail("the run begins"))
+    monkeypatch.setattr(ModelAndDataArguments, "build_trainer", lambda *_: pytest.fail("the run begins"))
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     assert launch("--config", tmp_path / "settings.json") == 2
     assert problem in capsys.readouterr().err
@@ -177,7 +177,7 @@ def test_launchers_start_it_as_a_module_and_as_a_script(program, tmp_path):
 def test_messages_of_level_info_are_shown(settings, monkeypatch):
     shown = {}
     monkeypatch.setattr(logging, "basicConfig", lambda **given: shown.update(given))
-    monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: Finished(2))
+    monkeypatch.setattr(ModelAndDataArguments, "build_trainer", lambda *_: Finished(2))
     assert main(["train", "--config", str(settings)]) == 0
     assert shown["level"] <= logging.INFO
 
@@ -188,7 +188,7 @@ class Finished:
     def __init__(self, step):
         self.step, self.pushed = step, []
 
-    def train(self, resume):
+    def train(self, resume_from_checkpoint):
         return self
 
     def push_to_hub(self, repo_id, private):
@@ -200,7 +200,7 @@ def test_a_voice_is_uploaded_when_it_is_finished_and_not_when_it_was_stopped(
     launch, settings, monkeypatch, step, pushed
 ):
     trainer = Finished(step)
-    monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: trainer)
+    monkeypatch.setattr(ModelAndDataArguments, "build_trainer", lambda *_: trainer)
     monkeypatch.setattr("hf_vits.training.trainer.check_login", lambda: None)
     launch("--config", settings, "--push_to_hub", "--hub_model_id", "org/voice", "--hub_private_repo", "true")
     assert trainer.pushed == pushed
@@ -210,6 +210,6 @@ def test_a_run_that_could_not_be_uploaded_does_not_begin(launch, settings, monke
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
-    monkeypatch.setattr(ModelAndDataArguments, "trainer", lambda *_: pytest.fail("the run begins"))
+    monkeypatch.setattr(ModelAndDataArguments, "build_trainer", lambda *_: pytest.fail("the run begins"))
     assert launch("--config", settings, "--push_to_hub") == 1
     assert "nobody is logged in to the Hub" in (errors := capsys.readouterr().err) and "`hf auth login`" in errors

@@ -94,7 +94,7 @@ def test_every_command_knows_the_default_voice_by_both_names(default, here, name
 @pytest.mark.parametrize("name", NAMES)
 def test_training_and_synthesis_know_the_default_voice_by_both_names(default, name):
     judges = VitsDiscriminatorConfig().scale_channels_by(0.02)
-    assert ModelInitialization.load(name, config=judges).model.name_or_path == str(default)
+    assert ModelInitialization.from_pretrained(name, config=judges).model.name_or_path == str(default)
     assert load_voice(name).model.name_or_path == str(default)
 
 
@@ -169,7 +169,7 @@ def test_training_refuses_mistyped_judges_before_it_reads_data(default, here, mo
     (here / "D_1000.pth").touch()
     names = {"model_name_or_path": "default", "discriminator_name_or_path": "D_100.pth"}
     with pytest.raises(FileNotFoundError, match="discriminator_name_or_path.*did you mean `D_1000.pth`"):
-        ModelAndDataArguments(dataset_name="data", **names).trainer(VitsTrainingArguments("out", report_to=[]))
+        ModelAndDataArguments(dataset_name="data", **names).build_trainer(VitsTrainingArguments("out", report_to=[]))
 
 
 @pytest.mark.parametrize("field", ["model_name_or_path", "tokenizer_name_or_path"])

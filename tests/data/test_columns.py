@@ -4,6 +4,7 @@ import functools
 import http.server
 import io
 import json
+import math
 import re
 import threading
 import zipfile
@@ -13,10 +14,10 @@ import pytest
 import soundfile
 
 from hf_vits.data.audio import read_audio, with_content
-from hf_vits.data.columns import plain_rows, rows_of, speakers_of
+from hf_vits.data.columns import check_speakers_are_not_mixed, plain_rows, rows_of, speaker_name, speakers_of
 from hf_vits.data.dataset import check_data, select
 from hf_vits.training import Columns
-from hf_vits.training.dataloader import held_out_clips, training_batches
+from hf_vits.training.dataloader import build_eval_dataset, build_train_dataloader
 
 datasets = pytest.importorskip("datasets")
 RATE = 2000
@@ -39,7 +40,7 @@ def load(make_tokenizer, make_config, make_settings):
     config, tokenizer, settings = make_config(sampling_rate=RATE), make_tokenizer(), make_settings()
 
     def go(data, columns=None):
-        batches = list(training_batches(data, tokenizer, config, columns or Columns(), settings)[0].epoch(0))
+        batches = list(build_train_dataloader(data, tokenizer, config, columns or Columns(), settings)[0].epoch(0))
         return {
             row: (batch.input_ids[i, : batch.text_lengths[i]].tolist(), batch.waveform[i, 0].numpy())
             for batch in batches
@@ -73,8 +74,8 @@ def test_columns_that_are_not_named_are_never_decoded(
     data = data.cast_column("audio", datasets.Audio())
     data = data.to_iterable_dataset() if streamed else data
     assert_same(load(data), load(plain))
-    held_out = held_out_clips(data, make_tokenizer(), make_config(sampling_rate=RATE), Columns(), make_settings())
-    assert [clip.row for clip in held_out.clips] == [0, 1, 2] and held_out.rows[1]["text"] == TEXTS[1]
+    evaluation = build_eval_dataset(data, make_tokenizer(), make_config(sampling_rate=RATE), Columns(), make_settings())
+    assert [clip.row for clip in evaluation.clips] == [0, 1, 2] and evaluation.rows[1]["text"] == TEXTS[1]
     assert speakers_of("who", data) == ["0", "1"]
 
 
@@ -100,7 +101,7 @@ def test_a_dictionary_of_splits_is_an_error_that_names_them(plain, load, make_tr
         with pytest.raises(ValueError, match=r"of the splits \['dev', 'train'\].*give data\['dev'\]"):
             load(splits)
         with pytest.raises(ValueError, match=r"of the splits"):
-            make_trainer(data=plain, held_out=splits)
+            make_trainer(data=plain, eval_dataset=splits)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -190,9 +191,9 @@ def test_recordings_on_a_server_are_fetched_once_in_a_pass_over_a_stream(
     stream = addressed(plain, address + "/{}").to_iterable_dataset()
     assert_same(load(stream), load(plain))
     assert sorted(asked) == [f"/{name}" for name in WAVES]
-    held_out = held_out_clips(stream, make_tokenizer(), make_config(sampling_rate=RATE), Columns(), make_settings())
+    clips = build_eval_dataset(stream, make_tokenizer(), make_config(sampling_rate=RATE), Columns(), make_settings())
     asked.clear()
-    assert [held_out[index][0].row for index in (0, 1, 2)] == [0, 1, 2] and not asked
+    assert [clips[index][0].row for index in (0, 1, 2)] == [0, 1, 2] and not asked
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
@@ -242,7 +243,7 @@ def test_a_recording_that_is_not_at_its_address_is_dropped_with_the_reason(
     plain, server, archive, make_tokenizer, make_config, make_settings
 ):
     data = addressed(plain, server[0] + "/gone/{}")
-    _, report = select(data, make_tokenizer(), make_config(sampling_rate=RATE), Columns(), make_settings().limits)
+    _, report = select(data, make_tokenizer(), make_config(sampling_rate=RATE), Columns(), make_settings().clip_filter)
     assert report.dropped.total() == 3 and "/gone/0.wav cannot be read: FileNotFoundError" in str(report)
     for path in (f"zip://gone.wav::{archive}", "zip://a.wav::nowhere.zip", "unheard-of://a.wav"):
         with pytest.raises(ValueError, match=re.escape(path) + " cannot be read: "):
@@ -266,3 +267,47 @@ def test_advice_names_the_column_of_the_sound():
 
     with pytest.raises(ValueError, match=r"cast_column\('clip', "):
         list(rows_of(stream(), "clip"))
+
+
+datasets = pytest.importorskip("datasets")
+
+
+@pytest.mark.parametrize("value", [None, "", " ", math.nan])
+def test_a_cell_without_a_name_is_nobody(value):
+    assert speaker_name(value) is None
+
+
+@pytest.mark.parametrize(("value", "name"), [(" ann ", "ann"), (7, "7"), (7.0, "7"), ("7", "7"), ("7.5", "7.5")])
+def test_a_name_is_what_stands_between_blanks_and_a_number_that_of_its_digits(value, name):
+    assert speaker_name(value) == name
+
+
+def test_the_number_of_a_name_is_the_name_and_that_of_none_is_nobody():
+    labels = datasets.ClassLabel(names=["zoe", "ann"])
+    assert [speaker_name(value, labels) for value in (0, 1, -1, None, "ann")] == ["zoe", "ann", None, None, "ann"]
+
+
+datasets = pytest.importorskip("datasets")
+
+
+@pytest.mark.parametrize("value", [None, "", " ", math.nan])
+def test_cells_without_a_name_name_nobody(value):
+    assert speakers_of("who", datasets.Dataset.from_dict({"who": [value]})) == []
+
+
+def test_names_of_equal_numbers_have_one_order_whatever_that_of_their_rows():
+    for names in (["1", "01", "001", "2"], ["2", "001", "1", "01"]):
+        assert speakers_of("who", datasets.Dataset.from_dict({"who": names})) == ["001", "01", "1", "2"]
+
+
+def test_several_speakers_are_not_trained_as_one_voice_unless_that_is_said(caplog):
+    data = datasets.Dataset.from_dict({"speaker_id": [1, 0, 1]}).cast_column(
+        "speaker_id", datasets.ClassLabel(names=["zoe", "ann"])
+    )
+    with pytest.raises(ValueError, match=r"'speaker_id' .*2 speakers \(ann, zoe\).*`--speaker_column speaker_id`"):
+        check_speakers_are_not_mixed(data, None)
+    for unmixed, column in ((data, ""), (data, "speaker_id"), (data.select([0, 2]), None)):
+        check_speakers_are_not_mixed(unmixed, column)
+    assert not caplog.messages
+    check_speakers_are_not_mixed(data.to_iterable_dataset(), None)
+    assert "`--speaker_column speaker_id`" in caplog.text

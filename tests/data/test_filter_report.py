@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from hf_vits.training import Columns, read_folder
-from hf_vits.training.dataloader import training_batches
+from hf_vits.training.dataloader import build_train_dataloader
 
 pytest.importorskip("datasets")
 RATE = 2000
@@ -36,7 +36,7 @@ def report_of(tmp_path, make_tokenizer, make_config, make_settings):
             lines.append(f"{name.split('?')[0]},{text}")
         (tmp_path / "metadata.csv").write_text("\n".join(lines))
         data, _ = read_folder(tmp_path)
-        batches, report = training_batches(data, make_tokenizer(), config, Columns(), make_settings())
+        batches, report = build_train_dataloader(data, make_tokenizer(), config, Columns(), make_settings())
         assert len(batches.loader.dataset) == report.kept
         return report
 

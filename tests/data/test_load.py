@@ -1,4 +1,4 @@
-"""Data by name: a folder, or a data set on disk, as a split or as a stream; and what of it is held out."""
+"""Data by name: a folder, or a data set on disk, as a split or as a stream; and its evaluation set."""
 
 import pytest
 
@@ -34,9 +34,9 @@ def texts(data):
 ALL = [f"text {n}" for n in range(40)]
 
 
-def test_a_folder_that_names_no_held_out_recordings_holds_none_out(folder):
-    train, held_out = load_data(str(folder))
-    assert texts(train) == ALL and held_out is None
+def test_a_folder_without_an_evaluation_list_has_no_evaluation_set(folder):
+    train, evaluation = load_data(str(folder))
+    assert texts(train) == ALL and evaluation is None
 
 
 SETTINGS = {"config_name": "x", "train_split": "nonsense", "eval_split": "nonsense", "streaming": True}
@@ -45,25 +45,25 @@ SETTINGS = {"config_name": "x", "train_split": "nonsense", "eval_split": "nonsen
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_settings_that_a_folder_does_not_have_are_an_error_that_names_them(folder, setting):
     name = {"config_name": "dataset_config_name"}.get(setting, setting)
-    with pytest.raises(ValueError, match=rf"folder of recordings.*{{'{name}': .*}} do not apply.*heldout.txt"):
+    with pytest.raises(ValueError, match=rf"folder of recordings.*{{'{name}': .*}} do not apply.*eval.txt"):
         load_data(str(folder), **{setting: SETTINGS[setting]})
 
 
-def test_recordings_that_a_folder_names_are_held_out_and_no_others(folder):
-    (folder / "heldout.txt").write_text("wavs/7.wav\nwavs/8.wav\n")
-    train, held_out = load_data(str(folder))
-    assert texts(held_out) == ["text 7", "text 8"] and len(train) == 38
+def test_recordings_in_the_evaluation_list_are_for_evaluation_and_no_others(folder):
+    (folder / "eval.txt").write_text("wavs/7.wav\nwavs/8.wav\n")
+    train, evaluation = load_data(str(folder))
+    assert texts(evaluation) == ["text 7", "text 8"] and len(train) == 38
 
 
-def test_a_split_of_its_own_is_held_out_if_it_is_named(files):
-    train, held_out = load_data(str(files), eval_split="test")
-    assert texts(train) == ALL and texts(held_out) == ALL[:3]
+def test_a_split_of_its_own_is_for_evaluation_if_it_is_named(files):
+    train, evaluation = load_data(str(files), eval_split="test")
+    assert texts(train) == ALL and texts(evaluation) == ALL[:3]
 
 
 def test_a_stream_gives_its_first_rows_to_evaluation_and_the_others_to_training(files):
-    train, held_out = load_data(str(files), streaming=True, held_out_clips=5)
+    train, evaluation = load_data(str(files), streaming=True, max_eval_samples=5)
     assert not hasattr(train, "__len__")
-    assert texts(held_out) == ALL[:5] and texts(train) == ALL[5:]
+    assert texts(evaluation) == ALL[:5] and texts(train) == ALL[5:]
 
 
 def test_no_name_is_an_error_that_says_what_to_give():

@@ -12,10 +12,10 @@ BARS = "LJ1|Dr. A|Doctor A\nLJ2|Be.|Be.\n\nLJ3|See|\n"
 
 @pytest.fixture
 def make_folder(tmp_path):
-    def make(table, name="metadata.csv", held_out=None, encoding="utf-8"):
+    def make(table, name="metadata.csv", eval_list=None, encoding="utf-8"):
         (tmp_path / name).write_bytes(table.encode(encoding))
-        if held_out is not None:
-            (tmp_path / "heldout.txt").write_text(held_out)
+        if eval_list is not None:
+            (tmp_path / "eval.txt").write_text(eval_list)
         return tmp_path
 
     return make
@@ -30,8 +30,8 @@ def rows_of(data, folder):
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_table_with_a_header_gives_a_row_for_each_recording_with_all_its_columns(make_folder, end):
     folder = make_folder("\ufeff" + HEADED.replace("\n", end))
-    data, held_out = read_folder(folder)
-    assert held_out is None
+    data, evaluation = read_folder(folder)
+    assert evaluation is None
     assert rows_of(data, folder) == [
         {"audio": "b.wav", "text": "Be.", "speaker": "bea"},
         {"audio": "a.wav", "text": 'Ah, "so".', "speaker": "ada"},
@@ -41,10 +41,10 @@ def test_a_table_with_a_header_gives_a_row_for_each_recording_with_all_its_colum
 
 def test_a_table_of_json_lines_gives_a_row_for_each_with_all_their_fields(make_folder):
     lines = ['{"file_name": "a.wav", "text": "Ah, so."}', "", '{"file_name": "b.wav", "text": "Bé.", "seconds": 1.5}']
-    folder = make_folder("\r\n".join(lines), name="metadata.jsonl", held_out="a.wav")
-    data, held_out = read_folder(folder)
+    folder = make_folder("\r\n".join(lines), name="metadata.jsonl", eval_list="a.wav")
+    data, evaluation = read_folder(folder)
     assert rows_of(data, folder) == [{"audio": "b.wav", "text": "Bé.", "seconds": 1.5}]
-    assert rows_of(held_out, folder) == [{"audio": "a.wav", "text": "Ah, so.", "seconds": None}]
+    assert rows_of(evaluation, folder) == [{"audio": "a.wav", "text": "Ah, so.", "seconds": None}]
 
 
 @pytest.mark.parametrize(
@@ -78,28 +78,37 @@ def test_quotation_marks_between_bars_are_letters_like_any_other(make_folder):
     assert list(data["text"]) == ['"Ah', 'so" he']
 
 
-def test_recordings_named_in_heldout_txt_are_held_out_and_all_others_are_not(make_folder):
-    folder = make_folder(HEADED, held_out="a.wav\r\nsub/c.wav \n\n")
-    data, held_out = read_folder(folder)
+def test_recordings_named_in_eval_txt_are_for_evaluation_and_all_others_are_not(make_folder):
+    folder = make_folder(HEADED, eval_list="a.wav\r\nsub/c.wav \n\n")
+    data, evaluation = read_folder(folder)
     assert [row["text"] for row in data] == ["Be."]
-    assert [row["text"] for row in held_out] == ['Ah, "so".', "See."]
+    assert [row["text"] for row in evaluation] == ['Ah, "so".', "See."]
 
 
-def test_another_list_of_held_out_recordings_takes_the_place_of_heldout_txt(make_folder, tmp_path):
-    folder = make_folder(HEADED, held_out="a.wav")
+def test_another_evaluation_list_takes_the_place_of_eval_txt(make_folder, tmp_path):
+    folder = make_folder(HEADED, eval_list="a.wav")
     (tmp_path / "other.txt").write_text("b.wav")
-    _, held_out = read_folder(folder, tmp_path / "other.txt")
-    assert list(held_out["text"]) == ["Be."]
+    _, evaluation = read_folder(folder, tmp_path / "other.txt")
+    assert list(evaluation["text"]) == ["Be."]
 
 
-def test_held_out_names_that_no_row_has_are_an_error_that_shows_how_names_look(make_folder):
-    with pytest.raises(FileNotFoundError, match=r"2 held-out.*first is 'LJ1'.*such as 'wavs/LJ1.wav'"):
-        read_folder(make_folder(BARS, held_out="LJ1\nLJ2\nwavs/LJ3.wav"))
+def test_an_evaluation_list_of_the_former_name_is_an_error_that_gives_the_new_one(make_folder):
+    folder = make_folder("file_name,text\nb.wav,Be.\n")
+    (folder / "heldout.txt").write_text("b.wav")
+    with pytest.raises(ValueError, match="heldout.txt, which is no longer read; rename it to eval.txt"):
+        read_folder(folder)
+
+
+def test_names_of_the_evaluation_list_that_no_row_has_are_an_error_that_shows_how_names_look(make_folder):
+    with pytest.raises(
+        FileNotFoundError, match=r"2 recordings of the evaluation list.*first is 'LJ1'.*such as 'wavs/LJ1.wav'"
+    ):
+        read_folder(make_folder(BARS, eval_list="LJ1\nLJ2\nwavs/LJ3.wav"))
 
 
 def test_nothing_left_to_train_on_is_an_error(make_folder):
     with pytest.raises(ValueError, match="All 3 recordings.*some must be left"):
-        read_folder(make_folder(HEADED, held_out="a.wav\nb.wav\nsub/c.wav"))
+        read_folder(make_folder(HEADED, eval_list="a.wav\nb.wav\nsub/c.wav"))
 
 
 def test_a_folder_without_a_table_is_an_error_that_says_what_it_is(tmp_path):
@@ -225,9 +234,9 @@ def test_texts_that_all_speakers_say_are_texts(make_folder):
 
 
 def test_each_row_says_where_in_the_table_it_is(make_folder):
-    data, held_out = read_folder(make_folder('file_name,text\n\na.wav,"Ah,\nso"\nb.wav,Be.\n', held_out="a.wav"))
+    data, evaluation = read_folder(make_folder('file_name,text\n\na.wav,"Ah,\nso"\nb.wav,Be.\n', eval_list="a.wav"))
     assert list(data["table_line"]) == ["metadata.csv, line 5"]
-    assert list(held_out["table_line"]) == ["metadata.csv, line 3"]
+    assert list(evaluation["table_line"]) == ["metadata.csv, line 3"]
 
 
 def test_another_column_of_texts_can_be_named(make_folder):

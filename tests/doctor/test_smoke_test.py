@@ -72,8 +72,9 @@ TRAINING = {
 def test_training_starts_from_what_the_report_says(voice, answer, damage):
     damage(voice)
     assert examine(voice.path).uses["training"].startswith(answer)
-    start = ModelInitialization.load(str(voice.path))
-    assert start.fresh_discriminator == ("discriminators" in answer) and bool(start.fresh) == ("modules" in answer)
+    start = ModelInitialization.from_pretrained(str(voice.path))
+    assert start.new_discriminator == ("discriminators" in answer)
+    assert bool(start.new_parameters) == ("modules" in answer)
 
 
 def test_only_what_was_tested_is_called_tested(voice):

@@ -27,9 +27,9 @@ def main(voice, settings):
     data = Dataset.from_dict({"text": ["a hope", "feed me"] * 4, "audio": audio}).cast_column(
         "audio", Audio(decode=False)
     )
-    tokenizer, held_out = VitsTokenizer.from_pretrained(voice), data.select(range(3))
-    config = VitsTrainingArguments(**json.loads(settings))
-    trainer = VitsTrainer(ModelInitialization.load(voice), tokenizer, config, data, held_out)
+    tokenizer, eval_dataset = VitsTokenizer.from_pretrained(voice), data.select(range(3))
+    args = VitsTrainingArguments(**json.loads(settings))
+    trainer = VitsTrainer(ModelInitialization.from_pretrained(voice), args, data, eval_dataset, tokenizer)
     advance = trainer._advance
 
     def advance_and_tell(*arguments):

@@ -16,7 +16,7 @@ import torch
 from hf_vits import VitsConfig
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingArguments, read_folder
-from hf_vits.training.initialization import tokenizer_of_texts
+from hf_vits.training.initialization import build_tokenizer
 
 torch.set_num_threads(1)
 
@@ -35,8 +35,8 @@ def main(folder, settings, parameters):
     if strays:
         for parameter in (*start.model.parameters(), *start.discriminator.parameters()):
             parameter.data += 0.1
-    tokenizer = tokenizer_of_texts(data["text"], phonemize=False)
-    trainer = VitsTrainer(start, tokenizer, VitsTrainingArguments(**settings), data)
+    tokenizer = build_tokenizer(data["text"], phonemize=False)
+    trainer = VitsTrainer(start, VitsTrainingArguments(**settings), data, None, tokenizer)
     advance = trainer._advance
 
     def advance_or_die(*arguments):
@@ -45,7 +45,7 @@ def main(folder, settings, parameters):
             os.kill(os.getpid(), signal.SIGKILL)
 
     trainer._advance = advance_or_die
-    trainer.train(resume="latest")
+    trainer.train(resume_from_checkpoint="latest")
     if trainer.accelerator.is_main_process:
         players = {"generator": trainer.generator.module, "discriminator": trainer.discriminator.module}
         torch.save({name: module.state_dict() for name, module in players.items()}, parameters)

@@ -80,7 +80,7 @@ def test_a_run_goes_on_without_bad_rows_and_says_which_they_are_and_why(make_tra
 
     trainer.generator.module.align = looked_at
     progress = trainer.train()
-    assert (progress.step, progress.skipped) == (2, 0)
+    assert (progress.step, progress.skipped_steps) == (2, 0)
     assert seen == GOOD, "every good clip, and no other"
     assert all(torch.isfinite(parameter).all() for parameter in trainer.generator.parameters)
 

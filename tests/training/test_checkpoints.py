@@ -7,15 +7,14 @@ import torch
 
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.training.checkpoints import (
-    STATE_FILE,
     archive_newer_checkpoints,
-    checkpoints,
+    clean_up,
     find_checkpoint,
-    read_state,
-    recover,
-    release,
+    list_checkpoints,
+    replace_files,
     save_checkpoint,
 )
+from hf_vits.training.training_state import STATE_FILE, read_state
 
 
 def save(folder, step, keep=10, content="new"):
@@ -29,7 +28,7 @@ def names(folder):
 def test_the_oldest_go_by_number_and_not_by_letter(tmp_path):
     for step in (8, 9, 10):
         save(tmp_path, step, keep=2)
-    assert [folder.name for folder in checkpoints(tmp_path)] == ["checkpoint-9", "checkpoint-10"]
+    assert [folder.name for folder in list_checkpoints(tmp_path)] == ["checkpoint-9", "checkpoint-10"]
 
 
 def test_what_is_read_is_what_was_saved(tmp_path):
@@ -54,14 +53,14 @@ def test_what_a_killed_run_left_unfinished_goes_and_nothing_else_does(tmp_path):
     for name in (".checkpoint-2.x.partial", ".release", "..release.x.partial", "samples", "checkpoint-mine"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").touch()
-    recover(tmp_path)
+    clean_up(tmp_path)
     assert names(tmp_path) == ["checkpoint-1", "checkpoint-mine", "samples"]
 
 
 def test_a_checkpoint_that_was_being_replaced_comes_back(tmp_path):
     (tmp_path / ".checkpoint-4.x.former").mkdir()
     os.rename(save(tmp_path, 4), tmp_path / ".checkpoint-4.x.former" / "checkpoint-4")
-    recover(tmp_path)
+    clean_up(tmp_path)
     assert find_checkpoint(tmp_path, "latest") == tmp_path / "checkpoint-4"
     assert read_state(tmp_path / "checkpoint-4") == {"step": 4} and names(tmp_path) == ["checkpoint-4"]
 
@@ -70,7 +69,7 @@ def test_a_checkpoint_that_was_replaced_does_not_come_back(tmp_path):
     (tmp_path / ".checkpoint-4.x.former").mkdir()
     os.rename(save(tmp_path, 4, content="old"), tmp_path / ".checkpoint-4.x.former" / "checkpoint-4")
     save(tmp_path, 4)
-    recover(tmp_path)
+    clean_up(tmp_path)
     assert names(tmp_path) == ["checkpoint-4"] and (tmp_path / "checkpoint-4" / "voice").read_text() == "new"
 
 
@@ -80,9 +79,9 @@ def test_later_checkpoints_are_set_aside_when_a_run_goes_on_from_an_older_one(tm
     archive_newer_checkpoints(tmp_path, tmp_path / "checkpoint-5", 5)
     save(tmp_path, 8, keep=1)
     assert find_checkpoint(tmp_path, "latest") == tmp_path / "checkpoint-8"
-    assert names(tmp_path) == ["checkpoint-10-given-up-1", "checkpoint-8", "checkpoint-8-given-up-1"]
-    assert "step 5 gives up checkpoint-8, checkpoint-10" in caplog.text
-    assert find_checkpoint(tmp_path, tmp_path / "checkpoint-10-given-up-1") == tmp_path / "checkpoint-10-given-up-1"
+    assert names(tmp_path) == ["checkpoint-10-archived-1", "checkpoint-8", "checkpoint-8-archived-1"]
+    assert "step 5 renames checkpoint-8, checkpoint-10" in caplog.text
+    assert find_checkpoint(tmp_path, tmp_path / "checkpoint-10-archived-1") == tmp_path / "checkpoint-10-archived-1"
 
 
 def test_going_on_from_one_that_was_given_up_gives_up_the_others(tmp_path):
@@ -90,8 +89,8 @@ def test_going_on_from_one_that_was_given_up_gives_up_the_others(tmp_path):
         save(tmp_path, step)
     archive_newer_checkpoints(tmp_path, tmp_path / "checkpoint-5", 5)
     save(tmp_path, 10)
-    archive_newer_checkpoints(tmp_path, tmp_path / "checkpoint-10-given-up-1", 10)
-    assert names(tmp_path) == ["checkpoint-10-given-up-1", "checkpoint-10-given-up-2", "checkpoint-5"]
+    archive_newer_checkpoints(tmp_path, tmp_path / "checkpoint-10-archived-1", 10)
+    assert names(tmp_path) == ["checkpoint-10-archived-1", "checkpoint-10-archived-2", "checkpoint-5"]
 
 
 def test_going_on_from_the_newest_gives_up_none(tmp_path, caplog):
@@ -126,14 +125,14 @@ def test_a_newer_checkpoint_without_its_state_is_warned_of_and_set_aside(tmp_pat
     assert find_checkpoint(tmp_path, "latest") == tmp_path / "checkpoint-3"
     assert "checkpoint-5 cannot be resumed" in caplog.text
     archive_newer_checkpoints(tmp_path, tmp_path / "checkpoint-3", 3)
-    assert names(tmp_path) == ["checkpoint-3", "checkpoint-5-given-up-1"]
+    assert names(tmp_path) == ["checkpoint-3", "checkpoint-5-archived-1"]
 
 
 def test_a_finished_voice_whose_checkpoints_are_gone_is_not_replaced(tmp_path):
     for name in ("history.jsonl", "model.safetensors"):
         (tmp_path / name).touch()
     for resume in (None, "latest"):
-        with pytest.raises(FileExistsError, match="voice and history of a run, but none of its checkpoints"):
+        with pytest.raises(FileExistsError, match="model and history of a run, but none of its checkpoints"):
             find_checkpoint(tmp_path, resume)
 
 
@@ -167,7 +166,7 @@ def test_a_release_replaces_its_own_files_and_keeps_the_others(tmp_path):
         (folder / "discriminator").mkdir()
         (folder / "discriminator" / "weights").write_text("new")
 
-    release(tmp_path, write)
+    replace_files(tmp_path, write)
     assert names(tmp_path) == ["config.json", "discriminator", "mine"]
     assert (tmp_path / "config.json").read_text() == (tmp_path / "discriminator" / "weights").read_text() == "new"
 
@@ -196,7 +195,7 @@ def test_a_release_that_is_cut_short_leaves_the_former_config_until_all_else_is_
 
         monkeypatch.setattr(os, "replace", replace_or_fail)
         with pytest.raises(OSError, match="the machine stops"):
-            release(out, write)
+            replace_files(out, write)
         monkeypatch.setattr(os, "replace", replace)
         assert (out / "config.json").read_text() == "old"
         assert sum((out / name).read_text() == "new" for name in replaced) == moves
@@ -215,7 +214,7 @@ def test_the_scaler_of_half_precision_goes_on_with_its_scale(make_trainer, forge
     first.train()
     assert first.accelerator.scaler.get_scale() == 128.0
     resumed = trainer_with_scaler(max_steps=4)
-    resumed.train(resume="latest")
+    resumed.train(resume_from_checkpoint="latest")
     assert resumed.accelerator.scaler.get_scale() == 256.0  # two steps each after the second and the fourth
 
 
@@ -223,22 +222,22 @@ def test_a_run_that_goes_on_from_a_named_checkpoint_goes_on_from_its_own_later(m
     make_trainer(max_steps=3, save_steps=1, save_total_limit=3).train()
     forget_accelerate()
     other = make_trainer(max_steps=2, save_steps=1, save_total_limit=1, seed=7)
-    other.train(resume=other.output_dir / "checkpoint-1")
-    assert [folder.name for folder in checkpoints(other.output_dir)] == ["checkpoint-2"]
+    other.train(resume_from_checkpoint=other.output_dir / "checkpoint-1")
+    assert [folder.name for folder in list_checkpoints(other.output_dir)] == ["checkpoint-2"]
     assert find_checkpoint(other.output_dir, "latest").name == "checkpoint-2"
-    kept = {folder.name for folder in other.output_dir.glob("*-given-up-*")}
-    assert kept == {"checkpoint-2-given-up-1", "checkpoint-3-given-up-1"}
+    kept = {folder.name for folder in other.output_dir.glob("*-archived-*")}
+    assert kept == {"checkpoint-2-archived-1", "checkpoint-3-archived-1"}
 
 
 @pytest.mark.parametrize(("what", "fields"), [("generator", {"ffn_dim": 20}), ("discriminator", None)])
 def test_a_checkpoint_of_another_architecture_says_what_does_not_fit(
     make_trainer, make_start, forget_accelerate, what, fields
 ):
-    make_trainer(max_steps=1).save()
+    make_trainer(max_steps=1).save_checkpoint()
     forget_accelerate()
     start = make_start(**(fields or {}))
     if fields is None:
         few = {"periods": [2], "period_channels": [4], "scale_channels": [4, 4, 8, 8, 8, 8]}
         start.discriminator = VitsDiscriminator(VitsDiscriminatorConfig(**few))
     with pytest.raises(ValueError, match=f"The checkpoint's {what} does not fit this run's: "):
-        make_trainer(start=start, max_steps=2).train(resume="latest")
+        make_trainer(start=start, max_steps=2).train(resume_from_checkpoint="latest")

@@ -13,7 +13,7 @@ import torch
 from hf_vits.data.columns import rows_of
 from hf_vits.data.dataset import Columns, VitsDataset, collate, select
 from hf_vits.training import dataloader
-from hf_vits.training.dataloader import draw_held_out, held_out_clips, training_batches
+from hf_vits.training.dataloader import build_eval_dataset, build_train_dataloader, split_eval_dataset
 
 datasets = pytest.importorskip("datasets")
 CLIPS = 21
@@ -39,7 +39,7 @@ def load(data, make_tokenizer, make_start, make_settings):
 
     def go(data=data, process_index=0, num_processes=1, columns=None, **settings):
         settings = make_settings(**{"per_device_train_batch_size": 4, **settings})
-        return training_batches(
+        return build_train_dataloader(
             data, make_tokenizer(), config, columns or Columns(), settings, process_index, num_processes
         )
 
@@ -50,7 +50,7 @@ def load(data, make_tokenizer, make_start, make_settings):
 def whole(data, make_tokenizer, make_start, make_settings):
     """Every clip by its row, as the split gives it."""
     config = make_start().model.config
-    clips, _ = select(data, make_tokenizer(), config, Columns(), make_settings().limits)
+    clips, _ = select(data, make_tokenizer(), config, Columns(), make_settings().clip_filter)
     sounds = VitsDataset(data, clips, "audio", config)
     return {clip.row: sounds[index] for index, clip in enumerate(clips)}
 
@@ -163,7 +163,7 @@ def test_only_the_first_process_tells_what_was_kept(data, load, make_tokenizer, 
     caplog.set_level(logging.INFO, "hf_vits")
     for kind in (data, data.to_iterable_dataset()):
         list(load(kind, 1, 2)[0].epoch(0))
-    held_out_clips(data, make_tokenizer(), make_start().model.config, Columns(), make_settings(), 1)
+    build_eval_dataset(data, make_tokenizer(), make_start().model.config, Columns(), make_settings(), 1)
     assert not caplog.messages
 
 
@@ -194,23 +194,23 @@ def test_a_batch_of_each_process_is_no_longer_than_allowed(data, load):
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_held_out_clips_are_spread_over_a_split_and_the_first_of_a_stream(
+def test_evaluation_clips_are_spread_over_a_split_and_the_first_of_a_stream(
     data, make_tokenizer, make_start, make_settings, streamed
 ):
     kind = data.to_iterable_dataset() if streamed else data
     config, settings = make_start().model.config, make_settings(max_eval_samples=6)
-    clips = held_out_clips(kind, make_tokenizer(), config, Columns(), settings).clips
+    clips = build_eval_dataset(kind, make_tokenizer(), config, Columns(), settings).clips
     expected = [0, 1, 2, 4, 5] if streamed else [GOOD[int(19 / 6 * place)] for place in range(6)]
     assert [clip.row for clip in clips] == expected
 
 
 @pytest.fixture
 def draw(make_tokenizer, make_start, make_settings):
-    """The texts of what is left and of what is held out."""
+    """The texts of what is left and of the evaluation set."""
     config = make_start().model.config
 
     def go(data, most):
-        parts = draw_held_out(data, make_tokenizer(), config, Columns(), make_settings(max_eval_samples=most))
+        parts = split_eval_dataset(data, make_tokenizer(), config, Columns(), make_settings(max_eval_samples=most))
         return [part and list(part["text"]) for part in parts]
 
     return go
@@ -220,45 +220,45 @@ ROWS = ["a" * (row + 1) if row % 3 else " " for row in range(40)]
 
 
 @pytest.mark.parametrize(("asked", "held"), [(16, 4), (3, 3)])
-def test_up_to_a_tenth_is_held_out_by_lot_of_the_usable_rows_and_the_same_each_time(make_data, draw, asked, held):
+def test_a_random_split_takes_up_to_a_tenth_of_the_usable_rows_and_the_same_each_time(make_data, draw, asked, held):
     data = make_data(40, 2.0, text=ROWS)
-    left, held_out = draw(data, asked)
-    assert len(held_out) == held and " " not in held_out
-    assert sorted(left + held_out) == sorted(ROWS)
-    assert draw(data, asked) == [left, held_out]
+    left, evaluation = draw(data, asked)
+    assert len(evaluation) == held and " " not in evaluation
+    assert sorted(left + evaluation) == sorted(ROWS)
+    assert draw(data, asked) == [left, evaluation]
 
 
-def test_rows_are_counted_as_in_the_whole_data_set_when_some_are_held_out(
+def test_rows_are_counted_as_in_the_whole_data_set_when_some_are_split_off(
     make_data, make_tokenizer, make_start, make_settings
 ):
     data, config = (
         make_data(40, 2.0, text=["a hope" if row != 33 else " " for row in range(40)]),
         make_start().model.config,
     )
-    left, held_out = draw_held_out(data, make_tokenizer(), config, Columns(), make_settings(max_eval_samples=4))
-    assert len(left) == 36 and len(held_out) == 4
-    _, report = select(left, make_tokenizer(), config, Columns(), make_settings().limits)
+    left, evaluation = split_eval_dataset(data, make_tokenizer(), config, Columns(), make_settings(max_eval_samples=4))
+    assert len(left) == 36 and len(evaluation) == 4
+    _, report = select(left, make_tokenizer(), config, Columns(), make_settings().clip_filter)
     assert report.first["no text"] == "row 33 (33.wav)"
 
 
-def test_nothing_is_held_out_of_a_few_rows_or_if_none_would_be_left(make_data, draw):
+def test_nothing_is_split_off_a_few_rows_or_if_none_would_be_left(make_data, draw):
     assert draw(make_data(9), 16)[1] is None
     texts = [" "] * 9 + ["a hope"]
     assert draw(make_data(10, text=texts), 16) == [texts, None]
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_run_whose_held_out_clips_are_all_unusable_says_so_and_goes_on_without(
+def test_a_run_whose_evaluation_clips_are_all_unusable_says_so_and_goes_on_without(
     make_trainer, make_data, streamed, caplog
 ):
-    held_out = make_data(3, 30.0)
-    trainer = make_trainer(held_out=held_out.to_iterable_dataset() if streamed else held_out, max_steps=1)
+    evaluation = make_data(3, 30.0)
+    trainer = make_trainer(eval_dataset=evaluation.to_iterable_dataset() if streamed else evaluation, max_steps=1)
     assert trainer.evaluation is None and trainer.train().step == 1
-    told = next(message for message in caplog.messages if message.startswith("No held-out clip can be evaluated on"))
+    told = next(message for message in caplog.messages if message.startswith("No evaluation clip is usable"))
     assert "dropped       3  longer than 20 s; first row 0 (0.wav): 30.00 s" in told
 
 
-def test_damaged_held_out_clips_are_named_and_not_evaluated_on(
+def test_damaged_evaluation_clips_are_named_and_not_evaluated_on(
     data, make_data, make_tokenizer, make_start, make_settings, caplog
 ):
     silent = io.BytesIO()
@@ -266,22 +266,22 @@ def test_damaged_held_out_clips_are_named_and_not_evaluated_on(
     rows = [row["audio"] for row in data]
     rows[1] = {"bytes": silent.getvalue(), "path": "silent.wav"}
     for sounds, kept in ((rows[:3], [0, 2]), (rows[1:2], None)):
-        held_out = make_data(len(sounds), text=["a hope"] * len(sounds), audio=sounds)
-        found = held_out_clips(held_out, make_tokenizer(), make_start().model.config, Columns(), make_settings())
+        evaluation = make_data(len(sounds), text=["a hope"] * len(sounds), audio=sounds)
+        found = build_eval_dataset(evaluation, make_tokenizer(), make_start().model.config, Columns(), make_settings())
         assert (found and [clip.row for clip in found.clips]) == kept
     assert "row 1 (silent.wav): left out: silent.wav holds no sound" in caplog.text
-    assert "No held-out clip can be evaluated on" in caplog.messages[-1]
+    assert "No evaluation clip is usable" in caplog.messages[-1]
 
 
-def test_speakers_of_a_held_out_stream_are_known_by_the_names_of_their_numbers(
+def test_speakers_of_an_evaluation_stream_are_known_by_the_names_of_their_numbers(
     make_data, make_tokenizer, make_config, make_settings, speakers
 ):
     data = make_data(3, who=[2, 0, 1]).cast_column("who", datasets.ClassLabel(names=["bea", "cem", "ada"]))
     config, columns = make_config(sampling_rate=2000, **speakers), Columns(speaker="who")
     for kind in (data, data.to_iterable_dataset()):
-        clips = held_out_clips(kind, make_tokenizer(), config, columns, make_settings()).clips
+        clips = build_eval_dataset(kind, make_tokenizer(), config, columns, make_settings()).clips
         assert [clip.speaker_id for clip in clips] == [0, 1, 2]
-        batches = training_batches(kind, make_tokenizer(), config, columns, make_settings())[0].epoch(0)
+        batches = build_train_dataloader(kind, make_tokenizer(), config, columns, make_settings())[0].epoch(0)
         assert all(torch.equal(batch.speaker_id, batch.rows) for batch in batches)
 
 
@@ -291,7 +291,7 @@ def test_several_speakers_and_no_column_that_says_who_are_an_error_before_anythi
 ):
     kind = data.to_iterable_dataset() if streamed else data
     with pytest.raises(ValueError, match=r"3 speakers, \['ada', 'bea', 'cem'\].*`speaker_column`"):
-        training_batches(kind, make_tokenizer(), make_config(**speakers), Columns(), make_settings())
+        build_train_dataloader(kind, make_tokenizer(), make_config(**speakers), Columns(), make_settings())
 
 
 def test_that_a_stream_has_one_worker_is_said_by_the_first_process(data, load, caplog):
@@ -299,7 +299,7 @@ def test_that_a_stream_has_one_worker_is_said_by_the_first_process(data, load, c
     for kind, workers, index in ((data.to_iterable_dataset(), 2, 0), (data.to_iterable_dataset(), 2, 1), (data, 2, 0)):
         load(kind, index, 2, dataloader_num_workers=workers)
     assert [message for message in caplog.messages if "dataloader_num_workers" in message] == [
-        "`dataloader_num_workers` is 2, but of a stream each process has one."
+        "`dataloader_num_workers` is 2, but for a stream each process has one."
     ]
 
 
@@ -324,7 +324,7 @@ def test_a_run_on_a_stream_that_is_resumed_in_mid_epoch_ends_where_one_that_was_
     def run(steps, name):
         stream = data.to_iterable_dataset().shuffle(seed=1, buffer_size=6)
         trainer = make_trainer(data=stream, max_steps=steps, output_dir_name=name)
-        return trainer, trainer.train(resume="latest")
+        return trainer, trainer.train(resume_from_checkpoint="latest")
 
     whole, progress = run(8, "whole")
     assert run(3, "parts")[1].batch == 3
@@ -342,7 +342,7 @@ def test_data_in_a_script_that_the_voice_cannot_read_end_a_run_before_its_first_
 
 
 def test_a_stream_in_another_script_is_refused_long_before_its_end(make_data, load, monkeypatch):
-    monkeypatch.setattr(dataloader, "ROWS_TO_JUDGE", 5)
+    monkeypatch.setattr(dataloader, "ROWS_BEFORE_REFUSAL", 5)
     batches, _ = load(make_data(CLIPS, text=["надежда"] * CLIPS).to_iterable_dataset())
     with pytest.raises(ValueError, match=r"5 of 5 rows \(100%\)"):
         next(iter(batches.epoch(0)))

@@ -6,8 +6,9 @@ import pytest
 
 from hf_vits import VitsModel
 from hf_vits.training import ModelAndDataArguments
-from hf_vits.training.checkpoints import STATE_FILE, checkpoints, read_state
+from hf_vits.training.checkpoints import list_checkpoints
 from hf_vits.training.loggers import read_history
+from hf_vits.training.training_state import STATE_FILE, read_state
 from hf_vits.utils.run_lock import check_output_folder
 
 
@@ -32,14 +33,14 @@ def test_a_run_ends_with_the_folder_and_the_cause_and_its_checkpoints_stay(
     with pytest.raises(
         OSError, match=rf"A file in the folder {out}.* would be larger than its disk, or a limit, allows"
     ):
-        trainer.train(resume="latest")
+        trainer.train(resume_from_checkpoint="latest")
     limit(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
-    assert [folder.name for folder in checkpoints(out)] == ["checkpoint-1"]
+    assert [folder.name for folder in list_checkpoints(out)] == ["checkpoint-1"]
     assert read_state(out / "checkpoint-1")["progress"]["step"] == 1 and VitsModel.from_pretrained(out)
     assert not list(out.glob("*.partial")) and not list(out.glob(".*.partial"))
     assert [line["step"] for line in read_history(out)][:1] == [1]
     forget_accelerate()
-    assert make_trainer(max_steps=2).train(resume="latest").step == 2
+    assert make_trainer(max_steps=2).train(resume_from_checkpoint="latest").step == 2
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "link"])
@@ -52,7 +53,7 @@ def test_an_output_folder_that_cannot_be_one_is_refused_before_the_data_are_read
         "hf_vits.training.model_and_data_arguments.load_data", lambda *_: pytest.fail("the data are read")
     )
     with pytest.raises(OSError, match=f"{tmp_path}/{place.split('/')[0]} is a .*give the name of a folder"):
-        ModelAndDataArguments(dataset_name="data").trainer(make_settings(place))
+        ModelAndDataArguments(dataset_name="data").build_trainer(make_settings(place))
 
 
 def test_an_output_folder_that_may_not_be_written_to_is_refused(monkeypatch, tmp_path):

@@ -1,10 +1,15 @@
+import json
+
 import pytest
 import torch
 
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.modeling_vits import add_training_modules
+from hf_vits.text.espeak_chunks import EspeakError
+from hf_vits.text.frontend import FrontEnd
 from hf_vits.training import ModelInitialization
+from hf_vits.training.initialization import BLANK, build_tokenizer
 
 IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
 
@@ -22,13 +27,13 @@ def test_a_voice_that_gets_the_parts_it_lacked_sounds_as_before(make_model):
 
 
 def test_what_a_voice_lacked_is_said_in_one_line(make_model, caplog):
-    start = ModelInitialization.from_voice(make_model(inference_only=True))
-    assert start.has_fresh_parts and start.fresh_discriminator
+    start = ModelInitialization.from_model(make_model(inference_only=True))
+    assert start.new_modules and start.new_discriminator
     assert [line for line in caplog.messages if "posterior_encoder" in line and "discriminator" in line]
 
 
 def test_a_voice_from_scratch_has_no_parts_to_be_trained_first(make_start):
-    assert not make_start().has_fresh_parts
+    assert not make_start().new_modules
 
 
 def test_equal_seeds_start_equal_and_leave_other_randomness_alone(make_config):
@@ -44,8 +49,8 @@ def test_equal_seeds_start_equal_and_leave_other_randomness_alone(make_config):
 def test_a_trained_voice_brings_its_judges(make_trainer):
     trainer = make_trainer(max_steps=1)
     trainer.train()
-    start = ModelInitialization.load(str(trainer.output_dir))
-    assert not start.has_fresh_parts
+    start = ModelInitialization.from_pretrained(str(trainer.output_dir))
+    assert not start.new_modules
     judges = trainer.discriminator.module.state_dict()
     assert all(torch.equal(value, judges[name]) for name, value in start.discriminator.state_dict().items())
     released = VitsModel.from_pretrained(trainer.output_dir)
@@ -54,7 +59,7 @@ def test_a_trained_voice_brings_its_judges(make_trainer):
 
 
 def test_the_first_speaker_takes_over_a_voice_without_names(make_model):
-    start = ModelInitialization.from_voice(make_model())
+    start = ModelInitialization.from_model(make_model())
     before = speech(start.model)
     start.add_speakers(["anna", "bert"])
     assert start.model.config.speaker_names == ["anna", "bert"]
@@ -75,8 +80,8 @@ def test_narrower_judges_have_so_many_times_as_many_channels(width):
 def test_a_voice_in_half_precision_is_trained_in_single(make_model, make_trainer, dtype, lacks_parts):
     spoken = make_model(inference_only=lacks_parts, sampling_rate=2000).to(dtype)
     judges = VitsDiscriminatorConfig(periods=[2], period_channels=[4, 8], scale_channels=[4, 4, 8, 8, 8, 8])
-    trainer = make_trainer(start=ModelInitialization.from_voice(spoken, judges), max_steps=1, new_module_steps=0)
-    assert trainer.train().skipped == 0
+    trainer = make_trainer(start=ModelInitialization.from_model(spoken, judges), max_steps=1, new_module_steps=0)
+    assert trainer.train().skipped_steps == 0
     assert {value.dtype for value in VitsModel.from_pretrained(trainer.output_dir).parameters()} == {torch.float32}
 
 
@@ -95,6 +100,72 @@ def test_a_voice_made_from_mms_has_its_licence_whatever_its_card_says(make_model
     make_model().save_pretrained(voice)
     (voice / "README.md").write_text("---\nlicense: apache-2.0\nbase_model: facebook/mms-tts-hin\n---\n# A voice\n")
 
-    origin = ModelInitialization.load(str(voice)).origin
+    origin = ModelInitialization.from_pretrained(str(voice)).provenance
 
     assert origin.is_non_commercial and "apache-2.0" in origin.license_in_words
+
+
+TEXTS = ["A hope s, Zoë!", "cabbage; 7 ¿", "no."]
+
+
+def make(texts=TEXTS, **options):
+    return build_tokenizer(texts, phonemize=False, **options)
+
+
+def test_it_says_every_character_of_its_texts_with_blanks_between():
+    tokenizer = make()
+    for text in TEXTS:
+        assert not tokenizer.dropped_characters(text)
+        ids = tokenizer(text).input_ids
+        assert ids[::2] == [0] * (len(ids) // 2 + 1)
+        assert "".join(tokenizer.convert_ids_to_tokens(ids[1::2])) == text.lower()
+
+
+def test_ids_are_those_of_the_sorted_symbols_after_the_blank_whatever_the_order_of_the_texts():
+    symbols = sorted(set("".join(TEXTS).lower()))
+    expected = {symbol: number for number, symbol in enumerate([BLANK, *symbols])}
+    for texts in (TEXTS, [*TEXTS[::-1], BLANK]):
+        vocabulary = make(iter(texts)).get_vocab()
+        assert {symbol: number for symbol, number in vocabulary.items() if symbol != "<unk>"} == expected
+
+
+def test_symbols_rarer_than_asked_for_are_left_out():
+    vocabulary = make(["aab", "acc"], min_count=2).get_vocab()
+    assert set(vocabulary) - {"<unk>"} == {BLANK, "a", "c"}
+
+
+def test_its_texts_are_prepared_as_it_will_prepare_them():
+    assert "A" in make(normalize=False).get_vocab() and "A" not in make().get_vocab()
+
+
+def test_it_is_the_same_after_saving_and_loading(tmp_path):
+    tokenizer = make()
+    tokenizer.save_pretrained(tmp_path)
+    loaded = VitsTokenizer.from_pretrained(tmp_path)
+    assert loaded.get_vocab() == tokenizer.get_vocab()
+    assert [loaded(text).input_ids for text in TEXTS] == [tokenizer(text).input_ids for text in TEXTS]
+    assert json.loads((tmp_path / "vocab.json").read_text())[BLANK] == 0
+
+
+@pytest.mark.parametrize("texts", [[], ["", BLANK]])
+def test_texts_without_a_symbol_are_an_error(texts):
+    with pytest.raises(ValueError, match="no token.*text column"):
+        make(texts)
+
+
+def test_an_unknown_option_is_an_error_that_lists_those_there_are():
+    with pytest.raises(ValueError, match=r"\['phonemise'\].*'phonemize'"):
+        make(phonemise=True)
+
+
+def test_a_text_that_espeak_cannot_speak_is_left_out_and_the_others_make_the_vocabulary(monkeypatch, caplog):
+    def symbols(front_end, text):
+        if text.text == "deadly":
+            raise EspeakError("espeak-ng crashed at 'deadly'")
+        return text
+
+    monkeypatch.setattr(FrontEnd, "tokens", symbols)
+    assert set(build_tokenizer(["ab", "deadly", "bc"], phonemize=False).get_vocab()) >= {"a", "b", "c"}
+    assert "'deadly'" in caplog.text
+    with pytest.raises(ValueError, match="no token"):
+        build_tokenizer(["deadly"], phonemize=False)

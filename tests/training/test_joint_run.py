@@ -1,4 +1,4 @@
-"""Two processes of one run do together what they cannot do alone: stop, measure held-out clips, and end."""
+"""Two processes of one run do together what they cannot do alone: stop, measure evaluation clips, and end."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from stub_hub import Hub
 
 from hf_vits.training import ModelInitialization
-from hf_vits.training.checkpoints import checkpoints
+from hf_vits.training.checkpoints import list_checkpoints
 from hf_vits.training.loggers import ExperimentLogger, read_history
 
 SCRIPT = Path(__file__).with_name("joint_run.py")
@@ -50,13 +50,13 @@ def finished(make_start, make_trainer, make_settings, make_tokenizer, hub, tmp_p
 def test_two_processes_stop_when_one_is_told_measure_what_one_does_and_end_after_an_upload(
     finished, make_trainer, make_data
 ):
-    assert [folder.name for folder in checkpoints(finished)] == ["checkpoint-3"]
+    assert [folder.name for folder in list_checkpoints(finished)] == ["checkpoint-3"]
     assert "model.safetensors" in Hub.files and "discriminator/model.safetensors" in Hub.files
 
-    held_out = make_data(8, text=["a hope", "feed me"] * 4)
-    held_out = held_out.select(range(3))
-    start = ModelInitialization.load(str(finished.parent / "start"))
-    alone = make_trainer(start=start, held_out=held_out)
-    measured = alone.evaluation.run(0, ExperimentLogger(alone.accelerator, alone.output_dir, alone.config))
-    joint = next(line for line in read_history(finished) if "held_out/mel" in line)
+    evaluation = make_data(8, text=["a hope", "feed me"] * 4)
+    evaluation = evaluation.select(range(3))
+    start = ModelInitialization.from_pretrained(str(finished.parent / "start"))
+    alone = make_trainer(start=start, eval_dataset=evaluation)
+    measured = alone.evaluation.run(0, ExperimentLogger(alone.accelerator, alone.output_dir, alone.args))
+    joint = next(line for line in read_history(finished) if "eval/mel" in line)
     assert {name: joint[name] for name in measured} == pytest.approx(measured, rel=1e-4)

@@ -43,7 +43,7 @@ def trainer_of(make_settings, fields):
         if "model_name_or_path" not in names:
             given = {**fields, **(model_config or {})}
             names = {"model_config": given, "tokenizer_options": '{"phonemize": false}', **names}
-        return ModelAndDataArguments(dataset_name=folder, **names).trainer(
+        return ModelAndDataArguments(dataset_name=folder, **names).build_trainer(
             make_settings(discriminator_channel_multiplier=0.02)
         )
 
@@ -52,16 +52,22 @@ def trainer_of(make_settings, fields):
 
 def test_a_new_voice_has_the_given_fields_the_texts_symbols_and_the_papers_rest(make_folder, trainer_of):
     trainer = trainer_of(make_folder(), {"hidden_size": 12})
-    config, vocabulary = trainer.voice.config, trainer.tokenizer.get_vocab()
+    config, vocabulary = trainer.output_model.config, trainer.processing_class.get_vocab()
     assert (config.hidden_size, config.sampling_rate, config.noise_scale) == (12, 2000, 0.667)
     assert set(vocabulary) - {"_", "<unk>"} == set("a hopecabbagefeed meno.")
     assert config.vocab_size == max(vocabulary.values()) + 1
-    assert trainer.report.kept == 6 and not trainer.report.unsaid and not trainer.start.has_fresh_parts
-    assert list(trainer.start.discriminator.config.period_channels) == [4, 4, 12, 20, 20]
+    assert (
+        trainer.filter_report.kept == 6
+        and not trainer.filter_report.unknown_characters
+        and not trainer.initialization.new_modules
+    )
+    assert list(trainer.initialization.discriminator.config.period_channels) == [4, 4, 12, 20, 20]
 
 
 def test_new_judges_are_those_that_were_described(make_folder, trainer_of):
-    judges = trainer_of(make_folder(), discriminator_config={"scales": 3, "periods": [2, 5]}).start.discriminator
+    judges = trainer_of(
+        make_folder(), discriminator_config={"scales": 3, "periods": [2, 5]}
+    ).initialization.discriminator
     assert [type(judge).__name__ for judge in judges.discriminators] == ["ScaleDiscriminator"] * 3 + [
         "PeriodDiscriminator"
     ] * 2
@@ -71,20 +77,22 @@ def test_new_judges_are_those_that_were_described(make_folder, trainer_of):
 def test_a_new_voice_of_several_speakers_is_one_that_was_built_for_them(make_folder, trainer_of, make_settings):
     """As opposed to one of one speaker that is widened, whose new layers answer 0."""
     trainer = trainer_of(make_folder(WHO), {"speaker_embedding_size": 6}, speaker_column="who")
-    config = trainer.start.model.config
+    config = trainer.initialization.model.config
     assert (config.num_speakers, config.speaker_names, config.speaker_embedding_size) == (3, WHO, 6)
-    built = ModelInitialization.from_scratch(config, trainer.start.discriminator.config, make_settings().seed).model
-    found = trainer.start.model.state_dict()
+    built = ModelInitialization.from_scratch(
+        config, trainer.initialization.discriminator.config, make_settings().seed
+    ).model
+    found = trainer.initialization.model.state_dict()
     assert all(torch.equal(value, found[name]) for name, value in built.state_dict().items() if name in found)
     assert found["embed_speaker.weight"].shape == (3, 6) and found["decoder.cond.weight"].any()
 
 
 def test_the_size_of_new_speaker_vectors_is_that_of_published_voices_unless_given(make_folder, trainer_of):
-    assert trainer_of(make_folder(WHO), speaker_column="who").voice.config.speaker_embedding_size == 256
+    assert trainer_of(make_folder(WHO), speaker_column="who").output_model.config.speaker_embedding_size == 256
 
 
 def test_one_name_in_the_speaker_column_makes_a_voice_of_one_speaker_with_that_name(make_folder, trainer_of):
-    config = trainer_of(make_folder(["zoe"]), speaker_column="who").voice.config
+    config = trainer_of(make_folder(["zoe"]), speaker_column="who").output_model.config
     assert (config.num_speakers, config.speaker_names, config.speaker_embedding_size) == (1, ["zoe"], 0)
 
 
@@ -92,28 +100,28 @@ def test_speakers_are_the_same_in_any_order_of_rows_and_are_saved(make_folder, t
     for order in itertools.permutations(WHO):
         assert speakers_of("who", read_folder(make_folder(order))[0]) == WHO
     trainer = trainer_of(make_folder(WHO[::-1]), speaker_column="who")
-    trainer.release()
+    trainer.save_model()
     saved = VitsModel.from_pretrained(trainer.output_dir).config
     assert saved.speaker_names == WHO and saved.speaker_index("zoe") == 2
 
 
 def test_numbers_from_0_up_are_the_numbers_of_their_speakers(make_folder, trainer_of):
-    """Each has one clip, so that one is held out; its speaker has a number all the same."""
+    """Each has one clip, so that one is for evaluation; its speaker has a number all the same."""
     folder = make_folder([str(n) for n in (11, 2, 0, 1, 10, 3, 4, 5, 6, 7, 8, 9)], 12)
     trainer = trainer_of(folder, speaker_column="who")
     assert trainer.evaluation
-    assert trainer.voice.config.speaker_names == [str(number) for number in range(12)]
+    assert trainer.output_model.config.speaker_names == [str(number) for number in range(12)]
 
 
-def test_unusable_clips_of_a_folder_are_not_drawn_to_be_held_out(make_folder, trainer_of):
-    """Of twelve clips one is held out; here ten have no text, and then eleven."""
+def test_unusable_clips_of_a_folder_are_not_drawn_for_evaluation(make_folder, trainer_of):
+    """Of twelve clips one is for evaluation; here ten have no text, and then eleven."""
     folder = Path(make_folder(clips=12))
     lines = (folder / "metadata.csv").read_text().splitlines()
     for usable in ({3, 7}, {7}):
         kept = [line if n - 1 in usable or n == 0 else f"{n - 1}.wav," for n, line in enumerate(lines)]
         (folder / "metadata.csv").write_text("\n".join(kept))
         trainer = trainer_of(str(folder))
-        assert trainer.report.kept == 1 and (trainer.evaluation is not None) == (len(usable) == 2)
+        assert trainer.filter_report.kept == 1 and (trainer.evaluation is not None) == (len(usable) == 2)
 
 
 def test_a_voice_keeps_its_tokenizer_and_weights_and_gains_the_speakers_it_lacks(
@@ -123,11 +131,11 @@ def test_a_voice_keeps_its_tokenizer_and_weights_and_gains_the_speakers_it_lacks
     model.save_pretrained(tmp_path / "voice")
     make_tokenizer().save_pretrained(tmp_path / "voice")
     trainer = trainer_of(make_folder(["bea", "dan"]), model_name_or_path=str(tmp_path / "voice"), speaker_column="who")
-    assert trainer.start.model.config.speaker_names == ["ada", "bea", "cem", "dan"]
-    assert trainer.tokenizer.get_vocab() == make_tokenizer().get_vocab()
-    weight = trainer.start.model.text_encoder.project.weight
-    assert torch.equal(weight, model.text_encoder.project.weight) and trainer.start.fresh_discriminator
-    assert {clip.speaker_id for clip in trainer.batches.loader.dataset.clips} == {1, 3}
+    assert trainer.initialization.model.config.speaker_names == ["ada", "bea", "cem", "dan"]
+    assert trainer.processing_class.get_vocab() == make_tokenizer().get_vocab()
+    weight = trainer.initialization.model.text_encoder.project.weight
+    assert torch.equal(weight, model.text_encoder.project.weight) and trainer.initialization.new_discriminator
+    assert {clip.speaker_id for clip in trainer.train_dataloader.loader.dataset.clips} == {1, 3}
 
 
 def test_speakers_without_names_are_known_by_their_numbers(
@@ -138,8 +146,8 @@ def test_speakers_without_names_are_known_by_their_numbers(
     model.save_pretrained(tmp_path / "voice")
     make_tokenizer().save_pretrained(tmp_path / "voice")
     trainer = trainer_of(make_folder(["0", "2"]), model_name_or_path=str(tmp_path / "voice"), speaker_column="who")
-    start = trainer.start
-    assert {clip.speaker_id for clip in trainer.batches.loader.dataset.clips} == {0, 2}
+    start = trainer.initialization
+    assert {clip.speaker_id for clip in trainer.train_dataloader.loader.dataset.clips} == {0, 2}
     assert start.model.config.speaker_names is None
     start.add_speakers(["2", "eve"])
     assert start.model.config.speaker_names == ["0", "1", "2", "eve"]
@@ -150,7 +158,10 @@ def test_a_given_tokenizer_serves_a_new_voice(make_folder, trainer_of, make_toke
     make_tokenizer().save_pretrained(tmp_path / "tokenizer")
     trainer = trainer_of(make_folder(), tokenizer_name_or_path=str(tmp_path / "tokenizer"))
     known = VitsTokenizer.from_pretrained(tmp_path / "tokenizer").get_vocab()
-    assert trainer.tokenizer.get_vocab() == known and trainer.voice.config.vocab_size == max(known.values()) + 1
+    assert (
+        trainer.processing_class.get_vocab() == known
+        and trainer.output_model.config.vocab_size == max(known.values()) + 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -161,12 +172,12 @@ def test_a_given_tokenizer_serves_a_new_voice(make_folder, trainer_of, make_toke
         ({"model_config": {"hidden_size": 2.5}}, "`model_config` describes no possible .*hidden_size"),
         ({"model_config": {"hidden_size": None}}, "`model_config` describes no possible .*hidden_size"),
         ({"discriminator_config": {"periods": [0]}}, "`discriminator_config` describes no possible .*above 0"),
-        ({"tokenizer_options": {"phonemise": True}}, "no field: 'phonemise'; did you mean `phonemize`"),
+        ({"tokenizer_options": {"phonemise": True}}, "unknown fields: 'phonemise'; did you mean `phonemize`"),
         ({"tokenizer_options": {"normalize": "yes"}}, "`normalize` is 'yes'; it must be true or false"),
         ({"streaming": "perhaps"}, "`streaming` is 'perhaps'; it must be true or false"),
         ({"tokenizer_options": "[1]"}, r"`tokenizer_options` is '\[1\]'; it must be a JSON object"),
-        ({"discriminator_config": {"scale": 3}}, r"no field: 'scale'; did you mean `scales`"),
-        ({"model_config": {"hiden_size": 4}}, r"no field: 'hiden_size'; did you mean `hidden_size`"),
+        ({"discriminator_config": {"scale": 3}}, r"unknown fields: 'scale'; did you mean `scales`"),
+        ({"model_config": {"hiden_size": 4}}, r"unknown fields: 'hiden_size'; did you mean `hidden_size`"),
     ],
 )
 def test_what_is_no_json_object_or_no_field_is_an_error_before_anything_is_read(names, told):
@@ -193,7 +204,7 @@ def test_a_tracker_that_is_not_installed_is_an_error_before_the_data_are_read(ma
         "hf_vits.training.model_and_data_arguments.load_data", lambda *_: pytest.fail("the data are read")
     )
     with pytest.raises(ImportError, match="`pip install swanlab`"):
-        ModelAndDataArguments(dataset_name="data").trainer(make_settings(report_to="swanlab"))
+        ModelAndDataArguments(dataset_name="data").build_trainer(make_settings(report_to="swanlab"))
 
 
 def test_a_table_of_several_speakers_is_not_trained_as_one_voice_unless_that_is_said(make_folder, trainer_of):
@@ -203,10 +214,10 @@ def test_a_table_of_several_speakers_is_not_trained_as_one_voice_unless_that_is_
     (folder / "metadata.csv").write_text("".join(lines))
     with pytest.raises(ValueError, match="'speaker' .*3 speakers .*would be trained as one voice.*--speaker_column"):
         trainer_of(folder)
-    assert trainer_of(folder, speaker_column="speaker").voice.config.speaker_names == sorted(WHO)
-    assert trainer_of(folder, speaker_column="").voice.config.num_speakers == 1
+    assert trainer_of(folder, speaker_column="speaker").output_model.config.speaker_names == sorted(WHO)
+    assert trainer_of(folder, speaker_column="").output_model.config.num_speakers == 1
     swapped = trainer_of(folder, speaker_column="speaker", table_columns="file_name, text, speaker")
-    assert len(swapped.voice.config.speaker_names) == len(files)
+    assert len(swapped.output_model.config.speaker_names) == len(files)
 
 
 def test_a_voice_learns_another_language_by_the_name_of_its_espeak_voice(
@@ -217,8 +228,8 @@ def test_a_voice_learns_another_language_by_the_name_of_its_espeak_voice(
     options = {"phonemize": True, "phoneme_language": "en-us", "cleaner": "english"}
     make_tokenizer(**options).save_pretrained(tmp_path / "voice")
     trainer = trainer_of(make_folder(), model_name_or_path=str(tmp_path / "voice"), language="it")
-    assert (trainer.tokenizer.phoneme_language, trainer.tokenizer.cleaner) == ("it", "none")
-    trainer.tokenizer.save_pretrained(tmp_path / "made")
+    assert (trainer.processing_class.phoneme_language, trainer.processing_class.cleaner) == ("it", "none")
+    trainer.processing_class.save_pretrained(tmp_path / "made")
     made = VitsTokenizer.from_pretrained(tmp_path / "made")
     assert made.phoneme_language == made.language == "it"
     with pytest.raises(ValueError, match="no voice 'itt'"):

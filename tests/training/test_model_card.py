@@ -10,7 +10,7 @@ from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfi
 from hf_vits.hub.known_voices import VOICES
 from hf_vits.hub.license import Provenance, origin_of
 from hf_vits.training import Columns, ModelInitialization
-from hf_vits.training.checkpoints import checkpoints
+from hf_vits.training.checkpoints import list_checkpoints
 from hf_vits.training.loggers import read_history
 from hf_vits.training.model_card import MARK
 from hf_vits.training.training_arguments import VitsTrainingArguments
@@ -19,7 +19,7 @@ JUDGES = VitsDiscriminatorConfig(periods=[2], period_channels=[4], scale_channel
 
 
 def load(folder):
-    return ModelInitialization.load(str(folder), config=JUDGES)
+    return ModelInitialization.from_pretrained(str(folder), config=JUDGES)
 
 
 @pytest.fixture
@@ -57,29 +57,29 @@ def numbers_of(text, heading):
 
 def test_a_card_tells_the_run(make_trainer, make_data, tmp_path, monkeypatch):
     data = make_data(5, seconds=0.4, text=["", *["a hope"] * 4])
-    held_out = make_data(2, seconds=0.4, text=["a hope", "a deed"])
-    trainer = make_trainer(data=data, held_out=held_out, max_steps=1, mel_weight=40.0)
+    evaluation = make_data(2, seconds=0.4, text=["a hope", "a deed"])
+    trainer = make_trainer(data=data, eval_dataset=evaluation, max_steps=1, mel_weight=40.0)
     trainer.train()
     card, links = card_of(trainer.output_dir)
     metadata = card.data.to_dict()
     assert (metadata["library_name"], metadata["pipeline_tag"]) == ("hf_vits", "text-to-speech")
     assert {"vits", "text-to-speech"} <= set(metadata["tags"]) and "base_model" not in metadata
-    assert len([link for link in links if link.endswith(".wav")]) == 2 and "card/losses.png" in links
+    assert len([link for link in links if link.endswith(".wav")]) == 2 and "model_card/losses.png" in links
     sounds = [link for link in links if link.endswith(".wav")]
     newest = trainer.output_dir / "samples" / "step-1"
-    assert all((trainer.output_dir / s).read_bytes() == (newest / s[5:]).read_bytes() for s in sounds)
-    assert "> a hope" in card.text and "> a deed" in card.text  # what a held-out clip says
+    assert all((trainer.output_dir / s).read_bytes() == (newest / s[11:]).read_bytes() for s in sounds)
+    assert "> a hope" in card.text and "> a deed" in card.text  # what an evaluation clip says
 
-    held_out = [line for line in read_history(trainer.output_dir) if "held_out/mel" in line]
+    evaluation = [line for line in read_history(trainer.output_dir) if "eval/mel" in line]
     losses = numbers_of(card.text, "Losses")
     assert losses[""] == ["step 0", "step 1"]
     for name in ("mel", "kl", "duration", "focus"):
-        wanted = [held_out[0][f"held_out/{name}"], held_out[-1][f"held_out/{name}"]]
+        wanted = [evaluation[0][f"eval/{name}"], evaluation[-1][f"eval/{name}"]]
         assert [float(cell) for cell in losses[name]] == pytest.approx(wanted, rel=1e-3)
 
     clips = numbers_of(card.text, "Data")
-    assert clips["trained on"] == [str(trainer.report.kept), f"{trainer.report.seconds / 3600:.2f}"]
-    assert clips["left out: no text"][0] == "1" and clips["held out and evaluated"][0] == "2"
+    assert clips["trained on"] == [str(trainer.filter_report.kept), f"{trainer.filter_report.seconds / 3600:.2f}"]
+    assert clips["left out: no text"][0] == "1" and clips["evaluation set"][0] == "2"
     settings = json.loads(re.search(r"```json\n(.*?)```", card.text, re.DOTALL)[1])
     assert VitsTrainingArguments(**settings).mel_weight == 40.0 and settings["output_dir"] == "out"
     assert "`mel_weight` 40.0" in card.text and "`kl_weight`" not in card.text
@@ -95,21 +95,21 @@ def test_a_voice_of_mms_is_not_for_sale_and_neither_is_what_comes_of_it(make_bas
     start = load(make_base("mms-tts-eng"))
     assert [line for line in caplog.messages if "cc-by-nc-4.0" in line and "commercially" in line]
     trainer = make_trainer(start=start)
-    trainer.save()
-    trainer.release()
+    trainer.save_checkpoint()
+    trainer.save_model()
     card, _ = card_of(trainer.output_dir)
     assert card.data.license == "cc-by-nc-4.0" and "Not for commercial use" in card.text
     caplog.clear()
-    for folder in (trainer.output_dir, checkpoints(trainer.output_dir)[-1]):
-        assert load(folder).origin.license == "cc-by-nc-4.0"
+    for folder in (trainer.output_dir, list_checkpoints(trainer.output_dir)[-1]):
+        assert load(folder).provenance.license == "cc-by-nc-4.0"
     assert len(caplog.messages) == 2
 
 
 def test_a_name_on_the_hub_is_the_base_model(make_model, make_trainer):
     model = make_model(sampling_rate=2000)
     model.name_or_path = "facebook/mms-tts-deu"
-    trainer = make_trainer(start=ModelInitialization.from_voice(model, JUDGES))
-    trainer.release()
+    trainer = make_trainer(start=ModelInitialization.from_model(model, JUDGES))
+    trainer.save_model()
     card, _ = card_of(trainer.output_dir)
     assert (card.data.base_model, card.data.license) == ("facebook/mms-tts-deu", "cc-by-nc-4.0")
     assert origin_of(str(trainer.output_dir)).on_hub == ["facebook/mms-tts-deu"]
@@ -123,7 +123,7 @@ def test_the_licence_is_that_of_the_bases_card_down_the_chain(make_base, make_tr
     for name in ("child", "grandchild"):
         forget_accelerate()
         trainer = make_trainer(start=load(folder), output_dir_name=name)
-        trainer.release()
+        trainer.save_model()
         folder = trainer.output_dir
         data = card_of(folder)[0].data
         assert (data.license, data.license_name, data.language) == ("other", "house-rules", ["is"])
@@ -139,7 +139,7 @@ def test_an_unknown_licence_says_so(make_base, card):
 
 def test_a_card_says_that_the_licence_is_unknown(make_trainer, make_start):
     trainer = make_trainer(start=make_start(lively=True))
-    trainer.release()
+    trainer.save_model()
     card, _ = card_of(trainer.output_dir)
     assert card.data.license is None and "unknown: find out before you pass this one on" in card.text
 
@@ -151,18 +151,18 @@ def test_the_default_voice_has_the_licence_of_its_card(tmp_path):
 
 
 def test_the_base_is_remembered_when_a_run_is_resumed(make_base, make_trainer, forget_accelerate):
-    make_trainer(start=load(make_base("mms-tts-eng"))).save()
+    make_trainer(start=load(make_base("mms-tts-eng"))).save_checkpoint()
     forget_accelerate()
     rest = make_trainer(start=load(make_base("other")), max_steps=1)
-    rest.train(resume="latest")
+    rest.train(resume_from_checkpoint="latest")
     assert card_of(rest.output_dir)[0].data.license == "cc-by-nc-4.0"
 
 
 def test_new_parts_are_named_with_the_steps_that_they_had_alone(make_model, make_trainer):
-    start = ModelInitialization.from_voice(make_model(inference_only=True, sampling_rate=2000), JUDGES)
+    start = ModelInitialization.from_model(make_model(inference_only=True, sampling_rate=2000), JUDGES)
     trainer = make_trainer(start=start, new_module_steps=7)
     trainer.progress.step = 9
-    trainer.release()
+    trainer.save_model()
     text = card_of(trainer.output_dir)[0].text
     assert "lacked duration_predictor, posterior_encoder, discriminator" in text and "the first 7 steps" in text
 
@@ -172,7 +172,7 @@ def test_a_card_that_somebody_wrote_stays(make_trainer, caplog):
     trainer.output_dir.mkdir(parents=True)
     mine = "---\nlicense: mit\n---\nMy own words."
     (trainer.output_dir / "README.md").write_text(mine)
-    trainer.release()
+    trainer.save_model()
     assert (trainer.output_dir / "README.md").read_text() == mine
     assert "## Versions" in card_of(trainer.output_dir, "README.run.md")[0].text
     assert [line for line in caplog.messages if "README.run.md" in line]
@@ -180,22 +180,22 @@ def test_a_card_that_somebody_wrote_stays(make_trainer, caplog):
 
 def test_the_next_run_replaces_the_card_of_a_run_and_what_it_showed(make_trainer):
     trainer = make_trainer()
-    (trainer.output_dir / "card").mkdir(parents=True)
-    (trainer.output_dir / "card" / "row-9.wav").write_text("sound")
-    (trainer.output_dir / "card" / "mine.wav").write_text("not of a run")
-    (trainer.output_dir / "README.md").write_text(f"{MARK}\ncard/row-9.wav")
-    trainer.release()
+    (trainer.output_dir / "model_card").mkdir(parents=True)
+    (trainer.output_dir / "model_card" / "row-9.wav").write_text("sound")
+    (trainer.output_dir / "model_card" / "mine.wav").write_text("not of a run")
+    (trainer.output_dir / "README.md").write_text(f"{MARK}\nmodel_card/row-9.wav")
+    trainer.save_model()
     assert "## Versions" in card_of(trainer.output_dir)[0].text
-    assert [file.name for file in (trainer.output_dir / "card").iterdir()] == ["mine.wav"]
+    assert [file.name for file in (trainer.output_dir / "model_card").iterdir()] == ["mine.wav"]
     assert not (trainer.output_dir / "README.run.md").exists()
 
 
 def test_a_stream_and_speakers_are_told(make_data, make_model, make_trainer, speakers):
-    start = ModelInitialization.from_voice(make_model(sampling_rate=2000, **speakers), JUDGES)
+    start = ModelInitialization.from_model(make_model(sampling_rate=2000, **speakers), JUDGES)
     data = make_data(8, speaker=["ada", "bea"] * 4).to_iterable_dataset()
     trainer = make_trainer(start=start, data=data, columns=Columns(speaker="speaker"))
-    trainer.data_name = "org/corpus"
-    trainer.release()
+    trainer.dataset_name = "org/corpus"
+    trainer.save_model()
     card, _ = card_of(trainer.output_dir)
     assert card.data.datasets == ["org/corpus"] and "3 speakers (ada, bea, cem)" in card.text
     assert "Read as a stream" in card.text and 'speaker_id="ada"' in card.text

@@ -145,8 +145,8 @@ def test_a_run_saves_the_average_of_the_parameters_after_each_step(make_trainer)
 
 def test_a_skipped_step_leaves_the_average_as_it_is(make_trainer):
     trainer = make_trainer(max_steps=1)
-    before = trainer.average.module.get_parameter(NAME).detach().clone()
+    before = trainer.ema.module.get_parameter(NAME).detach().clone()
     hook = trainer.generator.module.model.decoder.conv_post.register_forward_hook(lambda *a: a[2] * float("nan"))
     trainer.train()
     hook.remove()
-    assert torch.equal(trainer.average.module.get_parameter(NAME), before) and int(trainer.average.n_averaged) == 0
+    assert torch.equal(trainer.ema.module.get_parameter(NAME), before) and int(trainer.ema.n_averaged) == 0

@@ -2,13 +2,15 @@
 
 import multiprocessing
 import os
+import platform
 import signal
 import subprocess
+import sys
 
 import pytest
 
 from hf_vits import VitsModel
-from hf_vits.training.checkpoints import checkpoints
+from hf_vits.training.checkpoints import list_checkpoints
 from hf_vits.training.loggers import read_history
 from hf_vits.training.process import GracefulShutdown, ignore_interrupts
 from hf_vits.utils.distributed import LAUNCHED
@@ -36,10 +38,10 @@ def interrupt_after(trainer, step, act):
 
 
 def test_the_first_signal_is_a_wish_and_the_second_acts(number, caplog):
-    with GracefulShutdown() as interruption:
-        assert not interruption.wanted
+    with GracefulShutdown() as shutdown:
+        assert not shutdown.requested
         signal.raise_signal(number)
-        assert interruption.wanted and signal.Signals(number).name in caplog.text
+        assert shutdown.requested and signal.Signals(number).name in caplog.text
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
 
@@ -54,9 +56,9 @@ def test_afterwards_signals_act_as_before(number):
 def test_a_signal_that_was_ignored_before_stays_so(number):
     """As SIGHUP under `nohup`, and SIGINT in what a script starts in the background."""
     former = signal.signal(number, signal.SIG_IGN)
-    with GracefulShutdown() as interruption:
+    with GracefulShutdown() as shutdown:
         signal.raise_signal(number)
-        assert not interruption.wanted
+        assert not shutdown.requested
     assert signal.signal(number, former) is signal.SIG_IGN
 
 
@@ -66,19 +68,19 @@ def test_the_end_of_the_launcher_is_a_wish_and_that_of_a_shell_is_not(monkeypatc
         monkeypatch.setenv(LAUNCHED, "no")
     else:
         monkeypatch.delenv(LAUNCHED, raising=False)
-    interruption = GracefulShutdown()
-    assert not interruption.wanted
+    shutdown = GracefulShutdown()
+    assert not shutdown.requested
     monkeypatch.setattr(os, "getppid", lambda: 1)
-    assert interruption.wanted is launched and interruption.wanted is launched
+    assert shutdown.requested is launched and shutdown.requested is launched
     assert caplog.text.count("The launcher has ended") == launched
 
 
 def test_a_signal_that_comes_after_the_end_of_the_launcher_is_still_the_first(number, monkeypatch):
     monkeypatch.setenv(LAUNCHED, "no")
-    with GracefulShutdown() as interruption:
+    with GracefulShutdown() as shutdown:
         with monkeypatch.context() as orphaned:
             orphaned.setattr(os, "getppid", lambda: 1)
-            assert interruption.wanted
+            assert shutdown.requested
         signal.raise_signal(number)  # as when a whole group is told to end, one after the other
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
@@ -94,8 +96,10 @@ def test_a_signal_to_the_workers_too_leaves_a_checkpoint_and_the_voice(make_trai
 
     interrupt_after(trainer, 2, terminate_all)
     assert trainer.train().step == 3
-    assert checkpoints(trainer.output_dir)[-1].name == "checkpoint-3" and VitsModel.from_pretrained(trainer.output_dir)
-    del trainer.batches.loader
+    assert list_checkpoints(trainer.output_dir)[-1].name == "checkpoint-3" and VitsModel.from_pretrained(
+        trainer.output_dir
+    )
+    del trainer.train_dataloader.loader
     assert not multiprocessing.active_children()
 
 
@@ -122,42 +126,42 @@ def test_a_worker_leaves_for_its_parent_alone():
 
 def test_a_signal_while_the_finished_voice_is_put_in_place_lets_that_end(make_trainer, monkeypatch, caplog):
     trainer = make_trainer(max_steps=1)
-    write = trainer._write_voice
+    write = trainer._write_model
 
     def write_and_tell(folder, card="README.md"):
         if folder.name.startswith("..release"):
             signal.raise_signal(signal.SIGTERM)
         write(folder, card)
 
-    monkeypatch.setattr(trainer, "_write_voice", write_and_tell)
+    monkeypatch.setattr(trainer, "_write_model", write_and_tell)
     former = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         assert trainer.train().step == 1
     finally:
         signal.signal(signal.SIGTERM, former)
     assert VitsModel.from_pretrained(trainer.output_dir)
-    assert "SIGTERM: puts the finished voice in place and leaves" in caplog.text
+    assert "SIGTERM: saves the finished model and stops" in caplog.text
 
 
-def held_out_steps(folder):
-    return [line["step"] for line in read_history(folder) if "held_out/mel" in line]
+def evaluated_steps(folder):
+    return [line["step"] for line in read_history(folder) if "eval/mel" in line]
 
 
 def test_a_run_that_was_killed_between_checkpoint_and_evaluation_catches_up(make_trainer, make_data, forget_accelerate):
     def trainer(**settings):
         forget_accelerate()
-        return make_trainer(held_out=make_data(2), eval_steps=2, save_steps=2, **settings)
+        return make_trainer(eval_dataset=make_data(2), eval_steps=2, save_steps=2, **settings)
 
     killed = trainer(max_steps=3)
     evaluate = killed._evaluate
-    killed._evaluate = lambda reporter: evaluate(reporter) if killed.progress.step == 0 else 1 / 0
+    killed._evaluate = lambda experiment: evaluate(experiment) if killed.progress.step == 0 else 1 / 0
     with pytest.raises(ZeroDivisionError):
         killed.train()
-    assert held_out_steps(killed.output_dir) == [0]
-    trainer(max_steps=3).train(resume="latest")
-    assert held_out_steps(killed.output_dir) == [0, 2, 3]
-    trainer(max_steps=3).train(resume="latest")  # nothing is left to do, and nothing is done twice
-    assert held_out_steps(killed.output_dir) == [0, 2, 3]
+    assert evaluated_steps(killed.output_dir) == [0]
+    trainer(max_steps=3).train(resume_from_checkpoint="latest")
+    assert evaluated_steps(killed.output_dir) == [0, 2, 3]
+    trainer(max_steps=3).train(resume_from_checkpoint="latest")  # nothing is left to do, and nothing is done twice
+    assert evaluated_steps(killed.output_dir) == [0, 2, 3]
 
 
 def test_a_run_does_not_begin_in_the_folder_of_another(make_trainer):
@@ -171,23 +175,54 @@ def test_a_run_does_not_begin_in_the_folder_of_another(make_trainer):
 
 
 def test_a_stop_saves_at_once_and_does_not_evaluate(make_trainer, make_data):
-    trainer = make_trainer(held_out=make_data(2), max_steps=50, eval_steps=3)
+    trainer = make_trainer(eval_dataset=make_data(2), max_steps=50, eval_steps=3)
     interrupt_after(trainer, 2, lambda: signal.raise_signal(signal.SIGTERM))
     assert trainer.train().step == 3
-    assert not [line for line in read_history(trainer.output_dir) if line["step"] and "held_out/mel" in line]
-    assert checkpoints(trainer.output_dir)[-1].name == "checkpoint-3"
+    assert not [line for line in read_history(trainer.output_dir) if line["step"] and "eval/mel" in line]
+    assert list_checkpoints(trainer.output_dir)[-1].name == "checkpoint-3"
 
 
 def test_an_evaluation_that_fails_comes_after_the_checkpoint(make_trainer, make_data, monkeypatch):
-    trainer = make_trainer(held_out=make_data(2), max_steps=4, eval_steps=2, save_steps=2)
+    trainer = make_trainer(eval_dataset=make_data(2), max_steps=4, eval_steps=2, save_steps=2)
     evaluate = trainer._evaluate
 
-    def fail(reporter):
+    def fail(experiment):
         if trainer.progress.step:
             raise OSError("No space left on device")
-        evaluate(reporter)
+        evaluate(experiment)
 
     trainer._evaluate = fail
     with pytest.raises(OSError, match="No space"):
         trainer.train()
-    assert checkpoints(trainer.output_dir)[-1].name == "checkpoint-2"
+    assert list_checkpoints(trainer.output_dir)[-1].name == "checkpoint-2"
+
+
+SCRIPT = """
+import resource
+import torch
+from hf_vits.training.process import hold_free_memory, return_free_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    [torch.ones(2**20) for _ in range(32)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1])
+
+hold_free_memory()
+faults()
+held, full = faults(), resident()
+return_free_memory()
+print(resource.getpagesize(), held, full - resident(), faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told")
+def test_memory_is_not_asked_for_anew_until_it_is_given_back():
+    said = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True).stdout
+    page, held, returned, anew = map(int, said.split())
+    pages = 32 * 4 * 2**20 // page
+    assert held < 0.5 * pages
+    assert returned > 0.5 * pages
+    assert anew > 0.5 * pages

@@ -1,9 +1,9 @@
-"""A run that would number symbols or speakers otherwise than its checkpoint does is not resumed."""
+"""A run that would number tokens or speakers otherwise than its checkpoint does is not resumed."""
 
 import pytest
 
 from hf_vits.training import Columns, VitsTrainer
-from hf_vits.training.initialization import tokenizer_of_texts
+from hf_vits.training.initialization import build_tokenizer
 from hf_vits.training.run_checks import check_numbering
 
 TEXTS = ["a hope", "cabbage", "feed me", "no."]
@@ -13,12 +13,12 @@ TEXTS = ["a hope", "cabbage", "feed me", "no."]
 def checkpoint(make_model, speakers, tmp_path):
     """Of a voice with the speakers ada, bea and cem."""
     make_model(**speakers).save_pretrained(tmp_path / "checkpoint-1")
-    tokenizer_of_texts(TEXTS, phonemize=False).save_pretrained(tmp_path / "checkpoint-1")
+    build_tokenizer(TEXTS, phonemize=False).save_pretrained(tmp_path / "checkpoint-1")
     return tmp_path / "checkpoint-1"
 
 
 def test_the_same_symbols_options_and_speakers_are_resumed(checkpoint, make_config, speakers):
-    check_numbering(checkpoint, tokenizer_of_texts(TEXTS[::-1], phonemize=False), make_config(**speakers))
+    check_numbering(checkpoint, build_tokenizer(TEXTS[::-1], phonemize=False), make_config(**speakers))
 
 
 @pytest.mark.parametrize("frame", [{}, {"bos_token": "a", "eos_token": "."}, {"bos_token": "a", "add_bos_eos": False}])
@@ -30,7 +30,7 @@ def test_a_saved_tokenizer_is_the_one_that_was_saved(checkpoint, make_tokenizer,
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"texts": [*TEXTS[:3], "no!"]}, r"symbol '!' is None there and 2 here"),
+        ({"texts": [*TEXTS[:3], "no!"]}, r"token '!' is None there and 2 here"),
         ({"options": {"normalize": False}}, r"tokenizer option 'normalize' is True there and False here"),
         ({"names": ["bea", "cem", "zoe"]}, r"speaker 'ada' is 0 there and None here"),
         ({"names": ["bea", "ada", "cem"]}, r"speaker 'ada' is 0 there and 1 here"),
@@ -39,9 +39,9 @@ def test_a_saved_tokenizer_is_the_one_that_was_saved(checkpoint, make_tokenizer,
 def test_another_symbol_option_or_speaker_is_an_error_that_says_which_and_what_to_do(
     checkpoint, make_config, speakers, change, told
 ):
-    tokenizer = tokenizer_of_texts(change.get("texts", TEXTS), **{"phonemize": False, **change.get("options", {})})
+    tokenizer = build_tokenizer(change.get("texts", TEXTS), **{"phonemize": False, **change.get("options", {})})
     config = make_config(**{**speakers, "speaker_names": change.get("names", speakers["speaker_names"])})
-    with pytest.raises(ValueError, match=rf"checkpoint-1 is of a voice .*{told}.*`model_name_or_path`.*`output_dir`"):
+    with pytest.raises(ValueError, match=rf"checkpoint-1 has other ids .*{told}.*`model_name_or_path`.*`output_dir`"):
         check_numbering(checkpoint, tokenizer, config)
 
 
@@ -52,11 +52,11 @@ def test_a_run_whose_speakers_have_moved_is_not_resumed(
         forget_accelerate()
         start = make_start(**{**speakers, "speaker_names": sorted(names)})
         data, settings = make_data(6, who=[*names, *names]), make_settings(max_steps=2)
-        return VitsTrainer(start, make_tokenizer(), settings, data, columns=Columns(speaker="who"))
+        return VitsTrainer(start, settings, data, None, make_tokenizer(), Columns(speaker="who"))
 
     trainer_of(["ada", "bea", "cem"]).train()
     other = trainer_of(["zoe", "bea", "cem"])
     before = parameters_of(other)
     with pytest.raises(ValueError, match=r"speaker 'ada' is 0 there and None here"):
-        other.train(resume="latest")
+        other.train(resume_from_checkpoint="latest")
     assert_equal(parameters_of(other), before)

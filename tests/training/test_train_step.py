@@ -124,7 +124,7 @@ def test_accumulated_batches_give_the_step_of_the_joint_batch(
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_generators_update_leaves_no_gradient_in_the_discriminator(make_trainer, count):
     trainer = make_trainer(per_device_train_batch_size=4)
-    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.config, trainer.accelerator)
+    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.args, trainer.accelerator)
     gradients = []
     update = trainer.generator.update
 
@@ -133,7 +133,7 @@ def test_the_generators_update_leaves_no_gradient_in_the_discriminator(make_trai
         return update(*arguments)
 
     trainer.generator.update = recording_update
-    batches = list(trainer.batches.epoch(0))[:count]
+    batches = list(trainer.train_dataloader.epoch(0))[:count]
     step(batches, 0, 0)
     assert gradients and all(gradient is None or not gradient.any() for gradient in gradients)
 
@@ -201,8 +201,8 @@ def test_splitting_the_backward_pass_changes_no_gradient(
         start=start, data=make_data(8, **who), columns=columns, per_device_train_batch_size=4, **fields
     )
     generator, discriminator = trainer.generator.module, trainer.discriminator.module
-    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.config, trainer.accelerator)
-    batches = list(trainer.batches.epoch(0))[:count]
+    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.args, trainer.accelerator)
+    batches = list(trainer.train_dataloader.epoch(0))[:count]
     found = {}
 
     def look(*arguments):
@@ -214,10 +214,10 @@ def test_splitting_the_backward_pass_changes_no_gradient(
     step(batches, 0, 0)
     normalizers, _ = step._normalizers(batches, False)
     for number, (batch, normalizer) in enumerate(zip(batches, normalizers, strict=True)):
-        torch.manual_seed(seed_of(trainer.config.seed, 0, number, 0))
-        out = generator(batch, clip_generators(trainer.config.seed, 0, batch.rows))
+        torch.manual_seed(seed_of(trainer.args.seed, 0, number, 0))
+        out = generator(batch, clip_generators(trainer.args.seed, 0, batch.rows))
         losses = all_losses(out, discriminator(out.real), discriminator(out.fake))
-        weighted_sum(normalizer.normalize(losses), trainer.config.weights).backward()
+        weighted_sum(normalizer.normalize(losses), trainer.args.weights).backward()
     expected = {name: p.grad for name, p in generator.named_parameters() if p.grad is not None}
     assert found.keys() == expected.keys()
     for name, gradient in expected.items():
@@ -246,8 +246,8 @@ def test_the_generators_weights_do_not_change_the_discriminators_update(make_tra
 def test_the_logged_discriminator_loss_is_the_sum_over_sub_discriminators(make_trainer, make_start):
     trainer = make_trainer(start=make_start(lively=True))
     discriminator = trainer.discriminator.module
-    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.config, trainer.accelerator)
-    batch = next(iter(trainer.batches.epoch(0)))
+    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.args, trainer.accelerator)
+    batch = next(iter(trainer.train_dataloader.epoch(0)))
     (normalizer,), _ = step._normalizers([batch], False)
     segments = step._generate(batch, 0, 0, False).segments
     reported = step._discriminator_backward(segments, normalizer)
@@ -349,8 +349,8 @@ def test_a_clip_has_the_same_noise_in_every_batch():
 @pytest.mark.parametrize("what", ["latents", "segments"])
 def test_noise_and_segments_differ_between_steps_and_repeat_with_the_step(make_trainer, make_data, what):
     trainer = make_trainer(data=make_data(8, seconds=0.6), segment_frames=4)
-    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.config, trainer.accelerator)
-    batch = next(iter(trainer.batches.epoch(0)))
+    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.args, trainer.accelerator)
+    batch = next(iter(trainer.train_dataloader.epoch(0)))
 
     def draw(number):
         output = step._generate(batch, number, 0, False)

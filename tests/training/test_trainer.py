@@ -1,15 +1,20 @@
 import json
+import re
 import signal
 from types import SimpleNamespace
 
+import huggingface_hub.constants as hub_constants
 import pytest
 import torch
 import transformers
+from huggingface_hub import ModelCard, hf_api
+from safetensors.torch import save
+from stub_hub import Hub
 
 from hf_vits import VitsModel, VitsTokenizer
-from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.training import ModelInitialization
-from hf_vits.training.checkpoints import checkpoints, plain
+from hf_vits.training.checkpoints import inference_copy, list_checkpoints
 from hf_vits.training.loggers import read_history
 from hf_vits.training.train_step import StepResult
 
@@ -17,16 +22,16 @@ IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
 
 
 def test_a_run_leaves_a_voice_its_judges_a_history_and_samples(make_trainer, make_data):
-    trainer = make_trainer(held_out=make_data(3), max_steps=3, logging_steps=1, eval_steps=2)
+    trainer = make_trainer(eval_dataset=make_data(3), max_steps=3, logging_steps=1, eval_steps=2)
     progress, out = trainer.train(), trainer.output_dir
-    assert (progress.step, progress.skipped) == (3, 0)
+    assert (progress.step, progress.skipped_steps) == (3, 0)
     model, tokenizer = VitsModel.from_pretrained(out), VitsTokenizer.from_pretrained(out)
     assert torch.isfinite(model(**tokenizer("a hope", return_tensors="pt")).waveform).all()
     judges = VitsDiscriminator.from_pretrained(out / "discriminator").state_dict()
     assert all(torch.equal(judges[name], value) for name, value in trainer.discriminator.module.state_dict().items())
     lines = read_history(out)
     assert [line["step"] for line in lines if "train/mel" in line] == [1, 2, 3]
-    assert [line["step"] for line in lines if "held_out/mel" in line] == [0, 2, 3]
+    assert [line["step"] for line in lines if "eval/mel" in line] == [0, 2, 3]
     assert {"losses.png", "samples"} <= {file.name for file in out.iterdir()}
     assert len(list((out / "samples" / "step-2").glob("*.png"))) == 3
 
@@ -46,7 +51,10 @@ def test_what_is_saved_is_the_moving_average(make_trainer):
     trainer = make_trainer(max_steps=4, ema_decay=0.5)
     trainer.train()
     saved = VitsModel.from_pretrained(trainer.output_dir).state_dict()
-    average, last = plain(trainer.average.module).state_dict(), plain(trainer.generator.module.model).state_dict()
+    average, last = (
+        inference_copy(trainer.ema.module).state_dict(),
+        inference_copy(trainer.generator.module.model).state_dict(),
+    )
     assert all(torch.equal(saved[name], average[name]) for name in saved)
     assert any(not torch.equal(saved[name], last[name]) for name in saved)
 
@@ -55,7 +63,7 @@ def test_without_an_average_the_last_parameters_are_saved(make_trainer):
     trainer = make_trainer(max_steps=2, ema_decay=0)
     trainer.train()
     saved = VitsModel.from_pretrained(trainer.output_dir).state_dict()
-    last = plain(trainer.generator.module.model).state_dict()
+    last = inference_copy(trainer.generator.module.model).state_dict()
     assert all(torch.equal(saved[name], last[name]) for name in saved)
 
 
@@ -64,9 +72,9 @@ def test_a_resumed_run_ends_where_one_that_never_stopped_does(make_trainer, make
     whole.train()
     make_trainer(max_steps=4, save_steps=1000, output_dir_name="parts").train()
     rest = make_trainer(max_steps=7, output_dir_name="parts")
-    rest.train(resume="latest")
+    rest.train(resume_from_checkpoint="latest")
     assert_equal(parameters_of(rest), parameters_of(whole))
-    average, other = rest.average.module.state_dict(), whole.average.module.state_dict()
+    average, other = rest.ema.module.state_dict(), whole.ema.module.state_dict()
     assert all(torch.equal(average[name], other[name]) for name in other)
     assert rest.progress == whole.progress
 
@@ -74,13 +82,13 @@ def test_a_resumed_run_ends_where_one_that_never_stopped_does(make_trainer, make
 @pytest.mark.parametrize("limit", [None, 20])
 def test_an_epoch_goes_on_in_more_processes_with_smaller_batches_unless_each_is_limited(make_trainer, limit):
     trainer = make_trainer(per_device_train_batch_size=4, max_batch_seconds=limit)
-    alone = trainer._order()
-    trainer.accelerator, trainer.config.per_device_train_batch_size = SimpleNamespace(num_processes=2), 2
-    assert (trainer._order() == alone) is (limit is None)
+    alone = trainer._batch_order()
+    trainer.accelerator, trainer.args.per_device_train_batch_size = SimpleNamespace(num_processes=2), 2
+    assert (trainer._batch_order() == alone) is (limit is None)
 
 
 def test_resuming_latest_begins_where_there_is_nothing_yet(make_trainer):
-    assert make_trainer(max_steps=1).train(resume="latest").step == 1
+    assert make_trainer(max_steps=1).train(resume_from_checkpoint="latest").step == 1
 
 
 def test_a_folder_with_a_run_is_not_begun_anew(make_trainer):
@@ -92,7 +100,7 @@ def test_a_folder_with_a_run_is_not_begun_anew(make_trainer):
 def test_the_newest_checkpoints_are_kept(make_trainer):
     trainer = make_trainer(max_steps=5, save_steps=1, save_total_limit=2)
     trainer.train()
-    assert [folder.name for folder in checkpoints(trainer.output_dir)] == ["checkpoint-4", "checkpoint-5"]
+    assert [folder.name for folder in list_checkpoints(trainer.output_dir)] == ["checkpoint-4", "checkpoint-5"]
 
 
 def test_a_signal_saves_and_leaves(make_trainer):
@@ -106,7 +114,7 @@ def test_a_signal_saves_and_leaves(make_trainer):
 
     trainer._advance = interrupted
     assert trainer.train().step == 3  # the step that was begun after the signal is finished
-    assert checkpoints(trainer.output_dir)[-1].name == "checkpoint-3"
+    assert list_checkpoints(trainer.output_dir)[-1].name == "checkpoint-3"
     assert VitsModel.from_pretrained(trainer.output_dir)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
@@ -119,7 +127,7 @@ def test_a_step_whose_scores_of_alignments_are_not_finite_is_skipped(make_start,
     before = {name: value.clone() for name, value in trainer.generator.module.model.state_dict().items()}
     damaged = trainer.generator.module.model.get_submodule(part)
     hook = damaged.register_forward_hook(lambda module, given, made: made * float("nan"))
-    assert trainer.train().skipped == 1
+    assert trainer.train().skipped_steps == 1
     hook.remove()
     after = trainer.generator.module.model.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
@@ -129,7 +137,7 @@ def test_a_step_without_a_finite_gradient_is_skipped_and_counted(make_trainer, p
     trainer = make_trainer(max_steps=1)
     before = parameters_of(trainer)
     hook = trainer.generator.module.model.decoder.conv_post.register_forward_hook(lambda *a: a[2] * float("nan"))
-    assert trainer.train().skipped == 1
+    assert trainer.train().skipped_steps == 1
     hook.remove()
     assert_equal(parameters_of(trainer), before)
 
@@ -140,12 +148,12 @@ def test_a_hundred_steps_in_a_row_without_a_finite_gradient_end_the_run(make_tra
         trainer._advance(1, result)
     with pytest.raises(FloatingPointError, match="100 steps.*earlier checkpoint.*`learning_rate`"):
         trainer._advance(1, bad)
-    assert (trainer.progress.skipped, trainer.progress.step) == (199, 200)
+    assert (trainer.progress.skipped_steps, trainer.progress.step) == (199, 200)
 
 
 def test_fresh_parts_are_trained_before_the_rest(make_trainer, make_model, parameters_of):
     spoken = make_model(inference_only=True, sampling_rate=2000, resblock_type="2")
-    start = ModelInitialization.from_voice(spoken, seed=2)
+    start = ModelInitialization.from_model(spoken, seed=2)
     trainer = make_trainer(start=start, max_steps=2, new_module_steps=2)
     before = parameters_of(trainer)
     trainer.train()
@@ -155,8 +163,8 @@ def test_fresh_parts_are_trained_before_the_rest(make_trainer, make_model, param
         part for part in parts if part.startswith(("duration_predictor.flows", "duration_predictor.post_"))
     }
     assert "posterior_encoder.wavenet" in parts and any(name.startswith("discriminator.") for name in moved)
-    resumed = make_trainer(start=ModelInitialization.from_voice(spoken, seed=2), max_steps=3, new_module_steps=2)
-    resumed.train(resume="latest")
+    resumed = make_trainer(start=ModelInitialization.from_model(spoken, seed=2), max_steps=3, new_module_steps=2)
+    resumed.train(resume_from_checkpoint="latest")
     after = parameters_of(resumed)
     assert not torch.equal(
         after["generator.model.text_encoder.project.weight"], before["generator.model.text_encoder.project.weight"]
@@ -222,7 +230,7 @@ def test_history_after_the_checkpoint_is_forgotten_when_a_run_is_resumed(make_tr
     with (trainer.output_dir / "history.jsonl").open("a") as file:
         file.write(json.dumps({"step": 3, "train/mel": 1.0}) + '\n{"step": 4, "tra')
     resumed = make_trainer(max_steps=3, logging_steps=1)
-    resumed.train(resume="latest")
+    resumed.train(resume_from_checkpoint="latest")
     assert [line["step"] for line in read_history(trainer.output_dir)] == [1, 2, 3]
 
 
@@ -232,3 +240,63 @@ def test_processes_that_each_think_they_are_alone_do_not_begin(make_trainer, mon
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     with pytest.raises(ValueError, match="2 processes were started"):
         make_trainer()
+
+
+IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
+
+
+@pytest.fixture
+def online(hub, monkeypatch, tmp_path):
+    """Lets huggingface_hub, in this process, take the stub for the Hub."""
+    monkeypatch.setattr(hub_constants, "ENDPOINT", hub)
+    monkeypatch.setattr(hub_constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(hf_api.api, "endpoint", hub)
+    monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub_constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(hub_constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_TOKEN", "hf_stub")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+def test_a_pushed_voice_speaks_and_is_trained_further_from_the_hub(online, make_trainer, make_data):
+    data = make_data(4, seconds=0.4, text=["a hope"] * 4)
+    trainer = make_trainer(data=data, eval_dataset=data.select([0]), max_steps=1, report_to=["tensorboard"])
+    trainer.train()
+    (trainer.output_dir / ".secret").write_text("stays")
+    trainer.push_to_hub(private=True)
+    files = set(Hub.files)
+    assert Hub.created[0]["name"] == "out"
+    assert Hub.created[0].get("visibility") == "private" or Hub.created[0].get("private")  # as older clients say it
+    assert {"config.json", "model.safetensors", "vocab.json", "tokenizer_config.json", "README.md"} <= files
+    assert {"discriminator/config.json", "discriminator/model.safetensors", "history.jsonl"} <= files
+    assert (trainer.output_dir / "runs").is_dir() and list(trainer.output_dir.glob("checkpoint-*"))
+    assert not [name for name in files if re.match(r"checkpoint-|runs/|samples/|\.", name)]
+
+    card = ModelCard.load("org/voice")
+    shown = set(re.findall(r"model_card/[\w.-]+", card.text))
+    assert {name.rsplit(".", 1)[1] for name in shown} == {"wav", "png"} and shown <= files
+    assert 'voice = "org/voice"' in card.text
+
+    model, tokenizer = VitsModel.from_pretrained("org/voice"), VitsTokenizer.from_pretrained("org/voice")
+    released = VitsModel.from_pretrained(trainer.output_dir)
+    speech = [m(IDS, generator=torch.Generator().manual_seed(3)).waveform for m in (model, released)]
+    assert torch.equal(*speech) and tokenizer.get_vocab() == trainer.processing_class.get_vocab()
+
+    start = ModelInitialization.from_pretrained("org/voice")
+    judges = trainer.discriminator.module.state_dict()
+    assert not start.new_modules and start.provenance.on_hub == ["org/voice"]
+    assert all(torch.equal(value, judges[name]) for name, value in start.discriminator.state_dict().items())
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_judges_on_the_hub_may_be_among_the_tensors_or_not_there(online, make_model, tmp_path, inside):
+    few = {"period_channels": [4], "scale_channels": [4, 4, 8, 8, 8, 8]}
+    model, judges = make_model(), VitsDiscriminator(VitsDiscriminatorConfig(**few))
+    model.save_pretrained(tmp_path)
+    tensors = {f"discriminator.{name}": value for name, value in judges.state_dict().items()} if inside else {}
+    Hub.files["config.json"] = (tmp_path / "config.json").read_bytes()
+    Hub.files["model.safetensors"] = save({**model.state_dict(), **tensors})
+    start = ModelInitialization.from_pretrained("org/voice", config=judges.config)
+    assert start.new_discriminator is not inside
+    found = start.discriminator.state_dict()
+    assert all(torch.equal(value, found[name]) == inside for name, value in judges.state_dict().items() if value.any())

@@ -139,7 +139,7 @@ def test_trackers_are_named_as_one_as_several_or_as_none(given, kept):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"), [("wandbb", "did you mean `wandb`"), (["none", "wandb"], "'none' stands beside others")]
+    ("given", "told"), [("wandbb", "did you mean `wandb`"), (["none", "wandb"], "'none' cannot be combined")]
 )
 def test_a_tracker_that_does_not_exist_is_an_error_that_lists_them(given, told):
     with pytest.raises(ValueError, match=f"`report_to` is .*{told}.*There are .*tensorboard"):

@@ -61,8 +61,8 @@ def run(options: argparse.Namespace) -> None:
     arguments, config, run_options = settings(options)
     if run_options.push_to_hub:
         check_login()
-    trainer = arguments.trainer(config)
-    progress = trainer.train(resume=run_options.resume_from_checkpoint)
+    trainer = arguments.build_trainer(config)
+    progress = trainer.train(resume_from_checkpoint=run_options.resume_from_checkpoint)
     if run_options.push_to_hub and progress.step >= config.max_steps:  # else it was stopped before the end
         trainer.push_to_hub(run_options.hub_model_id, run_options.hub_private_repo)
 

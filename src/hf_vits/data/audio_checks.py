@@ -26,7 +26,7 @@ MOST_SECONDS = 3600.0
 """Sound that is looked at, of clips spread evenly over the data: some seconds of work."""
 
 
-def look_at_sound(
+def check_audio(
     rows, clips: Sequence[Clip], texts: str, column: str, rate: int, report: FilterReport, drops: bool = True
 ) -> list[Clip]:
     """

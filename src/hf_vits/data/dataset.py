@@ -60,15 +60,15 @@ class ClipFilter:
     max_tokens: int = 800
 
 
-def refuse_other_scripts(report: FilterReport, least: int = 1) -> None:
+def refuse_other_scripts(report: FilterReport, min_rows: int = 1) -> None:
     """
     Raises `ValueError` if more than a fifth of the rows are in scripts that the voice does not read.
 
     espeak-ng names letters that it cannot read, so that a run on them would train, and the voice never speak the
-    language. Nothing is raised for fewer than `least` rows.
+    language. Nothing is raised for fewer than `min_rows` rows.
     """
     found, total = report.dropped[OTHER_SCRIPT], report.kept + report.dropped.total()
-    if found and total >= least and found > MOST_OF_OTHER_SCRIPTS * total:
+    if found and total >= min_rows and found > MOST_OF_OTHER_SCRIPTS * total:
         raise ValueError(
             f"{found} of {total} rows ({found / total:.0%}) hold {OTHER_SCRIPT}; the first is "
             f"{report.first[OTHER_SCRIPT]}. Begin with a voice of their language, or name it with `--language`, such "
@@ -160,8 +160,8 @@ def clip_of(
         return report.drop("text with nothing that the voice can say", place, error)
     except ValueError as error:
         return report.drop("text or audio that cannot be read", place, error)
-    report.unsaid.update(tokenizer.dropped_characters(text))
-    report.of_other_scripts.update(others)
+    report.unknown_characters.update(tokenizer.dropped_characters(text))
+    report.other_scripts.update(others)
     samples = int(seconds * config.sampling_rate)
     frames = samples // config.hop_length
     if not limits.min_duration_seconds <= seconds <= limits.max_duration_seconds:

@@ -35,8 +35,8 @@ class FilterReport:
     seconds: float = 0.0
     dropped: Counter = field(default_factory=Counter)
     first: dict[str, str] = field(default_factory=dict)
-    unsaid: Counter = field(default_factory=Counter)
-    of_other_scripts: Counter = field(default_factory=Counter)
+    unknown_characters: Counter = field(default_factory=Counter)
+    other_scripts: Counter = field(default_factory=Counter)
     notes: Counter = field(default_factory=Counter)
     listened: int | None = None
     """Clips whose sound was looked at, beyond its header; `None` if nobody tried."""
@@ -98,10 +98,12 @@ class FilterReport:
         lines += [f"noted   {n:7d}  {kind}; first {first[kind]}" for kind, n in self.noted.most_common()]
         if self.listened is not None and self.listened < self.kept:
             lines.append(f"The sound of {self.listened:,} clips was looked at, of the others only the length.")
-        if self.unsaid:
-            lines.append(f"left out of texts, because the voice does not know them: {format_counts(self.unsaid)}")
-        if self.of_other_scripts:
-            lines.append(f"letters of scripts that the voice does not read: {format_counts(self.of_other_scripts)}")
+        if self.unknown_characters:
+            lines.append(
+                f"left out of texts, because the voice does not know them: {format_counts(self.unknown_characters)}"
+            )
+        if self.other_scripts:
+            lines.append(f"letters of scripts that the voice does not read: {format_counts(self.other_scripts)}")
         return "\n".join(lines)
 
     def _odd_rates(self) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The data of a run: a folder of recordings, or a data set of the Hub, and the part of it that is held out."""
+"""The data of a run: a folder of recordings, or a data set of the Hub, and the part of it that is for evaluation."""
 
 import csv
 import json
@@ -137,12 +137,12 @@ def load_data(
     train_split: str = "train",
     eval_split: str | None = None,
     streaming: bool = False,
-    held_out_clips: int = 16,
+    max_eval_samples: int = 16,
     table_columns: Sequence[str] | None = None,
     columns: Columns | None = None,
 ):
     """
-    Training rows and held-out ones, or `None` if nothing says which are held out.
+    Load rows to train on and rows to evaluate on, or `None` if nothing says which.
 
     Args:
         name (`str`):
@@ -151,8 +151,8 @@ def load_data(
             As in `datasets.load_dataset`.
         streaming (`bool`, *optional*, defaults to `False`):
             Read rows while training instead of fetching all of them first.
-        held_out_clips (`int`, *optional*, defaults to 16):
-            How many of a stream are held out, its first ones, unless `eval_split` is given.
+        max_eval_samples (`int`, *optional*, defaults to 16):
+            Rows at the beginning of a stream that are for evaluation, unless `eval_split` is given.
         table_columns (`Sequence[str]`, *optional*):
             What the columns of a folder's table without a header are, as in [`read_folder`].
         columns ([`Columns`], *optional*):
@@ -173,7 +173,7 @@ def load_data(
     train = _split(name, config_name, train_split, streaming)
     if eval_split:
         return train, _split(name, config_name, eval_split, streaming)
-    return (train.skip(held_out_clips), train.take(held_out_clips)) if streaming else (train, None)
+    return (train.skip(max_eval_samples), train.take(max_eval_samples)) if streaming else (train, None)
 
 
 def _split(name: str, config_name: str | None, split: str, streaming: bool):
@@ -205,5 +205,5 @@ def _check_folder_has_all(
     if without_use := {name: value for name, value in given.items() if value}:
         raise ValueError(
             f"{folder} is a folder of recordings, to which {without_use} do not apply: they are of data sets of the "
-            "Hub. Leave them out; what is held out of a folder stands in its heldout.txt."
+            "Hub. Leave them out; eval.txt names a folder's recordings for evaluation."
         )

@@ -9,18 +9,21 @@ from hf_vits.data.column_detection import FILE, IGNORED, TEXT, Recordings, colum
 from hf_vits.data.columns import PLACE
 from hf_vits.data.tables import delimiter_of, read_table, read_text, rows_of_text
 
+EVAL_LIST, FORMER_EVAL_LIST = "eval.txt", "heldout.txt"
+"""File that names the recordings to evaluate on, now and formerly."""
+
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.txt", "metadata.tsv")
 """Names of the table, as `datasets` (the first two), LJSpeech and spreadsheets call it."""
 
 
 def read_folder(
     folder: str | Path,
-    held_out: str | Path | None = None,
+    eval_list: str | Path | None = None,
     table_columns: Sequence[str] | None = None,
     text_column: str = TEXT,
 ):
     """
-    Recordings with a table beside them -> a `datasets.Dataset` for training, and one that is held out or `None`.
+    Read recordings and their table into a `datasets.Dataset` for training, and one for evaluation or `None`.
 
     The table is `metadata.csv` with a header (`file_name,text`, and whatever else, such as `speaker`), or without one
     in one of the layouts that [`columns_of`] knows, such as LJSpeech's `name|text|normalised text` and Piper's
@@ -31,8 +34,8 @@ def read_folder(
     Args:
         folder (`str` or `Path`):
             Where the table is; file names in it are relative to it.
-        held_out (`str` or `Path`, *optional*):
-            A file that names the held-out recordings, one a line; `heldout.txt` in the folder if it is there.
+        eval_list (`str` or `Path`, *optional*):
+            A file that names the recordings to evaluate on, one per line; by default `eval.txt` in the folder, if any.
         table_columns (`Sequence[str]`, *optional*):
             What the columns of a table without a header are, in their order: `file_name` and `text`, others such as
             `speaker`, and `_` for those that are not read. Found out if not given.
@@ -40,7 +43,7 @@ def read_folder(
             Name of the column of texts in a table with a header.
 
     Raises:
-        FileNotFoundError: if there is no table, or no recording of a name that is held out.
+        FileNotFoundError: if there is no table, or no recording of a name in the evaluation list.
         ValueError: if the table has no usable column, no row, or a line that can be read in two ways; says which.
     """
     from datasets import Audio, Dataset
@@ -53,11 +56,11 @@ def read_folder(
             "(or metadata.jsonl, with an object of these a line)."
         )
     rows = _rows(table, table_columns, text_column)
-    names = _held_out_names(folder, held_out)
+    names = _eval_names(folder, eval_list)
     if missing := sorted(names - {row[FILE] for row in rows}):
         raise FileNotFoundError(
-            f"{len(missing)} held-out recordings are not in {table}, the first is {missing[0]!r}. Name them as it "
-            f"does, such as {rows[0][FILE]!r}."
+            f"{len(missing)} recordings of the evaluation list are not in {table}, the first is {missing[0]!r}. "
+            f"Name them as it does, such as {rows[0][FILE]!r}."
         )
 
     def dataset(rows: list[dict[str, Any]]):
@@ -67,7 +70,7 @@ def read_folder(
 
     kept = [row for row in rows if row[FILE] not in names]
     if not kept:
-        raise ValueError(f"All {len(rows)} recordings of {table} are held out; some must be left to train on.")
+        raise ValueError(f"All {len(rows)} recordings of {table} are for evaluation; some must be left to train on.")
     return dataset(kept), dataset([row for row in rows if row[FILE] in names]) if names else None
 
 
@@ -168,8 +171,10 @@ def _fitted(cells: Sequence[str], names: Sequence[str], number: int, table: Path
     return row
 
 
-def _held_out_names(folder: Path, held_out: str | Path | None) -> set[str]:
-    file = Path(held_out).expanduser() if held_out else folder / "heldout.txt"
-    if held_out is None and not file.is_file():
+def _eval_names(folder: Path, eval_list: str | Path | None) -> set[str]:
+    file = Path(eval_list).expanduser() if eval_list else folder / EVAL_LIST
+    if eval_list is None and not file.is_file():
+        if (folder / FORMER_EVAL_LIST).is_file():
+            raise ValueError(f"{folder} has a {FORMER_EVAL_LIST}, which is no longer read; rename it to {EVAL_LIST}.")
         return set()
     return {line.strip() for line in read_text(file).split("\n")} - {""}

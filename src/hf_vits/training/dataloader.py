@@ -1,4 +1,4 @@
-"""From a data set to the batches of a process: a map-style split, or a stream that is never held whole."""
+"""Batches of a process, from a map-style data set or from a stream, and the clips of the evaluation set."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.data.audio import with_content
-from hf_vits.data.audio_checks import look_at_sound
+from hf_vits.data.audio_checks import check_audio
 from hf_vits.data.batch import VitsBatch
 from hf_vits.data.columns import (
     PLACE,
@@ -35,33 +35,33 @@ from hf_vits.training.training_arguments import VitsTrainingArguments
 logger = logging.getLogger(__name__)
 
 WINDOW_BATCHES = 16
-"""Global batches of a stream that are sorted by length together; their encoded sound is held in memory."""
+"""Global batches of a stream that are sorted by length together; their encoded audio is held in memory."""
 
-ROWS_TO_JUDGE = 100
+ROWS_BEFORE_REFUSAL = 100
 """Rows of a stream after which it may be refused for the scripts of its texts."""
 
-HELD_OUT_SEED = 0
-"""Of the lot that decides what is held out, which must be the same in a run that is resumed."""
+SPLIT_SEED = 0
+"""Seed of the random split of evaluation clips, which a resumed run must repeat."""
 
 
 class MapLoader:
     """
-    Batches of a map-style data set, for one process.
+    Load the batches of a map-style data set for one process.
 
     Args:
         dataset ([`VitsDataset`]):
             The clips.
-        order ([`LengthGroupedBatchSampler`]):
-            Which of them go into which batch.
+        sampler ([`LengthGroupedBatchSampler`]):
+            Clips of each batch.
         num_workers (`int`):
             Processes that decode.
     """
 
-    def __init__(self, dataset: VitsDataset, order: LengthGroupedBatchSampler, num_workers: int = 0):
-        self.order = order
+    def __init__(self, dataset: VitsDataset, sampler: LengthGroupedBatchSampler, num_workers: int = 0):
+        self.sampler = sampler
         self.loader = DataLoader(
             dataset,
-            batch_sampler=order,
+            batch_sampler=sampler,
             collate_fn=collate,
             num_workers=num_workers,
             persistent_workers=num_workers > 0,
@@ -69,83 +69,83 @@ class MapLoader:
         )
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[VitsBatch]:
-        """The epoch's batches from number `start` on."""
-        self.order.set_epoch(epoch, start)
+        """Iterate over the batches of an epoch from number `start` on."""
+        self.sampler.set_epoch(epoch, start)
         return iter(self.loader)
 
 
 class StreamingLoader:
     """
-    Batches of a `datasets.IterableDataset`, for one process; each process reads the whole stream and decodes its share.
+    Load the batches of a stream for one process; each process reads the whole stream and decodes its share.
 
     Args:
-        stream (`IterableDataset`):
+        stream (`datasets.IterableDataset`):
             The data, undecoded; its `set_epoch` chooses the order if it was shuffled.
         clip_of_row (`Callable[[int, dict], Clip | None]`):
-            What is kept of a row; takes a `report=` to count it in.
-        order (`Callable[[list[int]], LengthGroupedBatchSampler]`):
-            Lengths of the clips of a window -> which of them go into which batch.
+            Makes a clip of a row, or drops it; takes a `report=` to count it in.
+        make_sampler (`Callable[[list[int]], LengthGroupedBatchSampler]`):
+            Makes the sampler of a window from the lengths of its clips.
         columns ([`Columns`]):
-            Where text and audio are.
+            Names of the columns.
         config ([`VitsConfig`]):
-            Of the voice.
+            Configuration of the model.
         window (`int`):
             Clips that are sorted together.
         num_workers (`int`):
-            0 decodes in this process, more in one beside it.
+            0 decodes in this process, more in one other process.
         process_index (`int`):
-            Of all processes, the first one reports what is kept.
+            Number of this process; the first one logs which rows are kept.
     """
 
     def __init__(
         self,
         stream,
         clip_of_row: Callable[..., Clip | None],
-        order: Callable[..., LengthGroupedBatchSampler],
+        make_sampler: Callable[..., LengthGroupedBatchSampler],
         columns: Columns,
         config: VitsConfig,
         window: int,
         num_workers: int = 0,
         process_index: int = 0,
     ):
-        self.stream, self.clip_of_row, self.order = stream, clip_of_row, order
+        self.stream, self.clip_of_row, self.make_sampler = stream, clip_of_row, make_sampler
         self.text, self.column, self.config, self.window = columns.text, columns.audio, config, window
         self.num_workers = min(num_workers, 1)
-        self.tells = process_index == 0
+        self.logs_report = process_index == 0
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[VitsBatch]:
-        """One pass over the stream, without its first `start` batches."""
+        """Iterate once over the stream, without its first `start` batches."""
         if hasattr(self.stream, "set_epoch"):
             self.stream.set_epoch(epoch)
-        one_pass = _Pass(self, epoch, start, self.tells)
-        self.tells = False  # of the first pass only: the others are over the same rows
+        one_pass = _Pass(self, epoch, start, self.logs_report)
+        self.logs_report = False  # later passes are over the same rows
         return iter(
             DataLoader(one_pass, batch_size=None, num_workers=self.num_workers, worker_init_fn=ignore_interrupts)
         )
 
-    def batches(self, epoch: int, start: int, tells: bool) -> Iterator[VitsBatch]:
-        """The same, in this process; `tells` has what is kept reported."""
+    def batches(self, epoch: int, start: int, logs_report: bool) -> Iterator[VitsBatch]:
+        """Do the work of `epoch` in this process, and log which rows were kept if `logs_report`."""
         report, passed = FilterReport(), 0
         for number, (clips, rows) in enumerate(self._windows(report)):
-            if number == 0 and tells:
-                look_at_sound(rows, clips, self.text, self.column, self.config.sampling_rate, report, drops=False)
-                _tell(f"The first {report.kept + report.dropped.total()} rows", report)
+            if number == 0 and logs_report:
+                check_audio(rows, clips, self.text, self.column, self.config.sampling_rate, report, drops=False)
+                _log_report(f"The first {report.kept + report.dropped.total()} rows", report)
             dataset = VitsDataset(rows, clips, self.column, self.config)
-            order = self.order([clip.num_samples for clip in clips])
-            order.set_epoch(seed_of(epoch, number))
-            for batch in islice(order, max(start - passed, 0), None):
+            sampler = self.make_sampler([clip.num_samples for clip in clips])
+            sampler.set_epoch(seed_of(epoch, number))
+            for batch in islice(sampler, max(start - passed, 0), None):
                 yield collate([dataset[index] for index in batch])
-            passed += len(order)
+            passed += len(sampler)
         if not report.kept:
             raise ValueError(f"No clip of the stream can be trained on.\n{report}")
-        if tells:
-            _tell("The whole stream", report)
+        if logs_report:
+            _log_report("The whole stream", report)
 
     def _windows(self, report: FilterReport) -> Iterator[tuple[list[Clip], dict[int, dict]]]:
         clips, rows = [], {}
         for number, row in enumerate(rows_of(self.stream, self.column)):
             clip = self.clip_of_row(number, row, report=report)
-            refuse_other_scripts(report, least=ROWS_TO_JUDGE)
+            refuse_other_scripts(report, min_rows=ROWS_BEFORE_REFUSAL)
             if clip is not None:
                 clips.append(clip)
                 rows[number] = row
@@ -158,166 +158,156 @@ class StreamingLoader:
 
 
 class _Pass(IterableDataset):
-    """One pass over a stream, as PyTorch wants it."""
+    """One pass over a stream, for a `DataLoader`."""
 
-    def __init__(self, stream: StreamingLoader, epoch: int, start: int, tells: bool):
-        self.stream, self.epoch, self.start, self.tells = stream, epoch, start, tells
+    def __init__(self, loader: StreamingLoader, epoch: int, start: int, logs_report: bool):
+        self.loader, self.arguments = loader, (epoch, start, logs_report)
 
     def __iter__(self) -> Iterator[VitsBatch]:
-        return self.stream.batches(self.epoch, self.start, self.tells)
+        return self.loader.batches(*self.arguments)
 
 
-def training_batches(
+def build_train_dataloader(
     dataset,
     tokenizer: VitsTokenizer,
     config: VitsConfig,
     columns: Columns,
-    settings: VitsTrainingArguments,
+    args: VitsTrainingArguments,
     process_index: int = 0,
     num_processes: int = 1,
 ) -> tuple[MapLoader | StreamingLoader, FilterReport | None]:
     """
-    The batches of one process, and for a map-style data set the report on what was kept and dropped.
+    Return the loader of one process, and for a map-style data set the report on kept and dropped rows.
 
     Raises:
-        ValueError: for a column that is not there or not named, a speaker that the voice does not have, a clip that no
-            batch may hold, or if no clip is left; the report is in the message.
+        ValueError: for a column that does not exist or is not named, a speaker that the model does not have, a clip
+            that fits into no batch, or if no clip is left; the message has the report.
     """
     check_is_split(dataset, asdict(columns))
     check_speakers_are_named(config, columns.speaker)
-    if process_index == 0 or hasattr(dataset, "__len__"):
+    is_map_style, workers = hasattr(dataset, "__len__"), args.dataloader_num_workers
+    if process_index == 0 or is_map_style:
         check_speakers_are_not_mixed(dataset, columns.speaker)
-    samples = settings.max_batch_seconds and int(settings.max_batch_seconds * config.sampling_rate)
-    order = partial(
+    make_sampler = partial(
         LengthGroupedBatchSampler,
-        batch_size=settings.per_device_train_batch_size,
-        max_samples=samples,
-        seed=settings.seed,
+        batch_size=args.per_device_train_batch_size,
+        max_samples=args.max_batch_seconds and int(args.max_batch_seconds * config.sampling_rate),
+        seed=args.seed,
         process_index=process_index,
         num_processes=num_processes,
     )
-    keep = {"tokenizer": tokenizer, "config": config, "columns": columns, "limits": settings.limits}
-    if hasattr(dataset, "__len__"):
+    filters = {"tokenizer": tokenizer, "config": config, "columns": columns, "limits": args.clip_filter}
+    if is_map_style:
         progress = partial(tqdm, desc="reading", disable=process_index > 0)
-        clips, report = _usable_clips(dataset, keep, progress)
-        _tell("Training", report, process_index)
-        _check_fits(max(clip.num_samples for clip in clips) / config.sampling_rate, settings)
-        clips_with_sound = VitsDataset(plain_rows(dataset, columns.names), clips, columns.audio, config)
-        batches = MapLoader(
-            clips_with_sound, order([clip.num_samples for clip in clips]), settings.dataloader_num_workers
-        )
-        return batches, report
+        clips, report = _usable_clips(dataset, filters, progress)
+        _log_report("Training", report, process_index)
+        _check_fits(max(clip.num_samples for clip in clips) / config.sampling_rate, args)
+        clips_with_audio = VitsDataset(plain_rows(dataset, columns.names), clips, columns.audio, config)
+        return MapLoader(clips_with_audio, make_sampler([clip.num_samples for clip in clips]), workers), report
     check_data(dataset, columns)
-    _check_fits(settings.max_duration_seconds, settings)
-    window = WINDOW_BATCHES * settings.per_device_train_batch_size * num_processes
-    clip_of_row = partial(clip_of, labels=speaker_labels(dataset, columns.speaker), **keep)
-    if settings.dataloader_num_workers > 1 and process_index == 0:
-        logger.info(
-            f"`dataloader_num_workers` is {settings.dataloader_num_workers}, but of a stream each process has one."
-        )
+    _check_fits(args.max_duration_seconds, args)
+    clip_of_row = partial(clip_of, labels=speaker_labels(dataset, columns.speaker), **filters)
+    if workers > 1 and process_index == 0:
+        logger.info(f"`dataloader_num_workers` is {workers}, but for a stream each process has one.")
+    window = WINDOW_BATCHES * args.per_device_train_batch_size * num_processes
     stream = plain_rows(dataset, columns.names)
-    return (
-        StreamingLoader(
-            stream, clip_of_row, order, columns, config, window, settings.dataloader_num_workers, process_index
-        ),
-        None,
-    )
+    return StreamingLoader(stream, clip_of_row, make_sampler, columns, config, window, workers, process_index), None
 
 
-def _usable_clips(dataset, keep: dict[str, Any], progress: Callable) -> tuple[list[Clip], FilterReport]:
+def _usable_clips(dataset, filters: dict[str, Any], progress: Callable) -> tuple[list[Clip], FilterReport]:
     """
-    The clips of a map-style data set that can be trained on, after a look at their sound, and the report on all rows.
+    Return the clips of a map-style data set that can be trained on, after checks of their audio, and the report.
 
-    Every process looks at the same sound, so that all have the same clips.
+    Every process checks the same audio, so that all have the same clips.
     """
-    clips, report = select(dataset, progress=progress, **keep)
+    clips, report = select(dataset, progress=progress, **filters)
     refuse_other_scripts(report)
-    columns, rate = keep["columns"], keep["config"].sampling_rate
-    clips = look_at_sound(plain_rows(dataset, columns.names), clips, columns.text, columns.audio, rate, report)
+    columns, rate = filters["columns"], filters["config"].sampling_rate
+    clips = check_audio(plain_rows(dataset, columns.names), clips, columns.text, columns.audio, rate, report)
     if not clips:
         raise ValueError(f"No clip can be trained on.\n{report}")
     return clips, report
 
 
-def _check_fits(longest_seconds: float, settings: VitsTrainingArguments) -> None:
-    """Raises `ValueError` if the longest clip that may come does not fit into a process's batch."""
-    if settings.max_batch_seconds and settings.max_batch_seconds < longest_seconds:
+def _check_fits(longest_seconds: float, args: VitsTrainingArguments) -> None:
+    """Raise `ValueError` if the longest possible clip does not fit into a process's batch."""
+    if args.max_batch_seconds and args.max_batch_seconds < longest_seconds:
         raise ValueError(
-            f"`max_batch_seconds` is {settings.max_batch_seconds:g} s for a process's batch, but a clip may have "
-            f"{longest_seconds:.4g} s; raise it, or leave such clips out by a lower `max_duration_seconds`, which is "
-            f"{settings.max_duration_seconds:g} s."
+            f"`max_batch_seconds` is {args.max_batch_seconds:g} s for a process's batch, but a clip may have "
+            f"{longest_seconds:.4g} s; raise it, or drop such clips by a lower `max_duration_seconds`, which is "
+            f"{args.max_duration_seconds:g} s."
         )
 
 
-def draw_held_out(
-    dataset, tokenizer: VitsTokenizer, config: VitsConfig, columns: Columns, settings: VitsTrainingArguments
+def split_eval_dataset(
+    dataset, tokenizer: VitsTokenizer, config: VitsConfig, columns: Columns, args: VitsTrainingArguments
 ):
     """
-    A map-style data set -> what is left to train on, and what is held out of it or `None`.
+    Split a map-style data set into rows to train on and rows to evaluate on, or `None` if there are too few.
 
-    Held out are up to `max_eval_samples` rows that can be trained on, no more than a tenth of all, and the same ones
-    every time; one such row is always left.
+    Evaluation rows are up to `max_eval_samples` usable ones, at most a tenth of all, the same ones every time; one
+    usable row is always left to train on.
     """
-    if PLACE not in dataset.column_names:  # the number of a row in what is left would be of no use to anybody
+    if PLACE not in dataset.column_names:  # numbers of rows in what is left would mean nothing to users
         dataset = dataset.add_column(PLACE, [f"row {row}" for row in range(len(dataset))])
-    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(HELD_OUT_SEED)).tolist()
+    order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(SPLIT_SEED)).tolist()
     labels, rows = speaker_labels(dataset, columns.speaker), plain_rows(dataset, columns.names)
 
     def is_usable(row: int) -> bool:
-        clip = clip_of(row, rows[row], tokenizer, config, columns, settings.limits, FilterReport(), labels)
+        clip = clip_of(row, rows[row], tokenizer, config, columns, args.clip_filter, FilterReport(), labels)
         return clip is not None
 
-    most = min(settings.max_eval_samples, len(dataset) // 10)
-    drawn = set(list(islice(filter(is_usable, order), most + 1))[:-1])
+    count = min(args.max_eval_samples, len(dataset) // 10)
+    drawn = set(list(islice(filter(is_usable, order), count + 1))[:-1])
     if not drawn:
         return dataset, None
     return dataset.select([row for row in range(len(dataset)) if row not in drawn]), dataset.select(sorted(drawn))
 
 
-def held_out_clips(
+def build_eval_dataset(
     dataset,
     tokenizer: VitsTokenizer,
     config: VitsConfig,
     columns: Columns,
-    settings: VitsTrainingArguments,
+    args: VitsTrainingArguments,
     process_index: int = 0,
 ) -> VitsDataset | None:
     """
-    Clips to evaluate on, spread evenly over the split; of a stream, which is not rewound, the first ones.
+    Return clips to evaluate on, spread evenly over the data; of a stream, which is not rewound, the first ones.
 
-    If there are none, a warning says why, and it is `None`: a run can go without evaluation.
+    If there are none, return `None` and warn of the reason: a run can do without evaluation.
     """
     if not hasattr(dataset, "__len__"):
         from datasets import Dataset
 
         check_data(dataset, columns)
         stream, labels = plain_rows(dataset, columns.names), speaker_labels(dataset, columns.speaker)
-        rows = rows_of(stream.take(settings.max_eval_samples), columns.audio)
+        rows = rows_of(stream.take(args.max_eval_samples), columns.audio)
         dataset = Dataset.from_list([_fetched(row, columns.audio) for row in rows])
         if labels is not None:
             dataset = dataset.cast_column(columns.speaker, labels)
-    clips, report = select(dataset, tokenizer, config, columns, settings.limits)
-    step = max(1, len(clips) / settings.max_eval_samples)
-    chosen = [clips[int(number * step)] for number in range(min(len(clips), settings.max_eval_samples))]
-    sounds = VitsDataset(plain_rows(dataset, columns.names), chosen, columns.audio, config).without_damaged()
-    if not len(sounds):
+    clips, report = select(dataset, tokenizer, config, columns, args.clip_filter)
+    step = max(1, len(clips) / args.max_eval_samples)
+    chosen = [clips[int(number * step)] for number in range(min(len(clips), args.max_eval_samples))]
+    decoded = VitsDataset(plain_rows(dataset, columns.names), chosen, columns.audio, config).without_damaged()
+    if not len(decoded):
         if process_index == 0:
-            logger.warning(f"No held-out clip can be evaluated on, so there is no evaluation.\n{report}")
+            logger.warning(f"No evaluation clip is usable, so there is no evaluation.\n{report}")
         return None
-    _tell("Held out", report, process_index)
-    return sounds
+    _log_report("Evaluation", report, process_index)
+    return decoded
 
 
 def _fetched(row: dict, column: str) -> dict:
-    """A row with the content of its sound; as it is if that cannot be fetched, which its clip is dropped for."""
+    """Return a row with the content of its audio file; as it is if that cannot be fetched, and its clip is dropped."""
     try:
         return {**row, column: with_content(row[column])}
     except ValueError:
         return row
 
 
-def _tell(what: str, report: FilterReport, process_index: int = 0) -> None:
-    """The table of what was kept and dropped; as a warning if anything was."""
+def _log_report(what: str, report: FilterReport, process_index: int = 0) -> None:
+    """Log the report on kept and dropped rows; as a warning if any row was dropped or its text cut."""
     if process_index == 0:
-        is_worth_a_warning = report.dropped or report.unsaid or report.of_other_scripts
+        is_worth_a_warning = report.dropped or report.unknown_characters or report.other_scripts
         logger.log(logging.WARNING if is_worth_a_warning else logging.INFO, f"{what}:\n{report}")

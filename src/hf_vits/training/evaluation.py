@@ -1,4 +1,4 @@
-"""Held-out clips, from time to time: measures for the history, speech and pictures for whoever looks."""
+"""Evaluation on clips that are not trained on: measures for the history, and speech and pictures to inspect."""
 
 import logging
 from collections.abc import Iterator
@@ -20,6 +20,11 @@ from hf_vits.training.loggers import ExperimentLogger
 from hf_vits.training.losses import LOSSES, losses_of
 from hf_vits.training.train_step import clip_generators
 
+logger = logging.getLogger(__name__)
+
+SHOWN_CLIPS = 3
+"""Clips that are spoken and drawn at each evaluation."""
+
 
 def measure_names() -> list[str]:
     """Return the losses that need no discriminator, and focus."""
@@ -29,13 +34,12 @@ def measure_names() -> list[str]:
 @dataclass
 class EvalSample:
     """
-    One clip, whole.
+    Measures of one complete clip.
 
     Args:
         measures (`dict[str, float]`):
             mel (distance of the reconstruction), kl (nats per frame), duration (per token, of either predictor), and
-            focus, which is the mean probability of the likeliest token of a frame (Ren et al. 2019); 1 is a sharp
-            alignment.
+            focus, the mean probability of each frame's likeliest token (Ren et al. 2019); 1 is a sharp alignment.
         real_mel, fake_mel (`Tensor` of shape `(M, T_spec)`):
             Log-mels of the recording and of its reconstruction.
         scores (`Tensor` of shape `(T_spec, T_text)`):
@@ -53,7 +57,7 @@ class EvalSample:
 
 @torch.no_grad()
 def evaluate_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> EvalSample:
-    """A batch of one clip -> EvalSample; with equal seeds its noise is the same in every evaluation."""
+    """Measure a batch of one clip; with equal seeds its noise is the same in every evaluation."""
     frames = int(batch.waveform_lengths // generator.model.config.hop_length)
     with eval_mode(generator):
         out = generator(batch, clip_generators(seed, 0, batch.rows), frames)
@@ -71,10 +75,10 @@ def evaluate_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> Eval
 
 @torch.no_grad()
 def speak_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> Tensor:
-    """A batch of one clip -> waveform (T_wav,): its text, spoken as a user would hear it.
+    """Synthesize the text of a batch of one clip as users do -> waveform (T_wav,).
 
     Raises:
-        ValueError: if the voice does not know how long a sound lasts, or thinks that it never ends.
+        ValueError: if a predicted duration is not finite, or much too long.
     """
     source = torch.Generator().manual_seed(seed_of(seed, 0))
     with eval_mode(generator):
@@ -84,8 +88,8 @@ def speak_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> Tensor:
 
 @contextmanager
 def eval_mode(generator: VitsGenerator) -> Iterator[None]:
-    """Without dropout inside, and with weights that are prepared once; in training again after, whatever happened."""
-    if not generator.training:  # inside of another one
+    """Put the generator in evaluation mode, in which weights are prepared once, and back in training mode after."""
+    if not generator.training:  # inside another such block
         yield
         return
     generator.eval()
@@ -102,33 +106,27 @@ def _scores(generator: VitsGenerator, batch: VitsBatch, out: VitsTrainingOutput)
     return log_likelihood(out.prior_latents, text.prior_mean, text.prior_log_std)
 
 
-logger = logging.getLogger(__name__)
-
-SHOWN_CLIPS = 3
-"""Clips that are spoken and drawn at each evaluation."""
-
-
 class Evaluation:
     """
-    Of one voice, as it changes.
+    Evaluate a model during training.
 
     Args:
         model ([`VitsModel`]):
-            The voice.
+            The model.
         clips ([`VitsDataset`]):
-            What it is not trained on.
+            The evaluation set.
         accelerator (`Accelerator`):
-            Shares the clips between processes.
+            Distributes the clips over processes.
         seed (`int`):
-            Of the noise, which is the same each time.
+            Seed of the noise, which is the same in each evaluation.
     """
 
     def __init__(self, model: VitsModel, clips: VitsDataset, accelerator: Accelerator, seed: int):
         self.generator = VitsGenerator(model).to(accelerator.device)
         self.clips, self.accelerator, self.seed = clips, accelerator, seed
 
-    def run(self, step: int, reporter: ExperimentLogger) -> dict[str, float]:
-        """Means over all clips by name, which are reported."""
+    def run(self, step: int, experiment: ExperimentLogger) -> dict[str, float]:
+        """Log the means over all clips, and return them by name."""
         index, processes = self.accelerator.process_index, self.accelerator.num_processes
         names = measure_names()
         sums = torch.zeros(len(names) + 1, dtype=torch.float64)
@@ -138,30 +136,30 @@ class Evaluation:
                 clip = evaluate_clip(self.generator, batch, self.seed)
                 sums += torch.tensor([*(clip.measures[name] for name in names), 1.0], dtype=torch.float64)
                 if self.accelerator.is_main_process and number < SHOWN_CLIPS * processes:
-                    self._show(step, reporter, batch, clip)
+                    self._show(step, experiment, batch, clip)
         *totals, count = self.accelerator.reduce(sums.float().to(self.accelerator.device), "sum").tolist()
-        measures = {f"held_out/{name}": total / count for name, total in zip(names, totals, strict=True)}
-        reporter.numbers(step, measures)
-        reporter.losses()
+        measures = {f"eval/{name}": total / count for name, total in zip(names, totals, strict=True)}
+        experiment.log(step, measures)
+        experiment.draw_losses()
         return measures
 
-    def _show(self, step: int, reporter: ExperimentLogger, batch, clip: EvalSample) -> None:
+    def _show(self, step: int, experiment: ExperimentLogger, batch, clip: EvalSample) -> None:
         name, rate = f"row-{int(batch.rows)}", self.generator.model.config.sampling_rate
         if step == 0:
-            reporter.sound(step, f"{name}-recorded", batch.waveform[0, 0].cpu().numpy(), rate)
+            experiment.log_audio(step, f"{name}-recorded", batch.waveform[0, 0].cpu().numpy(), rate)
         spectrogram, spoken_mel = self.generator.spectrogram, None
         try:
             spoken = speak_clip(self.generator, batch, self.seed)
         except ValueError as error:
-            logger.warning(f"At step {step} the voice cannot speak {name}: {error}")
+            logger.warning(f"At step {step} the model cannot speak {name}: {error}")
         else:
-            reporter.sound(step, name, spoken.cpu().numpy(), rate)
+            experiment.log_audio(step, name, spoken.cpu().numpy(), rate)
             spoken_mel = spectrogram.mel(spectrogram(spoken[None, None]))[0]
-        reporter.picture(step, name, clip_picture(clip, spoken_mel))
+        experiment.log_figure(step, name, clip_figure(clip, spoken_mel))
 
 
-def clip_picture(clip: EvalSample, spoken_mel: Tensor | None = None):
-    """A clip -> `matplotlib.figure.Figure`: mels of recording, reconstruction and (M, T) speech, and the alignment."""
+def clip_figure(clip: EvalSample, spoken_mel: Tensor | None = None):
+    """Draw mels of recording, reconstruction and (M, T) speech, and the alignment, in a `matplotlib.figure.Figure`."""
     from matplotlib.figure import Figure
 
     mels = {"recording": clip.real_mel, "reconstruction": clip.fake_mel, "spoken from its text": spoken_mel}

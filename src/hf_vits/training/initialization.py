@@ -1,4 +1,4 @@
-"""What a run starts from: a new voice, a whole one, or one that lacks parts and gets them fresh."""
+"""Models and tokenizers that a run starts from: new ones, and trained ones that may lack parts only training uses."""
 
 import logging
 from collections import Counter
@@ -26,61 +26,69 @@ from hf_vits.training.checkpoints import DISCRIMINATOR
 
 logger = logging.getLogger(__name__)
 
+BLANK = "_"
+"""Token with id 0 of a vocabulary made from texts."""
+
 
 @dataclass
 class ModelInitialization:
     """
+    Generator and discriminator at the start of a run, and which of their parameters are newly initialized.
+
     Args:
         model ([`VitsModel`]):
-            The whole generator.
+            The complete generator.
         discriminator ([`VitsDiscriminator`]):
-            Its judges.
-        fresh (`frozenset[str]`):
-            Names of the generator's parameters that were initialised because the voice lacked them; these are trained
-            first. Empty if all were.
-        fresh_discriminator (`bool`):
-            Whether the judges are new to a voice that is not.
-        origin ([`Origin`], *optional*):
-            Where the voice came from; `None` if it is new.
+            The discriminator.
+        new_parameters (`frozenset[str]`):
+            Names of the generator's parameters that were initialized because the model lacked them; they are trained
+            before the others. Empty if all are new.
+        new_discriminator (`bool`):
+            Whether a trained generator got a new discriminator, which is trained first too.
+        provenance ([`Provenance`], *optional*):
+            Where the model came from; `None` if all of it is new.
     """
 
     model: VitsModel
     discriminator: VitsDiscriminator
-    fresh: frozenset[str] = field(default_factory=frozenset)
-    fresh_discriminator: bool = False
-    origin: Provenance | None = field(default_factory=Provenance)
+    new_parameters: frozenset[str] = field(default_factory=frozenset)
+    new_discriminator: bool = False
+    provenance: Provenance | None = field(default_factory=Provenance)
 
     @classmethod
     def from_scratch(
         cls, config: VitsConfig, discriminator: VitsDiscriminatorConfig | None = None, seed: int = 0
     ) -> "ModelInitialization":
-        """A new voice, initialised as in the original; all of it is trained from the first step."""
+        """Initialize a new model as the original does; all of it is trained from the first step."""
         with seeded(seed):
-            judges = VitsDiscriminator(discriminator or VitsDiscriminatorConfig())
-            return cls(VitsModel(config), judges, origin=None)
+            new_discriminator = VitsDiscriminator(discriminator or VitsDiscriminatorConfig())
+            return cls(VitsModel(config), new_discriminator, provenance=None)
 
     @classmethod
-    def from_voice(
+    def from_model(
         cls,
         model: VitsModel,
         discriminator: VitsDiscriminator | VitsDiscriminatorConfig | None = None,
         seed: int = 0,
     ) -> "ModelInitialization":
-        """A trained voice. What it lacks is initialised, and said in one line; new judges have the given shape.
+        """
+        Start from a trained model. Parts that it lacks are initialized, and named in a warning; a discriminator is new
+        if only its configuration is given.
 
-        One that is stored in half precision is trained, and then saved, in float32.
+        A model in half precision is trained, and then saved, in float32.
         """
         with seeded(seed):
-            whole, fresh = add_training_modules(model.float())
+            complete, new_parameters = add_training_modules(model.float())
             is_new = not isinstance(discriminator, VitsDiscriminator)
-            judges = VitsDiscriminator(discriminator or VitsDiscriminatorConfig()) if is_new else discriminator.float()
-        new = [*model.missing_for_training(), *(["discriminator"] if is_new else [])]
-        if new:
-            logger.warning(f"The voice has no {', '.join(new)}: initialised, and trained before the rest.")
-        return cls(whole, judges, fresh, is_new, inherit_license(origin_of(str(model.name_or_path or ""))))
+            if is_new:
+                discriminator = VitsDiscriminator(discriminator or VitsDiscriminatorConfig())
+        if new := [*model.missing_for_training(), *(["discriminator"] if is_new else [])]:
+            logger.warning(f"The model has no {', '.join(new)}: newly initialized, and trained before the rest.")
+        provenance = inherit_license(origin_of(str(model.name_or_path or "")))
+        return cls(complete, discriminator.float(), new_parameters, is_new, provenance)
 
     @classmethod
-    def load(
+    def from_pretrained(
         cls,
         name_or_path: str,
         discriminator: str | None = None,
@@ -88,45 +96,45 @@ class ModelInitialization:
         seed: int = 0,
     ) -> "ModelInitialization":
         """
-        A voice by folder or name on the Hub, with its judges if it has any.
+        Load a model from a folder or the Hub, with its discriminator if it has one.
 
         Args:
             name_or_path (`str`):
-                The voice, by any name that [`resolve_voice`] takes: `"default"` is [`default_voice`].
+                The model, by any name that [`resolve_voice`] takes: `"default"` is [`default_voice`].
             discriminator (`str`, *optional*):
-                Where its judges are, if not with the voice: a folder, or an original `D_*.pth`.
+                Its discriminator, if that is not with the model: a folder, or an original `D_*.pth`.
             config ([`VitsDiscriminatorConfig`], *optional*):
-                Of new judges, if there are none.
+                Configuration of a new discriminator, if there is none.
             seed (`int`, *optional*, defaults to 0):
-                Of whatever is new.
+                Seed of the newly initialized parameters.
         """
         path = resolve_voice(name_or_path)
         model = VitsModel.from_pretrained(path, state_dict=generator_tensors(path))
-        judges = convert_discriminator(discriminator) if discriminator else judges_of(path)
-        return cls.from_voice(model, judges or config, seed)
+        loaded = convert_discriminator(discriminator) if discriminator else load_discriminator(path)
+        return cls.from_model(model, loaded or config, seed)
 
     def add_speakers(self, names: Sequence[str], seed: int = 0) -> None:
         """
-        Makes the voice one of these speakers too; `seed` is that of what is new.
+        Add the speakers that the model lacks; `seed` initializes their embeddings.
 
-        Several speakers without names are known by their numbers; one without a name is taken over by the first.
+        Several speakers without names are known by their numbers; the first new name replaces a single one without.
         """
         config = self.model.config
         numbers = [str(number) for number in range(config.num_speakers)] if config.num_speakers > 1 else []
         known = list(config.speaker_names or numbers)
-        new = [name for name in names if name not in known]
-        if new:
+        if new := [name for name in names if name not in known]:
             with seeded(seed):
                 self.model.resize_speakers([*known, *new])
 
     @property
-    def has_fresh_parts(self) -> bool:
-        """Whether some parts must be trained before the rest."""
-        return bool(self.fresh) or self.fresh_discriminator
+    def new_modules(self) -> list[str]:
+        """The modules that are trained before the rest, because the model lacked them in whole or in part."""
+        names = sorted({name.split(".")[0] for name in self.new_parameters})
+        return [*names, *(["discriminator"] if self.new_discriminator else [])]
 
 
-def judges_of(path: str) -> VitsDiscriminator | None:
-    """The judges that are stored with a voice, in a folder of their own or among its tensors."""
+def load_discriminator(path: str) -> VitsDiscriminator | None:
+    """Load the discriminator of a model, from its own folder or from among the model's tensors; `None` without one."""
     if cached_file(path, f"{DISCRIMINATOR}/config.json", _raise_exceptions_for_missing_entries=False):
         return VitsDiscriminator.from_pretrained(path, subfolder=DISCRIMINATOR)
     if any(name.startswith(INSIDE_VOICE) for name in read_state_dict(path)):
@@ -136,44 +144,39 @@ def judges_of(path: str) -> VitsDiscriminator | None:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Within it, PyTorch's own randomness on the CPU has this seed; after it, it is what it was before."""
+    """Seed PyTorch's random numbers on the CPU inside the block, and restore their state after it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
 
-BLANK = "_"
-"""Stands at id 0."""
-
-
-def tokenizer_of_texts(texts: Iterable[str], least: int = 1, **options: Any) -> VitsTokenizer:
+def build_tokenizer(texts: Iterable[str], min_count: int = 1, **options: Any) -> VitsTokenizer:
     """
-    A tokenizer whose vocabulary is that of the texts.
+    Make a tokenizer whose vocabulary is that of the texts.
 
     Args:
         texts (`Iterable[str]`):
             All texts of the data.
-        least (`int`, *optional*, defaults to 1):
-            How often a symbol must stand in them to be taken up; a voice learns little from fewer.
+        min_count (`int`, *optional*, defaults to 1):
+            Occurrences from which on a token enters the vocabulary; a model learns little from fewer.
         options:
-            Of the front end, as [`VitsTokenizer`] has them: phonemize, language, phoneme_language, is_uroman, …
+            Options of the front end, as of [`VitsTokenizer`]: phonemize, language, phoneme_language, is_uroman, …
 
     Raises:
-        ValueError: if the texts hold no symbol, or for an option that does not exist.
+        ValueError: if the texts hold no token, or for an option that does not exist.
     """
     if unknown := sorted(options.keys() - {item.name for item in fields(FrontEnd)}):
         known = [item.name for item in fields(FrontEnd)]
         raise ValueError(f"There are no tokenizer options {unknown}; known ones are {known}.")
     front_end = FrontEnd(**options)
-    symbols = Counter()
+    counts = Counter()
     for text in texts:
         try:
-            symbols.update(front_end.tokens(TextWithOffsets.original(text, False)).text)
-        except EspeakError as error:  # its clip is dropped later, and the others need their symbols
-            logger.warning(f"A text has no part in the vocabulary: {error}")
-    kept = sorted(symbol for symbol, count in symbols.items() if count >= least and symbol != BLANK)
+            counts.update(front_end.tokens(TextWithOffsets.original(text, False)).text)
+        except EspeakError as error:  # its clip is dropped later, and the others need their tokens
+            logger.warning(f"A text adds nothing to the vocabulary: {error}")
+    kept = sorted(token for token, count in counts.items() if count >= min_count and token != BLANK)
     if not kept:
-        raise ValueError("The texts hold no symbol; is the text column the right one?")
-    return VitsTokenizer.from_vocab(
-        {symbol: index for index, symbol in enumerate([BLANK, *kept])}, pad_token=BLANK, blank_token=BLANK, **options
-    )
+        raise ValueError("The texts hold no token; is the text column the right one?")
+    vocabulary = {token: index for index, token in enumerate([BLANK, *kept])}
+    return VitsTokenizer.from_vocab(vocabulary, pad_token=BLANK, blank_token=BLANK, **options)

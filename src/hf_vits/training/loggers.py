@@ -1,4 +1,4 @@
-"""What a run reports: lines of a history file, sound and pictures in folders, and the same to Accelerate's trackers."""
+"""Log a run: lines of a history file, audio and pictures in folders, and all of it to Accelerate's trackers."""
 
 import importlib
 import json
@@ -18,84 +18,11 @@ from hf_vits.training.checkpoints import HISTORY
 from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.utils.new_files import new_file
 
-
-def show(tracker: GeneralTracker, file: Path, step: int) -> None:
-    """Hands a .wav or .png to a tracker, under the name of the file; one that takes none of the kind is left out."""
-    if give := GIVE.get(tracker.name):
-        give(tracker, file, step)
-
-
-def _is_sound(file: Path) -> bool:
-    return file.suffix == ".wav"
-
-
-def _to_tensorboard(tracker: GeneralTracker, file: Path, step: int) -> None:
-    if _is_sound(file):
-        import soundfile
-
-        waveform, rate = soundfile.read(file, dtype="float32")
-        tracker.tracker.add_audio(file.stem, waveform[None], step, sample_rate=rate)
-    else:
-        from matplotlib.image import imread
-
-        tracker.tracker.add_image(file.stem, imread(file), step, dataformats="HWC")
-
-
-def _logged(tracker: GeneralTracker, file: Path, step: int) -> None:
-    """Of those whose package has classes Audio and Image for what is logged."""
-    package = importlib.import_module(tracker.name)
-    kind = package.Audio if _is_sound(file) else package.Image
-    tracker.log({file.stem: kind(str(file))}, step=step)
-
-
-def _to_aim(tracker: GeneralTracker, file: Path, step: int) -> None:
-    import aim
-
-    value = aim.Audio(str(file), format="wav") if _is_sound(file) else aim.Image(str(file))
-    tracker.tracker.track(value, name=file.stem, step=step)
-
-
-def _to_comet(tracker: GeneralTracker, file: Path, step: int) -> None:
-    if _is_sound(file):
-        tracker.tracker.log_audio(str(file), file_name=file.stem, step=step)
-    else:
-        tracker.tracker.log_image(str(file), name=file.stem, step=step)
-
-
-def _to_clearml(tracker: GeneralTracker, file: Path, step: int) -> None:
-    logger = tracker.tracker.get_logger()
-    report = logger.report_media if _is_sound(file) else logger.report_image
-    report(title="samples", series=file.stem, iteration=step, local_path=str(file))
-
-
-def _to_mlflow(tracker: GeneralTracker, file: Path, step: int) -> None:
-    tracker.log_artifact(str(file), artifact_path=f"samples/step-{step}")
-
-
-def _to_dvclive(tracker: GeneralTracker, file: Path, step: int) -> None:
-    if not _is_sound(file):
-        tracker.tracker.log_image(f"{file.stem}/{step}.png", str(file))
-
-
-GIVE: dict[str, Callable[[GeneralTracker, Path, int], None]] = {
-    "tensorboard": _to_tensorboard,
-    "wandb": _logged,
-    "trackio": _logged,
-    "swanlab": _logged,
-    "aim": _to_aim,
-    "comet_ml": _to_comet,
-    "clearml": _to_clearml,
-    "mlflow": _to_mlflow,
-    "dvclive": _to_dvclive,
-}
-"""By the tracker's name."""
-
-
 logger = logging.getLogger(__name__)
 
 
 class AverageMeter:
-    """Means of losses, and seconds a step, since they were last read."""
+    """Average losses, and measure seconds per step, since the last `read`."""
 
     def __init__(self):
         self.sums: dict[str, Tensor] = {}
@@ -103,7 +30,7 @@ class AverageMeter:
         self.steps, self.seconds, self.clock = 0, 0.0, time.perf_counter()
 
     def add(self, losses: Mapping[str, Tensor]) -> None:
-        """One step's losses by name, each (); not looked at before they are read."""
+        """Add one step's losses by name, each (); they stay on the device until `read`."""
         for name, loss in losses.items():
             self.sums[name] = self.sums.get(name, 0) + loss
             self.counts[name] = self.counts.get(name, 0) + 1
@@ -111,46 +38,46 @@ class AverageMeter:
         self.seconds += time.perf_counter() - self.clock
         self.clock = time.perf_counter()
 
-    def resume(self) -> None:
-        """What was done since the last step does not count as training."""
+    def restart_clock(self) -> None:
+        """Exclude the time since the last step, which was no training."""
         self.clock = time.perf_counter()
 
     def read(self, accelerator: Accelerator) -> dict[str, float]:
-        """Means over steps and processes by name; begins anew."""
+        """Return the means over steps and processes by name, and start again."""
         means = torch.stack([self.sums[name] / self.counts[name] for name in self.sums])
         if accelerator.num_processes > 1:
             means = accelerator.reduce(means, "mean")
-        numbers = {f"train/{name}": value for name, value in zip(self.sums, means.tolist(), strict=True)}
-        numbers["seconds_per_step"] = self.seconds / self.steps
+        values = {f"train/{name}": value for name, value in zip(self.sums, means.tolist(), strict=True)}
+        values["seconds_per_step"] = self.seconds / self.steps
         self.sums, self.counts, self.steps, self.seconds = {}, {}, 0, 0.0
-        return numbers
+        return values
 
 
 class ExperimentLogger:
     """
-    Of one run, on the main process; does nothing on others.
+    Write the history, audio and pictures of a run, and send them to trackers; do nothing on other processes.
 
     Args:
         accelerator (`Accelerator`):
-            Its trackers get what is reported.
+            Holds the trackers.
         output_dir (`Path`):
             Folder of the run.
-        config ([`VitsTrainingArguments`]):
+        args ([`VitsTrainingArguments`]):
             Settings, for the trackers.
         step (`int`):
             Steps taken so far; lines of the history after it belong to a run that was lost, and are removed.
     """
 
-    def __init__(self, accelerator: Accelerator, output_dir: Path, config: VitsTrainingArguments, step: int = 0):
+    def __init__(self, accelerator: Accelerator, output_dir: Path, args: VitsTrainingArguments, step: int = 0):
         self.accelerator, self.output_dir = accelerator, output_dir
-        settings = {name: v if isinstance(v, int | float | str) else str(v) for name, v in config.to_dict().items()}
+        settings = {name: v if isinstance(v, int | float | str) else str(v) for name, v in args.to_dict().items()}
         accelerator.init_trackers("hf_vits", config=settings)
         self.history = [line for line in read_history(output_dir) if line["step"] <= step] if step else []
         if accelerator.is_main_process:
-            self._rewrite()
+            self._rewrite_history()
 
-    def numbers(self, step: int, values: Mapping[str, float]) -> None:
-        """One line: losses or measures by name, such as train/mel."""
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Append a line of losses or evaluation measures by name, such as train/mel."""
         if not self.accelerator.is_main_process:
             return
         line = {"step": step, **values}
@@ -159,37 +86,35 @@ class ExperimentLogger:
             file.write(json.dumps(line) + "\n")
         self.accelerator.log(dict(values), step=step)
 
-    def sound(self, step: int, name: str, waveform: np.ndarray, sampling_rate: int) -> None:
-        """waveform float (T_wav,) -> samples/<step>/<name>.wav and trackers."""
-        if not self.accelerator.is_main_process:
-            return
-        file = self._samples(step) / f"{name}.wav"
-        write_audio(file, waveform, sampling_rate)
-        self._show(file, step)
+    def log_audio(self, step: int, name: str, waveform: np.ndarray, sampling_rate: int) -> None:
+        """Write a waveform, float (T_wav,), to samples/step-<step>/<name>.wav and to trackers."""
+        if self.accelerator.is_main_process:
+            file = self._samples(step) / f"{name}.wav"
+            write_audio(file, waveform, sampling_rate)
+            self._track(file, step)
 
-    def picture(self, step: int, name: str, figure) -> None:
-        """A figure -> samples/<step>/<name>.png and trackers."""
-        if not self.accelerator.is_main_process:
-            return
-        file = self._samples(step) / f"{name}.png"
-        save_picture(figure, file)
-        self._show(file, step)
+    def log_figure(self, step: int, name: str, figure) -> None:
+        """Write a figure to samples/step-<step>/<name>.png and to trackers."""
+        if self.accelerator.is_main_process:
+            file = self._samples(step) / f"{name}.png"
+            _save_figure(figure, file)
+            self._track(file, step)
 
-    def losses(self) -> None:
-        """Draws the history into losses.png."""
+    def draw_losses(self) -> None:
+        """Draw the history into losses.png."""
         if self.accelerator.is_main_process and any("/" in name for line in self.history for name in line):
-            save_picture(loss_picture(self.history), self.output_dir / "losses.png")
+            _save_figure(loss_figure(self.history), self.output_dir / "losses.png")
 
-    def _show(self, file: Path, step: int) -> None:
+    def _track(self, file: Path, step: int) -> None:
         for tracker in self.accelerator.trackers:
-            show(tracker, file, step)
+            log_media(tracker, file, step)
 
     def _samples(self, step: int) -> Path:
         folder = self.output_dir / "samples" / f"step-{step}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _rewrite(self) -> None:
+    def _rewrite_history(self) -> None:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         with new_file(self.output_dir / HISTORY) as staged:
             staged.write_text("".join(json.dumps(line) + "\n" for line in self.history), encoding="utf-8")
@@ -200,7 +125,7 @@ def check_trackers(names: Sequence[str]) -> list[str]:
     List the trackers to report to, where "all" stands for those that are installed.
 
     Raises:
-        ImportError: for one that is not installed, which Accelerate would leave out without a word.
+        ImportError: for one that is not installed, which Accelerate would leave out without a warning.
     """
     installed = [str(tracker) for tracker in get_available_trackers()]
     if missing := [name for name in names if name not in ("all", *installed)]:
@@ -212,18 +137,18 @@ def check_trackers(names: Sequence[str]) -> list[str]:
 
 
 def read_history(output_dir: Path) -> list[dict[str, float]]:
-    """The lines of a run's history; one that was cut off by a crash is left out."""
+    """Return the lines of a run's history; a line that was cut off by a crash is left out."""
     file, lines = output_dir / HISTORY, []
     for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else []:
         try:
             lines.append(json.loads(line))
         except json.JSONDecodeError:
-            logger.warning(f"{file} has a broken line, which is left out: {line[:60]}")
+            logger.warning(f"{file} has a damaged line, which is left out: {line[:60]}")
     return lines
 
 
-def loss_picture(history: Sequence[Mapping[str, float]]):
-    """Lines of the history -> `matplotlib.figure.Figure`: each loss over the steps, held-out measures beside it."""
+def loss_figure(history: Sequence[Mapping[str, float]]):
+    """Return a `matplotlib.figure.Figure` of a history: each loss over the steps, for training and evaluation."""
     from matplotlib.figure import Figure
 
     names = sorted({name for line in history for name in line if "/" in name})
@@ -243,6 +168,77 @@ def loss_picture(history: Sequence[Mapping[str, float]]):
     return figure
 
 
-def save_picture(figure, path: Path) -> None:
-    """Writes a PNG."""
+def _save_figure(figure, path: Path) -> None:
     figure.savefig(path, format="png", dpi=80)
+
+
+def log_media(tracker: GeneralTracker, file: Path, step: int) -> None:
+    """Send a .wav or .png file to a tracker, under the name of the file, if the tracker supports it."""
+    if send := SENDERS.get(tracker.name):
+        send(tracker, file, step)
+
+
+def _is_audio(file: Path) -> bool:
+    return file.suffix == ".wav"
+
+
+def _to_tensorboard(tracker: GeneralTracker, file: Path, step: int) -> None:
+    if _is_audio(file):
+        import soundfile
+
+        waveform, rate = soundfile.read(file, dtype="float32")
+        tracker.tracker.add_audio(file.stem, waveform[None], step, sample_rate=rate)
+    else:
+        from matplotlib.image import imread
+
+        tracker.tracker.add_image(file.stem, imread(file), step, dataformats="HWC")
+
+
+def _to_media_class(tracker: GeneralTracker, file: Path, step: int) -> None:
+    """Log to a tracker whose package has the classes Audio and Image."""
+    package = importlib.import_module(tracker.name)
+    kind = package.Audio if _is_audio(file) else package.Image
+    tracker.log({file.stem: kind(str(file))}, step=step)
+
+
+def _to_aim(tracker: GeneralTracker, file: Path, step: int) -> None:
+    import aim
+
+    value = aim.Audio(str(file), format="wav") if _is_audio(file) else aim.Image(str(file))
+    tracker.tracker.track(value, name=file.stem, step=step)
+
+
+def _to_comet(tracker: GeneralTracker, file: Path, step: int) -> None:
+    if _is_audio(file):
+        tracker.tracker.log_audio(str(file), file_name=file.stem, step=step)
+    else:
+        tracker.tracker.log_image(str(file), name=file.stem, step=step)
+
+
+def _to_clearml(tracker: GeneralTracker, file: Path, step: int) -> None:
+    logger = tracker.tracker.get_logger()
+    report = logger.report_media if _is_audio(file) else logger.report_image
+    report(title="samples", series=file.stem, iteration=step, local_path=str(file))
+
+
+def _to_mlflow(tracker: GeneralTracker, file: Path, step: int) -> None:
+    tracker.log_artifact(str(file), artifact_path=f"samples/step-{step}")
+
+
+def _to_dvclive(tracker: GeneralTracker, file: Path, step: int) -> None:
+    if not _is_audio(file):
+        tracker.tracker.log_image(f"{file.stem}/{step}.png", str(file))
+
+
+SENDERS: dict[str, Callable[[GeneralTracker, Path, int], None]] = {
+    "tensorboard": _to_tensorboard,
+    "wandb": _to_media_class,
+    "trackio": _to_media_class,
+    "swanlab": _to_media_class,
+    "aim": _to_aim,
+    "comet_ml": _to_comet,
+    "clearml": _to_clearml,
+    "mlflow": _to_mlflow,
+    "dvclive": _to_dvclive,
+}
+"""Functions that send media, by the name of the tracker."""

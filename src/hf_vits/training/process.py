@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP as a wish that the loop grants after the step it is in, instead of a death in it."""
+"""Signals that end a run, those that data workers ignore, and the memory that a process keeps after freeing it."""
 
 import ctypes
 import logging
@@ -13,93 +13,95 @@ from hf_vits.utils.distributed import LAUNCHED
 logger = logging.getLogger(__name__)
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""What ends a run: a user, a scheduler, and a terminal or connection that closes."""
+"""Signals that end a run: from a user, a scheduler, and a terminal or connection that closes."""
 
-LAUNCHER_GOES = (
-    "`accelerate launch` may end before, with a traceback of its own: this process goes on until it says where the "
-    "voice is."
+LAUNCHER_MAY_END = (
+    "`accelerate launch` may end before, with a traceback of its own: this process continues until it logs where the "
+    "model is."
 )
-"""What somebody sees who presses Ctrl-C, which the launcher gets too."""
+"""Note for users who press Ctrl-C, which the launcher receives too."""
+
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
+"""Numbers of `mallopt`'s parameters."""
+
+LARGEST_KEPT = 2**23
+"""Bytes above which the memory of a tensor is returned when it is freed, unless it was taken from the heap."""
+
+NEVER = -1
+"""Trim threshold with which free memory at the end of the heap is never returned."""
 
 
 class GracefulShutdown:
     """
-    Within it, the first signal sets `wanted`; a second one acts as it always does. A signal that is ignored stays so,
-    as SIGHUP under `nohup` and SIGINT in the background of a script. `promise` says what follows the first signal.
+    On SIGINT, SIGTERM or SIGHUP, set `requested`, so that the loop finishes its step and saves; a second signal acts as
+    usual. A signal that was ignored before stays ignored, as SIGHUP under `nohup` and SIGINT in the background of a
+    script. `action` completes the message that the first signal logs.
 
-    So does the end of `accelerate launch`, which for a single process passes no signal on and leaves it behind. Any
-    other parent may go: a shell does, and leaves what `nohup` began.
+    The end of `accelerate launch` counts as a signal: for a single process it passes none on. The end of any other
+    parent does not, since a shell may end and leave what `nohup` started.
     """
 
     def __init__(self):
-        self.asked, self.former = False, {}
-        self.promise = "saves after this step and leaves"
-        self.launcher = os.getppid() if LAUNCHED in os.environ else None
+        self.action = "saves after this step and stops"
+        self._requested, self._former_handlers = False, {}
+        self._launcher = os.getppid() if LAUNCHED in os.environ else None
 
     @property
-    def wanted(self) -> bool:
-        """Whether the run is to end."""
-        if not self.asked and self.launcher is not None and self.launcher != os.getppid():
-            self._ask(f"The launcher has ended: {self.promise}. Wait until it says where the voice is.")
-        return self.asked
+    def requested(self) -> bool:
+        """Whether the run should end."""
+        if not self._requested and self._launcher is not None and self._launcher != os.getppid():
+            self._request(f"The launcher has ended: {self.action}. Wait until the log says where the model is.")
+        return self._requested
 
     def __enter__(self) -> "GracefulShutdown":
-        if threading.current_thread() is threading.main_thread():  # others cannot have handlers
-            heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-            self.former = {number: signal.signal(number, self._note) for number in heeded}
+        if threading.current_thread() is threading.main_thread():  # other threads cannot have handlers
+            handled = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._former_handlers = {number: signal.signal(number, self._handle) for number in handled}
         return self
 
     def __exit__(self, *_) -> None:
-        for number, handler in self.former.items():
+        for number, handler in self._former_handlers.items():
             signal.signal(number, handler)
 
-    def _note(self, number: int, frame) -> None:
+    def _handle(self, number: int, frame) -> None:
         self.__exit__()
-        goes_on = f" {LAUNCHER_GOES}" if self.launcher is not None else ""
-        self._ask(f"{signal.Signals(number).name}: {self.promise}; once more stops at once.{goes_on}")
+        note = f" {LAUNCHER_MAY_END}" if self._launcher is not None else ""
+        self._request(f"{signal.Signals(number).name}: {self.action}; a second signal stops at once.{note}")
 
-    def _ask(self, message: str) -> None:
-        self.asked = True
+    def _request(self, message: str) -> None:
+        self._requested = True
         logger.warning(message)
 
 
 def ignore_interrupts(worker: int) -> None:
-    """For processes that decode: signals to the whole group reach them too, but they end when the training process says
-    so. It says so by SIGTERM as well; to ignore all of them would have it wait for its workers forever."""
+    """
+    Ignore signals in a worker that decodes audio: those to the whole process group reach it too.
+
+    The training process ends its workers by SIGTERM, so they obey that signal if it comes from their parent.
+    """
     for number in set(SIGNALS) - {signal.SIGTERM}:
         signal.signal(number, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):  # without it nobody knows who sent one, and SIGTERM to the group ends them
+    if hasattr(signal, "sigwaitinfo"):  # without it the sender is unknown, and SIGTERM to the group ends the workers
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         parent = multiprocessing.parent_process().pid
-        threading.Thread(target=_leave_when_told, args=(parent,), daemon=True).start()
+        threading.Thread(target=_exit_on_sigterm_from, args=(parent,), daemon=True).start()
 
 
-def _leave_when_told(parent: int) -> None:
+def _exit_on_sigterm_from(parent: int) -> None:
     while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
         pass
     os._exit(0)
 
 
-MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1
-"""Numbers of `mallopt`'s parameters."""
-
-LARGEST_HELD = 2**23
-"""Bytes of a tensor above which it is given back when it is freed, unless it fitted into a hole between others."""
-
-ALL = -1
-"""So many bytes at the end of the heap are held."""
-
-
 def hold_free_memory() -> None:
-    """From now on this process keeps what it frees, for the next who asks; `return_free_memory` gives back what is free
-    when it is called."""
+    """Keep freed memory in this process from now on, for its next tensors; `return_free_memory` returns it."""
     if libc := _glibc():
-        libc.mallopt(MMAP_THRESHOLD, LARGEST_HELD)
-        libc.mallopt(TRIM_THRESHOLD, ALL)
+        libc.mallopt(MMAP_THRESHOLD, LARGEST_KEPT)
+        libc.mallopt(TRIM_THRESHOLD, NEVER)
 
 
 def return_free_memory() -> None:
-    """Gives it back to the system, in some hundredths of a second."""
+    """Return free memory to the system, which takes some hundredths of a second."""
     if libc := _glibc():
         libc.malloc_trim(0)
 

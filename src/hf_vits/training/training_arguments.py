@@ -1,4 +1,4 @@
-"""Everything a training run can be told, each setting with its default, its meaning and its limits."""
+"""Settings of a training run, each with its default, its meaning and its limits."""
 
 import math
 from collections.abc import Sequence
@@ -38,37 +38,39 @@ class VitsTrainingArguments:
         ValueError: for a value out of range; says which and what is allowed.
     """
 
-    output_dir: OutputPath = option("voice", "Folder of the trained voice, its checkpoints, samples and history.")
-    seed: Whole = option(1234, "Of everything random: order, slices, noise, dropout and new layers.")
+    output_dir: OutputPath = option("voice", "Folder of the trained model, its checkpoints, samples and history.")
+    seed: Whole = option(1234, "Seed of all randomness: order, segments, noise, dropout and new layers.")
 
-    max_steps: Count = option(100_000, "Steps to train for, counted over all runs that are resumed.")
+    max_steps: Count = option(100_000, "Steps to train for, including those before a run was resumed.")
     per_device_train_batch_size: Count = option(16, "Clips per process and forward pass.")
     max_batch_seconds: Positive | None = option(
         None,
-        "Most seconds of sound in a process's batch, padding included: a limit of its memory. Longer clips then come "
-        "in smaller batches.",
+        "Seconds of audio in a process's batch at most, padding included, to limit memory. Longer clips come in "
+        "smaller batches.",
     )
-    gradient_accumulation_steps: Count = option(1, "Batches per step; a step is that of the joint batch, to rounding.")
-    cpu_threads: Count | None = option(None, "Threads of a process without a GPU; its share of the cores if not set.")
+    gradient_accumulation_steps: Count = option(
+        1, "Batches per step; a step equals that of the joint batch, up to rounding."
+    )
+    cpu_threads: Count | None = option(None, "Threads of a process without a GPU; by default its share of the cores.")
     dataloader_num_workers: Whole = option(
-        2, "Processes that decode audio, of a stream one at most; 0 decodes in the training one."
+        2, "Processes that decode audio, at most one for a stream; 0 decodes in the training process."
     )
     ddp_timeout: Positive = option(1800.0, "Seconds that a process waits for another one before the run ends.")
     segment_frames: Count = option(32, "Spectrogram frames decoded per clip and step; memory grows with it.")
 
-    min_duration_seconds: NotNegative = option(ClipFilter.min_duration_seconds, "Shorter clips are left out.")
-    max_duration_seconds: Positive = option(ClipFilter.max_duration_seconds, "Longer clips are left out.")
-    max_tokens: Count = option(ClipFilter.max_tokens, "Clips with more tokens, blanks included, are left out.")
+    min_duration_seconds: NotNegative = option(ClipFilter.min_duration_seconds, "Shorter clips are dropped.")
+    max_duration_seconds: Positive = option(ClipFilter.max_duration_seconds, "Longer clips are dropped.")
+    max_tokens: Count = option(ClipFilter.max_tokens, "Clips with more tokens, blanks included, are dropped.")
 
-    learning_rate: Positive = option(2e-4, "Of both players.")
-    discriminator_learning_rate: Positive | None = option(None, "Of the discriminator, if another.")
-    adam_beta1: Decay = option(0.8, "First moment's decay.")
-    adam_beta2: Decay = option(0.99, "Second moment's decay.")
+    learning_rate: Positive = option(2e-4, "Learning rate of generator and discriminator.")
+    discriminator_learning_rate: Positive | None = option(None, "Learning rate of the discriminator, if different.")
+    adam_beta1: Decay = option(0.8, "Decay of the first moment.")
+    adam_beta2: Decay = option(0.99, "Decay of the second moment.")
     adam_epsilon: Positive = option(1e-9, "Added to the root of the second moment.")
-    weight_decay: NotNegative = option(0.01, "Decoupled, of both players.")
+    weight_decay: NotNegative = option(0.01, "Decoupled weight decay of generator and discriminator.")
     lr_decay: Positive = option(0.999875, "Factor on the learning rate after each epoch.")
     warmup_steps: Whole = option(0, "Steps in which the learning rate rises from zero.")
-    max_grad_norm: Positive | None = option(None, "Longest gradient of each player; none is clipped if not set.")
+    max_grad_norm: Positive | None = option(None, "Norm to which each model's gradient is clipped; by default none.")
 
     adversarial_weight: NotNegative = _weight_of("adversarial")
     feature_matching_weight: NotNegative = _weight_of("feature_matching")
@@ -76,29 +78,29 @@ class VitsTrainingArguments:
     kl_weight: NotNegative = _weight_of("kl")
     duration_weight: NotNegative = _weight_of("duration")
     loss_weights: Mapping = option(
-        "{}", "JSON object: weights of losses that other packages register, by name; their own defaults if not given."
+        "{}", "JSON object: weights of losses that other packages register, by name; by default their own."
     )
 
     freeze_modules: list[str] = option(
         [], "Modules that are not trained, by the start of their names, as flow.flows.0."
     )
     new_module_steps: Whole = option(
-        1000, "Steps in which only parts that the starting point lacked are trained, against the frozen rest."
+        1000, "Steps in which only modules that the base model lacked are trained, and the rest is frozen."
     )
-    ema_decay: Decay = option(0.999, "Of the generator's moving average, which is evaluated and saved; 0 for none.")
+    ema_decay: Decay = option(0.999, "Decay of the generator's moving average, which is evaluated and saved; 0: none.")
     mixed_precision: Annotated[str, OneOf(PRECISIONS)] | None = option(
         None,
-        "no, bf16 or fp16; that of accelerate launch if not set. Spectra, durations, alignment and losses stay in "
+        "no, bf16 or fp16; by default that of accelerate launch. Spectrograms, durations, alignment and losses stay in "
         "float32.",
     )
-    gradient_checkpointing: bool = option(False, "Compute activations again in the backward pass, to save memory.")
+    gradient_checkpointing: bool = option(False, "Recompute activations in the backward pass, to save memory.")
     discriminator_channel_multiplier: Positive = option(
-        1.0, "Factor on the channels of new discriminators; 0.25 makes training on a CPU bearable."
+        1.0, "Factor on the channels of a new discriminator; 0.25 makes training on a CPU bearable."
     )
 
     logging_steps: Count = option(10, "Steps between two lines of the history.")
-    eval_steps: Count = option(1000, "Steps between two evaluations on held-out clips.")
-    max_eval_samples: Count = option(16, "Most held-out clips that are evaluated.")
+    eval_steps: Count = option(1000, "Steps between two evaluations.")
+    max_eval_samples: Count = option(16, "Clips that are evaluated at most.")
     save_steps: Count = option(1000, "Steps between two checkpoints.")
     save_total_limit: Count = option(2, "Newest checkpoints that are kept.")
     report_to: list[str] = option(["tensorboard"], "Trackers of Accelerate: tensorboard, wandb, …; all, or none.")
@@ -139,22 +141,22 @@ class VitsTrainingArguments:
         return {**own, **self.loss_weights}
 
     @property
-    def limits(self) -> ClipFilter:
-        """What a clip must be."""
+    def clip_filter(self) -> ClipFilter:
+        """The limits of clips."""
         return ClipFilter(self.min_duration_seconds, self.max_duration_seconds, self.max_tokens)
 
     @property
     def learning_rates(self) -> tuple[float, float]:
-        """Of the generator and the discriminator, before warm-up and decay."""
+        """The rates of generator and discriminator, before warm-up and decay."""
         return self.learning_rate, self.discriminator_learning_rate or self.learning_rate
 
     def rate_factor(self, step: int, epoch: int) -> float:
-        """What the learning rates are multiplied with in a step: warm-up by steps, decay by epochs."""
+        """Return the factor on the learning rates: warm-up by steps, decay by epochs."""
         warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
         return warm * self.lr_decay**epoch
 
     def to_dict(self) -> dict[str, Any]:
-        """Settings by name."""
+        """Return the settings by name."""
         return asdict(self)
 
 
@@ -207,7 +209,7 @@ def tracker_names(names: Sequence[str]) -> list[str]:
     known = [tracker.value for tracker in LoggerType]
     for name in names:
         if name not in known:
-            reason = "stands beside others" if name == "none" else f"is no tracker of Accelerate{nearest(name, known)}"
+            reason = "cannot be combined" if name == "none" else f"is no tracker of Accelerate{nearest(name, known)}"
             raise ValueError(
                 f"`report_to` is {list(names)}, where {name!r} {reason}. There are {', '.join(known)}, and none."
             )

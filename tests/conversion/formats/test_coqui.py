@@ -130,7 +130,7 @@ def test_the_discriminators_come_along(model, tmp_path):
 
     again = VitsDiscriminator.from_pretrained(tmp_path / "voice", subfolder="discriminator")
     waveform = torch.randn(1, 1, 300, generator=torch.Generator().manual_seed(0))
-    assert not ModelInitialization.load(str(tmp_path / "voice")).has_fresh_parts
+    assert not ModelInitialization.from_pretrained(str(tmp_path / "voice")).new_modules
     for ours, theirs in zip(again(waveform).logits, judges.eval()(waveform).logits, strict=True):
         assert torch.equal(ours, theirs)
 

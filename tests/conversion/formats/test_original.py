@@ -103,8 +103,8 @@ def test_the_judges_of_the_same_step_come_along_and_training_starts_with_them(tm
         scores, theirs = back(waveform).logits, [features[-1] for features in judges(waveform)]
     for ours, expected in zip(scores, theirs, strict=True):
         torch.testing.assert_close(ours.flatten(), expected.flatten(), rtol=1e-4, atol=1e-5)
-    start = ModelInitialization.load(str(tmp_path / "voice"))
-    assert not start.has_fresh_parts
+    start = ModelInitialization.from_pretrained(str(tmp_path / "voice"))
+    assert not start.new_modules
 
 
 def test_judges_elsewhere_are_taken_where_they_are_given(tmp_path):

@@ -96,8 +96,8 @@ def test_its_discriminators_judge_as_before_and_training_finds_them(tmp_path, ge
     for found, expected in zip(ours(WAVEFORM).features, theirs(WAVEFORM), strict=True):
         for layer, wanted in zip(found, expected, strict=True):
             torch.testing.assert_close(layer, wanted, rtol=1e-4, atol=1e-6)
-    start = ModelInitialization.load(str(folder))
-    assert not start.has_fresh_parts and not start.fresh
+    start = ModelInitialization.from_pretrained(str(folder))
+    assert not start.new_modules and not start.new_parameters
 
 
 def test_the_front_end_is_that_of_the_exported_voice(a_checkpoint):

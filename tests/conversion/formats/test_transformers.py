@@ -150,8 +150,8 @@ def test_a_prepared_folder_is_divided_into_voice_and_discriminators(tmp_path, a_
     folder = converted.save(tmp_path / "voice")
     assert_equal(VitsModel.from_pretrained(folder).state_dict(), a_voice.state_dict())
     assert_same_judges(folder, theirs)
-    start = ModelInitialization.load(str(folder))
-    assert not start.has_fresh_parts and not start.fresh
+    start = ModelInitialization.from_pretrained(str(folder))
+    assert not start.new_modules and not start.new_parameters
     told = json.loads((folder / "config.json").read_text())
     assert "segment_size" not in told and "discriminator_periods" not in told
     assert any("segment_size" in note for note in converted.notes)

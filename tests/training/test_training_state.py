@@ -5,9 +5,8 @@ import zipfile
 import pytest
 import torch
 
-from hf_vits.training import checkpoints
-from hf_vits.training.checkpoints import check_state
-from hf_vits.training.trainer import Progress
+from hf_vits.training import training_state
+from hf_vits.training.training_state import Progress, check_state
 
 OTHERS = (None, "x", -1, 2.5, True, [], [1], {}, {"a": 1}, {1: torch.ones(2)}, torch.ones(2))
 TENSORS = {
@@ -25,7 +24,7 @@ def saved(make_trainer):
     trainer = make_trainer(max_steps=1)
     trainer.train()
     folder = trainer.output_dir / "checkpoint-1"
-    return trainer, folder, checkpoints.read_state(folder)
+    return trainer, folder, training_state.read_state(folder)
 
 
 def altered(state):
@@ -41,7 +40,7 @@ def altered(state):
     for name in state["progress"]:
         for other in (None, -1, 2.5, "x", 2**70):
             yield f"progress.{name} {other}", {**state, "progress": {**state["progress"], name: other}}
-    for name in ("generator", "average", "discriminator"):
+    for name in ("generator", "ema", "discriminator"):
         first = next(key for key, value in state[name].items() if value.dim() > 1)
         yield f"{name} without {first}", {**state, name: without(state[name], first)}
         for kind, value in TENSORS.items():
@@ -60,16 +59,16 @@ def test_whatever_is_altered_is_loaded_or_refused_by_the_name_of_the_file(saved,
     trainer, folder, state = saved
     refused = 0
     for alteration, changed in altered(state):
-        monkeypatch.setattr(checkpoints, "read_state", lambda _, changed=changed: changed)
+        monkeypatch.setattr(training_state, "read_state", lambda _, changed=changed: changed)
         trainer.progress = Progress()
         try:
-            trainer._restore(folder)
+            trainer._load_state(folder)
         except ValueError as error:
             assert "checkpoint" in str(error), alteration
             refused += 1
     assert refused > 100
-    monkeypatch.setattr(checkpoints, "read_state", lambda _: state)
-    trainer._restore(folder)  # the state as it was
+    monkeypatch.setattr(training_state, "read_state", lambda _: state)
+    trainer._load_state(folder)  # the state as it was
     assert trainer.progress.step == 1
 
 
@@ -78,24 +77,24 @@ def test_what_is_wrong_is_named(saved):
     name = next(iter(state["generator"]))
     state["generator"][name] = state["generator"][name] * torch.nan
     with pytest.raises(ValueError, match=rf"training_state.pt is not .*`generator.{name}` has values .* not finite"):
-        check_state(state, folder, Progress)
+        check_state(state, folder)
 
 
 def test_an_archive_that_unpacks_to_more_than_it_has_is_not_unpacked(tmp_path):
     """Zeros compress a thousandfold: the file is a hundredth of what it would take."""
-    plain, file = tmp_path / "plain.pt", tmp_path / checkpoints.STATE_FILE
+    plain, file = tmp_path / "plain.pt", tmp_path / training_state.STATE_FILE
     torch.save({"step": 1, "generator": torch.zeros(2**20)}, plain)
     with zipfile.ZipFile(plain) as whole, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as smaller:
         for entry in whole.infolist():
             smaller.writestr(entry.filename, whole.read(entry))
     with pytest.raises(ValueError, match="training_state.pt cannot be read; resume from another .*bytes when unpacked"):
-        checkpoints.read_state(tmp_path)
+        training_state.read_state(tmp_path)
 
 
 def test_settings_of_the_optimizer_are_those_of_the_run_that_goes_on(make_trainer, forget_accelerate):
     make_trainer(max_steps=1).train()
     forget_accelerate()
     later = make_trainer(max_steps=2, weight_decay=0.3, adam_beta1=0.7)
-    later.train(resume="latest")
+    later.train(resume_from_checkpoint="latest")
     group = later.generator.optimizer.param_groups[0]
     assert (group["weight_decay"], group["betas"]) == (0.3, (0.7, 0.99))

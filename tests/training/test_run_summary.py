@@ -10,7 +10,7 @@ import soundfile
 
 from hf_vits.cli import main
 from hf_vits.training import Columns
-from hf_vits.training.trainer import NOT_EVALUATED, closing_message
+from hf_vits.training.trainer import NOT_EVALUATED
 
 
 def commands(text):
@@ -31,11 +31,11 @@ def interrupt_after_first_step(trainer):
 
 
 def test_a_finished_run_says_how_its_voice_is_heard_and_trained_further(make_trainer, make_data, monkeypatch, tmp_path):
-    held_out = make_data(1, text=["a 'hope'"])
-    trainer = make_trainer(max_steps=1, held_out=held_out, output_dir_name="my voice")
+    evaluation = make_data(1, text=["a 'hope'"])
+    trainer = make_trainer(max_steps=1, eval_dataset=evaluation, output_dir_name="my voice")
     trainer.progress.step = 1
-    trainer.release()
-    last = closing_message(trainer)
+    trainer.save_model()
+    last = trainer.summary().closing_message()
     assert last.startswith(f"The voice is in {tmp_path}/my voice, after all 1 steps.")
     hear, go_on = commands(last)
     assert hear[:3] == ["hf-vits", "speak", "a 'hope'"]
@@ -64,14 +64,14 @@ def test_ctrl_c_under_a_launcher_says_what_goes_on(make_trainer, caplog, monkeyp
     interrupt_after_first_step(trainer)
     trainer.train()
     (told,) = [message for message in caplog.messages if message.startswith("SIGINT")]
-    assert ("`accelerate launch` may end before" in told and "goes on until it says" in told) == launched
+    assert ("`accelerate launch` may end before" in told and "continues until it logs" in told) == launched
 
 
-def test_no_held_out_clips_are_a_warning(make_trainer, make_data, caplog):
+def test_no_evaluation_clips_are_a_warning(make_trainer, make_data, caplog):
     make_trainer(max_steps=1)
     assert NOT_EVALUATED in [r.message for r in caplog.records if r.levelno == logging.WARNING]
     caplog.clear()
-    make_trainer(max_steps=1, held_out=make_data(2))
+    make_trainer(max_steps=1, eval_dataset=make_data(2))
     assert NOT_EVALUATED not in caplog.messages
 
 

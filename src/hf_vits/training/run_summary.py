@@ -1,0 +1,95 @@
+"""The facts of a run that its model card and its closing message state."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.data.filter_report import FilterReport
+from hf_vits.hub.license import Provenance
+from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.training.training_arguments import VitsTrainingArguments
+from hf_vits.training.training_state import Progress
+
+MAX_EXAMPLE_LENGTH = 80
+"""Characters of an evaluation text up to which it serves as the example of a command."""
+
+
+@dataclass(frozen=True)
+class EvalClip:
+    """A clip of the evaluation set: its row number, its length and its text on one line."""
+
+    row: int
+    seconds: float
+    text: str
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """
+    A run at its present step.
+
+    Args:
+        output_dir (`Path`):
+            Folder of the run.
+        args ([`VitsTrainingArguments`]):
+            Settings.
+        progress ([`Progress`]):
+            Steps taken.
+        config ([`VitsConfig`]):
+            Configuration of the model.
+        tokenizer ([`VitsTokenizer`]):
+            Tokenizer of the model.
+        provenance ([`Provenance`], *optional*):
+            Model that the run started from.
+        new_modules (`list[str]`):
+            Modules that were newly initialized in it.
+        dataset_name (`str`):
+            Folder or data set; empty if unknown.
+        filter_report ([`FilterReport`], *optional*):
+            Clips that were kept and dropped; `None` for a stream.
+        eval_clips (`list[EvalClip]`):
+            The evaluation set.
+        device, mixed_precision (`str`):
+            Type of the device, and precision.
+        num_processes (`int`):
+            Number of processes.
+    """
+
+    output_dir: Path
+    args: VitsTrainingArguments
+    progress: Progress
+    config: VitsConfig
+    tokenizer: VitsTokenizer
+    provenance: Provenance | None
+    new_modules: list[str]
+    dataset_name: str
+    filter_report: FilterReport | None
+    eval_clips: list[EvalClip]
+    device: str
+    mixed_precision: str
+    num_processes: int
+
+    def closing_message(self) -> str:
+        """Return the lines that end a run: where its model is, and commands that speak with it and that resume it."""
+        steps, done = self.args.max_steps, self.progress.step
+        voice = f"--voice {shlex.quote(str(self.output_dir))}{self._speaker_option()}"
+        taken = f"all {steps:,} steps" if done >= steps else f"{done:,} of {steps:,} steps"
+        more = f", and `--max_steps` above {steps}" if done >= steps else ""
+        return "\n".join(
+            [
+                f"The voice is in {self.output_dir}, after {taken}.",
+                f"Listen:  hf-vits speak {shlex.quote(self._example_text())} {voice} --output hello.wav",
+                f"Resume:  the same command with --resume_from_checkpoint latest{more}",
+            ]
+        )
+
+    def _example_text(self) -> str:
+        """Return a text in the model's language: the first short one of the evaluation set, if there is any."""
+        texts = (clip.text for clip in self.eval_clips)
+        return next((t for t in texts if len(t) <= MAX_EXAMPLE_LENGTH and not t.startswith("-")), "Hello.")
+
+    def _speaker_option(self) -> str:
+        if self.config.num_speakers < 2:
+            return ""
+        return f" --speaker {shlex.quote(self.config.speaker_names[0] if self.config.speaker_names else '0')}"
