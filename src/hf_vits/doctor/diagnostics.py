@@ -36,6 +36,10 @@ class Fix(ABC):
     def apply(self, folder: Path) -> Path:
         """Change the folder, or write a changed copy beside it; return the one that is fixed."""
 
+    def merge(self, other: "Fix") -> "Fix | None":
+        """Return one fix that makes the changes of both; `None` if each is applied by itself."""
+        return self if self == other else None
+
 
 @dataclass(frozen=True)
 class Diagnostic:
@@ -122,10 +126,6 @@ class Report:
         """Return 1 if there are errors or, with `strict`, warnings; else 0."""
         return int(bool(self.of(ERROR) or strict and self.of(WARNING)))
 
-    def as_text(self) -> str:
-        """Return diagnostics grouped by severity, each with its advice, fix and command; the possible uses last."""
-        return "\n".join(self._lines())
-
     def as_dict(self) -> dict[str, Any]:
         """Return the report in types that JSON has."""
         return {
@@ -136,24 +136,23 @@ class Report:
             "uses": self.uses,
         }
 
-    def _lines(self) -> Iterator[str]:
+    def as_text(self) -> str:
+        """Return diagnostics grouped by severity, each with its advice, fix and command; the possible uses last."""
+        lines = [] if self.diagnostics else ["No problems found."]
         for severity in SEVERITIES:
             if group := self.of(severity):
-                yield f"{severity}{'s' if len(group) > 1 else ''} ({len(group)})"
-                for diagnostic in group:
-                    yield from _diagnostic_lines(diagnostic)
-                yield ""
-        if not self.diagnostics:
-            yield "No problems found."
+                lines.append(f"{severity}{'s' if len(group) > 1 else ''} ({len(group)})")
+                lines += [line for diagnostic in group for line in _lines(diagnostic)]
+                lines.append("")
         uses = "; ".join(f"{use}: {answer}" for use, answer in self.uses.items())
-        yield f"{printable(self.path)}: {uses or 'not a model folder'}"
+        return "\n".join([*lines, f"{printable(self.path)}: {uses or 'not a model folder'}"])
 
 
 def _fix_as_dict(fix: Fix | None) -> dict[str, Any] | None:
     return fix and {"description": printable(fix.description), "automatic": fix.automatic}
 
 
-def _diagnostic_lines(diagnostic: Diagnostic) -> Iterator[str]:
+def _lines(diagnostic: Diagnostic) -> Iterator[str]:
     yield f"  {diagnostic.id}: {diagnostic.message}"
     if diagnostic.advice:
         yield f"    {diagnostic.advice}"

@@ -66,13 +66,12 @@ class SaveCopy(Fix):
         changes += [f"with its discriminators in {SUBFOLDER}/"] * self.split_discriminator
         return ", ".join(["Save the model in a copy of the folder, NAME-fixed", *changes]) + "."
 
-    def merge(self, other: "SaveCopy") -> "SaveCopy":
-        """Return the fix that makes both changes in one copy."""
-        return SaveCopy(
-            {**self.fields, **other.fields},
-            self.float32 or other.float32,
-            self.split_discriminator or other.split_discriminator,
-        )
+    def merge(self, other: Fix) -> Fix | None:
+        """Return the fix that makes the changes of both in one copy; `None` if the other writes none."""
+        if not isinstance(other, SaveCopy):
+            return None
+        split = self.split_discriminator or other.split_discriminator
+        return SaveCopy({**self.fields, **other.fields}, self.float32 or other.float32, split)
 
     def apply(self, folder: Path) -> Path:
         """Write the copy, whole or not at all."""
@@ -148,8 +147,7 @@ def apply_fixes(report: Report, only: Collection[str] = (), dry_run: bool = Fals
         report ([`Report`]):
             Of the folder to fix.
         only (`Collection[str]`, *optional*):
-            Ids of diagnostics whose fixes are applied, whether automatic or not; by default, all automatic ones of
-            errors and warnings.
+            Ids of diagnostics whose fixes are applied, whether automatic or not; by default, all automatic ones.
         dry_run (`bool`, *optional*, defaults to `False`):
             Whether to return the fixes without applying any.
 
@@ -176,25 +174,18 @@ def apply_fixes(report: Report, only: Collection[str] = (), dry_run: bool = Fals
 
 
 def _planned(diagnostics: Iterable[Diagnostic], only: Collection[str]) -> list[tuple[list[str], Fix]]:
-    """Return the fixes to apply, each once, with the ids of their diagnostics; all copies are merged into the last."""
-    edits: list[tuple[list[str], Fix]] = []
-    copies: list[tuple[str, SaveCopy]] = []
-    for diagnostic in diagnostics:
-        id, fix = diagnostic.id, diagnostic.fix
-        if fix is None or (id not in only if only else not fix.automatic):
+    """Return the fixes to apply, each once, with the ids of their diagnostics; the copy comes last."""
+    plan: list[tuple[list[str], Fix]] = []
+    for found in diagnostics:
+        if found.fix is None or (found.id not in only if only else not found.fix.automatic):
             continue
-        if isinstance(fix, SaveCopy):
-            copies.append((id, fix))
-        elif same := next((ids for ids, other in edits if other == fix), None):
-            same.append(id)
+        for index, (ids, fix) in enumerate(plan):
+            if merged := fix.merge(found.fix):
+                plan[index] = [*ids, found.id], merged
+                break
         else:
-            edits.append(([id], fix))
-    if not copies:
-        return edits
-    merged = SaveCopy()
-    for _, fix in copies:
-        merged = merged.merge(fix)
-    return [*edits, ([id for id, _ in copies], merged)]
+            plan.append(([found.id], found.fix))
+    return sorted(plan, key=lambda planned: isinstance(planned[1], SaveCopy))
 
 
 def _not_copied(folder: Path) -> Callable[[str, list[str]], set[str]]:
