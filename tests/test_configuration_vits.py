@@ -5,28 +5,29 @@ import transformers
 from huggingface_hub.errors import StrictDataclassError
 
 from hf_vits import VitsConfig
+from hf_vits.configuration_vits import index_of
 
 EXTENSIONS = {"resblock_type": "2"}, {"inference_only": True}, {"posterior_input": "mel"}, {"window_size": None}
 
 
 def test_every_upstream_field_has_upstreams_default():
-    theirs = transformers.VitsConfig().to_dict()
+    upstream = transformers.VitsConfig().to_dict()
     ours = VitsConfig().to_dict()
 
     def plain(value):
         return [plain(v) for v in value] if isinstance(value, list | tuple) else value
 
-    different = {k: (plain(v), plain(ours.get(k))) for k, v in theirs.items() if plain(ours.get(k)) != plain(v)}
+    different = {k: (plain(v), plain(ours.get(k))) for k, v in upstream.items() if plain(ours.get(k)) != plain(v)}
     assert not different
 
 
-def test_extension_fields_default_to_what_upstream_runs():
+def test_the_default_configuration_needs_no_extension():
     assert not VitsConfig().needs_extension
     assert VitsConfig().to_dict()["model_type"] == "vits"
 
 
 @pytest.mark.parametrize("fields", EXTENSIONS)
-def test_a_config_upstream_cannot_run_is_refused_by_its_auto_class(fields, make_config, tmp_path):
+def test_upstreams_auto_class_refuses_a_configuration_it_cannot_run(fields, make_config, tmp_path):
     import subprocess
     import sys
 
@@ -93,14 +94,14 @@ def test_fields_of_other_tools_survive_a_round_trip(make_config, tmp_path):
         ({"hop_length": 256}, ["256", "[4, 2]", "8"]),
     ],
 )
-def test_what_no_model_can_have_is_refused_by_name(make_config, fields, named):
+def test_an_impossible_configuration_is_an_error_that_names_the_values(make_config, fields, named):
     with pytest.raises(ValueError) as caught:
         make_config(**fields)
     for part in named:
         assert part in str(caught.value)
 
 
-def test_fields_that_override_a_file_or_change_later_are_checked_too(make_config, tmp_path):
+def test_overridden_and_changed_fields_are_checked(make_config, tmp_path):
     config = make_config()
     config.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"num_speakers.*3.*speaker_embedding_size.*0"):
@@ -110,23 +111,23 @@ def test_fields_that_override_a_file_or_change_later_are_checked_too(make_config
         config.save_pretrained(tmp_path)
 
 
-def test_a_value_of_another_type_is_refused_by_name(make_config):
+def test_a_value_of_a_wrong_type_is_an_error_that_names_the_field(make_config):
     with pytest.raises(StrictDataclassError, match="hidden_size"):
         make_config(hidden_size="wide")
 
 
-def test_hop_length_is_what_upsampling_makes_of_a_frame():
+def test_hop_length_is_the_product_of_the_upsampling_rates():
     assert VitsConfig().hop_length == 256
     assert VitsConfig(upsample_rates=[8, 8, 4], upsample_kernel_sizes=[16, 16, 8]).hop_length == 256
 
 
-def test_speakers_are_found_by_name_and_by_number(make_config, speakers):
+def test_speakers_are_looked_up_by_name_and_by_id(make_config, speakers):
     config = make_config(**speakers)
     assert [config.speaker_index(s) for s in ("ada", "cem", 1)] == [0, 2, 1]
 
 
 @pytest.mark.parametrize("speaker", ["dan", 3, -1])
-def test_an_unknown_speaker_is_an_error_that_says_who_there_is(make_config, speakers, speaker):
+def test_an_unknown_speaker_is_an_error_that_lists_the_known(make_config, speakers, speaker):
     with pytest.raises(ValueError) as caught:
         make_config(**speakers).speaker_index(speaker)
     assert str(speaker) in str(caught.value)
@@ -156,7 +157,7 @@ def test_whole_numbers_are_saved_as_upstream_can_read_them(make_config, tmp_path
 
 
 @pytest.mark.parametrize("content", ["[1]", "null", "3", "{", ""])
-def test_a_config_that_is_no_json_object_is_named(tmp_path, content):
+def test_a_config_that_is_no_json_object_is_an_error_that_names_it(tmp_path, content):
     (tmp_path / "config.json").write_text(content)
     with pytest.raises(OSError, match=r"config\.json|configuration|config file"):
         VitsConfig.from_pretrained(tmp_path)
@@ -166,3 +167,18 @@ def test_another_models_config_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(ValueError, match=r"'bert'.*'vits'"):
         VitsConfig.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "count, names, advice",
+    [
+        (1, None, "leave it out, or pass 0"),
+        (3, None, "pass a number, 0 to 2"),
+        (2, ["anna", "bob"], "pass one of those"),
+    ],
+)
+def test_the_error_for_an_unknown_name_says_what_to_pass(count, names, advice):
+    with pytest.raises(ValueError, match="'carl'") as error:
+        index_of("speaker", "carl", count, names)
+    assert advice in str(error.value)
+    assert ("one of those" in str(error.value)) == bool(names)

@@ -1,4 +1,4 @@
-"""The configuration of a VITS voice: upstream's fields with upstream's defaults, and extensions that default to it."""
+"""VitsConfig: upstream's fields with upstream's defaults, and extension fields whose defaults mean upstream."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
 from hf_vits.configuration_decoders import UPSTREAM_DECODER, DecoderConfig, decoder_config
-from hf_vits.utils.config_validation import ReadWithoutTrust, check_architecture
+from hf_vits.utils.config_validation import StrictConfigMixin, check_architecture
 
 
 def index_of(kind: str, chosen: int | str, count: int, names: Sequence[str] | None) -> int:
-    """The number of what was chosen by number or name; `ValueError`, which says what there is, if there is no such."""
+    """Return the id of a speaker (or language, as `kind` says) given by id or name; `ValueError` if it is unknown."""
     if not isinstance(chosen, str):
         if not 0 <= chosen < count:
             raise ValueError(f"`{kind}_id` is {chosen}, but this model has {count} {kind}(s): pass 0 to {count - 1}.")
@@ -29,7 +29,7 @@ def index_of(kind: str, chosen: int | str, count: int, names: Sequence[str] | No
 
 
 EXTENDED_MODEL_TYPE = "hf_vits"
-"""`model_type` of a checkpoint that stock transformers could not run; its Auto classes then refuse it."""
+"""`model_type` of a checkpoint that transformers cannot run; its Auto classes then refuse it."""
 
 DERIVED = (
     "fft_size",
@@ -40,15 +40,15 @@ DERIVED = (
     "text_size",
     "duration_norm_eps",
 )
-"""Properties that a file could hold as fields; they follow from others."""
+"""Properties, which are ignored where a file has them as fields."""
 
 
 @strict
-class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
+class VitsConfig(StrictConfigMixin, PreTrainedConfig):
     r"""
     Configuration of a [`VitsModel`]. Fields shared with `transformers.VitsConfig` have its names, defaults and meaning.
 
-    A configuration that stock transformers cannot run (`needs_extension`) is saved with `model_type: "hf_vits"`;
+    A configuration that transformers cannot run (`needs_extension`) is saved with `model_type: "hf_vits"`;
     every other one is saved as `"vits"` and loads there.
 
     Args:
@@ -61,14 +61,14 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
         num_attention_heads (`int`, *optional*, defaults to 2):
             Attention heads per layer; divides `hidden_size`.
         window_size (`int`, *optional*, defaults to 4):
-            Tokens to either side that have a relative position embedding of their own; 0 or `None` for none.
+            Tokens to either side with a relative position embedding of their own; 0 or `None` for none.
         use_bias (`bool`, *optional*, defaults to `True`):
             Whether the four attention projections have a bias.
         ffn_dim (`int`, *optional*, defaults to 768):
             Channels inside the feed-forward convolutions.
         layerdrop (`float`, *optional*, defaults to 0.1):
-            Upstream's probability to skip an encoder layer in training. Kept for its files and never applied: the paper
-            has none.
+            Upstream's probability of skipping an encoder layer in training. Read and saved, but not applied: the
+            paper has none.
         ffn_kernel_size (`int`, *optional*, defaults to 3):
             Kernel of the feed-forward convolutions, in tokens.
         flow_size (`int`, *optional*, defaults to 192):
@@ -80,11 +80,12 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
         hidden_dropout, attention_dropout, activation_dropout (`float`, *optional*, defaults to 0.1):
             Dropout after each sublayer, on attention weights, and inside the feed-forward.
         initializer_range (`float`, *optional*, defaults to 0.02):
-            Upstream's standard deviation for new layers; here each starts as in the original, whatever this is.
+            Upstream's standard deviation of new weights. Read and saved, but not used: layers are initialized as in the
+            original.
         layer_norm_eps (`float`, *optional*, defaults to 1e-5):
             Epsilon of the text encoder's layer norms.
         use_stochastic_duration_prediction (`bool`, *optional*, defaults to `True`):
-            The flow-based duration predictor, or the plain convolutional one.
+            Whether to use the flow-based duration predictor (section 2.2.2) or the deterministic one.
         num_speakers (`int`, *optional*, defaults to 1):
             Rows of the speaker table; above 1, every call must name a speaker.
         speaker_embedding_size (`int`, *optional*, defaults to 0):
@@ -114,7 +115,7 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
         duration_predictor_num_flows (`int`, *optional*, defaults to 4):
             Spline couplings in each of the duration predictor's two flows.
         duration_predictor_filter_channels (`int`, *optional*, defaults to 256):
-            Channels of the plain duration predictor.
+            Channels of the deterministic duration predictor.
         prior_encoder_num_flows (`int`, *optional*, defaults to 4):
             Residual couplings of the prior flow.
         prior_encoder_num_wavenet_layers (`int`, *optional*, defaults to 4):
@@ -144,21 +145,22 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
             Extension. Another decoder than HiFi-GAN: `{"type": name, ...}` with the name that it is registered by and
             its fields. `None` is HiFi-GAN, whose fields are `upsample_*`, `resblock_*` and `leaky_relu_slope`.
         resblock_type (`str`, *optional*, defaults to `"1"`):
-            Extension. HiFi-GAN's residual block: `"1"` has two convolutions per dilation, `"2"` one (Piper's low and
-            medium voices).
+            Extension. HiFi-GAN's residual block: `"1"` has two convolutions per dilation, `"2"` one (Piper's models of
+            low and medium quality).
         inference_only (`bool`, *optional*, defaults to `False`):
             Extension. The checkpoint lacks what only training uses (posterior encoder, `duration_predictor.flows.1`,
             `duration_predictor.post_*`), as one converted from ONNX does.
         posterior_input (`str`, *optional*, defaults to `"linear"`):
-            Extension. What the posterior encoder sees in training: `"linear"` is the paper's linear spectrogram,
+            Extension. Input of the posterior encoder in training: `"linear"` is the paper's linear spectrogram,
             `"mel"` the log-mel of `num_mel_bins` bands.
         duration_predictor_layer_norm_eps (`float`, *optional*):
-            Extension. Epsilon of the plain duration predictor's layer norms; `None` is `layer_norm_eps`, Coqui 1e-4.
+            Extension. Epsilon of the deterministic duration predictor's layer norms, 1e-4 in Coqui's; `None` is
+            `layer_norm_eps`.
         num_languages (`int`, *optional*, defaults to 1):
             Extension. Rows of the language table; above 1, every call must name a language.
         language_embedding_size (`int`, *optional*, defaults to 0):
-            Extension. Channels of a language vector, which the text encoder has beside its `hidden_size` own; 0 for a
-            model that knows no languages.
+            Extension. Channels of a language vector, concatenated to the `hidden_size` channels of each token; 0 for a
+            model without languages.
         speaker_names, language_names (`list[str]`, *optional*):
             Name of each speaker and of each language, in the order of their ids. Ignored by upstream.
         win_length (`int`, *optional*):
@@ -169,7 +171,7 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
             Edges of the mel bank in hertz; `None` is half the sampling rate. Ignored by upstream.
 
     Raises:
-        ValueError: for a value out of range, or a combination that no model can have; both values are named.
+        ValueError: for a value out of range, or two that contradict each other; names both.
         StrictDataclassError: for a value of the wrong type.
 
     Example:
@@ -250,7 +252,7 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
 
     @property
     def decoder_type(self) -> str:
-        """Name that the decoder is registered by."""
+        """The name under which the decoder is registered."""
         return UPSTREAM_DECODER if self.decoder is None else self.decoder["type"]
 
     @property
@@ -270,18 +272,18 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
 
     @property
     def text_size(self) -> int:
-        """Channels inside the text encoder: of a token, and of the language it is in."""
+        """Channels inside the text encoder: of a token and its language vector."""
         return self.hidden_size + self.language_embedding_size
 
     @property
     def duration_norm_eps(self) -> float:
-        """Epsilon of the plain duration predictor's layer norms."""
+        """Epsilon of the deterministic duration predictor's layer norms."""
         own = self.duration_predictor_layer_norm_eps
         return self.layer_norm_eps if own is None else own
 
     @property
     def beyond_upstream(self) -> list[str]:
-        """Names of the fields for which stock transformers would build other layers than they ask for."""
+        """Names of the fields for which transformers would build other layers."""
         has_own_eps = self.duration_norm_eps != self.layer_norm_eps and not self.use_stochastic_duration_prediction
         fields = {
             "decoder": self.decoder is not None,
@@ -296,29 +298,19 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
 
     @property
     def needs_extension(self) -> bool:
-        """Whether stock transformers would build other layers than this configuration asks for."""
+        """True if transformers would build other layers from this configuration."""
         return bool(self.beyond_upstream)
 
     def speaker_index(self, speaker: int | str) -> int:
-        """
-        The id of a speaker given by id or by name.
-
-        Raises:
-            ValueError: if there is no such speaker; names those there are.
-        """
+        """Return the id of a speaker given by id or name; `ValueError` for an unknown one, which lists the known."""
         return index_of("speaker", speaker, self.num_speakers, self.speaker_names)
 
     def language_index(self, language: int | str) -> int:
-        """
-        The id of a language given by id or by name.
-
-        Raises:
-            ValueError: if there is no such language; names those there are.
-        """
+        """Return the id of a language given by id or name; `ValueError` for an unknown one, which lists the known."""
         return index_of("language", language, self.num_languages, self.language_names)
 
     def to_dict(self) -> dict[str, Any]:
-        """Serialises to a dictionary; `model_type` says whether stock transformers can run it."""
+        """Return a dictionary; its `model_type` is `"vits"` if transformers can run the model, else `"hf_vits"`."""
         output = super().to_dict()
         if self.decoder is None:
             del output["decoder"]
@@ -329,30 +321,30 @@ class VitsConfig(ReadWithoutTrust, PreTrainedConfig):
 
     @classmethod
     def of(cls, config: PreTrainedConfig) -> "VitsConfig":
-        """The same configuration as this class, if it is `transformers.VitsConfig`; itself if it is ours."""
+        """Return `transformers.VitsConfig` as this class, and one of this package as it is."""
         return config if isinstance(config, VitsConfig) else cls.from_dict({**config.to_dict(), "model_type": "vits"})
 
     @classmethod
     def from_dict(cls, config_dict, **kwargs):
-        """Builds from a dictionary; fields given as arguments override it, and are checked with it."""
+        """Build from a dictionary; arguments override its fields and are checked with them."""
         loaded = super().from_dict(config_dict, **kwargs)
         check_architecture(loaded[0] if isinstance(loaded, tuple) else loaded)
         return loaded
 
     def __post_init__(self, **kwargs):
-        """Checks at once, so that a caller meets a plain `ValueError`; `validate` repeats it after a change."""
-        hop_length = kwargs.pop("hop_length", None)  # written by fine-tuning tools; here it follows from the rates
+        """Check at once, for a plain `ValueError`; `validate`, which saving calls, checks again after changes."""
+        hop_length = kwargs.pop("hop_length", None)  # written by fine-tuning tools; here the decoder determines it
         super().__post_init__(**{name: value for name, value in kwargs.items() if name not in DERIVED})
         check_architecture(self)
         if hop_length not in (None, self.hop_length):
             raise ValueError(f"`hop_length` is {hop_length}, but the decoder is {self.decoder_config.describe()}.")
 
     def validate_architecture(self):
-        """Refuses combinations that no model can have, naming both values."""
+        """Raise `ValueError` for a value out of range, or two that contradict each other."""
         check_architecture(self)
 
 
 class HfVitsConfig(VitsConfig):
-    """[`VitsConfig`] under the model type that Auto classes know this package's extended checkpoints by."""
+    """[`VitsConfig`] under the model type of checkpoints that transformers cannot run."""
 
     model_type = EXTENDED_MODEL_TYPE

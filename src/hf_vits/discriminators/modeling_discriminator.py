@@ -10,7 +10,7 @@ from hf_vits.discriminators.base import DISCRIMINATORS, DiscriminatorOutput, Sub
 from hf_vits.discriminators.period import PeriodDiscriminatorConfig
 from hf_vits.discriminators.scale import ScaleDiscriminatorConfig
 from hf_vits.modeling_utils import StrictPreTrainedModel
-from hf_vits.utils.config_validation import ReadWithoutTrust
+from hf_vits.utils.config_validation import StrictConfigMixin
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.model_size import LONGEST_LIST, MOST_PARAMETERS, check_numbers
 from hf_vits.utils.registry import config_of
@@ -23,7 +23,7 @@ FIELDS = (
 
 
 @strict
-class VitsDiscriminatorConfig(ReadWithoutTrust, PreTrainedConfig):
+class VitsDiscriminatorConfig(StrictConfigMixin, PreTrainedConfig):
     r"""
     Configuration of a [`VitsDiscriminator`]; the defaults are those of VITS.
 

@@ -17,7 +17,7 @@ from hf_vits.doctor.shape_match import INVALID, ShapeMatch, match_shapes
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.utils.files import exists, obstacle
 from hf_vits.utils.formatting import quoted
-from hf_vits.utils.model_size import MOST_REACH
+from hf_vits.utils.model_size import MOST_SPAN
 
 CONFIG, TOKENIZER_CONFIG, VOCABULARY = "config.json", "tokenizer_config.json", "vocab.json"
 
@@ -131,7 +131,7 @@ def _check_lists(name: str, value: Any) -> None:
         for row in value:
             if not isinstance(row, list) or not all(type(number) is int for number in row):
                 raise TypeError(f"`{name}` must be a list of lists of whole numbers, and holds {quoted(row)}")
-            if max(row, default=0) > MOST_REACH:
+            if max(row, default=0) > MOST_SPAN:
                 raise ValueError(f"`{name}` has a dilation of {quoted(max(row))}")
     if isinstance(value, list) and name != "speaker_names" and len(value) > 100:
         raise ValueError(f"`{name}` has {len(value)} entries")

@@ -1,4 +1,4 @@
-"""How a config.json is read: a regular file of bounded size, and one kind of error whatever its values are."""
+"""Read and check a config.json: a regular file of bounded size, with errors that name the file and the field."""
 
 import math
 from functools import partial
@@ -12,21 +12,20 @@ from hf_vits.utils.model_size import check_size
 from hf_vits.utils.new_files import storage_errors
 
 
-class ReadWithoutTrust:
-    """What a configuration class of transformers needs to read files of strangers; goes before it among the bases."""
+class StrictConfigMixin:
+    """Make a configuration class of transformers safe for untrusted files; list it first among the bases."""
 
     model_types: ClassVar[tuple[str, ...]] = ()
-    """Types in config.json that this class reads; its own if none are named."""
+    """Values of `model_type` in config.json that this class reads; by default its own."""
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
         """
-        As in transformers.
+        Load as in transformers.
 
         Raises:
             OSError: if there is no config.json, or it is no file or no JSON object.
-            ValueError: if it holds a value of another type, out of range, or that goes with no other; names the file
-                and the field.
+            ValueError: if a value is of another type, out of range or contradicts another; names file and field.
         """
         with named_in_errors(f"The config.json of {pretrained_model_name_or_path}", pretrained_model_name_or_path):
             return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
@@ -34,27 +33,28 @@ class ReadWithoutTrust:
     @classmethod
     def get_config_dict(cls, pretrained_model_name_or_path, **kwargs) -> tuple[dict[str, Any], dict[str, Any]]:
         """
-        The table in config.json, and the arguments that say nothing of where it is; another model type of those that
-        this class reads is no reason for a warning.
+        Return the fields of config.json, and the arguments that do not locate it.
 
         Raises:
-            OSError: if there is none, or it is no file or no JSON object.
-            ValueError: if it is that of another model.
+            OSError: if there is no config.json, or it is no file or no JSON object.
+            ValueError: if it is that of another type of model.
         """
         name = pretrained_model_name_or_path
         require_if_there(Path(name) / (kwargs.get("subfolder") or "") / "config.json")
         table, kwargs = super().get_config_dict(name, **kwargs)
-        if not table:  # a repository without the file gives this, that is, a default voice
-            raise OSError(f"{name} has no config.json, or one with nothing in it; is it a VITS voice?")
+        if not table:  # returned for a repository without the file, for which transformers would use defaults
+            raise OSError(f"{name} has no config.json, or an empty one; is it a VITS model?")
         kind, allowed = table.get("model_type", cls.model_type), cls.model_types or (cls.model_type,)
         if kind not in allowed:
             raise ValueError(f"{name} is a model of type {quoted(kind)}, not {' or '.join(map(repr, allowed))}.")
         if table.pop("quantization_config", None):
-            raise ValueError(f"The config.json of {name} has a `quantization_config`; no voice here is quantized so.")
+            raise ValueError(
+                f"The config.json of {name} has a `quantization_config`, which this package does not support."
+            )
         return {**table, "model_type": cls.model_type}, kwargs
 
     def save_pretrained(self, save_directory, **kwargs):
-        """As in transformers; raises an `OSError` that names the folder and the cause if it cannot be written."""
+        """Save as in transformers; raise an `OSError` that names the folder and the cause if it cannot be written."""
         if Path(save_directory).is_file():
             raise FileExistsError(f"{save_directory} is a file; give the name of a folder.")
         with storage_errors(save_directory, every=True):
@@ -62,26 +62,26 @@ class ReadWithoutTrust:
 
     @classmethod
     def of(cls, config):
-        """A configuration as this class; itself if it is one."""
+        """Return a configuration as this class, or as it is if it is one."""
         return config if isinstance(config, cls) else cls.from_dict(config.to_dict())
 
     @classmethod
     def _dict_from_json_file(cls, json_file) -> dict[str, Any]:
         try:
             table = read_table(json_file)
-        except ValueError as error:  # as transformers, whose callers expect it
+        except ValueError as error:  # as transformers raises, whose callers expect it
             raise OSError(str(error)) from error
-        table.pop("configuration_files", None)  # names another file to read, which no VITS voice has
+        table.pop("configuration_files", None)  # names another file to read in its place
         return cls._decode_special_floats(table)
 
 
 def check_architecture(config) -> None:
-    """Raises `ValueError` for a value out of range, or for two that contradict each other."""
+    """Raise `ValueError` for a value out of range, or for two that contradict each other."""
     for check in CHECKS.values():
         check(config)
 
 
-def _check_sizes(config) -> None:
+def _check_ranges(config) -> None:
     positive = (
         "vocab_size hidden_size num_hidden_layers num_attention_heads ffn_dim ffn_kernel_size flow_size "
         "num_speakers num_languages depth_separable_num_layers duration_predictor_flow_bins "
@@ -97,16 +97,6 @@ def _check_sizes(config) -> None:
     for name in ("noise_scale", "noise_scale_duration"):
         value = getattr(config, name)
         require(math.isfinite(value) and value >= 0, f"`{name}` is {value}; it must be a finite number from 0 up.")
-    heads = config.num_attention_heads
-    languages = f" with `language_embedding_size` ({size})" if (size := config.language_embedding_size) else ""
-    require(
-        config.text_size % heads == 0,
-        f"`hidden_size` ({config.hidden_size}){languages} must be a multiple of `num_attention_heads` ({heads}).",
-    )
-    require(
-        not config.window_size or config.window_size > 0,
-        f"`window_size` is {config.window_size}; it must be 0 or more.",
-    )
     for name in ("blank_id", "pad_token_id"):
         value = getattr(config, name)
         require(
@@ -119,6 +109,19 @@ def _check_sizes(config) -> None:
     for name in dropouts.split():
         value = getattr(config, name)
         require(0 <= value <= 1, f"`{name}` is {value}; a probability lies between 0 and 1.")
+
+
+def _check_layers(config) -> None:
+    heads = config.num_attention_heads
+    languages = f" with `language_embedding_size` ({size})" if (size := config.language_embedding_size) else ""
+    require(
+        config.text_size % heads == 0,
+        f"`hidden_size` ({config.hidden_size}){languages} must be a multiple of `num_attention_heads` ({heads}).",
+    )
+    require(
+        not config.window_size or config.window_size > 0,
+        f"`window_size` is {config.window_size}; it must be 0 or more.",
+    )
     _check_activation(config.hidden_act)
     require(config.flow_size % 2 == 0, f"`flow_size` ({config.flow_size}) must be even: couplings split it in 2.")
     require(
@@ -128,23 +131,19 @@ def _check_sizes(config) -> None:
     for name in ("wavenet_kernel_size", "duration_predictor_kernel_size"):
         kernel = getattr(config, name)
         require(kernel > 0 and kernel % 2 == 1, f"`{name}` is {kernel}; it must be odd, to keep the length.")
-    # Longer bins than the interval has room for would leave no width to distribute.
+    # The least widths of more bins would fill the interval.
     bins = config.duration_predictor_flow_bins
     require(bins < 1000, f"`duration_predictor_flow_bins` is {bins}; bins of least width 1e-3 leave room for 999.")
 
 
 def _check_activation(name: str) -> None:
-    from transformers.activations import ACT2FN  # imports torch, which reading a file of facts need not
+    from transformers.activations import ACT2FN  # imports torch, which other checks do not need
 
     require(name in ACT2FN, f"`hidden_act` is {name!r}; it must be one of {', '.join(ACT2FN)}.")
 
 
-def _check_decoder(config) -> None:
-    config.decoder_config.check()
-
-
 def _check_named(kind: str, config) -> None:
-    """Speakers, or languages: their number, vectors and names."""
+    """Check number, vectors and names of the speakers, or of the languages."""
     count, size = getattr(config, f"num_{kind}s"), getattr(config, f"{kind}_embedding_size")
     require(size >= 0, f"`{kind}_embedding_size` is {size}; it must be 0 or more.")
     require(
@@ -165,7 +164,7 @@ def _check_named(kind: str, config) -> None:
 def _check_signal(config) -> None:
     require(
         config.posterior_input in ("linear", "mel"),
-        f"`posterior_input` is {config.posterior_input!r}; the posterior encoder sees 'linear' or 'mel'.",
+        f"`posterior_input` is {config.posterior_input!r}; it must be 'linear' or 'mel'.",
     )
     require(config.spectrogram_bins > 1, f"`spectrogram_bins` is {config.spectrogram_bins}; it must be above 1.")
     window = config.fft_size if config.win_length is None else config.win_length
@@ -183,20 +182,17 @@ def _check_signal(config) -> None:
     )
 
 
-def _check_decoder_fields(config) -> None:
-    config.decoder_config.check_fields()
-
-
 CHECKS = {
-    "decoder_fields": _check_decoder_fields,
+    "decoder_fields": lambda config: config.decoder_config.check_fields(),
     "size": check_size,
-    "sizes": _check_sizes,
-    "decoder": _check_decoder,
+    "ranges": _check_ranges,
+    "layers": _check_layers,
+    "decoder": lambda config: config.decoder_config.check(),
     "speakers": partial(_check_named, "speaker"),
     "languages": partial(_check_named, "language"),
     "signal": _check_signal,
 }
-"""The parts of `check_architecture`, each of which stops at what it refuses first."""
+"""The parts of `check_architecture`; each raises for the first fault that it finds."""
 
 
 def require(condition: bool, message: str) -> None:

@@ -1,4 +1,4 @@
-"""How large a model a configuration may ask for: numbers out of a file must not take memory and hours to refuse."""
+"""Limits of the model that a configuration describes, so that a damaged file is refused before a model is built."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,43 +7,43 @@ from typing import Any
 from hf_vits.utils.formatting import quoted
 
 MOST = 2**24
-"""The largest whole number of any field: rows of a table, channels, kernels, hertz."""
+"""Largest whole number of any field: vocabulary, channels, kernels, hertz."""
 
 MOST_LAYERS = 5_000
-"""Convolutions; the paper's voice has four hundred."""
+"""Convolutions; the paper's model has 400."""
 
 MOST_PARAMETERS = 2**30
-"""Weights of a voice, 4 GB of them; the paper's has 40 million."""
+"""4 GB of weights; the paper's model has 40 million."""
 
-MOST_REACH = 1_000_000
-"""Frames or samples that one convolution may span, kernel and dilation together."""
+MOST_SPAN = 1_000_000
+"""Frames or samples that one convolution spans, by kernel and dilation."""
 
 MOST_HOP = 2**16
-"""Samples of a frame; the paper's has 256."""
+"""Samples per frame; 256 in the paper."""
 
 LONGEST_LIST = 100
-"""Entries of a list of layers, such as the stages of a decoder; the paper's has four."""
+"""Entries of a list of layers, such as the stages of a decoder; 4 in the paper."""
 
 
 def check_size(config) -> None:
-    """Raises `ValueError` if a model of this configuration could not be built within seconds and memory."""
+    """Raise `ValueError` for a configuration of a model beyond these limits."""
     numbers = {name: getattr(config, name, None) for name in config.__dataclass_fields__}
     check_numbers({name: value for name, value in numbers.items() if isinstance(value, int)})
-    for what, found, most in (
+    for name, count, most in (
         ("layers", count_layers(config), MOST_LAYERS),
         ("weights", count_parameters(config), MOST_PARAMETERS),
-        ("samples a frame", config.hop_length, MOST_HOP),
-        ("positions that one convolution spans", _reach(config), MOST_REACH),
+        ("samples per frame", config.hop_length, MOST_HOP),
+        ("positions that one convolution spans", _longest_span(config), MOST_SPAN),
     ):
-        if found > most:
+        if count > most:
             raise ValueError(
-                f"The configuration asks for {min(found, 10**300):.3g} {what}, and the most is {most:,}. A voice has "
-                "far fewer: its numbers are damaged, or of another model."
+                f"The configuration asks for {min(count, 10**300):.3g} {name}, and the most is {most:,}. VITS models "
+                "have far fewer: the file is damaged, or of another model."
             )
 
 
 def count_layers(config) -> int:
-    """About how many convolutions a voice of this configuration has."""
+    """Return the approximate number of convolutions of a model."""
     separable = 3 * config.depth_separable_num_layers
     waves = config.prior_encoder_num_flows * config.prior_encoder_num_wavenet_layers
     return sum(
@@ -57,7 +57,7 @@ def count_layers(config) -> int:
 
 
 def count_parameters(config) -> int:
-    """About how many weights a voice of this configuration has, without biases and norms."""
+    """Return the approximate number of weights of a model, without biases and norms."""
     return sum(_parts(config))
 
 
@@ -82,16 +82,16 @@ def _parts(config) -> Iterator[int]:
     yield c.decoder_config.count_parameters(c.flow_size, speaker)
 
 
-def _reach(config) -> float:
-    """Positions that the widest convolution spans; dilations grow from layer to layer."""
+def _longest_span(config) -> float:
+    """Return the positions that the widest convolution spans; dilations grow from layer to layer."""
     c = config
     grow = (
         (c.wavenet_kernel_size, c.wavenet_dilation_rate, c.prior_encoder_num_wavenet_layers),
         (c.wavenet_kernel_size, c.wavenet_dilation_rate, c.posterior_encoder_num_wavenet_layers),
         (c.duration_predictor_kernel_size, c.duration_predictor_kernel_size, c.depth_separable_num_layers),
     )
-    reaches = [kernel * 2.0 ** min(1000, (layers - 1) * math.log2(max(rate, 1))) for kernel, rate, layers in grow]
-    return max([c.ffn_kernel_size, c.decoder_config.longest_span(), *reaches])
+    spans = [kernel * 2.0 ** min(1000, (layers - 1) * math.log2(max(rate, 1))) for kernel, rate, layers in grow]
+    return max([c.ffn_kernel_size, c.decoder_config.longest_span(), *spans])
 
 
 def check_numbers(fields: Mapping[str, Any]) -> None:
@@ -100,7 +100,7 @@ def check_numbers(fields: Mapping[str, Any]) -> None:
         if isinstance(value, list | tuple):
             _check_list(name, value)
         elif type(value) is int and abs(value) > MOST:
-            raise ValueError(f"`{name}` is {quoted(value)}, beyond what any voice has; the most is {MOST:,}.")
+            raise ValueError(f"`{name}` is {quoted(value)}, beyond that of any model; the most is {MOST:,}.")
 
 
 def _check_list(name: str, values: Sequence) -> None:
