@@ -53,13 +53,13 @@ def test_time_left_counts_only_what_this_run_has_spoken(passed):
 
 
 def test_time_left_grows_with_characters_and_not_with_sentences(passed):
-    told = tell(Terminal(), ["a" * 10, "b" * 90])
-    assert "about 0:09 left" in told
+    printed = tell(Terminal(), ["a" * 10, "b" * 90])
+    assert "about 0:09 left" in printed
 
 
 def test_a_terminal_gets_one_line_that_is_cleared_at_the_end(passed):
-    told = tell(Terminal(), SENTENCES[:3])
-    assert told.count("sentence") == 3 and "\n" not in told and told.endswith("\r\x1b[K")
+    printed = tell(Terminal(), SENTENCES[:3])
+    assert printed.count("sentence") == 3 and "\n" not in printed and printed.endswith("\r\x1b[K")
 
 
 @pytest.mark.parametrize(

@@ -90,22 +90,22 @@ def test_text_comes_as_argument_file_or_standard_input(voice, tmp_path, monkeypa
         (["a hope", "--speaker", "0", "--speed", "-1"], "--speed is -1.0"),
         (
             ["a hope", "--speaker", "0", "--seed", str(2**64)],
-            f"--seed is {2**64}; it must be a whole number of 64 bits",
+            f"--seed is {2**64}; it must be a 64-bit integer",
         ),
         (["a hope", "--speaker", "0", "--seed", "9" * 400], "--seed is 99999"),
-        (["a hope", "--speaker", "0", "--seed", str(-(2**63) - 1)], "64 bits"),
+        (["a hope", "--speaker", "0", "--seed", str(-(2**63) - 1)], "64-bit integer"),
         (["a hope", "--speaker", "0", "--pause", "-1"], "--pause is -1.0; it must be 0 to 60"),
         (["a hope", "--speaker", "0", "--pause", "inf"], "--pause is inf"),
         (["a hope", "--speaker", "0", "--noise-scale", "nan"], "--noise-scale is nan"),
         (["a hope", "--speaker", "0", "--noise-scale-duration", "-2"], "--noise-scale-duration is -2.0"),
-        (["--input", "nope.txt", "--speaker", "0"], "There is no file nope.txt; --input takes the name of a text"),
+        (["--input", "nope.txt", "--speaker", "0"], "There is no file nope.txt; --input takes a text"),
         (["--input", "voice", "--speaker", "0"], "voice is a folder"),
         (["--input", "/dev/zero", "--speaker", "0"], "/dev/zero has more than"),
         (["a hope", "--speaker", "0", "--output", ""], "empty"),
         (["a hope", "--speaker", "0", "--output", "voice"], "no format of sound"),
-        (["a hope", "--speaker", "0", "--output", "-", "--resume"], "--resume goes on with a file"),
+        (["a hope", "--speaker", "0", "--output", "-", "--resume"], "--resume needs a file"),
         (["", "--speaker", "0"], "no text"),
-        (["caf\udce9", "--speaker", "0"], "1 of its bytes are no characters. Give it in a UTF-8 file, with --input"),
+        (["caf\udce9", "--speaker", "0"], "1 of its bytes are not characters. Give it in a UTF-8 file, with --input"),
         (["***", "--speaker", "0"], "*"),
         (["a hope", "--input", "text.txt"], "one of them"),
         (["a hope", "--speaker", "0", "--output", "speech.mp9"], ".mp9"),
@@ -150,7 +150,7 @@ def test_a_byte_order_mark_is_not_spoken_and_other_encodings_are_named(voice, tm
         ("vocab.json", "{"),
     ],
 )
-def test_a_broken_voice_is_told_of_without_a_traceback(voice, tmp_path, monkeypatch, capsys, file, content):
+def test_a_broken_voice_is_reported_without_a_traceback(voice, tmp_path, monkeypatch, capsys, file, content):
     monkeypatch.chdir(tmp_path)
     (Path(voice[1]) / file).unlink()
     if content is not None:
@@ -203,7 +203,7 @@ def test_the_name_of_a_text_as_a_text_is_warned_of(voice, tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.hope").write_text("feed me")
     assert main(["speak", "a.hope", "--voice", voice[1], "--speaker", "0"]) == 0
-    assert "'a.hope' is spoken; for the text in that file, give --input" in capsys.readouterr().err
+    assert "This speaks the name 'a.hope'; to speak the text in that file, use --input" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [b"\xffa hope", b"a h\xf6pe"])
@@ -228,10 +228,10 @@ def test_samples_go_to_standard_output_and_words_about_them_elsewhere(voice, cap
     pipe, folder = voice
     arguments = ["speak", "a hope", "--voice", folder, "--speaker", "1", "--seed", "4", "--output", "-", *stream]
     assert main(arguments) == 0
-    written, told = capfdbinary.readouterr()
+    written, printed = capfdbinary.readouterr()
     expected = pipe("a hope", speaker_id=1, generator=torch.Generator().manual_seed(4))["audio"]
     np.testing.assert_allclose(np.frombuffer(written, "<f4"), expected, rtol=0, atol=1e-5)
-    assert b"16000" in told and b"real-time factor" in told
+    assert b"16000" in printed and b"real-time factor" in printed
 
 
 def test_speech_for_a_fifo_is_written_to_it_and_words_about_it_elsewhere(voice, tmp_path, capfd):
@@ -241,9 +241,9 @@ def test_speech_for_a_fifo_is_written_to_it_and_words_about_it_elsewhere(voice, 
     reader.start()
     assert main(["speak", "a hope", "--voice", voice[1], "--speaker", "1", "--output", str(fifo)]) == 0
     reader.join(10)
-    written, told = capfd.readouterr()
+    written, printed = capfd.readouterr()
     assert soundfile.info(io.BytesIO(read[0])).samplerate == 16000 and fifo.is_fifo()
-    assert not written and "s of audio" in told
+    assert not written and "s of audio" in printed
 
 
 def test_a_full_disk_is_one_sentence_and_no_file(voice, tmp_path, monkeypatch, capsys):
@@ -260,20 +260,20 @@ def test_a_full_disk_is_one_sentence_and_no_file(voice, tmp_path, monkeypatch, c
 
 
 def test_a_stream_is_written_piece_by_piece(voice, monkeypatch):
-    pieces = []
+    chunks = []
 
     class Output:
         buffer = property(lambda self: self)
-        write, flush, isatty = pieces.append, staticmethod(lambda: None), staticmethod(lambda: False)
+        write, flush, isatty = chunks.append, staticmethod(lambda: None), staticmethod(lambda: False)
 
     monkeypatch.setattr("sys.stdout", Output())
     arguments = ["speak", "a hope a hope a hope", "--voice", voice[1], "--speaker", "1", "--speed", "0.1"]
     assert main([*arguments, "--output", "-", "--stream"]) == 0
-    lengths = [len(piece) for piece in pieces]
+    lengths = [len(chunk) for chunk in chunks]
     assert len(lengths) > 2 and lengths[1] == 4 * lengths[0]
-    pieces.clear()
+    chunks.clear()
     assert main([*arguments, "--output", "-"]) == 0
-    assert len(pieces) == 1
+    assert len(chunks) == 1
 
 
 def test_a_player_that_goes_away_ends_the_speech_without_a_complaint(voice, tmp_path):
@@ -290,13 +290,13 @@ def test_a_player_that_goes_away_ends_the_speech_without_a_complaint(voice, tmp_
 
 
 @pytest.mark.parametrize(
-    ("arguments", "terminal", "told"), [(["--stream"], False, "--output -"), (["--output", "-"], True, "terminal")]
+    ("arguments", "terminal", "printed"), [(["--stream"], False, "--output -"), (["--output", "-"], True, "terminal")]
 )
-def test_a_stream_goes_to_a_player(voice, tmp_path, monkeypatch, capsys, arguments, terminal, told):
+def test_a_stream_goes_to_a_player(voice, tmp_path, monkeypatch, capsys, arguments, terminal, printed):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
     assert main(["speak", "a hope", "--voice", voice[1], "--speaker", "0", *arguments]) == 1
-    assert told in capsys.readouterr().err
+    assert printed in capsys.readouterr().err
 
 
 def test_a_file_appears_when_all_is_said(voice, tmp_path, monkeypatch):
@@ -309,13 +309,13 @@ def test_a_file_appears_when_all_is_said(voice, tmp_path, monkeypatch):
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
 
 
-def test_export_writes_a_voice_and_tells_how_near_to_pytorch_it_is(voice, tmp_path, capsys):
+def test_export_writes_a_voice_and_says_how_near_to_pytorch_it_is(voice, tmp_path, capsys):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     arguments = ["export", voice[1], "--target", "piper", str(tmp_path / "out"), "--precision", "float16"]
     assert main(arguments) == 0
-    told = capsys.readouterr().out
-    assert "6 texts against PyTorch" in told and "voice.onnx: " in told
+    printed = capsys.readouterr().out
+    assert "6 texts against PyTorch" in printed and "voice.onnx: " in printed
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["README.md", "voice.onnx", "voice.onnx.json"]
     assert main(arguments) == 1 and "--overwrite" in capsys.readouterr().err
     assert main([*arguments, "--overwrite", "--name", "ada"]) == 0

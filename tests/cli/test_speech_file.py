@@ -15,7 +15,7 @@ import torch
 
 from hf_vits import TextToSpeechPipeline
 from hf_vits.cli import main
-from hf_vits.cli.signals import Stopped, check, ending_signals, held
+from hf_vits.cli.signals import Stopped, check_signals, delayed_signals, ending_signals
 
 TEXT = "A hope! Feed me! Lead me! A man came! He came back!"
 SENTENCES = ["A hope!", "Feed me!", "Lead me!", "A man came!", "He came back!"]
@@ -44,10 +44,10 @@ def speak(pipe, tmp_path, monkeypatch):
 
     def run(output, *arguments, stop_in=None, by=signal.SIGINT):
         def stopped(self, *given, **options):
-            for piece in stream(self, *given, **options):
-                if piece["sentence"] == stop_in:
+            for chunk in stream(self, *given, **options):
+                if chunk["sentence"] == stop_in:
                     os.kill(os.getpid(), by)
-                yield piece
+                yield chunk
 
         monkeypatch.setattr(TextToSpeechPipeline, "stream", stopped)
         given = ["speak", "--input", str(tmp_path / "text.txt"), "--voice", str(tmp_path / "voice"), "--pause", "0.1"]
@@ -67,7 +67,7 @@ def test_the_text_has_the_sentences_that_these_tests_take_it_to_have(pipe):
 @pytest.mark.parametrize(
     ("ending", "stops"), [("wav", (1, 2, 4)), ("flac", (4,)), ("ogg", (1, 4)), ("mp3", (2,))], ids=str
 )
-def test_a_run_that_is_stopped_and_gone_on_with_equals_one_that_is_not(speak, tmp_path, ending, stops):
+def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(speak, tmp_path, ending, stops):
     assert speak(f"whole.{ending}", "--seed", "3") == 0
     for number, stop in enumerate(stops):
         again = ["--resume"] if number else []
@@ -84,12 +84,12 @@ def test_a_run_that_is_stopped_and_gone_on_with_equals_one_that_is_not(speak, tm
 def test_a_signal_leaves_what_was_spoken_and_says_so(speak, tmp_path, capsys, by):
     assert speak("whole.wav", "--seed", "3") == 0
     assert speak("a.wav", "--seed", "3", stop_in=2, by=by) == 128 + by
-    told = capsys.readouterr().err
+    printed = capsys.readouterr().err
     partial, whole = samples(tmp_path / "out" / "a.wav"), samples(tmp_path / "out" / "whole.wav")
     assert 0 < len(partial) < len(whole)
     np.testing.assert_array_equal(partial, whole[: len(partial)])
-    assert f"Stopped by {by.name} after 2 of 5 sentences" in told
-    assert f"holds the {len(partial) / 16000:.2f} s" in told and "--resume" in told
+    assert f"Stopped by {by.name} after 2 of 5 sentences" in printed
+    assert f"holds {len(partial) / 16000:.2f} s" in printed and "--resume" in printed
     names = sorted(file.name for file in (tmp_path / "out").iterdir())
     assert names == ["a.wav", "a.wav.resume.json", "whole.wav"]
 
@@ -120,7 +120,7 @@ def test_a_run_from_the_beginning_that_is_stopped_earlier_keeps_what_there_was(s
     assert json.loads((tmp_path / "out" / f"a.{ending}.resume.json").read_text())["sentences"] == 4
 
 
-def test_a_run_without_a_seed_goes_on_with_its_own_noise(speak, tmp_path):
+def test_a_run_without_a_seed_continues_with_its_own_noise(speak, tmp_path):
     speak("a.wav", stop_in=2)
     state = json.loads((tmp_path / "out" / "a.wav.resume.json").read_text())
     assert state["sentences"] == 2 and state["work"]["seed"] is None
@@ -132,42 +132,42 @@ def test_a_run_without_a_seed_goes_on_with_its_own_noise(speak, tmp_path):
 def test_a_sentence_is_spoken_from_a_number_on_as_in_the_whole_text(pipe):
     noise = torch.Generator().manual_seed(3)
     states, whole = [], []
-    for piece in pipe.stream(TEXT, chunk_frames=10**9, generator=noise):
-        whole.append(piece)
+    for chunk in pipe.stream(TEXT, chunk_frames=10**9, generator=noise):
+        whole.append(chunk)
         states.append(noise.get_state())
-    assert [piece["sentence"] for piece in whole] == [0, 1, 2, 3, 4]
+    assert [chunk["sentence"] for chunk in whole] == [0, 1, 2, 3, 4]
     for first in (1, 4):
         noise.set_state(states[first - 1])
         rest = list(pipe.stream(TEXT, chunk_frames=10**9, first_sentence=first, generator=noise))
-        assert [piece["sentence"] for piece in rest] == list(range(first, 5))
-        for piece, expected in zip(rest, whole[first:], strict=True):
-            np.testing.assert_array_equal(piece["audio"], expected["audio"])
+        assert [chunk["sentence"] for chunk in rest] == list(range(first, 5))
+        for chunk, expected in zip(rest, whole[first:], strict=True):
+            np.testing.assert_array_equal(chunk["audio"], expected["audio"])
     assert not list(pipe.stream(TEXT, first_sentence=5))
 
 
 def test_sentences_of_which_nothing_can_be_said_count_but_are_not_spoken(pipe):
     stars = "*" * 400
-    pieces = list(pipe.stream(f"A hope!\n\n{stars}\n\nFeed me!\n\n{stars}", chunk_frames=10**9))
-    assert [piece["sentence"] for piece in pieces] == [0, 2]
+    chunks = list(pipe.stream(f"A hope!\n\n{stars}\n\nFeed me!\n\n{stars}", chunk_frames=10**9))
+    assert [chunk["sentence"] for chunk in chunks] == [0, 2]
     assert not list(pipe.stream(f"A hope!\n\n{stars}", first_sentence=1))
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "printed"),
     [
         (("--seed", "4"), "--seed was 3, now 4"),
         (("--seed", "3", "--speed", "2"), "--speed was not given, now 2.0"),
         (("--seed", "3", "--pause", "0.2"), "--pause was 0.1, now 0.2"),
     ],
 )
-def test_other_work_is_not_gone_on_with(speak, tmp_path, capsys, change, told):
+def test_a_run_with_other_options_is_not_resumed(speak, tmp_path, capsys, change, printed):
     speak("a.wav", "--seed", "3", stop_in=2)
     before = (tmp_path / "out" / "a.wav").read_bytes()
     assert speak("a.wav", *change, "--resume") == 1
-    assert told in capsys.readouterr().err and (tmp_path / "out" / "a.wav").read_bytes() == before
+    assert printed in capsys.readouterr().err and (tmp_path / "out" / "a.wav").read_bytes() == before
 
 
-def test_another_text_and_another_voice_are_not_gone_on_with(speak, pipe, tmp_path, capsys, make_model, monkeypatch):
+def test_another_text_and_another_voice_are_not_resumed(speak, pipe, tmp_path, capsys, make_model, monkeypatch):
     speak("a.wav", stop_in=2)
     (tmp_path / "text.txt").write_text(TEXT + " A hope!")
     other = make_model()
@@ -175,7 +175,7 @@ def test_another_text_and_another_voice_are_not_gone_on_with(speak, pipe, tmp_pa
         other.text_encoder.embed_tokens.weight[0, 0] += 1
     monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda folder: TextToSpeechPipeline(other, pipe.tokenizer))
     assert speak("a.wav", "--resume") == 1
-    assert "the text is another, the voice is another" in capsys.readouterr().err
+    assert "the text differs, the voice differs" in capsys.readouterr().err
 
 
 def damage_state(folder):
@@ -199,23 +199,23 @@ def remove_state(folder):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "printed"),
     [
         (damage_state, "resume.json is not JSON"),
         (shorten_state, "resume.json is damaged"),
-        (cut_sound, "a.wav has 100 samples, but the run that was stopped left"),
+        (cut_sound, "a.wav has 100 samples, but the stopped run wrote"),
         (remove_sound, "a.wav cannot be read"),
-        (remove_state, "There is nothing to go on with"),
+        (remove_state, "There is nothing to resume"),
     ],
 )
-def test_what_cannot_be_gone_on_with_is_one_sentence(speak, tmp_path, capsys, damage, told):
+def test_what_cannot_be_resumed_is_one_sentence(speak, tmp_path, capsys, damage, printed):
     speak("a.wav", stop_in=2)
     damage(tmp_path / "out")
     before = {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()}
     capsys.readouterr()
     assert speak("a.wav", "--resume") == 1
     errors = capsys.readouterr().err
-    assert told in errors and len(errors.strip().splitlines()) == 1, errors
+    assert printed in errors and len(errors.strip().splitlines()) == 1, errors
     assert {file.name: file.read_bytes() for file in (tmp_path / "out").iterdir()} == before
 
 
@@ -245,16 +245,16 @@ def test_a_process_that_is_ended_leaves_a_playable_file_and_no_hidden_one(pipe, 
     assert "sentence 1 of 2000" in first and "left" in first
     time.sleep(0.2)
     process.terminate()
-    told = process.stderr.read()
-    assert process.wait(60) == 128 + signal.SIGTERM and "Traceback" not in told
-    assert "Stopped by SIGTERM after" in told and len(samples(tmp_path / "out" / "a.wav")) > 0
+    printed = process.stderr.read()
+    assert process.wait(60) == 128 + signal.SIGTERM and "Traceback" not in printed
+    assert "Stopped by SIGTERM after" in printed and len(samples(tmp_path / "out" / "a.wav")) > 0
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.wav", "a.wav.resume.json"]
 
 
 def test_a_signal_that_is_held_back_comes_at_the_end_and_is_not_lost():
     done = []
     with pytest.raises(Stopped) as caught, ending_signals():
-        with held():
+        with delayed_signals():
             os.kill(os.getpid(), signal.SIGTERM)
             for number in count():
                 done.append(number)
@@ -272,7 +272,7 @@ def test_a_signal_whose_exception_is_lost_is_raised_at_the_next_check():
         except Stopped:
             pass  # as a function that C calls does
         with pytest.raises(Stopped):
-            check()
+            check_signals()
 
 
 def test_signals_that_are_ignored_stay_so_and_handlers_come_back():

@@ -1,4 +1,4 @@
-"""`hf-vits convert`: a voice of another project to a folder that `VitsModel.from_pretrained` loads."""
+"""`hf-vits convert`: convert a voice of another project to a folder that `VitsModel.from_pretrained` loads."""
 
 import argparse
 
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Converts, and prints what was inferred and what was left out."""
+    """Convert, and print what was inferred and what was dropped."""
     from hf_vits.conversion import convert
     from hf_vits.conversion.resolve import known_voice
     from hf_vits.utils.atomic_folder import destination, refuse_existing, refuse_losing

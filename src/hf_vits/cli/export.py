@@ -1,4 +1,4 @@
-"""`hf-vits export`: a folder of ours to the files that another runtime reads."""
+"""`hf-vits export`: export a model folder to the files of another runtime."""
 
 import argparse
 from pathlib import Path
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Exports, and prints how near to PyTorch the result is and what could not be kept."""
+    """Export, and print the difference from PyTorch and what could not be kept."""
     from transformers.utils import logging
 
     from hf_vits import VitsModel, VitsTokenizer

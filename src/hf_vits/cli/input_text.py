@@ -1,4 +1,4 @@
-"""The text to speak: words of the command line, a file, or standard input."""
+"""Read the text to speak: words of the command line, a file, or standard input."""
 
 import argparse
 import os
@@ -6,16 +6,16 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-MOST_BYTES = 2**25
-"""Longest text that is read; a pipeline speaks a million characters, which are four million bytes at most."""
+MAX_BYTES = 2**25
+"""Largest text that is read; a pipeline takes a million characters, which are at most four million bytes."""
 
 
-def text_of(options: argparse.Namespace) -> str:
+def read_text_argument(options: argparse.Namespace) -> str:
     """
     Read the text of the verb `speak`.
 
     Raises:
-        ValueError: if there is none, two are given, or one is not UTF-8 or too long to be a text.
+        ValueError: if there is no text or two, or if it is not UTF-8 or too long.
         OSError: for a file that cannot be read.
     """
     if options.text and options.input is not None:
@@ -23,7 +23,7 @@ def text_of(options: argparse.Namespace) -> str:
     if options.text:
         text = " ".join(options.text)
         _check_encoding(text)
-        _warn_of_file(text)
+        _warn_of_file_name(text)
     elif options.input in (None, "-"):
         text = _standard_input()
     else:
@@ -34,46 +34,46 @@ def text_of(options: argparse.Namespace) -> str:
 
 
 def _check_encoding(text: str) -> None:
-    """Bytes of an argument that the terminal's encoding does not know reach Python as surrogates."""
+    """Raise `ValueError` for bytes that the terminal's encoding lacks, which reach Python as surrogates."""
     lost = [character for character in text if "\udc80" <= character <= "\udcff"]
     if lost:
         raise ValueError(
-            f"The text is not in {sys.getfilesystemencoding()}, as this terminal has it: {len(lost)} of its bytes "
-            "are no characters. Give it in a UTF-8 file, with --input."
+            f"The text is not in this terminal's encoding, {sys.getfilesystemencoding()}: {len(lost)} of its bytes are "
+            "not characters. Give it in a UTF-8 file, with --input."
         )
 
 
-def _warn_of_file(text: str) -> None:
-    """Somebody who gives the name of a text wants to hear what is in it."""
+def _warn_of_file_name(text: str) -> None:
+    """Warn if the text is the name of a file, whose content was probably meant."""
     if Path(text).suffix and len(text) < 256 and "\0" not in text and os.path.isfile(text):
-        print(f"The name {text!r} is spoken; for the text in that file, give --input before it.", file=sys.stderr)
+        print(f"This speaks the name {text!r}; to speak the text in that file, use --input.", file=sys.stderr)
 
 
 def _standard_input() -> str:
     if sys.stdin is None:
         return ""
     if sys.stdin.isatty():
-        print("Type the text to speak, and end it with Ctrl-D on a line of its own.", file=sys.stderr)
+        print("Type the text to speak; end it with Ctrl-D on its own line.", file=sys.stderr)
     stream = getattr(sys.stdin, "buffer", None)
     return sys.stdin.read() if stream is None else _decoded(stream, "The text on standard input")
 
 
 def _file(path: Path) -> str:
     if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}; --input takes the name of a text file, or - .")
+        raise FileNotFoundError(f"There is no file {path}; --input takes a text file, or - for standard input.")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; --input takes a text file.")
     try:
         with path.open("rb") as stream:
             return _decoded(stream, str(path))
     except PermissionError as error:
-        raise PermissionError(f"{path} may not be read by this user; give another file.") from error
+        raise PermissionError(f"{path} is not readable by this user; give another file.") from error
 
 
 def _decoded(stream: BinaryIO, name: str) -> str:
-    content = stream.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"{name} has more than {MOST_BYTES:,} bytes, which is no text to speak; give it in parts.")
+    content = stream.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"{name} has more than {MAX_BYTES:,} bytes, which is too much for one text; give it in parts.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -1,19 +1,19 @@
-"""Speech to standard output, as samples for a player or another program."""
+"""Write speech to standard output, as samples for a player or another program."""
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hf_vits.cli.errors import discard_output
 from hf_vits.cli.progress import Progress
 
 if TYPE_CHECKING:
     from hf_vits.pipeline import TextToSpeechPipeline
 
 WHOLE_SENTENCE = 10**9
-"""Frames of a piece that no sentence has."""
+"""Frames of a chunk, more than any sentence has."""
 
 
 def play(pipe: "TextToSpeechPipeline", text: str, whole_sentences: bool, **options: Any) -> None:
@@ -26,24 +26,24 @@ def play(pipe: "TextToSpeechPipeline", text: str, whole_sentences: bool, **optio
         text (`str`):
             What to say.
         whole_sentences (`bool`):
-            Whether to hand over a sentence at once, which takes less work, instead of its pieces.
+            Write each sentence at once, which takes less work, instead of its chunks.
         **options:
             Of `pipe.stream`.
 
     Raises:
         ValueError: for samples that are not finite.
-        OSError: if standard output does not take them; not if nobody listens any more.
+        OSError: if they cannot be written; not if the reader has closed the pipe.
     """
     rate, samples, work = pipe.sampling_rate, 0, 0.0
     print(f"{rate} samples per second; play them with: aplay -f FLOAT_LE -r {rate}", file=sys.stderr)
     progress, sentence, start = Progress(pipe.sentences(text)), None, time.perf_counter()
     try:
-        for piece in pipe.stream(text, chunk_frames=WHOLE_SENTENCE if whole_sentences else None, **options):
-            work += time.perf_counter() - start  # without the time that a player takes
-            if sentence is not None and piece["sentence"] != sentence:
+        for chunk in pipe.stream(text, chunk_frames=WHOLE_SENTENCE if whole_sentences else None, **options):
+            work += time.perf_counter() - start  # without the time that the reader takes
+            if sentence is not None and chunk["sentence"] != sentence:
                 progress.spoken(sentence, samples / rate)
-            sentence, samples = piece["sentence"], samples + len(piece["audio"])
-            if not _written(piece["audio"]):
+            sentence, samples = chunk["sentence"], samples + len(chunk["audio"])
+            if not _written(chunk["audio"]):
                 break
             start = time.perf_counter()
     finally:
@@ -56,15 +56,14 @@ def play(pipe: "TextToSpeechPipeline", text: str, whole_sentences: bool, **optio
 
 
 def _written(samples: np.ndarray) -> bool:
-    """Writes samples at once; False if nobody listens any more."""
+    """Write samples at once; return False if the reader has closed the pipe."""
     if not np.isfinite(samples).all():
         raise ValueError("The samples hold NaN or infinite values, so they were not written.")
     try:
         sys.stdout.buffer.write(samples.astype("<f4").tobytes())
         sys.stdout.buffer.flush()
     except OSError as error:
-        # Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         if isinstance(error, BrokenPipeError):
             return False
         raise OSError(f"Standard output could not be written to: {error.strerror}.") from error

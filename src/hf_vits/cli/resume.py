@@ -1,4 +1,4 @@
-"""What a run of `hf-vits speak` that was stopped leaves beside its file, for the run that goes on with it."""
+"""The state of a stopped `hf-vits speak`, kept beside its audio file for --resume."""
 
 import base64
 import json
@@ -24,10 +24,10 @@ NAMES = {
     "pause": "--pause",
     "seed": "--seed",
 }
-"""What decides how a text is spoken, as the user knows it."""
+"""What the speech depends on, as the user knows it."""
 
-READ_AT_ONCE = 2**16
-"""Samples that are copied at once."""
+BLOCK = 2**16
+"""Samples that are read at once."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Unfinished:
 
     Args:
         work (`dict`):
-            What is spoken and how, by the names of `NAMES`.
+            What the speech depends on, by the names of `NAMES`.
         sentences, samples (`int`):
-            How many of either there are.
+            Numbers of what was spoken.
         generator (`str`):
-            The state of the source of noise after them, in base 64.
+            The state of the random generator after it, in base 64.
     """
 
     work: dict[str, Any]
@@ -50,73 +50,74 @@ class Unfinished:
     generator: str
 
     def state(self):
-        """The state of the `torch.Generator`."""
+        """Return the state of the `torch.Generator`."""
         import torch
 
         return torch.frombuffer(bytearray(base64.b64decode(self.generator)), dtype=torch.uint8)
 
 
-def encoded(state) -> str:
-    """The state of a `torch.Generator` as text."""
+def encode_state(state) -> str:
+    """Encode the state of a `torch.Generator` as text."""
     return base64.b64encode(state.numpy().tobytes()).decode("ascii")
 
 
 def state_file(output: Path) -> Path:
-    """Where the state of speech is kept that was to become `output`."""
+    """Return the file of the state, beside the audio file `output`."""
     return output.with_name(f"{output.name}.resume.json")
 
 
 def copy_file(output: Path) -> Path:
-    """Where the samples are kept if the format of `output` does not keep them as they are."""
+    """Return the lossless copy of the samples, for a lossy format of `output`."""
     return output.with_name(f"{output.name}.resume.flac")
 
 
 def write_unfinished(output: Path, unfinished: Unfinished) -> None:
-    """Keep the state of speech beside it."""
+    """Write the state of speech."""
     with new_file(state_file(output)) as staged:
         staged.write_text(json.dumps(asdict(unfinished), indent=1) + "\n", encoding="utf-8")
 
 
 def remove_unfinished(output: Path) -> None:
-    """Remove what an earlier run has kept beside a file that is whole now."""
+    """Remove the state of an earlier run, when the audio file is complete."""
     for file in (state_file(output), copy_file(output)):
         file.unlink(missing_ok=True)
 
 
 def read_unfinished(output: Path, work: dict[str, Any]) -> Unfinished | None:
     """
-    Read the state of a run that was stopped; None if nothing was spoken yet.
+    Read the state of a stopped run; `None` if nothing was spoken yet.
 
     Raises:
-        ValueError: if `output` is there without a state, or the state is damaged or of other work; says what differs.
+        ValueError: if `output` exists without a state, or the state is damaged or belongs to other options; says what
+            differs.
     """
     file = state_file(output)
     if not os.path.lexists(file):
         if os.path.lexists(output):
             raise ValueError(
-                f"There is nothing to go on with: {output} is there, but no {file.name} beside it, which a run that is "
-                "stopped leaves. Leave --resume out to speak from the beginning."
+                f"There is nothing to resume: {output} has no {file.name} beside it, which a stopped run leaves. Leave "
+                "--resume out to start from the beginning."
             )
         return None
     table = read_table(file)
     kinds = {field.name: field.type for field in fields(Unfinished)}
     whole = table.keys() == kinds.keys() and isinstance(table["work"], dict) and isinstance(table["generator"], str)
     if not whole or not all(type(table[name]) is int and table[name] > 0 for name in ("sentences", "samples")):
-        raise ValueError(f"{file} is damaged; leave --resume out to speak from the beginning.")
+        raise ValueError(f"{file} is damaged; leave --resume out to start from the beginning.")
     before = table["work"]
     differing = [name for name in NAMES if before.get(name) != work[name]]
     if differing:
-        told = ", ".join(_difference(name, before.get(name), work[name]) for name in differing)
+        changes = ", ".join(_difference(name, before.get(name), work[name]) for name in differing)
         raise ValueError(
-            f"{output} was begun with other work: {told}. Give again what it was begun with, or leave --resume out to "
-            "speak from the beginning."
+            f"{output} was begun with other options: {changes}. Give those again, or leave --resume out to start from "
+            "the beginning."
         )
     return Unfinished(**table)
 
 
-def samples_of(output: Path, unfinished: Unfinished, lossy: bool) -> Iterator[np.ndarray]:
+def read_samples(output: Path, unfinished: Unfinished, lossy: bool) -> Iterator[np.ndarray]:
     """
-    The samples that were spoken, int16 (n,) each; raises `ValueError` if the file is not the one that was left.
+    Yield blocks of the samples that were spoken, int16 (n,); raise `ValueError` if the file was changed.
     """
     import soundfile
 
@@ -125,20 +126,20 @@ def samples_of(output: Path, unfinished: Unfinished, lossy: bool) -> Iterator[np
         with soundfile.SoundFile(source) as sound:
             if sound.frames != unfinished.samples:
                 raise ValueError(
-                    f"{source} has {sound.frames} samples, but the run that was stopped left {unfinished.samples}; "
-                    "leave --resume out to speak from the beginning."
+                    f"{source} has {sound.frames} samples, but the stopped run wrote {unfinished.samples}; leave "
+                    "--resume out to start from the beginning."
                 )
-            while len(block := sound.read(READ_AT_ONCE, dtype="int16")):
+            while len(block := sound.read(BLOCK, dtype="int16")):
                 yield block
     except soundfile.LibsndfileError as error:
         raise ValueError(
-            f"{source} cannot be read ({error.error_string.rstrip('.')}), which holds what was spoken; leave --resume "
-            "out to speak from the beginning."
+            f"{source} cannot be read ({error.error_string.rstrip('.')}), which holds the speech so far; leave "
+            "--resume out to start from the beginning."
         ) from error
 
 
 def _difference(name: str, before: Any, now: Any) -> str:
     if name in ("text", "voice"):
-        return f"{NAMES[name]} is another"
-    told = ["not given" if value is None else value for value in (before, now)]
-    return f"{NAMES[name]} was {told[0]}, now {told[1]}"
+        return f"{NAMES[name]} differs"
+    values = ["not given" if value is None else value for value in (before, now)]
+    return f"{NAMES[name]} was {values[0]}, now {values[1]}"

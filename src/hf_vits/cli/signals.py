@@ -1,4 +1,4 @@
-"""Signals that end a command: an exception where it works, which comes after what must not be left half done."""
+"""Signals that end a command: an exception, delayed while a block must not be interrupted."""
 
 import signal
 import threading
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Ctrl-C; what `kill` and a system that shuts down send; and what a terminal that closes sends."""
+"""Ctrl-C; the signal of `kill` and of a shutdown; and that of a terminal that closes."""
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asks for the end; `number` is its number, and the text its name."""
+    """A signal that ends the command; `number` is its number, and the text its name."""
 
     def __init__(self, number: int):
         super().__init__(signal.Signals(number).name)
@@ -18,22 +18,22 @@ class Stopped(KeyboardInterrupt):
 
 
 class _State:
-    """The signal that was asked for the end last and is not yet answered, and how many blocks hold it back."""
+    """The last signal that was not answered yet, and the number of blocks that delay it."""
 
-    asked: int | None = None
+    received: int | None = None
     holding = 0
 
 
 @contextmanager
 def ending_signals() -> Iterator[None]:
-    """Raise `Stopped` for each signal within the block, so that temporary files and folders are removed. Signals that
-    are ignored, as under `nohup`, stay so; threads other than the main one cannot have handlers."""
+    """Raise `Stopped` for each signal within the block, so that temporary files are removed; signals that are ignored,
+    as under `nohup`, stay ignored."""
     former = {}
-    if threading.current_thread() is threading.main_thread():
+    if threading.current_thread() is threading.main_thread():  # others cannot have handlers
         for number in ENDING:
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                former[number] = signal.signal(number, _ask)
-    _State.asked, _State.holding = None, 0
+                former[number] = signal.signal(number, _receive)
+    _State.received, _State.holding = None, 0
     try:
         yield
     finally:
@@ -42,27 +42,27 @@ def ending_signals() -> Iterator[None]:
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Hold signals back until the end of the block, where `Stopped` is raised if one has come."""
+def delayed_signals() -> Iterator[None]:
+    """Delay signals until the end of the block, and raise `Stopped` there if one has arrived."""
     _State.holding += 1
     try:
         yield
     finally:
         _State.holding -= 1
-    check()
+    check_signals()
 
 
-def check() -> None:
-    """Raise `Stopped` if a signal has come: its exception may be lost, as in a function that C calls."""
-    if _State.asked is not None and not _State.holding:
-        raise Stopped(_State.asked)
+def check_signals() -> None:
+    """Raise `Stopped` if a signal has arrived: its exception may be lost, as in a callback from C."""
+    if _State.received is not None and not _State.holding:
+        raise Stopped(_State.received)
 
 
-def answer() -> None:
-    """Take the signal that has come as answered; the next one raises again."""
-    _State.asked = None
+def answer_signal() -> None:
+    """Mark the signal as answered; the next one raises again."""
+    _State.received = None
 
 
-def _ask(number: int, frame) -> None:
-    _State.asked = number
-    check()
+def _receive(number: int, frame) -> None:
+    _State.received = number
+    check_signals()

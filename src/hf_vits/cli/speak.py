@@ -1,4 +1,4 @@
-"""`hf-vits speak`: text, a file or standard input, to a file of sound or to a player."""
+"""`hf-vits speak`: speak a text, a file or standard input into an audio file or to standard output."""
 
 import argparse
 import hashlib
@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from hf_vits.cli.input_text import text_of
+from hf_vits.cli.input_text import read_text_argument
 from hf_vits.cli.parser import number_or_name
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.threads import add_threads, use_threads
@@ -14,10 +14,10 @@ from hf_vits.utils.threads import add_threads, use_threads
 HELP = "Speak a text into an audio file or to standard output."
 
 RANGES = {"speed": (0.1, 10), "pause": (0, 60)}
-"""Least and largest value of options: at a tenth of its speed, a sentence lasts minutes and takes gigabytes."""
+"""Limits of options: at a tenth of the speed, a sentence lasts minutes and takes gigabytes."""
 
 SEEDS = (-(2**63), 2**64 - 1)
-"""Least and largest seed that PyTorch takes."""
+"""Smallest and largest seed that PyTorch accepts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,17 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Speaks, and prints how long the speech is and how long it took; returns the exit status."""
+    """Speak, print the duration and the time it took, and return the exit status."""
     from hf_vits.conversion.resolve import resolve_voice
 
-    text = text_of(options)
+    text = read_text_argument(options)
     check_numbers(options)
     output = None if options.output == "-" else Path(options.output).expanduser()
     _check_output(output, options)
     voice = resolve_voice(options.voice)
     use_threads(options.threads)
     pipe = _pipeline(voice)
-    import torch  # after all that can be wrong without it: it takes a second or two
+    import torch  # late, as it takes seconds: mistakes are reported first
 
     controls = {
         "speaker_id": number_or_name(options.speaker, pipe.model.config.speaker_names),
@@ -73,11 +73,11 @@ def run(options: argparse.Namespace) -> int:
     from hf_vits.cli.speech_file import SpeechFile
 
     speech = SpeechFile(output, pipe, text, options.pause, generator, **controls)
-    return speech.speak(partial(_work, options, text, pipe), options.resume)
+    return speech.speak(partial(_identity, options, text, pipe), options.resume)
 
 
 def check_numbers(options: argparse.Namespace) -> None:
-    """Raises `ValueError` for a number that no speech can be made with, before a voice is loaded."""
+    """Raise `ValueError` for a number out of range, before a voice is loaded."""
     for name, (least, most) in RANGES.items():
         value = getattr(options, name)
         if value is not None and not least <= value <= most:
@@ -85,11 +85,9 @@ def check_numbers(options: argparse.Namespace) -> None:
     for name in ("noise_scale", "noise_scale_duration"):
         value = getattr(options, name)
         if value is not None and not 0 <= value < float("inf"):
-            raise ValueError(f"--{name.replace('_', '-')} is {value}; it must be a finite number from 0 up.")
+            raise ValueError(f"--{name.replace('_', '-')} is {value}; it must be a finite number of at least 0.")
     if options.seed is not None and not SEEDS[0] <= options.seed <= SEEDS[1]:
-        raise ValueError(
-            f"--seed is {quoted(options.seed)}; it must be a whole number of 64 bits, {SEEDS[0]} to {SEEDS[1]}."
-        )
+        raise ValueError(f"--seed is {quoted(options.seed)}; it must be a 64-bit integer, {SEEDS[0]} to {SEEDS[1]}.")
 
 
 def _check_output(output: Path | None, options: argparse.Namespace) -> None:
@@ -101,16 +99,16 @@ def _check_output(output: Path | None, options: argparse.Namespace) -> None:
         check_output(output)
         if options.stream:
             raise ValueError(
-                "--stream is for a player; give --output -, or leave it out: a file is whole or not there."
+                "--stream needs --output -; leave it out for a file, which is written whole or not at all."
             )
     elif sys.stdout is None or sys.stdout.isatty():
-        raise ValueError("Standard output is a terminal, which shows no sound; pipe it into a player or a file.")
+        raise ValueError("Standard output is a terminal; pipe the audio into a player or a file.")
     elif options.resume:
-        raise ValueError("--resume goes on with a file, and standard output is none; leave it out, or name a file.")
+        raise ValueError("--resume needs a file; leave it out, or name a file with --output.")
 
 
-def _work(options: argparse.Namespace, text: str, pipe) -> dict:
-    """What decides how the text is spoken, by the names of `unfinished.NAMES`."""
+def _identity(options: argparse.Namespace, text: str, pipe) -> dict:
+    """Return everything that the speech depends on, by the names of `resume.NAMES`."""
     from hf_vits.utils.digests import voice_digest
 
     given = {name: getattr(options, name) for name in ("speaker", "language", "speed", "noise_scale", "seed", "pause")}
@@ -127,5 +125,5 @@ def _pipeline(voice: str):
 
     from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer
 
-    logging.disable_progress_bar()  # a voice loads in a fraction of a second
+    logging.disable_progress_bar()  # a model loads in a fraction of a second
     return TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))

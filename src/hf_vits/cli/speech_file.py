@@ -1,4 +1,4 @@
-"""Speech into a file, sentence by sentence: a signal leaves a whole file of what was spoken, to go on with later."""
+"""Speak into an audio file, sentence by sentence; a signal leaves a valid file, which --resume continues."""
 
 import sys
 import time
@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hf_vits.cli.progress import Progress
+from hf_vits.cli.raw_output import WHOLE_SENTENCE
 from hf_vits.cli.resume import (
     Unfinished,
     copy_file,
-    encoded,
+    encode_state,
+    read_samples,
     read_unfinished,
     remove_unfinished,
-    samples_of,
     state_file,
     write_unfinished,
 )
-from hf_vits.cli.signals import Stopped, answer, held
+from hf_vits.cli.signals import Stopped, answer_signal, delayed_signals
 from hf_vits.data.audio import audio_writer
 from hf_vits.data.audio_writing import LOSSY
 from hf_vits.utils.new_files import is_special
@@ -30,13 +31,10 @@ if TYPE_CHECKING:
 
     from hf_vits.pipeline import TextToSpeechPipeline
 
-WHOLE_SENTENCE = 10**9
-"""Frames of a piece that no sentence has."""
-
 
 class Speech(NamedTuple):
-    """What was spoken: sentences and samples in the file, seconds of work for how many of them, and the generator's
-    state after it."""
+    """Counts of the sentences and samples in the file, of new samples, the seconds of work for those, and the state of
+    the random generator."""
 
     sentences: int
     samples: int
@@ -47,7 +45,7 @@ class Speech(NamedTuple):
 
 class SpeechFile:
     """
-    Speaks a text into a file.
+    Speak a text into an audio file.
 
     Args:
         output (`Path`):
@@ -55,13 +53,13 @@ class SpeechFile:
         pipe ([`TextToSpeechPipeline`]):
             The voice.
         text (`str`):
-            What to say.
+            The text.
         pause (`float`):
             Seconds of silence between sentences.
         generator (`torch.Generator`):
-            Source of the noise.
+            Random generator.
         **options:
-            Of `pipe.stream`.
+            Arguments of `pipe.stream`.
     """
 
     def __init__(
@@ -76,18 +74,18 @@ class SpeechFile:
         self.output, self.pipe, self.text, self.generator, self.options = output, pipe, text, generator, options
         self.silence = np.zeros(round(pause * pipe.sampling_rate), dtype=np.float32)
         self.sentences, self.special = pipe.sentences(text), is_special(output)
-        self.former_sentences = 0  # of an unfinished file of the same work that is not gone on with
+        self.former_sentences = 0  # in an unfinished file of the same options that is not resumed
         self.lossy = not self.special and output.suffix.lstrip(".").upper() in LOSSY
 
     def speak(self, work: Callable[[], dict[str, Any]], resume: bool = False) -> int:
         """
-        Speak, and tell how long the speech is; returns the exit status, that of a signal if one has come.
+        Speak, print the duration, and return the exit status: 0, or that of a signal.
 
         Args:
             work (`Callable`):
-                Gives what decides how the text is spoken, by the names of `unfinished.NAMES`.
+                Returns what the speech depends on, by the names of `resume.NAMES`.
             resume (`bool`, *optional*, defaults to `False`):
-                Go on with speech that was stopped.
+                Continue speech that was stopped.
         """
         begun = self._begun(work, resume)
         if begun is not None:
@@ -97,39 +95,38 @@ class SpeechFile:
             copy = files.enter_context(self._copy())
             speech, stopped = self._spoken(lambda samples: [each(samples) for each in (write, *copy)], begun)
             if stopped is None or self.special:
-                copy.clear()  # which is not kept then
-            with nullcontext() if self.special else held():
+                copy.clear()  # it is not needed
+            with nullcontext() if self.special else delayed_signals():
                 files.close()
                 if self.special or stopped is None:
                     remove_unfinished(self.output)
                 else:
-                    state = encoded(speech.state)
+                    state = encode_state(speech.state)
                     write_unfinished(self.output, Unfinished(work(), speech.sentences, speech.samples, state))
-                self._tell(speech, stopped)
+                self._report(speech, stopped)
         return 0 if stopped is None else 128 + stopped.number
 
     def _begun(self, work: Callable[[], dict[str, Any]], resume: bool) -> Unfinished | None:
         if resume and self.special:
-            raise ValueError(f"{self.output} is no file, so there is nothing to go on with; leave --resume out.")
+            raise ValueError(f"{self.output} is not a regular file, so there is nothing to resume; leave --resume out.")
         if resume:
             begun = read_unfinished(self.output, work())
             if begun is None:
-                print(f"There is no {self.output} yet: it is spoken from the beginning.", file=sys.stderr)
+                print(f"There is no {self.output} yet: starting from the beginning.", file=sys.stderr)
             return begun
         if not self.special and state_file(self.output).exists():
-            with suppress(ValueError):  # of other work, or damaged: nothing to go on with
+            with suppress(ValueError):  # of other options, or damaged
                 former = read_unfinished(self.output, work())
                 self.former_sentences = former.sentences if former else 0
             print(
-                f"{self.output} is spoken anew; to go on with what was stopped, stop this and give --resume.",
+                f"Starting {self.output} again; to continue the stopped run, stop this one and give --resume.",
                 file=sys.stderr,
             )
         return None
 
     @contextmanager
     def _copy(self) -> Iterator[list[Callable[[np.ndarray], None]]]:
-        """A writer of the samples as they are, in a list, for a format that changes them; the file stays only if the
-        list still holds it at the end."""
+        """Open a lossless copy for a lossy format, as a list of one writer; emptying the list discards it."""
         if not self.lossy or len(self.sentences) < 2:
             yield []
             return
@@ -143,44 +140,44 @@ class SpeechFile:
             pass
 
     def _spoken(self, write: Callable[[np.ndarray], object], begun: Unfinished | None) -> tuple[Speech, Stopped | None]:
-        """Speaks to the end of the text or a signal; the sentence that this interrupts is not in the file."""
+        """Speak to the end of the text, or to a signal; an interrupted sentence is not in the file."""
         done, samples, new, work = (begun.sentences, begun.samples, 0, 0.0) if begun else (0, 0, 0, 0.0)
         state, stopped = self.generator.get_state(), None
         progress, start = Progress(self.sentences, done), time.perf_counter()
         try:
-            for block in samples_of(self.output, begun, self.lossy) if begun else ():
+            for block in read_samples(self.output, begun, self.lossy) if begun else ():
                 write(block)
-            pieces = self.pipe.stream(
+            chunks = self.pipe.stream(
                 self.text,
                 chunk_frames=WHOLE_SENTENCE,
                 first_sentence=done,
                 generator=self.generator,
                 **self.options,
             )
-            for piece in pieces:
-                with held():
-                    sound = np.concatenate([self.silence, piece["audio"]]) if samples else piece["audio"]
+            for chunk in chunks:
+                with delayed_signals():
+                    sound = np.concatenate([self.silence, chunk["audio"]]) if samples else chunk["audio"]
                     write(_quantised(sound) if self.lossy else sound)
-                    samples, new, done = samples + len(sound), new + len(sound), piece["sentence"] + 1
+                    samples, new, done = samples + len(sound), new + len(sound), chunk["sentence"] + 1
                     state, work = self.generator.get_state(), time.perf_counter() - start
-                    progress.spoken(piece["sentence"], samples / self.pipe.sampling_rate)
+                    progress.spoken(chunk["sentence"], samples / self.pipe.sampling_rate)
         except Stopped as signal:
-            if not new or done <= self.former_sentences:  # what is there stays as it is
+            if not new or done <= self.former_sentences:  # the existing file is kept
                 raise
-            answer()
+            answer_signal()
             stopped = None if done == len(self.sentences) else signal
         finally:
             progress.close()
         return Speech(done, samples, new, work, state), stopped
 
-    def _tell(self, speech: Speech, stopped: Stopped | None) -> None:
+    def _report(self, speech: Speech, stopped: Stopped | None) -> None:
         rate, stream = self.pipe.sampling_rate, sys.stderr if self.special else sys.stdout
         if stopped is not None:
             state = state_file(self.output)
-            on = "" if self.special else f" To go on, give the same command and --resume, which reads {state}."
+            on = "" if self.special else f" To continue, repeat the command with --resume, which reads {state}."
             print(
                 f"Stopped by {stopped} after {speech.sentences} of {len(self.sentences)} sentences: {self.output} "
-                f"holds the {speech.samples / rate:.2f} s that were spoken.{on}",
+                f"holds {speech.samples / rate:.2f} s of speech.{on}",
                 file=sys.stderr,
             )
             return
@@ -190,9 +187,9 @@ class SpeechFile:
 
 
 class _NotKept(Exception):
-    """Ends the writer of a file that is not wanted after all."""
+    """Abort the writer of a file that is not needed."""
 
 
 def _quantised(samples: np.ndarray) -> np.ndarray:
-    """float (n,) -> int16 (n,): what is kept for a resumed run, and so what each run has encoded."""
+    """float (n,) -> int16 (n,): what the lossless copy keeps, so every run encodes the same."""
     return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
