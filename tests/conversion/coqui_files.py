@@ -47,8 +47,8 @@ def coqui_name(name):
     return name
 
 
-def tensors_of(model, spelling="new", normed_decoder=False, judges=None):
-    """The tensors of a model as Coqui names them; `spelling` of weight norm is of its "old" or "new" PyTorch."""
+def tensors_of(model, weight_format="new", normed_decoder=False, discriminators=None):
+    """The tensors of a model as Coqui names them; `weight_format` of weight norm is of its "old" or "new" PyTorch."""
     tensors = {}
     for name, tensor in model.state_dict().items():
         theirs = coqui_name(name)
@@ -63,9 +63,9 @@ def tensors_of(model, spelling="new", normed_decoder=False, judges=None):
             stem = name.removesuffix("weight") + "parametrizations.weight.original"
             tensors[stem + "0"] = 2 * torch.linalg.vector_norm(weight, dim=(1, 2), keepdim=True)
             tensors[stem + "1"] = 3 * weight  # sounds as twice the weight
-    if judges is not None:
-        tensors |= {f"disc.{n.replace('discriminators', 'nets', 1)}": t for n, t in judges.state_dict().items()}
-    if spelling == "old":
+    if discriminators is not None:
+        tensors |= {f"disc.{n.replace('discriminators', 'nets', 1)}": t for n, t in discriminators.state_dict().items()}
+    if weight_format == "old":
         old = (("parametrizations.weight.original0", "weight_g"), ("parametrizations.weight.original1", "weight_v"))
         tensors = {n.replace(*old[0]).replace(*old[1]): t for n, t in tensors.items()}
     return tensors

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from original_judges import as_fine_tuner, spelled, write_fine_tuner
+from original_discriminators import as_fine_tuner, stored_as, write_fine_tuner
 from safetensors.torch import load_file, save_file
 from tiny_voices import TINY
 
@@ -78,19 +78,19 @@ def normed_for_training(state_dict: dict[str, torch.Tensor]) -> dict[str, torch.
     return tensors
 
 
-def write_prepared(folder: Path, model: VitsModel, judges, **fields) -> Path:
-    """What fine-tuning starts from: one table of voice and judges."""
-    return write_tokenizer(write_fine_tuner(folder, model, judges.state_dict(), **fields))
+def write_prepared(folder: Path, model: VitsModel, discriminators, **fields) -> Path:
+    """What fine-tuning starts from: one table of voice and discriminators."""
+    return write_tokenizer(write_fine_tuner(folder, model, discriminators.state_dict(), **fields))
 
 
-def write_mid_training(folder: Path, model: VitsModel, judges, pickled: bool = False) -> Path:
+def write_mid_training(folder: Path, model: VitsModel, discriminators, pickled: bool = False) -> Path:
     """An output folder with its `checkpoint-50`, whose configuration and tokenizer are one folder up."""
-    write_prepared(folder, model, judges)
+    write_prepared(folder, model, discriminators)
     (folder / "model.safetensors").unlink()
     checkpoint = folder / "checkpoint-50"
     checkpoint.mkdir()
     voice = normed_for_training(model.state_dict())
-    discriminators = as_fine_tuner(spelled(judges.state_dict()))
+    discriminators = as_fine_tuner(stored_as(discriminators.state_dict()))
     if pickled:
         torch.save(voice, checkpoint / "pytorch_model.bin")
         torch.save(discriminators, checkpoint / "pytorch_model_1.bin")

@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 
 import torch
+from original_discriminators import Original, prefixed, stored_as
 from original_files import in_original_layout, tiny_model, with_weight_norm
-from original_judges import Original, prefixed, spelled
 from piper_files import voice_json
 
 from hf_vits.modeling_vits import VitsModel
 
-__all__ = ["hyper_parameters", "judges", "tiny_model", "write_checkpoint"]
+__all__ = ["hyper_parameters", "discriminators", "tiny_model", "write_checkpoint"]
 
 
-def judges(seed: int = 0) -> Original:
+def discriminators(seed: int = 0) -> Original:
     return Original(seed=seed)
 
 
@@ -68,7 +68,7 @@ def hyper_parameters(model: VitsModel, generation: str = "rhasspy") -> dict:
 def in_piper_layout(model: VitsModel, discriminators: Original | None, generation: str = "rhasspy") -> dict:
     tensors = prefixed("model_g.", with_weight_norm(in_original_layout(model)))
     if discriminators is not None:
-        tensors |= prefixed("model_d.", spelled(discriminators.state_dict()))
+        tensors |= prefixed("model_d.", stored_as(discriminators.state_dict()))
     if generation != "rhasspy":
         tensors["model_mrd.discriminators.0.convs.0.weight_g"] = torch.ones(2, 1, 1, 1)
         tensors["model_mrd.discriminators.0.convs.0.weight_v"] = torch.ones(2, 1, 3, 9)

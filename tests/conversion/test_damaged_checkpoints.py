@@ -11,8 +11,8 @@ import pytest
 import torch
 from coqui_files import write_voice as write_coqui
 from hugging_face_folders import in_pickle, write_prepared
+from original_discriminators import Original, stored_as, write_pth
 from original_files import tiny_model, write_original
-from original_judges import Original, spelled, write_pth
 from piper_checkpoints import write_checkpoint
 from tiny_voices import SMALLEST
 
@@ -25,16 +25,18 @@ MOST_MEMORY = 400_000
 
 def original(folder):
     write_original(folder, tiny_model(**SMALLEST))
-    write_pth(folder / "D_7.pth", spelled(Original(periods=(2,)).state_dict()))
+    write_pth(folder / "D_7.pth", stored_as(Original(periods=(2,)).state_dict()))
     return folder / "G_7.pth"
 
 
 def coqui(folder):
     model = tiny_model(**SMALLEST, num_speakers=2, speaker_embedding_size=4, num_languages=2, language_embedding_size=2)
     torch.save({"ada": 0, "bea": 1}, folder / "speakers.pth")
-    judges = VitsDiscriminator(VitsDiscriminatorConfig(periods=[2], period_channels=[2, 4], scale_channels=[2] * 6))
+    discriminators = VitsDiscriminator(
+        VitsDiscriminatorConfig(periods=[2], period_channels=[2, 4], scale_channels=[2] * 6)
+    )
     periods = {"model_args.periods_multi_period_discriminator": [2], "languages": ["en", "fr"]}
-    return write_coqui(folder, model, periods, judges=judges)
+    return write_coqui(folder, model, periods, discriminators=discriminators)
 
 
 def piper_checkpoint(folder):

@@ -1,10 +1,10 @@
-"""Judges of every project judge here as they did there; the oracle is `original_judges`."""
+"""Discriminators of every project give the same outputs here; the oracle is `original_discriminators`."""
 
 import json
 
 import pytest
 import torch
-from original_judges import (
+from original_discriminators import (
     LAYOUTS,
     PAPER,
     Original,
@@ -12,7 +12,7 @@ from original_judges import (
     in_ours,
     in_pth,
     shard,
-    spelled,
+    stored_as,
     write_fine_tuner,
     write_pth,
 )
@@ -27,16 +27,16 @@ def waveform(dtype=torch.float64):
     return torch.randn(1, 1, 149, generator=torch.Generator().manual_seed(3), dtype=dtype)
 
 
-def assert_judges_alike(ours, original, atol=1e-10):
+def assert_discriminators_alike(ours, original, atol=1e-10):
     """All logits, and the features of every layer."""
     sound = waveform(dtype=next(original.parameters()).dtype)
     with torch.no_grad():
-        judgement, expected = ours(sound), original(sound)
-    assert len(judgement.features) == len(expected)
-    for features, logits, layers in zip(judgement.features, judgement.logits, expected, strict=True):
+        output, expected = ours(sound), original(sound)
+    assert len(output.features) == len(expected)
+    for features, logits, layers in zip(output.features, output.logits, expected, strict=True):
         torch.testing.assert_close(logits, layers[-1].flatten(1), rtol=0, atol=atol)
-        for found, layer in zip(features, layers, strict=True):
-            torch.testing.assert_close(found, layer, rtol=0, atol=atol)
+        for feature, layer in zip(features, layers, strict=True):
+            torch.testing.assert_close(feature, layer, rtol=0, atol=atol)
 
 
 @pytest.fixture
@@ -45,69 +45,69 @@ def original():
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
-def test_judges_of_every_layout_judge_as_before(layout, original, make_model, tmp_path):
+def test_discriminators_of_every_layout_give_the_same_outputs(layout, original, make_model, tmp_path):
     path = layout(tmp_path, original.state_dict(), make_model())
-    assert_judges_alike(convert_discriminator(str(path)), original)
+    assert_discriminators_alike(convert_discriminator(str(path)), original)
 
 
 @pytest.mark.parametrize("how", ["old", "new", "folded", "mixed"])
-def test_every_spelling_of_weight_norm_is_read(how, original, tmp_path):
-    path = write_pth(tmp_path / "D_1.pth", spelled(original.state_dict(), how))
-    judges = convert_discriminator(path)
-    assert_judges_alike(judges, original)
-    assert judges.state_dict().keys() == VitsDiscriminator(judges.config).state_dict().keys()
+def test_every_format_of_weight_norm_is_read(how, original, tmp_path):
+    path = write_pth(tmp_path / "D_1.pth", stored_as(original.state_dict(), how))
+    discriminators = convert_discriminator(path)
+    assert_discriminators_alike(discriminators, original)
+    assert discriminators.state_dict().keys() == VitsDiscriminator(discriminators.config).state_dict().keys()
 
 
-def test_g_and_v_are_kept_to_the_bit(original, tmp_path):
-    tensors = spelled(original.state_dict(), "new")
-    judges = convert_discriminator(write_pth(tmp_path / "D_1.pth", tensors))
+def test_g_and_v_are_kept_bitwise_identical(original, tmp_path):
+    tensors = stored_as(original.state_dict(), "new")
+    discriminators = convert_discriminator(write_pth(tmp_path / "D_1.pth", tensors))
     for name, tensor in tensors.items():
-        assert torch.equal(judges.state_dict()[name], tensor), name
+        assert torch.equal(discriminators.state_dict()[name], tensor), name
 
 
-def test_the_papers_judges_have_their_size_and_keys(tmp_path):
+def test_the_papers_discriminators_have_their_size_and_keys(tmp_path):
     original = Original(channels=PAPER)
-    judges = convert_discriminator(write_pth(tmp_path / "D_100000.pth", spelled(original.state_dict())))
+    discriminators = convert_discriminator(write_pth(tmp_path / "D_100000.pth", stored_as(original.state_dict())))
 
     with torch.device("meta"):
         fresh = VitsDiscriminator(VitsDiscriminatorConfig())
-    assert judges.state_dict().keys() == fresh.state_dict().keys()
-    without_g = [tensor for name, tensor in judges.named_parameters() if not name.endswith("original0")]
+    assert discriminators.state_dict().keys() == fresh.state_dict().keys()
+    without_g = [tensor for name, tensor in discriminators.named_parameters() if not name.endswith("original0")]
     assert sum(tensor.numel() for tensor in without_g) == 46_730_118
-    assert_judges_alike(judges, original, atol=1e-5)
+    assert_discriminators_alike(discriminators, original, atol=1e-5)
 
 
 @pytest.mark.parametrize("scales", [0, 1, 3])
-def test_scale_judges_are_counted(scales, tmp_path):
+def test_scale_discriminators_are_counted(scales, tmp_path):
     original = Original(scales=scales).double()
-    judges = convert_discriminator(write_pth(tmp_path / "D_1.pth", spelled(original.state_dict())))
-    assert judges.config.scales == scales
-    assert_judges_alike(judges, original)
+    discriminators = convert_discriminator(write_pth(tmp_path / "D_1.pth", stored_as(original.state_dict())))
+    assert discriminators.config.scales == scales
+    assert_discriminators_alike(discriminators, original)
 
 
-def test_judges_without_period_judges_are_read(tmp_path):
+def test_discriminators_without_period_discriminators_are_read(tmp_path):
     original = Original(scales=2, periods=()).double()
-    judges = convert_discriminator(write_pth(tmp_path / "D_1.pth", spelled(original.state_dict())))
-    assert judges.config.periods == []
-    assert_judges_alike(judges, original)
+    discriminators = convert_discriminator(write_pth(tmp_path / "D_1.pth", stored_as(original.state_dict())))
+    assert discriminators.config.periods == []
+    assert_discriminators_alike(discriminators, original)
 
 
 def test_kernel_and_channels_are_read_from_the_shapes(tmp_path):
     channels = {"scale_channels": [4, 4, 8, 8, 16, 4], "period_channels": [2, 7, 3]}
     original = Original(kernel=7, channels=channels).double()
-    judges = convert_discriminator(write_pth(tmp_path / "D_1.pth", spelled(original.state_dict())))
-    assert judges.config.period_kernel_size == 7
-    assert_judges_alike(judges, original)
+    discriminators = convert_discriminator(write_pth(tmp_path / "D_1.pth", stored_as(original.state_dict())))
+    assert discriminators.config.period_kernel_size == 7
+    assert_discriminators_alike(discriminators, original)
 
 
-def test_periods_that_no_file_tells_must_be_given(tmp_path):
+def test_periods_that_no_file_has_must_be_given(tmp_path):
     original = Original(periods=(3, 4)).double()
-    path = write_pth(tmp_path / "D_1.pth", spelled(original.state_dict()))
-    with pytest.raises(ValueError, match="2 period judges, not the 5 of VITS.*`periods=`"):
+    path = write_pth(tmp_path / "D_1.pth", stored_as(original.state_dict()))
+    with pytest.raises(ValueError, match="2 period discriminators, not the 5 of VITS.*`periods=`"):
         convert_discriminator(path)
-    with pytest.raises(ValueError, match=r"3 periods are told, \[3, 4, 5\], .* 2 period judges"):
+    with pytest.raises(ValueError, match=r"There are 3 periods, \[3, 4, 5\], but 2 period discriminators"):
         convert_discriminator(path, periods=[3, 4, 5])
-    assert_judges_alike(convert_discriminator(path, periods=[3, 4]), original)
+    assert_discriminators_alike(convert_discriminator(path, periods=[3, 4]), original)
 
 
 def test_what_config_json_says_is_used(make_model, tmp_path):
@@ -119,26 +119,26 @@ def test_what_config_json_says_is_used(make_model, tmp_path):
         "discriminator_scale_channels": None,
     }
     folder = write_fine_tuner(tmp_path / "train", make_model(), original.state_dict(), **fields)
-    assert_judges_alike(convert_discriminator(folder), original)
-    with pytest.raises(ValueError, match=r"given as \[4, 8\], but the configuration file says \[4, 9\]"):
+    assert_discriminators_alike(convert_discriminator(folder), original)
+    with pytest.raises(ValueError, match=r"given as \[4, 8\], but is \[4, 9\] in the configuration file"):
         convert_discriminator(folder, periods=[4, 8])
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("discriminator_periods", [2, 3, 5, 7], "4 periods are told.* 5 period judges"),
-        ("discriminator_periods", [2, 3, 5, 7, 0], "a list of whole numbers above 0"),
-        ("discriminator_periods", "2, 3", "a list of whole numbers above 0"),
-        ("discriminator_stride", 2.5, "a whole number from 1 up"),
-        ("discriminator_stride", True, "a whole number from 1 up"),
-        ("discriminator_kernel_size", 7, "`period_kernel_size` is 7, but the weights have 5"),
-        ("discriminator_kernel_size", None, "a whole number from 1 up"),
-        ("discriminator_period_channels", [1, 9], r"`period_channels` is \[9, 9\], but"),
-        ("discriminator_period_channels", [], "a list of whole numbers above 0"),
+        ("discriminator_periods", [2, 3, 5, 7], "There are 4 periods.* 5 period discriminators"),
+        ("discriminator_periods", [2, 3, 5, 7, 0], "a list of whole numbers from 1 up"),
+        ("discriminator_periods", "2, 3", "a list of whole numbers from 1 up"),
+        ("discriminator_stride", 2.5, "a whole number from 1 to"),
+        ("discriminator_stride", True, "a whole number from 1 to"),
+        ("discriminator_kernel_size", 7, "`period_kernel_size` is 7 in the configuration, but 5 in the weights"),
+        ("discriminator_kernel_size", None, "a whole number"),
+        ("discriminator_period_channels", [1, 9], r"`period_channels` is \[9, 9\] in the configuration, but"),
+        ("discriminator_period_channels", [], "a list of whole numbers from 1 up"),
         ("discriminator_period_channels", [3, 4], "must be 1 and then"),
-        ("discriminator_scale_channels", None, "`scales` is 0, but the weights have 1"),
-        ("discriminator_scale_channels", [1, 4], r"`scale_channels` is \[4, 4, 4\], but"),
+        ("discriminator_scale_channels", None, "`scales` is 0 in the configuration, but 1 in"),
+        ("discriminator_scale_channels", [1, 4], r"`scale_channels` is \[4, 4, 4\] in the configuration, but"),
         ("leaky_relu_slope", 0.2, "`leaky_relu_slope` .* is 0.2"),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_configuration_that_the_weights_contradict_is_an_error(name, value, me
 
 
 @pytest.mark.parametrize(("name", "value"), [("scales", 10**9), ("period_channels", [10**9] * 5), ("periods", 3)])
-def test_our_own_configuration_is_held_against_the_weights(name, value, original, tmp_path):
+def test_our_own_configuration_must_agree_with_the_weights(name, value, original, tmp_path):
     folder = in_ours(tmp_path, original.state_dict(), None)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {name: value}))
@@ -165,28 +165,30 @@ def test_a_damaged_config_json_is_an_error_that_names_it(text, original, tmp_pat
         convert_discriminator(folder)
 
 
-def test_all_that_is_left_out_or_assumed_is_said(original, make_model, tmp_path):
+def test_everything_that_is_left_out_or_assumed_is_noted(original, make_model, tmp_path):
     notes = read_discriminator(in_pth(tmp_path, original.state_dict(), None)).notes
     assert notes == (
         "Left out, the state of training beside the weights: iteration, optimizer, learning_rate.",
-        "Assumed, as no file tells: periods [2, 3, 5, 7, 11].",
-        "Assumed, as no file tells: stride 3 of period judges.",
+        "Assumed, as no file has them: periods [2, 3, 5, 7, 11].",
+        "Assumed, as no file has it: stride 3 of period discriminators.",
     )
     voice = make_model()
     (note,) = read_discriminator(in_fine_tuner(tmp_path, original.state_dict(), voice)).notes
-    assert note.startswith("Left out, part of the voice, not of its judges: ")
+    assert note.startswith("Left out, part of the voice, not of its discriminators: ")
     assert f"and {len(voice.state_dict()) - 5} more" in note
 
 
-def test_converted_judges_are_saved_loaded_and_trained(original, tmp_path):
-    judges = convert_discriminator(in_pth(tmp_path, original.state_dict(), None))
-    judges.save_pretrained(tmp_path / "judges")
-    assert_judges_alike(VitsDiscriminator.from_pretrained(tmp_path / "judges", dtype=torch.float64), original)
-    sum(logits.square().mean() for logits in judges(waveform()).logits).backward()
-    assert all(parameter.grad is not None for parameter in judges.parameters())
+def test_converted_discriminators_are_saved_loaded_and_trained(original, tmp_path):
+    discriminators = convert_discriminator(in_pth(tmp_path, original.state_dict(), None))
+    discriminators.save_pretrained(tmp_path / "discriminators")
+    assert_discriminators_alike(
+        VitsDiscriminator.from_pretrained(tmp_path / "discriminators", dtype=torch.float64), original
+    )
+    sum(logits.square().mean() for logits in discriminators(waveform()).logits).backward()
+    assert all(parameter.grad is not None for parameter in discriminators.parameters())
 
 
-def test_a_training_folders_voice_speaks_without_its_judges_as_it_did(original, make_model, tmp_path):
+def test_a_training_folders_voice_gives_the_same_output_without_its_discriminators(original, make_model, tmp_path):
     voice = make_model()
     ids, silent = torch.arange(1, 12)[None], {"noise_scale": 0.0, "noise_scale_duration": 0.0}
     for folder in (in_fine_tuner(tmp_path, original.state_dict(), voice), shard(tmp_path / "train")):
@@ -198,13 +200,13 @@ def test_a_training_folders_voice_speaks_without_its_judges_as_it_did(original, 
             VitsModel.from_pretrained(folder)
 
 
-def test_a_voice_without_judges_is_left_whole(make_model, tmp_path):
+def test_a_voice_without_discriminators_is_unchanged(make_model, tmp_path):
     voice = make_model()
     voice.save_pretrained(tmp_path)
     assert generator_tensors(tmp_path).keys() == voice.state_dict().keys()
 
 
-def test_a_voice_is_told_from_its_judges(make_model, tmp_path):
+def test_a_voice_is_distinguished_from_its_discriminators(make_model, tmp_path):
     make_model().save_pretrained(tmp_path / "voice")
     torch.save({"model": {"module.enc_p.emb.weight": torch.zeros(2, 3)}, "iteration": 3}, tmp_path / "G_3.pth")
     for path in ("voice", "voice/model.safetensors", "G_3.pth"):
@@ -226,18 +228,18 @@ def test_a_voice_is_told_from_its_judges(make_model, tmp_path):
 )
 def test_a_file_of_something_else_says_what_it_holds_and_what_to_give(contents, message, tmp_path):
     torch.save(contents, tmp_path / "D_1.pth")
-    with pytest.raises(ValueError, match=f"{message}.*Give the judges of a training run"):
+    with pytest.raises(ValueError, match=f"{message}.*Give the discriminators of a training run"):
         convert_discriminator(tmp_path / "D_1.pth")
 
 
-def test_where_there_is_nothing_to_read_it_says_what_to_give(tmp_path):
+def test_an_error_for_nothing_to_read_says_what_to_give(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(FileNotFoundError, match="Give the judges of a training run"):
+        with pytest.raises(FileNotFoundError, match="Give the discriminators of a training run"):
             convert_discriminator(path)
 
 
-def test_several_files_of_judges_are_not_chosen_among(original, tmp_path):
+def test_several_files_of_discriminators_are_an_error(original, tmp_path):
     for step in (1, 2):
-        write_pth(tmp_path / f"D_{step}.pth", spelled(original.state_dict()))
+        write_pth(tmp_path / f"D_{step}.pth", stored_as(original.state_dict()))
     with pytest.raises(ValueError, match="D_1.pth, D_2.pth. Give one"):
         convert_discriminator(tmp_path)

@@ -93,8 +93,8 @@ def test_every_command_knows_the_default_voice_by_both_names(default, here, name
 
 @pytest.mark.parametrize("name", NAMES)
 def test_training_and_synthesis_know_the_default_voice_by_both_names(default, name):
-    judges = VitsDiscriminatorConfig().scale_channels_by(0.02)
-    assert ModelInitialization.from_pretrained(name, config=judges).model.name_or_path == str(default)
+    discriminators = VitsDiscriminatorConfig().scale_channels_by(0.02)
+    assert ModelInitialization.from_pretrained(name, config=discriminators).model.name_or_path == str(default)
     assert load_voice(name).model.name_or_path == str(default)
 
 
@@ -164,7 +164,7 @@ def test_every_command_names_near_misses(here, verb, capsys):
     assert "There is no file or folder aana; did you mean `anna`?" in told
 
 
-def test_training_refuses_mistyped_judges_before_it_reads_data(default, here, monkeypatch):
+def test_training_refuses_mistyped_discriminators_before_it_reads_data(default, here, monkeypatch):
     monkeypatch.setattr("hf_vits.training.model_and_data_arguments.load_data", lambda *_: pytest.fail("data were read"))
     (here / "D_1000.pth").touch()
     names = {"model_name_or_path": "default", "discriminator_name_or_path": "D_100.pth"}

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from original_discriminators import Original, prefixed, stored_as
 from original_files import in_original_layout, tiny_model
-from original_judges import Original, prefixed, spelled
 from piper_checkpoints import in_piper_layout
 
 import hf_vits.conversion
 from hf_vits.cli import VERBS
 from hf_vits.conversion import convert
-from hf_vits.conversion.unsupported import NEIGHBOURS, refusal
+from hf_vits.conversion.unsupported import UNSUPPORTED, refusal
 
 ORIGINAL = ("enc_p.emb.weight", "dec.conv_pre.weight", "flow.flows.0.enc.in_layers.0.weight_v", "enc_q.pre.weight")
 """Names that VITS and its descendants share."""
@@ -78,20 +78,20 @@ def test_a_neighbour_whose_weights_lie_deeper_is_called_by_its_name(name, tmp_pa
 
 
 def test_every_neighbour_is_tested():
-    assert len(NEIGHBOURS) == len(FILES) + len(NESTED)
+    assert len(UNSUPPORTED) == len(FILES) + len(NESTED)
     names = [*FILES, *NESTED]
-    assert all(any(neighbour.name.startswith(name) for name in names) for neighbour in NEIGHBOURS)
+    assert all(any(model.name.startswith(name) for name in names) for model in UNSUPPORTED)
 
 
 @pytest.mark.parametrize("overrides", [{}, {"num_speakers": 3, "speaker_embedding_size": 6}], ids=["one", "speakers"])
 def test_no_voice_of_a_known_format_is_taken_for_a_neighbour(overrides):
     model = tiny_model(**overrides)
-    judges = prefixed("discriminator.", spelled(Original().state_dict()))
+    discriminators = prefixed("discriminator.", stored_as(Original().state_dict()))
     coqui = ["text_encoder.emb.weight", "waveform_decoder.conv_pre.weight", "disc.nets.0.convs.0.weight_g"]
 
     assert refusal(in_original_layout(model)) is None
     assert refusal(in_piper_layout(model, Original(), "OHF-Voice")) is None
-    assert refusal([*model.state_dict(), *judges]) is None
+    assert refusal([*model.state_dict(), *discriminators]) is None
     assert refusal(coqui) is None and refusal([]) is None
 
 
@@ -100,4 +100,4 @@ def test_no_reader_names_a_verb_that_does_not_exist():
     named = {verb for file in files for verb in re.findall(r"`hf-vits (\w+)", file.read_text(encoding="utf-8"))}
 
     assert named <= set(VERBS)
-    assert "examples/train.py" in next(why.why for why in NEIGHBOURS if "ESPnet" in why.name)
+    assert "examples/train.py" in next(why.why for why in UNSUPPORTED if "ESPnet" in why.name)

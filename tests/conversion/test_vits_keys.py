@@ -13,16 +13,16 @@ from hf_vits.modeling_vits import VitsModel
 ONE_DIFFERENCE = {
     "stock": {},
     "block type 2": {"resblock_type": "2", "resblock_dilation_sizes": [[1, 2], [2, 6]]},
-    "plain durations": {"use_stochastic_duration_prediction": False},
+    "deterministic durations": {"use_stochastic_duration_prediction": False},
     "speakers": {"num_speakers": 3, "speaker_embedding_size": 6},
-    "speakers, plain durations": {
+    "speakers, deterministic durations": {
         "num_speakers": 3,
         "speaker_embedding_size": 6,
         "use_stochastic_duration_prediction": False,
     },
     "outside speaker vectors": {"speaker_embedding_size": 6},
     "inference only": {"inference_only": True},
-    "inference only, plain durations": {"inference_only": True, "use_stochastic_duration_prediction": False},
+    "inference only, deterministic durations": {"inference_only": True, "use_stochastic_duration_prediction": False},
     "no relative positions": {"window_size": None},
     "no attention bias": {"use_bias": False},
     "other counts": {
@@ -79,7 +79,7 @@ def test_the_architecture_is_read_from_the_shapes(overrides):
     assert {name: value for name, value in config.to_dict().items() if name not in unused} == expected
 
 
-def test_a_decoder_with_weight_norm_gives_the_same_sound():
+def test_a_decoder_in_weight_format_gives_the_same_sound():
     model = tiny_model()
     tensors = in_original_layout(model)
     for name in [

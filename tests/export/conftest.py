@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for what these tests share
 sys.path.insert(0, str(Path(__file__).parent.parent / "conversion"))
 
 from export_voices import FEWER, KINDS, LETTERS
-from original_judges import SMALL
+from original_discriminators import SMALL
 
 pytest.importorskip("onnx")
 

@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 from export_voices import PAPER
+from original_discriminators import SMALL, Original, stored_as, write_pth
 from original_files import in_original_layout, with_weight_norm, write_original
-from original_judges import SMALL, Original, spelled, write_pth
 
 from hf_vits import VitsModel, VitsTokenizer, convert
 from hf_vits.cli import main
@@ -80,14 +80,14 @@ def test_what_came_from_the_original_goes_back_bit_for_bit(voice, tmp_path):
 
 def test_judges_are_written_as_the_original_s(voice, narrow, tmp_path):
     judges = Original().eval()
-    ours = convert_discriminator(write_pth(tmp_path / "D_7.pth", spelled(judges.state_dict())))
+    ours = convert_discriminator(write_pth(tmp_path / "D_7.pth", stored_as(judges.state_dict())))
     (tmp_path / "out").mkdir()
 
     put(tmp_path / "out", voice(), discriminator=ours)
 
     written = torch.load(tmp_path / "out" / "D_0.pth", weights_only=True)["model"]
     assert {name: tensor.shape for name, tensor in written.items()} == {
-        name: tensor.shape for name, tensor in spelled(judges.state_dict()).items()
+        name: tensor.shape for name, tensor in stored_as(judges.state_dict()).items()
     }
     for name, weight in judges.state_dict().items():
         if name.endswith(".weight"):
@@ -139,7 +139,7 @@ def test_weights_of_fewer_bits_are_refused_as_there_is_no_place_for_them(voice, 
 def test_the_verb_takes_the_judges_of_the_voice_along(voice, narrow, make_tokenizer, tmp_path):
     voice().save_pretrained(tmp_path / "voice")
     make_tokenizer().save_pretrained(tmp_path / "voice")
-    judges = convert_discriminator(write_pth(tmp_path / "D_7.pth", spelled(Original().state_dict())))
+    judges = convert_discriminator(write_pth(tmp_path / "D_7.pth", stored_as(Original().state_dict())))
     judges.save_pretrained(tmp_path / "voice" / "discriminator")
 
     assert main(["export", str(tmp_path / "voice"), str(tmp_path / "out"), "--target", "original"]) == 0
@@ -185,7 +185,7 @@ def test_weights_that_are_not_the_voice_s_when_they_are_read_back_are_not_kept(
         right(file, {name: tensor * (1.01 if file.name == wrong else 1) for name, tensor in tensors.items()})
 
     monkeypatch.setattr(original, "_save", save)
-    judges = convert_discriminator(write_pth(tmp_path / "D_7.pth", spelled(Original().state_dict())))
+    judges = convert_discriminator(write_pth(tmp_path / "D_7.pth", stored_as(Original().state_dict())))
     with pytest.raises(ValueError, match=message):
         export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=judges)
     assert not (tmp_path / "out").exists()

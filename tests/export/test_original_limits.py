@@ -2,8 +2,8 @@
 
 import pytest
 from export_voices import PAPER
-from original_judges import PAPER as PAPER_JUDGES
-from original_judges import SMALL
+from original_discriminators import PAPER as PAPER_DISCRIMINATORS
+from original_discriminators import SMALL
 
 from hf_vits import convert
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
@@ -57,7 +57,7 @@ def test_judges_that_the_original_s_code_cannot_build_are_refused_by_what_differ
 
 
 def test_the_judges_that_the_original_s_code_builds_are_the_paper_s():
-    original.check_judges(VitsDiscriminatorConfig(**PAPER_JUDGES))
+    original.check_judges(VitsDiscriminatorConfig(**PAPER_DISCRIMINATORS))
     with pytest.raises(ValueError, match="period_channels.*scale_channels"):
         original.check_judges(VitsDiscriminatorConfig(**SMALL))
 

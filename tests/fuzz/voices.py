@@ -5,8 +5,8 @@ import json
 import torch
 from coqui_files import write_voice as write_coqui
 from hugging_face_folders import in_pickle, write_prepared, write_tokenizer
+from original_discriminators import Original, shard, stored_as, write_pth
 from original_files import tiny_model, write_original
-from original_judges import Original, shard, spelled, write_pth
 from piper_checkpoints import write_checkpoint
 from piper_files import write_voice as write_piper
 from tiny_voices import SMALLEST
@@ -18,14 +18,14 @@ from hf_vits.conversion.discriminators import convert_discriminator
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor import examine
 
-JUDGES = {"periods": [2], "period_channels": [2, 4], "scale_channels": [2] * 6}
+DISCRIMINATORS = {"periods": [2], "period_channels": [2, 4], "scale_channels": [2] * 6}
 
 
 def ours(folder):
-    """As training writes a checkpoint: a voice with judges and the files of a tokenizer, old ones among them."""
+    """Write a checkpoint as training does: a voice with discriminators and a tokenizer, with old files too."""
     tiny_model(**SMALLEST, num_speakers=2, speaker_embedding_size=4).save_pretrained(folder)
     write_tokenizer(folder)
-    VitsDiscriminator(VitsDiscriminatorConfig(**JUDGES)).save_pretrained(folder / "discriminator")
+    VitsDiscriminator(VitsDiscriminatorConfig(**DISCRIMINATORS)).save_pretrained(folder / "discriminator")
     special = {"pad_token": "_", "unk_token": {"content": "<unk>", "lstrip": False}}
     (folder / "special_tokens_map.json").write_text(json.dumps(special))
     (folder / "added_tokens.json").write_text(json.dumps({"<unk>": 20}))
@@ -67,7 +67,7 @@ def pickled(folder):
 
 def original(folder):
     write_original(folder, tiny_model(**SMALLEST))
-    write_pth(folder / "D_7.pth", spelled(Original(periods=(2,)).state_dict()))
+    write_pth(folder / "D_7.pth", stored_as(Original(periods=(2,)).state_dict()))
     return folder / "G_7.pth"
 
 
@@ -81,8 +81,10 @@ def coqui(folder):
     model = tiny_model(**SMALLEST, num_speakers=2, speaker_embedding_size=4, num_languages=2, language_embedding_size=2)
     torch.save({"ada": 0, "bea": 1}, folder / "speakers.pth")
     (folder / "language_ids.json").write_text(json.dumps({"en": 0, "fr": 1}))
-    judges = VitsDiscriminator(VitsDiscriminatorConfig(**JUDGES))
-    return write_coqui(folder, model, {"model_args.periods_multi_period_discriminator": [2]}, judges=judges)
+    discriminators = VitsDiscriminator(VitsDiscriminatorConfig(**DISCRIMINATORS))
+    return write_coqui(
+        folder, model, {"model_args.periods_multi_period_discriminator": [2]}, discriminators=discriminators
+    )
 
 
 def coqui_vectors(folder):
@@ -128,9 +130,9 @@ FOLDER = {
     "doctor, command": lambda path, out: command("doctor", path),
     "convert": lambda path, out: convert(path),
     "convert, command": lambda path, out: command("convert", path, out),
-    "judges": lambda path, out: VitsDiscriminator.from_pretrained(path / "discriminator"),
-    "judges, subfolder": lambda path, out: VitsDiscriminator.from_pretrained(path, subfolder="discriminator"),
-    "judges, converted": lambda path, out: convert_discriminator(path),
+    "discriminators": lambda path, out: VitsDiscriminator.from_pretrained(path / "discriminator"),
+    "discriminators, subfolder": lambda path, out: VitsDiscriminator.from_pretrained(path, subfolder="discriminator"),
+    "discriminators, converted": lambda path, out: convert_discriminator(path),
 }
 FILE = {
     "convert": lambda path, out: convert(path),
@@ -138,7 +140,7 @@ FILE = {
     "convert, folder": lambda path, out: convert(path.parent),
     "doctor": lambda path, out: examine(path),
     "doctor, folder": lambda path, out: examine(path.parent),
-    "judges": lambda path, out: convert_discriminator(path),
+    "discriminators": lambda path, out: convert_discriminator(path),
 }
 VOICES = {
     **{make.__name__: (make, FOLDER) for make in (ours, ours_extended, in_shards, in_shards_of_pickles, pickled)},

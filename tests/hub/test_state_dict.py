@@ -1,4 +1,4 @@
-"""Checkpoints in every spelling and shape load exactly; damaged ones are refused whole."""
+"""Checkpoints in every weight_format and shape load exactly; damaged ones are refused whole."""
 
 import json
 import pickle
@@ -29,14 +29,14 @@ def rewrite(folder, state_dict):
     save_file(state_dict, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def spell(state_dict, spelling):
-    """Every weight-normed layer in the given spelling; "mixed" takes them in turn."""
+def spell(state_dict, weight_format):
+    """Every weight-normed layer in the given weight_format; "mixed" takes them in turn."""
     result = {k: v for k, v in state_dict.items() if NEW_G not in k and NEW_V not in k}
     layers = sorted(k.removesuffix(NEW_G) for k in state_dict if k.endswith(NEW_G))
     assert len(layers) > 8
     for number, layer in enumerate(layers):
         g, v = state_dict[layer + NEW_G], state_dict[layer + NEW_V]
-        way = ("old", "new", "folded")[number % 3] if spelling == "mixed" else spelling
+        way = ("old", "new", "folded")[number % 3] if weight_format == "mixed" else weight_format
         if way == "folded":
             result[layer + ".weight"] = g * v / v.flatten(1).norm(dim=1).view(-1, 1, 1)
         else:
@@ -58,15 +58,15 @@ def test_weights_that_are_not_finite_are_refused_by_name(folder, state_dict, val
         VitsModel.from_pretrained(None, config=VitsConfig.from_pretrained(folder), state_dict=state_dict)
 
 
-@pytest.mark.parametrize("spelling", ["old", "new", "folded", "mixed"])
-def test_every_spelling_of_weight_norm_speaks_the_same(folder, state_dict, spelling):
+@pytest.mark.parametrize("weight_format", ["old", "new", "folded", "mixed"])
+def test_every_spelling_of_weight_norm_speaks_the_same(folder, state_dict, weight_format):
     ids = torch.arange(1, 15)[None]
     expected = VitsModel.from_pretrained(folder).double()(ids, noise_scale=0.0, noise_scale_duration=0.0).waveform
-    rewrite(folder, spell(state_dict, spelling))
+    rewrite(folder, spell(state_dict, weight_format))
     model = VitsModel.from_pretrained(folder).double()
     spoken = model(ids, noise_scale=0.0, noise_scale_duration=0.0).waveform
     torch.testing.assert_close(spoken, expected, rtol=0, atol=1e-5)
-    if spelling in ("old", "new"):
+    if weight_format in ("old", "new"):
         for key, tensor in state_dict.items():
             assert torch.equal(model.state_dict()[key].float(), tensor), key
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hf_vits.hub.state_dict import read_contents
-from hf_vits.utils.archives import MAKES_ROOM, PIECE, check_pickled
+from hf_vits.utils.archives import ALLOCATING, CHUNK, check_pickled
 
 MEGABYTES = 2**20
 
@@ -105,10 +105,10 @@ def test_a_pickle_that_asks_for_memory_is_refused(tmp_path, module, name, kind):
 
 def test_a_name_across_two_pieces_is_found(tmp_path):
     for cut in (1, 5, 9):
-        (tmp_path / "a.pt").write_bytes(b"\x80" + bytes(PIECE - cut - 1) + b"\nbytearray\n")
+        (tmp_path / "a.pt").write_bytes(b"\x80" + bytes(CHUNK - cut - 1) + b"\nbytearray\n")
         with pytest.raises(ValueError, match="asks for a bytearray"):
             check_pickled(tmp_path / "a.pt")
-    assert not MAKES_ROOM.search(b"\nFloatStorage\n")  # which is not called, and says of what type numbers are
+    assert not ALLOCATING.search(b"\nFloatStorage\n")  # which is not called, and says of what type numbers are
 
 
 def test_an_archive_cut_off_or_with_a_long_pickle_is_refused(tmp_path, state):

@@ -1,4 +1,4 @@
-"""Checkpoints of other projects, read without running them: the table of weights, and what lies beside it."""
+"""Read checkpoints of other projects without running them: the table of weights, and the entries beside it."""
 
 import re
 import sys
@@ -20,12 +20,12 @@ from hf_vits.utils.files import UnreadableFile
 from hf_vits.utils.formatting import listed
 
 TABLES = ("model", "state_dict", "weight")
-"""What the weights are called in a file that holds the state of training too."""
+"""Names of the table of weights in a file that holds the state of training too."""
 
 HARMLESS = ("argparse", "datetime", "enum", "pathlib", "types", "uuid")
-"""Modules of Python's own library whose objects checkpoints hold; its others are what attacks are made of."""
+"""Modules of Python's standard library whose objects checkpoints hold; attacks use the others."""
 
-MOST_STRANGERS = 50
+MOST_PLACEHOLDERS = 50
 """Far more classes than any program leaves in a checkpoint."""
 
 STANDARD = frozenset({*sys.stdlib_module_names, "__builtin__"})
@@ -35,16 +35,16 @@ WRAPPER = "module."
 
 
 class UnpicklePlaceholder:
-    """Stands for an object of another program, whose code is neither imported nor run."""
+    """Stand for an object of another program, whose code is neither imported nor run."""
 
     def __init__(self, *args, **kwargs):
-        """Takes anything, keeps nothing."""
+        """Ignore all arguments."""
 
     def __setstate__(self, state):
-        """Keeps nothing either."""
+        """Ignore the state."""
 
     def __repr__(self) -> str:
-        """What errors call it."""
+        """Return the name for errors."""
         return "an object of another program"
 
 
@@ -53,11 +53,11 @@ class Checkpoint:
     """
     Args:
         tensors (`Mapping[str, Tensor]`):
-            The table of weights, without the wrapper of distributed training in its names.
+            The table of weights, without the prefix of distributed training. They are mapped from the file.
         rest (`Mapping[str, Any]`):
-            What else the file holds, such as a configuration.
+            The other entries of the file, such as a configuration.
         notes (`tuple[str, ...]`):
-            What was left out, in words.
+            What was left out.
     """
 
     tensors: Mapping[str, Tensor]
@@ -74,37 +74,32 @@ def read_checkpoint(file: Path) -> Checkpoint:
     Raises:
         ValueError: if it is damaged, or holds no table of tensors.
     """
-    contents, strangers = _contents(file)
+    contents, placeholders = _read_contents(file)
     notes = ()
-    if strangers:
-        notes = (f"Left out, objects of other programs, which were not run: {', '.join(strangers[:5])}.",)
+    if placeholders:
+        notes = (f"Left out, objects of other programs, which were not run: {', '.join(placeholders[:5])}.",)
     if not isinstance(contents, Mapping):
         raise ValueError(f"{file} holds one {type(contents).__name__} and no table of weights.")
-    name = (
-        None
-        if is_tensor_table(contents)
-        else next((name for name in TABLES if is_tensor_table(contents.get(name))), None)
-    )
-    table = contents if name is None else contents[name]
-    if not is_tensor_table(table):
+    if is_tensor_table(contents):
+        return Checkpoint(unwrapped(contents), {}, notes)
+    name = next((name for name in TABLES if is_tensor_table(contents.get(name))), None)
+    if name is None:
         entries = ", ".join(str(key)[:60] for key in list(contents)[:5])
         known = refusal(_dotted(contents)) or ""
         raise ValueError(f"{file} holds no table of weights, but the entries {entries}. {known}".rstrip())
-    rest = {} if name is None else {key: value for key, value in contents.items() if key != name}
-    return Checkpoint(unwrapped(table), rest, notes)
+    return Checkpoint(unwrapped(contents[name]), {key: value for key, value in contents.items() if key != name}, notes)
 
 
 @contextmanager
 def damage_named(path: Path) -> Iterator[None]:
-    """Turns whatever a reader of a file stumbles over within the context into a `ValueError` that names the file."""
+    """Turn any error of a reader within the context into a `ValueError` that names the file."""
+    places = (str(path), str(path.parent))
     try:
         yield
     except (OSError, ImportError):  # say by themselves what is missing
         raise
     except ValueError as error:
-        if type(error) in (ValueError, UnreadableFile) and any(
-            str(place) in str(error) for place in (path, path.parent)
-        ):
+        if type(error) in (ValueError, UnreadableFile) and any(place in str(error) for place in places):
             raise
         raise ValueError(f"{path} cannot be converted. {error}") from error
     except Exception as error:
@@ -115,7 +110,7 @@ def damage_named(path: Path) -> Iterator[None]:
 
 
 def check_tensors(tensors: Mapping[str, Tensor]) -> None:
-    """Raises `ValueError` for what is no weight, before anything is computed of it or space is made for it."""
+    """Raise `ValueError` for tensors that cannot be weights, before anything is computed from them."""
     check_kinds(tensors)
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
@@ -124,8 +119,8 @@ def check_tensors(tensors: Mapping[str, Tensor]) -> None:
             )
         if name.endswith((OLD_V, NEW_V)) and has_zero_filter(tensor):
             raise ValueError(
-                f"A channel of {name.removesuffix(OLD_V).removesuffix(NEW_V)} has no weights but zeros, which weight "
-                "norm cannot hold; the file is damaged. Take another checkpoint."
+                f"A channel of {name.removesuffix(OLD_V).removesuffix(NEW_V)} has only zeros as weights, which weight "
+                "norm cannot represent; the file is damaged. Take another checkpoint."
             )
 
 
@@ -135,7 +130,7 @@ def copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def unwrapped(table: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same without the wrapper of distributed training, if all names have it."""
+    """Remove the prefix of distributed training, if all names have it."""
     names = list(table)
     while names and all(name.startswith(WRAPPER) for name in names):
         names = [name.removeprefix(WRAPPER) for name in names]
@@ -143,49 +138,50 @@ def unwrapped(table: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def left_out(rest: Mapping[str, Any], *read: str) -> tuple[str, ...]:
-    """A note on what lies beside the weights in a file and was not read."""
+    """Return a note on the entries beside the weights that were not read."""
     names = [str(key)[:60] for key, value in rest.items() if key not in read and value is not None]
     return (f"Left out, the state of training beside the weights: {listed(names)}.",) if names else ()
 
 
-def _contents(file: Path) -> tuple[Any, list[str]]:
+def _read_contents(file: Path) -> tuple[Any, list[str]]:
     """
-    What a file holds, and the names of the classes that `UnpicklePlaceholder` stands for.
+    Return the content of a file, and the names of the classes that `UnpicklePlaceholder` replaces.
 
-    Archives list the classes they ask for. Of files as PyTorch wrote them before it had archives, the reader tells one
-    class after the other, each when it refuses it.
+    An archive lists the classes that it asks for. For the format before archives, each failed reading names one.
     """
-    strangers = _strangers(file)
+    placeholders = _classes_in(file)
     while True:
-        allowed = [(UnpicklePlaceholder, name) for name in strangers]
+        allowed = [(UnpicklePlaceholder, name) for name in placeholders]
         try:
-            with torch.serialization.safe_globals(allowed) if strangers else nullcontext():
-                return read_contents(file, mmap=True), strangers
+            with torch.serialization.safe_globals(allowed) if placeholders else nullcontext():
+                return read_contents(file, mmap=True), placeholders
         except ValueError as error:
-            asked = re.search(r"GLOBAL ([\w.]+)", str(error.__cause__))
-            if not asked or asked[1] in strangers or not _is_harmless(asked[1]) or len(strangers) == MOST_STRANGERS:
+            name = re.search(r"GLOBAL ([\w.]+)", str(error.__cause__))
+            if not name or name[1] in placeholders or not _is_harmless(name[1]):
                 raise
-            strangers = [*strangers, asked[1]]
+            if len(placeholders) == MOST_PLACEHOLDERS:
+                raise
+            placeholders = [*placeholders, name[1]]
 
 
-def _strangers(file: Path) -> list[str]:
-    """Names of the classes that an archive asks for, other than PyTorch's own for tensors, to be left out."""
+def _classes_in(file: Path) -> list[str]:
+    """Return the names of the classes that an archive asks for, to be replaced, other than PyTorch's for tensors."""
     try:
         check_pickled(file)  # before anything in it is unpacked
         names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(file))
-    except Exception:  # not a pickled file in a zip, or a damaged one: reading it says so
+    except Exception:  # not an archive, or a damaged one: reading it raises the error
         return []
     return [name for name in names if _is_harmless(name)]
 
 
 def _is_harmless(name: str) -> bool:
-    """Whether a class may be left out: anything of Python's own library that is not data refuses the file instead."""
+    """Return whether a class may be replaced; others, of the standard library, make the file be refused."""
     module = name.split(".")[0]
     return module in HARMLESS or module not in STANDARD
 
 
 def _dotted(contents: Mapping, depth: int = 3) -> list[str]:
-    """The names in tables within tables, joined by dots."""
+    """Return the names in nested tables, joined by dots."""
     names = []
     for key, value in contents.items():
         inner = _dotted(value, depth - 1) if isinstance(value, Mapping) and depth else []

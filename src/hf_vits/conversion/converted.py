@@ -1,4 +1,4 @@
-"""What a reader returns: a voice of another project in our terms, whole and checked."""
+"""The result of a conversion: a voice of another project in our layout, complete and checked."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,54 +20,24 @@ from hf_vits.utils.atomic_folder import destination, new_folder
 from hf_vits.utils.logging import no_progress_bar
 
 
-def stored_as_float32(types: Iterable[str]) -> tuple[str, ...]:
-    """A note on weights that were of another type."""
-    others = sorted(set(types) - {"float32"})
-    return (f"Stored as float32: weights of the type {', '.join(others)}.",) if others else ()
-
-
-def described(kind: str, config: VitsConfig, state_dict: Mapping[str, Tensor], symbols: str = "") -> str:
-    """
-    Args:
-        kind (`str`):
-            The beginning of the line, such as "A Piper voice".
-        config (`VitsConfig`):
-            The architecture.
-        state_dict (`Mapping[str, Tensor]`):
-            The weights.
-        symbols (`str`, *optional*):
-            Number and kind of its symbols, where they are not as many as the embedding has rows.
-    """
-    speakers = "1 speaker" if config.num_speakers == 1 else f"{config.num_speakers} speakers"
-    languages = f", {config.num_languages} languages" if config.num_languages > 1 else ""
-    durations = "stochastic" if config.use_stochastic_duration_prediction else "plain"
-    millions = sum(tensor.numel() for tensor in state_dict.values()) / 1e6
-    return (
-        f"{kind}: {config.sampling_rate:,} Hz, {speakers}{languages}, {symbols or f'{config.vocab_size} symbols'}, "
-        f"{millions:.3g} million parameters; text encoder of {config.num_hidden_layers} layers and {config.text_size} "
-        f"channels, {durations} duration predictor, {config.prior_encoder_num_flows} couplings, "
-        f"{config.decoder_config.describe()}."
-    )
-
-
 @dataclass(frozen=True)
 class Converted:
     """
-    A voice of another project in our terms. Making one checks it: its weights are exactly those of its configuration.
+    A voice of another project in our layout. Creating one checks that its weights are those of its configuration.
 
     Args:
         config (`VitsConfig`):
             The architecture and the defaults of a call.
         state_dict (`Mapping[str, Tensor]`):
-            The weights under our names, each layer's weight norm spelt in any of the three known ways.
+            The weights under our names, in any format of weight norm.
         tokenizer (`PreTrainedTokenizer`, *optional*):
-            The voice's text front end; `None` if the source says nothing of one.
+            The voice's text front end; `None` if the source has none.
         notes (`tuple[str, ...]`, *optional*):
-            What was left out or decided on the way, in words.
+            What was left out, assumed or decided.
         discriminator ([`~conversion.discriminators.ConvertedDiscriminator`], *optional*):
-            What the voice was trained against; with it, training goes on at once.
-        origin ([`~origin.Origin`], *optional*):
-            Under what licence it stands and what it was made from, where the format or its card tells.
+            The discriminators that the voice was trained against; with them, training can continue at once.
+        origin ([`~hub.license.Provenance`], *optional*):
+            Its license and what it was made from, if the format or a model card says.
 
     Raises:
         ValueError: if a tensor is missing, left over, of another shape or kind, or not finite.
@@ -81,37 +51,38 @@ class Converted:
     origin: Provenance | None = None
 
     def __post_init__(self):
-        """Checks the weights and brings them to the spelling of a fresh model, in float32."""
+        """Check the weights and convert them to the weight format of a new model, in float32."""
         check_tensors(self.state_dict)
-        notes = stored_as_float32(str(tensor.dtype).removeprefix("torch.") for tensor in self.state_dict.values())
-        whole = {key: tensor.float() for key, tensor in self.state_dict.items()}  # before anything is folded
-        matched = copied(match_state_dict(whole, _skeleton(self.config)[1], "the file to convert", foreign=True))
-        object.__setattr__(self, "state_dict", matched)
+        notes = dtype_notes(str(tensor.dtype).removeprefix("torch.") for tensor in self.state_dict.values())
+        float32 = {key: tensor.float() for key, tensor in self.state_dict.items()}  # before anything is folded
+        shapes = {key: tensor.shape for key, tensor in _skeleton(self.config).state_dict().items()}
+        matched = match_state_dict(float32, shapes, "the file to convert", foreign=True)
+        object.__setattr__(self, "state_dict", copied(matched))
         object.__setattr__(self, "notes", (*self.notes, *notes))
 
     def model(self) -> VitsModel:
-        """The voice, ready to speak; its parameters share memory with `state_dict`."""
-        model, _ = _skeleton(self.config)
+        """Return the model in evaluation mode; its parameters share memory with `state_dict`."""
+        model = _skeleton(self.config)
         model.load_state_dict(self.state_dict, strict=True, assign=True)
         return model.eval()
 
     def save(self, directory: str | Path, overwrite: bool = False) -> Path:
         """
-        Writes config.json, model.safetensors, the tokenizer's files and a card; `from_pretrained` reads the folder.
+        Write config.json, model.safetensors, the tokenizer's files and a model card, for `from_pretrained`.
 
-        Discriminators go into the folder `discriminator` in it, where training looks for them. All files are written
-        elsewhere first and put in place in one step: the folder is whole or not there. Only an empty folder that is
-        there already stays itself and is filled file by file, config.json last.
+        Discriminators go into its subfolder `discriminator`, where training looks for them. All files are written
+        elsewhere first and put in place in one step, so that the folder is complete or missing. Only an empty folder
+        that exists already is kept and filled file by file, config.json last.
 
         Args:
             directory (`str` or `Path`):
-                The folder to make; its parents are made as well.
+                The folder to create, with its parents.
             overwrite (`bool`, *optional*, defaults to `False`):
-                Whether a folder that is not empty may be replaced, with everything in it.
+                Replace a folder that is not empty, with everything in it.
 
         Raises:
-            FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
-            ValueError: if it is empty, or would replace the current folder.
+            FileExistsError: if `directory` is a file, or not empty and `overwrite` is not set.
+            ValueError: if it is an empty string, or would replace the current folder.
         """
         directory = destination(directory)
         with new_folder(directory, overwrite) as staged:
@@ -125,36 +96,67 @@ class Converted:
         return directory
 
 
-def _skeleton(config: VitsConfig) -> tuple[VitsModel, dict[str, torch.Size]]:
-    """A model without memory for its weights, and their shapes."""
+def _skeleton(config: VitsConfig) -> VitsModel:
+    """Create a model without memory for its weights."""
     with torch.device("meta"):
-        model = VitsModel(config)
-    return model, {key: tensor.shape for key, tensor in model.state_dict().items()}
+        return VitsModel(config)
 
 
-def licence_beside(source: Source) -> tuple[Provenance | None, tuple[str, ...]]:
-    """What the card beside a voice says, which exports from here have and voices on the Hub may have; and a note."""
-    origin = origin_beside(source.path if source.path.is_dir() else source.path.parent)
+def dtype_notes(types: Iterable[str]) -> tuple[str, ...]:
+    """Return a note on weights that were of another type than float32."""
+    others = sorted(set(types) - {"float32"})
+    return (f"Stored as float32: weights of the type {', '.join(others)}.",) if others else ()
+
+
+def describe(kind: str, config: VitsConfig, state_dict: Mapping[str, Tensor], tokens: str = "") -> str:
+    """
+    Return one line on a voice.
+
+    Args:
+        kind (`str`):
+            The beginning of the line, such as "A Piper voice".
+        config (`VitsConfig`):
+            The architecture.
+        state_dict (`Mapping[str, Tensor]`):
+            The weights.
+        tokens (`str`, *optional*):
+            Number and kind of its tokens, if there are not as many as the embedding has rows.
+    """
+    speakers = "1 speaker" if config.num_speakers == 1 else f"{config.num_speakers} speakers"
+    languages = f", {config.num_languages} languages" if config.num_languages > 1 else ""
+    durations = "stochastic" if config.use_stochastic_duration_prediction else "deterministic"
+    millions = sum(tensor.numel() for tensor in state_dict.values()) / 1e6
+    return (
+        f"{kind}: {config.sampling_rate:,} Hz, {speakers}{languages}, {tokens or f'{config.vocab_size} tokens'}, "
+        f"{millions:.3g} million parameters; text encoder of {config.num_hidden_layers} layers and {config.text_size} "
+        f"channels, {durations} duration predictor, {config.prior_encoder_num_flows} couplings, "
+        f"{config.decoder_config.describe()}."
+    )
+
+
+def license_beside(source: Source) -> tuple[Provenance | None, tuple[str, ...]]:
+    """Return what a model card beside a voice says, and a note."""
+    origin = origin_beside(source.folder)
     if origin is None:
         return None, ()
     origin = inherit_license(origin)
-    return origin, licence_note(origin)
+    return origin, license_note(origin)
 
 
-def licence_note(origin: Provenance) -> tuple[str, ...]:
-    """One line on a licence that is known."""
+def license_note(origin: Provenance) -> tuple[str, ...]:
+    """Return one line on a license that is known."""
     if not origin.license:
         return ()
     forbidden = " Nothing made from it may be used commercially." if origin.is_non_commercial else ""
-    return (f"Its licence, by its card or name: {origin.license_in_words}.{forbidden}",)
+    return (f"Its license, by its card or name: {origin.license_in_words}.{forbidden}",)
 
 
-def trainable(config: VitsConfig, judges: ConvertedDiscriminator | None, kept_in: str = "") -> tuple[str, ...]:
-    """Notes on what training finds; `kept_in`, such as "D_*.pth", is where the format has its discriminators."""
-    said = () if judges is None else judges.notes
+def training_notes(config: VitsConfig, discriminator: ConvertedDiscriminator | None, file: str = "") -> tuple[str, ...]:
+    """Return notes on how training can continue; `file`, such as "D_*.pth", is where the format has discriminators."""
+    notes = () if discriminator is None else discriminator.notes
     if config.inference_only:
-        return "It can speak but not be trained as it is: there is no posterior encoder in it.", *said
-    if judges is None:
-        without = "Without discriminators" + (f" ({kept_in})" if kept_in else "")
-        return (f"{without}: training makes new ones, and trains them first.",)
-    return "With its discriminators: training can go on at once.", *said
+        return "It can speak but not be trained as it is: it has no posterior encoder.", *notes
+    if discriminator is None:
+        without = "Without discriminators" + (f" ({file})" if file else "")
+        return (f"{without}: training creates new ones, and trains them first.",)
+    return "With its discriminators: training can continue at once.", *notes

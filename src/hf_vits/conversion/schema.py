@@ -1,9 +1,9 @@
-"""JSON files of other projects, checked field by field."""
+"""Validate the JSON files of other projects, field by field."""
 
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,10 +12,10 @@ from hf_vits.utils.files import exists, obstacle, read_json
 from hf_vits.utils.formatting import listed, quoted
 
 MOST = 2**31 - 1
-"""The largest whole number that any field may be."""
+"""Largest value of a whole number in any field."""
 
 _MEMBER = re.compile(r"<?\w+\.(?P<name>\w+)(?:: (?:'(?P<value>[^']*)'|\d+)>)?")
-"""How Python writes a member of an enumeration, as text and in full."""
+"""A member of an enumeration as Python writes it, as text and in full."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def inspect_json(file: Path) -> JsonTable:
 
 def read_fields(file: Path, owner: str) -> "JsonReader":
     """
-    The fields of a file; `owner`, such as "Piper voice", is what has such a file, for messages.
+    Read the object in a file; `owner`, such as "Piper voice", is what has such a file, for messages.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -75,7 +75,7 @@ def read_fields(file: Path, owner: str) -> "JsonReader":
 
 
 class JsonReader:
-    """Typed access by dotted path; a default of `...` means that the field must be there."""
+    """Access values by dotted path and type; a default of `...` means that the field is required."""
 
     def __init__(self, file: Path, data: Any, owner: str):
         """`file` and `owner`, such as "Piper voice", are for messages."""
@@ -84,11 +84,11 @@ class JsonReader:
         self.file, self.data, self.owner = file, data, owner
 
     def refuse(self, path: str, value: Any, allowed: str) -> NoReturn:
-        """Raises the error for a value that is not allowed."""
+        """Raise the error for a value that is not allowed."""
         raise ValueError(f"`{path}` in {self.file} is {quoted(value)}; it must be {allowed}.")
 
     def value(self, path: str, default: Any = ...) -> Any:
-        """Whatever stands there; null is as good as nothing."""
+        """Return any value; null counts as missing."""
         value = self.data
         for part in path.split("."):
             if not isinstance(value, Mapping):
@@ -100,99 +100,104 @@ class JsonReader:
                 return default
         return value
 
-    def whole(self, path: str, default: Any = ..., least: int = 0, most: int = MOST) -> Any:
-        """A whole number, or the default."""
+    def _checked(self, path: str, default: Any, fits: Callable[[Any], bool], allowed: str) -> Any:
         value = self.value(path, default)
-        if value is not default and not (is_whole(value) and least <= value <= most):
-            self.refuse(path, value, f"a whole number from {least} to {most}")
+        if value is not default and not fits(value):
+            self.refuse(path, value, allowed)
         return value
 
+    def whole(self, path: str, default: Any = ..., least: int = 0, most: int = MOST) -> Any:
+        """Return a whole number, or the default."""
+        return self._checked(
+            path, default, lambda value: is_whole(value, least, most), f"a whole number from {least} to {most}"
+        )
+
     def number(self, path: str, default: float, positive: bool = False) -> float:
-        """A finite number from 0 up."""
+        """Return a finite number from 0 up."""
         value = self.value(path, default)
-        real = is_whole(value) and value <= MOST or isinstance(value, float) and math.isfinite(value)
+        real = is_whole(value, most=MOST) or isinstance(value, float) and math.isfinite(value)
         if not real or value < 0 or (positive and value == 0):
             self.refuse(path, value, "a finite number " + ("above 0" if positive else "from 0 up"))
         return float(value)
 
     def text(self, path: str, default: Any = ...) -> Any:
-        """A string that is not empty, or the default."""
-        value = self.value(path, default)
-        if value is not default and not (isinstance(value, str) and value):
-            self.refuse(path, value, "a string that is not empty")
-        return value
+        """Return a string that is not empty, or the default."""
+        return self._checked(
+            path, default, lambda value: isinstance(value, str) and bool(value), "a string that is not empty"
+        )
 
-    def choice(self, path: str, default: str, allowed: Sequence[str], others: str = "") -> str:
+    def choice(self, path: str, default: str, allowed: Sequence[str], reason: str = "") -> str:
         """
-        One of the allowed words, in lower case, or the default.
+        Return one of the allowed words, in lower case, or the default.
 
         A word is read in any case, and as Python writes a member of an enumeration: `Kind.WORD`, `<Kind.WORD: 'word'>`.
-        `others` says in an error why there is no more choice.
+        `reason` says in an error why there are no other choices.
         """
         value = self.text(path, default)
         member = _MEMBER.fullmatch(value.strip())
         word = member["value"] or member["name"] if member else value.strip()
-        found = {name.lower(): name for name in allowed}.get(word.lower())
-        if found is None:
-            self.refuse(path, value, f"one of {', '.join(allowed)}{others}")
-        return found
+        match = {name.lower(): name for name in allowed}.get(word.lower())
+        if match is None:
+            self.refuse(path, value, f"one of {', '.join(allowed)}{reason}")
+        return match
 
     def flag(self, path: str, default: Any = ...) -> Any:
-        """True or false, or the default."""
-        value = self.value(path, default)
-        if value is not default and not isinstance(value, bool):
-            self.refuse(path, value, "true or false")
-        return value
+        """Return true or false, or the default."""
+        return self._checked(path, default, lambda value: isinstance(value, bool), "true or false")
 
-    def wholes(self, path: str, default: Any = ..., least: int = 1) -> Any:
-        """A list of whole numbers, one at least, or the default."""
-        value = self.value(path, default)
-        if value is not default and not (
-            isinstance(value, list) and value and all(is_whole(item) and least <= item <= MOST for item in value)
-        ):
-            self.refuse(path, value, f"a list of whole numbers from {least} up")
-        return value
+    def wholes(self, path: str, default: Any = ..., least: int = 1, may_be_empty: bool = False) -> Any:
+        """Return a list of whole numbers, or the default."""
+        return self._checked(
+            path,
+            default,
+            lambda value: is_whole_list(value, least) and (may_be_empty or bool(value)),
+            f"a list of whole numbers from {least} up",
+        )
 
     def rows(self, path: str, default: Any = ...) -> Any:
-        """A list of lists of whole numbers from 1 up, one row at least and none of them empty, or the default."""
-        value = self.value(path, default)
-        if value is not default and not (isinstance(value, list) and value and all(_is_row(row) for row in value)):
-            self.refuse(path, value, "a list of lists of whole numbers above 0, one for each kernel")
-        return value
+        """Return a list of lists of whole numbers from 1 up, none of them empty, or the default."""
+        return self._checked(
+            path,
+            default,
+            lambda value: isinstance(value, list) and bool(value) and all(row and is_whole_list(row) for row in value),
+            "a list of lists of whole numbers above 0, one for each kernel",
+        )
 
     def texts(self, path: str, default: Any = ...) -> Any:
-        """A list of strings, or the default."""
-        value = self.value(path, default)
-        if value is not default and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-            self.refuse(path, value, "a list of strings")
-        return value
+        """Return a list of strings, or the default."""
+        return self._checked(
+            path,
+            default,
+            lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+            "a list of strings",
+        )
 
     def table(self, path: str, default: Any = ...) -> Mapping[str, Any]:
-        """An object, or the default."""
-        value = self.value(path, default)
-        if not isinstance(value, Mapping):
-            self.refuse(path, value, "an object")
-        return value
+        """Return an object, or the default."""
+        return self._checked(path, default, lambda value: isinstance(value, Mapping), "an object")
 
 
-def is_whole(value: Any) -> bool:
-    """Whether it is a whole number, which true and false are not."""
-    return isinstance(value, int) and not isinstance(value, bool)
+def is_whole(value: Any, least: int | None = None, most: int | None = None) -> bool:
+    """Return whether a value is a whole number, which true and false are not, within the limits."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return (least is None or least <= value) and (most is None or value <= most)
 
 
-def _is_row(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(is_whole(item) and 0 < item <= MOST for item in value)
+def is_whole_list(value: Any, least: int = 1) -> bool:
+    """Return whether a value is a list of whole numbers."""
+    return isinstance(value, list) and all(is_whole(item, least, MOST) for item in value)
 
 
 def row_names(ids: Mapping[str, Any], count: int, kind: str, place: str) -> tuple[list[str], tuple[str, ...]]:
     """
-    {name: id} -> the names of all rows, in their order, and notes.
+    Return the names of all rows in the order of their ids, and notes.
 
     A second name for a row is left out; a row without a name is named after its id.
 
     Args:
         ids (`Mapping[str, Any]`):
-            As a file has them.
+            Ids by name, as a file has them.
         count (`int`):
             Rows of the table.
         kind (`str`):
@@ -224,3 +229,21 @@ def row_names(ids: Mapping[str, Any], count: int, kind: str, place: str) -> tupl
     if unnamed:
         notes.append(f"{kind.capitalize()}s without a name were named after their ids: {listed([*map(str, unnamed)])}.")
     return [names[row] for row in range(count)], tuple(notes)
+
+
+def check_agreement(values: Iterable[tuple[str, Any, Any]], file: Path) -> None:
+    """
+    Raise `ValueError` if a configuration file contradicts the weights.
+
+    Args:
+        values (`Iterable` of `(name, value in the file, value of the weights)`):
+            `None` in the file agrees with anything.
+        file (`Path`):
+            The file, for errors.
+    """
+    for name, in_file, in_weights in values:
+        in_weights = list(in_weights) if isinstance(in_weights, tuple) else in_weights
+        if in_file is not None and in_file != in_weights:
+            raise ValueError(
+                f"`{name}` in {file} is {in_file}, but the weights have {in_weights}. Do the files belong together?"
+            )

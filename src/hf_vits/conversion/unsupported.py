@@ -1,4 +1,4 @@
-"""Models that are taken for VITS voices of a known format and are not: told by their tensors' names, and why not."""
+"""Recognise models that resemble VITS voices and cannot be converted, by their tensors' names, and say why."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -9,8 +9,17 @@ from pathlib import Path
 @dataclass(frozen=True)
 class UnsupportedModel:
     """
-    A model whose names of tensors, from their beginning, match all of `patterns` and not `absent`; `why` says why it is
-    refused.
+    A model that cannot be converted.
+
+    Args:
+        name (`str`):
+            What it is.
+        patterns (`tuple[str, ...]`):
+            Regular expressions, each of which matches the beginning of a tensor's name.
+        why (`str`):
+            Why it is refused.
+        absent (`str`, *optional*):
+            Matches the beginning of no tensor's name.
     """
 
     name: str
@@ -19,34 +28,32 @@ class UnsupportedModel:
     absent: str = r"\b\B"  # matches nothing
 
     def fits(self, names: Collection[str]) -> bool:
-        """Whether names of tensors are those of such a model."""
+        """Return whether names of tensors are those of such a model."""
         present = all(any(re.match(pattern, name) for name in names) for pattern in self.patterns)
         return present and not any(re.match(self.absent, name) for name in names)
 
 
-ANOTHER_PROGRAM = "Speak with the program that it was trained with."
+ANOTHER_PROGRAM = "Use the program that it was trained with."
 
-NEIGHBOURS = (
+UNSUPPORTED = (
     UnsupportedModel(
         "a VITS voice of ESPnet",
         (r"(tts\.)?generator\.text_encoder\.encoder\.encoders\.\d+\.",),
-        "Its layers are other ones under the same name: the text encoder is a transformer or conformer that normalises "
-        "before each layer and has other relative positions, every layer of a WaveNet has a speaker's convolution of "
-        "its own and the last one a residual output, the decoder's last convolution has a bias. Speak with ESPnet "
+        "Its layers are other ones under the same name: the text encoder is a transformer or conformer that normalizes "
+        "before each layer and has other relative positions, every layer of a WaveNet has its own convolution of the "
+        "speaker, the last one too has a residual output, the decoder's last convolution has a bias. Use ESPnet "
         "itself, or train a voice here on the recordings (`examples/train.py`), which starts from any voice of the "
         "language.",
     ),
     UnsupportedModel(
         "a voice conversion model of RVC",
         (r"enc_p\.emb_phone\.",),
-        "It turns speech into speech: its encoder takes features of a recording and their pitch, and there are no "
-        "symbols of a text in it.",
+        "It converts speech into speech: its encoder takes features of a recording and their pitch instead of a text.",
     ),
     UnsupportedModel(
         "a voice conversion model of so-vits-svc",
         (r"enc_p\.f0_emb\.",),
-        "It turns speech into speech: its encoder takes features of a recording and their pitch, and there are no "
-        "symbols of a text in it.",
+        "It converts speech into speech: its encoder takes features of a recording and their pitch instead of a text.",
     ),
     UnsupportedModel(
         "a model of GPT-SoVITS",
@@ -63,7 +70,7 @@ NEIGHBOURS = (
     UnsupportedModel(
         "a VITS2 voice",
         (r"(model_g\.)?flow\.flows\.\d+\.pre_transformer\.",),
-        "Each coupling of its flow has a transformer, which VITS has not. " + ANOTHER_PROGRAM,
+        "Each coupling of its flow has a transformer, unlike VITS. " + ANOTHER_PROGRAM,
     ),
     UnsupportedModel(
         "a model of Matcha-TTS or Grad-TTS",
@@ -73,12 +80,12 @@ NEIGHBOURS = (
     UnsupportedModel(
         "a StyleTTS 2 model",
         (r"net\.style_encoder\.", r"net\.bert_encoder\."),
-        "It speaks by style vectors, a BERT and diffusion, and has none of VITS's parts. " + ANOTHER_PROGRAM,
+        "It uses style vectors, a BERT and diffusion, and has none of the parts of VITS. " + ANOTHER_PROGRAM,
     ),
     UnsupportedModel(
         "a tone converter of OpenVoice",
         (r"ref_enc\.convs\.", r"enc_q\.pre\.", r"dec\.conv_pre\."),
-        "It turns speech into speech: it has no text encoder.",
+        "It converts speech into speech: it has no text encoder.",
         absent=r"enc_p\.",
     ),
     UnsupportedModel(
@@ -99,37 +106,37 @@ NEIGHBOURS = (
     UnsupportedModel(
         "a HiFi-GAN vocoder",
         (r"(generator\.)?conv_pre\.", r"(generator\.)?ups\.\d+\.", r"(generator\.)?resblocks\.\d+\."),
-        "It turns mel spectrograms into a waveform; a VITS voice has such a decoder of its own.",
+        "It converts mel spectrograms into a waveform; a VITS voice has its own decoder.",
     ),
     UnsupportedModel(
         "the discriminators of a voice",
         (r"discriminators\.\d+\.convs\.",),
-        "They go with the voice: give its own file, and this one with `discriminator=` (`--discriminator`).",
+        "They belong to a voice: give the file of the voice, and this one with `discriminator=` (`--discriminator`).",
         absent=r"(?!discriminators\.)",  # any other name
     ),
 )
-"""The first one that fits is meant, so what is special comes before what is general."""
+"""The first one that fits applies, so special models come before general ones."""
 
 
 def refusal(names: Iterable[str]) -> str | None:
-    """What a file with these names holds and why it cannot be converted; `None` if it is of none of these kinds."""
+    """Return what a file with these names holds and why it cannot be converted; `None` if it is none of these."""
     names = list(names)
-    found = next((neighbour for neighbour in NEIGHBOURS if neighbour.fits(names)), None)
-    return found and f"It holds {found.name}, from which no voice can be made here. {found.why}"
+    found = next((model for model in UNSUPPORTED if model.fits(names)), None)
+    return found and f"It holds {found.name}, which cannot be converted. {found.why}"
 
 
 FIRST, SECOND = "text-to-latents.onnx", "decode-window.onnx"
 """The two graphs that stream in onnxruntime."""
 
 EXPORTED = {"sherpa-onnx": ("model.onnx", "tokens.txt"), "streaming in onnxruntime": (FIRST, SECOND)}
-"""Files of a folder, by the runtime that reads them."""
+"""Files of an exported folder, by the runtime that reads them."""
 
 
 def exported_for(path: Path) -> str | None:
-    """The runtime for which a folder was exported, or a file beside those that belong to it; `None` if for none."""
+    """Return the runtime that a folder, or a file in it, was exported for; `None` if it is not an export."""
     folder = path if path.is_dir() else path.parent
     for runtime, files in EXPORTED.items():
-        described = any((folder / f"{name}.json").exists() for name in files)  # as a voice of Piper's is
-        if (path == folder or path.name in files) and all((folder / name).exists() for name in files) and not described:
+        is_piper = any((folder / f"{name}.json").exists() for name in files)
+        if (path == folder or path.name in files) and all((folder / name).exists() for name in files) and not is_piper:
             return runtime
     return None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion import Converted, convert
-from hf_vits.conversion.discriminators import ConvertedDiscriminator, list_or_number
+from hf_vits.conversion.discriminators import ConvertedDiscriminator, as_list
 from hf_vits.conversion.formats.original import SYMBOLS
 from hf_vits.conversion.vits_keys import original_name
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
@@ -84,9 +84,9 @@ def check(config: VitsConfig) -> None:
 def check_judges(config: VitsDiscriminatorConfig) -> None:
     """Raises `ValueError` for judges that the original's code could not build, or would build otherwise."""
     differing = [
-        f"{name} is {found}, there {list_or_number(value)}"
+        f"{name} is {found}, there {as_list(value)}"
         for name, value in JUDGES.items()
-        if (found := list_or_number(getattr(config, name))) != list_or_number(value)
+        if (found := as_list(getattr(config, name))) != as_list(value)
     ]
     if differing:
         raise ValueError(
@@ -163,7 +163,7 @@ def _same_tensors(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> N
 def _same_judges(ours: VitsDiscriminator, theirs: ConvertedDiscriminator | None) -> None:
     _same_tensors(ours.state_dict(), theirs.state_dict if theirs else {})
     for name in JUDGES:
-        written, found = (list_or_number(getattr(judges.config, name)) for judges in (ours, theirs))
+        written, found = (as_list(getattr(judges.config, name)) for judges in (ours, theirs))
         if written != found:
             raise ValueError(
                 f"`{name}` of the discriminators is {written} here and {found} when the files are read back; nothing "

@@ -1,4 +1,4 @@
-"""What every card says in the same way: names on the Hub, languages, versions."""
+"""Parts that all model cards and data set cards share: names on the Hub, languages, versions, login."""
 
 import platform
 import re
@@ -16,12 +16,12 @@ ON_HUB = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def is_on_hub(name: str | None) -> bool:
-    """Whether a name is one of the Hub and not that of a file or folder here."""
+    """Return whether a name is one on the Hub and not that of a file or folder here."""
     return bool(name) and ON_HUB.fullmatch(name) is not None and not Path(name).exists()
 
 
 def called(name: str) -> str:
-    """The name of a data set: a link to the Hub, or that of a file or folder without its place."""
+    """Return the name of a data set: a link to the Hub, or that of a file or folder without its path."""
     if is_on_hub(name):
         return f"[{name}](https://huggingface.co/datasets/{name})"
     path = Path(name).expanduser()
@@ -29,13 +29,13 @@ def called(name: str) -> str:
 
 
 def language_code(tokenizer: VitsTokenizer) -> str | None:
-    """An ISO 639 code, from eng or en-us."""
+    """Return an ISO 639 code, from eng or en-us."""
     code = re.match(r"[a-z]{2,3}(?![a-z])", tokenizer.language or tokenizer.phoneme_language or "")
     return code and code[0]
 
 
 def versions() -> str:
-    """A section of a card with the versions of what was used."""
+    """Return a section of a card with the versions of Python and libraries."""
     numbers = [("python", platform.python_version()), *_numbers((*LIBRARIES, "hf_vits"))]
     return "\n".join(["## Versions", "", "| | |", "|---|---|", *(f"| {name} | {number} |" for name, number in numbers)])
 
@@ -56,17 +56,19 @@ def card(
     library: str = "hf_vits",
 ) -> ModelCard:
     """
+    Return the model card of a converted voice.
+
     Args:
         name (`str`):
-            Of the voice.
-        origin ([`Origin`], *optional*):
-            Its licence and what it was made from.
+            Name of the voice.
+        origin ([`Provenance`], *optional*):
+            Its license and what it was made from.
         tokenizer ([`VitsTokenizer`], *optional*):
-            Says which language it speaks.
+            Its language is added to the metadata.
         notes (`Sequence[str]`):
-            Of the conversion.
+            Notes of the conversion.
         library (`str`, *optional*, defaults to `"hf_vits"`):
-            What reads its files.
+            The library that reads its files.
     """
     origin = origin or Provenance()
     data = ModelCardData(
@@ -79,14 +81,14 @@ def card(
         pipeline_tag="text-to-speech",
         tags=["text-to-speech", "vits"],
     )
-    known = f"Its licence: {origin.license_in_words}."
-    terms = known if origin.license else "Its licence is not known here: add that of the voice it was converted from."
-    told = "\n".join(f"- {note}" for note in notes)
-    return ModelCard(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{terms}\n\n## Conversion\n\n{told}\n\n{versions()}\n")
+    known = f"Its license: {origin.license_in_words}."
+    terms = known if origin.license else "Its license is not known here: add that of the voice it was converted from."
+    items = "\n".join(f"- {note}" for note in notes)
+    return ModelCard(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{terms}\n\n## Conversion\n\n{items}\n\n{versions()}\n")
 
 
 def check_login(what: str) -> None:
-    """Raises `PermissionError` if nobody is logged in, as `what` would then be made and not uploaded."""
+    """Raise `PermissionError` if nobody is logged in, before `what` is made and cannot be uploaded."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 

@@ -1,4 +1,4 @@
-"""Where a voice came from, and under what licence: what a card must say before what is made from it is passed on."""
+"""Find the license and origin of a voice, which the card of everything made from it must state."""
 
 import logging
 import os
@@ -17,16 +17,16 @@ from hf_vits.utils.files import read_text
 logger = logging.getLogger(__name__)
 
 CARD, CARD_BESIDE = "README.md", "README.run.md"
-"""Where the card of a voice is; the second, if somebody else's stands in the first."""
+"""Names of the card of a voice; the second is used if the first exists and is somebody else's."""
 
 LARGEST_CARD = 2**24
 """Bytes; a card has thousands."""
 
 LARGEST_METADATA = 100_000
-"""Characters of the table at the head of a card, which takes a second to read; those of a voice are some hundred."""
+"""Characters of the metadata of a card, which take a second to parse; those of a voice are some hundred."""
 
 MMS = re.compile(r"(.*/)?mms-tts-[^/]+")
-"""Names of the voices of MMS, and of copies that are called like them."""
+"""Names of the voices of MMS, and of copies with the same name."""
 
 MMS_LICENSE = "cc-by-nc-4.0"
 PACKAGED_LICENSE_NAME = "cc0-recordings-on-a-research-licensed-base"
@@ -35,17 +35,17 @@ PACKAGED_LICENSE_NAME = "cc0-recordings-on-a-research-licensed-base"
 @dataclass(frozen=True)
 class Provenance:
     """
-    The voice that something is made from.
+    The voice that something is made from, and its license.
 
     Args:
         name (`str`, *optional*):
-            A name on the Hub, or that of a folder without its place; empty if the voice had none.
+            A name on the Hub, or that of a folder without its path; empty if the voice had none.
         on_hub (`list[str]`, *optional*):
-            Itself if it is on the Hub, else the nearest voices there that it was made from.
+            Itself if it is on the Hub, else the closest voices there that it was made from.
         license, license_name, license_link (`str`, *optional*):
             As in the metadata of a model card; no `license` if it is unknown.
         terms (`str`, *optional*):
-            The licence in words, where its name does not tell.
+            The license in words, if its name is not enough.
         language (`list[str]`, *optional*):
             As in the metadata of its card.
     """
@@ -60,7 +60,7 @@ class Provenance:
 
     @property
     def is_non_commercial(self) -> bool:
-        """Whether the licence forbids commercial use, as that of MMS does."""
+        """Whether the license forbids commercial use, as that of MMS does."""
         return re.search(r"(^|-)nc(-|$)", self.license or "") is not None
 
     @property
@@ -74,9 +74,9 @@ class Provenance:
 
 def origin_of(name_or_path: str) -> Provenance:
     """
-    What is known of a voice: from its own card if that names a licence, else from its name.
+    Return the origin of a voice, from its own card if that names a license, else from its name.
 
-    A licence that forbids commercial use is said in one line of the log.
+    A license that forbids commercial use is logged as a warning.
     """
     if not name_or_path:
         return Provenance()
@@ -84,30 +84,30 @@ def origin_of(name_or_path: str) -> Provenance:
     if folder.name.startswith(f"{packaged.name}-{packaged.onnx_sha256[:12]}"):
         return Provenance(packaged.name, [], "other", PACKAGED_LICENSE_NAME, None, packaged.license_text)
     name = Path(os.path.realpath(folder)).name if is_folder else name_or_path
-    written = _written(name_or_path)
+    fields = _fields_in_card(name_or_path)
     if not is_folder:
-        written["on_hub"] = [name]
-    if not written.get("license") and MMS.fullmatch(name):
-        written["license"] = MMS_LICENSE
-    origin = Provenance(name, **written)
+        fields["on_hub"] = [name]
+    if not fields.get("license") and MMS.fullmatch(name):
+        fields["license"] = MMS_LICENSE
+    origin = Provenance(name, **fields)
     if origin.is_non_commercial:
-        logger.warning(f"{name} has the licence {origin.license}: nothing made from it may be used commercially.")
+        logger.warning(f"{name} has the license {origin.license}: nothing made from it may be used commercially.")
     return origin
 
 
 def origin_beside(folder: Path) -> Provenance | None:
     """
-    What a card says that lies with a voice's files in another project's layout, such as those of an export.
+    Return the origin in a card beside the files of another project, such as those of an export.
 
-    `None` if there is none, or if it names no licence or is not clearly the card of a voice: files of other projects
-    lie in all kinds of folders.
+    `None` if there is none, or if it names no license or is not clearly the card of a voice: files of other projects
+    may be in any folder.
     """
-    written = _written(str(folder), _is_of_voice)
-    return Provenance(Path(os.path.realpath(folder)).name, **written) if written else None
+    fields = _fields_in_card(str(folder), _is_of_voice)
+    return Provenance(Path(os.path.realpath(folder)).name, **fields) if fields else None
 
 
 def inherit_license(origin: Provenance, base: str | None = None) -> Provenance:
-    """The same with the licence of MMS if the voice, or `base`, was made from it, whatever its own card says."""
+    """Return the origin with the license of MMS if the voice, or `base`, was made from it, whatever its card says."""
     base = next((name for name in (*origin.on_hub, base) if name and MMS.fullmatch(name)), None)
     if base is None or origin.is_non_commercial:
         return origin
@@ -117,12 +117,12 @@ def inherit_license(origin: Provenance, base: str | None = None) -> Provenance:
 
 
 def _is_of_voice(card: ModelCardData) -> bool:
-    said = (card.pipeline_tag, card.library_name, *_texts(card.tags))
-    return bool(_text(card.license)) and any(value in ("text-to-speech", "vits") for value in said)
+    values = (card.pipeline_tag, card.library_name, *_texts(card.tags))
+    return bool(_text(card.license)) and any(value in ("text-to-speech", "vits") for value in values)
 
 
-def _written(name_or_path: str, fits: Callable[[ModelCardData], bool] = lambda card: True) -> dict[str, Any]:
-    """What the card of a voice says, as fields of `Origin`; of two cards, the one that names a licence."""
+def _fields_in_card(name_or_path: str, fits: Callable[[ModelCardData], bool] = lambda card: True) -> dict[str, Any]:
+    """Return the card of a voice as fields of `Provenance`; of two cards, the one that names a license."""
     cards = [_metadata(name_or_path, file) for file in (CARD, CARD_BESIDE)]
     cards = [data for data in cards if data is not None and fits(data)]
     card = next((data for data in cards if _text(data.license)), cards[0] if cards else None)
@@ -133,14 +133,14 @@ def _written(name_or_path: str, fits: Callable[[ModelCardData], bool] = lambda c
         "on_hub": _texts(card.base_model),
         "license": _text(card.license),
         "license_name": name,
-        "license_link": link if link.startswith("http") else None,  # another is a file beside that card
+        "license_link": link if link.startswith("http") else None,  # other links are files beside that card
         "terms": VOICES[DEFAULT].license_text if name == PACKAGED_LICENSE_NAME else "",
         "language": _texts(card.language),
     }
 
 
 def _metadata(name_or_path: str, file: str) -> ModelCardData | None:
-    """The metadata of a card, or `None` if there is none that can be read: a run does not fail for its base's card."""
+    """Return the metadata of a card, or `None` if it is missing or unreadable, which is not an error."""
     try:
         path = cached_file(
             name_or_path,
@@ -154,17 +154,18 @@ def _metadata(name_or_path: str, file: str) -> ModelCardData | None:
         text = read_text(path, LARGEST_CARD)
         end = text.find("\n---", 3)
         return ModelCard(text[: end + 4], ignore_metadata_errors=True).data if end <= LARGEST_METADATA else None
-    except Exception as error:  # a card is written by hand, and can be anything
+    except Exception as error:  # a card is written by hand, and can hold anything
         logger.info(f"The card of {name_or_path} cannot be read: {str(error).splitlines()[:1]}")
         return None
 
 
 def _text(value: object) -> str | None:
-    """A line of metadata, where old cards have lists of one."""
+    """Return a value of metadata; old cards have lists of one value."""
     texts = _texts(value)
     return texts[0] if len(texts) == 1 else None
 
 
 def _texts(value: object) -> list[str]:
+    """Return the strings among a value or list of values."""
     values: Sequence = value if isinstance(value, list) else [value]
     return [item for item in values if isinstance(item, str) and item]

@@ -1,4 +1,4 @@
-"""Reads a checkpoint's tensors from a folder or the Hub, and lets none be missing, left over or of another shape."""
+"""Read the tensors of a checkpoint from a folder or the Hub, and match them strictly with those of a model."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -18,24 +18,24 @@ from hf_vits.utils.files import UnreadableFile, check_name, member, read_table, 
 from hf_vits.utils.formatting import listed
 
 MOST_HEADER = 10_000_000
-"""Bytes of the header of a `.safetensors` file; that of a voice has a hundred thousand."""
+"""Largest number of bytes of the header of a `.safetensors` file; that of a voice has a hundred thousand."""
 
 DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-"""Types of the numbers of a weight."""
+"""Types that weights may have."""
 
 TRAINING_ONLY = (
     "posterior_encoder.",
     "duration_predictor.flows.1.",
     "duration_predictor.post_",
 )
-"""Prefixes of the tensors that speaking does not use; only an `inference_only` checkpoint may lack them."""
+"""Prefixes of the tensors that inference does not use; only an `inference_only` checkpoint may lack them."""
 
 
 def read_state_dict(
     name_or_path: str, variant: str | None = None, use_safetensors: bool | None = None, **hub_arguments
 ) -> dict[str, Tensor]:
     """
-    All tensors of a checkpoint, sharded or not, on the CPU. Nothing in the files is executed.
+    Read all tensors of a checkpoint, sharded or not, on the CPU. Nothing in the files is executed.
 
     Raises:
         OSError: if the folder or repository has no weights.
@@ -61,12 +61,12 @@ def read_state_dict(
 
 
 def read_file(file: str | Path) -> dict[str, Tensor]:
-    """The tensors of one `.safetensors` or pickled file; raises `ValueError` for a damaged or hostile one."""
+    """Read the tensors of one `.safetensors` or pickled file; raises `ValueError` for a damaged or unsafe one."""
     state_dict = read_contents(file)
     if not isinstance(state_dict, Mapping) or not all(isinstance(value, Tensor) for value in state_dict.values()):
         raise ValueError(
-            f"{file} does not hold a plain table of tensors, as a checkpoint in the middle of training may not. "
-            "Take its table of weights out and pass that as `state_dict=`."
+            f"{file} does not hold a plain table of tensors, such as a checkpoint of a training program. "
+            "Pass its table of weights as `state_dict=`."
         )
     check_kinds(state_dict, f" in {file}")
     return dict(state_dict)
@@ -108,10 +108,10 @@ def check_kinds(
 
 def shard_names(index: str | Path) -> tuple[dict[str, str], list[str]]:
     """
-    Reads an index of shards: for each tensor the name of its file, and the names of all files.
+    Read an index of shards; return the file name of each tensor, and the names of all files.
 
     Raises:
-        ValueError: if it is no such index, or names a file that is none of its folder's.
+        ValueError: if it is not such an index, or names a file outside its folder.
     """
     table = read_table(index)
     places = table.get("weight_map")
@@ -122,7 +122,7 @@ def shard_names(index: str | Path) -> tuple[dict[str, str], list[str]]:
 
 
 def _shards(name_or_path: str, index: Path, hub_arguments: Mapping[str, Any]) -> Iterator[Path]:
-    """The files that an index names, each in the folder of the index, or fetched from the Hub to be there."""
+    """Yield the files that an index names, in its folder; they are fetched first if the folder is not local."""
     places, names = shard_names(index)
     if not Path(name_or_path).is_dir():
         try:
@@ -192,20 +192,20 @@ def match_state_dict(
     state_dict: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], source: str, foreign: bool = False
 ) -> dict[str, Tensor]:
     """
-    The same tensors under exactly the keys of `shapes`, whatever way each layer spells its weight norm.
+    Return the tensors under exactly the keys of `shapes`, converting each layer's format of weight norm.
 
     Args:
         state_dict (`Mapping[str, Tensor]`):
             The tensors.
         shapes (`Mapping[str, torch.Size]`):
-            Names and shapes that a model has.
+            Names and shapes of a model.
         source (`str`):
             Where the tensors are from, for errors.
         foreign (`bool`, *optional*, defaults to `False`):
-            Whether they are of another project, whose files have no field of our configuration.
+            They are of another project, so the advice in the error differs.
 
     Raises:
-        ValueError: naming every kind of tensor that is missing, left over or wrongly shaped.
+        ValueError: lists tensors that are missing, unexpected or of another shape.
     """
     matched = respell(state_dict, shapes)
     missing = sorted(shapes.keys() - matched.keys())

@@ -1,4 +1,4 @@
-"""Pickled files of PyTorch, looked at before anything in them is unpickled: what they unpack to is bounded."""
+"""Check pickled files of PyTorch before anything in them is unpickled, so that they cannot exhaust memory."""
 
 import re
 import zipfile
@@ -7,43 +7,43 @@ from pathlib import Path
 from hf_vits.utils.files import UnreadableFile, require_file
 
 ZIP = b"PK\x03\x04"
-"""Begins an archive as `torch.save` writes it; what begins otherwise is read as pickles one after another."""
+"""First bytes of an archive as `torch.save` writes it; other files are read as consecutive pickles."""
 
 PICKLE = b"\x80"
-"""Begins a pickle of the protocols that PyTorch writes."""
+"""First byte of a pickle of the protocols that PyTorch writes."""
 
 LARGEST_PICKLES = 2**32
-"""Bytes of a file that is no archive; all of it is searched."""
+"""Largest number of bytes of a file that is not an archive; all of it is searched."""
 
 MOST_PICKLE = 512 * 2**20
 """Bytes of the pickle in an archive, without the tensors' numbers: names, settings, and Coqui's vectors as lists."""
 
-MAKES_ROOM = re.compile(rb"[\n.](bytearray|\w*Tensor|TypedStorage|UntypedStorage)\n")
-"""Classes that a pickle can call with a mere number of bytes, and that PyTorch's reader lets it call."""
+ALLOCATING = re.compile(rb"[\n.](bytearray|\w*Tensor|TypedStorage|UntypedStorage)\n")
+"""Classes that PyTorch's reader allows a pickle to call, and that allocate the number of bytes they are given."""
 
-PIECE = 2**24
-"""Bytes that are searched in one go."""
+CHUNK = 2**24
+"""Bytes that are searched at once."""
 
 
 def check_pickled(file: str | Path, most: int = MOST_PICKLE) -> bool:
     """
-    Refuses a file of `torch.save` that would take more memory than it has bytes, without unpickling it.
+    Refuse a file of `torch.save` that would take more memory than it has bytes, without unpickling it.
 
-    PyTorch stores entries as they are, so an archive with compressed ones, or with entries that together are longer
-    than the file, is none of its own.
+    PyTorch does not compress entries, so an archive with compressed ones, or with entries that together are longer
+    than the file, is not one of its own.
 
     Args:
         file (`str` or `Path`):
-            An archive, or pickles one after another as PyTorch wrote them before.
+            An archive, or consecutive pickles as earlier versions of PyTorch wrote them.
         most (`int`, *optional*):
-            Bytes that the pickle may have.
+            Largest number of bytes of the pickle.
 
     Returns:
         `bool`: Whether the file is an archive.
 
     Raises:
-        OSError: if it is no regular file that can be read.
-        ValueError: says in a few words what is wrong; the caller names the file.
+        OSError: if it is not a regular file that can be read.
+        ValueError: gives the reason in a few words; the caller names the file.
     """
     file = require_file(file)
     with file.open("rb") as stream:
@@ -81,12 +81,12 @@ def _check_archive(file: Path, most: int) -> None:
 
 
 def _search(stream) -> None:
-    """Raises `ValueError` if the bytes name a class of `MAKES_ROOM`: a pickle spells the names of classes out."""
+    """Raise `ValueError` if the bytes contain the name of a class of `ALLOCATING`."""
     before = b""
     with stream:
-        while piece := stream.read(PIECE):
-            if found := MAKES_ROOM.search(before + piece):
+        while chunk := stream.read(CHUNK):
+            if found := ALLOCATING.search(before + chunk):
                 raise UnreadableFile(
                     f"it asks for a {found[1].decode()} of any size, which no file of weights does", "unsafe"
                 )
-            before = piece[-64:]
+            before = chunk[-64:]

@@ -1,4 +1,4 @@
-"""Files that others wrote: opened only if they are regular files, read up to a bound, with errors that name them."""
+"""Read files of unknown origin: only regular files, up to a limit, with errors that name them."""
 
 import json
 import os
@@ -12,10 +12,10 @@ from typing import Any
 from hf_vits.utils.formatting import quoted
 
 LARGEST_TABLE = 20_000_000
-"""Bytes of a JSON or text file; a configuration or vocabulary has thousands, with the names of all speakers more."""
+"""Largest number of bytes of a JSON or text file; a configuration or vocabulary has thousands."""
 
 DEEPEST_TABLE = 100
-"""Levels of a JSON file; a configuration has five. Copying and printing a deeper one would exhaust Python's stack."""
+"""Most levels of a JSON file; a configuration has five. Copying and printing more can exhaust Python's stack."""
 
 
 ADVICE = "Correct it, or fetch it again."
@@ -44,7 +44,7 @@ def exists(file: str | Path) -> bool:
 
 
 def obstacle(file: Path) -> str:
-    """Why something of that name is no file that can be read; empty if it is one."""
+    """Return why a path is not a file that can be read; empty if it is one."""
     try:
         mode = os.stat(file).st_mode
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
@@ -56,11 +56,11 @@ def obstacle(file: Path) -> str:
 
 def require_file(file: str | Path) -> Path:
     """
-    Returns the path if a regular file is there that can be read, through symbolic links too.
+    Return the path if it is a regular file, or a link to one, that can be read.
 
     Raises:
-        FileNotFoundError: if nothing is there.
-        OSError: for a folder, a pipe, a device, a circle of links, or a file that may not be read.
+        FileNotFoundError: if there is no such file.
+        OSError: for a folder, a pipe, a device, a cycle of links, or a file that may not be read.
     """
     file = Path(file)
     if not (why := obstacle(file)):
@@ -71,21 +71,21 @@ def require_file(file: str | Path) -> Path:
 
 
 def require_if_there(file: str | Path) -> None:
-    """Raises `OSError` as `require_file` if anything is there that is no regular file: readers may overlook such."""
+    """Raise `OSError` as `require_file` for anything but a regular file or nothing; some readers ignore such paths."""
     if os.path.lexists(file):
         require_file(file)
 
 
 def read_bytes(file: str | Path, most: int = LARGEST_TABLE) -> bytes:
     """
-    Reads a whole file of at most `most` bytes.
+    Read a whole file of at most `most` bytes.
 
     Raises:
         OSError: as `require_file`.
         ValueError: if it is longer.
     """
     file = require_file(file)
-    # A pipe that takes the file's place now would block a plain open.
+    # A pipe that replaces the file meanwhile would block a plain open.
     with open(os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         data = stream.read(most + 1) if size <= most else b""
@@ -96,7 +96,7 @@ def read_bytes(file: str | Path, most: int = LARGEST_TABLE) -> bytes:
 
 def read_text(file: str | Path, most: int = LARGEST_TABLE, encoding: str = "utf-8") -> str:
     """
-    Reads a text of at most `most` bytes, with line ends as they are.
+    Read a text of at most `most` bytes, with line ends as they are.
 
     Raises:
         OSError: as `require_file`.
@@ -112,15 +112,15 @@ def read_text(file: str | Path, most: int = LARGEST_TABLE, encoding: str = "utf-
 
 def read_json(file: str | Path, most: int = LARGEST_TABLE, pairs: Callable[[list], Any] | None = None) -> Any:
     """
-    Reads a JSON file in UTF-8, UTF-16 or UTF-32.
+    Read a JSON file in UTF-8, UTF-16 or UTF-32.
 
     Args:
         file (`str` or `Path`):
             The file.
         most (`int`, *optional*):
-            Bytes that it may have.
+            Largest number of bytes.
         pairs (`Callable`, *optional*):
-            Makes a table of a list of its names and values, as `object_pairs_hook` of `json.loads`.
+            Makes an object of a list of its names and values, as `object_pairs_hook` of `json.loads`.
 
     Raises:
         OSError: as `require_file`.
@@ -129,7 +129,7 @@ def read_json(file: str | Path, most: int = LARGEST_TABLE, pairs: Callable[[list
     data = read_bytes(file, most)
     try:
         value = json.loads(data, object_pairs_hook=pairs)
-    except (ValueError, RecursionError) as error:  # neither text nor JSON, or nested without an end
+    except (ValueError, RecursionError) as error:  # neither text nor JSON, or nested too deeply
         raise ValueError(f"{file} is not JSON ({str(error)[:100]}); fetch it again.") from error
     if _is_deep(value):
         raise ValueError(f"{file} is nested more than {DEEPEST_TABLE} levels deep; fetch it again.")
@@ -137,7 +137,7 @@ def read_json(file: str | Path, most: int = LARGEST_TABLE, pairs: Callable[[list
 
 
 def read_table(file: str | Path, most: int = LARGEST_TABLE) -> dict[str, Any]:
-    """The object in a JSON file; errors are those of `read_json`, and a `ValueError` for any other value."""
+    """Read the object in a JSON file; errors are those of `read_json`, and a `ValueError` for any other value."""
     table = read_json(file, most)
     if not isinstance(table, dict):
         raise ValueError(f"{file} must hold one JSON object, and this is a {type(table).__name__}; fetch it again.")
@@ -145,7 +145,7 @@ def read_table(file: str | Path, most: int = LARGEST_TABLE) -> dict[str, Any]:
 
 
 def check_name(name: Any, named_in: str | Path) -> str:
-    """Returns a name of a file that another names; raises `ValueError` if it is not one part of a path."""
+    """Return the name of a file that another file contains; raises `ValueError` unless it is one part of a path."""
     if isinstance(name, str) and re.fullmatch(r"[^/\\\0]{1,255}", name) and name not in (".", ".."):
         return name
     raise ValueError(
@@ -156,22 +156,22 @@ def check_name(name: Any, named_in: str | Path) -> str:
 
 def member(folder: str | Path, name: Any, named_in: str | Path) -> Path:
     """
-    The regular file of a folder that another file of it names.
+    Return the path of a regular file in a folder that another file there names.
 
     The name must be one part of a path, and a symbolic link must lead to a file in the folder or, in the cache of the
     Hub, to one of the same repository.
 
     Raises:
-        FileNotFoundError: if it is not there.
+        FileNotFoundError: if it does not exist.
         OSError: as `require_file`.
         ValueError: if the name leads out of the folder; nothing is opened then.
     """
     check_name(name, named_in)
     file = Path(folder) / name
     if not os.path.lexists(file):
-        raise FileNotFoundError(f"{file} is missing, which {Path(named_in).name} counts among its files. Fetch it too.")
+        raise FileNotFoundError(f"{file} is missing, which {Path(named_in).name} lists among its files. Fetch it too.")
     require_file(file)
-    real = Path(os.path.realpath(file))  # `Path.resolve` raises a RuntimeError for a circle of links
+    real = Path(os.path.realpath(file))  # `Path.resolve` raises a RuntimeError for a cycle of links
     if not any(real.is_relative_to(root) for root in roots(Path(os.path.realpath(folder)))):
         raise ValueError(
             f"{file}, which {Path(named_in).name} names, is a link to {real}, outside of its folder; it was "
@@ -181,7 +181,7 @@ def member(folder: str | Path, name: Any, named_in: str | Path) -> Path:
 
 
 def roots(folder: Path) -> list[Path]:
-    """Where links of a folder may lead: into itself, and in the Hub's cache into the store of the same repository."""
+    """Return where links in a folder may lead: the folder and, in the Hub's cache, the files of its repository."""
     snapshots = next((parent for parent in folder.parents if parent.name == "snapshots"), None)
     return [folder] if snapshots is None else [folder, snapshots.parent / "blobs"]
 
@@ -189,13 +189,13 @@ def roots(folder: Path) -> list[Path]:
 @contextmanager
 def named_in_errors(what: str, place: str | Path) -> Iterator[None]:
     """
-    Turns whatever a reader stumbles over within the context into a `ValueError` that names what is read.
+    Turn any error of a reader within the context into a `ValueError` that names what is read.
 
     Args:
         what (`str`):
-            What is read, for errors that do not say it.
+            What is read, for errors that do not name it.
         place (`str` or `Path`):
-            The folder, or its name on the Hub; an error with it says what is read.
+            The folder, or its name on the Hub; errors that contain it are raised unchanged.
 
     Raises:
         ValueError: for any error but an `OSError` or `ImportError`, which say by themselves what is missing.
@@ -208,20 +208,20 @@ def named_in_errors(what: str, place: str | Path) -> Iterator[None]:
         if type(error) in (ValueError, UnreadableFile) and str(place) in str(error):
             raise
         raise ValueError(f"{what} cannot be used. {_brief(error)} {ADVICE}") from error
-    except Exception as error:  # libraries fail in any way on a table with values of other types
+    except Exception as error:  # libraries fail in any way on values of other types
         kind = "" if isinstance(error.__cause__, TypeError | ValueError) else f"{type(error).__name__}: "
         raise ValueError(f"{what} cannot be used. {kind}{_brief(error.__cause__ or error)} {ADVICE}") from error
 
 
 def _brief(error: BaseException) -> str:
-    """The error in one line that is not too long."""
+    """Return the error in one line of limited length."""
     words = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
     words = words if len(words) <= 1000 else words[:1000] + "…"
     return words if words.endswith((".", "…")) else words + "."
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether lists and tables are nested beyond `DEEPEST_TABLE`; without recursion."""
+    """Return whether lists and tables are nested beyond `DEEPEST_TABLE`, without recursion."""
     level = [value]
     for _ in range(DEEPEST_TABLE):
         inner = [list(part.values()) if isinstance(part, dict) else part for part in level]

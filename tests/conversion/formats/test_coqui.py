@@ -15,11 +15,11 @@ PLAIN = {"use_stochastic_duration_prediction": False, "duration_predictor_layer_
 LANGUAGES = {"num_languages": 2, "language_embedding_size": 4}
 KINDS = {
     "stochastic durations": {},
-    "plain durations": PLAIN,
+    "deterministic durations": PLAIN,
     "speakers": TABLE,
-    "speakers, plain durations": TABLE | PLAIN,
+    "speakers, deterministic durations": TABLE | PLAIN,
     "languages": LANGUAGES,
-    "languages, speakers, plain durations": LANGUAGES | TABLE | PLAIN,
+    "languages, speakers, deterministic durations": LANGUAGES | TABLE | PLAIN,
     "blocks of type 2": {"resblock_type": "2"},
 }
 QUIET = {"noise_scale": 0.0, "noise_scale_duration": 0.0}
@@ -40,11 +40,11 @@ def notes_of(path):
 
 @pytest.mark.parametrize("kind", [*KINDS, "speakers, old PyTorch"])
 def test_every_tensor_comes_back_and_the_voice_sounds_the_same(make_model, text, tmp_path, kind):
-    spelling = "old" if kind.endswith("old PyTorch") else "new"
+    weight_format = "old" if kind.endswith("old PyTorch") else "new"
     model = make_model(**SHAPE, **KINDS[kind.removesuffix(", old PyTorch")])
     languages = {"languages": ["en", "fr"]} if model.config.language_embedding_size else {}
 
-    voice = convert(write_voice(tmp_path, model, languages, spelling=spelling))
+    voice = convert(write_voice(tmp_path, model, languages, weight_format=weight_format))
 
     assert voice.state_dict.keys() == model.state_dict().keys()
     for name, tensor in model.state_dict().items():
@@ -106,7 +106,7 @@ def test_what_lies_beside_a_voice_is_told_and_left(model, tmp_path):
     assert "the encoder of speakers, which only training used: speaker_encoder.layer1.weight." in notes
     assert "resampling for training: audio_resampler.kernel." in notes
     assert "`max_inference_len` 99" in notes
-    assert "Without discriminators: training makes new ones" in notes
+    assert "Without discriminators: training creates new ones" in notes
 
 
 def test_of_discriminators_given_beside_a_voice_its_own_are_not_taken(model, tmp_path):
@@ -114,7 +114,7 @@ def test_of_discriminators_given_beside_a_voice_its_own_are_not_taken(model, tmp
     own, given = (VitsDiscriminator(VitsDiscriminatorConfig(**shape)) for _ in range(2))
     torch.save({"model": given.state_dict()}, tmp_path / "D_7.pth")
 
-    voice = convert(write_voice(tmp_path, model, judges=own), discriminator=tmp_path / "D_7.pth")
+    voice = convert(write_voice(tmp_path, model, discriminators=own), discriminator=tmp_path / "D_7.pth")
 
     for name, tensor in given.state_dict().items():
         assert torch.equal(voice.discriminator.state_dict[name], tensor)
@@ -122,16 +122,16 @@ def test_of_discriminators_given_beside_a_voice_its_own_are_not_taken(model, tmp
 
 def test_the_discriminators_come_along(model, tmp_path):
     shape = {"periods": [2, 5], "period_channels": [4, 8, 8], "scale_channels": [4, 4, 8, 8, 8, 8]}
-    judges = VitsDiscriminator(VitsDiscriminatorConfig(**shape))
+    discriminators = VitsDiscriminator(VitsDiscriminatorConfig(**shape))
     changes = {"model_args.periods_multi_period_discriminator": [2, 5]}
 
-    voice = convert(write_voice(tmp_path, model, changes, judges=judges))
+    voice = convert(write_voice(tmp_path, model, changes, discriminators=discriminators))
     voice.save(tmp_path / "voice")
 
     again = VitsDiscriminator.from_pretrained(tmp_path / "voice", subfolder="discriminator")
     waveform = torch.randn(1, 1, 300, generator=torch.Generator().manual_seed(0))
     assert not ModelInitialization.from_pretrained(str(tmp_path / "voice")).new_modules
-    for ours, theirs in zip(again(waveform).logits, judges.eval()(waveform).logits, strict=True):
+    for ours, theirs in zip(again(waveform).logits, discriminators.eval()(waveform).logits, strict=True):
         assert torch.equal(ours, theirs)
 
 
@@ -246,7 +246,7 @@ def test_weight_norm_that_does_not_fit_is_refused_before_it_is_computed(make_mod
 
 
 def test_one_speaker_that_plain_durations_see_is_refused(make_model, tmp_path):
-    with pytest.raises(ValueError, match="one speaker with a vector, and a plain duration predictor"):
+    with pytest.raises(ValueError, match="one speaker with a vector, and a deterministic duration predictor"):
         convert(one_row(tmp_path, make_model(**SHAPE, **TABLE, **PLAIN)))
 
 
@@ -259,7 +259,7 @@ def test_durations_that_do_not_see_the_speaker_are_the_same_for_all(make_model, 
     assert not voice.state_dict["duration_predictor.cond.weight"].any()
     said = [voice.model()(**text, **QUIET, speaker_id=who).durations for who in (0, 1)]
     assert torch.equal(*said)
-    assert "the layer that would is 0" in " ".join(voice.notes)
+    assert "the layer for it is 0" in " ".join(voice.notes)
 
 
 def test_languages_are_named_by_the_configuration_the_data_or_a_file(make_model, tmp_path):
@@ -281,21 +281,21 @@ def test_a_decoder_of_another_rate_can_speak_and_stretched_latents_are_refused(m
 
     assert voice.config.inference_only
     assert torch.equal(say(voice.model(), text), say(model, text))
-    assert "posterior encoder heard 11,025 Hz" in " ".join(voice.notes)
+    assert "posterior encoder takes 11,025 Hz" in " ".join(voice.notes)
     with pytest.raises(ValueError, match="stretches its latents between flow and decoder"):
         convert(write_voice(tmp_path, model, rates | {"model_args.interpolate_z": True}))
 
 
 CONTRADICTIONS = {
-    "hidden_channels": (32, "`hidden_size` is 32, but the weights have 16"),
-    "num_heads_text_encoder": (4, "`num_attention_heads` is 4, but the weights have 2"),
-    "num_layers_text_encoder": (3, "`num_hidden_layers` is 3"),
-    "use_sdp": (False, "`use_stochastic_duration_prediction` is False"),
-    "out_channels": (10, "`spectrogram_bins` is 10, but the weights have 9"),
-    "num_layers_posterior_encoder": (16, "`posterior_encoder_num_wavenet_layers` is 16"),
-    "resblock_type_decoder": ("2", "`resblock_type` is 2"),
-    "resblock_kernel_sizes_decoder": ([3, 7], r"`resblock_kernel_sizes` is \[3, 7\]"),
-    "upsample_rates_decoder": ([2, 2], "`hop_length` is 8, but the weights have 4"),
+    "hidden_channels": (32, "`hidden_size` in .* is 32, but the weights have 16"),
+    "num_heads_text_encoder": (4, "`num_attention_heads` in .* is 4, but the weights have 2"),
+    "num_layers_text_encoder": (3, "`num_hidden_layers` in .* is 3"),
+    "use_sdp": (False, "`use_stochastic_duration_prediction` in .* is False"),
+    "out_channels": (10, "`spectrogram_bins` in .* is 10, but the weights have 9"),
+    "num_layers_posterior_encoder": (16, "`posterior_encoder_num_wavenet_layers` in .* is 16"),
+    "resblock_type_decoder": ("2", "`resblock_type` in .* is 2"),
+    "resblock_kernel_sizes_decoder": ([3, 7], r"`resblock_kernel_sizes` in .* is \[3, 7\]"),
+    "upsample_rates_decoder": ([2, 2], "`hop_length` in .* is 8, but the weights have 4"),
     "dilation_rate_posterior_encoder": (2, "`model_args.dilation_rate_posterior_encoder` .* must be 1"),
 }
 

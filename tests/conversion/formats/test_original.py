@@ -1,12 +1,12 @@
-"""The original's `G_*.pth` and MMS's folders become voices that sound the same, with their text and their judges."""
+"""The original's `G_*.pth` and MMS's folders become voices that sound the same, with text and discriminators."""
 
 import json
 import shutil
 
 import pytest
 import torch
+from original_discriminators import Original, stored_as, write_pth
 from original_files import in_original_layout, original_config, tiny_model, with_weight_norm, write_original
-from original_judges import Original, spelled, write_pth
 
 from hf_vits import VitsModel, VitsTokenizer, convert
 from hf_vits.cli import main
@@ -17,7 +17,7 @@ from hf_vits.training.initialization import ModelInitialization
 KINDS = {
     "one speaker": {},
     "several speakers": {"num_speakers": 3, "speaker_embedding_size": 6},
-    "plain durations": {"use_stochastic_duration_prediction": False},
+    "deterministic durations": {"use_stochastic_duration_prediction": False},
     "block type 2": {"resblock_type": "2", "resblock_dilation_sizes": [[1, 2], [2, 6]]},
     "without posterior encoder": {"inference_only": True},
 }
@@ -89,27 +89,30 @@ def test_the_configuration_tells_of_sound_training_and_speakers(tmp_path):
     assert (ours.noise_scale, ours.noise_scale_duration, ours.speaking_rate) == (0.667, 0.8, 1.0)
 
 
-def test_the_judges_of_the_same_step_come_along_and_training_starts_with_them(tmp_path):
-    judges = Original().eval()
-    write_pth(write_original(tmp_path / "run", tiny_model()).with_name("D_7.pth"), spelled(judges.state_dict()))
+def test_the_discriminators_of_the_same_step_come_along_and_training_starts_with_them(tmp_path):
+    discriminators = Original().eval()
+    write_pth(
+        write_original(tmp_path / "run", tiny_model()).with_name("D_7.pth"),
+        stored_as(discriminators.state_dict()),
+    )
 
     converted = convert(tmp_path / "run")
     converted.save(tmp_path / "voice")
 
-    assert any("training can go on at once" in note for note in converted.notes)
+    assert any("training can continue at once" in note for note in converted.notes)
     back = VitsDiscriminator.from_pretrained(tmp_path / "voice", subfolder="discriminator").eval()
     waveform = torch.randn(1, 1, 600, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
-        scores, theirs = back(waveform).logits, [features[-1] for features in judges(waveform)]
+        scores, theirs = back(waveform).logits, [features[-1] for features in discriminators(waveform)]
     for ours, expected in zip(scores, theirs, strict=True):
         torch.testing.assert_close(ours.flatten(), expected.flatten(), rtol=1e-4, atol=1e-5)
     start = ModelInitialization.from_pretrained(str(tmp_path / "voice"))
     assert not start.new_modules
 
 
-def test_judges_elsewhere_are_taken_where_they_are_given(tmp_path):
+def test_discriminators_elsewhere_are_read_from_where_they_are_given(tmp_path):
     write_original(tmp_path / "run", tiny_model())
-    elsewhere = write_pth(tmp_path / "D_other.pth", spelled(Original().state_dict()))
+    elsewhere = write_pth(tmp_path / "D_other.pth", stored_as(Original().state_dict()))
 
     assert main(["convert", str(tmp_path / "run"), str(tmp_path / "a"), "--discriminator", str(elsewhere)]) == 0
     assert main(["convert", str(tmp_path / "run"), str(tmp_path / "b")]) == 0
@@ -180,7 +183,7 @@ def test_symbols_in_the_configuration_win_and_unknown_cleaners_are_said(tmp_path
     converted = convert(write_original(tmp_path, model, config=config))
 
     assert converted.tokenizer("aN!")["input_ids"] == [0, 10, 0, 8, 0, 3, 0]
-    assert any("zh_ja_mixture_cleaners" in note and "takes text as it is" in note for note in converted.notes)
+    assert any("zh_ja_mixture_cleaners" in note and "takes text unchanged" in note for note in converted.notes)
 
 
 def test_a_voice_whose_symbols_nobody_tells_is_converted_without_a_tokenizer_and_says_so(tmp_path):
@@ -191,16 +194,16 @@ def test_a_voice_whose_symbols_nobody_tells_is_converted_without_a_tokenizer_and
 
 
 CONTRADICTIONS = {
-    "data.n_speakers": (("data", "n_speakers"), 7, "`data.n_speakers` in the config.json means 7"),
-    "data.hop_length": (("data", "hop_length"), 256, "`data.hop_length` in the config.json means 256"),
-    "data.filter_length": (("data", "filter_length"), 1024, "`data.filter_length` in the config.json means 1024"),
-    "model.resblock": (("model", "resblock"), "2", "`model.resblock` in the config.json means 2"),
+    "data.n_speakers": (("data", "n_speakers"), 7, "`data.n_speakers` in .*config.json is 7"),
+    "data.hop_length": (("data", "hop_length"), 256, "`data.hop_length` in .*config.json is 256"),
+    "data.filter_length": (("data", "filter_length"), 1024, "`data.filter_length` in .*config.json is 1024"),
+    "model.resblock": (("model", "resblock"), "2", "`model.resblock` in .*config.json is 2"),
     "no rates": (("model", "upsample_rates"), None, "has no `model.upsample_rates`"),
     "rates in words": (("model", "upsample_rates"), ["8"], "`model.upsample_rates` .* must be a list of whole"),
     "flat dilations": (("model", "resblock_dilation_sizes"), [1, 3], "must be a list of lists"),
     "rate": (("data", "sampling_rate"), "fast", "`data.sampling_rate` .* must be a whole number"),
     "add_blank": (("data", "add_blank"), "yes", "`data.add_blank` .* must be true or false"),
-    "symbols": (("symbols",), list("abcdefghijklmnopqrstuvw"), "23 symbols are listed, but the voice knows 20"),
+    "symbols": (("symbols",), list("abcdefghijklmnopqrstuvw"), "23 symbols are listed, but the embedding has 20 rows"),
 }
 
 
@@ -230,7 +233,7 @@ def test_a_voice_without_its_configuration_asks_for_it(tmp_path):
 
 def test_discriminators_in_the_place_of_a_voice_are_told_apart(tmp_path):
     with pytest.raises(ValueError, match="no format that can be converted"):
-        convert(write_pth(tmp_path / "D_7.pth", spelled(Original().state_dict())))
+        convert(write_pth(tmp_path / "D_7.pth", stored_as(Original().state_dict())))
 
 
 def test_a_table_of_symbols_that_is_not_text_is_refused(tmp_path):
@@ -289,14 +292,14 @@ def test_the_state_of_training_beside_the_weights_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["G_9.pth", "ada.pth"])
-def test_judges_of_another_number_are_not_taken_and_told(name, tmp_path):
+def test_discriminators_of_another_number_are_not_read_but_noted(name, tmp_path):
     file = write_original(tmp_path, tiny_model()).rename(tmp_path / name)
-    write_pth(tmp_path / "D_10.pth", spelled(Original().state_dict()))
+    write_pth(tmp_path / "D_10.pth", stored_as(Original().state_dict()))
 
     converted = convert(file)
 
     assert converted.discriminator is None
-    assert any("not of its number: D_10.pth" in note and "--discriminator" in note for note in converted.notes)
+    assert any("of another number: D_10.pth" in note and "--discriminator" in note for note in converted.notes)
 
 
 def test_a_table_of_one_speaker_becomes_a_part_of_biases(tmp_path):
@@ -307,5 +310,5 @@ def test_a_table_of_one_speaker_becomes_a_part_of_biases(tmp_path):
     converted = convert(write_original(tmp_path, model, with_weight_norm(tensors), config))
 
     assert (converted.config.num_speakers, converted.config.speaker_embedding_size) == (1, 0)
-    assert any("vector became a part of the biases" in note for note in converted.notes)
+    assert any("vector was added to the biases" in note for note in converted.notes)
     torch.testing.assert_close(speak(converted.model()), speak(model), rtol=0, atol=2e-5)

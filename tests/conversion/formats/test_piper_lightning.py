@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
+from original_discriminators import prefixed, stored_as
 from original_files import in_original_layout, with_weight_norm
-from original_judges import prefixed, spelled
-from piper_checkpoints import judges, tiny_model, write_checkpoint
+from piper_checkpoints import discriminators, tiny_model, write_checkpoint
 from piper_files import voice_json
 
 from hf_vits import VitsTokenizer
@@ -19,7 +19,7 @@ from hf_vits.training.initialization import ModelInitialization
 VOICES = {
     "low": {"resblock_type": "2", "resblock_dilation_sizes": [[1, 2], [2, 6]]},
     "high": {},
-    "plain durations": {"use_stochastic_duration_prediction": False},
+    "deterministic durations": {"use_stochastic_duration_prediction": False},
     "speakers": {"num_speakers": 3, "speaker_embedding_size": 6},
 }
 GENERATIONS = ("rhasspy", "OHF-Voice")
@@ -34,7 +34,7 @@ def voice():
 
 @pytest.fixture(scope="module")
 def theirs():
-    return judges()
+    return discriminators()
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +86,12 @@ def test_a_saved_voice_sounds_as_the_model_it_came_from(tmp_path, overrides):
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
-def test_its_discriminators_judge_as_before_and_training_finds_them(tmp_path, generation, voice, theirs):
+def test_its_discriminators_discriminator_as_before_and_training_finds_them(tmp_path, generation, voice, theirs):
     converted = convert(write_checkpoint(tmp_path, voice, theirs, generation))
 
     folder = converted.save(tmp_path / "voice")
 
-    assert "With its discriminators: training can go on at once." in converted.notes
+    assert "With its discriminators: training can continue at once." in converted.notes
     ours = VitsDiscriminator.from_pretrained(folder / "discriminator").eval()
     for found, expected in zip(ours(WAVEFORM).features, theirs(WAVEFORM), strict=True):
         for layer, wanted in zip(found, expected, strict=True):
@@ -111,11 +111,14 @@ def test_the_front_end_is_that_of_the_exported_voice(a_checkpoint):
 def test_the_notes_say_what_was_left_out(tmp_path, voice):
     notes = convert(write_checkpoint(tmp_path, voice, generation="OHF-Voice")).notes
 
-    told = "\n".join(notes)
-    assert "Left out, judges of spectra, which VITS has not: model_mrd.discriminators.0.convs.0.weight_g, " in told
-    assert "Left out, the state of training beside the weights: epoch, global_step, " in told
-    assert "Without discriminators: training makes new ones" in told
-    assert "those of config.json" in told
+    text = "\n".join(notes)
+    assert (
+        "Left out, discriminators of spectra, which VITS does not have: model_mrd.discriminators.0.convs.0.weight_g, "
+        in text
+    )
+    assert "Left out, the state of training beside the weights: epoch, global_step, " in text
+    assert "Without discriminators: training creates new ones" in text
+    assert "those of config.json" in text
 
 
 @pytest.mark.parametrize(
@@ -196,8 +199,8 @@ def test_without_a_json_the_error_says_what_to_give(tmp_path, a_checkpoint, voic
 
 
 def test_discriminators_that_are_given_take_the_place_of_its_own(tmp_path, a_checkpoint):
-    others = judges(seed=1)
-    torch.save(spelled(others.state_dict(), "new"), tmp_path / "D.pth")
+    others = discriminators(seed=1)
+    torch.save(stored_as(others.state_dict(), "new"), tmp_path / "D.pth")
 
     converted = convert(a_checkpoint, discriminator=tmp_path / "D.pth")
 
@@ -235,7 +238,7 @@ class Call:
         return exec, ("raise SystemExit",)
 
 
-def told(name, value):
+def with_argument(name, value):
     return lambda contents, data: contents["hyper_parameters"].update({name: value})
 
 
@@ -264,36 +267,36 @@ DAMAGES = {
         lambda contents, data: contents.update(hyper_parameters=[1]),
         "`hyper_parameters` in .* must be an object",
     ),
-    "rates that are text": (told("upsample_rates", "fast"), "hyper_parameters.upsample_rates.* whole numbers"),
-    "rates that are a deep text": (told("upsample_rates", "(" * 900), "hyper_parameters.upsample_rates"),
-    "rates that call": (told("upsample_rates", "[__import__('os')]"), "hyper_parameters.upsample_rates"),
-    "too few rates": (told("upsample_rates", (8,)), "must have the same number"),
-    "rates of another product": (told("upsample_rates", (2, 2)), "hop_length.* is 8, .* make it 4"),
-    "negative rates": (told("upsample_rates", (-4, 2)), "whole numbers from 1 up"),
-    "true for a rate": (told("upsample_rates", (True, 2)), "whole numbers from 1 up"),
-    "huge rates": (told("upsample_rates", (10**30, 2)), "whole numbers from 1 up"),
-    "flat dilations": (told("resblock_dilation_sizes", (1, 3)), "list of lists"),
-    "dilations that are a tensor": (told("resblock_dilation_sizes", torch.ones(2)), "list of lists"),
-    "a dropout that is a text": (told("p_dropout", "much"), "finite number"),
-    "a dropout above 1": (told("p_dropout", 3), "probability"),
-    "an FFT of another size": (told("filter_length", 64), "filter_length.* is 64, .* make it 32"),
-    "a sampling rate that is a list": (told("sample_rate", [1]), "sample_rate.* whole number"),
+    "rates that are text": (with_argument("upsample_rates", "fast"), "hyper_parameters.upsample_rates.* whole numbers"),
+    "rates that are a deep text": (with_argument("upsample_rates", "(" * 900), "hyper_parameters.upsample_rates"),
+    "rates that call": (with_argument("upsample_rates", "[__import__('os')]"), "hyper_parameters.upsample_rates"),
+    "too few rates": (with_argument("upsample_rates", (8,)), "must have the same number"),
+    "rates of another product": (with_argument("upsample_rates", (2, 2)), "hop_length.* is 8, .* have 4"),
+    "negative rates": (with_argument("upsample_rates", (-4, 2)), "whole numbers from 1 up"),
+    "true for a rate": (with_argument("upsample_rates", (True, 2)), "whole numbers from 1 up"),
+    "huge rates": (with_argument("upsample_rates", (10**30, 2)), "whole numbers from 1 up"),
+    "flat dilations": (with_argument("resblock_dilation_sizes", (1, 3)), "list of lists"),
+    "dilations that are a tensor": (with_argument("resblock_dilation_sizes", torch.ones(2)), "list of lists"),
+    "a dropout that is a text": (with_argument("p_dropout", "much"), "finite number"),
+    "a dropout above 1": (with_argument("p_dropout", 3), "probability"),
+    "an FFT of another size": (with_argument("filter_length", 64), "filter_length.* is 64, .* have 32"),
+    "a sampling rate that is a list": (with_argument("sample_rate", [1]), "sample_rate.* whole number"),
     "a JSON of another voice": (lambda contents, data: data.update(num_symbols=19), "num_symbols.* is 19"),
     "a JSON of more speakers": (lambda contents, data: data.update(num_speakers=2), "num_speakers.* is 2"),
     "code": (lambda contents, data: contents.update(extra=Call()), "code that is not run"),
 }
 
 
-JUDGE_DAMAGES = {
-    "damaged judge": (reshaped("model_d.discriminators.1.conv_post.weight_v", 1, 6, 5, 1), "of another shape"),
-    "judge lost": (
+DISCRIMINATOR_DAMAGES = {
+    "damaged discriminator": (reshaped("model_d.discriminators.1.conv_post.weight_v", 1, 6, 5, 1), "of another shape"),
+    "discriminator lost": (
         lambda contents, data: [contents["state_dict"].pop(n) for n in list(contents["state_dict"]) if "rs.5." in n],
-        "5 periods are told",
+        "There are 5 periods",
     ),
 }
 
 
-@pytest.mark.parametrize(("change", "message"), JUDGE_DAMAGES.values(), ids=JUDGE_DAMAGES)
+@pytest.mark.parametrize(("change", "message"), DISCRIMINATOR_DAMAGES.values(), ids=DISCRIMINATOR_DAMAGES)
 def test_damaged_discriminators_are_one_error(tmp_path, voice, theirs, change, message):
     with pytest.raises(ValueError, match=message):
         convert(write_checkpoint(tmp_path, voice, theirs, change=change))

@@ -17,8 +17,8 @@ from hugging_face_folders import (
     write_prepared,
     write_stock,
 )
+from original_discriminators import Original, stored_as
 from original_files import tiny_model
-from original_judges import Original, spelled
 from safetensors.torch import load_file, save_file
 
 from hf_vits import VitsTokenizer
@@ -33,11 +33,11 @@ from hf_vits.training.initialization import ModelInitialization
 STOCK = {
     "one speaker": {},
     "speakers": {"num_speakers": 4, "speaker_embedding_size": 6},
-    "plain durations": {"use_stochastic_duration_prediction": False},
+    "deterministic durations": {"use_stochastic_duration_prediction": False},
 }
 WAYS = {
     "as saved": ({}, lambda folder: folder),
-    "old spelling": ({}, in_old_spelling),
+    "old weight_format": ({}, in_old_spelling),
     "sharded": ({"max_shard_size": "40KB"}, lambda folder: folder),
     "pickled": ({}, in_pickle),
 }
@@ -64,7 +64,7 @@ def assert_equal(found, expected, folded=lambda name: False):
             assert torch.equal(found[name], tensor), name
 
 
-def assert_same_judges(folder, theirs):
+def assert_same_discriminators(folder, theirs):
     ours = VitsDiscriminator.from_pretrained(folder / "discriminator").eval()
     for found, expected in zip(ours(WAVEFORM).features, theirs(WAVEFORM), strict=True):
         for layer, wanted in zip(found, expected, strict=True):
@@ -149,13 +149,13 @@ def test_a_prepared_folder_is_divided_into_voice_and_discriminators(tmp_path, a_
 
     folder = converted.save(tmp_path / "voice")
     assert_equal(VitsModel.from_pretrained(folder).state_dict(), a_voice.state_dict())
-    assert_same_judges(folder, theirs)
+    assert_same_discriminators(folder, theirs)
     start = ModelInitialization.from_pretrained(str(folder))
     assert not start.new_modules and not start.new_parameters
     told = json.loads((folder / "config.json").read_text())
     assert "segment_size" not in told and "discriminator_periods" not in told
     assert any("segment_size" in note for note in converted.notes)
-    assert "With its discriminators: training can go on at once." in converted.notes
+    assert "With its discriminators: training can continue at once." in converted.notes
 
 
 def test_periods_and_strides_are_those_of_the_configuration(tmp_path, a_voice):
@@ -164,9 +164,9 @@ def test_periods_and_strides_are_those_of_the_configuration(tmp_path, a_voice):
 
     converted = convert(write_prepared(tmp_path / "train", a_voice, theirs, **fields))
 
-    judges = converted.discriminator.config
-    assert (list(judges.periods), judges.period_stride, judges.scales) == ([2, 4], 2, 0)
-    assert_same_judges(converted.save(tmp_path / "voice"), theirs)
+    discriminators = converted.discriminator.config
+    assert (list(discriminators.periods), discriminators.period_stride, discriminators.scales) == ([2, 4], 2, 0)
+    assert_same_discriminators(converted.save(tmp_path / "voice"), theirs)
 
 
 @pytest.mark.parametrize("pickled", [False, True], ids=["safetensors", "pickle"])
@@ -185,7 +185,7 @@ def test_a_checkpoint_in_the_middle_of_training_is_whole(tmp_path, make_model, f
     call = {"input_ids": IDS, "durations": torch.full((1, 7), 3), "noise_scale": 0.0}
     call |= {"speaker_id": 3} if fields else {}
     torch.testing.assert_close(again(**call).waveform, model(**call).waveform, rtol=0, atol=1e-5)
-    assert_same_judges(folder, theirs)
+    assert_same_discriminators(folder, theirs)
     assert VitsTokenizer.from_pretrained(folder)("ab").input_ids == [0, 1, 0, 2, 0]
     told = "\n".join(converted.notes)
     couplings = 2 * model.config.prior_encoder_num_flows
@@ -199,7 +199,7 @@ def test_the_spelling_of_published_voices_is_told(tmp_path):
     told = convert(in_old_spelling(write_stock(tmp_path / "stock", stock_model()))).notes
 
     # 3 couplings of 2 layers, 2 layers of the posterior encoder, and 2 convolutions in each
-    assert any(note.startswith("Respelt, weight norm from weight_g and weight_v in 16 layers") for note in told)
+    assert any(note.startswith("Converted, weight norm from weight_g and weight_v in 16 layers") for note in told)
     assert not any(note.startswith(("Folded", "Unfolded")) for note in told)
 
 
@@ -238,14 +238,14 @@ def test_names_of_speakers_are_kept(tmp_path, make_model, speakers):
 
 def test_our_own_folders_are_read_too(tmp_path, make_model):
     model, theirs = make_model(resblock_type="2"), Original()
-    torch.save(spelled(theirs.state_dict()), tmp_path / "D.pth")
+    torch.save(stored_as(theirs.state_dict()), tmp_path / "D.pth")
     first = write_stock(tmp_path / "ours", model)
     convert_discriminator(tmp_path / "D.pth").save_pretrained(first / "discriminator")
 
     converted = convert(first)
 
     assert_equal(converted.state_dict, model.state_dict())
-    assert_same_judges(converted.save(tmp_path / "voice"), theirs)
+    assert_same_discriminators(converted.save(tmp_path / "voice"), theirs)
     assert json.loads((tmp_path / "voice" / "config.json").read_text())["model_type"] == "hf_vits"
 
 
@@ -264,12 +264,12 @@ def test_weights_without_a_posterior_encoder_can_speak_and_the_note_says_so(tmp_
 
 def test_discriminators_that_are_given_take_the_place_of_its_own(tmp_path, a_voice):
     others = Original(seed=1)
-    torch.save(spelled(others.state_dict()), tmp_path / "D.pth")
+    torch.save(stored_as(others.state_dict()), tmp_path / "D.pth")
     source = write_prepared(tmp_path / "train", a_voice, Original())
 
     converted = convert(source, discriminator=tmp_path / "D.pth")
 
-    assert_same_judges(converted.save(tmp_path / "voice"), others)
+    assert_same_discriminators(converted.save(tmp_path / "voice"), others)
     assert "Left out, its own discriminators: others were given." in converted.notes
 
 
@@ -279,10 +279,10 @@ def test_a_folder_without_a_tokenizer_gives_a_voice_without_one_and_says_so(tmp_
     converted = convert(tmp_path / "bare")
 
     assert converted.tokenizer is None
-    assert any("It has no tokenizer, without which it speaks no text: put vocab.json" in n for n in converted.notes)
+    assert any("It has no tokenizer, without which it cannot speak a text: put vocab" in n for n in converted.notes)
 
 
-def test_a_licence_in_the_card_is_kept(tmp_path, a_voice):
+def test_a_license_in_the_card_is_kept(tmp_path, a_voice):
     source = write_stock(tmp_path / "stock", a_voice)
     (source / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n# A voice\n")
 
@@ -292,7 +292,7 @@ def test_a_licence_in_the_card_is_kept(tmp_path, a_voice):
     assert any("cc-by-nc-4.0" in note for note in converted.notes)
 
 
-def test_a_card_s_licence_by_another_name_and_its_base_go_into_the_new_card(tmp_path, a_voice):
+def test_a_card_s_license_by_another_name_and_its_base_go_into_the_new_card(tmp_path, a_voice):
     source = write_stock(tmp_path / "stock", a_voice)
     told = "license: other\nlicense_name: ours\nlicense_link: https://example.org/l\nbase_model: org/base\nlanguage: de"
     (source / "README.md").write_text(f"---\n{told}\n---\n# A voice\n")
@@ -355,7 +355,7 @@ def twice(tensors):
 
 
 EMBEDDING = "text_encoder.embed_tokens.weight"
-JUDGE = "discriminator.discriminators.1"
+DISCRIMINATOR = "discriminator.discriminators.1"
 DAMAGES = {
     "renamed": (with_tensors(lambda t: t.update({"text_encoder.embed.weight": t.pop(EMBEDDING)})), "1 missing"),
     "lost": (with_tensors(lambda t: t.pop("decoder.conv_post.weight")), "1 missing: decoder.conv_post.weight"),
@@ -366,10 +366,10 @@ DAMAGES = {
     "another model": (with_fields(model_type="bert"), "`model_type` in .* is 'bert'"),
     "no type": (with_fields(model_type=None), "`model_type` in .* is 'None'"),
     "type that is a list": (with_fields(model_type=["vits"]), "`model_type`"),
-    "size that is text": (with_fields(hidden_size="16"), "describes no VITS voice.*hidden_size"),
-    "rates that are a number": (with_fields(upsample_rates=4), "describes no VITS voice.*upsample_rates"),
+    "size that is text": (with_fields(hidden_size="16"), "does not describe a VITS voice.*hidden_size"),
+    "rates that are a number": (with_fields(upsample_rates=4), "does not describe a VITS voice.*upsample_rates"),
     "rates of another length": (with_fields(upsample_rates=[4]), "must have the same number"),
-    "null size": (with_fields(hidden_size=None), "describes no VITS voice"),
+    "null size": (with_fields(hidden_size=None), "does not describe a VITS voice"),
     "negative size": (with_fields(vocab_size=-1), "vocab_size"),
     "huge size": (with_fields(vocab_size=2**40), "not \\(1099511627776, 12\\)|damaged"),
     "another hop length": (with_fields(hop_length=9), "`hop_length` is 9"),
@@ -390,9 +390,12 @@ DAMAGES = {
 }
 
 
-JUDGE_DAMAGES = {
-    "a judge's layer lost": (with_tensors(lambda t: t.pop(f"{JUDGE}.convs.2.weight")), "convs.2|damaged"),
-    "a judge of another name": (
+DISCRIMINATOR_DAMAGES = {
+    "a discriminator's layer lost": (
+        with_tensors(lambda t: t.pop(f"{DISCRIMINATOR}.convs.2.weight")),
+        "convs.2|damaged",
+    ),
+    "a discriminator of another name": (
         with_tensors(lambda t: t.update({"discriminator.extra.weight": torch.ones(2)})),
         "discriminator.extra.weight",
     ),
@@ -426,7 +429,7 @@ def test_a_damaged_folder_is_one_error_and_makes_no_folder(copied, tmp_path, cha
     assert not (tmp_path / "voice").exists()
 
 
-@pytest.mark.parametrize(("change", "message"), JUDGE_DAMAGES.values(), ids=JUDGE_DAMAGES)
+@pytest.mark.parametrize(("change", "message"), DISCRIMINATOR_DAMAGES.values(), ids=DISCRIMINATOR_DAMAGES)
 def test_damaged_discriminators_are_one_error_and_make_no_folder(prepared, tmp_path, change, message):
     change(shutil.copytree(prepared, tmp_path / "train"))
 

@@ -1,4 +1,4 @@
-"""A Coqui voice's config.json: what it says about the network, sound and names, checked field by field."""
+"""The config.json of a Coqui voice, checked field by field, and its files of speakers and languages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hf_vits.conversion.formats.original import TABLE, Tensors, fold_only_speaker
+from hf_vits.conversion.formats.original import SPEAKER_TABLE, Notes, Tensors, fold_only_speaker
 from hf_vits.conversion.schema import JsonReader, read_fields, row_names
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.vits_keys import PARAMETERS
@@ -30,14 +30,15 @@ HOW_TO_SAVE = (
 @dataclass(frozen=True)
 class CoquiVoice:
     """
-    The fields that leave no trace in the shapes of weights, and the names of files that belong to the voice.
+    Fields of the configuration, and the names of files that belong to the voice.
 
-    `said` are those fields of [`VitsConfig`] that the shapes tell too. `languages` may be known of a voice that has no
-    vectors of them; `upsampled` is whether the decoder's rate is another than that of all before it.
+    `in_file` are fields of [`VitsConfig`] that shapes determine too, `known` those that they do not. `languages` may be
+    known of a voice without vectors for them; `upsampled` is true if the decoder's sampling rate is higher than that of
+    the parts before it.
     """
 
     fields: JsonReader
-    said: dict[str, Any]
+    in_file: dict[str, Any]
     known: dict[str, Any]
     hop_length: int
     fft_size: int
@@ -52,9 +53,9 @@ class CoquiVoice:
     notes: tuple[str, ...] = ()
 
 
-def fields_of(source: Source) -> JsonReader:
+def read_config(source: Source) -> JsonReader:
     """
-    The configuration that was given, or lies beside the checkpoint, or is in it.
+    Return the configuration that was given, or is beside the checkpoint, or in it.
 
     Raises:
         FileNotFoundError: if there is none.
@@ -81,7 +82,7 @@ def fields_of(source: Source) -> JsonReader:
 
 def read_voice(fields: JsonReader) -> CoquiVoice:
     """
-    Checks the fields.
+    Check the fields.
 
     Raises:
         ValueError: if one is missing, of a wrong type or out of range, or asks for what cannot be built; names it.
@@ -90,7 +91,7 @@ def read_voice(fields: JsonReader) -> CoquiVoice:
     languages, language_note = _languages(fields)
     return CoquiVoice(
         fields=fields,
-        said=_said(fields),
+        in_file=_in_file(fields),
         known=_known(fields),
         hop_length=fields.whole("audio.hop_length", 256, least=1),
         fft_size=fields.whole("audio.fft_size", 1024, least=2),
@@ -107,7 +108,7 @@ def read_voice(fields: JsonReader) -> CoquiVoice:
 
 
 def word(fields: JsonReader, path: str) -> str | None:
-    """A string; `None` if it is empty or missing, which are alike in Coqui's files."""
+    """Return a string; `None` if it is empty or missing, which Coqui's files do not distinguish."""
     value = fields.value(path, None)
     if value is not None and not isinstance(value, str):
         fields.refuse(path, value, "a string")
@@ -126,8 +127,8 @@ def _is_upsampled(fields: JsonReader) -> bool:
     return True
 
 
-def _said(fields: JsonReader) -> dict[str, Any]:
-    """Fields of our configuration that the shapes of weights tell as well; `None` where the file says nothing."""
+def _in_file(fields: JsonReader) -> dict[str, Any]:
+    """Return the fields of our configuration that shapes determine too; `None` where the file has no value."""
 
     def whole(name: str) -> int | None:
         return fields.whole(f"model_args.{name}", None)
@@ -153,7 +154,7 @@ def _said(fields: JsonReader) -> dict[str, Any]:
 
 
 def _known(fields: JsonReader) -> dict[str, Any]:
-    """Fields of our configuration that only the file tells."""
+    """Return the fields of our configuration that only the file determines."""
     dilation = fields.whole("model_args.dilation_rate_flow", 1, least=1)
     other = fields.whole("model_args.dilation_rate_posterior_encoder", 1, least=1)
     if other != dilation:
@@ -183,7 +184,7 @@ def _known(fields: JsonReader) -> dict[str, Any]:
 
 
 def _names(fields: JsonReader, *keys: str) -> tuple[str, ...]:
-    """Names, without the folders of another machine, of the files that these keys give, of the network or of all."""
+    """Return the names of the files that these keys give, without the folders of another machine."""
     names = []
     for path in (path for key in keys for path in (f"model_args.{key}", key)):
         value = fields.value(path, [])
@@ -195,7 +196,7 @@ def _names(fields: JsonReader, *keys: str) -> tuple[str, ...]:
 
 
 def _languages(fields: JsonReader) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the languages in the order of their ids, and a note if Coqui, too, would have to guess them."""
+    """Return the names of the languages in the order of their ids, and a note if they are assumed."""
     if named := fields.texts("languages", []):
         return tuple(named), ()
     sets = fields.value("datasets", [])
@@ -206,14 +207,14 @@ def _languages(fields: JsonReader) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return tuple(sorted(found)), ()
     if phonemes := word(fields, "phoneme_language"):
         return (phonemes,), ()
-    return ("en",), ("Assumed, as no file tells: the texts are English.",)
+    return ("en",), ("Assumed, as no file names a language: the texts are English.",)
 
 
 def _other_notes(fields: JsonReader, upsampled: bool) -> tuple[str, ...]:
     notes = []
     if upsampled:
         notes.append(
-            f"Its posterior encoder heard {fields.whole('model_args.encoder_sample_rate'):,} Hz, its decoder makes "
+            f"Its posterior encoder takes {fields.whole('model_args.encoder_sample_rate'):,} Hz, its decoder makes "
             f"{fields.whole('audio.sample_rate', 22_050):,} Hz: left out, what only training uses. It can speak."
         )
     if (longest := fields.whole("model_args.max_inference_len", None)) is not None:
@@ -224,37 +225,35 @@ def _other_notes(fields: JsonReader, upsampled: bool) -> tuple[str, ...]:
 SPEAKERS = ("speakers.pth", "speaker_ids.json", "speakers.json", "speaker_ids.pth")
 LANGUAGES = ("language_ids.json", "language_ids.pth")
 VECTORS = ("d_vectors.pth", "d_vectors.json", "speakers.pth", "speakers.json")
-"""How such files are called where the configuration does not say."""
+"""Names of such files if the configuration has none."""
 
 LARGEST_FILE = 2**29
-"""Bytes; a vector for each of a hundred thousand clips has as many."""
-
-Notes = tuple[str, ...]
+"""Bytes; enough for a vector for each of a hundred thousand clips."""
 
 
 def speakers(tensors: Tensors, voice: CoquiVoice, source: Source) -> tuple[Tensors, list[str] | None, Notes]:
     """
-    Tensors by original name -> the same with a table of all speakers that there are several of, their names and notes.
+    Return tensors by original name with a speaker table if there are several speakers, their names, and notes.
 
     Raises:
         FileNotFoundError: if the vectors are in a file, which is missing.
-        ValueError: if a file is damaged or does not fit the network, or it cannot do without its only speaker.
+        ValueError: if a file is damaged or does not fit the network, or its only speaker cannot be folded.
     """
     size = next((tensors[name].shape[1] for p in PARAMETERS if (name := f"dec.cond{p}") in tensors), 0)
-    if TABLE in tensors:
-        names, notes = _speaker_names(len(tensors[TABLE]), voice, source)
+    if SPEAKER_TABLE in tensors:
+        names, notes = _speaker_names(len(tensors[SPEAKER_TABLE]), voice, source)
     elif size:
         tensors, names, notes = _with_table(tensors, size, voice, source)
     else:
         return tensors, None, ()
-    if len(tensors[TABLE]) > 1:
+    if len(tensors[SPEAKER_TABLE]) > 1:
         return tensors, names, notes
     folded, note = fold_only_speaker(tensors)
     return folded, names, (*notes, *note)
 
 
 def _with_table(tensors: Tensors, size: int, voice: CoquiVoice, source: Source) -> tuple[Tensors, list[str], Notes]:
-    """A network that takes vectors from outside -> one with a table of them."""
+    """Add a speaker table to a network that takes vectors from outside."""
     vectors = _vectors(voice, source)
     names = sorted(vectors)
     odd = next((name for name in names if len(vectors[name]) != size), None)
@@ -265,11 +264,11 @@ def _with_table(tensors: Tensors, size: int, voice: CoquiVoice, source: Source) 
         )
     table = F.normalize(torch.stack([vectors[name] for name in names]))  # as Coqui does at each call
     note = f"The mean of each speaker's vectors became the speaker's row of a table: {listed(names)}."
-    return {**tensors, TABLE: table.float()}, names, (note,)
+    return {**tensors, SPEAKER_TABLE: table.float()}, names, (note,)
 
 
 def _speaker_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[str] | None, Notes]:
-    """Names of the rows of a table of so many speakers, or `None`; and notes."""
+    """Return the names of the rows of a table of so many speakers, or `None`; and notes."""
     if voice.speakers:
         rows = {name: row for row, name in enumerate(voice.speakers)}
         return row_names(rows, count, "speaker", str(voice.fields.file))
@@ -281,7 +280,7 @@ def _speaker_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[
 
 
 def language_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[str] | None, Notes]:
-    """Names of the rows of a table of so many languages, or `None`; and notes."""
+    """Return the names of the rows of a table of so many languages, or `None`; and notes."""
     file = source.beside(*voice.language_files, *LANGUAGES)
     if file is not None:
         return row_names(_contents(file), count, "language", str(file))
@@ -291,7 +290,7 @@ def language_names(count: int, voice: CoquiVoice, source: Source) -> tuple[list[
 
 
 def _vectors(voice: CoquiVoice, source: Source) -> dict[str, Tensor]:
-    """The mean of the vectors of each speaker (S,), by name."""
+    """Return the mean of the vectors of each speaker (S,), by name."""
     wanted = voice.vector_files or VECTORS[:1]
     files = [file for name in wanted if (file := source.beside(name))]
     if not files and (usual := source.beside(*VECTORS)):
@@ -306,7 +305,7 @@ def _vectors(voice: CoquiVoice, source: Source) -> dict[str, Tensor]:
         contents = _contents(file)
         for clip, entry in contents.items():
             if not (isinstance(entry, Mapping) and isinstance(entry.get("name"), str)):
-                raise ValueError(f"{file} has no name and vector for {str(clip)[:60]!r}; it is no file of vectors.")
+                raise ValueError(f"{file} has no name and vector for {str(clip)[:60]!r}; it is not a file of vectors.")
             clips.setdefault(entry["name"], []).append(_vector(entry.get("embedding"), file))
     if not clips:
         raise ValueError(f"{files[0]} holds no vector.")
@@ -323,14 +322,14 @@ def _vector(value: Any, file: Path) -> Tensor:
     try:
         vector = torch.as_tensor(value, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{file} has an `embedding` that is no list of numbers ({error}).") from error
+        raise ValueError(f"{file} has an `embedding` that is not a list of numbers ({error}).") from error
     if vector.dim() != 1 or not len(vector) or not vector.isfinite().all():
         raise ValueError(f"{file} has an `embedding` of the shape {tuple(vector.shape)}; it must be a list of numbers.")
     return vector
 
 
 def _contents(file: Path) -> Mapping[str, Any]:
-    """The table in a file of names or vectors."""
+    """Return the table in a file of names or vectors."""
     contents = read_json(file, LARGEST_FILE) if file.suffix == ".json" else read_contents(file)
     if not isinstance(contents, Mapping) or not contents:
         raise ValueError(f"{file} holds a {type(contents).__name__} and no table of names; fetch it again.")

@@ -1,7 +1,7 @@
-"""Weights of an ONNX graph under the names their modules had in PyTorch, found by name and by place in the graph.
+"""Read the weights of an ONNX graph under their names in PyTorch, by name and by position in the graph.
 
 Exporters rename what they fold: a convolution whose weight norm was folded has an anonymous weight, equal tensors are
-stored once, and so on. Nodes still tell: most carry the path of their module, and a convolution's bias keeps its name.
+stored once, and so on. Nodes remain: most have the path of their module, and a convolution's bias keeps its name.
 """
 
 import os
@@ -23,24 +23,24 @@ PROTOBUF_FIELDS = frozenset({0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72})
 """First bytes of the fields that may follow a model's version: producer, domain, graph and so on."""
 
 LARGEST = 2**31
-"""Bytes of a file; protobuf itself holds no more."""
+"""Largest number of bytes of a file, which is the limit of protobuf."""
 
 LEAST_INPUTS = {
     **{"Constant": 0, "Identity": 1, "Cast": 1, "Pad": 1, "LeakyRelu": 1},
     **{"Conv": 2, "ConvTranspose": 2, "Gather": 2, "Sub": 2, "Mul": 2, "Add": 2, "LayerNormalization": 2},
 }
-"""Operators that are looked at, and how many inputs each needs; all of them have an output."""
+"""Operators that are read, and how many inputs each needs; all of them have an output."""
 
 ATTRIBUTES = {
     **dict.fromkeys(("Conv", "ConvTranspose"), {"strides": "INTS", "dilations": "INTS", "group": "INT"}),
     "LeakyRelu": {"alpha": "FLOAT"},
     "Constant": {"value": "TENSOR"},
 }
-"""Attributes that are looked at, by operator, and the type each must have."""
+"""Attributes that are read, by operator, and the type each must have."""
 
 
 def looks_like_onnx(head: bytes) -> bool:
-    """Whether a file that begins with these bytes claims to be an ONNX model: version first, then one of its fields."""
+    """Return whether a file that begins so claims to be an ONNX model: version first, then one of its fields."""
     return len(head) >= 3 and head[0] == 0x08 and 0 < head[1] < 0x40 and head[2] in PROTOBUF_FIELDS
 
 
@@ -55,15 +55,16 @@ class Node:
     attributes: dict[str, Any]
 
     def attribute(self, name: str, default: Any) -> Any:
-        """The attribute's value, or ONNX's default for it, which the caller knows; an empty list is the default too."""
+        """Return an attribute, or ONNX's default for it, also for an empty list."""
         value = self.attributes.get(name, default)
         return default if isinstance(value, list) and not value else value
 
 
 class Graph:
-    """The nodes of a model, nested ones among them, and the tensors stored in it.
+    """
+    The nodes of a model, including nested ones, and the tensors stored in it.
 
-    `stored` are tensors by the name they are kept under; `tensors` adds the names that `Identity` and `Cast` give them.
+    `stored` are tensors by their name in the file; `tensors` maps to it also the names that `Identity` and `Cast` add.
     """
 
     def __init__(self, path: Path, proto):
@@ -84,11 +85,11 @@ class Graph:
     @classmethod
     def read(cls, path: Path) -> "Graph":
         """
-        Reads a file and the external data it names, if that lies in the same folder.
+        Read a file and the external data it names, if that is in the same folder.
 
         Raises:
             ImportError: without the package onnx.
-            ValueError: if the file is truncated, damaged or no ONNX model.
+            ValueError: if the file is truncated, damaged or not an ONNX model.
         """
         onnx = _onnx()
         from google.protobuf.message import DecodeError
@@ -98,36 +99,36 @@ class Graph:
         except DecodeError as error:
             raise ValueError(f"{path} is not a readable ONNX model; it may be truncated. Fetch it again.") from error
         if not model.graph.node:
-            raise ValueError(f"{path} holds no graph; it is no ONNX model, or truncated. Fetch it again.")
+            raise ValueError(f"{path} holds no graph; it is not an ONNX model, or truncated. Fetch it again.")
         return cls(path, model.graph)
 
     def array(self, tensor: str) -> np.ndarray:
-        """The values of a stored tensor in float32; raises `ValueError` if they are damaged or quantized."""
+        """Return a stored tensor in float32; raises `ValueError` if it is damaged or quantized."""
         base = self.tensors[tensor]
         if base not in self._arrays:
             self._arrays[base] = self._decoded(base)
         return self._arrays[base]
 
     def shape(self, tensor: str) -> tuple[int, ...]:
-        """The shape of a stored tensor."""
+        """Return the shape of a stored tensor."""
         return tuple(self.stored[self.tensors[tensor]].dims)
 
     def base(self, tensor: str) -> str:
-        """The name a tensor is stored under."""
+        """Return the name that a tensor is stored under."""
         return self.tensors[tensor]
 
     def kind(self, tensor: str) -> str:
-        """The type a stored tensor is kept in, by NumPy's name of it."""
+        """Return the type of a stored tensor, by its name in NumPy."""
         return _onnx().helper.tensor_dtype_to_np_dtype(self.stored[self.tensors[tensor]].data_type).name
 
     def is_constant(self, tensor: str) -> bool:
-        """Whether a stored tensor is arithmetic of the graph rather than a weight: indices, flags, or one number."""
+        """Return whether a stored tensor is a constant rather than a weight: indices, flags, or one number."""
         proto = _onnx().TensorProto
         whole = (proto.INT64, proto.INT32, proto.BOOL)
         return self.stored[self.tensors[tensor]].data_type in whole or np.prod(self.shape(tensor), dtype=float) <= 1
 
     def users(self, node: Node) -> list[Node]:
-        """The nodes that take an output of this one."""
+        """Return the nodes that take an output of this one."""
         return [user for output in node.outputs for user in self._users.get(output, ())]
 
     @cached_property
@@ -162,7 +163,7 @@ class Graph:
             raise self._damage(f"two tensors are called {name}")
 
     def _node(self, proto) -> Node:
-        """The node, if everything that is read of it later is there and of its type."""
+        """Return the node if everything that is read later exists and has its type."""
         onnx, kind = _onnx(), proto.op_type
         self._check_names(kind, proto.name, *proto.input, *proto.output, *(part.name for part in proto.attribute))
         called = f"the node {proto.name or '(no name)'} of type {kind}"
@@ -173,7 +174,7 @@ class Graph:
             found = onnx.AttributeProto.AttributeType.Name(part.type)
             wanted = ATTRIBUTES.get(kind, {}).get(part.name, found)
             if found != wanted or found == "UNDEFINED" or part.ref_attr_name:
-                raise self._damage(f"the attribute {part.name} of {called} is no value of type {wanted}")
+                raise self._damage(f"the attribute {part.name} of {called} is not a value of type {wanted}")
             attributes[part.name] = onnx.helper.get_attribute_value(part)
         return Node(kind, proto.name, tuple(proto.input), tuple(proto.output), attributes)
 
@@ -201,7 +202,7 @@ class Graph:
             raise ValueError(f"The tensor {name} of {self.path} cannot be read ({reason}). Fetch it again.") from error
 
     def _check_external(self, tensor) -> None:
-        """A voice may name files; only real ones in its own folder are opened."""
+        """Raise `ValueError` unless the external data of a tensor is a file in the folder of the voice."""
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         self._check_names(location)
         folder = Path(os.path.realpath(self.path.parent))
@@ -251,17 +252,17 @@ PLACES = (
     ("Add", None, NORM, "beta"),
     ("Sub", 1, r"dp\.flows\.0", "m"),
 )
-"""Operator, position among its inputs (None: any), module: the parameter of the module that stands there."""
+"""Operator, position among its inputs (None: any), pattern of modules, and the parameter at that position."""
 
 LOOKED_UP = {"input": "enc_p.emb.weight", "sid": "emb_g.weight"}
-"""Inputs of a voice's graph, and the table that each is an index into."""
+"""Inputs of a voice's graph, and the table that each indexes."""
 
 PARAMETER = r"\.(?:weight|bias|weight_[gv]|parametrizations\.weight\.original[01]|gamma|beta)"
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """What a convolution does and its weight does not show."""
+    """What the shape of a convolution's weight does not determine."""
 
     stride: int
     dilation: int
@@ -271,8 +272,8 @@ class Convolution:
 @dataclass
 class OnnxWeights:
     """
-    `tensors` by PyTorch name in float32, `convolutions` by module; `constants` counts what is not a weight, and
-    `kinds` are the types that the weights were kept in.
+    Weights by PyTorch name in float32, and convolutions by module. `constants` is the number of tensors that are not
+    weights, and `kinds` are the types that weights were stored in.
     """
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
@@ -284,7 +285,7 @@ class OnnxWeights:
 
 def read_weights(path: Path, roots: Collection[str]) -> OnnxWeights:
     """
-    All weights of an ONNX file.
+    Read all weights of an ONNX file.
 
     Args:
         path (`Path`):
@@ -294,8 +295,8 @@ def read_weights(path: Path, roots: Collection[str]) -> OnnxWeights:
 
     Raises:
         ImportError: without the package onnx.
-        ValueError: if the file is damaged or quantized, if two tensors claim one name, or if one that could be a weight
-            has no name that can be told.
+        ValueError: if the file is damaged or quantized, if two tensors match one name, or if one that could be a
+            weight matches none.
     """
     graph = Graph.read(path)
     finder = _Finder(graph, roots)
@@ -306,7 +307,7 @@ def read_weights(path: Path, roots: Collection[str]) -> OnnxWeights:
 
 
 class _Finder:
-    """Collects claims: which stored tensor is which parameter."""
+    """Find the stored tensor of each parameter."""
 
     def __init__(self, graph: Graph, roots: Collection[str]):
         names = "|".join(roots)
@@ -317,7 +318,7 @@ class _Finder:
         self.convolutions: dict[str, Convolution] = {}
 
     def find(self) -> None:
-        """By the tensors' own names, then by the nodes that use them."""
+        """Match by the tensors' own names, then by the nodes that use them."""
         for tensor in self.graph.tensors:
             if name := self._parameter(tensor):
                 self._claim(name, tensor)
@@ -334,7 +335,7 @@ class _Finder:
         self._find_scale()
 
     def array(self, name: str) -> np.ndarray:
-        """The parameter's values in float32."""
+        """Return a parameter in float32."""
         tensor, inverted = self.claims[name]
         values = self.graph.array(tensor)
         if not inverted:
@@ -344,11 +345,11 @@ class _Finder:
         return -np.log(values)
 
     def kinds(self) -> frozenset[str]:
-        """The types that the parameters are kept in."""
+        """Return the types that the parameters are stored in."""
         return frozenset(self.graph.kind(tensor) for tensor, _ in self.claims.values())
 
     def account_for_rest(self) -> int:
-        """How many tensors are no weights; raises `ValueError` for one that could be."""
+        """Return the number of tensors that are not weights; raises `ValueError` for one that could be."""
         used = {self.graph.base(tensor) for tensor, _ in self.claims.values()}
         rest = [tensor for tensor in self.graph.stored if tensor not in used]
         unknown = [
@@ -370,12 +371,12 @@ class _Finder:
             )
 
     def _parameter(self, tensor: str) -> str | None:
-        """The parameter that a tensor's own name says it is."""
+        """Return the parameter that a tensor is named after."""
         match = self.own_name.fullmatch(tensor)
         return match[1] if match else None
 
     def _module(self, node: Node) -> str | None:
-        """The module that a node computes: by the node's path, by its weights' names, or by what follows."""
+        """Return the module that a node computes: by the node's path, its weights' names, or the next node."""
         parts = node.name.strip("/").split("/")[:-1]
         for start, part in enumerate(parts):
             if self.root.fullmatch(path := ".".join(parts[start:])) and self.root.fullmatch(part):
@@ -388,7 +389,7 @@ class _Finder:
         return None
 
     def _candidates(self, node: Node) -> Iterator[tuple[int, str]]:
-        """Inputs of a node that could be weights: stored, and of more than one number if not a convolution's."""
+        """Yield inputs of a node that could be weights: stored, and more than one number unless a convolution's."""
         for position, tensor in enumerate(node.inputs):
             if tensor in self.graph.tensors and (node.kind in CONVOLUTIONS or not self.graph.is_constant(tensor)):
                 yield position, tensor
@@ -402,7 +403,7 @@ class _Finder:
         return None
 
     def _find_relative_positions(self) -> None:
-        """Attention pads its table for keys, then its table for values."""
+        """Match relative positions: attention pads its table for keys, then its table for values."""
         for node in self.graph.nodes:
             module = self._module(node)
             if node.kind != "Pad" or not module or ".attn_layers." not in module:
@@ -413,7 +414,7 @@ class _Finder:
                     self._claim(name if name not in self.claims else f"{module}.emb_rel_v", tensor)
 
     def _find_scale(self) -> None:
-        """The duration flow's affine layer in reverse is (x - m) · exp(-logs); the exponential is often folded."""
+        """Match the scale of the duration flow: its affine layer in reverse is (x - m) · exp(-logs), often folded."""
         if "dp.flows.0.logs" in self.claims or "dp.flows.0.m" not in self.claims:
             return
         shift = self.claims["dp.flows.0.m"][0]

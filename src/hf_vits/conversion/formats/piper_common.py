@@ -1,4 +1,4 @@
-"""A Piper voice's `.onnx.json`: what it says about sound, symbols and speakers, checked field by field."""
+"""The JSON file of a Piper voice, checked field by field, and the tokenizer that it describes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,29 +8,27 @@ from typing import Any
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.converted import described
-from hf_vits.conversion.schema import MOST, JsonReader, is_whole, read_fields, row_names
+from hf_vits.conversion.converted import describe
+from hf_vits.conversion.schema import MOST, JsonReader, check_agreement, is_whole, read_fields, row_names
 from hf_vits.tokenization_vits import VitsTokenizer
 
 PAD, BOS, EOS = "_", "^", "$"
-"""Symbols that frame a text: `^ _ p _ p _ … $`."""
+"""Symbols around and between those of a text: `^ _ p _ p _ … $`."""
 
 PHONEME_TYPES = ("espeak", "text")
 """Front ends that the tokenizer has: espeak's phonemes, and the letters of the text."""
 
-NO_OTHERS = (
-    ": this package has no front end of another kind, and the symbols that these two make are not those of the voice"
-)
-"""Why a voice of another front end is refused."""
+NO_OTHERS = ": this package has no other front ends, and the symbols that these two produce are not those of the voice"
 
 MOST_SPEAKERS = 100_000
-"""Far more than any voice has; a larger number is damage, not worth a list of names."""
+"""Far more than any voice has, so that a damaged number is refused before a list of names is made."""
 
 
 @dataclass(frozen=True)
 class PiperVoice:
-    """The fields that matter to speak; `symbols` maps each code point to its id, `notes` says what was left out."""
+    """Fields of the JSON file; `symbols` maps each code point to its id."""
 
+    file: Path
     sampling_rate: int
     symbols: dict[str, int]
     num_symbols: int | None
@@ -44,10 +42,60 @@ class PiperVoice:
     hop_length: int | None
     notes: tuple[str, ...] = ()
 
+    def config_fields(self) -> dict[str, Any]:
+        """Return the fields of [`VitsConfig`] that the file determines."""
+        return {
+            "blank_id": self.symbols.get(PAD, 0),
+            "sampling_rate": self.sampling_rate,
+            "speaker_names": self.speaker_names,
+            "noise_scale": self.noise_scale,
+            "noise_scale_duration": self.noise_w,
+            "speaking_rate": 1 / self.length_scale,
+        }
+
+    def check(self, config: VitsConfig) -> None:
+        """Raise `ValueError` if the file and the weights contradict each other."""
+        check_agreement(
+            [
+                ("num_speakers", self.num_speakers, config.num_speakers),
+                ("num_symbols", self.num_symbols, config.vocab_size),
+                ("hop_length", self.hop_length, config.hop_length),
+            ],
+            self.file,
+        )
+        highest = max(self.symbols.values())
+        if highest >= config.vocab_size:
+            raise ValueError(
+                f"{self.file} has symbol id {highest}, but the weights have ids 0 to {config.vocab_size - 1}. Do the "
+                "files belong together?"
+            )
+
+    def describe(self, config: VitsConfig, state_dict: Mapping[str, Tensor]) -> str:
+        """Return one line on the voice."""
+        kind = "letters" if self.phoneme_type == "text" else f"eSpeak's phonemes for {self.espeak_voice}"
+        return describe("A Piper voice", config, state_dict, f"{len(self.symbols)} symbols ({kind})")
+
+    def tokenizer(self) -> VitsTokenizer:
+        """Return the front end that Piper's runtimes have."""
+        pad, bos, eos = (symbol if symbol in self.symbols else None for symbol in (PAD, BOS, EOS))
+        return VitsTokenizer.from_vocab(
+            self.symbols,
+            pad_token=PAD,
+            bos_token=bos,
+            eos_token=eos,
+            blank_token=pad,
+            add_blank=pad is not None,
+            normalize=False,  # Piper passes the text to espeak unchanged
+            phonemize=self.phoneme_type == "espeak",
+            phoneme_language=self.espeak_voice,
+            phoneme_style="piper",
+            unicode_form="NFD",
+        )
+
 
 def read_voice(file: Path) -> PiperVoice:
     """
-    Reads and checks the file.
+    Read and check the file.
 
     Raises:
         FileNotFoundError: if it does not exist.
@@ -60,10 +108,13 @@ def read_voice(file: Path) -> PiperVoice:
         )
     fields = read_fields(file, "Piper voice")
     phoneme_type = fields.choice("phoneme_type", "espeak", PHONEME_TYPES, NO_OTHERS)
-    symbols, notes = _symbols(fields)
+    symbols, symbol_notes = _symbols(fields)
     speakers = fields.whole("num_speakers", 1, least=1, most=MOST_SPEAKERS)
-    names, named = _speaker_names(fields, speakers)
+    speaker_ids = fields.table("speaker_id_map", {})
+    place = f"`speaker_id_map` in {file}"
+    names, speaker_notes = row_names(speaker_ids, speakers, "speaker", place) if speaker_ids else (None, ())
     return PiperVoice(
+        file=file,
         sampling_rate=fields.whole("audio.sample_rate", least=1),
         symbols=symbols,
         num_symbols=_num_symbols(fields, symbols),
@@ -75,17 +126,17 @@ def read_voice(file: Path) -> PiperVoice:
         length_scale=fields.number("inference.length_scale", 1.0, positive=True),
         noise_w=fields.number("inference.noise_w", 0.8),
         hop_length=fields.whole("hop_length", None, least=1),
-        notes=notes + named,
+        notes=symbol_notes + speaker_notes,
     )
 
 
 def _symbols(fields: JsonReader) -> tuple[dict[str, int], tuple[str, ...]]:
-    """phoneme_id_map -> {code point: id}. Longer symbols are left out: text comes in single code points."""
+    """Return the id of each code point in phoneme_id_map; longer symbols are left out with a note."""
     path, symbols, long = "phoneme_id_map", {}, []
     for symbol, ids in fields.table(path).items():
         if ids == [] and symbol in (PAD, BOS, EOS):
-            continue  # a voice without a frame or blanks, as exported from here
-        if not (isinstance(ids, list) and ids and all(is_whole(i) and 0 <= i <= MOST for i in ids)):
+            continue  # a voice without BOS, EOS or blanks, as exported from here
+        if not (isinstance(ids, list) and ids and all(is_whole(i, 0, MOST) for i in ids)):
             fields.refuse(f"{path}.{symbol}", ids, f"a list of ids, whole numbers from 0 to {MOST}")
         if len(symbol) != 1:
             long.append(symbol)
@@ -95,82 +146,19 @@ def _symbols(fields: JsonReader) -> tuple[dict[str, int], tuple[str, ...]]:
             symbols[symbol] = ids[0]
     absent = [symbol for symbol in (PAD, BOS, EOS) if symbol not in fields.table(path)]
     if absent:
-        raise ValueError(f"`{path}` in {fields.file} lacks {absent}, which frame every text of a Piper voice.")
+        raise ValueError(f"`{path}` in {fields.file} lacks {absent}, which every text of a Piper voice needs.")
     notes = []
     if long:
-        notes.append(f"Left out, symbols longer than a code point, which Piper cannot reach either: {', '.join(long)}.")
+        notes.append(f"Left out, symbols longer than a code point, which Piper cannot use either: {', '.join(long)}.")
     if fields.table("phoneme_map", {}):
         notes.append("Left out, `phoneme_map`: Piper's Python runtime does not apply it either.")
     return symbols, tuple(notes)
 
 
 def _num_symbols(fields: JsonReader, symbols: Mapping[str, int]) -> int | None:
-    """Rows of the embedding, if the file says; ids must lie within."""
+    """Return the rows of the embedding, if the file has them; ids must be lower."""
     count = fields.whole("num_symbols", None, least=1)
     for symbol, i in symbols.items():
         if count is not None and i >= count:
             fields.refuse(f"phoneme_id_map.{symbol}", [i], f"below `num_symbols`, {count}")
     return count
-
-
-def _speaker_names(fields: JsonReader, count: int) -> tuple[list[str] | None, tuple[str, ...]]:
-    """speaker_id_map -> the names in the order of ids, or None if there are none; and notes."""
-    path = "speaker_id_map"
-    ids = fields.table(path, {})
-    return row_names(ids, count, "speaker", f"`{path}` in {fields.file}") if ids else (None, ())
-
-
-def config_fields(voice: PiperVoice) -> dict[str, Any]:
-    """Fields of [`VitsConfig`] that the JSON tells."""
-    return {
-        "blank_id": voice.symbols.get(PAD, 0),
-        "sampling_rate": voice.sampling_rate,
-        "speaker_names": voice.speaker_names,
-        "noise_scale": voice.noise_scale,
-        "noise_scale_duration": voice.noise_w,
-        "speaking_rate": 1 / voice.length_scale,
-    }
-
-
-def check_agreement(voice: PiperVoice, config: VitsConfig, path: Path) -> None:
-    """Raises `ValueError` if the JSON and the weights contradict each other."""
-    said_and_built = (
-        ("num_speakers", voice.num_speakers, config.num_speakers),
-        ("num_symbols", voice.num_symbols, config.vocab_size),
-        ("hop_length", voice.hop_length, config.hop_length),
-    )
-    for name, said, built in said_and_built:
-        if said not in (None, built):
-            raise ValueError(
-                f"The JSON file says `{name}` is {said}, but {path} was built with {built}. Do they belong together?"
-            )
-    highest = max(voice.symbols.values())
-    if highest >= config.vocab_size:
-        raise ValueError(
-            f"The JSON file has symbol id {highest}, but {path} knows ids 0 to {config.vocab_size - 1}. Do they belong "
-            "together?"
-        )
-
-
-def what(voice: PiperVoice, config: VitsConfig, state_dict: Mapping[str, Tensor]) -> str:
-    """What kind of voice this is."""
-    front_end = "letters" if voice.phoneme_type == "text" else f"eSpeak's phonemes for {voice.espeak_voice}"
-    return described("A Piper voice", config, state_dict, f"{len(voice.symbols)} symbols ({front_end})")
-
-
-def tokenizer(voice: PiperVoice) -> VitsTokenizer:
-    """The front end that Piper's runtimes have."""
-    pad, bos, eos = (symbol if symbol in voice.symbols else None for symbol in (PAD, BOS, EOS))
-    return VitsTokenizer.from_vocab(
-        voice.symbols,
-        pad_token=PAD,
-        bos_token=bos,
-        eos_token=eos,
-        blank_token=pad,
-        add_blank=pad is not None,
-        normalize=False,  # Piper hands the text to espeak as it is
-        phonemize=voice.phoneme_type == "espeak",
-        phoneme_language=voice.espeak_voice,
-        phoneme_style="piper",
-        unicode_form="NFD",
-    )

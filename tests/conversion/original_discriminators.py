@@ -10,12 +10,12 @@ from torch.nn import functional as F
 from hf_vits.conversion.discriminators import convert_discriminator
 
 SCALE = [(15, 1, 1), (41, 4, 4), (41, 4, 16), (41, 4, 64), (41, 4, 256), (5, 1, 1)]
-"""Kernel, stride and groups of a scale judge's convolutions; fewer groups where there are fewer channels."""
+"""Kernel, stride and groups of a scale discriminator's convolutions; fewer groups where there are fewer channels."""
 SMALL = {"scale_channels": [4, 8, 16, 16, 16, 16], "period_channels": [3, 4, 5, 6, 6]}
 PAPER = {"scale_channels": [16, 64, 256, 1024, 1024, 1024], "period_channels": [32, 128, 512, 1024, 1024]}
 
 
-class Judge(nn.Module):
+class Discriminator(nn.Module):
     """Convolutions, a last one, and what is done to the waveform before."""
 
     def __init__(self, convs, conv_post, prepare):
@@ -31,7 +31,7 @@ class Judge(nn.Module):
         return features
 
 
-def scale_judge(channels, halvings):
+def scale_discriminator(channels, halvings):
     inputs = [1, *channels[:-1]]
     convs = []
     for c_in, c_out, (kernel, stride, most) in zip(inputs, channels, SCALE, strict=True):
@@ -43,10 +43,10 @@ def scale_judge(channels, halvings):
             waveform = nn.AvgPool1d(4, 2, padding=2)(waveform)
         return waveform
 
-    return Judge(convs, nn.Conv1d(channels[-1], 1, 3, padding=1), prepare)
+    return Discriminator(convs, nn.Conv1d(channels[-1], 1, 3, padding=1), prepare)
 
 
-def period_judge(channels, period, kernel=5, stride=3):
+def period_discriminator(channels, period, kernel=5, stride=3):
     inputs, last, pad = [1, *channels[:-1]], len(channels) - 1, (kernel - 1) // 2
     convs = [
         nn.Conv2d(c_in, c_out, (kernel, 1), (1 if i == last else stride, 1), padding=(pad, 0))
@@ -60,26 +60,28 @@ def period_judge(channels, period, kernel=5, stride=3):
             waveform, length = F.pad(waveform, (0, short), "reflect"), length + short
         return waveform.view(batch, one, length // period, period)
 
-    return Judge(convs, nn.Conv2d(channels[-1], 1, (3, 1), padding=(1, 0)), prepare)
+    return Discriminator(convs, nn.Conv2d(channels[-1], 1, (3, 1), padding=(1, 0)), prepare)
 
 
 class Original(nn.Module):
-    """The scale judges, then one judge for each period."""
+    """The scale discriminators, then one discriminator for each period."""
 
     def __init__(self, scales=1, periods=(2, 3, 5, 7, 11), kernel=5, stride=3, channels=None, seed=0):
         super().__init__()
         torch.manual_seed(seed)
         channels = channels or SMALL
-        judges = [scale_judge(channels["scale_channels"], halvings) for halvings in range(scales)]
-        judges += [period_judge(channels["period_channels"], period, kernel, stride) for period in periods]
-        self.discriminators = nn.ModuleList(judges)
+        discriminators = [scale_discriminator(channels["scale_channels"], halvings) for halvings in range(scales)]
+        discriminators += [
+            period_discriminator(channels["period_channels"], period, kernel, stride) for period in periods
+        ]
+        self.discriminators = nn.ModuleList(discriminators)
 
     def forward(self, waveform):
-        return [judge(waveform) for judge in self.discriminators]
+        return [discriminator(waveform) for discriminator in self.discriminators]
 
 
-def spelled(state_dict, how="old"):
-    """Each weight w as g and v with w = g v / |v|, under a spelling's names; "mixed" takes the spellings in turn."""
+def stored_as(state_dict, how="old"):
+    """Store each weight w as g and v with w = g v / |v|, in a format of weight norm; "mixed" takes them in turn."""
     noise, result = torch.Generator().manual_seed(1), {}
     layers = sorted(key.removesuffix(".weight") for key in state_dict if key.endswith(".weight"))
     for number, layer in enumerate(layers):
@@ -127,7 +129,7 @@ FIELDS = {
 
 
 def write_fine_tuner(folder, voice, state_dict, **fields):
-    """A voice's folder with folded judges among its weights, and what config.json says of them."""
+    """A voice's folder with folded discriminators among its weights, and what config.json says of them."""
     voice.save_pretrained(folder)
     tensors = load_file(folder / "model.safetensors") | prefixed("discriminator.", as_fine_tuner(state_dict))
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
@@ -138,7 +140,7 @@ def write_fine_tuner(folder, voice, state_dict, **fields):
 
 
 def shard(folder):
-    """The same weights in three files with an index, judges and voice mixed."""
+    """The same weights in three files with an index, discriminators and voice mixed."""
     tensors = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     names = {key: f"model-{number % 3 + 1:05}-of-00003.safetensors" for number, key in enumerate(sorted(tensors))}
@@ -151,7 +153,7 @@ def shard(folder):
 
 
 def in_pth(folder, state_dict, voice):
-    return write_pth(folder / "D_100000.pth", spelled(state_dict))
+    return write_pth(folder / "D_100000.pth", stored_as(state_dict))
 
 
 def in_folder_of_pth(folder, state_dict, voice):
@@ -160,16 +162,16 @@ def in_folder_of_pth(folder, state_dict, voice):
 
 
 def in_ddp_pth(folder, state_dict, voice):
-    return write_pth(folder / "D_100000.pth", prefixed("module.", spelled(state_dict)))
+    return write_pth(folder / "D_100000.pth", prefixed("module.", stored_as(state_dict)))
 
 
 def in_plain_pth(folder, state_dict, voice):
-    torch.save(spelled(state_dict, "new"), folder / "judges.pth")
-    return folder / "judges.pth"
+    torch.save(stored_as(state_dict, "new"), folder / "discriminators.pth")
+    return folder / "discriminators.pth"
 
 
 def in_lightning(folder, state_dict, voice):
-    tensors = prefixed("model_d.", spelled(state_dict)) | {"model_g.enc_p.emb.weight": torch.zeros(2, 3)}
+    tensors = prefixed("model_d.", stored_as(state_dict)) | {"model_g.enc_p.emb.weight": torch.zeros(2, 3)}
     torch.save({"state_dict": tensors, "epoch": 3, "hyper_parameters": {"resblock": "2"}}, folder / "epoch=3.ckpt")
     return folder / "epoch=3.ckpt"
 
@@ -196,19 +198,19 @@ def in_fine_tuner_pickle(folder, state_dict, voice):
 def in_mid_training(folder, state_dict, voice):
     voice.save_pretrained(folder / "checkpoint-50")
     (folder / "checkpoint-50" / "config.json").unlink()
-    judges = as_fine_tuner(spelled(state_dict, "mixed"))
-    save_file(judges, folder / "checkpoint-50" / "model_1.safetensors", metadata={"format": "pt"})
+    discriminators = as_fine_tuner(stored_as(state_dict, "mixed"))
+    save_file(discriminators, folder / "checkpoint-50" / "model_1.safetensors", metadata={"format": "pt"})
     return folder / "checkpoint-50"
 
 
 def in_mid_training_pickle(folder, state_dict, voice):
-    torch.save(as_fine_tuner(spelled(state_dict, "mixed")), folder / "pytorch_model_1.bin")
+    torch.save(as_fine_tuner(stored_as(state_dict, "mixed")), folder / "pytorch_model_1.bin")
     return folder
 
 
 def in_ours(folder, state_dict, voice):
-    convert_discriminator(in_pth(folder, state_dict, voice)).save_pretrained(folder / "judges")
-    return folder / "judges"
+    convert_discriminator(in_pth(folder, state_dict, voice)).save_pretrained(folder / "discriminators")
+    return folder / "discriminators"
 
 
 def in_our_subfolder(folder, state_dict, voice):

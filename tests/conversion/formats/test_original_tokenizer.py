@@ -1,4 +1,4 @@
-"""What an original voice says of its text, and what it leaves unsaid, is told."""
+"""The notes on a voice of the original say what is known of its symbols and what is not."""
 
 import pytest
 from original_files import original_config, tiny_model, write_original
@@ -20,20 +20,20 @@ def notes_of(folder, symbols, cleaners, mms=False):
 
 
 @pytest.mark.parametrize(
-    ("symbols", "cleaners", "told"),
+    ("symbols", "cleaners", "expected"),
     [(PHONEMES, [], True), (LETTERS, [], False), (PHONEMES, ["english_cleaners2"], False)],
 )
-def test_phonemes_that_nothing_makes_of_a_text_are_told(tmp_path, symbols, cleaners, told):
+def test_phonemes_that_no_cleaner_makes_from_a_text_are_noted(tmp_path, symbols, cleaners, expected):
     notes = notes_of(tmp_path, symbols, cleaners)
 
-    assert any("give the tokenizer phonemes in place of texts" in note for note in notes) == told
+    assert any("give the tokenizer phonemes in place of texts" in note for note in notes) == expected
 
 
 def test_rows_without_a_symbol_are_counted_and_not_taken_for_long_symbols(tmp_path):
     notes = notes_of(tmp_path, [*LETTERS[:17], "", "", "sh"], ["basic_cleaners"])
 
     assert "Left out, symbols that are not one code point: 'sh'." in notes
-    assert "2 of the 20 rows of symbols have none, so that no text reaches them." in notes
+    assert "2 of the 20 rows of symbols have none, so that no text uses them." in notes
 
 
 @pytest.mark.parametrize("mms", [True, False])
@@ -43,7 +43,7 @@ def test_fewer_symbols_than_rows_raise_the_question_whether_the_files_belong_tog
     assert any("15 of the 20 rows of symbols" in note and "Only 5 are listed; do the files" in note for note in notes)
 
 
-def test_of_a_voice_with_all_its_symbols_nothing_is_said(tmp_path):
+def test_a_voice_with_all_its_symbols_has_no_notes_on_them(tmp_path):
     notes = notes_of(tmp_path, LETTERS, ["basic_cleaners"])
 
     assert not any("rows of symbols" in note or "code point" in note for note in notes)

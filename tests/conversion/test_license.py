@@ -1,4 +1,4 @@
-"""The licence of a voice comes along from the card beside it, and that of MMS whatever a card says."""
+"""The license of a voice comes along from the card beside it, and that of MMS whatever a card says."""
 
 import pytest
 from coqui_files import write_voice as write_coqui
@@ -22,7 +22,7 @@ NON_COMMERCIAL = Provenance(license="cc-by-nc-4.0", on_hub=["facebook/mms-tts-fr
 
 
 @pytest.mark.parametrize(("library", "write"), LAYOUTS.values(), ids=LAYOUTS)
-def test_the_card_of_an_export_gives_its_licence_back(library, write, tmp_path):
+def test_the_card_of_an_export_gives_its_license_back(library, write, tmp_path):
     card("voice", NON_COMMERCIAL, None, (), library).save(tmp_path / "README.md")
 
     converted = convert(write(tmp_path))
@@ -49,18 +49,18 @@ def test_the_terms_of_the_default_voice_come_back_too(tmp_path):
         "# Things I downloaded\n",
         "---\nlicense: mit\n---\n# A program\n",
         "---\nlicense: mit\npipeline_tag: text-generation\ntags: [llm]\n---\n",
-        "---\npipeline_tag: text-to-speech\n---\nof no licence\n",
+        "---\npipeline_tag: text-to-speech\n---\nof no license\n",
         "---\nlicense: [\n---\n",
         "---\n- text-to-speech\n---\n",
     ],
 )
-def test_a_readme_that_is_no_card_of_a_voice_tells_no_licence(text, tmp_path):
+def test_a_readme_that_is_no_card_of_a_voice_tells_no_license(text, tmp_path):
     (tmp_path / "README.md").write_text(text)
 
     converted = convert(write_original(tmp_path, tiny_model()))
 
     assert converted.origin is None
-    assert not any("licence" in note for note in converted.notes)
+    assert not any("license" in note for note in converted.notes)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_readme_that_is_no_card_of_a_voice_tells_no_licence(text, tmp_path):
         ("language: hi", {"_name_or_path": "facebook/mms-tts-hin"}),
     ],
 )
-def test_what_is_made_from_mms_has_its_licence_whatever_the_card_says(said, fields, tmp_path):
+def test_what_is_made_from_mms_has_its_license_whatever_the_card_says(said, fields, tmp_path):
     folder = change_config(write_stock(tmp_path / "voice", tiny_model()), **fields)
     (folder / "README.md").write_text(f"---\n{said}\n---\n")
 
@@ -86,7 +86,7 @@ def test_what_is_made_from_mms_has_its_licence_whatever_the_card_says(said, fiel
     assert (back.license, back.license_name, back.license_link) == ("cc-by-nc-4.0", None, None)
 
 
-def test_a_stricter_licence_than_that_of_mms_stays(tmp_path):
+def test_a_stricter_license_than_that_of_mms_stays(tmp_path):
     folder = write_stock(tmp_path / "voice", tiny_model())
     (folder / "README.md").write_text("---\nlicense: cc-by-nc-nd-4.0\nbase_model: facebook/mms-tts-hin\n---\n")
 

@@ -1,11 +1,11 @@
-"""Judges from damaged or hostile files: one error that names the file, and nothing executed."""
+"""Discriminators from damaged or hostile files: one error that names the file, and nothing executed."""
 
 import pickle
 import random
 
 import pytest
 import torch
-from original_judges import SMALL, Original, in_mid_training, in_ours, in_pth, spelled, write_pth
+from original_discriminators import SMALL, Original, in_mid_training, in_ours, in_pth, stored_as, write_pth
 
 from hf_vits.conversion.discriminators import convert_discriminator
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator
@@ -13,7 +13,7 @@ from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator
 PERIODS = "discriminators.1.convs.0"
 
 
-def judge_of(name):
+def discriminator_of(name):
     return int(name.split(".")[1])
 
 
@@ -21,9 +21,9 @@ def spectral(tensors):
     tensors[f"{PERIODS}.weight_orig"] = tensors.pop(f"{PERIODS}.weight_g")
 
 
-def late_scale_judge(tensors):
-    for name in [name for name in tensors if judge_of(name) in (0, 1)]:
-        tensors[f"discriminators.{1 - judge_of(name)}.{name.split('.', 2)[2]}+"] = tensors.pop(name)
+def late_scale_discriminator(tensors):
+    for name in [name for name in tensors if discriminator_of(name) in (0, 1)]:
+        tensors[f"discriminators.{1 - discriminator_of(name)}.{name.split('.', 2)[2]}+"] = tensors.pop(name)
     for name in [name for name in tensors if name.endswith("+")]:
         tensors[name[:-1]] = tensors.pop(name)
 
@@ -49,13 +49,16 @@ CHANGES = {
         lambda tensors: [tensors.pop(f"discriminators.2.convs.1.{end}") for end in ("bias", "weight_g", "weight_v")],
         "'discriminators.2.convs.4.' but not number 1",
     ),
-    "a judge is missing": (
-        lambda tensors: [tensors.pop(name) for name in list(tensors) if judge_of(name) == 3],
+    "a discriminator is missing": (
+        lambda tensors: [tensors.pop(name) for name in list(tensors) if discriminator_of(name) == 3],
         "'discriminators.5.' but not number 3",
     ),
     "a tensor of another kind": (put("step", torch.zeros(1)), r"1 tensors belong to no part of a VITS disc.*: step"),
     "a layer of another kind": (put("discriminators.0.attention.weight", torch.zeros(1)), "attention.weight"),
-    "judge 99999999": (put("discriminators.99999999.convs.0.weight", torch.zeros(1, 1, 15)), "but not number 6"),
+    "discriminator 99999999": (
+        put("discriminators.99999999.convs.0.weight", torch.zeros(1, 1, 15)),
+        "but not number 6",
+    ),
     "layer of 5000 digits": (put(f"discriminators.0.convs.{'9' * 5000}.bias", torch.zeros(1)), "but not number 6"),
     "one layer twice": (put(f"module.{V}", torch.zeros(3, 1, 5, 1)), "holds one layer twice"),
     "folded as well": (put(f"{PERIODS}.weight", torch.ones(3, 1, 5, 1)), "stored twice"),
@@ -72,19 +75,22 @@ CHANGES = {
     ),
     "another kernel": (change(V, lambda t: t[:, :, :3]), "kernels of the sizes"),
     "a wide kernel": (change(V, lambda t: t.repeat(1, 1, 1, 2)), "kernels of the sizes"),
-    "another rank": (change(V, lambda t: t[..., 0]), "3 dimensions and a period judge's 4"),
+    "another rank": (change(V, lambda t: t[..., 0]), "3 dimensions and those of a period discriminator 4"),
     "no channel": (change(V, lambda t: t[:0]), "none of them 0"),
-    "a scale judge of 7 layers": (
+    "a scale discriminator of 7 layers": (
         lambda tensors: tensors.update(
             {
                 f"discriminators.0.convs.6.{end}": tensors[f"discriminators.0.convs.5.{end}"]
                 for end in ("bias", "weight_g", "weight_v")
             }
         ),
-        "a scale judge has 6 layers",
+        "a scale .* has 6 layers",
     ),
-    "other channels in one judge": (change("discriminators.4.convs.1.weight_v", lambda t: t[:3]), "different layers"),
-    "a scale judge behind": (late_scale_judge, "scale judges come first"),
+    "other channels in one discriminator": (
+        change("discriminators.4.convs.1.weight_v", lambda t: t[:3]),
+        "different layers",
+    ),
+    "a scale discriminator behind": (late_scale_discriminator, "scale discriminators come first"),
     "spectral norm": (spectral, "spectral norm"),
     "NaN": (change(BIAS, lambda t: t * torch.nan), f"{BIAS} holds NaN"),
     "a channel of zeros": (change(V, lambda t: t * 0), "no weights but zeros"),
@@ -102,7 +108,7 @@ CHANGES = {
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("alter", "message"), CHANGES.values(), ids=CHANGES)
 def test_a_changed_file_is_an_error_that_names_it_and_what_is_wrong(alter, message, tmp_path):
-    tensors = spelled(Original().state_dict())
+    tensors = stored_as(Original().state_dict())
     alter(tensors)
     torch.save({"model": tensors}, tmp_path / "D_1.pth")
     with pytest.raises(ValueError, match=message) as raised:
@@ -148,10 +154,10 @@ def test_a_truncated_file_is_an_error_that_names_it(layout, keep, make_model, tm
 @pytest.mark.timeout(120)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("part", ["names", "anywhere"])
-def test_flipped_bits_give_judges_or_an_error(part, tmp_path):
+def test_flipped_bits_give_discriminators_or_an_error(part, tmp_path):
     chance, outcomes = random.Random(part), {True: 0, False: 0}
-    folder, channels = tmp_path / "judges", {**SMALL, "period_channels": [2]}
-    file = write_pth(tmp_path / "D_1.pth", spelled(Original(periods=(2,), channels=channels).state_dict()))
+    folder, channels = tmp_path / "discriminators", {**SMALL, "period_channels": [2]}
+    file = write_pth(tmp_path / "D_1.pth", stored_as(Original(periods=(2,), channels=channels).state_dict()))
     convert_discriminator(file, periods=[2]).save_pretrained(folder)
     whole = (folder / "model.safetensors").read_bytes()
     header = int.from_bytes(whole[:8], "little") + 8
