@@ -19,7 +19,7 @@ from hf_vits.utils.digests import RECORD, changed_file, record_digests, sha256
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Part of the names of cached folders; increased when the converter's output changes."""
 
 
