@@ -35,7 +35,7 @@ test-oldest:  ## the tests with the lowest versions of torch and transformers th
 	$(VENV)-oldest/bin/python -m pip install --quiet --editable ".[dev,oldest]"
 	$(VENV)-oldest/bin/python -m pytest -q
 
-mutants: $(DEVELOPS)  ## deliberate faults, each of which the nearest test file must notice; takes half an hour
+mutants: $(DEVELOPS)  ## deliberate faults, each of which the nearest test file must detect; takes half an hour
 	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants.py
 
 lint: $(DEVELOPS)  ## style, format and layers
