@@ -72,7 +72,7 @@ class DecoderConfig:
 
     def describe(self) -> str:
         """Return the row of the model card."""
-        return type(self).__name__
+        return ", ".join(f"{field.name} {getattr(self, field.name)}" for field in fields(self))
 
     @classmethod
     def from_shapes(cls, shapes: Shapes) -> dict[str, Any] | None:

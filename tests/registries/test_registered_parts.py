@@ -33,7 +33,7 @@ def trained(make_trainer, make_data):
     config = VitsConfig(**FIELDS, sampling_rate=2000, decoder=DECODER)
     start = ModelInitialization.from_scratch(config, VitsDiscriminatorConfig(**SMALL, **ADDED), seed=1)
     data = make_data(4)
-    trainer = make_trainer(start=start, data=data, held_out=data, max_steps=2, logging_steps=1, ema_decay=0)
+    trainer = make_trainer(start=start, data=data, eval_dataset=data, max_steps=2, logging_steps=1, ema_decay=0)
     trainer.train()
     RUNS.append(trainer)
     return trainer
@@ -67,6 +67,12 @@ def test_a_model_of_registered_parts_trains_saves_and_loads(trained):
     assert not torch.equal(
         new.discriminator.discriminators[-1].toy_conv.weight, discriminator.discriminators[-1].toy_conv.weight
     )
+
+
+def test_the_model_card_describes_registered_parts(trained):
+    card = (trained.output_dir / "README.md").read_text()
+    assert "| decoder | toy decoder of 6 channels |" in card and "| toy discriminator | channels 4 |" in card
+    assert "toy_loudness: Difference of mean squares" in card
 
 
 def test_a_registered_loss_is_weighted_logged_and_evaluated(trained, make_settings):

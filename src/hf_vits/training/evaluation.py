@@ -28,7 +28,7 @@ SHOWN_CLIPS = 3
 
 def measure_names() -> list[str]:
     """Return the losses that need no discriminator, and focus."""
-    return [*(name for name in LOSSES if LOSSES[name].stage != "adversarial"), "focus"]
+    return [*(name for name, loss in LOSSES.items() if loss.stage != "adversarial"), "focus"]
 
 
 @dataclass

@@ -76,12 +76,12 @@ def register_loss(
 
 def losses_of(stage: Stage, *outputs: Any) -> dict[str, Tensor]:
     """Outputs of a stage -> its losses by name, each ()."""
-    return {name: LOSSES[name].function(*outputs) for name in LOSSES if LOSSES[name].stage == stage}
+    return {name: loss.function(*outputs) for name, loss in LOSSES.items() if loss.stage == stage}
 
 
 def default_weights() -> dict[str, float]:
     """Return the default weight of each loss by name."""
-    return {name: LOSSES[name].weight for name in LOSSES}
+    return {name: loss.weight for name, loss in LOSSES.items()}
 
 
 def mel_loss(real: Tensor, fake: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from hf_vits.hub.cards import called, is_on_hub, language_code, versions
 from hf_vits.hub.license import CARD, CARD_BESIDE
 from hf_vits.training.evaluation import SHOWN_CLIPS
 from hf_vits.training.loggers import read_history
+from hf_vits.training.losses import LOSSES
 from hf_vits.training.run_summary import RunSummary
 from hf_vits.utils.new_files import new_file
 
@@ -67,6 +68,7 @@ def build_card(run: RunSummary, samples: Samples, has_losses: bool) -> ModelCard
         _license(run),
         _samples(samples),
         _data(run),
+        _architecture(run),
         _losses(run, has_losses),
         _training(run),
         versions(),
@@ -171,6 +173,12 @@ def _data(run: RunSummary) -> str:
     return "\n".join([*lines, "", f"{passes} over them."])
 
 
+def _architecture(run: RunSummary) -> str:
+    rows = [("decoder", run.config.decoder_config.describe())]
+    rows += [(f"{kind} discriminator", one.describe()) for kind, one in run.discriminator_config.sub_discriminators]
+    return "\n".join(["## Architecture", "", "| | |", "|---|---|", *(f"| {part} | {text} |" for part, text in rows)])
+
+
 def _losses(run: RunSummary, has_picture: bool) -> str:
     lines = [line for line in read_history(run.output_dir) if line["step"] <= run.progress.step]
     kind = "eval" if any("eval/mel" in line for line in lines) else "train"
@@ -186,13 +194,16 @@ def _losses(run: RunSummary, has_picture: bool) -> str:
     ]
     stochastic = run.config.use_stochastic_duration_prediction
     duration = "nats per token" if stochastic else "squared error of the logarithm, per token"
+    units = {"duration": duration, "focus": "1 is a sharp alignment"}
+    units = {name: loss.description.rstrip(".") for name, loss in LOSSES.items()} | units
+    terms = [name.split("/")[1] for name in shown[-1] if name.startswith(f"{kind}/")]
+    legend = "; ".join(f"{name}: {units[name]}" for name in terms if name in units)
     what = "On the evaluation set" if kind == "eval" else "On the training data, means since the previous log"
     return "\n".join(
         [
             "## Losses",
             "",
-            f"{what}. mel: distance of log-mels; kl: nats per frame; duration: {duration}; focus: 1 is a sharp "
-            "alignment.",
+            f"{what}. {legend}.",
             "",
             f"| | {steps} |",
             "|---|" + "---|" * len(shown),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.data.filter_report import FilterReport
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.hub.license import Provenance
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.training_arguments import VitsTrainingArguments
@@ -38,6 +39,8 @@ class RunSummary:
             Steps taken.
         config ([`VitsConfig`]):
             Configuration of the model.
+        discriminator_config ([`VitsDiscriminatorConfig`]):
+            Configuration of the discriminators.
         tokenizer ([`VitsTokenizer`]):
             Tokenizer of the model.
         provenance ([`Provenance`], *optional*):
@@ -60,6 +63,7 @@ class RunSummary:
     args: VitsTrainingArguments
     progress: Progress
     config: VitsConfig
+    discriminator_config: VitsDiscriminatorConfig
     tokenizer: VitsTokenizer
     provenance: Provenance | None
     new_modules: list[str]

@@ -286,6 +286,7 @@ class VitsTrainer:
             args=self.args,
             progress=self.progress,
             config=model.config,
+            discriminator_config=self.discriminator.module.config,
             tokenizer=self.processing_class,
             provenance=self.initialization.provenance,
             new_modules=self.initialization.new_modules,

@@ -74,6 +74,10 @@ class Registry(Generic[Entry]):
         """Return all entries."""
         return [self[name] for name in self]
 
+    def items(self) -> list[tuple[str, Entry]]:
+        """Return all entries with their names."""
+        return [(name, self[name]) for name in self]
+
 
 def config_of(config_class: type, given: Mapping[str, Any], field: str) -> Any:
     """
