@@ -72,9 +72,8 @@ def check_license(folder: ModelFolder) -> Iterator[Diagnostic]:
     for card in (CARD, CARD_BESIDE):
         file = folder.path / card
         if card in folder.entries and file.is_file() and file.stat().st_size > LARGEST_TABLE:
-            yield warning(
-                "license.card_size", f"{card} has {file.stat().st_size:,} bytes; it was not read.", "Shorten it."
-            )
+            message = f"{card} has {file.stat().st_size:,} bytes; it was not read."
+            yield warning("license.card_size", message, "Shorten it.")
             return
     origin, base = origin_of(str(folder.path)), folder.raw.get("_name_or_path")
     bases = [*origin.on_hub, *([base] if isinstance(base, str) else [])]
@@ -86,9 +85,7 @@ def check_license(folder: ModelFolder) -> Iterator[Diagnostic]:
         advice = f"What is made from MMS may not be used commercially: name {MMS_LICENSE}."
         yield warning("license.base_model", message, advice, **details)
     elif origin.is_non_commercial:
-        message = (
-            f"The license is {origin.license}: neither the model nor what is made from it may be used commercially."
-        )
+        message = f"The license is {origin.license}: the model and what is made from it may not be used commercially."
         yield warning("license.non_commercial", message, "For commercial use, start from another model.", **details)
     elif not origin.license:
         made_from = f" The model was made from {', '.join(map(quoted, bases))}." if bases else ""

@@ -51,12 +51,9 @@ def check_vocabulary(folder: ModelFolder) -> Iterator[Diagnostic]:
 def _ids(folder: ModelFolder, table: dict[str, int]) -> Iterator[Diagnostic]:
     if shared := [index for index, count in Counter(table.values()).items() if count > 1]:
         names = [quoted(token) for token, index in table.items() if index == shared[0]]
-        message = (
-            f"Ids of more than one token ({len(shared)}), which are pronounced alike: {shared[0]} is {listed(names)}."
-        )
-        yield warning(
-            "tokenizer.shared_id", message, "Give every token the id that it was trained with.", ids=shared[:100]
-        )
+        message = f"{len(shared)} ids are shared by tokens, which then sound alike: {shared[0]} is {listed(names)}."
+        advice = "Give every token the id that it was trained with."
+        yield warning("tokenizer.shared_id", message, advice, ids=shared[:100])
     rows = folder.effective_config.vocab_size if folder.effective_config is not None else None
     if rows is None:
         return
@@ -89,7 +86,7 @@ def _tokens(folder: ModelFolder, table: dict[str, int]) -> Iterator[Diagnostic]:
         quoted(token) for token in table if len(token) != 1 and token not in special and not _is_bracketed(token)
     ]:
         message = (
-            f"{counted('Tokens that are not one character', long)} Texts are split into characters: they are unused."
+            f"{counted('Tokens that are not one character', long)} Texts are split into characters, so they are unused."
         )
         advice = "Give each sound one character, as the model was trained."
         yield warning("tokenizer.multi_character_token", message, advice, tokens=long[:100])
@@ -176,9 +173,7 @@ def _phonemes(options: dict, kind: str | None) -> Iterator[Diagnostic]:
         advice = "Name one of these as `phoneme_language` in tokenizer_config.json."
         yield error("tokenizer.phoneme_language", message, advice)
     if kind == "VitsTokenizer" and language.lower() != "en-us":
-        message = (
-            f"The model reads phonemes of {quoted(language)}; the tokenizer of transformers makes American English."
-        )
+        message = f"The model reads phonemes of {quoted(language)}; transformers' tokenizer makes American English."
         yield warning("tokenizer.transformers_phonemes", message, OUR_TOKENIZER)
 
 

@@ -74,9 +74,7 @@ def _missing(folder: ModelFolder) -> Iterator[Diagnostic]:
     missing = folder.match.missing
     training = [name for name in missing if name.startswith(TRAINING_ONLY)]
     if training and len(training) == len(missing):
-        message = (
-            f"{counted('Missing tensors that only training uses', training)} The configuration says they are there."
-        )
+        message = f"{counted('Missing tensors that only training uses', training)} The configuration expects them."
         advice = "Set `inference_only` in its configuration, to generate speech without them."
         fix = resave(folder.path, SaveCopy({"inference_only": True}))
         yield error("weights.training_only_missing", message, advice, **fix, names=training)
@@ -148,13 +146,11 @@ def _formats(folder: ModelFolder) -> Iterator[Diagnostic]:
         )
         yield warning("weights.norm_old_format", message, RESAVE, **fix, old=len(old), new=len(new))
     if plain:
-        message = f"{counted('WaveNet layers stored without weight norm', plain)} {effect}"
-        yield warning("weights.norm_folded", message, RESAVE, **fix, names=plain)
+        message = counted("WaveNet layers stored without weight norm", plain)
+        yield warning("weights.norm_folded", f"{message} {effect}", RESAVE, **fix, names=plain)
     if elsewhere := sorted(name for kind in ("old", "new") for name in layers.stored_as(kind, normalized=False)):
-        text = "Layers outside of the WaveNets with weight norm, as finetune-hf-vits trains them"
-        yield warning(
-            "weights.norm_outside_wavenet", f"{counted(text, elsewhere)} {effect}", RESAVE, **fix, names=elsewhere
-        )
+        message = counted("Layers outside of the WaveNets with weight norm, as finetune-hf-vits trains them", elsewhere)
+        yield warning("weights.norm_outside_wavenet", f"{message} {effect}", RESAVE, **fix, names=elsewhere)
 
 
 def check_values(folder: ModelFolder) -> Iterator[Diagnostic]:
