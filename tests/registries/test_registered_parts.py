@@ -79,7 +79,7 @@ def test_a_registered_loss_is_weighted_logged_and_evaluated(trained, make_settin
     lines = read_history(trained.output_dir)
     assert any("train/toy_loudness" in line for line in lines)
     assert any(name.endswith("/toy_loudness") and not name.startswith("train") for line in lines for name in line)
-    assert trained.config.weights["toy_loudness"] == 0.1
+    assert trained.args.weights["toy_loudness"] == 0.1
     assert make_settings(loss_weights={"toy_loudness": 2}).weights["toy_loudness"] == 2
     assert make_settings(loss_weights='{"toy_loudness": 0.5}').weights["toy_loudness"] == 0.5
     with pytest.raises(ValueError, match=r"toy_loudness.*-1.*from 0 up"):
