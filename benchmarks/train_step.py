@@ -44,7 +44,7 @@ def our_step(arguments):
     from hf_vits.data.batch import VitsBatch
     from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
     from hf_vits.training import ModelInitialization, VitsTrainingArguments
-    from hf_vits.training.checkpoints import normalise_decoder
+    from hf_vits.training.checkpoints import add_decoder_weight_norm
     from hf_vits.training.generator import VitsGenerator
     from hf_vits.training.optimizer import OptimizedModel
     from hf_vits.training.train_step import TrainingStep
@@ -52,7 +52,7 @@ def our_step(arguments):
     voice = VitsConfig(vocab_size=VOCABULARY, sampling_rate=RATE)
     start = ModelInitialization.from_scratch(voice, VitsDiscriminatorConfig(), seed=1)
     settings = VitsTrainingArguments(report_to=[], max_grad_norm=1000.0)
-    generator = VitsGenerator(normalise_decoder(start.model), SEGMENT_FRAMES).train()
+    generator = VitsGenerator(add_decoder_weight_norm(start.model), SEGMENT_FRAMES).train()
     players = (OptimizedModel(module, 2e-4, settings) for module in (generator, start.discriminator.train()))
     step = TrainingStep(*players, settings, Accelerator(cpu=True))
     tokens, waveform = tensors(arguments)

@@ -176,7 +176,7 @@ def test_training_refuses_mistyped_discriminators_before_it_reads_data(default, 
 def test_training_refuses_a_mistyped_voice_before_it_reads_data(here, monkeypatch, field):
     monkeypatch.setattr("hf_vits.training.model_and_data_arguments.load_data", lambda *_: pytest.fail("data were read"))
     with pytest.raises(FileNotFoundError, match="did you mean `default`"):
-        ModelAndDataArguments(dataset_name="data", **{field: "defualt"}).trainer(
+        ModelAndDataArguments(dataset_name="data", **{field: "defualt"}).build_trainer(
             VitsTrainingArguments("out", report_to=[])
         )
 

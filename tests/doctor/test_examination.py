@@ -14,7 +14,7 @@ from hf_vits import VitsConfig, VitsModel, VitsTokenizer
 from hf_vits.cli import main
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor import Report, examine
-from hf_vits.training.checkpoints import save_checkpoint, write_voice
+from hf_vits.training.checkpoints import save_checkpoint, save_model_folder
 
 INPUT = "posterior_encoder.conv_pre.weight"
 
@@ -124,7 +124,9 @@ def test_a_layer_with_a_huge_receptive_field_is_not_run(voice):
 def test_a_training_checkpoint_can_be_trained_further(healthy, tmp_path):
     model, tokenizer = VitsModel.from_pretrained(healthy), VitsTokenizer.from_pretrained(healthy)
     discriminator = VitsDiscriminator(VitsDiscriminatorConfig(period_channels=[4, 4], scale_channels=[4] * 6))
-    folder = save_checkpoint(tmp_path, 3, 1, lambda new: write_voice(new, model, tokenizer, discriminator), {"step": 3})
+    folder = save_checkpoint(
+        tmp_path, 3, 1, lambda new: save_model_folder(new, model, tokenizer, discriminator), {"step": 3}
+    )
     report = examine(folder)
     assert not serious(report) and "files.checkpoint" in {found.id for found in report.diagnostics}
     assert report.uses["training"].startswith("yes, at once")
