@@ -52,7 +52,7 @@ def speakers():
 
 
 @pytest.fixture
-def make_stock_model():
+def make_upstream_model():
     """The same weights in `transformers.VitsModel`, the oracle."""
     import transformers
 

@@ -23,14 +23,14 @@ def texts(length, items=1):
     return torch.randint(0, 20, (items, length), generator=torch.Generator().manual_seed(length))
 
 
-def assert_speaks_like(model, other, length, items=1, tolerance=1e-5, **controls):
+def assert_equals_model(model, other, length, items=1, tolerance=1e-5, **controls):
     torch.manual_seed(length)
     expected = model(texts(length, items), **controls)
     torch.manual_seed(length)
-    found = other(texts(length, items), **controls)
-    assert torch.equal(found.durations, expected.durations)
+    actual = other(texts(length, items), **controls)
+    assert torch.equal(actual.durations, expected.durations)
     assert expected.waveform.abs().max() > 0.05
-    torch.testing.assert_close(found.waveform, expected.waveform, rtol=0, atol=tolerance)
+    torch.testing.assert_close(actual.waveform, expected.waveform, rtol=0, atol=tolerance)
 
 
 @pytest.fixture
@@ -42,24 +42,24 @@ def fresh_compiler():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [{}, {"use_stochastic_duration_prediction": False}], ids=["stochastic", "plain"])
-def test_a_compiled_model_speaks_texts_of_other_lengths(make_model, speakers, fresh_compiler, kind):
+def test_a_compiled_model_equals_the_model_at_other_lengths(make_model, speakers, fresh_compiler, kind):
     model = make_model(**SMALL, **speakers, **kind)
     compiled = torch.compile(model, backend="eager")
     for length in (12, 20, 31):
-        assert_speaks_like(model, compiled, length, speaker_id=2)
+        assert_equals_model(model, compiled, length, speaker_id=2)
 
 
 @pytest.mark.slow
-def test_a_compiled_model_ends_each_item_of_a_batch_where_it_ends(make_model, text, fresh_compiler):
+def test_a_compiled_model_ends_each_item_of_a_batch_at_its_length(make_model, text, fresh_compiler):
     model = make_model(**SMALL, **SILENT)
     compiled = torch.compile(model, backend="eager")
-    expected, found = model(**text), compiled(**text)
+    expected, actual = model(**text), compiled(**text)
     assert len(set(expected.sequence_lengths.tolist())) > 1
-    torch.testing.assert_close(found.waveform, expected.waveform, rtol=0, atol=1e-5)
+    torch.testing.assert_close(actual.waveform, expected.waveform, rtol=0, atol=1e-5)
 
 
 @pytest.mark.slow
-def test_a_compiled_model_learns_as_it_does_without(make_model, fresh_compiler):
+def test_a_compiled_model_has_the_models_gradients(make_model, fresh_compiler):
     gradients = []
     for prepare in (lambda model: model, lambda model: torch.compile(model, backend="eager")):
         model = make_model(**SMALL).double()
@@ -72,25 +72,25 @@ def test_a_compiled_model_learns_as_it_does_without(make_model, fresh_compiler):
 
 
 @pytest.mark.slow
-def test_a_model_compiled_to_machine_code_speaks_texts_of_other_lengths(make_model, fresh_compiler):
+def test_a_model_compiled_to_machine_code_equals_the_model_at_other_lengths(make_model, fresh_compiler):
     model = make_model(**SMALL, **SILENT)
     compiled = torch.compile(model, backend="inductor")
     for length in (12, 20, 31):
-        assert_speaks_like(model, compiled, length)
+        assert_equals_model(model, compiled, length)
 
 
 @pytest.mark.parametrize("strict", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_an_exported_model_speaks_texts_of_other_lengths_and_numbers(make_model, strict):
+def test_an_exported_model_equals_the_model_at_other_lengths_and_batch_sizes(make_model, strict):
     model = make_model(**SMALL)
     sizes = {0: torch.export.Dim("items", min=2, max=50), 1: torch.export.Dim("tokens", min=2, max=500)}
     exported = torch.export.export(
         model, (texts(12, items=2),), dynamic_shapes={"input_ids": sizes}, strict=strict
     ).module()
     for length, items in ((12, 2), (20, 3), (31, 4)):
-        assert_speaks_like(model, exported, length, items)
+        assert_equals_model(model, exported, length, items)
 
 
-def test_a_model_exported_to_onnx_speaks_texts_of_other_lengths(make_model, tmp_path):
+def test_a_model_exported_to_onnx_equals_the_model_at_other_lengths(make_model, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     model, file = make_model(**SMALL, **SILENT), tmp_path / "model.onnx"
     with warnings.catch_warnings():
@@ -105,5 +105,5 @@ def test_a_model_exported_to_onnx_speaks_texts_of_other_lengths(make_model, tmp_
         )
     session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
     for length in (12, 20, 31):
-        found = session.run(None, {"input_ids": texts(length).numpy()})[0]
-        np.testing.assert_allclose(found, model(texts(length)).waveform.numpy(), rtol=0, atol=1e-5)
+        actual = session.run(None, {"input_ids": texts(length).numpy()})[0]
+        np.testing.assert_allclose(actual, model(texts(length)).waveform.numpy(), rtol=0, atol=1e-5)

@@ -17,7 +17,7 @@ IDS = torch.arange(1, 13)[None]
 
 
 @torch.no_grad()
-def spoken(model, seed=3):
+def waveform_of(model, seed=3):
     return model(IDS, generator=torch.Generator().manual_seed(seed)).waveform
 
 
@@ -29,7 +29,7 @@ def saved_and_loaded(model):
 
 
 @pytest.mark.parametrize("again", [lambda model: pickle.loads(pickle.dumps(model)), saved_and_loaded, copy.deepcopy])
-def test_a_model_is_the_same_again(make_model, again):
+def test_a_pickled_or_copied_model_is_the_same(make_model, again):
     model = make_model().train()
     model.decoder.eval()
     model.flow.requires_grad_(False)
@@ -40,18 +40,18 @@ def test_a_model_is_the_same_again(make_model, again):
     for (name, one), (other_name, other) in zip(model.named_parameters(), back.named_parameters(), strict=True):
         assert name == other_name and torch.equal(one, other) and one.requires_grad == other.requires_grad
     assert [part.training for part in model.modules()] == [part.training for part in back.modules()]
-    assert torch.equal(spoken(model.eval()), spoken(back.eval()))
+    assert torch.equal(waveform_of(model.eval()), waveform_of(back.eval()))
 
 
-def test_a_model_without_weight_norm_is_pickled_too(make_model):
+def test_a_model_without_weight_norm_is_pickled(make_model):
     folded = inference_copy(make_model())
     for part in folded.modules():
         if torch.nn.utils.parametrize.is_parametrized(part, "weight"):
             torch.nn.utils.parametrize.remove_parametrizations(part, "weight")
-    assert torch.equal(spoken(pickle.loads(pickle.dumps(folded))), spoken(folded))
+    assert torch.equal(waveform_of(pickle.loads(pickle.dumps(folded))), waveform_of(folded))
 
 
-def test_a_model_with_other_layers_says_what_to_save_instead(make_model):
+def test_pickling_a_model_with_other_layers_is_an_error_that_says_what_to_save(make_model):
     model = make_model()
     model.flow.flows.append(torch.nn.Linear(2, 2))
     with pytest.raises(TypeError, match="other layers than its configuration says.*save_pretrained"):
@@ -59,12 +59,12 @@ def test_a_model_with_other_layers_says_what_to_save_instead(make_model):
 
 
 def test_discriminators_are_pickled():
-    judges = VitsDiscriminator(VitsDiscriminatorConfig(periods=[2]))
-    back = pickle.loads(pickle.dumps(judges))
-    assert all(torch.equal(tensor, back.state_dict()[name]) for name, tensor in judges.state_dict().items())
+    discriminator = VitsDiscriminator(VitsDiscriminatorConfig(periods=[2]))
+    back = pickle.loads(pickle.dumps(discriminator))
+    assert all(torch.equal(tensor, back.state_dict()[name]) for name, tensor in discriminator.state_dict().items())
 
 
-def test_a_model_made_on_no_device_is_started_whole(make_config):
+def test_a_model_on_the_meta_device_is_initialized_completely(make_config):
     config = make_config(hidden_size=64, vocab_size=2000)
     with torch.device("meta"):
         model = VitsModel(config)
@@ -77,30 +77,30 @@ def test_a_model_made_on_no_device_is_started_whole(make_config):
     assert not any(coupling.conv_post.weight.any() for coupling in model.flow.flows)
 
 
-def test_building_a_model_draws_its_weights_once(make_config, monkeypatch):
+def test_building_a_model_initializes_its_weights_once(make_config, monkeypatch):
     called = []
     monkeypatch.setattr("hf_vits.modeling_utils.reinitialize", lambda model: called.append(model))
     VitsModel(make_config())
     assert called == []
 
 
-def test_threads_that_share_a_freshly_loaded_voice_hear_what_one_hears(make_model, tmp_path):
+def test_threads_that_share_a_loaded_model_return_what_one_thread_returns(make_model, tmp_path):
     make_model().save_pretrained(tmp_path)
     alone = VitsModel.from_pretrained(tmp_path)
-    expected = [spoken(alone, seed) for seed in range(8)]
+    expected = [waveform_of(alone, seed) for seed in range(8)]
     for _ in range(3):
-        model, heard, start = VitsModel.from_pretrained(tmp_path), [None] * 8, threading.Barrier(8)
+        model, waveforms, start = VitsModel.from_pretrained(tmp_path), [None] * 8, threading.Barrier(8)
 
-        def speak(seed, model=model, heard=heard, start=start):
+        def synthesize(seed, model=model, waveforms=waveforms, start=start):
             start.wait()
-            heard[seed] = spoken(model, seed)
+            waveforms[seed] = waveform_of(model, seed)
 
-        threads = [threading.Thread(target=speak, args=(seed,)) for seed in range(8)]
+        threads = [threading.Thread(target=synthesize, args=(seed,)) for seed in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert all(torch.equal(one, other) for one, other in zip(heard, expected, strict=True))
+        assert all(torch.equal(one, other) for one, other in zip(waveforms, expected, strict=True))
 
 
 def in_place(model):
@@ -121,13 +121,13 @@ def by_loading(model):
 
 @pytest.mark.parametrize("change", [in_place, by_optimizer, by_loading])
 @pytest.mark.parametrize("wide", [False, True])
-def test_a_model_that_has_spoken_and_then_changed_speaks_as_its_copy(make_model, change, wide):
+def test_a_model_whose_weights_change_after_a_call_returns_what_its_copy_returns(make_model, change, wide):
     model = make_model(**({"upsample_initial_channel": 256, "resblock_kernel_sizes": [3, 11]} if wide else {}))
-    before = spoken(model)
+    before = waveform_of(model)
     change(model)
-    after = spoken(model)
+    after = waveform_of(model)
     assert after.shape != before.shape or not torch.equal(after, before)
-    assert torch.equal(after, spoken(copy.deepcopy(model)))
+    assert torch.equal(after, waveform_of(copy.deepcopy(model)))
 
 
 @pytest.mark.parametrize("source", ["prior", "latents"])
@@ -181,13 +181,13 @@ WITHOUT_DROPOUT = dict.fromkeys(DROPOUTS.split(), 0.0)
 
 
 @pytest.fixture(params=[False, True], ids=["eval", "train"])
-def both(request, make_config, make_stock_model):
+def both(request, make_config, make_upstream_model):
     """A wide model of ours, whose layers have kernels for training, and the same of transformers."""
 
     def make(**fields):
         sizes = {"hidden_size": 192, "flow_size": 192, "upsample_initial_channel": 256, **fields}
         ours = enliven(VitsModel(make_config(**sizes, **WITHOUT_DROPOUT))).train(request.param)
-        return ours, make_stock_model(ours).train(request.param)
+        return ours, make_upstream_model(ours).train(request.param)
 
     return make
 
@@ -204,7 +204,7 @@ def assert_same_gradients(ours, theirs, tolerance):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_gradients_are_upstreams_at_equal_weights_and_seed(both, speakers, dtype):
+def test_gradients_equal_upstreams_at_equal_weights_and_seed(both, speakers, dtype):
     ours, theirs = both(**speakers)
     texts = torch.randint(0, 20, (1, 40), generator=torch.Generator().manual_seed(1))
     for model in (ours.to(dtype), theirs.to(dtype)):

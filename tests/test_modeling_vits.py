@@ -42,11 +42,11 @@ def test_given_durations_are_kept_whatever_the_rate(make_model, text):
     assert torch.equal(out.durations, durations)
 
 
-def test_its_own_durations_given_back_speak_the_same(make_model):
+def test_predicted_durations_passed_back_give_the_same_waveform(make_model):
     model = make_model(use_stochastic_duration_prediction=False)
-    spoken = model(IDS, generator=seeded())
-    again = model(IDS, durations=spoken.durations, generator=seeded())
-    assert torch.equal(spoken.waveform, again.waveform)
+    out = model(IDS, generator=seeded())
+    again = model(IDS, durations=out.durations, generator=seeded())
+    assert torch.equal(out.waveform, again.waveform)
 
 
 def test_speaking_twice_as_fast_halves_the_frames_before_rounding_up(make_model):
@@ -61,14 +61,14 @@ SAME = ["cem", 2, [2], ["cem"], (2,), torch.tensor(2), torch.tensor([2]), np.int
 
 
 @pytest.mark.parametrize("speaker", SAME, ids=repr)
-def test_a_speaker_may_be_a_number_a_name_a_list_or_a_tensor(make_model, speakers, speaker):
+def test_a_speaker_is_an_id_a_name_a_list_or_a_tensor(make_model, speakers, speaker):
     model = make_model(**speakers)
     out = model(IDS, speaker_id=speaker, generator=seeded()).waveform
     assert torch.equal(out, model(IDS, speaker_id=2, generator=seeded()).waveform)
     assert not torch.equal(out, model(IDS, speaker_id=0, generator=seeded()).waveform)
 
 
-def test_a_model_of_one_speaker_needs_none_and_takes_its_only_one(make_model):
+def test_a_model_of_one_speaker_takes_none_or_its_only_one(make_model):
     model = make_model(speaker_names=["eve"])
     expected = model(IDS, generator=seeded()).waveform
     for speaker in (None, 0, "eve"):
@@ -86,20 +86,20 @@ def test_without_noise_the_seed_does_not_matter(make_model, noise):
     assert one.waveform.shape != two.waveform.shape or not torch.equal(one.waveform, two.waveform)
 
 
-def test_defaults_are_the_configurations(make_model):
+def test_default_arguments_are_the_configurations(make_model):
     model = make_model(noise_scale=0.2, noise_scale_duration=0.3, speaking_rate=1.5)
-    said = model(IDS, noise_scale=0.2, noise_scale_duration=0.3, speaking_rate=1.5, generator=seeded())
-    assert torch.equal(model(IDS, generator=seeded()).waveform, said.waveform)
+    explicit = model(IDS, noise_scale=0.2, noise_scale_duration=0.3, speaking_rate=1.5, generator=seeded())
+    assert torch.equal(model(IDS, generator=seeded()).waveform, explicit.waveform)
 
 
-def test_a_tuple_comes_where_a_tuple_is_asked_for(make_model):
+def test_return_dict_false_returns_a_tuple(make_model):
     out = make_model()(IDS, return_dict=False)
     assert isinstance(out, tuple) and out[0].shape[0] == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("kind", [{}, {"use_stochastic_duration_prediction": False}, {"resblock_type": "2"}])
-def test_half_precision_speaks_nearly_the_same(make_model, kind, dtype):
+def test_half_precision_changes_the_waveform_little(make_model, kind, dtype):
     model = make_model(**kind)
     durations = torch.full((1, 12), 3)
     exact = model(IDS, durations=durations, noise_scale=0.0).waveform
@@ -154,7 +154,7 @@ def test_half_precision_speaks_nearly_the_same(make_model, kind, dtype):
         ({"input_ids": torch.ones(1, MAX_TOKENS + 1, dtype=torch.long)}, [str(MAX_TOKENS + 1), "sentence_splitter"]),
     ],
 )
-def test_what_cannot_be_spoken_is_an_error_that_names_it(make_model, arguments, named):
+def test_a_wrong_argument_is_an_error_that_names_it(make_model, arguments, named):
     with pytest.raises(ValueError) as caught:
         make_model()(**{"input_ids": IDS, **arguments})
     for part in named:
@@ -174,7 +174,7 @@ def test_what_cannot_be_spoken_is_an_error_that_names_it(make_model, arguments, 
         ([True], ["True"]),
     ],
 )
-def test_a_speaker_who_is_not_there_is_an_error(make_model, speakers, speaker, named):
+def test_an_unknown_speaker_is_an_error(make_model, speakers, speaker, named):
     with pytest.raises(ValueError) as caught:
         make_model(**speakers)(IDS, speaker_id=speaker)
     for part in named:
@@ -188,7 +188,7 @@ def test_an_unknown_argument_is_an_error(make_model):
         make_model()(IDS, generator=3)
 
 
-def test_damaged_weights_are_named_as_the_reason_of_endless_durations(make_model):
+def test_infinite_durations_are_an_error_that_names_damaged_weights(make_model):
     model = make_model()
     with torch.no_grad():
         model.text_encoder.embed_tokens.weight.fill_(float("nan"))
@@ -201,7 +201,7 @@ PARTS = ["text_encoder.project", "flow.flows.0.conv_post", "decoder.conv_pre", "
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize("part", PARTS)
-def test_what_is_not_finite_is_not_spoken(make_model, part, value):
+def test_an_output_that_is_not_finite_is_an_error(make_model, part, value):
     model = make_model()
     with torch.no_grad():
         model.get_submodule(part).weight.view(-1)[0] = value
@@ -212,7 +212,7 @@ def test_what_is_not_finite_is_not_spoken(make_model, part, value):
         list(model.stream(model.prior(IDS, durations=durations)))
 
 
-def test_infinite_latents_do_not_become_full_scale(make_model):
+def test_infinite_latents_are_an_error_and_no_full_scale_waveform(make_model):
     model = make_model()
     for latents in (torch.full((1, 8, 4), torch.inf), torch.full((1, 8, 4), torch.nan)):
         with pytest.raises(NotFiniteError, match="latents"):
@@ -221,12 +221,12 @@ def test_infinite_latents_do_not_become_full_scale(make_model):
             list(model.stream(latents))
 
 
-def test_the_texts_of_a_call_together_are_bounded(make_model):
+def test_the_frames_of_all_texts_of_a_call_are_limited(make_model):
     with pytest.raises(ValueError, match="The 9 texts would last up to 30,000 frames each.*262,144.*fewer texts"):
         make_model()(IDS.expand(9, -1), durations=torch.full((9, 12), 2500))
 
 
-def test_a_new_model_starts_as_the_paper_says(make_config):
+def test_a_new_model_is_initialized_as_in_the_paper(make_config):
     model = VitsModel(make_config(num_speakers=2, speaker_embedding_size=4, hidden_size=64, vocab_size=2000))
     assert model.text_encoder.embed_tokens.weight.std().item() == pytest.approx(64**-0.5, rel=0.02)
     for coupling in model.flow.flows:
@@ -239,7 +239,7 @@ def test_a_new_model_starts_as_the_paper_says(make_config):
     assert torch.isfinite(model.eval()(IDS, speaker_id=1).waveform).all()
 
 
-def test_only_the_asked_for_states_are_kept(make_model):
+def test_hidden_states_and_attentions_are_returned_only_if_asked_for(make_model):
     model = make_model()
     assert model.latents(IDS).attentions == () and model(IDS).hidden_states is None
     out = model(IDS, output_hidden_states=True)
@@ -249,33 +249,33 @@ def test_only_the_asked_for_states_are_kept(make_model):
 @pytest.mark.parametrize(
     "value", [0.5, np.float32(0.5), np.array([0.5]), torch.tensor(0.5), torch.tensor([0.5]), (0.5,)]
 )
-def test_a_scale_may_be_any_kind_of_number(make_model, value):
+def test_a_scale_is_any_kind_of_number(make_model, value):
     model = make_model()
-    said = model(IDS, noise_scale=value, generator=seeded()).waveform
-    assert torch.equal(said, model(IDS, noise_scale=0.5, generator=seeded()).waveform)
+    explicit = model(IDS, noise_scale=value, generator=seeded()).waveform
+    assert torch.equal(explicit, model(IDS, noise_scale=0.5, generator=seeded()).waveform)
 
 
 @pytest.mark.parametrize(
     "ids", [IDS.int(), IDS.to(torch.uint8), IDS.tolist(), IDS.numpy()], ids=["int32", "uint8", "list", "numpy"]
 )
-def test_ids_and_mask_may_be_of_any_integer_kind(make_model, ids):
+def test_ids_and_mask_are_of_any_integer_kind(make_model, ids):
     model = make_model()
     expected = model(IDS, torch.ones(1, 12), generator=seeded()).waveform
     for mask in (np.ones((1, 12)), [[1] * 12], torch.ones(1, 12, dtype=torch.bool)):
         assert torch.equal(model(ids, mask, generator=seeded()).waveform, expected)
 
 
-def test_upstreams_way_of_setting_the_controls_works(make_model):
+def test_scales_are_set_as_attributes_as_upstream(make_model):
     model = make_model()
     model.noise_scale, model.noise_scale_duration, model.speaking_rate = 0.1, 0.2, 1.7
-    said = model(IDS, generator=seeded()).waveform
-    fresh = make_model()
+    explicit = model(IDS, generator=seeded()).waveform
+    other = make_model()
     arguments = {"noise_scale": 0.1, "noise_scale_duration": 0.2, "speaking_rate": 1.7}
-    assert torch.equal(said, fresh(IDS, **arguments, generator=seeded()).waveform)
+    assert torch.equal(explicit, other(IDS, **arguments, generator=seeded()).waveform)
     assert model.config.noise_scale == 0.1
 
 
-def test_the_halves_refuse_what_is_no_speaker_vector(make_model, speakers):
+def test_latents_and_decode_refuse_wrong_speaker_vectors(make_model, speakers):
     many, one = make_model(**speakers), make_model()
     latents = many.latents(IDS, speaker=many.speaker_vector("ada", 1)).latents
     for wrong in (None, "ada", torch.zeros(1, 5, 1), torch.zeros(2, 6, 1)):
@@ -288,19 +288,19 @@ def test_the_halves_refuse_what_is_no_speaker_vector(make_model, speakers):
 
 
 @pytest.mark.parametrize("lengths", [[0], [9], [4, 4], torch.tensor([9])])
-def test_frames_that_are_not_there_are_not_decoded(make_model, lengths):
+def test_decode_refuses_lengths_beyond_the_latents(make_model, lengths):
     with pytest.raises(ValueError, match="1 to 8"):
         make_model().decode(torch.zeros(1, 8, 8), lengths)
 
 
-def test_durations_in_the_padding_are_not_spoken(make_model, text):
+def test_durations_in_the_padding_are_ignored(make_model, text):
     model = make_model()
     durations = torch.full((3, 9), 2)
     out = model(**text, durations=durations)
     assert torch.equal(out.durations, durations * text["attention_mask"])
 
 
-def test_an_item_lasts_one_frame_at_least(make_model):
+def test_an_item_has_at_least_one_frame(make_model):
     model = make_model(use_stochastic_duration_prediction=False)
     with torch.no_grad():
         model.duration_predictor.proj.bias.fill_(-1000)
@@ -308,7 +308,7 @@ def test_an_item_lasts_one_frame_at_least(make_model):
     assert out.durations.sum(dim=1).tolist() == [1, 1] and torch.isfinite(out.waveform).all()
 
 
-def test_upstreams_configuration_is_taken_as_it_is(make_model, make_config):
+def test_a_model_is_built_from_upstreams_configuration(make_model, make_config):
     import transformers
 
     fields = {k: v for k, v in make_config().to_dict().items() if k != "model_type"}
@@ -316,7 +316,7 @@ def test_upstreams_configuration_is_taken_as_it_is(make_model, make_config):
     assert type(model.config).__module__ == "hf_vits.configuration_vits" and model.config.hidden_size == 16
 
 
-def test_the_input_embedding_is_got_set_and_resized(make_model):
+def test_the_input_embedding_is_read_set_and_resized(make_model):
     model = make_model()
     assert model.get_input_embeddings() is model.text_encoder.embed_tokens
     model.resize_token_embeddings(25, mean_resizing=False)
@@ -327,7 +327,7 @@ def test_the_input_embedding_is_got_set_and_resized(make_model):
     assert model.get_input_embeddings() is other
 
 
-def test_weights_that_are_elsewhere_are_an_error_that_says_so(make_model, tmp_path):
+def test_offloaded_weights_are_an_error_that_says_so(make_model, tmp_path):
     accelerate = pytest.importorskip("accelerate")
     model = make_model()
     accelerate.cpu_offload(model, torch.device("cpu"))
@@ -339,7 +339,7 @@ def test_weights_that_are_elsewhere_are_an_error_that_says_so(make_model, tmp_pa
 
 
 @pytest.mark.parametrize("reentrant", [False, True])
-def test_recomputed_activations_give_the_same_gradients(make_config, reentrant):
+def test_gradient_checkpointing_gives_the_same_gradients(make_config, reentrant):
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     dropouts = "hidden_dropout attention_dropout activation_dropout duration_predictor_dropout"

@@ -62,19 +62,19 @@ def savers(model, tokenizer, original):
 @pytest.mark.parametrize(
     "what", ["model", "tokenizer", "convert", "original", pytest.param("transformers", marks=pytest.mark.slow)]
 )
-def test_a_full_disk_is_named_and_nothing_is_lost_or_half_written(what, model, tokenizer, original, tmp_path):
+def test_a_full_disk_is_an_error_that_leaves_the_earlier_files(what, model, tokenizer, original, tmp_path):
     save, out = savers(model, tokenizer, original)[what], tmp_path / "out"
     save(out)
     before, beside = content(out), sorted(tmp_path.iterdir())
     with files_of_at_most(100 if what == "tokenizer" else 4096), pytest.raises(OSError, match=str(tmp_path)) as caught:
         save(out)
-    said = str(caught.value)
-    assert type(caught.value) is OSError and ("larger than its disk" in said or "No space is left" in said)
+    message = str(caught.value)
+    assert type(caught.value) is OSError and ("larger than its disk" in message or "No space is left" in message)
     assert content(out) == before and sorted(tmp_path.iterdir()) == beside
 
 
 @pytest.mark.parametrize("what", ["model", "tokenizer", "convert", "original", "config"])
-def test_a_folder_that_is_a_file_or_may_not_be_written_is_named(
+def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(
     what, model, tokenizer, original, tmp_path, monkeypatch
 ):
     save = {**savers(model, tokenizer, original), "config": lambda out: model.config.save_pretrained(out)}[what]
@@ -91,25 +91,25 @@ def test_a_folder_that_is_a_file_or_may_not_be_written_is_named(
 
 
 @pytest.mark.parametrize("verb", ["convert", "export"])
-def test_the_command_line_says_one_sentence(verb, model, tokenizer, original, tmp_path, capfd):
+def test_the_command_line_prints_one_sentence(verb, model, tokenizer, original, tmp_path, capfd):
     for part in (model, tokenizer):
         part.save_pretrained(tmp_path / "voice")
     words = ["convert", original] if verb == "convert" else ["export", "--target", "original", tmp_path / "voice"]
     with files_of_at_most(4096):
         assert main([*map(str, words), str(tmp_path / "out")]) == 1
-    said = capfd.readouterr().err
-    assert said.startswith(f"hf-vits {verb}: ") and str(tmp_path) in said and "Traceback" not in said
+    message = capfd.readouterr().err
+    assert message.startswith(f"hf-vits {verb}: ") and str(tmp_path) in message and "Traceback" not in message
     assert not (tmp_path / "out").exists()
 
 
-def test_the_cache_of_the_default_voice_names_its_folder(model, original, tmp_path, monkeypatch):
+def test_an_error_of_the_default_voices_cache_names_its_folder(model, original, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_VITS_CACHE", str(tmp_path / "cache"))
     with files_of_at_most(4096), pytest.raises(OSError, match=str(tmp_path / "cache")):
         default_voice._replace(tmp_path / "cache" / "voice", convert(original))
     assert not any((tmp_path / "cache").iterdir())
 
 
-def test_what_is_saved_over_an_earlier_saving_leaves_no_shard_of_that(model, tmp_path):
+def test_saving_over_a_sharded_model_removes_its_shards(model, tmp_path):
     (tmp_path / "notes.txt").write_text("keep")
     model.save_pretrained(tmp_path, max_shard_size="20KB")
     assert len(list(tmp_path.glob("model-*.safetensors"))) > 2
@@ -119,7 +119,7 @@ def test_what_is_saved_over_an_earlier_saving_leaves_no_shard_of_that(model, tmp
     VitsModel.from_pretrained(tmp_path), VitsConfig.from_pretrained(tmp_path)
 
 
-def test_a_tokenizer_says_where_its_files_are(tokenizer, tmp_path):
+def test_saving_a_tokenizer_returns_its_files(tokenizer, tmp_path):
     written = tokenizer.save_pretrained(tmp_path / "out")
     assert written and all(Path(file).is_file() and Path(file).parent == tmp_path / "out" for file in written)
     VitsTokenizer.from_pretrained(tmp_path / "out")

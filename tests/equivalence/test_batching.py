@@ -46,21 +46,21 @@ def test_each_item_equals_its_single_run(model, batch):
     for i, length in enumerate(LENGTHS):
         alone = model(ids[i : i + 1, :length], **controls(model, slice(i, i + 1)))
         assert alone.sequence_lengths.item() == lengths[i]
-        spoken = together.waveform[i]
-        torch.testing.assert_close(spoken[: lengths[i]], alone.waveform[0], rtol=0, atol=1e-11)
-        assert torch.count_nonzero(spoken[lengths[i] :]) == 0
+        samples = together.waveform[i]
+        torch.testing.assert_close(samples[: lengths[i]], alone.waveform[0], rtol=0, atol=1e-11)
+        assert torch.count_nonzero(samples[lengths[i] :]) == 0
         assert torch.equal(together.durations[i, :length], alone.durations[0])
         assert torch.count_nonzero(together.durations[i, length:]) == 0
 
 
-def test_what_stands_in_the_padding_is_never_heard(model, batch):
+def test_tokens_in_the_padding_change_nothing(model, batch):
     ids, mask = batch
     first = model(ids, mask, **controls(model)).waveform
     second = model(torch.where(mask.bool(), ids, 19 - ids), mask, **controls(model)).waveform
     assert torch.equal(first, second)
 
 
-def test_a_batch_of_equal_lengths_is_decoded_at_once_to_the_same(make_model):
+def test_a_batch_of_equal_lengths_equals_single_items(make_model):
     model = make_model().double()
     latents = torch.randn(3, model.config.flow_size, 11, dtype=torch.float64)
     whole = model.decode(latents)
@@ -68,13 +68,13 @@ def test_a_batch_of_equal_lengths_is_decoded_at_once_to_the_same(make_model):
         torch.testing.assert_close(whole[i : i + 1], model.decode(latents[i : i + 1]), rtol=0, atol=1e-11)
 
 
-def test_upstreams_batch_runs_over_the_end_where_ours_is_silent(make_model, make_stock_model, batch):
+def test_upstreams_batch_continues_past_the_end_where_ours_is_zero(make_model, make_upstream_model, batch):
     """The reason for these tests: shows that they would notice."""
     model = make_model().double()
     ids, mask = batch
-    stock = make_stock_model(model)
-    stock.noise_scale = stock.noise_scale_duration = 0.0
-    theirs = stock(ids, mask)
+    upstream = make_upstream_model(model)
+    upstream.noise_scale = upstream.noise_scale_duration = 0.0
+    theirs = upstream(ids, mask)
     length = theirs.sequence_lengths[2].item()
     assert theirs.waveform[2, length:].abs().max() > 1e-3
     ours = model(ids, mask, noise_scale=0.0, noise_scale_duration=0.0)

@@ -1,4 +1,4 @@
-"""Pieces equal the whole."""
+"""Chunks equal the whole."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ KINDS = {
 IDS = torch.arange(1, 19).unsqueeze(0)
 
 
-def spoken(model, seed=3):
+def prior_and_waveform(model, seed=3):
     """A prior of some hundred frames, its speaker, and the whole waveform (1, T_wav)."""
     speaker = model.speaker_vector(1, 1) if model.config.num_speakers > 1 else None
     durations = torch.arange(1, 19).remainder(9).add(4).unsqueeze(0)
@@ -30,20 +30,20 @@ def spoken(model, seed=3):
 
 @pytest.mark.parametrize("chunk_frames", [1, 7, 50, 1000, None])
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
-def test_streamed_pieces_equal_the_whole(make_model, kind, chunk_frames):
+def test_streamed_chunks_equal_the_whole(make_model, kind, chunk_frames):
     model = make_model(**kind).double()
-    prior, latents, speaker, whole = spoken(model)
+    prior, latents, speaker, whole = prior_and_waveform(model)
     assert latents.shape[2] > 120 and whole.abs().max() > 0.05
     for source in (latents, prior):
-        pieces = list(model.stream(source, speaker, chunk_frames))
-        torch.testing.assert_close(torch.cat(pieces, dim=1), whole, rtol=0, atol=1e-11)
+        chunks = list(model.stream(source, speaker, chunk_frames))
+        torch.testing.assert_close(torch.cat(chunks, dim=1), whole, rtol=0, atol=1e-11)
         if chunk_frames is not None:
             hop = model.config.hop_length
-            assert {piece.shape[1] for piece in pieces[:-1]} <= {chunk_frames * hop}
+            assert {chunk.shape[1] for chunk in chunks[:-1]} <= {chunk_frames * hop}
 
 
 @pytest.mark.parametrize("frames", [1, 23, 25, 63, 127, 700])
-def test_growing_pieces_of_sentences_of_any_length_equal_the_whole(make_model, frames):
+def test_growing_chunks_of_sentences_of_any_length_equal_the_whole(make_model, frames):
     model = make_model().double()
     prior = model.prior(IDS[:, :1], durations=torch.tensor([[frames]]), generator=torch.Generator().manual_seed(1))
     latents = model.flow.inverse(prior.sample, torch.ones(1, 1, frames, dtype=torch.float64))
@@ -52,7 +52,7 @@ def test_growing_pieces_of_sentences_of_any_length_equal_the_whole(make_model, f
         torch.testing.assert_close(torch.cat(list(model.stream(source)), dim=1), whole, rtol=0, atol=1e-11)
 
 
-def test_the_first_piece_sees_as_many_frames_of_a_long_sentence_as_of_a_short_one(make_model, monkeypatch):
+def test_the_first_chunk_takes_as_many_frames_in_a_long_sentence_as_in_a_short_one(make_model, monkeypatch):
     model = make_model().double()
     seen = []
     for part in (model.flow, model.decoder):
@@ -76,17 +76,17 @@ def test_the_first_piece_sees_as_many_frames_of_a_long_sentence_as_of_a_short_on
 @pytest.mark.parametrize("chunk_frames", [10, None])
 def test_each_latent_frame_is_computed_once(make_model, monkeypatch, chunk_frames):
     model = make_model().double()
-    prior, *_ = spoken(model)
+    prior, *_ = prior_and_waveform(model)
     original, windows = model.flow.inverse, []
     monkeypatch.setattr(
         model.flow, "inverse", lambda sample, *a: windows.append(sample.shape[2]) or original(sample, *a)
     )
     list(model.stream(prior, chunk_frames=chunk_frames))
-    frames, pieces = prior.sample.shape[2], len(windows)
-    assert sum(windows) <= frames + 2 * flow_context(model.config) * (pieces - 1)  # none beyond the ends
+    frames, chunks = prior.sample.shape[2], len(windows)
+    assert sum(windows) <= frames + 2 * flow_context(model.config) * (chunks - 1)  # none beyond the ends
 
 
-def test_a_streamed_text_is_the_text_spoken_at_once():
+def test_a_streamed_text_equals_the_text_synthesized_at_once():
     from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer, default_voice
 
     voice = default_voice()
@@ -94,8 +94,8 @@ def test_a_streamed_text_is_the_text_spoken_at_once():
     pipe = TextToSpeechPipeline(model, VitsTokenizer.from_pretrained(voice))
     text = "Dr. Smith paid 3.50. Why? Nobody knows."
     whole = pipe(text, pause=0.25, generator=torch.Generator().manual_seed(5))
-    pieces = list(pipe.stream(text, pause=0.25, generator=torch.Generator().manual_seed(5)))
-    audio = np.concatenate([piece["audio"] for piece in pieces])
-    assert audio.dtype == np.float32 and {piece["sampling_rate"] for piece in pieces} == {whole["sampling_rate"]}
+    chunks = list(pipe.stream(text, pause=0.25, generator=torch.Generator().manual_seed(5)))
+    audio = np.concatenate([chunk["audio"] for chunk in chunks])
+    assert audio.dtype == np.float32 and {chunk["sampling_rate"] for chunk in chunks} == {whole["sampling_rate"]}
     np.testing.assert_allclose(audio, whole["audio"], rtol=0, atol=1e-7)
-    assert sum(not piece["audio"].any() for piece in pieces) == 2
+    assert sum(not chunk["audio"].any() for chunk in chunks) == 2

@@ -282,10 +282,10 @@ def test_a_damaged_index_of_shards_is_named(folder, index):
         VitsModel.from_pretrained(folder)
 
 
-def test_upstreams_configuration_may_be_given(make_stock_model, make_model, tmp_path):
+def test_upstreams_configuration_may_be_given(make_upstream_model, make_model, tmp_path):
     import transformers
 
-    make_stock_model(make_model()).save_pretrained(tmp_path)
+    make_upstream_model(make_model()).save_pretrained(tmp_path)
     given = transformers.AutoConfig.from_pretrained(tmp_path)
     assert VitsModel.from_pretrained(tmp_path, config=given).config.resblock_type == "1"
 

@@ -24,16 +24,16 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
-def test_the_context_of_the_decoder_is_what_a_frames_samples_depend_on(make_model, shape):
+def test_the_receptive_field_of_the_decoder_is_exactly_what_samples_depend_on(make_model, shape):
     model = make_model(**shape).double()
-    reach, hop = model.config.decoder_config.receptive_field, model.config.hop_length
-    frame = reach + 3
-    latents = torch.randn(1, 8, 2 * reach + 7, dtype=torch.float64, requires_grad=True)
+    context, hop = model.config.decoder_config.receptive_field, model.config.hop_length
+    frame = context + 3
+    latents = torch.randn(1, 8, 2 * context + 7, dtype=torch.float64, requires_grad=True)
     waveform = model.decoder(latents)[0, 0, hop * frame : hop * (frame + 1)]
     (gradient,) = torch.autograd.grad(waveform.abs().sum(), latents)
-    seen = gradient[0].abs().sum(dim=0).nonzero().flatten()
-    assert frame - seen.min() <= reach and seen.max() - frame <= reach  # enough,
-    assert max(frame - seen.min(), seen.max() - frame) == reach  # and no frame more
+    used = gradient[0].abs().sum(dim=0).nonzero().flatten()
+    assert frame - used.min() <= context and used.max() - frame <= context  # enough,
+    assert max(frame - used.min(), used.max() - frame) == context  # and no frame more
 
 
 @pytest.mark.parametrize(
@@ -41,15 +41,15 @@ def test_the_context_of_the_decoder_is_what_a_frames_samples_depend_on(make_mode
     [{}, {"wavenet_dilation_rate": 2, "prior_encoder_num_wavenet_layers": 3}, {"wavenet_kernel_size": 7}],
     ids=["plain", "dilated", "long kernel"],
 )
-def test_the_context_of_the_flow_is_what_a_frame_depends_on(make_model, shape):
+def test_the_context_of_the_flow_is_exactly_what_a_frame_depends_on(make_model, shape):
     model = make_model(**shape).double()
-    reach = flow_context(model.config)
-    sample = torch.randn(1, 8, 2 * reach + 7, dtype=torch.float64, requires_grad=True)
-    frame = reach + 3
+    context = flow_context(model.config)
+    sample = torch.randn(1, 8, 2 * context + 7, dtype=torch.float64, requires_grad=True)
+    frame = context + 3
     latents = model.flow.inverse(sample, torch.ones(1, 1, sample.shape[2]).double())
     (gradient,) = torch.autograd.grad(latents[..., frame].abs().sum(), sample)
-    seen = gradient[0].abs().sum(dim=0).nonzero().flatten()
-    assert (frame - seen.min(), seen.max() - frame) == (reach, reach)
+    used = gradient[0].abs().sum(dim=0).nonzero().flatten()
+    assert (frame - used.min(), used.max() - frame) == (context, context)
 
 
 def test_contexts_in_the_papers_size(make_config):
@@ -66,7 +66,7 @@ def ends(frames, chunk_frames=None):
     return [window.end for window in windows(frames, PAPER, chunk_frames)]
 
 
-def test_pieces_grow_and_end_with_the_last_frame():
+def test_chunks_grow_and_end_with_the_last_frame():
     assert (ends(1), ends(24), ends(25), ends(56)) == ([1], [24], [11, 25], [11, 56])
     sizes = torch.tensor(ends(2000)).diff(prepend=torch.tensor([0]))
     assert sizes.tolist()[:5] == [11, 32, 102, 102, 102] and sizes.sum() == 2000
@@ -75,7 +75,7 @@ def test_pieces_grow_and_end_with_the_last_frame():
 
 @pytest.mark.parametrize("chunk_frames", [None, 1, 40])
 @pytest.mark.parametrize("context", [0, 1, 5, PIPER, PAPER, 50, 200])
-def test_pieces_see_their_context_one_after_the_other(context, chunk_frames):
+def test_windows_hold_their_context_and_move_forward(context, chunk_frames):
     for frames in [*range(1, 300), 999, 1000, 1001]:
         before = 0
         cut = list(windows(frames, context, chunk_frames))
@@ -101,12 +101,12 @@ def test_windows_have_few_lengths(make_model, context, largest):
 
 
 @pytest.mark.parametrize("frames", [0, -3])
-def test_a_piece_of_no_frames_is_refused(make_model, frames):
+def test_a_chunk_of_no_frames_is_an_error(make_model, frames):
     with pytest.raises(ValueError, match="at least one frame"):
         make_model().stream(torch.zeros(1, 8, 5), chunk_frames=frames)
 
 
-def test_what_cannot_be_streamed_is_refused_at_once(make_model, speakers):
+def test_streaming_wrong_latents_is_an_error_before_the_first_chunk(make_model, speakers):
     model = make_model()
     with pytest.raises(ValueError, match="one item"):
         model.stream(torch.zeros(2, 8, 5))

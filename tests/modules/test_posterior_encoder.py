@@ -19,10 +19,10 @@ def test_it_sees_as_many_bands_as_its_input_has(make_config):
         assert PosteriorEncoder(make_config(**fields)).conv_pre.in_channels == bands
 
 
-def test_it_is_upstreams(make_model, make_stock_model):
+def test_it_is_upstreams(make_model, make_upstream_model):
     model = make_model().double()
     spectrogram, mask = torch.rand(2, 9, 10).double(), torch.ones(2, 1, 10).double()
     _, mean, log_std = model.posterior_encoder(spectrogram, mask)
-    _, their_mean, their_log_std = make_stock_model(model).posterior_encoder(spectrogram, mask)
+    _, their_mean, their_log_std = make_upstream_model(model).posterior_encoder(spectrogram, mask)
     torch.testing.assert_close(mean, their_mean, rtol=0, atol=1e-12)
     torch.testing.assert_close(log_std, their_log_std, rtol=0, atol=1e-12)

@@ -147,28 +147,28 @@ def test_ids_equal_those_of_transformers_in_compatible_mode(name, vocab_file, sh
     vocabulary, pad, options, characters = ALPHABETS[name]
     options = {"pad_token": pad, "phonemize": False, **options}
     ours = VitsTokenizer(vocab_file(vocabulary), upstream_compatible=True, **options)
-    stock = transformers.VitsTokenizer(vocab_file(vocabulary), **options)
+    upstream = transformers.VitsTokenizer(vocab_file(vocabulary), **options)
     texts = drawn(characters, seed=1)
-    assert [ours(text)["input_ids"] for text in texts] == [stock(text)["input_ids"] for text in texts]
+    assert [ours(text)["input_ids"] for text in texts] == [upstream(text)["input_ids"] for text in texts]
 
 
 @pytest.mark.parametrize("add_blank", [True, False])
 @pytest.mark.parametrize("name", ODD_ALPHABETS)
-def test_odd_vocabularies_are_read_as_by_transformers_in_compatible_mode(name, add_blank, vocab_file):
+def test_unusual_vocabularies_are_read_as_by_transformers_in_compatible_mode(name, add_blank, vocab_file):
     vocabulary, pad, options, characters = ODD_ALPHABETS[name]
     options = {"pad_token": pad, "phonemize": False, "add_blank": add_blank, **options}
     ours = VitsTokenizer(vocab_file(vocabulary), upstream_compatible=True, **options)
-    stock = transformers.VitsTokenizer(vocab_file(vocabulary), **options)
-    for tokenizer in (ours, stock):
+    upstream = transformers.VitsTokenizer(vocab_file(vocabulary), **options)
+    for tokenizer in (ours, upstream):
         tokenizer.add_tokens(["é"])
-    assert (ours.get_vocab(), len(ours)) == (stock.get_vocab(), len(stock))
-    assert (ours.unk_token_id, ours.pad_token_id) == (stock.unk_token_id, stock.pad_token_id)
+    assert (ours.get_vocab(), len(ours)) == (upstream.get_vocab(), len(upstream))
+    assert (ours.unk_token_id, ours.pad_token_id) == (upstream.unk_token_id, upstream.pad_token_id)
     for text in drawn(characters + "é", seed=6, count=200):
-        ids, tokens = stock(text)["input_ids"], stock.tokenize(text)
+        ids, tokens = upstream(text)["input_ids"], upstream.tokenize(text)
         assert (ours(text)["input_ids"], ours.tokenize(text)) == (ids, tokens)
-        assert ours.decode(ids) == stock.decode(ids)
+        assert ours.decode(ids) == upstream.decode(ids)
         if None not in tokens:
-            assert ours.convert_tokens_to_string(tokens) == stock.convert_tokens_to_string(tokens)
+            assert ours.convert_tokens_to_string(tokens) == upstream.convert_tokens_to_string(tokens)
 
 
 @pytest.mark.parametrize("name", ALPHABETS)
@@ -212,9 +212,9 @@ def phonemizer():
 def test_english_phoneme_ids_equal_those_of_transformers_in_compatible_mode(vocab_file, phonemizer):
     assert (len(LJS), max(LJS.values())) == (177, 177)
     ours = VitsTokenizer(vocab_file(LJS), pad_token="_", upstream_compatible=True)
-    stock = transformers.VitsTokenizer(vocab_file(LJS), pad_token="_")
+    upstream = transformers.VitsTokenizer(vocab_file(LJS), pad_token="_")
     texts = sentences(seed=3)
-    assert [ours(text)["input_ids"] for text in texts] == [stock(text)["input_ids"] for text in texts]
+    assert [ours(text)["input_ids"] for text in texts] == [upstream(text)["input_ids"] for text in texts]
 
 
 def test_english_phoneme_ids_follow_the_original_vits_rules(vocab_file, phonemizer):
@@ -241,20 +241,20 @@ def test_english_phoneme_ids_follow_the_original_vits_rules(vocab_file, phonemiz
 
 
 @pytest.mark.parametrize("name", ALPHABETS)
-def test_each_loads_the_files_of_the_other(name, vocab_file, shared_uroman, tmp_path):
+def test_either_tokenizer_loads_the_files_of_the_other(name, vocab_file, shared_uroman, tmp_path):
     vocabulary, pad, options, characters = ALPHABETS[name]
     options = {"pad_token": pad, "phonemize": False, **options}
     ours = VitsTokenizer(vocab_file(vocabulary), **options)
-    stock = transformers.VitsTokenizer(vocab_file(vocabulary), **options)
+    upstream = transformers.VitsTokenizer(vocab_file(vocabulary), **options)
     ours.save_pretrained(tmp_path / "ours")
-    stock.save_pretrained(tmp_path / "stock")
+    upstream.save_pretrained(tmp_path / "upstream")
     texts = drawn(characters, seed=5, count=20)
     from_ours = transformers.AutoTokenizer.from_pretrained(tmp_path / "ours")
-    from_stock = VitsTokenizer.from_pretrained(tmp_path / "stock")
+    from_upstream = VitsTokenizer.from_pretrained(tmp_path / "upstream")
     assert type(from_ours) is transformers.VitsTokenizer
-    assert [from_ours(text).input_ids for text in texts] == [stock(text).input_ids for text in texts]
-    known = [text for text in texts if stock(text).input_ids]
-    assert [from_stock(text).input_ids for text in known] == [ours(text).input_ids for text in known]
+    assert [from_ours(text).input_ids for text in texts] == [upstream(text).input_ids for text in texts]
+    known = [text for text in texts if upstream(text).input_ids]
+    assert [from_upstream(text).input_ids for text in known] == [ours(text).input_ids for text in known]
     assert json.loads((tmp_path / "ours/vocab.json").read_text()) == vocabulary
 
 
@@ -262,7 +262,7 @@ def test_a_batch_pads_and_truncates_as_transformers_does(vocab_file):
     vocabulary, _, options, _ = ALPHABETS["cyrillic"]
     options = {"pad_token": "|", "phonemize": False, **options}
     ours = VitsTokenizer(vocab_file(vocabulary), **options)
-    stock = transformers.VitsTokenizer(vocab_file(vocabulary), **options)
+    upstream = transformers.VitsTokenizer(vocab_file(vocabulary), **options)
     texts = ["привет", "да", "мир"]
     for call in (
         {"padding": True},
@@ -272,10 +272,10 @@ def test_a_batch_pads_and_truncates_as_transformers_does(vocab_file):
         {"padding": True, "padding_side": "left"},
         {"return_attention_mask": False},
     ):
-        expected, got = stock(texts, **call), ours(texts, **call)
+        expected, got = upstream(texts, **call), ours(texts, **call)
         assert {k: to_list(v) for k, v in got.items()} == {k: to_list(v) for k, v in expected.items()}
         one = {"padding": call.get("padding") == "max_length" and "max_length", "max_length": 21}
-        assert dict(ours(texts[0], **one)) == dict(stock(texts[0], **one))
+        assert dict(ours(texts[0], **one)) == dict(upstream(texts[0], **one))
 
 
 def to_list(value):

@@ -42,14 +42,14 @@ def kind(request):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("rate", [0.7, 1.0, 1.3, 2.0])
-def test_same_seed_gives_the_same_waveform(make_model, make_stock_model, kind, rate, dtype):
+def test_same_seed_gives_the_same_waveform(make_model, make_upstream_model, kind, rate, dtype):
     model = make_model(**kind).to(dtype)
-    stock = make_stock_model(model)
+    upstream = make_upstream_model(model)
     text = torch.randint(0, 20, (1, 25), generator=torch.Generator().manual_seed(1))
     speaker = 2 if kind.get("num_speakers") else None
     for seed in range(3):
         torch.manual_seed(seed)
-        theirs = stock(text, speaker_id=speaker if kind.get("num_speakers", 1) > 1 else None, speaking_rate=rate)
+        theirs = upstream(text, speaker_id=speaker if kind.get("num_speakers", 1) > 1 else None, speaking_rate=rate)
         torch.manual_seed(seed)
         ours = model(text, speaker_id=speaker if kind.get("num_speakers", 1) > 1 else None, speaking_rate=rate)
         assert ours.sequence_lengths.tolist() == theirs.sequence_lengths.tolist()
@@ -58,13 +58,13 @@ def test_same_seed_gives_the_same_waveform(make_model, make_stock_model, kind, r
         torch.testing.assert_close(ours.spectrogram, theirs.spectrogram, rtol=0, atol=TOLERANCE[dtype] * 10)
 
 
-def test_noise_scales_mean_what_upstreams_attributes_mean(make_model, make_stock_model):
+def test_noise_scales_equal_upstreams_attributes(make_model, make_upstream_model):
     model = make_model().double()
-    stock = make_stock_model(model)
-    stock.noise_scale, stock.noise_scale_duration = 0.2, 1.4
+    upstream = make_upstream_model(model)
+    upstream.noise_scale, upstream.noise_scale_duration = 0.2, 1.4
     text = torch.randint(0, 20, (1, 25), generator=torch.Generator().manual_seed(1))
     torch.manual_seed(3)
-    theirs = stock(text).waveform
+    theirs = upstream(text).waveform
     torch.manual_seed(3)
     ours = model(text, noise_scale=0.2, noise_scale_duration=1.4).waveform
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-11)
@@ -78,9 +78,9 @@ def test_a_generator_draws_what_the_global_seed_draws(make_model):
     assert torch.equal(model(text, generator=torch.Generator().manual_seed(11)).waveform, from_global)
 
 
-def test_hidden_states_and_attentions_are_upstreams(make_model, make_stock_model, text):
+def test_hidden_states_and_attentions_equal_upstreams(make_model, make_upstream_model, text):
     model = make_model().double()
-    theirs = make_stock_model(model)(**text, output_hidden_states=True, output_attentions=True)
+    theirs = make_upstream_model(model)(**text, output_hidden_states=True, output_attentions=True)
     ours = model(**text, output_hidden_states=True, output_attentions=True)
     real = text["attention_mask"].bool()
     assert len(ours.hidden_states) == len(theirs.hidden_states)
@@ -93,21 +93,21 @@ def test_hidden_states_and_attentions_are_upstreams(make_model, make_stock_model
 
 
 @pytest.mark.parametrize("mask", [[0, 0, 1, 1, 1, 1, 1, 1, 1], [1, 1, 0, 1, 0, 0, 1, 1, 0]], ids=["left", "holes"])
-def test_padding_anywhere_means_what_it_means_upstream(make_model, make_stock_model, kind, mask):
+def test_padding_anywhere_gives_upstreams_waveform(make_model, make_upstream_model, kind, mask):
     model = make_model(**kind).double()
-    stock, text = make_stock_model(model), torch.arange(1, 10)[None]
+    upstream, text = make_upstream_model(model), torch.arange(1, 10)[None]
     who = {"speaker_id": 2} if kind.get("num_speakers", 1) > 1 else {}
-    spoken = []
-    for one in (stock, model):
+    outputs = []
+    for one in (upstream, model):
         torch.manual_seed(3)
-        spoken.append(one(text, attention_mask=torch.tensor([mask]), **who))
-    theirs, ours = spoken
+        outputs.append(one(text, attention_mask=torch.tensor([mask]), **who))
+    theirs, ours = outputs
     assert ours.sequence_lengths.tolist() == theirs.sequence_lengths.tolist()
     torch.testing.assert_close(ours.waveform, theirs.waveform, rtol=0, atol=1e-11)
     assert not ours.durations[:, torch.tensor(mask) == 0].any()
 
 
-def test_keys_and_shapes_are_upstreams_at_every_kind(make_config, kind):
+def test_keys_and_shapes_equal_upstreams(make_config, kind):
     config = make_config(**kind)
     with torch.device("meta"):
         ours = VitsModel(config).state_dict()
@@ -116,21 +116,21 @@ def test_keys_and_shapes_are_upstreams_at_every_kind(make_config, kind):
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
 
 
-def test_the_default_size_is_upstreams():
+def test_the_default_size_equals_upstreams():
     with torch.device("meta"):
         ours, theirs = VitsModel(VitsConfig()), transformers.VitsModel(transformers.VitsConfig())
     assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}
     assert sum(p.numel() for p in ours.parameters()) == 36_284_592
 
 
-def test_weights_travel_there_and_back_unchanged(make_model, kind, tmp_path, caplog):
+def test_a_round_trip_through_transformers_changes_no_weight(make_model, kind, tmp_path, caplog):
     model = make_model(**kind)
     transformers.logging.enable_propagation()
     try:
         with caplog.at_level(logging.WARNING):
             model.save_pretrained(tmp_path / "ours")
-            stock, report = transformers.VitsModel.from_pretrained(tmp_path / "ours", output_loading_info=True)
-            stock.save_pretrained(tmp_path / "theirs")
+            upstream, report = transformers.VitsModel.from_pretrained(tmp_path / "ours", output_loading_info=True)
+            upstream.save_pretrained(tmp_path / "theirs")
             back, own_report = VitsModel.from_pretrained(tmp_path / "theirs", output_loading_info=True)
     finally:
         transformers.logging.disable_propagation()
@@ -138,7 +138,7 @@ def test_weights_travel_there_and_back_unchanged(make_model, kind, tmp_path, cap
     for entry in (report, own_report):
         assert not any(entry[name] for name in ("missing_keys", "unexpected_keys", "mismatched_keys")), entry
     for key, tensor in model.state_dict().items():
-        assert torch.equal(stock.state_dict()[key], tensor), key
+        assert torch.equal(upstream.state_dict()[key], tensor), key
         assert torch.equal(back.state_dict()[key], tensor), key
 
 
