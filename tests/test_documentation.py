@@ -6,10 +6,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
 import soundfile
+import torch
+from tiny_voices import TINY
 
 import hf_vits.cli
 import hf_vits.cli.synthesize
@@ -175,6 +178,55 @@ def test_the_python_about_export_runs(here):
     names["export"](names["model"], names["tokenizer"], "out", target="split", overwrite=True)
     exec(second, names)
     assert soundfile.info(here / "hello.wav").frames > 0
+
+
+@pytest.fixture
+def extending(monkeypatch):
+    """The Python of the page about extending, as a module; what it registers is removed afterwards."""
+    from hf_vits.cli import VERBS
+    from hf_vits.conversion import FORMATS
+    from hf_vits.discriminators.base import DISCRIMINATORS
+    from hf_vits.modules.decoders.base import DECODERS
+    from hf_vits.training.losses import LOSSES
+
+    page = types.ModuleType("extending_page")
+    monkeypatch.setitem(sys.modules, page.__name__, page)
+    exec(compile("\n".join(blocks(ROOT / "docs" / "extending.md", "python")), "extending.md", "exec"), vars(page))
+    yield page
+    added = ((DECODERS, "linear"), (DISCRIMINATORS, "difference"), (LOSSES, "loudness"), (FORMATS, "acme"))
+    for registry, name in added:
+        registry.unregister(name)
+    del VERBS["rate"]
+
+
+def test_the_parts_of_the_page_about_extending_train_together(extending, make_trainer, make_data):
+    from hf_vits import VitsConfig, VitsModel
+    from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
+    from hf_vits.training import ModelInitialization
+
+    fields = {name: value for name, value in TINY.items() if not name.startswith(("upsample_", "resblock_"))}
+    config = VitsConfig(**fields, sampling_rate=2000, decoder={"type": "linear", "hop": 8})
+    added = extending.discriminators.additional_discriminators
+    small = VitsDiscriminatorConfig(
+        periods=[2], period_channels=[4], scale_channels=[4] * 6, additional_discriminators=added
+    )
+    trainer = make_trainer(start=ModelInitialization.from_scratch(config, small), data=make_data(4), max_steps=1)
+    trainer.train()
+    assert type(VitsModel.from_pretrained(trainer.output_dir).decoder) is extending.LinearDecoder
+    assert trainer.args.weights["loudness"] == 0.1
+
+
+def test_the_format_and_the_verb_of_the_page_about_extending_work(extending, make_model, tmp_path, capsys):
+    from hf_vits.cli import main
+    from hf_vits.conversion import convert
+
+    model = make_model()
+    known = {name: getattr(model.config, name) for name in ("upsample_rates", "resblock_dilation_sizes")}
+    tensors = {f"acme.{name}": tensor for name, tensor in model.state_dict().items()}
+    torch.save({"model": tensors, **known}, tmp_path / "voice.acme")
+    convert(tmp_path / "voice.acme").save(tmp_path / "voice")
+    assert main(["rate", str(tmp_path / "voice")]) in (0, None)
+    assert capsys.readouterr().out.strip() == str(model.config.sampling_rate)
 
 
 def check_script(words, monkeypatch):

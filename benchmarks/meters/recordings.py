@@ -17,6 +17,9 @@ class Recording(NamedTuple):
     text: str
 
 
+EVAL_LISTS = ("eval.txt", "heldout.txt")
+
+
 class Utterance(NamedTuple):
     text: str
     samples: np.ndarray
@@ -24,20 +27,19 @@ class Utterance(NamedTuple):
 
 
 def read_data(root: Path) -> tuple[list[Recording], list[Recording]]:
-    """A data folder -> its held-out recordings, and the others."""
-    for name in ("metadata.csv", "eval.txt"):
-        if not (root / name).is_file():
-            raise SystemExit(f"{root} has no {name}; --data takes a folder with metadata.csv and eval.txt.")
-    names = (root / "eval.txt").read_text(encoding="utf-8").split("\n")
-    held_out = {name.strip() for name in names if name.strip()}
+    """Return the recordings of a data folder to evaluate on, and the others."""
+    lists = [root / name for name in EVAL_LISTS if (root / name).is_file()]
+    if not lists or not (root / "metadata.csv").is_file():
+        raise SystemExit(f"{root} needs a metadata.csv, and a list to evaluate on: {' or '.join(EVAL_LISTS)}.")
+    evaluation = {name.strip() for name in lists[0].read_text(encoding="utf-8").split("\n")} - {""}
     with open(root / "metadata.csv", newline="", encoding="utf-8") as file:
         recordings = [Recording(row["file_name"], root / row["file_name"], row["text"]) for row in csv.DictReader(file)]
-    unknown = held_out - {recording.name for recording in recordings}
-    if unknown or not held_out:
-        raise SystemExit(f"eval.txt must name files of metadata.csv; it names {sorted(unknown) or 'none'}.")
+    unknown = evaluation - {recording.name for recording in recordings}
+    if unknown or not evaluation:
+        raise SystemExit(f"{lists[0]} must name files of metadata.csv; it names {sorted(unknown) or 'none'}.")
     return (
-        [recording for recording in recordings if recording.name in held_out],
-        [recording for recording in recordings if recording.name not in held_out],
+        [recording for recording in recordings if recording.name in evaluation],
+        [recording for recording in recordings if recording.name not in evaluation],
     )
 
 

@@ -92,11 +92,12 @@ def test_another_evaluation_list_takes_the_place_of_eval_txt(make_folder, tmp_pa
     assert list(evaluation["text"]) == ["Be."]
 
 
-def test_an_evaluation_list_of_the_former_name_is_an_error_that_gives_the_new_one(make_folder):
-    folder = make_folder("file_name,text\nb.wav,Be.\n")
-    (folder / "heldout.txt").write_text("b.wav")
-    with pytest.raises(ValueError, match="heldout.txt, which is no longer read; rename it to eval.txt"):
-        read_folder(folder)
+@pytest.mark.parametrize("name", ["eval.txt", "heldout.txt"])
+def test_an_evaluation_list_in_the_folder_is_read_by_either_name(make_folder, name):
+    folder = make_folder(HEADED)
+    (folder / name).write_text("b.wav")
+    training, evaluation = read_folder(folder)
+    assert list(evaluation["text"]) == ["Be."] and "Be." not in list(training["text"])
 
 
 def test_names_of_the_evaluation_list_that_no_row_has_are_an_error_that_shows_how_names_look(make_folder):

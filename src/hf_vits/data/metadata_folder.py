@@ -9,8 +9,8 @@ from hf_vits.data.column_detection import FILE, IGNORED, TEXT, Recordings, colum
 from hf_vits.data.columns import PLACE
 from hf_vits.data.tables import delimiter_of, read_table, read_text, rows_of_text
 
-EVAL_LIST, FORMER_EVAL_LIST = "eval.txt", "heldout.txt"
-"""File that names the recordings to evaluate on, now and formerly."""
+EVAL_LISTS = ("eval.txt", "heldout.txt")
+"""Names of the file that lists the recordings to evaluate on; the first that is there is read."""
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.txt", "metadata.tsv")
 """Names of the table, as `datasets` (the first two), LJSpeech and spreadsheets call it."""
@@ -35,7 +35,8 @@ def read_folder(
         folder (`str` or `Path`):
             Where the table is; file names in it are relative to it.
         eval_list (`str` or `Path`, *optional*):
-            A file that names the recordings to evaluate on, one per line; by default `eval.txt` in the folder, if any.
+            A file that names the recordings to evaluate on, one per line; by default `eval.txt` or `heldout.txt` in
+            the folder, if any.
         table_columns (`Sequence[str]`, *optional*):
             What the columns of a table without a header are, in their order: `file_name` and `text`, others such as
             `speaker`, and `_` for those that are not read. Found out if not given.
@@ -172,9 +173,8 @@ def _fitted(cells: Sequence[str], names: Sequence[str], number: int, table: Path
 
 
 def _eval_names(folder: Path, eval_list: str | Path | None) -> set[str]:
-    file = Path(eval_list).expanduser() if eval_list else folder / EVAL_LIST
-    if eval_list is None and not file.is_file():
-        if (folder / FORMER_EVAL_LIST).is_file():
-            raise ValueError(f"{folder} has a {FORMER_EVAL_LIST}, which is no longer read; rename it to {EVAL_LIST}.")
+    lists = [Path(eval_list).expanduser()] if eval_list else [folder / name for name in EVAL_LISTS]
+    file = next((file for file in lists if eval_list or file.is_file()), None)
+    if file is None:
         return set()
     return {line.strip() for line in read_text(file).split("\n")} - {""}
