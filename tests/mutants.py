@@ -202,6 +202,13 @@ MUTANTS = [
         "differ",
     ),
     Mutant("utils/distributed.py", "    if differing:", "    if False:", "utils/test_distributed.py", "difference"),
+    Mutant(
+        "training/trainer.py",
+        "self._evaluates_after(step) and not any(",
+        "step == 0 and not any(",
+        "training/test_process.py",
+        "catches_up",
+    ),
     # What a run writes
     Mutant(
         "training/checkpoints.py", "key=lambda file: file == staged / LAST", "key=str", "training/test_checkpoints.py"

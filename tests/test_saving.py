@@ -85,7 +85,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(
     (tmp_path / "locked").mkdir()
     if what != "config":
         monkeypatch.setattr("hf_vits.utils.new_files.os.access", lambda path, mode: "locked" not in str(path))
-        with pytest.raises(PermissionError, match="locked may not be written to"):
+        with pytest.raises(PermissionError, match="locked is not writable"):
             save(tmp_path / "locked")
         assert not list((tmp_path / "locked").iterdir())
 

@@ -72,7 +72,7 @@ def test_a_full_disk_is_named_and_leaves_what_was_there(tmp_path):
 def test_a_folder_that_may_not_be_written_to_is_named_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # as for anybody but root
     for place in (tmp_path / "voice", tmp_path / "a" / "b" / "voice", tmp_path):
-        with pytest.raises(PermissionError, match=f"The folder {tmp_path} may not be written to"):
+        with pytest.raises(PermissionError, match=f"The folder {tmp_path} is not writable"):
             refuse_existing(place)
 
 

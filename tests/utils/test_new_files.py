@@ -127,7 +127,7 @@ def test_what_cannot_be_written_is_named_with_the_cause(tmp_path, monkeypatch):
     with pytest.raises(PermissionError, match="write-protected"):
         put(tmp_path / "a.txt")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(PermissionError, match=f"The folder {tmp_path} may not be written to"):
+    with pytest.raises(PermissionError, match=f"The folder {tmp_path} is not writable"):
         put(tmp_path / "b.txt")
 
 

@@ -1,1 +1,1 @@
-"""Files, folders, settings, processes and messages: what knows nothing of speech."""
+"""Files, folders, settings, processes and messages; nothing here is specific to speech."""

@@ -1,4 +1,4 @@
-"""Folders that are written whole or not at all."""
+"""Write folders whole or not at all."""
 
 import os
 import shutil
@@ -10,29 +10,29 @@ from pathlib import Path
 from hf_vits.utils.new_files import FORMER, PARTIAL, check_folder, new_folder_beside, storage_errors
 
 LAST = "config.json"
-"""The file without which a folder does not load; it goes in when all others are there."""
+"""The file without which a folder does not load; it is moved last."""
 
 
 @contextmanager
 def new_folder(directory: Path, overwrite: bool = False) -> Iterator[Path]:
     """
-    A temporary folder to write files to, which become `directory` when the context ends without an error.
+    Yield a temporary folder, which becomes `directory` when the block ends without an error.
 
     Args:
         directory (`Path`):
-            The folder to make; its parents are made as well. One that exists and is empty keeps its owner, mode and
-            place: it may be a mount point, or where a shell stands.
+            The folder to make, with its parents. An existing empty folder is filled and keeps its owner and mode: it
+            may be a mount point, or the current folder of a shell.
         overwrite (`bool`, *optional*, defaults to `False`):
-            Whether a folder that is not empty may be replaced, with everything in it.
+            Replace a folder that is not empty, with everything in it.
 
     Raises:
         FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
-        ValueError: if all that the current folder holds would go with it.
-        OSError: if it cannot be written, as on a full disk; names the folder and the cause.
+        ValueError: if that would remove the current folder.
+        OSError: if it cannot be written; names the folder and the cause.
     """
     refuse_existing(directory, overwrite)
     filled = directory.is_dir() and not any(directory.iterdir())
-    parent = directory if filled else directory.parent  # where renaming stays within one file system
+    parent = directory if filled else directory.parent  # of the same file system, so that renaming works
     with storage_errors(directory, every=True):
         parent.mkdir(parents=True, exist_ok=True)
         staged = new_folder_beside(parent / directory.name, PARTIAL)
@@ -40,7 +40,7 @@ def new_folder(directory: Path, overwrite: bool = False) -> Iterator[Path]:
         with storage_errors(directory):
             yield staged
         with storage_errors(directory, every=True):
-            _share(staged)
+            _set_usual_permissions(staged)
             if filled:
                 _fill(staged, directory)
             else:
@@ -52,17 +52,17 @@ def new_folder(directory: Path, overwrite: bool = False) -> Iterator[Path]:
 @contextmanager
 def new_files(directory: Path) -> Iterator[Path]:
     """
-    A temporary folder to write files to, which go into `directory` when the context ends without an error.
+    Yield a temporary folder, whose files are moved into `directory` when the block ends without an error.
 
-    What else is in `directory` stays. Each file is whole or as it was, and config.json goes last.
+    Other files of `directory` stay. Each file is replaced whole or not at all, and config.json comes last.
 
     Args:
         directory (`Path`):
-            The folder, which is made if it is not there.
+            The folder, which is created if it does not exist.
 
     Raises:
         FileExistsError: if `directory` is a file.
-        OSError: if it cannot be written, as on a full disk; names the folder and the cause.
+        OSError: if it cannot be written; names the folder and the cause.
     """
     blocking = next((place for place in (directory, *directory.parents) if place.exists() and not place.is_dir()), None)
     if blocking is not None:
@@ -75,7 +75,7 @@ def new_files(directory: Path) -> Iterator[Path]:
         with storage_errors(directory):
             yield staged
         with storage_errors(directory, every=True):
-            _share(staged)
+            _set_usual_permissions(staged)
             files = [file for file in staged.rglob("*") if not file.is_dir()]
             for file in sorted(files, key=lambda file: file.name == LAST):
                 target = directory / file.relative_to(staged)
@@ -86,21 +86,21 @@ def new_files(directory: Path) -> Iterator[Path]:
 
 
 def destination(directory: str | Path) -> Path:
-    """The whole path of a folder to make; raises `ValueError` for an empty one, as an unset variable leaves it."""
+    """Return the absolute path of a folder; raise `ValueError` for an empty name, as of an unset shell variable."""
     if not str(directory):
         raise ValueError("The name of the folder to make is empty; give one.")
     return Path(os.path.realpath(Path(directory).expanduser()))
 
 
 def refuse_losing(directory: str | Path, source: str | Path) -> None:
-    """Raises `ValueError` if replacing `directory` would remove `source`, which it is made from."""
+    """Raise `ValueError` if replacing `directory` would remove `source`."""
     directory, source = destination(directory), destination(source)
     if source.exists() and (directory == source or directory in source.parents):
-        raise ValueError(f"{directory} holds {source}, which is read; give another folder to write to.")
+        raise ValueError(f"{directory} holds {source}, the source; give another folder to write to.")
 
 
 def refuse_existing(directory: Path, overwrite: bool = False) -> None:
-    """Raises what `new_folder` would, so that nobody waits for work that cannot be kept."""
+    """Raise the errors of `new_folder`, for callers that check before long work."""
     blocking = next((place for place in (directory, *directory.parents) if place.exists() and not place.is_dir()), None)
     if blocking is not None:
         raise FileExistsError(f"{blocking} is a file; give the name of a folder to make.")
@@ -121,10 +121,10 @@ def refuse_existing(directory: Path, overwrite: bool = False) -> None:
 
 
 def _fill(staged: Path, directory: Path) -> None:
-    """Moves the files one by one; takes those back that were moved if one cannot be."""
+    """Move the files one by one; if one fails, remove those that were moved."""
     files, moved = sorted(staged.iterdir(), key=lambda file: (file.name == LAST, file.name)), []
     if any((directory / file.name).exists() for file in files):
-        raise FileExistsError(_made_meanwhile(directory))
+        raise FileExistsError(_created_meanwhile(directory))
     try:
         for file in files:
             os.rename(file, directory / file.name)
@@ -137,7 +137,7 @@ def _fill(staged: Path, directory: Path) -> None:
 
 
 def _put_in_place(staged: Path, directory: Path, overwrite: bool) -> None:
-    """Renames staged to directory; what was there is removed after, and comes back if the renaming fails."""
+    """Rename `staged` to `directory`; remove the former folder after that, or restore it if renaming fails."""
     former = None
     if directory.is_dir() and overwrite:
         former = new_folder_beside(directory, FORMER)
@@ -153,18 +153,18 @@ def _put_in_place(staged: Path, directory: Path, overwrite: bool) -> None:
             os.rename(former / directory.name, directory)
             former.rmdir()
         if directory.exists():
-            raise FileExistsError(_made_meanwhile(directory)) from error
+            raise FileExistsError(_created_meanwhile(directory)) from error
         raise
     if former is not None:
         shutil.rmtree(former, ignore_errors=True)
 
 
-def _made_meanwhile(directory: Path) -> str:
-    return f"{directory} was made by another process meanwhile; it was left as it is."
+def _created_meanwhile(directory: Path) -> str:
+    return f"{directory} was created by another process meanwhile; it was not changed."
 
 
-def _share(folder: Path) -> None:
-    """Give files the permissions that the folder got from the mask; safetensors makes them for their owner alone."""
+def _set_usual_permissions(folder: Path) -> None:
+    """Give files the permissions of the umask, as the folder has them; safetensors restricts them to the owner."""
     usual = stat.S_IMODE(folder.stat().st_mode) & 0o666
     for file in folder.rglob("*"):
         if not file.is_dir():

@@ -1,4 +1,4 @@
-"""What the files of a folder were when they were written, so that a later change of them is noticed."""
+"""Record digests of the files of a folder, and detect later changes."""
 
 import hashlib
 import json
@@ -9,20 +9,19 @@ from pathlib import Path
 from hf_vits.utils.new_files import new_file
 
 RECORD = ".digests.json"
-"""File of a folder that holds the SHA-256 of its files, and the state of each when it was last read."""
+"""File with the SHA-256 of the files of a folder, and the state of each when it was last read."""
 
 
 def record_digests(folder: Path, names: Iterable[str]) -> None:
-    """Record the digests of these files of a folder; a folder that cannot be written to stays without a record."""
+    """Record the digests of these files of a folder; a folder that is not writable gets no record."""
     _write(folder, {name: [sha256(folder / name), *_state(folder / name)] for name in names})
 
 
 def changed_file(folder: Path, names: Iterable[str]) -> str | None:
     """
-    Find the first file that is not what was recorded; `None` if there is none.
+    Return the first file that differs from its record; `None` if there is none.
 
-    A file is only read if its size, its times or its place on the disk are others than when it was last read. A folder
-    without a record is taken as it is, and gets one.
+    A file is read only if its size, times or inode changed since it was last read. A folder without a record gets one.
     """
     names = list(names)
     recorded = _read(folder)
@@ -46,13 +45,13 @@ def sha256(file: Path) -> str:
 
 
 def _state(file: Path) -> list[int]:
-    """Return what a write to the file changes: its size, the times of its content and of its entry, its number."""
+    """Return what a write changes: size, modification and change time, and inode of a file."""
     status = file.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _read(folder: Path) -> dict[str, list] | None:
-    """Return the record of a folder; `None` if there is none, or none that can be read."""
+    """Return the record of a folder; `None` if there is none that can be read."""
     try:
         table = json.loads((folder / RECORD).read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -67,11 +66,11 @@ def _write(folder: Path, table: dict[str, list]) -> None:
 
 
 VOLATILE = ("transformers_version", "_name_or_path", "name_or_path", "dtype", "architectures")
-"""Fields of a configuration that say nothing about the sound."""
+"""Fields of a configuration that do not affect the sound."""
 
 
 def voice_digest(model) -> str:
-    """Digest of the weights and the configuration of a `VitsModel`: 12 hexadecimal digits."""
+    """Return the digest of the weights and configuration of a `VitsModel`, 12 hexadecimal digits."""
     import torch
 
     config = {name: value for name, value in model.config.to_dict().items() if name not in VOLATILE}

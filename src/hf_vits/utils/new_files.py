@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what a file system says when they cannot be."""
+"""Write files whole or not at all, and explain errors of the file system."""
 
 import errno
 import os
@@ -12,31 +12,30 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EROFS}
-"""Errors that only a writer meets, whatever else the code does that raises them."""
+"""Error numbers that only writing can cause."""
 
 PARTIAL, FORMER = ".partial", ".former"
-"""Ends of the names of what is being written, and of what is being replaced."""
+"""Suffixes of temporary names: of new files and folders, and of those that are replaced."""
 
 KEPT_OF_NAME = 40
-"""Characters of a name that temporary names repeat: a whole long one would leave no room for the rest."""
+"""Characters of a name in its temporary name; more could exceed the limit of the file system."""
 
 PROBE = bytes(2**16)
-"""What is written to learn why a library failed that does not say."""
+"""Bytes that are written to find the cause of a library's error."""
 
 
 @contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
     """
-    Give the name of an empty temporary file, which takes the place of `path` when the context ends without an error.
+    Yield the name of an empty temporary file, which replaces `path` when the block ends without an error.
 
-    A name is used by one writer alone, so that any number of them may write one path: the last one to end stays. What
-    is no regular file but takes bytes, such as a FIFO or a device, is not replaced; the bytes are written to it. So
-    is the file that a symbolic link points to. The permissions are those of the file that is replaced, or the usual
-    ones.
+    Each writer has its own name, so several may write one path; the last to finish wins. A FIFO or device is written
+    to instead of being replaced, and of a symbolic link the target is replaced. Permissions are those of the replaced
+    file, or the usual ones.
 
     Args:
         path (`str` or `Path`):
-            The file to make, in a folder that exists.
+            The file to write, in an existing folder.
 
     Raises:
         OSError: if it cannot be written; names the folder and the cause.
@@ -62,7 +61,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Raise the `OSError` that `new_file` would, so that nobody waits for work that cannot be kept."""
+    """Raise the errors of `new_file`, for callers that check before long work."""
     if os.path.isdir(path):
         raise IsADirectoryError(f"{path} is a folder; name a file.")
     if is_special(path):
@@ -71,12 +70,12 @@ def check_writable(path: Path) -> None:
     if not os.path.isdir(target.parent):
         raise FileNotFoundError(f"There is no folder {target.parent}; make it, or write elsewhere.")
     if os.path.exists(target) and not os.access(target, os.W_OK):
-        raise PermissionError(f"{path} is write-protected; write elsewhere, or give it permission to be replaced.")
+        raise PermissionError(f"{path} is write-protected; write elsewhere, or change its permissions.")
     check_folder(target.parent)
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `PermissionError` if nothing can be made in an existing folder."""
+    """Raise `PermissionError` if an existing folder is not writable."""
     if os.access(folder, os.W_OK | os.X_OK):
         return
     read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
@@ -84,7 +83,7 @@ def check_folder(folder: Path) -> None:
 
 
 def is_special(path: Path) -> bool:
-    """Whether something is there that takes bytes but is no file: a FIFO, a device, a socket."""
+    """Return True for a FIFO, a device or a socket."""
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
@@ -93,21 +92,21 @@ def is_special(path: Path) -> bool:
 
 
 def new_folder_beside(target: Path, end: str) -> Path:
-    """Make an empty folder with a name that nobody uses, in the folder of `target` and with the usual permissions."""
+    """Create an empty folder with an unused name beside `target`, with the usual permissions."""
     return _unused(target, end, os.mkdir)
 
 
 @contextmanager
 def storage_errors(place: str | Path, every: bool = False) -> Iterator[None]:
     """
-    Raise what the file system refuses, through whatever library, as an `OSError` that names the folder and the cause.
+    Convert errors of the file system, raised by any library, to an `OSError` that names the folder and the cause.
 
     Args:
         place (`str` or `Path`):
             The file or folder that is being written.
         every (`bool`, *optional*, defaults to `False`):
-            Whether each `OSError` is about `place`. Otherwise only those are that a reader cannot meet: no space, no
-            quota, a file too large, a read-only file system.
+            Convert every `OSError`. Otherwise only those that reading cannot cause: no space, no quota, a file too
+            large, a read-only file system.
     """
     try:
         yield
@@ -119,13 +118,13 @@ def storage_errors(place: str | Path, every: bool = False) -> Iterator[None]:
 
 
 def _number(error: Exception, place: Path, every: bool) -> int | None:
-    """The error number of the file system behind an error; None if it is another, or is described already."""
+    """Return the error number of the file system behind an error; `None` for others and those described already."""
     text = str(error)
     if isinstance(error, OSError) and error.errno is not None:
         described = error.strerror is None
         return error.errno if not described and (every or error.errno in FULL) else None
     if isinstance(error, OSError) and type(error) is not OSError:
-        return None  # a message of ours
+        return None  # described already
     causes = [cause for cause in (error.__cause__, error.__context__) if isinstance(cause, OSError) and cause.errno]
     stated = [int(number) for number in re.findall(r"\(os error (\d+)\)", text)]
     named = [number for number in FULL if os.strerror(number) in text]
@@ -137,7 +136,7 @@ def _number(error: Exception, place: Path, every: bool) -> int | None:
 
 
 def _refused(place: Path) -> int | None:
-    """Why the disk of a place takes no more bytes; None if it takes some."""
+    """Return the error number of writing to the disk of a place; `None` if it works."""
     try:
         with tempfile.TemporaryFile(dir=_folder_of(place), buffering=0) as file:
             return None if file.write(PROBE) == len(PROBE) else errno.ENOSPC
@@ -146,7 +145,7 @@ def _refused(place: Path) -> int | None:
 
 
 def _where(error: Exception, place: Path) -> Path:
-    """The place that was written, or the folder of the file that the error is about, if that is elsewhere."""
+    """Return the place that was written, or the folder of the error's file, if that is elsewhere."""
     name = getattr(error, "filename", None)
     if not isinstance(name, str) or not os.path.isabs(name):
         return place
@@ -155,7 +154,7 @@ def _where(error: Exception, place: Path) -> Path:
 
 
 def _described(number: int, place: Path) -> OSError:
-    """An error of the class that Python has for a number, with a message of ours."""
+    """Return an error of Python's class for a number, with a message that says what to do."""
     if is_special(place):
         message = f"{place} could not be written to: {os.strerror(number)}."
     else:
@@ -167,7 +166,7 @@ def _described(number: int, place: Path) -> OSError:
 
 
 def _folder_of(place: Path) -> Path:
-    """The nearest folder at or above a place that exists and is not a temporary one."""
+    """Return the nearest existing folder at or above a place, except temporary ones."""
     place = place.absolute()
     staged = [part for part in (place, *place.parents) if part.name.startswith(".") and part.name.endswith(PARTIAL)]
     place = staged[-1].parent if staged else place
@@ -178,23 +177,23 @@ def _full(folder: Path) -> str:
     free = shutil.disk_usage(folder).free
     left = f"{free / 1e6:.1f} MB are free"
     if hasattr(os, "statvfs") and os.statvfs(folder).f_files and not os.statvfs(folder).f_favail:
-        left = "it holds as many files as it can"
+        left = "no more files are allowed"
     return f"No space is left on the disk of the folder {folder} ({left}). Make room there, or write elsewhere."
 
 
 _REASONS: dict[int, Callable[[Path], str]] = {
     errno.ENOSPC: _full,
     errno.EROFS: lambda folder: f"The folder {folder} is on a read-only file system; write elsewhere.",
-    errno.EACCES: lambda folder: f"The folder {folder} may not be written to; write elsewhere.",
-    errno.EPERM: lambda folder: f"The folder {folder} may not be written to; write elsewhere.",
-    errno.EFBIG: lambda folder: f"A file in the folder {folder} would be larger than its disk, or a limit, allows.",
+    errno.EACCES: lambda folder: f"The folder {folder} is not writable; write elsewhere.",
+    errno.EPERM: lambda folder: f"The folder {folder} is not writable; write elsewhere.",
+    errno.EFBIG: lambda folder: f"A file in the folder {folder} would be larger than its disk or a limit allows.",
 }
 if hasattr(errno, "EDQUOT"):
     _REASONS[errno.EDQUOT] = lambda folder: f"The disk quota for the folder {folder} is used up; make room there."
 
 
 def _unused(target: Path, end: str, make: Callable[[Path], object]) -> Path:
-    """What `make` makes at a name that cannot be guessed, beside `target`; it must refuse names that exist."""
+    """Call `make` with a random name beside `target`, again while the name exists; return the name."""
     while True:
         name = target.with_name(f".{target.name[:KEPT_OF_NAME]}.{secrets.token_hex(4)}{end}")
         try:
@@ -209,13 +208,13 @@ def _make_file(name: Path) -> None:
 
 
 def _usual_mode(file: Path) -> int:
-    """Permissions that `open` gives a file; the mask, which only writing it would read, is seen in a file made so."""
+    """Return the permissions of a file that `open` creates; reading the umask itself would mean changing it."""
     return stat.S_IMODE(file.stat().st_mode) & 0o666
 
 
 @contextmanager
 def _staged_for(path: Path) -> Iterator[Path]:
-    """A temporary file whose bytes are written to what is there, which blocks while nobody reads a FIFO."""
+    """Yield a temporary file whose bytes are then written to a FIFO or device, which blocks until it is read."""
     with tempfile.TemporaryDirectory(prefix="hf_vits-") as folder:
         staged = Path(folder) / "written"
         staged.touch()

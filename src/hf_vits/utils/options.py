@@ -1,4 +1,4 @@
-"""Fields of settings: one description for the reader, `--help` and the docs, and one check of types and limits."""
+"""Fields of settings: one description for `--help` and the docs, and one check of types and limits."""
 
 import json
 import math
@@ -13,18 +13,18 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from hf_vits.utils.formatting import quoted
 
 LARGEST = 2**63 - 1
-"""The largest whole number that a setting may be; PyTorch holds none above it."""
+"""Largest integer of a setting, and of PyTorch."""
 
 VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 """An environment variable in a path."""
 
 TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-"""What a command line writes for a switch."""
+"""Texts of a switch on a command line."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Hold the limits of a number, `None` where there is none; `above` and `below` are not allowed themselves."""
+    """Limits of a number, `None` for none; `above` and `below` are exclusive."""
 
     least: float | None = None
     above: float | None = None
@@ -50,7 +50,7 @@ class Range:
 
 @dataclass(frozen=True)
 class OneOf:
-    """Hold the only values that a field may have."""
+    """The values that a field may have."""
 
     values: tuple[str, ...]
 
@@ -71,7 +71,7 @@ class Numeral:
 
 
 class Switch:
-    """Mark a text that may be left out where the setting's name alone switches it on, which makes it true."""
+    """Mark a text that is optional on a command line: the name of the setting alone means true."""
 
 
 class JsonObject:
@@ -91,17 +91,17 @@ Mapping = Annotated[str, JsonObject]
 
 
 def option(default: Any, description: str) -> Any:
-    """Make a field of a dataclass; one description serves the reader, `--help` and the docs."""
+    """Return a field of a dataclass with a description for `--help` and the docs."""
     kind = {"default_factory": lambda: list(default)} if isinstance(default, list) else {"default": default}
     return field(**kind, metadata={"help": description})
 
 
 def check_fields(settings: Any) -> None:
     """
-    Replace every field of a dataclass by its value in the annotated type, for its `__post_init__`.
+    Convert every field of a dataclass to its annotated type, in its `__post_init__`.
 
     Raises:
-        ValueError: for values of another type or out of range; one line for each, with what was given and is allowed.
+        ValueError: for values of another type or out of range; has a line for each.
     """
     problems = []
     for name in hints_of(type(settings)):
@@ -114,13 +114,13 @@ def check_fields(settings: Any) -> None:
 
 
 def hints_of(kind: type) -> dict[str, Any]:
-    """Give the annotated type of each field of a dataclass that its constructor takes, by name."""
+    """Return the annotated type of each argument of a dataclass, by name."""
     hints = get_type_hints(kind, include_extras=True)
     return {item.name: hints[item.name] for item in fields(kind) if item.init}
 
 
 def is_switch(kind: type, name: str) -> bool:
-    """Say whether a field of a dataclass may be given by its name alone."""
+    """Return True if a field may be given by its name alone."""
     return bool({bool, Switch} & set(_unwrapped(hints_of(kind)[name])[0]))
 
 
@@ -128,8 +128,8 @@ def checked(kind: type, name: str, value: Any) -> Any:
     """
     Convert the value of one field of a dataclass to its annotated type.
 
-    Whole numbers may be written as 2.0, a list of one text as that text, and anything as the text that a command line
-    gives; `~` and environment variables in paths are expanded.
+    An integer may be given as 2.0, a list of one text as that text, and any value as the text of a command line; `~`
+    and environment variables in paths are expanded.
 
     Raises:
         ValueError: for a value of another type or out of range; says what was given and what is allowed.
@@ -156,7 +156,7 @@ def checked(kind: type, name: str, value: Any) -> Any:
 
 def expanded(name: str, path: str) -> str:
     """
-    Replace `~` and environment variables in a path; a dollar sign in the name of what exists stays.
+    Expand `~` and environment variables in a path; a dollar sign in an existing name stays.
 
     Raises:
         ValueError: for a home folder or variable that does not exist, or a null character; names the setting.
@@ -176,7 +176,7 @@ def expanded(name: str, path: str) -> str:
 
 
 def _unwrapped(hint: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], bool]:
-    """Take an annotated type apart: the types it allows, its limits, and whether it may be `None`."""
+    """Return the types that an annotation allows, its marks, and whether it allows `None`."""
     types, marks, optional = [], [], False
     pending = [hint]
     while pending:
@@ -239,7 +239,7 @@ def _to_str(value: Any) -> str:
 
 
 def _to_numeral(value: Any) -> str:
-    """Keep a text, or write the numeral of a whole number, as for what may be chosen by name or number."""
+    """Return a text as it is, and an integer as its numeral."""
     return str(int(value)) if isinstance(value, Integral) and not isinstance(value, bool) else _to_str(value)
 
 
@@ -294,7 +294,7 @@ def _allowed(kinds: tuple[type, ...], marks: tuple[Any, ...], optional: bool) ->
 
 
 def _advice(kind: type, name: str) -> str:
-    """Say which value a setting has when it is left out."""
+    """Return a sentence about the default of a setting."""
     item = next(item for item in fields(kind) if item.name == name)
     default = item.default if item.default_factory is MISSING else item.default_factory()
     return "" if default is MISSING else f" If it is left out, it is {'null' if default is None else quoted(default)}."

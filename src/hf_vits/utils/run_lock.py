@@ -1,4 +1,4 @@
-"""One run at a time in a folder: a lock that the system releases when the process ends, however it ends."""
+"""Lock a folder for one run; the system releases the lock when the process ends."""
 
 import json
 import logging
@@ -14,26 +14,26 @@ from hf_vits.utils.new_files import check_folder, storage_errors
 logger = logging.getLogger(__name__)
 
 LOCK = ".run.lock"
-"""The file that is locked; it stays, and holds nothing. Beside it is a file of the process that holds it."""
+"""The locked file, which is empty and stays. A JSON file beside it names the process that holds the lock."""
 
 
 class FolderInUse(OSError):
-    """A folder that another run writes to."""
+    """Another run writes to the folder."""
 
 
 @contextmanager
 def run_lock(folder: Path, file: str | Path = LOCK) -> Iterator[None]:
     """
-    Hold a folder for one run; it is made if it is not there. Readers are not kept out.
+    Lock a folder for one run, and create it if it does not exist. Reading stays possible.
 
     Args:
         folder (`Path`):
-            What the run writes to.
+            The folder that the run writes to.
         file (`str` or `Path`, *optional*):
             The file to lock, relative to the folder.
 
     Raises:
-        FolderInUse: if another run holds it; names the folder and, if it is known, the process.
+        FolderInUse: if another run holds the lock; names the folder and, if it is known, the process.
         OSError: if the folder cannot be made or written to.
     """
     from filelock import FileLock, Timeout
@@ -47,11 +47,11 @@ def run_lock(folder: Path, file: str | Path = LOCK) -> Iterator[None]:
             lock.acquire()
     except Timeout as error:
         raise FolderInUse(
-            f"Another run writes to {folder.absolute()}{_described(owner)}. Wait for its end, stop it, or give another "
+            f"Another run writes to {folder.absolute()}{_described(owner)}. Wait for it, stop it, or give another "
             "`output_dir`."
         ) from error
     except NotImplementedError:  # some network file systems
-        logger.warning(f"The file system of {folder} has no locks: see to it that no other run writes there.")
+        logger.warning(f"The file system of {folder} has no locks: make sure that no other run writes there.")
         yield
         return
     try:
@@ -64,24 +64,24 @@ def run_lock(folder: Path, file: str | Path = LOCK) -> Iterator[None]:
 
 
 def check_output_folder(folder: Path) -> None:
-    """Raise the `OSError` that a run would meet when it first writes there, without making anything."""
+    """Raise the errors of writing to a folder, without creating anything."""
     places = (folder, *folder.absolute().parents)
     blocking = next((place for place in places if os.path.lexists(place) and not place.is_dir()), None)
     if blocking is not None:
-        kind = "a link to what is not there" if blocking.is_symlink() and not blocking.exists() else "a file"
+        kind = "a broken link" if blocking.is_symlink() and not blocking.exists() else "a file"
         raise NotADirectoryError(f"{blocking} is {kind}; give the name of a folder as `output_dir`.")
     check_folder(next(place for place in places if place.is_dir()))
 
 
 def _write_owner(file: Path) -> None:
-    """Note this process. The lock holds without it, so a full disk is no reason to stop here."""
+    """Write which process holds the lock; a full disk is no error here, as the lock holds without it."""
     started = datetime.now().isoformat(" ", "seconds")
     with suppress(OSError):
         file.write_text(json.dumps({"process": os.getpid(), "host": socket.gethostname(), "started": started}))
 
 
 def _described(file: Path) -> str:
-    """Say which process holds the lock; empty if it has not noted it."""
+    """Return which process holds the lock; an empty text if that is unknown."""
     try:
         owner = json.loads(file.read_text(encoding="utf-8"))
         return f": process {owner['process']} on {owner['host']}, since {owner['started']}"
