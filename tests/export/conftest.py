@@ -75,7 +75,7 @@ def exported(make_model, make_voice_tokenizer, tmp_path_factory):
 def narrow(monkeypatch):
     """Judges of a thousandth of the paper's weights count as its own."""
     for name, channels in SMALL.items():
-        monkeypatch.setitem(original.JUDGES, name, channels)
+        monkeypatch.setitem(original.DISCRIMINATORS, name, channels)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from export_voices import KINDS, PAPER
 from huggingface_hub import ModelCard
 
 from hf_vits import VitsModel
-from hf_vits.export import PRECISIONS, TARGETS, Voice, export, known_targets, onnx_graph, verify
+from hf_vits.export import PRECISIONS, TARGETS, Voice, export, known_targets, onnx_graph, target, verify
 from hf_vits.hub.license import origin_of
 
 
-def test_a_target_or_precision_that_does_not_exist_is_an_error_that_lists_those_there_are(
+def test_an_unknown_target_or_precision_is_an_error_that_lists_the_known_ones(
     make_model, make_voice_tokenizer, tmp_path
 ):
     voice = make_model(), make_voice_tokenizer("_abc"), tmp_path / "out"
@@ -30,17 +30,17 @@ def test_a_target_or_precision_that_does_not_exist_is_an_error_that_lists_those_
     assert [line.split(":")[0] for line in known_targets()] == list(TARGETS)
 
 
-def test_a_voice_of_several_languages_is_exported_in_one_of_them(make_model, make_voice_tokenizer, tmp_path):
+def test_a_multilingual_model_is_exported_in_one_language(make_model, make_voice_tokenizer, tmp_path):
     model = make_model(**KINDS["languages"])
-    for language, told in ((None, r"en, cs.*--language"), ("de", "'de'")):
-        with pytest.raises(ValueError, match=told):
+    for language, message in ((None, r"en, cs.*--language"), ("de", "'de'")):
+        with pytest.raises(ValueError, match=message):
             export(model, make_voice_tokenizer("_abc"), tmp_path / "out", language=language)
     with pytest.raises(ValueError, match="`language` is 'en', but the target original"):
         export(model, make_voice_tokenizer("_abc"), tmp_path / "out", "original", language="en")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_holds_anything_is_kept_unless_told_otherwise(make_model, make_voice_tokenizer, tmp_path):
+def test_a_folder_that_is_not_empty_is_kept_unless_it_may_be_replaced(make_model, make_voice_tokenizer, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine")
     voice = make_model(), make_voice_tokenizer("_abc"), tmp_path / "out"
@@ -55,7 +55,7 @@ def test_a_folder_that_holds_anything_is_kept_unless_told_otherwise(make_model, 
     ("target", "stopped_by"),
     [("piper", OSError("No space left on device")), ("sherpa", KeyboardInterrupt()), ("split", KeyboardInterrupt())],
 )
-def test_what_stops_half_way_leaves_nothing(
+def test_an_interrupted_export_leaves_nothing(
     make_model, make_voice_tokenizer, tmp_path, monkeypatch, target, stopped_by
 ):
     def stop(*_, **__):
@@ -70,7 +70,7 @@ def test_what_stops_half_way_leaves_nothing(
 @pytest.mark.parametrize(
     ("target", "precision"), [("piper", "float32"), ("split", "float32"), ("sherpa", "float16"), ("split", "int8")]
 )
-def test_a_file_that_says_something_else_is_not_kept(
+def test_a_graph_with_another_output_is_not_kept(
     make_model, make_voice_tokenizer, tmp_path, monkeypatch, target, precision
 ):
     def damaged(graph, *arguments):
@@ -84,12 +84,12 @@ def test_a_file_that_says_something_else_is_not_kept(
 
     before = onnx_graph.with_precision
     monkeypatch.setattr(onnx_graph, "with_precision", damaged)
-    with pytest.raises(ValueError, match="does not say what it says in PyTorch, and was not kept"):
+    with pytest.raises(ValueError, match="differs from PyTorch's, and was not kept"):
         export(make_model(), make_voice_tokenizer("_abc"), tmp_path / "out", target, precision)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_figures_beyond_the_bounds_are_not_good():
+def test_differences_beyond_the_bounds_are_not_good():
     found = verify.Parity("float32")
     found.add(torch.zeros(300).numpy(), torch.full((300,), 2e-3))
     assert not found.is_good
@@ -113,13 +113,13 @@ def test_figures_beyond_the_bounds_are_not_good():
 
 
 @pytest.mark.parametrize("ignored", ["nothing", "the length scale", "the speaker"])
-def test_a_runtime_that_ignores_an_input_does_not_say_the_same(make_model, ignored):
+def test_a_runtime_that_ignores_an_input_is_noticed(make_model, ignored):
     voice = Voice(make_model(**KINDS["speakers"]), None)
 
     @torch.no_grad()
     def speak(feed):
         ids, lengths = torch.from_numpy(feed["input"]), torch.from_numpy(feed["input_lengths"])
-        said = voice.model(
+        output = voice.model(
             ids,
             attention_mask=(torch.arange(ids.shape[1]) < lengths[:, None]).long(),
             speaker_id=torch.from_numpy(feed["sid"] * (ignored != "the speaker")),
@@ -128,20 +128,20 @@ def test_a_runtime_that_ignores_an_input_does_not_say_the_same(make_model, ignor
             speaking_rate=1.0 if ignored == "the length scale" else 1 / float(feed["scales"][1]),
         )
         hop = voice.model.config.hop_length
-        return said.durations.numpy(), lambda item, frames: said.waveform[item, : frames * hop].numpy()
+        return output.durations.numpy(), lambda item, frames: output.waveform[item, : frames * hop].numpy()
 
     if ignored == "nothing":
         assert verify.compared(voice, range(20), speak).startswith("6 texts")
     else:
-        with pytest.raises(ValueError, match="does not say what it says in PyTorch"):
+        with pytest.raises(ValueError, match="differs from PyTorch's"):
             verify.compared(voice, range(20), speak)
 
 
-def test_only_a_smaller_precision_is_told_to_try_float32():
+def test_only_the_error_of_a_smaller_precision_suggests_float32():
     lost = {precision: verify.Parity(precision, error=1.0, correlation=0.0) for precision in PRECISIONS}
     for precision, found in lost.items():
         with pytest.raises(ValueError) as caught:
-            verify.told(found)
+            verify.checked(found)
         assert ("try float32" in str(caught.value)) == (precision != "float32")
 
 
@@ -151,13 +151,13 @@ def test_a_file_that_cannot_run_is_not_kept(make_model, make_voice_tokenizer, tm
         return graph
 
     monkeypatch.setattr(onnx_graph, "with_precision", nameless)
-    with pytest.raises(ValueError, match="onnxruntime cannot run the exported voice, which was not kept"):
+    with pytest.raises(ValueError, match="onnxruntime cannot run the exported model, which was not kept"):
         export(make_model(hidden_size=12), make_voice_tokenizer("_abc"), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_a_missing_package_is_named_with_the_command_that_brings_it(
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
     make_model, make_voice_tokenizer, tmp_path, monkeypatch, package
 ):
     monkeypatch.setitem(sys.modules, package, None)
@@ -167,7 +167,7 @@ def test_a_missing_package_is_named_with_the_command_that_brings_it(
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_licence_goes_with_the_voice_and_the_card_names_who_reads_the_files(
+def test_a_license_is_inherited_and_the_model_card_names_the_library(
     target, make_model, make_voice_tokenizer, tmp_path
 ):
     voice, card = tmp_path / "voice", "---\nlicense: cc-by-nc-4.0\nbase_model: facebook/mms-tts-fra\n---\n# A voice\n"
@@ -176,10 +176,26 @@ def test_a_licence_goes_with_the_voice_and_the_card_names_who_reads_the_files(
 
     notes = export(VitsModel.from_pretrained(voice), make_voice_tokenizer("_abcd"), tmp_path / "out", target)
 
-    assert any("licence holds for this too: cc-by-nc-4.0" in note for note in notes)
+    assert any("The license of the model applies: cc-by-nc-4.0" in note for note in notes)
     origin = origin_of(str(tmp_path / "out"))
     assert origin.is_non_commercial and origin.on_hub == ["facebook/mms-tts-fra"]
     written = ModelCard.load(tmp_path / "out" / "README.md")
-    assert all(note in written.text for note in notes if "licence" not in note)
+    assert all(note in written.text for note in notes if "license" not in note)
     libraries = dict(zip(TARGETS, ("piper", "sherpa-onnx", "onnx", "vits", "transformers"), strict=True))
     assert written.data.library_name == libraries[target]
+
+
+def test_a_target_is_registered_from_outside_the_package(make_model, make_voice_tokenizer, tmp_path):
+    @target("weights", "weights.pt, for PyTorch", library="pytorch", is_graph=False)
+    def write(voice, folder):
+        torch.save(voice.model.state_dict(), folder / "weights.pt")
+        yield "Weights only."
+
+    try:
+        notes = export(make_model(), make_voice_tokenizer("_abc"), tmp_path / "out", "weights")
+        assert notes[0] == "Weights only." and "weights: weights.pt, for PyTorch" in known_targets()
+        assert torch.load(tmp_path / "out" / "weights.pt").keys() == make_model().state_dict().keys()
+        with pytest.raises(ValueError, match="the target weights holds weights in float32"):
+            export(make_model(), make_voice_tokenizer("_abc"), tmp_path / "other", "weights", "int8")
+    finally:
+        TARGETS.unregister("weights")

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.usefixtures("without_gradients")
 @pytest.fixture
 def small_counts(monkeypatch):
     """The layers of these voices are small; these thresholds treat them as those of real ones."""
-    monkeypatch.setattr(onnx_graph, "LEAST_SIZE", 16)
-    monkeypatch.setattr(onnx_graph, "LEAST_INT8_SIZE", 200)
+    monkeypatch.setattr(onnx_graph, "MIN_SIZE", 16)
+    monkeypatch.setattr(onnx_graph, "MIN_INT8_SIZE", 200)
 
 
 @pytest.fixture

@@ -107,7 +107,7 @@ def test_the_original_s_symbols_are_known_by_their_number_and_others_are_listed(
     assert "symbols" not in a and a["data"]["text_cleaners"] == ["english_cleaners2"]
     assert b["symbols"] == list("_abcdefghijklmnop .'") and b["data"]["text_cleaners"] == ["basic_cleaners"]
     assert convert(tmp_path / "b").tokenizer("Abc")["input_ids"] == make_tokenizer()("Abc")["input_ids"]
-    assert len(notes) == 2 and notes[0] == "Without D_0.pth: the voice has no discriminators."
+    assert len(notes) == 2 and notes[0] == "Without D_0.pth: there is no discriminator."
     assert "6 texts against PyTorch" in notes[1]
 
 
@@ -117,7 +117,7 @@ def test_what_its_files_do_not_hold_is_said(voice, make_tokenizer, tmp_path):
 
     notes = " ".join(put(tmp_path, model, tokenizer))
 
-    assert "it can speak there but not be trained" in notes
+    assert "it is for inference only there" in notes
     assert "noise_scale 0.3, speaking_rate 1.25" in notes and "no front end like this voice's" in notes
 
 
@@ -196,7 +196,7 @@ def test_a_weight_that_is_not_there_when_the_files_are_read_back_is_named(
 ):
     monkeypatch.setattr(original, "DISCRIMINATOR", "judges.json")  # where no reader looks for them
     judges = VitsDiscriminator(VitsDiscriminatorConfig(**SMALL))
-    with pytest.raises(ValueError, match=r"discriminators\.0\..* is not there when the files are read back"):
+    with pytest.raises(ValueError, match=r"discriminators\.0\..* is missing when the files are read back"):
         export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=judges)
     assert not (tmp_path / "out").exists()
 
@@ -206,7 +206,7 @@ MISDESCRIBED = {
     "highest pitch": ("data", "mel_fmax", 7000.0, "`mel_fmax` is None here and 7000.0"),
     "sampling rate": ("data", "sampling_rate", 8000, "`sampling_rate` is 16000 here and 8000"),
     "dropout": ("model", "p_dropout", 0.3, "`hidden_dropout` is"),
-    "dilations": ("model", "resblock_dilation_sizes", "doubled", "does not say what it says in PyTorch"),
+    "dilations": ("model", "resblock_dilation_sizes", "doubled", "differs from PyTorch's"),
     "blanks": ("data", "add_blank", False, "other ids"),
     "case": ("data", "text_cleaners", [], "other ids"),
 }

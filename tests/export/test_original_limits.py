@@ -57,13 +57,13 @@ def test_judges_that_the_original_s_code_cannot_build_are_refused_by_what_differ
 
 
 def test_the_judges_that_the_original_s_code_builds_are_the_paper_s():
-    original.check_judges(VitsDiscriminatorConfig(**PAPER_DISCRIMINATORS))
+    original.check_discriminator(VitsDiscriminatorConfig(**PAPER_DISCRIMINATORS))
     with pytest.raises(ValueError, match="period_channels.*scale_channels"):
-        original.check_judges(VitsDiscriminatorConfig(**SMALL))
+        original.check_discriminator(VitsDiscriminatorConfig(**SMALL))
 
 
 def test_judges_that_come_back_as_others_are_not_kept(voice, make_tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr(original, "check_judges", lambda config: None)
+    monkeypatch.setattr(original, "check_discriminator", lambda config: None)
     judges = VitsDiscriminator(VitsDiscriminatorConfig(**{**SMALL, "period_stride": 2}))
     with pytest.raises(ValueError, match="`period_stride` of the discriminators is 2 here and 3"):
         export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=judges)

@@ -117,7 +117,7 @@ def test_what_piper_cannot_keep_is_told(make_model, make_voice_tokenizer, tmp_pa
     tokenizer = make_voice_tokenizer(["k", "a", "_", "<x>", "ç"], pad_token="k", phonemize=True)
     notes = "\n".join(export(make_model(), tokenizer, tmp_path / "out"))
     assert "not trained with Piper's front end" in notes
-    assert "frames texts with _" in notes and "<x>" in notes and "symbols ç" in notes
+    assert "Piper uses _" in notes and "<x>" in notes and "symbols ç" in notes
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "languages"])

@@ -67,7 +67,7 @@ def test_tokens_are_single_code_points_each_once(make_model, make_voice_tokenize
 def test_what_sherpa_does_not_do_with_a_text_is_told(make_model, make_voice_tokenizer, tmp_path):
     tokenizer = make_voice_tokenizer("_aAb", normalize=False, unicode_form="NFD", is_uroman=True)
     notes = "\n".join(export(make_model(), tokenizer, tmp_path / "out", "sherpa"))
-    assert "romanise" in notes and "never used: A" in notes and "NFD" in notes
+    assert "romanize" in notes and "never used: A" in notes and "NFD" in notes
 
 
 VOICES = {
@@ -105,7 +105,7 @@ def test_a_table_speaks_all_that_the_voice_speaks_or_a_note_names_it(make_voice_
     for letter in SAID:
         for text in (f"a{letter}a", f"a{letter} a") if letter.isalpha() else (f"a{letter}a",):
             named = f"U+{ord(letter):04X}" in told or letter in words
-            named |= "makes small letters of A to Z" in told and "A" <= letter <= "Z"
+            named |= "lowercases A to Z" in told and "A" <= letter <= "Z"
             ours = tokenizer(text).input_ids[1::2]
             assert named or as_sherpa_reads(table(symbols), text) == ours, (text, ours)
     assert ("U+03A3" in told) == ("σ" in letters)

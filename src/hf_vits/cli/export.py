@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> None:
 
     from hf_vits import VitsModel, VitsTokenizer
     from hf_vits.conversion.resolve import resolve_voice, short_name
-    from hf_vits.export import export
+    from hf_vits.export import TARGETS, export
     from hf_vits.training.initialization import load_discriminator
 
     logging.disable_progress_bar()
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
         name=short_name(options.voice) if options.name is None else options.name,
         language=number_or_name(options.language, model.config.language_names),
         overwrite=options.overwrite,
-        discriminator=load_discriminator(voice) if options.target == "original" else None,
+        discriminator=load_discriminator(voice) if TARGETS[options.target].takes_discriminator else None,
     )
     for note in notes:
         print(note)

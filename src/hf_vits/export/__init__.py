@@ -1,15 +1,18 @@
-"""Voices of ours for other runtimes: `export(model, tokenizer, folder, target)` writes what each of them reads.
+"""
+Export models for other runtimes: `export(model, tokenizer, folder, target)`.
 
-A target is one module here with a `HELP`, the `LIBRARY` that a card names, and `write(voice, folder) -> notes`; the
-modules import what they work with only then, so that a list of them costs nothing.
+A target is one file: a function that writes the folder, registered by `@target(name, …)`. Those of this package are
+listed in `TARGETS`, and imported when they are first needed.
 """
 
 import importlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
+
+from hf_vits.utils.registry import Registry
 
 if TYPE_CHECKING:
     from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator
@@ -17,30 +20,15 @@ if TYPE_CHECKING:
     from hf_vits.modeling_vits import VitsModel
     from hf_vits.tokenization_vits import VitsTokenizer
 
-__all__ = ["PRECISIONS", "TARGETS", "Voice", "export", "known_targets"]
-
-TARGETS = {
-    "piper": "piper",
-    "sherpa": "sherpa",
-    "split": "split",
-    "original": "original",
-    "transformers": "transformers",
-}
-"""Modules of the targets, by the names that a caller gives."""
-
-PLAIN = ("original", "transformers")
-"""Targets whose files hold weights in float32, and in nothing else."""
+__all__ = ["PRECISIONS", "TARGETS", "Target", "Voice", "export", "known_targets", "target"]
 
 PRECISIONS = ("float32", "float16", "int8")
-"""What weights can be kept in; everything is computed in float32."""
+"""Formats of stored weights; everything is computed in float32."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """
-    A voice and what it was trained against; what its files are called, the precision of the weights in them, the
-    language that one of several is to speak, and its licence.
-    """
+    """A model and what is exported with it: see the arguments of [`export`]."""
 
     model: "VitsModel"
     tokenizer: "VitsTokenizer"
@@ -49,6 +37,48 @@ class Voice:
     discriminator: "VitsDiscriminator | None" = None
     language: int | str | None = None
     origin: "Provenance | None" = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """
+    A runtime or project that reads exported files.
+
+    Args:
+        write (`Callable`):
+            Writes and verifies the files of a [`Voice`] in a folder, and yields notes for the user.
+        files (`str`):
+            The files and who reads them, for the help of the command line.
+        library (`str`):
+            The `library_name` of the model card.
+        is_graph (`bool`, *optional*, defaults to `True`):
+            The files hold a traced graph: of one language, and in any of `PRECISIONS`. Others hold all weights in
+            float32.
+        takes_discriminator (`bool`, *optional*, defaults to `False`):
+            The files can hold a discriminator too.
+    """
+
+    write: Callable[[Voice, Path], Iterable[str]]
+    files: str
+    library: str
+    is_graph: bool = True
+    takes_discriminator: bool = False
+
+
+TARGETS: Registry[Target] = Registry(
+    "target", {name: f"hf_vits.export.{name}" for name in ("piper", "sherpa", "split", "original", "transformers")}
+)
+"""Targets by name."""
+
+
+def target(name: str, files: str, library: str, **fields: bool) -> Callable[[Callable], Callable]:
+    """Return a decorator that registers a writing function as a [`Target`]."""
+
+    def register(write: Callable) -> Callable:
+        TARGETS.register(name)(Target(write, files, library, **fields))
+        return write
+
+    return register
 
 
 def export(
@@ -63,39 +93,39 @@ def export(
     discriminator: "VitsDiscriminator | None" = None,
 ) -> tuple[str, ...]:
     """
-    Writes a voice for another runtime. The model stays as it is.
+    Write a model for another runtime. The model is not changed.
 
-    What was written is run and compared with PyTorch before it is put in place: the folder is whole and right, or not
-    there.
+    The files are run and compared with PyTorch before the folder is put in place: it is complete and correct, or
+    absent.
 
     Args:
         model (`VitsModel`):
-            The voice; what only training uses is left out.
+            The model; what only training uses is left out.
         tokenizer (`VitsTokenizer`):
             Its tokenizer.
         directory (`str` or `Path`):
-            The folder to make.
+            The folder to create.
         target (`str`, *optional*, defaults to `"piper"`):
-            What will run it: `"piper"`, `"sherpa"`, `"split"`, `"original"` or `"transformers"`.
+            The runtime: `"piper"`, `"sherpa"`, `"split"`, `"original"` or `"transformers"`.
         precision (`str`, *optional*, defaults to `"float32"`):
-            `"float16"` halves the file, `"int8"` makes it less than a third; both are computed in float32.
+            `"float16"` halves the file, `"int8"` reduces it to less than a third; both are computed in float32.
         name (`str`, *optional*, defaults to `"voice"`):
-            Name of the files, where the target has no names of its own.
+            Name of the files, where the target does not fix it.
         language (`int` or `str`, *optional*):
-            The one language, by id or name, that a voice of several is to speak: no runtime here knows of languages.
+            Id or name of the language of the exported graph, for a model of several: these runtimes select none.
         overwrite (`bool`, *optional*, defaults to `False`):
-            Whether a folder that is not empty may be replaced, with everything in it.
+            Whether to replace a folder that is not empty, with everything in it.
         discriminator (`VitsDiscriminator`, *optional*):
-            What it was trained against, for the target `"original"`.
+            The discriminator of the training run, for the target `"original"`.
 
     Returns:
-        `tuple[str, ...]`: what the result is, how near it is to PyTorch, and what could not be kept.
+        `tuple[str, ...]`: notes: how close the result is to PyTorch, and what could not be kept.
 
     Raises:
-        FileExistsError: if `directory` is a file, or holds anything and `overwrite` is not set.
+        FileExistsError: if `directory` is a file, or is not empty and `overwrite` is not set.
         ImportError: without the packages onnx and onnxruntime.
-        ValueError: if model and tokenizer do not belong together, if the target's runtime could not speak this voice
-            rightly, or if what was written does not say what PyTorch says.
+        ValueError: if model and tokenizer do not belong together, if the target cannot run this model correctly, or
+            if the output of the exported files differs from PyTorch's.
 
     Example:
 
@@ -112,45 +142,46 @@ def export(
     from hf_vits.hub.license import CARD, inherit_license, origin_of
     from hf_vits.utils.atomic_folder import destination, new_folder, refuse_existing, refuse_losing
 
+    _check_choices(target, precision, name, language)
+    directory = destination(directory)
+    refuse_existing(directory, overwrite)
+    highest, rows = max(tokenizer.encoder.values()), model.config.vocab_size
+    if highest >= rows:
+        raise ValueError(
+            f"The tokenizer has a token with id {highest}, but the model knows ids 0 to {rows - 1}. Do they belong "
+            "together?"
+        )
+    origin = inherit_license(origin_of(str(model.name_or_path or "")))
+    voice, chosen = Voice(model, tokenizer, name, precision, discriminator, language, origin), TARGETS[target]
+    if model.name_or_path:
+        refuse_losing(directory, model.name_or_path)
+    with new_folder(directory, overwrite) as staged:
+        notes = tuple(chosen.write(voice, staged))
+        card(name, origin, tokenizer, notes, chosen.library).save(staged / CARD)
+    return (*notes, f"The license of the model applies: {origin.license_in_words}.") if origin.license else notes
+
+
+def _check_choices(target: str, precision: str, name: str, language: int | str | None) -> None:
     for kind, value, allowed in (("target", target, TARGETS), ("precision", precision, PRECISIONS)):
         if value not in allowed:
             raise ValueError(f"`{kind}` is {value!r}; it can be one of {', '.join(allowed)}.")
     if name in ("", "..") or Path(name).name != name:
-        raise ValueError(f"`name` is {name!r}; it must be one part of a path, as `en_US-joe-medium` is.")
-    directory = destination(directory)
-    refuse_existing(directory, overwrite)
-    if target in PLAIN and precision != PRECISIONS[0]:
+        raise ValueError(f"`name` is {name!r}; it must be one part of a path, such as `en_US-joe-medium`.")
+    if TARGETS[target].is_graph:
+        return
+    if precision != PRECISIONS[0]:
         raise ValueError(f"`precision` is {precision!r}, but the target {target} holds weights in {PRECISIONS[0]}.")
-    if target in PLAIN and language is not None:
-        raise ValueError(f"`language` is {language!r}, but the target {target} holds all that the voice knows.")
-    highest, rows = max(tokenizer.encoder.values()), model.config.vocab_size
-    if highest >= rows:
-        raise ValueError(
-            f"The tokenizer has a symbol with id {highest}, but the model knows ids 0 to {rows - 1}. Do they belong "
-            "together?"
-        )
-    origin = inherit_license(origin_of(str(model.name_or_path or "")))
-    voice = Voice(model, tokenizer, name, precision, discriminator, language, origin)
-    if model.name_or_path:
-        refuse_losing(directory, model.name_or_path)
-    with new_folder(directory, overwrite) as staged:
-        notes = tuple(_module(target).write(voice, staged))
-        card(name, voice.origin, tokenizer, notes, _module(target).LIBRARY).save(staged / CARD)
-    licence = voice.origin.license
-    return (*notes, f"The voice's licence holds for this too: {voice.origin.license_in_words}.") if licence else notes
+    if language is not None:
+        raise ValueError(f"`language` is {language!r}, but the target {target} keeps all languages of a model.")
 
 
 def known_targets() -> list[str]:
-    """What `export` writes, in words."""
-    return [f"{target}: {_module(target).HELP}" for target in TARGETS]
-
-
-def _module(target: str):
-    return import_module(f"hf_vits.export.{TARGETS[target]}")
+    """Return a line for each target: its name, its files and who reads them."""
+    return [f"{name}: {TARGETS[name].files}" for name in TARGETS]
 
 
 def needed(package: str) -> ModuleType:
-    """The package onnx or onnxruntime; `ImportError` that says how to install it if it is not there."""
+    """Import onnx or onnxruntime; raise `ImportError` with the command that installs it."""
     try:
         return importlib.import_module(package)
     except ImportError as error:

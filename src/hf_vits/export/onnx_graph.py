@@ -1,4 +1,4 @@
-"""A module to an ONNX model: traced once, right for every length, its weights under the original repository's names."""
+"""Trace a module as an ONNX model for inputs of any length, with weights under the original repository's names."""
 
 import io
 import re
@@ -17,40 +17,40 @@ from hf_vits.conversion.vits_keys import original_name
 from hf_vits.export import Voice, needed
 from hf_vits.export.graph import OnnxVits
 from hf_vits.export.symbols import Symbols
-from hf_vits.export.verify import whole_parity
+from hf_vits.export.verify import verify_whole
 
-LEAST_SIZE = 2**10
-"""Values of a weight that is made smaller; the others together are little."""
+MIN_SIZE = 2**10
+"""Values of a weight from which on it is stored in lower precision; smaller weights together are little."""
 
 STEP = "/step"
-"""Ends the name of the tensor that eight-bit weights are multiplied by; begins with theirs."""
+"""Suffix of the name of the tensor that eight-bit weights are multiplied by, after the name of the weight."""
 
-LEAST_INT8_SIZE = 2**17
-"""Values of a weight that `int8` makes 8 bits of, others 16: the embedding and narrow layers suffer most."""
+MIN_INT8_SIZE = 2**17
+"""Values of a weight from which on `int8` stores 8 bits, and 16 below: the embedding and narrow layers lose most."""
 
 
 def with_precision(model, precision: str):
-    """An `onnx.ModelProto` in float32 -> the same with its large weights kept in another precision, by its name."""
+    """Return an `onnx.ModelProto` in float32 with its large weights stored in another precision."""
     onnx = needed("onnx")
     made = onnx.ModelProto()
     made.CopyFrom(model)
     if precision == "float32":
         return made
-    shrunk, transposed = _Shrunk(made), _transposed(made.graph)
+    compressed, transposed = _Compressed(made), _transposed(made.graph)
     for tensor in list(made.graph.initializer):
         size = np.prod(tensor.dims, dtype=int)
-        if tensor.data_type != onnx.TensorProto.FLOAT or size < LEAST_SIZE:
+        if tensor.data_type != onnx.TensorProto.FLOAT or size < MIN_SIZE:
             continue
-        if precision == "int8" and size >= LEAST_INT8_SIZE:
-            shrunk.to_int8(tensor, axis=1 if tensor.name in transposed else 0)
+        if precision == "int8" and size >= MIN_INT8_SIZE:
+            compressed.to_int8(tensor, axis=1 if tensor.name in transposed else 0)
         else:
-            shrunk.to_float16(tensor)
-    shrunk.finish()
+            compressed.to_float16(tensor)
+    compressed.finish()
     return made
 
 
-class _Shrunk:
-    """Replaces tensors of a model, and collects the nodes that restore them. Names are kept: readers go by them."""
+class _Compressed:
+    """Replace tensors of a model, and collect the nodes that restore them. Names stay, because readers search them."""
 
     def __init__(self, model):
         self.model, self.nodes, self.restored = model, [], {}
@@ -63,7 +63,7 @@ class _Shrunk:
         self.restored[tensor.name] = self._node("Cast", [tensor.name], to=onnx.TensorProto.FLOAT)
 
     def to_int8(self, tensor, axis: int) -> None:
-        """Whole numbers times a step for each channel along `axis`."""
+        """Store integers and a step for each channel along `axis`."""
         onnx, name = needed("onnx"), tensor.name
         values = onnx.numpy_helper.to_array(tensor)
         others = tuple(other for other in range(values.ndim) if other != axis)
@@ -75,7 +75,7 @@ class _Shrunk:
         self.restored[name] = self._node("Mul", [cast, name + STEP])
 
     def finish(self) -> None:
-        """Puts the nodes before all others, which then take what they restore."""
+        """Insert the nodes before all others, which then take what they restore."""
         graph = self.model.graph
         rest = list(graph.node)
         for node in rest:
@@ -91,19 +91,19 @@ class _Shrunk:
 
 
 def _transposed(graph) -> set[str]:
-    """Weights of transposed convolutions, whose output channels are their second dimension."""
+    """Return the weights of transposed convolutions, whose output channels are their second dimension."""
     found = {node.input[1] for node in graph.node if node.op_type == "ConvTranspose"}
     return found | {node.input[0] for node in graph.node if node.op_type == "Unsqueeze" and node.output[0] in found}
 
 
 OPSET = 17
-"""The first in which a layer norm is one operator; onnxruntime knows it from 1.12 on."""
+"""The first with an operator for layer norm; onnxruntime supports it from 1.12 on."""
 
 IR_VERSION = 8
-"""The file format of that time."""
+"""The file format of the same time."""
 
 WEIGHTED = ("Conv", "ConvTranspose", "Gather", "MatMul", "LayerNormalization")
-"""Operators that are named after the module whose weight they hold, as readers of such files expect."""
+"""Operators that are named after the module whose weight they take, as readers of such files expect."""
 
 Axes = Mapping[int, str]
 """Names of the dimensions that vary."""
@@ -135,13 +135,13 @@ class ConvolutionsOfRows(TorchFunctionMode):
 
 def traced(module: nn.Module, inputs: Mapping[str, tuple[Tensor, Axes]], outputs: Mapping[str, Axes]):
     """
-    -> `onnx.ModelProto` of a module.
+    Return the `onnx.ModelProto` of a module.
 
     Args:
         module (`nn.Module`):
-            What to trace; its parameters have our names.
+            The module to trace.
         inputs (`Mapping[str, tuple]`):
-            By name an example of each, and the dimensions that vary.
+            By name an example, and the dimensions that vary.
         outputs (`Mapping[str, Mapping[int, str]]`):
             By name, the dimensions that vary.
 
@@ -149,15 +149,14 @@ def traced(module: nn.Module, inputs: Mapping[str, tuple[Tensor, Axes]], outputs
         ImportError: without the package onnx.
     """
     onnx, file = needed("onnx"), io.BytesIO()
-    module.training = True  # the exporter would merge weights of equal values, and names would be lost
+    module.training = True  # else the exporter merges weights of equal values, and names are lost
     with torch.no_grad(), ConvolutionsOfRows(), _more_operators(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Python numbers that are taken for constants; the parity check would see it
+        warnings.simplefilter("ignore")  # about Python numbers that become constants; the comparison would show it
         torch.onnx.export(
             module,
             tuple(example for example, _ in inputs.values()),
             file,
-            # The exporter that is the default now needs onnxscript and opset 18, takes twenty times as long, and has no
-            # `searchsorted` either.
+            # The default exporter needs onnxscript and opset 18, and takes twenty times as long.
             dynamo=False,
             training=torch.onnx.TrainingMode.PRESERVE,
             opset_version=OPSET,
@@ -175,38 +174,21 @@ def traced(module: nn.Module, inputs: Mapping[str, tuple[Tensor, Axes]], outputs
 
 @contextmanager
 def _more_operators() -> Iterator[None]:
-    """Within it, the exporter knows operators that it does not know, gets wrong, or is too careful with."""
+    """Replace the exporter's translation of operators that it gets wrong or handles too carefully."""
     from torch.onnx import symbolic_helper as helper
 
-    def searchsorted(graph, ordered, values, out_int32, right, side, sorter):
-        """With `right=True`: how many of the ordered are not greater than each value."""
-        assert helper._get_const(right, "b", "right"), "only the right side is written here"
-        ordered = helper._unsqueeze_helper(graph, ordered, [-2])
-        values = helper._unsqueeze_helper(graph, values, [-1])
-        found = graph.op("Cast", graph.op("LessOrEqual", ordered, values), to_i=torch.onnx.TensorProtoDataType.INT64)
-        return helper._reducesum_helper(graph, found, axes_i=[-1], keepdims_i=0)
-
-    def movedim(graph, signal, source, destination):
-        """Of one dimension, counted from the end or not."""
-        rank = helper._get_tensor_rank(signal)
-        source, destination = (helper._get_const(axis, "i", "axis") % rank for axis in (source, destination))
-        order = [axis for axis in range(rank) if axis != source]
-        order.insert(destination, source)
-        return graph.op("Transpose", signal, perm_i=order)
-
     def squeeze(graph, signal, axis):
-        """Of a dimension that is 1, as all are here; the exporter would have the runtime look first."""
+        """Translate for a dimension of size 1, as all are here; the exporter would let the runtime check."""
         return helper._squeeze_helper(graph, signal, [helper._get_const(axis, "i", "axis")])
 
     def unflatten(graph, signal, axis, sizes):
-        """Of the last dimension; the exporter would take the lengths of the example for those of every text."""
+        """Translate for the last dimension; the exporter would make the lengths of the example constant."""
         rank, sizes = helper._get_tensor_rank(signal), helper._get_const(sizes, "is", "sizes")
         assert helper._get_const(axis, "i", "axis") in (-1, rank - 1), "only the last dimension is written here"
-        sizes = torch.tensor([0] * (rank - 1) + [*sizes[:-1], -1])  # 0 is as many as there are, -1 what is left
+        sizes = torch.tensor([0] * (rank - 1) + [*sizes[:-1], -1])  # 0 keeps a size, -1 is inferred
         return helper._reshape_helper(graph, signal, graph.op("Constant", value_t=sizes))
 
-    functions = {"searchsorted": searchsorted, "movedim": movedim, "squeeze": squeeze, "unflatten": unflatten}
-    known = {f"aten::{name}": function for name, function in functions.items()}
+    known = {"aten::squeeze": squeeze, "aten::unflatten": unflatten}
     for name, function in known.items():
         torch.onnx.register_custom_op_symbolic(name, function, OPSET)
     try:
@@ -217,9 +199,9 @@ def _more_operators() -> Iterator[None]:
 
 
 def _rename(graph) -> None:
-    """Weights by the names that the ecosystem knows them by, and the nodes that hold them after their modules."""
+    """Give weights their original names, and name the nodes that take them after their modules."""
     names = {tensor.name: original_name(tensor.name.removeprefix("model.")) for tensor in graph.initializer}
-    holders = dict(names)  # what a tensor holds a weight of: itself, or a change of its shape alone
+    holders = dict(names)  # by tensor, the weight that it is, possibly reshaped
     for tensor in graph.initializer:
         tensor.name = names[tensor.name]
     for node in graph.node:
@@ -240,17 +222,17 @@ TEXT = {0: "batch_size", 1: "phonemes"}
 
 
 def write_whole(voice: Voice, symbols: Symbols, file: Path, metadata: Mapping[str, object] | None = None) -> str:
-    """Traces a voice, checks it and writes it; returns how near to PyTorch it is, in words."""
+    """Trace a model, compare it with PyTorch and write it; return a note on how close it is."""
     outputs = {"output": {0: "batch_size", 3: "time"}, "durations": TEXT}
     graph = traced(OnnxVits(voice.model, voice.language), text_inputs(voice.model.config), outputs)
     data = finished(graph, voice.precision, metadata)
-    told = whole_parity(voice, symbols.used, data)
+    note = verify_whole(voice, symbols.used, data)
     file.write_bytes(data)
-    return told
+    return note
 
 
 def text_inputs(config: VitsConfig) -> dict[str, tuple[torch.Tensor, Axes]]:
-    """An example of what Piper's runtimes give: two texts of unequal length."""
+    """Return examples of the inputs of Piper's runtimes: two texts of unequal length."""
     inputs = {
         "input": (torch.zeros(2, 7, dtype=torch.long), TEXT),
         "input_lengths": (torch.tensor([7, 5]), {0: "batch_size"}),
@@ -262,7 +244,7 @@ def text_inputs(config: VitsConfig) -> dict[str, tuple[torch.Tensor, Axes]]:
 
 
 def finished(graph, precision: str, metadata: Mapping[str, object] | None = None) -> bytes:
-    """A traced graph -> its file, in a precision and with what runtimes read."""
+    """Return the file of a traced graph, in a precision and with metadata."""
     model = with_precision(graph, precision)
     model.producer_name = "hf_vits"
     needed("onnx").helper.set_model_props(model, {name: str(value) for name, value in (metadata or {}).items()})

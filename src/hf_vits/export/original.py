@@ -1,4 +1,4 @@
-"""The layout of the original repository: `G_*.pth`, `D_*.pth` and `config.json`, to train on or to speak with there."""
+"""Target `original`: `G_*.pth`, `D_*.pth` and `config.json` of the original repository, for training or inference."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from hf_vits.conversion.discriminators import ConvertedDiscriminator, as_list
 from hf_vits.conversion.formats.original import SYMBOLS
 from hf_vits.conversion.vits_keys import original_name
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.export import Voice
+from hf_vits.export import Voice, target
 from hf_vits.export.graph import inference_copy
 from hf_vits.export.symbols import symbols_of
 from hf_vits.export.verify import Feed, Waveform, compared
@@ -45,14 +45,14 @@ FIXED_STOCHASTIC = {
     "depth_separable_num_layers": 3,
     "depth_separable_channels": 2,
 }
-FIXED_PLAIN = {
+FIXED_DETERMINISTIC = {
     "duration_predictor_kernel_size": 3,
     "duration_predictor_filter_channels": 256,
     "duration_norm_eps": 1e-5,
 }
-"""What the original's code has no setting for."""
+"""Values that the original's code has no setting for."""
 
-JUDGES = {
+DISCRIMINATORS = {
     "periods": (2, 3, 5, 7, 11),
     "period_channels": (32, 128, 512, 1024, 1024),
     "period_kernel_size": 5,
@@ -60,12 +60,12 @@ JUDGES = {
     "scales": 1,
     "scale_channels": (16, 64, 256, 1024, 1024, 1024),
 }
-"""What it trains a voice against. Periods and stride leave no trace in weights, so that others would be misread."""
+"""The original's discriminators. Weights do not show periods and stride, so that others would be misread."""
 
 
 def check(config: VitsConfig) -> None:
-    """Raises `ValueError` for a model that the original's code could not build."""
-    fixed = FIXED | (FIXED_STOCHASTIC if config.use_stochastic_duration_prediction else FIXED_PLAIN)
+    """Raise `ValueError` for a model that the original's code cannot build."""
+    fixed = FIXED | (FIXED_STOCHASTIC if config.use_stochastic_duration_prediction else FIXED_DETERMINISTIC)
     skipped = ("posterior_encoder_num_wavenet_layers", "posterior_input") if config.inference_only else ()
     differing = [
         f"{name} is {getattr(config, name)}, there {value}"
@@ -76,22 +76,22 @@ def check(config: VitsConfig) -> None:
         differing.append("one speaker has a speaker vector, there none")
     if differing:
         raise ValueError(
-            f"The original repository's code cannot build this voice: {'; '.join(differing)}. Its code has no setting "
+            f"The original repository's code cannot build this model: {'; '.join(differing)}. Its code has no setting "
             "for these; export it for another target."
         )
 
 
-def check_judges(config: VitsDiscriminatorConfig) -> None:
-    """Raises `ValueError` for judges that the original's code could not build, or would build otherwise."""
+def check_discriminator(config: VitsDiscriminatorConfig) -> None:
+    """Raise `ValueError` for discriminators that the original's code cannot build, or would build differently."""
     differing = [
         f"{name} is {found}, there {as_list(value)}"
-        for name, value in JUDGES.items()
+        for name, value in DISCRIMINATORS.items()
         if (found := as_list(getattr(config, name))) != as_list(value)
     ]
     if differing:
         raise ValueError(
             f"The original repository's code cannot build these discriminators: {'; '.join(differing)}. It has no "
-            "setting for these; export the voice without them: leave out `discriminator`, or move the folder "
+            "setting for these; export the model without them: leave out `discriminator`, or move the folder "
             "discriminator/ out of the voice's."
         )
 
@@ -100,44 +100,44 @@ SETTINGS = (
     *("sampling_rate", "fft_size", "win_length", "num_mel_bins", "mel_fmin", "mel_fmax"),
     *("speaker_names", "hidden_dropout"),
 )
-"""What the description holds and no tensor does."""
+"""Settings that only `config.json` holds."""
 
-MOST = 1e-6
-"""Of a tensor's largest value: what weight norm's division and product may cost."""
+MAX_ERROR = 1e-6
+"""Rounding that weight norm's division and product may cause, relative to a tensor's largest value."""
 
 
 @torch.no_grad()
-def original_parity(voice: Voice, file: Path, has_front_end: bool) -> str:
+def verify(voice: Voice, file: Path, has_frontend: bool) -> str:
     """
-    Reads files back, and has what was read speak.
+    Read files back, compare them, and run what was read.
 
     Args:
         voice (`Voice`):
-            What they were made of.
+            The exported model.
         file (`Path`):
-            The weights of the generator; the others are beside it.
-        has_front_end (`bool`):
-            Whether they can say what the voice does to a text.
+            The weights of the generator; the other files are beside it.
+        has_frontend (`bool`):
+            Whether the files describe the tokenizer's front end.
 
     Returns:
-        `str`: how near it is, in words.
+        `str`: a note on how close it is.
 
     Raises:
-        ValueError: if a weight, a setting, an id or the sound is not the voice's.
+        ValueError: if a weight, a setting, an id or the output differs.
     """
     back = convert(file)
     _same_tensors(voice.model.state_dict(), back.state_dict)
     if voice.discriminator is not None:
-        _same_judges(voice.discriminator, back.discriminator)
+        _same_discriminators(voice.discriminator, back.discriminator)
     _same_settings(voice, back)
     symbols = symbols_of(voice.tokenizer)
-    if has_front_end and (back.tokenizer is None or symbols_of(back.tokenizer) != symbols):
-        raise ValueError("The voice has other ids for its symbols when it is read back; nothing was exported.")
+    if has_frontend and (back.tokenizer is None or symbols_of(back.tokenizer) != symbols):
+        raise ValueError("The tokenizer has other ids when the files are read back; nothing was exported.")
     model = inference_copy(back.model())
 
     def speak(feed: Feed) -> tuple[np.ndarray, Waveform]:
         ids, lengths = (torch.from_numpy(feed[name]) for name in ("input", "input_lengths"))
-        said = model(
+        output = model(
             ids,
             attention_mask=(torch.arange(ids.shape[1]) < lengths[:, None]).long(),
             speaker_id=torch.from_numpy(feed["sid"]) if "sid" in feed else None,
@@ -146,7 +146,7 @@ def original_parity(voice: Voice, file: Path, has_front_end: bool) -> str:
             speaking_rate=1 / float(feed["scales"][1]),
         )
         hop = model.config.hop_length
-        return said.durations.numpy(), lambda item, frames: said.waveform[item, : frames * hop].numpy()
+        return output.durations.numpy(), lambda item, frames: output.waveform[item, : frames * hop].numpy()
 
     return compared(voice, symbols.used, speak)
 
@@ -154,15 +154,15 @@ def original_parity(voice: Voice, file: Path, has_front_end: bool) -> str:
 def _same_tensors(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
     for name, tensor in ours.items():
         if name not in theirs:
-            raise ValueError(f"{name} is not there when the files are read back; nothing was exported.")
+            raise ValueError(f"{name} is missing when the files are read back; nothing was exported.")
         error = (theirs[name] - tensor.float()).abs().max().item()
-        if not error <= MOST * max(1.0, tensor.float().abs().max().item()):
+        if not error <= MAX_ERROR * max(1.0, tensor.float().abs().max().item()):
             raise ValueError(f"{name} differs by {error:.1e} when it is read back; nothing was exported.")
 
 
-def _same_judges(ours: VitsDiscriminator, theirs: ConvertedDiscriminator | None) -> None:
+def _same_discriminators(ours: VitsDiscriminator, theirs: ConvertedDiscriminator | None) -> None:
     _same_tensors(ours.state_dict(), theirs.state_dict if theirs else {})
-    for name in JUDGES:
+    for name in DISCRIMINATORS:
         written, found = (as_list(getattr(judges.config, name)) for judges in (ours, theirs))
         if written != found:
             raise ValueError(
@@ -182,57 +182,56 @@ def _same_settings(voice: Voice, back: Converted) -> None:
 
 
 def _plain(value, name: str, fft_size: int):
-    """A setting as it means: a window that is not named is as long as the spectrum's, and no names are none."""
+    """Replace defaults by what they mean: a window of the size of the FFT, an empty list of names."""
     if name == "win_length":
         return value or fft_size
     return list(value or ()) if name == "speaker_names" else value
 
 
 NORMED = ("dec.ups.", "dec.resblocks.")
-"""Layers that have weight norm there and not here; the WaveNets have it in both."""
+"""Layers that have weight norm only in the original; the WaveNets have it in both."""
 
 SEGMENT_SIZE = 8192
-"""Samples that training decodes of a text."""
-
-LIBRARY = "vits"
-
-HELP = "G_0.pth, D_0.pth and config.json, for the original repository and what reads its files"
+"""Samples of a training segment."""
 
 GENERATOR, DISCRIMINATOR, CONFIG = "G_0.pth", "D_0.pth", "config.json"
 
+FILES = "G_0.pth, D_0.pth and config.json, for the original repository and what reads its files"
 
+
+@target("original", FILES, library="vits", is_graph=False, takes_discriminator=True)
 def write(voice: Voice, folder: Path) -> Iterator[str]:
-    """Writes the files, and speaks from what is read back; yields notes on what they do not hold."""
+    """Write the files, read them back and run them; yield notes on what they do not hold."""
     check(voice.model.config)
     if voice.discriminator is not None:
-        check_judges(voice.discriminator.config)
-    _save(folder / GENERATOR, voice_tensors(voice.model))
+        check_discriminator(voice.discriminator.config)
+    _save(folder / GENERATOR, generator_tensors(voice.model))
     if voice.discriminator is not None:
-        _save(folder / DISCRIMINATOR, judges_tensors(voice.discriminator))
+        _save(folder / DISCRIMINATOR, discriminator_tensors(voice.discriminator))
     config = description(voice.model.config, voice.tokenizer)
     (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     yield from _notes(voice)
-    yield original_parity(voice, folder / GENERATOR, _has_front_end(voice.tokenizer))
+    yield verify(voice, folder / GENERATOR, _has_frontend(voice.tokenizer))
 
 
-def voice_tensors(model: VitsModel) -> dict[str, Tensor]:
-    """The voice by original names, with weight norm where the original has it."""
+def generator_tensors(model: VitsModel) -> dict[str, Tensor]:
+    """Return the generator's tensors by original name, with weight norm where the original has it."""
     tensors = {}
-    for name, tensor in _single(model).items():
+    for name, tensor in _float32(model).items():
         original = original_name(name).replace(NEW_G, OLD_G).replace(NEW_V, OLD_V)
         is_linear = ".attn_layers." in original and original.endswith(".weight")  # a convolution of kernel 1 there
         tensors[original] = tensor.unsqueeze(-1) if is_linear else tensor
     return _normed(tensors, [name for name in tensors if name.startswith(NORMED)])
 
 
-def judges_tensors(discriminator: VitsDiscriminator) -> dict[str, Tensor]:
-    """The judges by original names, every layer with weight norm."""
-    tensors = _single(discriminator)
+def discriminator_tensors(discriminator: VitsDiscriminator) -> dict[str, Tensor]:
+    """Return the discriminator's tensors by original name, every layer with weight norm."""
+    tensors = _float32(discriminator)
     return _normed(tensors, list(tensors))
 
 
 def description(config: VitsConfig, tokenizer: VitsTokenizer) -> dict[str, Any]:
-    """The original's `config.json`; training settings are the paper's."""
+    """Return the original's `config.json`, with the paper's training settings."""
     data = {
         "training_files": "filelists/train.txt",
         "validation_files": "filelists/val.txt",
@@ -245,7 +244,7 @@ def description(config: VitsConfig, tokenizer: VitsTokenizer) -> dict[str, Any]:
         "n_mel_channels": config.num_mel_bins,
         "mel_fmin": config.mel_fmin,
         "mel_fmax": config.mel_fmax,
-        "add_blank": _blanks_as_there(tokenizer),
+        "add_blank": _has_original_blanks(tokenizer),
         "n_speakers": config.num_speakers if config.num_speakers > 1 else 0,
         "cleaned_text": False,
     }
@@ -258,7 +257,7 @@ def description(config: VitsConfig, tokenizer: VitsTokenizer) -> dict[str, Any]:
 
 
 def _training(hop_length: int) -> dict[str, Any]:
-    """The paper's; the segments that its code trains on must be whole frames."""
+    """Return the paper's training settings, with segments of whole frames, as the code requires."""
     return {
         **{"log_interval": 200, "eval_interval": 1000, "seed": 1234, "epochs": 20000, "learning_rate": 2e-4},
         **{"betas": [0.8, 0.99], "eps": 1e-9, "batch_size": 64, "fp16_run": True, "lr_decay": 0.999875},
@@ -290,7 +289,7 @@ def _architecture(config: VitsConfig) -> dict[str, Any]:
 
 
 def _symbols(config: VitsConfig, tokenizer: VitsTokenizer) -> list[str]:
-    """One for each row of the embedding. An id without a symbol, as the original's first apostrophe, is empty."""
+    """Return a symbol for each row of the embedding, empty for an id without one (the original has one)."""
     symbols = [""] * config.vocab_size
     for symbol, i in tokenizer.encoder.items():
         if i < config.vocab_size:
@@ -299,42 +298,42 @@ def _symbols(config: VitsConfig, tokenizer: VitsTokenizer) -> list[str]:
     return whole if whole == list(SYMBOLS) else symbols
 
 
-def _has_front_end(tokenizer: VitsTokenizer) -> bool:
-    """Whether the original's code makes the same ids of a text."""
+def _has_frontend(tokenizer: VitsTokenizer) -> bool:
+    """Return True if the original's code converts a text to the same ids."""
     if tokenizer.bos_token or tokenizer.eos_token or _cleaners(tokenizer) is None:
         return False
-    return not tokenizer.add_blank or _blanks_as_there(tokenizer)
+    return not tokenizer.add_blank or _has_original_blanks(tokenizer)
 
 
-def _blanks_as_there(tokenizer: VitsTokenizer) -> bool:
-    """Whether the original's code, whose blank is id 0, puts the same blanks between symbols."""
+def _has_original_blanks(tokenizer: VitsTokenizer) -> bool:
+    """Return True if the original's code, whose blank is id 0, adds the same blanks."""
     return tokenizer.add_blank and tokenizer.blank_id == 0
 
 
 def _cleaners(tokenizer: VitsTokenizer) -> tuple[str, ...] | None:
-    """The original's cleaner that does what the tokenizer does, or `None` if there is none."""
+    """Return the original's cleaner for what the tokenizer does, or `None` if there is none."""
     if tokenizer.cleaner not in (None, "english", "none"):
         return None
     voice = tokenizer.phoneme_language or ("en-us" if tokenizer.language in (None, "eng") else None)
     if tokenizer.phonemize:
-        spells_english = tokenizer.phoneme_style == "vits" and voice == "en-us" and tokenizer.normalize
-        return ("english_cleaners2",) if spells_english and tokenizer.cleaner in (None, "english") else None
+        is_english = tokenizer.phoneme_style == "vits" and voice == "en-us" and tokenizer.normalize
+        return ("english_cleaners2",) if is_english and tokenizer.cleaner in (None, "english") else None
     if tokenizer.is_uroman:
         return None
     return ("basic_cleaners",) if tokenizer.normalize else ()
 
 
-def _single(module: nn.Module) -> dict[str, Tensor]:
-    """Its tensors in the precision that the files hold: what is divided for weight norm would be rounded in another."""
+def _float32(module: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors in the files' precision, before weight norm divides them, which would round in another."""
     return {name: tensor.float() for name, tensor in module.state_dict().items()}
 
 
 def _normed(tensors: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
-    """Each layer of these names with weight norm in the original's spelling."""
+    """Return the tensors with weight norm, in the original's format, for each layer of these names."""
     layers = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]
     wanted = {layer + NEW_G for layer in layers} | {layer + NEW_V for layer in layers}
-    respelt = respell(tensors, {name for name in tensors if name not in names} | wanted)
-    return {name.replace(NEW_G, OLD_G).replace(NEW_V, OLD_V): tensor for name, tensor in respelt.items()}
+    converted = respell(tensors, {name for name in tensors if name not in names} | wanted)
+    return {name.replace(NEW_G, OLD_G).replace(NEW_V, OLD_V): tensor for name, tensor in converted.items()}
 
 
 def _save(file: Path, tensors: dict[str, Tensor]) -> None:
@@ -345,11 +344,11 @@ def _save(file: Path, tensors: dict[str, Tensor]) -> None:
 def _notes(voice: Voice) -> Iterator[str]:
     config, tokenizer, defaults = voice.model.config, voice.tokenizer, VitsConfig()
     if config.inference_only:
-        yield "Without the posterior encoder, which the voice does not have: it can speak there but not be trained."
+        yield "Without the posterior encoder, which the model lacks: it is for inference only there."
     if voice.discriminator is None:
-        yield f"Without {DISCRIMINATOR}: the voice has no discriminators."
-    if not _has_front_end(tokenizer):
-        yield "The original's code has no front end like this voice's; give it the ids that our tokenizer makes."
+        yield f"Without {DISCRIMINATOR}: there is no discriminator."
+    if not _has_frontend(tokenizer):
+        yield "The original's code has no front end like this voice's; give it the ids of our tokenizer."
     lost = [
         f"{name} {getattr(config, name):g}"
         for name in ("noise_scale", "noise_scale_duration", "speaking_rate")

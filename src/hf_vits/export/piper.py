@@ -1,18 +1,15 @@
-"""For Piper, and so for Home Assistant: `<name>.onnx` and `<name>.onnx.json`, as Piper's own exporter leaves them."""
+"""Target `piper`: `<name>.onnx` and `<name>.onnx.json`, as Piper's exporter writes them; for Home Assistant too."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from hf_vits.export import Voice
-
-LIBRARY = "piper"
-
-HELP = "<name>.onnx and <name>.onnx.json, for Piper and Home Assistant"
+from hf_vits.export import Voice, target
 
 
+@target("piper", "<name>.onnx and <name>.onnx.json, for Piper and Home Assistant", library="piper")
 def write(voice: Voice, folder: Path) -> Iterator[str]:
-    """Writes the files; yields notes."""
+    """Write the files; yield notes."""
     from hf_vits.export.onnx_graph import write_whole
 
     symbols, notes = _checked(voice)
@@ -23,46 +20,46 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
 
 
 def _checked(voice: Voice):
-    """The voice's symbols and what is to be said of them; `ValueError` if Piper could not speak it rightly."""
+    """Return the symbols of a voice and notes on them; raise `ValueError` if Piper could not pronounce it correctly."""
     from hf_vits.export.symbols import composed, symbols_of
 
     tokenizer, symbols, notes = voice.tokenizer, symbols_of(voice.tokenizer), []
     if tokenizer.is_uroman:
         raise ValueError(
-            "This voice reads text romanised by uroman, which Piper does not have. Export it for sherpa, and romanise "
+            "This voice reads text romanized by uroman, which Piper does not have. Export it for sherpa, and romanize "
             "texts before."
         )
     lost = composed(symbols.own) if tokenizer.unicode_form not in ("NFD", "NFKD") else []
     if lost and not tokenizer.phonemize:
         raise ValueError(
-            f"Piper takes letters with accents apart before it looks them up, and would never find {_shown(lost)} of "
-            "this voice. Export it for sherpa, which does not."
+            f"Piper decomposes letters with accents before it looks them up, and would never find {_shown(lost)} of "
+            "this voice. Export it for sherpa, which does not decompose them."
         )
     if lost:
-        notes.append(f"Piper takes letters with accents apart, and never finds the symbols {_shown(lost)}.")
+        notes.append(f"Piper decomposes letters with accents, and never finds the symbols {_shown(lost)}.")
     if tokenizer.phonemize and (tokenizer.phoneme_style != "piper" or tokenizer.unicode_form != "NFD"):
         notes.append(
-            "This voice was not trained with Piper's front end. Piper speaks it with its own: of the punctuation only "
-            "what ends a clause is kept, and abbreviations and numbers are read as eSpeak reads them."
+            "This voice was not trained with Piper's front end, which Piper will use: it keeps only punctuation that "
+            "ends a clause, and reads abbreviations and numbers as eSpeak does."
         )
     elif not tokenizer.phonemize and tokenizer.cleaner not in (None, "none"):
-        notes.append(f"Piper does not clean texts as `{tokenizer.cleaner}` does: write numbers and the like in words.")
-    taken = [symbol for symbol, index in symbols.frame.items() if symbols.own.get(symbol, index) != index]
+        notes.append(f"Piper does not clean texts as `{tokenizer.cleaner}` does: spell out numbers and the like.")
+    taken = [symbol for symbol, index in symbols.special.items() if symbols.own.get(symbol, index) != index]
     if taken:
-        notes.append(f"Piper frames texts with {_shown(taken)}, which cannot stand for themselves in a text any more.")
+        notes.append(f"Piper uses {_shown(taken)} as BOS, EOS or padding, so that texts cannot contain them.")
     if symbols.unreachable:
-        notes.append(f"Left out, symbols longer than a code point: {_shown(symbols.unreachable)}.")
+        notes.append(f"Left out, because they are longer than a code point: {_shown(symbols.unreachable)}.")
     return symbols, notes
 
 
 def _description(voice: Voice, symbols) -> dict:
-    """What the JSON file says."""
+    """Return the contents of the JSON file."""
     from hf_vits.export.symbols import espeak_voice
 
     config, tokenizer = voice.model.config, voice.tokenizer
     language = espeak_voice(tokenizer) if tokenizer.phonemize else tokenizer.language or "und"
-    # An empty list is nothing at all: so a voice without a frame, or without blanks, gets the ids it was trained with.
-    ids = {symbol: [] if index is None else [index] for symbol, index in symbols.frame.items()}
+    # An empty list adds no id: a voice without BOS, EOS or blanks gets the ids that it was trained with.
+    ids = {symbol: [] if index is None else [index] for symbol, index in symbols.special.items()}
     names = config.speaker_names or [str(number) for number in range(config.num_speakers)]
     return {
         "audio": {"sample_rate": config.sampling_rate, "quality": _quality(config)},
@@ -76,7 +73,7 @@ def _description(voice: Voice, symbols) -> dict:
         "phoneme_type": "espeak" if tokenizer.phonemize else "text",
         "phoneme_map": {},
         "phoneme_id_map": ids
-        | {symbol: [index] for symbol, index in symbols.ids.items() if symbol not in symbols.frame},
+        | {symbol: [index] for symbol, index in symbols.ids.items() if symbol not in symbols.special},
         "num_symbols": config.vocab_size,
         "num_speakers": config.num_speakers,
         "speaker_id_map": {name: i for i, name in enumerate(names)} if config.num_speakers > 1 else {},
@@ -88,19 +85,19 @@ def _description(voice: Voice, symbols) -> dict:
 
 
 def _quality(config) -> str:
-    """Piper's word for the size: `high` is the paper's decoder."""
+    """Return Piper's name for the size: `high` is the paper's decoder."""
     if config.resblock_type == "1":
         return "high"
     return "medium" if config.sampling_rate > 16_000 else "low"
 
 
 def _language_code(language: str) -> str:
-    """en-us -> en_US."""
+    """Return en_US for en-us."""
     first, *rest = language.split("-")
     return "_".join([first, *(part.upper() if len(part) == 2 else part for part in rest)])
 
 
 def _shown(symbols) -> str:
-    """The first of them, and how many more there are."""
+    """Return the first symbols, and the number of the others."""
     first = ", ".join(symbols[:12])
     return first if len(symbols) <= 12 else f"{first} and {len(symbols) - 12} more"

@@ -1,35 +1,32 @@
-"""For sherpa-onnx: `model.onnx`, which carries what the runtime asks for, and `tokens.txt`."""
+"""Target `sherpa`: `model.onnx` with the metadata that sherpa-onnx reads, and `tokens.txt`."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from hf_vits.export import Voice
-
-LIBRARY = "sherpa-onnx"
-
-HELP = "model.onnx and tokens.txt, for sherpa-onnx"
+from hf_vits.export import Voice, target
 
 _SHOWN = 12
+"""Characters that a note lists with their symbols; of more, it lists the characters alone."""
 
 LAYOUT_OF_PIPER, LAYOUT_OF_COQUI = "piper", "coqui"
-"""Words in the comment for which it gives a graph the three scales in one input; only the first frames phonemes."""
-
+"""Values of `comment` with which it passes the scales in one input; only the first adds BOS and EOS to phonemes."""
 
 _UNWRITTEN = "\t\n\r\v\f"
-"""White space that ends a symbol in `tokens.txt`; other kinds, such as U+00A0 and U+3000, are symbols there."""
+"""White space that ends a symbol in `tokens.txt`; other white space, such as U+00A0 and U+3000, can be a symbol."""
 
 
+@target("sherpa", "model.onnx and tokens.txt, for sherpa-onnx", library="sherpa-onnx")
 def write(voice: Voice, folder: Path) -> Iterator[str]:
-    """Writes the files; yields notes."""
+    """Write the files; yield notes."""
     from hf_vits.export.onnx_graph import write_whole
     from hf_vits.export.symbols import symbols_of
 
     symbols = symbols_of(voice.tokenizer)
-    takes_phonemes = voice.tokenizer.phonemize and _is_framed_like_piper(symbols)
+    takes_phonemes = voice.tokenizer.phonemize and _has_pipers_special_symbols(symbols)
     if (symbols.bos is None) != (symbols.eos is None):
         raise ValueError(
-            "This voice has a symbol at one end of a text only; sherpa-onnx puts one at both ends or at none. Export "
-            "it for piper, which can."
+            "This voice has BOS or EOS at one end of a text only; sherpa-onnx adds both or none. Export it for piper, "
+            "which can add one."
         )
     yield from notes(voice.tokenizer, symbols, takes_phonemes)
     (folder / "tokens.txt").write_text(table(symbols), encoding="utf-8")
@@ -38,72 +35,71 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
 
 
 def table(symbols) -> str:
-    """The lines of `tokens.txt`: a symbol and its id."""
+    """Return the lines of `tokens.txt`: a symbol and its id."""
     spoken = {symbol: index for symbol, index in symbols.ids.items() if symbol not in _UNWRITTEN}
     return "".join(f"{symbol} {index}\n" for symbol, index in spoken.items())
 
 
-def _is_framed_like_piper(symbols) -> bool:
-    return all(index is not None and symbols.own.get(symbol) == index for symbol, index in symbols.frame.items())
+def _has_pipers_special_symbols(symbols) -> bool:
+    return all(index is not None and symbols.own.get(symbol) == index for symbol, index in symbols.special.items())
 
 
 def notes(tokenizer, symbols, takes_phonemes: bool) -> Iterator[str]:
-    """What has to be done to texts for sherpa-onnx, and what it cannot speak of them."""
+    """Yield notes on how to prepare texts for sherpa-onnx, and on what it pronounces differently."""
     if tokenizer.is_uroman:
-        yield "This voice reads text romanised by uroman; sherpa-onnx does not romanise, so do that before."
+        yield "This voice reads text romanized by uroman; sherpa-onnx does not romanize, so do that before."
     if takes_phonemes:
         yield (
             "This voice reads phonemes. sherpa-onnx 2 takes them as `GenerationConfig.phoneme_codepoints`, as hf_vits' "
-            "docs/export.md shows, and says nothing to a text; versions before it make them of text, if they are given "
-            "eSpeak's data."
+            "docs/export.md shows, and is silent for a text; earlier versions phonemize texts, given eSpeak's data."
         )
     elif tokenizer.phonemize:
         yield (
-            "This voice reads phonemes without Piper's frame. Give them to sherpa-onnx as if they were the text: its "
-            "front end for characters lays them out as the voice was trained."
+            "This voice reads phonemes without Piper's BOS, EOS and padding. Give them to sherpa-onnx as if they were "
+            "the text: its front end for characters adds what the voice was trained with."
         )
     if not takes_phonemes:
         capitals = sorted(symbol for symbol in symbols.own if symbol.isascii() and symbol.isupper())
         if capitals and not tokenizer.normalize:
-            yield f"sherpa-onnx makes small letters of A to Z, so these symbols are never used: {' '.join(capitals)}."
+            yield f"sherpa-onnx lowercases A to Z, so these symbols are never used: {' '.join(capitals)}."
         if tokenizer.cleaner not in (None, "none"):
             yield f"sherpa-onnx does not clean texts as `{tokenizer.cleaner}` does; do that before."
         if tokenizer.unicode_form:
-            yield f"sherpa-onnx takes texts as they are; bring them to the form {tokenizer.unicode_form} before."
+            yield f"sherpa-onnx does not normalize texts; convert them to the form {tokenizer.unicode_form} before."
     if symbols.unreachable:
-        yield f"Left out, symbols longer than a code point: {', '.join(symbols.unreachable)}."
+        yield f"Left out, because they are longer than a code point: {', '.join(symbols.unreachable)}."
     if not takes_phonemes:
         yield from _lost(symbols)
 
 
 def _lost(symbols) -> Iterator[str]:
-    """What the voice speaks of characters, and sherpa-onnx does not: it looks up each for itself, A to Z as a to z."""
+    """Yield notes on characters that sherpa-onnx pronounces differently: it looks up single ones, A as a."""
     if missing := [symbol for symbol in _UNWRITTEN if symbol in symbols.ids]:
-        yield f"Lost in sherpa-onnx, whose table of symbols cannot hold them: {_named(missing)}. Write spaces."
+        yield f"Lost in sherpa-onnx, whose table of symbols cannot contain them: {_named(missing)}. Write spaces."
     several = {letter: spoken for letter, spoken in symbols.several.items() if letter not in _UNWRITTEN}
     if several:
         letters = sorted(several)
         listed = [f"{_name(letter)} as {several[letter]}" for letter in letters] if len(letters) <= _SHOWN else letters
         yield (
-            f"Lost in sherpa-onnx, because the voice speaks several symbols of one character ({len(letters)} in all): "
+            f"Lost in sherpa-onnx, because the voice has several symbols for one character ({len(letters)} in all): "
             f"{', '.join(listed)}. Write the symbols."
         )
     for letter, (within, end) in sorted(symbols.at_end.items()):
         if len(within) == 1 or len(end) == 1:
             yield (
-                f"sherpa-onnx speaks {_name(letter)} as {within or 'nothing'} at the end of a word too, where the "
-                f"voice says {end or 'nothing'}. Write {end or 'small letters'} there."
+                f"sherpa-onnx reads {_name(letter)} as {within or 'nothing'} at the end of a word too, where the "
+                f"voice reads {end or 'nothing'}. Write {end or 'lowercase letters'} there."
             )
     index = {number: symbol for symbol, number in symbols.own.items()}
     for letter in map(chr, range(ord("A"), ord("Z") + 1)):
         small = letter.lower()
         if letter in symbols.ids and letter not in symbols.own and symbols.ids[letter] != symbols.ids.get(small):
-            said = index[symbols.ids[letter]]
-            yield f"sherpa-onnx speaks {letter} as {small}, where the voice says {said}. Write {said}."
+            own = index[symbols.ids[letter]]
+            yield f"sherpa-onnx reads {letter} as {small}, where the voice reads {own}. Write {own}."
 
 
 def _named(letters: Iterable[str]) -> str:
-    """Characters, and the code points of those that are not seen or are easily taken for another."""
+    """List characters, with the code points of those that are invisible or easily confused."""
     return ", ".join(map(_name, letters))
 
 
@@ -115,7 +111,7 @@ def _name(letter: str) -> str:
 
 
 def _metadata(voice: Voice, symbols, takes_phonemes: bool) -> dict[str, object]:
-    """What sherpa-onnx reads from the graph, the voice's own scales, which the caller has to give, and what it is."""
+    """Return what sherpa-onnx reads from the graph, and the voice's own scales, which the caller has to pass."""
     from hf_vits.export.symbols import espeak_voice
 
     config, tokenizer = voice.model.config, voice.tokenizer

@@ -1,24 +1,21 @@
-"""For streaming in onnxruntime: the graph in two, text to latents and windows of latents to samples."""
+"""Target `split`: two graphs, text to latents and windows of latents to samples, to stream with onnxruntime."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from hf_vits.conversion.unsupported import FIRST, SECOND
-from hf_vits.export import Voice
-
-LIBRARY = "onnx"
-
-HELP = "text-to-latents.onnx and decode-window.onnx, to stream with onnxruntime"
+from hf_vits.export import Voice, target
 
 
+@target("split", "text-to-latents.onnx and decode-window.onnx, to stream with onnxruntime", library="onnx")
 def write(voice: Voice, folder: Path) -> Iterator[str]:
-    """Writes both graphs and the tokenizer; yields notes."""
+    """Write both graphs and the tokenizer; yield notes."""
     import torch
 
     from hf_vits.export.graph import OnnxDecoder, TextToLatents
     from hf_vits.export.onnx_graph import TEXT, finished, text_inputs, traced
     from hf_vits.export.symbols import symbols_of
-    from hf_vits.export.verify import split_parity
+    from hf_vits.export.verify import verify_split
 
     config = voice.model.config
     context = config.decoder_config.receptive_field
@@ -40,11 +37,11 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     }
     outputs = {"samples": {0: "batch_size", 2: "time"}}
     second = finished(traced(OnnxDecoder(voice.model, voice.language), inputs, outputs), voice.precision, metadata)
-    yield split_parity(voice, symbols_of(voice.tokenizer).used, first, second, context)
+    yield verify_split(voice, symbols_of(voice.tokenizer).used, first, second, context)
     (folder / FIRST).write_bytes(first)
     (folder / SECOND).write_bytes(second)
     voice.tokenizer.save_pretrained(folder)
     yield (
         f"A frame is {config.hop_length} samples and depends on {context} frames to either side: decode windows with "
-        f"that context and cut it off (`context_frames` in the metadata of {SECOND})."
+        f"that context and cut its samples off (`context_frames` in the metadata of {SECOND})."
     )

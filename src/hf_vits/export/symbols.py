@@ -1,4 +1,4 @@
-"""What a runtime without our front end must know of it: symbols and their ids, and what stands around and between."""
+"""The symbols and ids of a tokenizer, for runtimes without our front end; BOS, EOS and blanks too."""
 
 import sys
 import unicodedata
@@ -17,12 +17,21 @@ from hf_vits.tokenization_vits import VitsTokenizer
 @dataclass(frozen=True)
 class Symbols:
     """
-    The ids of a voice's texts.
+    The ids of a tokenizer.
 
-    `ids` has every code point that becomes one symbol, so also capitals where the voice has small letters alone;
-    `own` are the symbols themselves. `several` are code points that become more than one, with these; `at_end` those
-    that become another symbol at the end of a word, with both. `blank`, `bos` and `eos` are ids, `None` where the voice
-    has none.
+    Args:
+        ids (`dict[str, int]`):
+            By code point that becomes one symbol, also capitals where the vocabulary has only lowercase letters.
+        own (`dict[str, int]`):
+            By symbol of the vocabulary.
+        blank, bos, eos (`int`, *optional*):
+            `None` where the tokenizer adds none.
+        unreachable (`tuple[str, ...]`):
+            Entries of the vocabulary that are longer than a code point.
+        several (`dict[str, str]`):
+            By code point that becomes several symbols, these.
+        at_end (`dict[str, tuple[str, str]]`):
+            By code point that becomes another symbol at the end of a word, the usual symbol and that one.
     """
 
     ids: dict[str, int]
@@ -35,92 +44,94 @@ class Symbols:
     at_end: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
-    def frame(self) -> dict[str, int | None]:
-        """The ids around and between symbols, under the symbols by which Piper knows them: `^ _ p _ p _ … $`."""
+    def special(self) -> dict[str, int | None]:
+        """The ids of blank, BOS and EOS, under the symbols that Piper has for them: `^ _ p _ p _ … $`."""
         return {PAD: self.blank, BOS: self.bos, EOS: self.eos}
 
     @property
     def used(self) -> list[int]:
-        """Every id that a text may have."""
-        return sorted({*self.own.values(), *self.frame.values()} - {None})
+        """Every id that a text may contain."""
+        return sorted({*self.own.values(), *self.special.values()} - {None})
 
 
 def symbols_of(tokenizer: VitsTokenizer) -> Symbols:
-    """Reads them off a tokenizer; `unreachable` are entries of its vocabulary longer than a code point."""
+    """Return the symbols of a tokenizer."""
     own = {symbol: index for symbol, index in tokenizer.encoder.items() if len(symbol) == 1}
     add_bos_eos = tokenizer.add_bos_eos and not tokenizer.upstream_compatible
     bos, eos = (
         tokenizer.encoder.get(token) if add_bos_eos and token else None
         for token in (tokenizer.bos_token, tokenizer.eos_token)
     )
-    spelled = {letter: letter for letter in own} if tokenizer.phonemize else _spelled(tokenizer, own)
-    at_end = {} if tokenizer.phonemize else _at_end(tokenizer, own, spelled)
+    mapped = {letter: letter for letter in own} if tokenizer.phonemize else _front_end_output(tokenizer, own)
+    at_end = {} if tokenizer.phonemize else _at_end(tokenizer, own, mapped)
     return Symbols(
-        ids={letter: own[symbol] for letter, symbol in spelled.items() if symbol in own},
+        ids={letter: own[symbol] for letter, symbol in mapped.items() if symbol in own},
         own=own,
         blank=tokenizer.blank_id if tokenizer.add_blank else None,
         bos=bos,
         eos=eos,
         unreachable=tuple(symbol for symbol in tokenizer.encoder if len(symbol) != 1),
-        several={letter: spoken for letter, spoken in spelled.items() if len(spoken) > 1},
+        several={letter: output for letter, output in mapped.items() if len(output) > 1},
         at_end=at_end,
     )
 
 
 def espeak_voice(tokenizer: VitsTokenizer) -> str:
-    """The espeak voice that phonemes are of."""
+    """Return the espeak voice of a tokenizer that phonemizes."""
     return tokenizer.phoneme_language or espeak.voice_for(tokenizer.language)
 
 
 def composed(own: dict[str, int]) -> list[str]:
-    """Symbols that canonical decomposition (NFD) takes apart, such as é."""
+    """Return the symbols that canonical decomposition (NFD) changes, such as é."""
     return [symbol for symbol in own if unicodedata.normalize("NFD", symbol) != symbol]
 
 
-def _spelled(tokenizer: VitsTokenizer, own: dict[str, int]) -> dict[str, str]:
-    """Code points -> what of each the voice speaks: itself, a letter in another case, a space, or several symbols."""
-    letters = [*(letter for letter in _written_otherwise() if letter not in own), *own]  # of one id, the last counts
-    speak = _speaker(tokenizer, own)
-    # Within a word: what stands alone, such as a space, may be taken off as an end.
-    beside = _plain_letter(speak, own)
-    made = {letter: speak(beside + letter + beside).removeprefix(beside).removesuffix(beside) for letter in letters}
-    return {letter: spoken for letter, spoken in made.items() if spoken}
+def _front_end_output(tokenizer: VitsTokenizer, own: dict[str, int]) -> dict[str, str]:
+    """Map code points to the symbols that the front end makes of each: itself, another case, a space, or several."""
+    letters = [*(letter for letter in _replaceable() if letter not in own), *own]  # for one id, the last counts
+    convert = _front_end(tokenizer, own)
+    # Within a word, because the front end strips some characters at the ends, such as spaces.
+    beside = _plain_letter(convert, own)
+    outputs = {
+        letter: convert(beside + letter + beside).removeprefix(beside).removesuffix(beside) for letter in letters
+    }
+    return {letter: output for letter, output in outputs.items() if output}
 
 
-def _at_end(tokenizer: VitsTokenizer, own: dict[str, int], spelled: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Letters of which another symbol is spoken at the end of a word, as of a Greek capital sigma: both symbols."""
-    speak = _speaker(tokenizer, own)
-    beside = _plain_letter(speak, own)
-    ends = {letter: speak(beside + letter).removeprefix(beside) for letter in spelled if letter.isalpha()}
-    return {letter: (spelled[letter], end) for letter, end in ends.items() if end != spelled[letter]}
+def _at_end(tokenizer: VitsTokenizer, own: dict[str, int], mapped: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Map letters that become another symbol at the end of a word, such as a Greek capital sigma, to both symbols."""
+    convert = _front_end(tokenizer, own)
+    beside = _plain_letter(convert, own)
+    ends = {letter: convert(beside + letter).removeprefix(beside) for letter in mapped if letter.isalpha()}
+    return {letter: (mapped[letter], end) for letter, end in ends.items() if end != mapped[letter]}
 
 
-def _speaker(tokenizer: VitsTokenizer, own: dict[str, int]) -> Callable[[str], str]:
-    """A function from a text to the symbols that the voice speaks of it; what it would romanise stays as it is."""
+def _front_end(tokenizer: VitsTokenizer, own: dict[str, int]) -> Callable[[str], str]:
+    """Return a function from a text to the symbols that the front end makes of it, without romanizing."""
     front_end = FrontEnd(
         **{name.name: getattr(tokenizer, name.name) for name in fields(FrontEnd)} | {"is_uroman": False}
     )
     known = frozenset(own)
 
-    def speak(text: str) -> str:
+    def convert(text: str) -> str:
         return match_unicode_form(front_end.tokens(TextWithOffsets.original(text, False)), known).keep(known)[0].text
 
-    return speak
+    return convert
 
 
-def _plain_letter(speak: Callable[[str], str], own: dict[str, int]) -> str:
-    """A letter that is spoken as it is written; nothing if there is none."""
-    return next((letter for letter in own if letter.isalpha() and speak(letter) == letter), "")
+def _plain_letter(convert: Callable[[str], str], own: dict[str, int]) -> str:
+    """Return a letter that the front end does not change, or an empty string."""
+    return next((letter for letter in own if letter.isalpha() and convert(letter) == letter), "")
 
 
 @cache
-def _written_otherwise() -> list[str]:
-    """What front ends may write in another way: cased letters, white space, and the punctuation of ASCII."""
+def _replaceable() -> list[str]:
+    """Return what front ends may replace: cased letters, white space, and the punctuation of ASCII."""
     spaces = [chr(code) for code in range(0x3001) if chr(code).isspace()]
     return [*_cased(), *spaces, *(mark for mark in map(chr, range(33, 127)) if not mark.isalnum())]
 
 
 @cache
 def _cased() -> list[str]:
-    """Every letter that is written small and large."""
+    """Return every letter that has two cases."""
     return [letter for letter in map(chr, range(sys.maxunicode + 1)) if letter.lower() != letter.upper()]

@@ -1,4 +1,4 @@
-"""A folder that stock `transformers.VitsModel` loads and speaks the same from, without this package."""
+"""Target `transformers`: a folder that `transformers.VitsModel` loads without this package, with the same output."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,74 +6,75 @@ from pathlib import Path
 import torch
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.export import Voice
+from hf_vits.export import Voice, target
 from hf_vits.export.graph import inference_copy
 from hf_vits.modeling_vits import VitsModel, add_training_modules
 from hf_vits.utils.logging import no_progress_bar
 
-LIBRARY = "transformers"
-
-HELP = "config.json, model.safetensors and the tokenizer, for stock transformers without this package"
-
-MOST = 1e-4
+MAX_ERROR = 1e-4
 """Largest difference between the two waveforms, of which 1 is full scale."""
 
+FILES = "config.json, model.safetensors and the tokenizer, for transformers without this package"
 
+
+@target("transformers", FILES, library="transformers", is_graph=False)
 def write(voice: Voice, folder: Path) -> Iterator[str]:
-    """Writes the folder, and speaks from it with transformers; yields notes on what differs there."""
+    """Write the folder and run it in transformers; yield notes on differences."""
     model, notes = inference_copy(voice.model), []
     if model.config.inference_only:
         model, _ = add_training_modules(model)
-        notes.append("The posterior encoder and whatever else only training uses are new: it speaks, no more.")
+        notes.append("Modules that only training uses are newly initialized: use it for inference only.")
     check(model.config)
     with no_progress_bar():
         model.save_pretrained(folder)
     voice.tokenizer.save_pretrained(folder)
     if not voice.tokenizer.is_upstream_equivalent:
-        notes.append("transformers' tokenizer would make other ids: give its model those of `hf_vits.VitsTokenizer`.")
+        notes.append("transformers' tokenizer would return other ids: give its model those of `hf_vits.VitsTokenizer`.")
     else:
         notes.extend(_without_padding(folder, model.config))
     error = _difference(folder, model)
-    if not error <= MOST:
-        raise ValueError(f"transformers speaks it {error:.1e} apart; {MOST:.0e} is allowed. Nothing was exported.")
-    notes.append(f"transformers speaks it within {error:.1e} of what is spoken here.")
+    if not error <= MAX_ERROR:
+        raise ValueError(
+            f"The output of transformers differs by {error:.1e}; {MAX_ERROR:.0e} is allowed. Nothing was exported."
+        )
+    notes.append(f"The output of transformers is within {error:.1e} of the output here.")
     yield from notes
 
 
 def _without_padding(folder: Path, config: VitsConfig) -> Iterator[str]:
-    """A note if transformers' tokenizer fills up batches with an id for which the model has no row."""
-    from transformers import VitsTokenizer as StockTokenizer
+    """Yield a note if transformers' tokenizer pads batches with an id for which the model has no embedding."""
+    from transformers import VitsTokenizer as UpstreamTokenizer
 
-    tokenizer = StockTokenizer.from_pretrained(folder)
+    tokenizer = UpstreamTokenizer.from_pretrained(folder)
     pad = tokenizer.pad_token_id
     if pad is None or not 0 <= pad < config.vocab_size:
         yield (
-            f"transformers cannot speak a padded batch: its pad symbol {tokenizer.pad_token!r} has the id {pad}, and "
-            f"the voice knows ids 0 to {config.vocab_size - 1}. Give it one text at a time, or name a symbol of the "
-            "vocabulary as `pad_token` before the export."
+            f"transformers cannot run a padded batch: its pad token {tokenizer.pad_token!r} has the id {pad}, and "
+            f"the model knows ids 0 to {config.vocab_size - 1}. Give it one text at a time, or set "
+            "`pad_token` to a token of the vocabulary before the export."
         )
 
 
 def check(config: VitsConfig) -> None:
-    """Raises `ValueError` for a model that transformers cannot build, and says by which fields."""
+    """Raise `ValueError` for a model that transformers cannot build, naming the fields."""
     if config.needs_extension:
         fields = ", ".join(f"{name} {getattr(config, name)!r}" for name in config.beyond_upstream)
         raise ValueError(
-            f"transformers' VITS has no {fields}, so it cannot speak this voice. Export it for another target, or "
-            "speak it with hf_vits."
+            f"transformers' VITS has no {fields}, so it cannot run this model. Export it for another target, or "
+            "use hf_vits."
         )
 
 
 @torch.no_grad()
 def _difference(folder: Path, model: VitsModel) -> float:
-    """Largest difference between the waveforms of ids that run through the vocabulary, without noise."""
+    """Return the largest difference between the waveforms of a text of all tokens, without noise."""
     import transformers
 
     with no_progress_bar():
-        stock = transformers.VitsModel.from_pretrained(folder).eval()
-    stock.noise_scale = stock.noise_scale_duration = 0.0
+        upstream = transformers.VitsModel.from_pretrained(folder).eval()
+    upstream.noise_scale = upstream.noise_scale_duration = 0.0
     ids = torch.arange(24).remainder(model.config.vocab_size)[None]
     speaker = {"speaker_id": model.config.num_speakers - 1} if model.config.num_speakers > 1 else {}
-    theirs = stock(ids, **speaker).waveform
+    theirs = upstream(ids, **speaker).waveform
     ours = model.eval()(ids, noise_scale=0.0, noise_scale_duration=0.0, **speaker).waveform
     return (theirs - ours).abs().max().item() if theirs.shape == ours.shape else float("inf")

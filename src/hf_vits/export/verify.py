@@ -1,4 +1,4 @@
-"""Whether an exported voice says what it says in PyTorch: random texts, without noise, each kind of input."""
+"""Compare exported graphs with PyTorch: random texts without noise, single and batched, of several speakers."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,26 +17,26 @@ Feed = dict[str, np.ndarray]
 """Inputs of a graph, by name."""
 
 Waveform = Callable[[int, int], np.ndarray]
-"""From an item and the number of its frames to its samples."""
+"""A function from an item and its number of frames to its samples."""
 
 TEXT_LENGTHS = (1, 9, 40)
 
-MOST_ERROR = 1e-3
-"""Largest difference of a sample, of ±1, in float32."""
+MAX_ERROR = 1e-3
+"""Largest difference of samples within ±1, in float32."""
 
-LEAST_CORRELATION = 0.9
-"""Of log spectra, in other precisions; speech that has little to do with the other has half of that."""
+MIN_CORRELATION = 0.9
+"""Least correlation of log spectra in other precisions; unrelated speech has half of that."""
 
-MOST_STRETCH = {"float32": 0.002, "float16": 0.02, "int8": 0.1}
-"""Share of all frames that durations may differ by. They are rounded up, so that the least difference may cost one."""
+MAX_DURATION_ERROR = {"float32": 0.002, "float16": 0.02, "int8": 0.1}
+"""Share of all frames by which durations may differ: they are rounded up, so the least difference may add a frame."""
 
 WINDOW = 256
-"""Samples of a spectrum."""
+"""Samples of a window of the spectrum."""
 
 
 @dataclass
 class Parity:
-    """Of all texts: the largest difference of a sample, the least correlation of spectra, and frames of each."""
+    """Accumulate over texts the largest difference of samples, the least correlation of spectra, and frames."""
 
     precision: str
     error: float = 0.0
@@ -45,28 +45,28 @@ class Parity:
     other_frames: int = 0
     texts: int = 0
 
-    def add(self, made: np.ndarray, expected: Tensor) -> None:
-        """Counts a waveform, or a part of one, against PyTorch's; both of the same size, or all is lost."""
-        made = torch.from_numpy(made).reshape(-1)
+    def add(self, actual: np.ndarray, expected: Tensor) -> None:
+        """Compare a waveform, or a part of one, with PyTorch's; another length counts as an infinite difference."""
+        actual = torch.from_numpy(actual).reshape(-1)
         expected = expected.detach().reshape(-1)
-        if made.shape != expected.shape:
+        if actual.shape != expected.shape:
             self.error = float("inf")
             return
-        error = (made - expected).abs().max().item()
+        error = (actual - expected).abs().max().item()
         self.error = error if np.isnan(error) else max(self.error, error)
-        self.correlation = min(self.correlation, _correlation(made, expected))
+        self.correlation = min(self.correlation, _correlation(actual, expected))
 
-    def add_durations(self, made: np.ndarray, expected: Tensor) -> None:
-        """Counts frames of tokens against those that PyTorch predicts."""
+    def add_durations(self, actual: np.ndarray, expected: Tensor) -> None:
+        """Compare the frames of tokens with those that PyTorch predicts."""
         self.frames += int(expected.sum())
-        self.other_frames += int((torch.from_numpy(made) - expected).abs().sum())
+        self.other_frames += int((torch.from_numpy(actual) - expected).abs().sum())
 
     @property
     def is_good(self) -> bool:
-        """Whether all is within the bounds; NaN is not."""
-        most = MOST_ERROR if self.precision == "float32" else sys.float_info.max
-        alike = self.error <= most and (self.precision == "float32" or self.correlation >= LEAST_CORRELATION)
-        return alike and self.other_frames <= max(1, MOST_STRETCH[self.precision] * self.frames)
+        """True if everything is within the bounds; NaN is not."""
+        limit = MAX_ERROR if self.precision == "float32" else sys.float_info.max
+        is_close = self.error <= limit and (self.precision == "float32" or self.correlation >= MIN_CORRELATION)
+        return is_close and self.other_frames <= max(1, MAX_DURATION_ERROR[self.precision] * self.frames)
 
     def __str__(self) -> str:
         lengths = f"{self.other_frames} of {self.frames} frames of durations differ"
@@ -77,24 +77,24 @@ class Parity:
 
 
 @torch.no_grad()
-def whole_parity(voice: Voice, symbols: Sequence[int], graph: bytes) -> str:
+def verify_whole(voice: Voice, symbols: Sequence[int], graph: bytes) -> str:
     """
-    Runs a graph of `export.graph.OnnxVits` in onnxruntime.
+    Run a graph of `export.graph.OnnxVits` in onnxruntime and compare it with PyTorch.
 
     Args:
         voice (`Voice`):
-            What it was made of.
+            The exported model.
         symbols (`Sequence[int]`):
-            Ids that texts have.
+            Ids that texts may contain.
         graph (`bytes`):
             The file.
 
     Returns:
-        `str`: how near it is, in words.
+        `str`: a note on how close it is.
 
     Raises:
         ImportError: without the package onnxruntime.
-        ValueError: if it is not near enough.
+        ValueError: if it is not close enough.
     """
     run = runner(graph)
 
@@ -106,16 +106,16 @@ def whole_parity(voice: Voice, symbols: Sequence[int], graph: bytes) -> str:
     return compared(voice, symbols, speak)
 
 
-def compared(voice: Voice, symbols: Sequence[int], speak: Callable[[Feed], tuple[np.ndarray, Waveform]]) -> str:
+def compared(voice: Voice, symbols: Sequence[int], run: Callable[[Feed], tuple[np.ndarray, Waveform]]) -> str:
     """
-    Has a runtime speak random texts, and says how near to PyTorch it is; errors are those of `whole_parity`.
+    Run random texts in a runtime and compare it with PyTorch; result and errors are those of `verify_whole`.
 
-    `speak` makes of inputs the durations (B, T_text), and a function from an item and its frames to its samples.
+    `run` returns for inputs the durations (B, T_text), and a function from an item and its frames to its samples.
     """
     model, parity = inference_copy(voice.model), Parity(voice.precision)
     language = model.language_vector(voice.language, 1)
     for feed, speakers in feeds(model, symbols):
-        durations, waveform = speak(feed)
+        durations, waveform = run(feed)
         for item, length in enumerate(feed["input_lengths"]):
             ids = torch.from_numpy(feed["input"][item : item + 1, :length])
             speaker = model.speaker_vector(None if speakers is None else speakers[item], 1)
@@ -127,24 +127,24 @@ def compared(voice: Voice, symbols: Sequence[int], speak: Callable[[Feed], tuple
             predicted = model.prior(ids, **call, noise_scale_duration=0.0, speaking_rate=rate).durations
             parity.add_durations(own, predicted)
             parity.texts += 1
-    return told(parity)
+    return checked(parity)
 
 
-def told(parity: Parity) -> str:
-    """What was found, in words; `ValueError` if it is not good."""
+def checked(parity: Parity) -> str:
+    """Return the comparison as a note; raise `ValueError` if it is out of bounds."""
     if parity.is_good:
         return str(parity)
-    bound = f"samples {MOST_ERROR}" if parity.precision == "float32" else f"a correlation of {LEAST_CORRELATION}"
-    smaller = ", or too far apart in size for this precision: try float32" if parity.precision != "float32" else ""
+    bound = f"samples {MAX_ERROR}" if parity.precision == "float32" else f"a correlation of {MIN_CORRELATION}"
+    smaller = ", or too different in size for this precision: try float32" if parity.precision != "float32" else ""
     raise ValueError(
-        f"The exported voice does not say what it says in PyTorch, and was not kept. {parity} Allowed in "
-        f"{parity.precision} are {bound}, and {MOST_STRETCH[parity.precision]:.1%} of the frames. Its weights may be "
-        f"damaged{smaller}."
+        f"The output of the exported model differs from PyTorch's, and was not kept. {parity} Allowed in "
+        f"{parity.precision} are {bound}, and {MAX_DURATION_ERROR[parity.precision]:.1%} of the frames. Its "
+        f"weights may be damaged{smaller}."
     )
 
 
 def feeds(model: VitsModel, symbols: Sequence[int]) -> Iterator[tuple[Feed, list[int] | None]]:
-    """Inputs of a whole graph, and the speakers among them: single texts, then all as a ragged batch, spoken slower."""
+    """Yield inputs and their speakers: single texts, then all as a padded batch with a slower speaking rate."""
     random, count = np.random.default_rng(0), model.config.num_speakers
     texts = [random.choice(np.array(symbols, dtype=np.int64), length) for length in TEXT_LENGTHS]
     speakers = [(0, count - 1)[number % 2] for number in range(len(texts))]
@@ -165,35 +165,35 @@ def feeds(model: VitsModel, symbols: Sequence[int]) -> Iterator[tuple[Feed, list
 
 
 def runner(graph: bytes) -> Callable[[Feed], list[np.ndarray]]:
-    """A file's bytes -> a function from inputs by name to the list of outputs; `ValueError` if it cannot run."""
+    """Return a function from inputs by name to the list of outputs of a file; raise `ValueError` if it cannot run."""
     onnxruntime = needed("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the machine may have other work
-    options.log_severity_level = 4  # what goes wrong is told once, below
+    options.log_severity_level = 4  # errors are reported once, below
 
     def run(feed: Feed) -> list[np.ndarray]:
-        with _told():
+        with _runtime_errors():
             return session.run(None, feed)
 
-    with _told():
+    with _runtime_errors():
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     return run
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Errors of onnxruntime, which have no common class, as `ValueError`."""
+def _runtime_errors() -> Iterator[None]:
+    """Raise errors of onnxruntime, which have no common class, as `ValueError`."""
     try:
         yield
     except Exception as error:
-        raise ValueError(f"onnxruntime cannot run the exported voice, which was not kept: {error}") from error
+        raise ValueError(f"onnxruntime cannot run the exported model, which was not kept: {error}") from error
 
 
-def _correlation(made: Tensor, expected: Tensor) -> float:
-    """Of two waveforms' log spectra, -1 to 1."""
+def _correlation(actual: Tensor, expected: Tensor) -> float:
+    """Return the correlation of two waveforms' log spectra, -1 to 1."""
     spectra = []
-    for waveform in (made, expected):
+    for waveform in (actual, expected):
         padded = torch.nn.functional.pad(waveform.float(), (0, max(0, WINDOW - len(waveform))))
         spectrum = torch.stft(padded, WINDOW, window=torch.hann_window(WINDOW), return_complex=True).abs()
         spectra.append(spectrum.clamp(min=1e-4).log().flatten())
@@ -201,12 +201,12 @@ def _correlation(made: Tensor, expected: Tensor) -> float:
 
 
 WINDOW_FRAMES = 16
-"""Frames of a window, without what lies around it; a text of the check has several."""
+"""Frames of a window without its context; every text but the shortest has several."""
 
 
 @torch.no_grad()
-def split_parity(voice: Voice, symbols: Sequence[int], first: bytes, second: bytes, context: int) -> str:
-    """Runs both graphs as one who streams does; arguments, result and errors are those of `whole_parity`."""
+def verify_split(voice: Voice, symbols: Sequence[int], first: bytes, second: bytes, context: int) -> str:
+    """Run both graphs as for streaming; arguments, result and errors are those of `verify_whole`."""
     run_first, run_second = runner(first), runner(second)
 
     def speak(feed: Feed) -> tuple[np.ndarray, Waveform]:
@@ -215,8 +215,8 @@ def split_parity(voice: Voice, symbols: Sequence[int], first: bytes, second: byt
         def waveform(item: int, frames: int) -> np.ndarray:
             sid = {"sid": feed["sid"][item : item + 1]} if "sid" in feed else {}
             own = latents[item : item + 1, :, :frames]
-            pieces = windows(own, context, lambda window: run_second({"latents": window, **sid})[0])
-            return np.concatenate(pieces, axis=-1)
+            chunks = windows(own, context, lambda window: run_second({"latents": window, **sid})[0])
+            return np.concatenate(chunks, axis=-1)
 
         return durations, waveform
 
@@ -224,12 +224,12 @@ def split_parity(voice: Voice, symbols: Sequence[int], first: bytes, second: byt
 
 
 def windows(latents: np.ndarray, context: int, decode) -> list[np.ndarray]:
-    """latents (1, C, T_spec) -> the samples of each window, decoded with its context, which is cut off."""
-    frames, pieces = latents.shape[-1], []
+    """latents (1, C, T_spec) -> the samples of each window, decoded with context that is cut off."""
+    frames, chunks = latents.shape[-1], []
     for start in range(0, frames, WINDOW_FRAMES):
         end = min(start + WINDOW_FRAMES, frames)
         left, right = max(0, start - context), min(frames, end + context)
         samples = decode(latents[..., left:right])
         hop = samples.shape[-1] // (right - left)
-        pieces.append(samples[..., hop * (start - left) : hop * (end - left)])
-    return pieces
+        chunks.append(samples[..., hop * (start - left) : hop * (end - left)])
+    return chunks
