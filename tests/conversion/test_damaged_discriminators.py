@@ -62,11 +62,11 @@ CHANGES = {
     "layer of 5000 digits": (put(f"discriminators.0.convs.{'9' * 5000}.bias", torch.zeros(1)), "but not number 6"),
     "one layer twice": (put(f"module.{V}", torch.zeros(3, 1, 5, 1)), "holds one layer twice"),
     "folded as well": (put(f"{PERIODS}.weight", torch.ones(3, 1, 5, 1)), "stored twice"),
-    "in both spellings": (
+    "in both formats": (
         lambda tensors: tensors.update(
             {f"{PERIODS}.parametrizations.weight.original{i}": tensors[f"{PERIODS}.weight_{'gv'[i]}"] for i in (0, 1)}
         ),
-        "both spellings",
+        "both formats",
     ),
     "a bias of another shape": (change(BIAS, lambda t: t[:2]), rf"{BIAS} is \(2,\), not \(3,\)"),
     "other groups": (

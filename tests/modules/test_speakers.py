@@ -206,7 +206,7 @@ def test_what_would_lose_or_confuse_speakers_is_refused_and_changes_nothing(make
 
 def test_another_size_than_the_voice_has_is_refused(make_model):
     model = make_model(**TABLE)
-    with pytest.raises(ValueError, match="is 8, but this voice has speaker vectors of 6"):
+    with pytest.raises(ValueError, match="is 8, but this model has speaker vectors of 6"):
         model.resize_speakers(["ada", "bea", "cem"], speaker_embedding_size=8)
     model.resize_speakers(["ada", "bea", "cem"], speaker_embedding_size=6)
     with pytest.raises(ValueError, match="several speakers need vectors"):

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from hf_vits.modules.weight_norm import NEW_G, NEW_V, add_weight_norm, fold, respell, unfold
+from hf_vits.modules.weight_norm import NEW_G, NEW_V, add_weight_norm, fold, match_weight_norm, unfold
 
 LAYERS = {
     "Conv1d": lambda: nn.Conv1d(3, 4, 5),
@@ -43,9 +43,9 @@ def test_adding_twice_adds_once():
     assert sorted(layer.state_dict()) == ["0.bias", "0" + NEW_G, "0" + NEW_V]
 
 
-def test_a_layer_in_both_spellings_is_refused_rather_than_one_of_them_forgotten():
+def test_a_layer_stored_in_both_formats_is_an_error():
     g, v = unfold(torch.randn(5, 3, 7))
     state_dict = {"a.weight_g": g, "a.weight_v": v, "a" + NEW_G: g, "a" + NEW_V: v}
     for order in (list(state_dict), list(reversed(state_dict))):
-        with pytest.raises(ValueError, match="of a is stored in both spellings"):
-            respell({key: state_dict[key] for key in order}, ["a" + NEW_G, "a" + NEW_V])
+        with pytest.raises(ValueError, match="of a is stored in both formats"):
+            match_weight_norm({key: state_dict[key] for key in order}, ["a" + NEW_G, "a" + NEW_V])

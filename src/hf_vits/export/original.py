@@ -20,7 +20,7 @@ from hf_vits.export.graph import inference_copy
 from hf_vits.export.symbols import symbols_of
 from hf_vits.export.verify import Feed, Waveform, compared
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, respell
+from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, match_weight_norm
 from hf_vits.tokenization_vits import VitsTokenizer
 
 FIXED = {
@@ -332,7 +332,7 @@ def _normed(tensors: dict[str, Tensor], names: list[str]) -> dict[str, Tensor]:
     """Return the tensors with weight norm, in the original's format, for each layer of these names."""
     layers = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]
     wanted = {layer + NEW_G for layer in layers} | {layer + NEW_V for layer in layers}
-    converted = respell(tensors, {name for name in tensors if name not in names} | wanted)
+    converted = match_weight_norm(tensors, {name for name in tensors if name not in names} | wanted)
     return {name.replace(NEW_G, OLD_G).replace(NEW_V, OLD_V): tensor for name, tensor in converted.items()}
 
 

@@ -12,7 +12,7 @@ from transformers.utils import cached_file
 from transformers.utils.hub import get_checkpoint_shard_files
 
 from hf_vits.hub.model_files import PICKLE_NAMES, SAFE_NAMES
-from hf_vits.modules.weight_norm import respell
+from hf_vits.modules.weight_norm import match_weight_norm
 from hf_vits.utils.archives import MOST_PICKLE, check_pickled
 from hf_vits.utils.files import UnreadableFile, check_name, member, read_table, require_file, require_if_there
 from hf_vits.utils.formatting import listed
@@ -207,7 +207,7 @@ def match_state_dict(
     Raises:
         ValueError: lists tensors that are missing, unexpected or of another shape.
     """
-    matched = respell(state_dict, shapes)
+    matched = match_weight_norm(state_dict, shapes)
     missing = sorted(shapes.keys() - matched.keys())
     unexpected = sorted(matched.keys() - shapes.keys())
     misshaped = [

@@ -1,7 +1,7 @@
-"""Convolutions with gradients in fewer products, to learn on a CPU: what `minimal_filtering` does, and `frequency`.
+"""Convolutions with gradients in fewer products, for training on a CPU: the algorithms of `winograd` and `fft_conv`.
 
-Weights are transformed in each pass, for some output channels at a time; signals for some items at a time. Gradients of
-gradients go the direct way.
+Weights are transformed in each pass, for a group of output channels at a time; signals for a group of items at a time.
+Second-order gradients use direct convolutions.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,20 +14,20 @@ from hf_vits.kernels.winograd import Matrices, Tiles
 from hf_vits.utils.torch_state import is_batched_gradient, is_ordinary
 
 VALUES = 2**20
-"""Of the weights of some output channels, which are worked on at once, to stay in the cache."""
+"""Transformed weights of a group of output channels, which should stay in the cache."""
 
 SEEN = 2**21
-"""Values of signals that are worked on at once; larger memory is given back and handed out anew each time."""
+"""Transformed values of a group of items; larger memory is freed and allocated again each time."""
 
 FEWEST_SAMPLES = 128
-"""Of all clips of a batch, for which it is faster; with fewer, the weights cost more than is saved."""
+"""Least samples of a batch; with fewer, transforming the weights costs more than it saves."""
 
 FEWEST_CHANNELS = ((11, 64), (7, 128))
-"""From how many taps on, beyond those of minimal filtering, a layer of how many channels learns faster so."""
+"""Least taps, beyond those of Winograd, and least channels of a layer that trains faster so."""
 
 
 def is_faster(layer: torch.nn.modules.conv._ConvNd) -> bool:
-    """Whether a layer is a convolution along one dimension that keeps the length, and learns faster so."""
+    """Return True for a convolution along one dimension that keeps the length and trains faster so."""
     taps, channels = max(layer.kernel_size), min(layer.in_channels, layer.out_channels)
     if taps in winograd.POINTS:
         return winograd.is_faster(layer)
@@ -35,7 +35,7 @@ def is_faster(layer: torch.nn.modules.conv._ConvNd) -> bool:
 
 
 def is_long_enough(signal: Tensor, taps: int, dilation: int = 1) -> bool:
-    """Whether a signal (B, C, H, W) is long enough, and of a kind that takes no harm."""
+    """Return True if a signal (B, C, H, W) is long enough, and of a precision that loses nothing."""
     single = signal.dim() == 4 and signal.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     if not (single and signal.device.type == "cpu" and is_ordinary(signal)):
         return False
@@ -62,7 +62,7 @@ def scale_conv(plain: Callable, layer: torch.nn.Conv1d, signal: Tensor) -> Tenso
 
 
 def matrices(taps: int, dtype: torch.dtype) -> Matrices:
-    """Of the algorithm for so many taps."""
+    """Return the matrices of the algorithm for this number of taps."""
     module = winograd if taps in winograd.POINTS else fft_conv
     return module.matrices(taps, dtype)
 
@@ -70,15 +70,17 @@ def matrices(taps: int, dtype: torch.dtype) -> Matrices:
 def convolve(signal: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
     """signal (B, C_in, H, W), weight (C_out, C_in, k), bias (C_out,) -> (B, C_out, H, W), channels last.
 
-    Each item is one signal of H · W samples, row by row, with zeros around it; `dilation` counts its samples, so that W
-    convolves each of the W columns alone.
+    Each item is one signal of H · W samples, row by row, with zeros around it; `dilation` is in its samples, so that a
+    dilation of W convolves each of the W columns alone.
     """
-    return _Filtering.apply(signal, weight.flatten(2), bias, dilation)
+    return _Convolution.apply(signal, weight.flatten(2), bias, dilation)
 
 
 def _parts(weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """weight (C_out, C_in, k) -> some output channels, and what becomes of them (r, channels, C_in), until the next are
-    asked for: they are made in the same memory, since new memory costs more than the products."""
+    """weight (C_out, C_in, k) -> groups of output channels and their transformed weights (r, channels, C_in).
+
+    Each overwrites the one before, because new memory costs more than the products.
+    """
     taps, most = matrices(weight.shape[2], weight.dtype).taps, _part(weight)
     memory = weight.new_empty(len(taps) * min(most, len(weight)) * weight.shape[1])
     for first, part in zip(range(0, len(weight), most), weight.contiguous().split(most), strict=True):
@@ -88,13 +90,13 @@ def _parts(weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 
 def _part(weight: Tensor) -> int:
-    """weight (C_out, C_in, k) -> output channels whose weights are worked on at once."""
+    """weight (C_out, C_in, k) -> the number of output channels in a group."""
     _, inputs, taps = weight.shape
     return max(1, VALUES // (len(matrices(taps, weight.dtype).taps) * inputs))
 
 
 def _items(signal: Tensor, weight: Tensor, dilation: int) -> Iterator[slice]:
-    """signal (B, T, C_in) and weight (C_out, C_in, k) -> items that are worked on at once, as many each time."""
+    """signal (B, T, C_in) and weight (C_out, C_in, k) -> groups of items of equal size."""
     constant = matrices(weight.shape[2], signal.dtype)
     tiles, channels = Tiles(signal, constant, dilation), max(weight.shape[:2])
     values = len(constant.inputs) * tiles.count * dilation * channels
@@ -103,7 +105,7 @@ def _items(signal: Tensor, weight: Tensor, dilation: int) -> Iterator[slice]:
     return (slice(first, first + size) for first in range(0, len(signal), size))
 
 
-class _Filtering(torch.autograd.Function):
+class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, signal: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
         """signal (B, C_in, H, W), weight (C_out, C_in, k), bias (C_out,) -> (B, C_out, H, W), channels last."""
@@ -126,7 +128,7 @@ class _Filtering(torch.autograd.Function):
 
 
 def _filter(signal: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, result: Tensor) -> None:
-    """signal (B, T, C_in), weight (C_out, C_in, k), bias (C_out,) -> result (B, T, C_out), which is written."""
+    """signal (B, T, C_in), weight (C_out, C_in, k), bias (C_out,): write to result (B, T, C_out)."""
     constant = matrices(weight.shape[2], signal.dtype)
     seen = _seen(signal, Tiles(signal, constant, dilation), constant)
     for channels, values in _parts(weight):
@@ -138,11 +140,11 @@ def _filter(signal: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, 
 def _gradients(
     incoming: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: Sequence[bool]
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """The gradient at what is made (B, H · W, C_out), signal (B, C_in, H, W), weight (C_out, C_in, k) -> those at
-    signal, weight and bias (C_out,), as far as they are wanted."""
+    """Output gradient (B, H · W, C_out), signal (B, C_in, H, W), weight (C_out, C_in, k) -> gradients of signal, weight
+    and bias (C_out,), `None` where `wanted` is false."""
     samples, to_signals, to_weight = _samples(signal), [], None
     for items in _items(samples, weight, dilation):
-        to_part, more = _some_gradients(incoming[items], samples[items], weight, dilation, wanted)
+        to_part, more = _group_gradients(incoming[items], samples[items], weight, dilation, wanted)
         to_signals.append(to_part)
         to_weight = more if to_weight is None else to_weight.add_(more)
     to_signal = None
@@ -152,11 +154,11 @@ def _gradients(
     return to_signal, to_weight, incoming.sum(dim=(0, 1)) if wanted[2] else None
 
 
-def _some_gradients(
+def _group_gradients(
     incoming: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: Sequence[bool]
 ) -> tuple[Tensor | None, Tensor | None]:
-    """The gradient at what is made of some items (B, T, C_out), those (B, T, C_in), weight (C_out, C_in, k) -> the
-    gradients at both, as far as they are wanted."""
+    """Output gradient (B, T, C_out) of a group of items (B, T, C_in), weight (C_out, C_in, k) -> gradients of items and
+    weight, `None` where `wanted` is false."""
     constant = matrices(weight.shape[2], signal.dtype)
     tiles, to_signal = Tiles(signal, constant, dilation), None
     mixed = torch.mm(constant.outputs.t(), Tiles(incoming, constant, dilation).apart(incoming))
@@ -173,7 +175,7 @@ def _some_gradients(
 def _direct_gradients(
     incoming: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: Sequence[bool]
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """As `_gradients`, by operations that have gradients themselves."""
+    """Compute `_gradients` by operations that have gradients themselves."""
     incoming, samples = incoming.transpose(1, 2), _samples(signal).transpose(1, 2)
     to_signal, to_weight, to_bias = torch.ops.aten.convolution_backward(
         incoming,
@@ -192,8 +194,7 @@ def _direct_gradients(
 
 
 def _to_weight(mixed: Tensor, seen: Tensor, weight: Tensor) -> Tensor:
-    """What becomes of the gradient at what tiles make (r, tiles, C_out), and of what they see (r, tiles, C_in) -> the
-    gradient at the weight (C_out, C_in, k), for some output channels at a time."""
+    """Transformed output gradients (r, tiles, C_out), inputs (r, tiles, C_in) -> weight gradient (C_out, C_in, k)."""
     taps, most = matrices(weight.shape[2], seen.dtype).taps, _part(weight)
     result = torch.empty_like(weight, memory_format=torch.contiguous_format)
     for part, out in zip(mixed.split(most, dim=2), result.split(most), strict=True):
@@ -209,6 +210,6 @@ def _samples(signal: Tensor) -> Tensor:
 
 
 def _seen(samples: Tensor, tiles: Tiles, constant: Matrices) -> Tensor:
-    """samples (B, T, C) -> what becomes of what tiles see (r, B · count · d, C)."""
+    """samples (B, T, C) -> the transformed inputs of tiles (r, B · count · d, C)."""
     seen = torch.mm(constant.inputs, tiles.seen(tiles.extended(samples)).flatten(1))
     return seen.view(len(seen), -1, tiles.channels)

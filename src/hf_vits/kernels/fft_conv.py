@@ -1,4 +1,4 @@
-r"""Convolutions in the frequency domain: tile by tile, and a product of matrices for each frequency.
+r"""Convolutions in the frequency domain: tile by tile, with a matrix product for each frequency.
 
 A convolution of k taps makes m = n - k + 1 outputs of each tile of n inputs; tiles overlap by k - 1 (overlap-save).
 With the discrete Fourier transform of a tile x and of the taps w, along time and for each pair of channels,
@@ -10,17 +10,18 @@ real, and each of the n/2 - 1 others is a complex product, which three real ones
 
     a = Xr·Wr,  b = Xi·Wi,  c = (Xr + Xi)·(Wr + Wi)    →    a - b + i·(c - a - b).
 
-All of it is linear in x and in w. The first step of the fast transform (radix 2) splits it by h = n/2: frequencies
-that are even see x[j] + x[j + h] alone, odd ones x[j] - x[j + h]; what the even ones give repeats after h outputs,
-what the odd ones give too, with the other sign. So there are four constant matrices for x and y, and one for w:
+All of it is linear in x and in w. The first step of the fast transform (radix 2) splits it by h = n/2: even
+frequencies depend on x[j] + x[j + h] alone, odd ones on x[j] - x[j + h]; the contribution of the even ones repeats
+after h outputs, that of the odd ones too with the opposite sign. So there are four constant matrices for x and y,
+and one for w:
 
     y[t] = A[t] + B[t],  y[t + h] = A[t] - B[t],   A = I₀ (F₀ (x₀ + x₁) ∘ K₀ w),  B = I₁ (F₁ (x₀ - x₁) ∘ K₁ w).
 
 They have 3h - 1 rows together, and each of these products is, for all tiles at once, one with a C_in × C_out matrix.
 For k = 11 and n = 32 that is 47 products for 22 outputs, 2.1 for each where the direct form needs 11. Transforms cost
-h operations for each row and channel of a tile, forth and back, so wide layers gain most. A dilated convolution is d
+h operations for each row and channel of a tile, in each direction, so wide layers gain most. A dilated convolution is d
 plain ones, of every d-th sample each.
-Gradients take the same steps backwards, without that first one: `learnt_filtering`.
+Gradients take the same steps in reverse, without the radix-2 step: see `conv_autograd`.
 """
 
 import math
@@ -34,34 +35,34 @@ from torch.nn import functional as F
 from hf_vits.kernels.winograd import Matrices
 
 VALUES, ROWS = 2**14, 128
-"""Tiles of all phases that are worked on at once: so many values of one sample each, which keeps the work of most
-layers in a processor's cache, but so many tiles at least."""
+"""Size of a group of tiles: this many values at one position in a tile, which keeps the work of most layers in a
+processor's cache, but at least this many tiles."""
 
 FEWEST_CHANNELS = ((11, 32), (7, 64))
-"""From how many taps on a layer of how many channels is faster so."""
+"""Least taps, and least channels of a layer that is faster so."""
 
 FEWEST_TILES = 32
 """With fewer, reading the transformed weights costs more than is saved."""
 
 
 def is_faster(channels: int, kernel: int, fewest: tuple[tuple[int, int], ...]) -> bool:
-    """Whether the layer, of as many channels in as out, has the `fewest` for its taps and can be computed so."""
+    """Return True if a layer has the `fewest` channels for its taps, in and out, and its taps fit a tile."""
     least = next((channels for kernels, channels in fewest if kernel >= kernels), None)
     return least is not None and kernel < 16 and channels >= least
 
 
 def is_long_enough(length: int, kernel: int, dilation: int) -> bool:
-    """Whether a signal of `length` samples is long enough for it."""
+    """Return True if a signal of `length` samples fills enough tiles."""
     return _tiles(length, kernel, dilation) * dilation >= FEWEST_TILES
 
 
 def tile_size(kernel: int) -> int:
-    """Samples of a tile, n: larger ones need fewer products for each output, and more memory for the weights."""
+    """Return the samples of a tile, n: larger tiles need fewer products per output, and more memory for the weights."""
     return 16 if kernel < 5 else 32
 
 
 class _Halves(NamedTuple):
-    """Of the module's docstring, those for even frequencies first."""
+    """The matrices of the module's docstring, those for even frequencies first."""
 
     forward: tuple[Tensor, Tensor]
     taps: Tensor
@@ -95,7 +96,7 @@ def _halves(kernel: int) -> _Halves:
 
 @cache
 def matrices(kernel: int, dtype: torch.dtype) -> Matrices:
-    """Without the first step, as `tiles` has them: F (3h - 1, n), K (3h - 1, k) and I (m, 3h - 1)."""
+    """Return the matrices without the radix-2 step, for `Tiles`: F (3h - 1, n), K (3h - 1, k) and I (m, 3h - 1)."""
     halves = _halves(kernel)
     (even, odd), (even_back, odd_back) = halves.forward, halves.inverse
     forward = torch.cat([torch.cat([even, even], dim=1), torch.cat([odd, -odd], dim=1)])
@@ -111,7 +112,7 @@ def spectrum(weight: Tensor) -> Tensor:
 
 
 def convolve(signal: Tensor, weight: Tensor, kernel: int, dilation: int, bias: Tensor | None) -> Tensor:
-    """signal (B, T, C_in), weight as `spectrum` gives it, bias (C_out,) -> (B, T, C_out); around it lie zeros."""
+    """signal (B, T, C_in), weight of `spectrum`, bias (C_out,) -> (B, T, C_out), with zeros around the signal."""
     batch, length, channels = signal.shape
     outputs, size = weight.shape[2], tile_size(kernel)
     hop, tiles = size - kernel + 1, _tiles(length, kernel, dilation)
@@ -135,10 +136,10 @@ def convolve(signal: Tensor, weight: Tensor, kernel: int, dilation: int, bias: T
 
 
 class _Work:
-    """Matrices and memory for one layer, the same for every group of tiles: fresh memory would not be in the cache."""
+    """Matrices and memory for one layer, shared by all groups of tiles: newly allocated memory would not be cached."""
 
     def __init__(self, signal: Tensor, weight: Tensor, kernel: int, rows: int, constant: Tensor | None):
-        """`rows` is how many tiles of one phase a group has at most, `constant` (C_out,) what frequency 0 gains."""
+        """`rows` is the most tiles of one phase in a group; `constant` (C_out,) is added at frequency 0."""
         matrices, (products, channels, outputs) = _halves(kernel), weight.shape
         self.constant, half, most = constant, tile_size(kernel) // 2, products - products // 2
         self.parities = [
@@ -152,7 +153,7 @@ class _Work:
         self.halves = signal.new_empty(2, half * rows * outputs)
 
     def convolve(self, tile: Tensor, made: Tensor) -> None:
-        """tile (n, tiles, d · C_in) -> made (m, tiles, d · C_out), which is written."""
+        """tile (n, tiles, d · C_in): write to `made` (m, tiles, d · C_out)."""
         half, many, width = len(tile) // 2, tile.shape[1], tile.shape[2]
         folded = self.folded[: half * many * width].view(half, many, width)
         halves = self.halves[:, : half * many * made.shape[2]].view(2, half, many, -1)

@@ -1,14 +1,14 @@
-r"""Convolutions of three and five taps with fewer products: minimal filtering (Winograd 1980), for CPUs.
+r"""Convolutions of three and five taps with fewer products, for CPUs: minimal filtering (Winograd 1980).
 
-Polynomials of m and k coefficients have a product of n = m + k - 1, which its values at n points tell: n products
+Polynomials of m and k coefficients have a product of n = m + k - 1, which its values at n points determine: n products
 instead of m · k (Toom 1963, Cook 1966). Let V_q hold the powers 0 … q - 1 of each point, and of infinity the last one
-alone. The product of a and w is V_n⁻¹ (V_m a ∘ V_k w); read backwards, it makes m outputs of a tile of n inputs x,
+alone. The product of a and w is V_n⁻¹ (V_m a ∘ V_k w); its transpose gives m outputs of a tile of n inputs x,
 
     y = V_mᵀ (V_k w ∘ V_n⁻ᵀ x),    y[t] = Σ_j w[j] · x[t + j].
 
 For m = 4 that is 6 products where three taps need 12, and 8 where five need 20; for all tiles at once each is one with
 a C_out × C_in matrix. Larger tiles would need fewer, and lose digits: these lose one of float32's seven, of the largest
-value of a tile. All of it is linear in x and in w, so gradients take the same steps backwards: `learnt_filtering`.
+value of a tile. All of it is linear in x and in w, so gradients take the same steps in reverse: see `conv_autograd`.
 """
 
 from functools import cache
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 
 class Matrices(NamedTuple):
-    """Of an algorithm: inputs (r, n), taps (r, k) and outputs (m, r)."""
+    """The matrices of an algorithm: inputs (r, n), taps (r, k) and outputs (m, r)."""
 
     inputs: Tensor
     taps: Tensor
@@ -28,7 +28,7 @@ class Matrices(NamedTuple):
 
 
 class Tiles:
-    """Where the tiles of a signal lie: its samples (B, T, C) in `count` tiles of each of `dilation` phases.
+    """The layout of a signal (B, T, C) in `count` tiles of each of `dilation` phases.
 
     Matrices of tiles have a column for each item, tile, phase and channel; phases lie side by side, like more channels.
     """
@@ -44,17 +44,17 @@ class Tiles:
         self.whole = self.kept + (taps - 1) * dilation
 
     def extended(self, samples: Tensor) -> Tensor:
-        """samples (B, T, C) -> with the zeros around them that tiles see (B, T', C)."""
+        """samples (B, T, C) -> the same with the zeros that tiles need around them (B, T', C)."""
         return F.pad(samples, (0, 0, self.before, self.whole - self.before - self.length)).contiguous()
 
     def seen(self, extended: Tensor, first: int = 0, count: int | None = None) -> Tensor:
-        """(B, T', C) -> what `count` tiles from the `first` on see (n, B, count, d · C), a view."""
+        """(B, T', C) -> the inputs of `count` tiles from `first` on (n, B, count, d · C), a view."""
         strides = self.step, self.whole * self.channels, self.outputs * self.step, 1
         shape = self.size, len(extended), self.count if count is None else count, self.step
         return extended.as_strided(shape, strides, extended.storage_offset() + first * self.outputs * self.step)
 
     def apart(self, samples: Tensor) -> Tensor:
-        """samples (B, T, C) -> those that each tile makes (m, B · count · d · C), and zeros after the last."""
+        """samples (B, T, C) -> the outputs of each tile (m, B · count · d · C), with zeros after the last."""
         made = samples.new_empty(self.outputs, self.batch, self.count, self.step)
         made[:, :, : self.full] = self._full(samples).flatten(3).permute(2, 0, 1, 3)
         if self.full < self.count:
@@ -63,14 +63,14 @@ class Tiles:
         return made.flatten(1)
 
     def join(self, made: Tensor, bias: Tensor | None, samples: Tensor) -> None:
-        """Writes what tiles make (m, B · count · d · C), and a bias (C,), to samples (B, T, C); undoes `apart`."""
+        """Write the outputs of tiles (m, B · count · d · C), plus a bias (C,), to samples (B, T, C); invert `apart`."""
         made = made.view(self.outputs, self.batch, self.count, self.dilation, self.channels).permute(1, 2, 0, 3, 4)
         rest = made[:, self.full :].flatten(1, 3)[:, : self.length - self.full * self.outputs * self.dilation]
         for part, place in ((made[:, : self.full], self._full(samples)), (rest, self._rest(samples))):
             place.copy_(part) if bias is None else torch.add(part, bias, out=place)
 
     def _full(self, samples: Tensor) -> Tensor:
-        """samples (B, T, C) -> those of all tiles that end before the signal (B, tiles, m, d, C), a view."""
+        """samples (B, T, C) -> the outputs of all complete tiles (B, tiles, m, d, C), a view."""
         count = self.full * self.outputs * self.dilation
         return samples[:, :count].unflatten(1, (self.full, self.outputs, self.dilation))
 
@@ -78,7 +78,7 @@ class Tiles:
         return samples[:, self.full * self.outputs * self.dilation :]
 
     def summed(self, seen: Tensor) -> Tensor:
-        """The transpose of what tiles see: (n, B · count · d · C) -> (B, T, C)."""
+        """Transpose `seen`, adding where tiles overlap: (n, B · count · d · C) -> (B, T, C)."""
         seen = seen.view(-1, self.batch, self.count, self.step).permute(1, 2, 0, 3)  # (B, count, n, d · C)
         total = seen.new_zeros(self.batch, self.whole, self.channels)
         tiles = total.as_strided(seen.shape, (total.stride(0), self.outputs * self.step, self.step, 1))
@@ -88,34 +88,36 @@ class Tiles:
 
 
 OUTPUTS = 4
-"""Of a tile, m."""
+"""Outputs of a tile, m."""
 
 POINTS = {3: (0, 1, -1, 0.5, -2), 5: (0, 1, -1, 0.5, -0.5, 2, -2)}
-"""By taps, and infinity."""
+"""Evaluation points by taps, besides infinity."""
 
 FEWEST_CHANNELS = {3: 192, 5: 128}
-"""By taps: of a layer, in and out, for which it is faster; what leads to the products takes narrower ones more time."""
+"""Least channels, in and out, of a layer that is faster so, by taps; transforms dominate in narrower ones."""
 
 TILES = 128
-"""Of all phases, that are worked on at once, which keeps the work in a processor's cache."""
+"""Tiles of all phases in a group, which keeps the work in a processor's cache."""
 
 
 def keeps_length(layer: torch.nn.modules.conv._ConvNd) -> bool:
-    """Whether a layer is a convolution along one dimension, of all channels, that keeps the length; of odd taps."""
+    """Return True for an ungrouped convolution along one dimension, of odd taps, that keeps the length."""
     taps = max(layer.kernel_size)
     keeps = 2 * max(layer.padding) == max(layer.dilation) * (taps - 1)
     return taps % 2 == 1 and keeps and max(layer.stride) == layer.groups == 1
 
 
 def is_faster(layer: torch.nn.modules.conv._ConvNd) -> bool:
-    """Whether a layer is such a convolution, and faster so."""
+    """Return True for such a layer, of enough channels."""
     taps, channels = max(layer.kernel_size), min(layer.in_channels, layer.out_channels)
     return taps in POINTS and channels >= FEWEST_CHANNELS[taps] and keeps_length(layer)
 
 
 def is_long_enough(length: int, dilation: int) -> bool:
-    """Whether a signal fills a tile of each phase, if there are several. Below 32 samples the direct form is faster, by
-    up to 0.2 ms a layer; but it would keep weights of its own for the few signals that are so short."""
+    """Return True if a signal fills a tile of each phase, if there are several.
+
+    Below 32 samples the direct form is faster by up to 0.2 ms a layer, but would keep its own weights for rare signals.
+    """
     return dilation == 1 or length >= OUTPUTS * dilation
 
 
@@ -139,8 +141,8 @@ def values(weight: Tensor) -> Tensor:
 
 
 def convolve(signal: Tensor, weight: Tensor, dilation: int, bias: Tensor | None) -> Tensor:
-    """signal (B, T, C_in), weight as `values` gives it, bias (C_out,) -> (B, T, C_out), without gradients; around it
-    lie zeros."""
+    """signal (B, T, C_in), weight as `values` gives it, bias (C_out,) -> (B, T, C_out), without gradients, with zeros
+    around the signal."""
     size, channels, outputs = weight.shape
     taps = size - OUTPUTS + 1
     constant = matrices(taps, signal.dtype)
@@ -167,5 +169,5 @@ def convolve(signal: Tensor, weight: Tensor, dilation: int, bias: Tensor | None)
 
 
 def _work(size: int, channels: int, outputs: int) -> list[tuple[int, int]]:
-    """Lines and channels, for each tile, of what is computed one after the other."""
+    """Return rows per tile and channels of each intermediate result."""
     return [(size, channels), (size, channels), (size, outputs), (OUTPUTS, outputs)]

@@ -1,1 +1,1 @@
-"""Layers of VITS, one box of the paper's figure 1 per file; nothing here knows the Hub, text or training."""
+"""Layers of VITS, plain as in the paper: one box of its figure 1 per file. Faster forms are in `hf_vits.kernels`."""

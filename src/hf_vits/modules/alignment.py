@@ -25,8 +25,8 @@ def log_likelihood(latents: Tensor, prior_mean: Tensor, prior_log_std: Tensor) -
 def monotonic_alignment_search(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> Tensor:
     """scores (B, T_spec, T_text), lengths int64 (B,) -> int64 (B, T_spec): the most likely monotonic alignment.
 
-    Every token has a frame at least, in order; frames past an item's end repeat its last token. Scores outside of an
-    item's lengths, and those that no alignment can pass through, may be anything; -inf forbids a token at a frame.
+    Every token has at least one frame, in order; frames past an item's end repeat its last token. Scores outside of an
+    item's lengths, and those on no possible alignment, are ignored; -inf forbids a token at a frame.
 
     Raises:
         ValueError: if an item has no token, fewer frames than tokens, or more of either than it has scores; if there is

@@ -1,4 +1,4 @@
-"""The search of `alignment.search`, compiled by numba on first use and then kept on disk."""
+"""The search of `monotonic_alignment_search`, compiled by numba on first use and then cached on disk."""
 
 import numba
 import numpy as np
@@ -13,16 +13,15 @@ def best_paths(scores, text_lengths, frame_lengths, index, found):
 
 @numba.njit(cache=True, nogil=True)
 def _best_path(scores, tokens, frames, index):
-    """One item: dynamic programming along the frames (paper, appendix A), then the way back.
+    """Align one item by dynamic programming along the frames (paper, appendix A), then backtrack.
 
-    A token is entered from itself or from the one before it, so one byte per cell leads back. Cells that no full path
-    can pass through are never looked at. If a cell that is looked at is NaN or +inf, or if every path has the score
-    -inf, there is no best path: it returns false, and the frames are divided evenly, as the way back would leave the
-    cells that were written.
+    The predecessor of a cell is the same token or the one before, so backtracking needs one byte per cell. Cells on no
+    complete path are skipped. If a cell on some path is NaN or +inf, or if every path has the score -inf, there is no
+    best path: return False and divide the frames evenly, because backtracking would leave the cells that were written.
     """
     entered = np.empty((frames, tokens), dtype=np.uint8)
-    best = np.full((2, tokens + 1), -np.inf, dtype=np.float32)  # of the last frame and of this one, in turn
-    best[0, 0] = 0  # one place left of the first token, where every path starts
+    best = np.full((2, tokens + 1), -np.inf, dtype=np.float32)  # of the previous and the current frame, alternating
+    best[0, 0] = 0  # left of the first token, where every path starts
     wrong = 0
     for frame in range(frames):
         first, last = max(0, tokens - frames + frame), min(frame, tokens - 1)
@@ -43,8 +42,10 @@ def _best_path(scores, tokens, frames, index):
 
 @numba.njit(cache=True, nogil=True)
 def _advance(left, same, scores, now, entered, count):
-    """One frame, by itself in a function: so compilers see that the rows are apart, and take eight cells at a time.
-    Returns how many scores are NaN or +inf."""
+    """Advance by one frame and return the number of scores that are NaN or +inf.
+
+    In a function of its own, so that the compiler sees that the rows do not overlap, and vectorizes.
+    """
     wrong = 0
     for token in range(count):
         wrong += not scores[token] < np.inf

@@ -1,4 +1,4 @@
-"""Normal noise drawn in upstream's order, so that equal seeds give equal speech; seeds made of several numbers."""
+"""Draw noise in the order of transformers' VITS, so that equal seeds give equal output; derive seeds from numbers."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ Generators = torch.Generator | Sequence[torch.Generator] | None
 
 
 def seed_of(*numbers: int) -> int:
-    """Whole numbers from 0 up -> a seed below 2⁶³, as good as independent of that of any other numbers."""
+    """Return a seed below 2⁶³ for non-negative integers, independent of the seeds of other integers."""
     high, low = np.random.SeedSequence(numbers).generate_state(2, np.uint32).tolist()
     return (high << 31) ^ low
 
@@ -19,7 +19,7 @@ def duration_noise(batch: int, lengths: Tensor, size: int, generator: Generators
     """lengths int64 (B,) -> (B, 2, size) in the default dtype, on the generator's device or the CPU."""
 
     def draw(items: int, length: int, source: torch.Generator | None) -> Tensor:
-        if source is None:  # without `generator=`, with which no graph can have lengths that vary
+        if source is None:  # no `generator=`: with it, a traced graph would have a fixed length
             return torch.randn(items, 2, length, device="cpu")
         return torch.randn(items, 2, length, generator=source, device=source.device)
 
@@ -34,7 +34,7 @@ def prior_noise(like: Tensor, lengths: Tensor, generator: Generators) -> Tensor:
         if source is None and torch.jit.is_tracing():
             return torch.randn_like(like)
         device = source.device if source else like.device
-        # Upstream draws into a transposed tensor, and the generator fills memory, not indices.
+        # transformers draws into a transposed tensor, and a generator fills memory in order.
         noise = torch.empty(items, length, channels, dtype=like.dtype, device=device).transpose(1, 2)
         return noise.normal_(generator=source)
 
@@ -51,6 +51,6 @@ def uniform(items: int, generator: Generators, device: torch.device) -> Tensor:
 def _draw(draw, batch: int, lengths: Tensor, size: int, generator: Generators) -> Tensor:
     if generator is None or isinstance(generator, torch.Generator):
         return draw(batch, size, generator)
-    # One generator per item: each item draws what it would draw alone, whatever it is padded to.
+    # One generator per item: each item draws what it would draw in a single run, whatever its padding.
     items = [draw(1, int(n), source) for n, source in zip(lengths, generator, strict=True)]
     return torch.cat([torch.nn.functional.pad(item, (0, size - item.shape[-1])) for item in items])

@@ -1,9 +1,9 @@
-"""Gives a voice other speakers than it has: renames, reorders and adds them, and never drops one.
+"""Change the speakers of a model: rename, reorder and add them, and never drop one.
 
-A voice of one speaker has neither a table of speakers nor layers that see one. The layers it is given answer 0 to every
-speaker, so that all sound as it did, and its table is random, as in a new model. The first step of training then moves
-the layers, differently for each speaker, and every later one moves the table too. A table of zeros under random layers
-would sound the same, but its speakers part much more slowly: each row leaves 0 at the pace of the learning rate.
+A model of one speaker has neither a speaker embedding nor conditioning layers. The new layers start with weights of 0,
+so that all speakers equal the old one, and the new embedding is random, as in a new model. The first training step then
+changes the layers, and every later one the embedding too. An embedding of zeros with random layers would start with the
+same output, but its speakers diverge much more slowly: each row leaves 0 at the pace of the learning rate.
 """
 
 import copy
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 NEW_EMBEDDING_SIZE = 256
-"""Channels of a speaker vector in a voice that had none; those of the published voices of several speakers."""
+"""Channels of a new speaker embedding; those of the published models of several speakers."""
 
 
 def resize_speakers(model: "PreTrainedModel", names: Sequence[str], speaker_embedding_size: int | None = None) -> None:
     """
-    Makes `names` the model's speakers, in that order; see [`VitsModel.resize_speakers`].
+    Make `names` the model's speakers, in that order; see [`VitsModel.resize_speakers`].
 
     Everything is checked before anything is changed.
     """
@@ -41,10 +41,10 @@ def resize_speakers(model: "PreTrainedModel", names: Sequence[str], speaker_embe
 
 def rows_of_names(names: Sequence[str], config: VitsConfig) -> list[int | None]:
     """
-    For each name the number of the speaker who bears it from now on; `None` is a new one.
+    Return for each name the id of the existing speaker that gets it, or `None` for a new speaker.
 
     Raises:
-        ValueError: if there are no names, one is empty or repeated, or a speaker would be lost; says which.
+        ValueError: if there are no names, one is empty or repeated, or a speaker would be dropped.
     """
     _check_names(names)
     count, old = config.num_speakers, list(config.speaker_names or [None] * config.num_speakers)
@@ -57,7 +57,7 @@ def rows_of_names(names: Sequence[str], config: VitsConfig) -> list[int | None]:
     if lost:
         raise ValueError(
             f"The names {list(names)} would lose speaker(s) {', '.join(lost)} of {count}, and no speaker is ever "
-            "dropped. Name every speaker that there is: by its name anywhere, or by another name in its place."
+            "dropped. Name every existing speaker: by its name at any position, or by a new name at its position."
         )
     return rows
 
@@ -66,24 +66,24 @@ def _check_names(names: Sequence[str]) -> None:
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"`names` is {names!r}; give a list with the name (str) of every speaker.")
     if not names or not all(name.strip() for name in names):
-        raise ValueError(f"`names` is {list(names)}; give one speaker at least, and no empty name.")
+        raise ValueError(f"`names` is {list(names)}; give at least one speaker, and no empty name.")
     repeated = sorted({name for name in names if list(names).count(name) > 1})
     if repeated:
         raise ValueError(f"`names` repeats {repeated}; names must differ.")
 
 
 def _config_with(config: VitsConfig, names: list[str], speaker_embedding_size: int | None) -> VitsConfig:
-    """A copy of the configuration, with these speakers."""
+    """Return a copy of the configuration with these speakers."""
     size, several = config.speaker_embedding_size, len(names) > 1
     if several and config.num_speakers == 1 and size:
         raise ValueError(
-            f"This voice takes speaker vectors of {size} channels from outside and has no table of speakers, so "
-            f"{len(names)} names would have no vectors. It can be given one name; widen a voice without vectors."
+            f"This model takes speaker vectors of {size} channels as input and has no speaker embedding, so "
+            f"{len(names)} names would have no vectors. Give it one name, or extend a model without speaker vectors."
         )
     if size and speaker_embedding_size not in (None, size):
         raise ValueError(
-            f"`speaker_embedding_size` is {speaker_embedding_size}, but this voice has speaker vectors of {size} "
-            "channels, which stay as they are; leave it out."
+            f"`speaker_embedding_size` is {speaker_embedding_size}, but this model has speaker vectors of {size} "
+            "channels, which do not change; leave it out."
         )
     config = copy.deepcopy(config)
     if several and not size:
@@ -95,7 +95,7 @@ def _config_with(config: VitsConfig, names: list[str], speaker_embedding_size: i
 
 @torch.no_grad()
 def _replace_table(table: nn.Embedding, rows: list[int | None]) -> None:
-    """Row i becomes the old row `rows[i]`, or the mean of all, from where the first step leads each new one its way."""
+    """Replace row i by the old row `rows[i]`, or by the mean of all for a new speaker."""
     old = table.weight
     mean = old.float().mean(dim=0).to(old.dtype)
     new = torch.stack([mean if row is None else old[row] for row in rows])
@@ -104,14 +104,14 @@ def _replace_table(table: nn.Embedding, rows: list[int | None]) -> None:
 
 
 def _add_conditioning(model: "PreTrainedModel", config: VitsConfig) -> None:
-    """Adds every layer that a model of this configuration has and this one lacks."""
+    """Add every layer that a model of this configuration has and this one lacks."""
     parts = dict(model.named_modules())
     with torch.device("meta"):
         wanted = type(model)(config)
     for path, pattern in wanted.named_modules():
         part = parts.get(path)
         new = {
-            name: _started(layer.to(model.dtype).to_empty(device=model.device)).train(model.training)
+            name: _initialized(layer.to(model.dtype).to_empty(device=model.device)).train(model.training)
             for name, layer in pattern.named_children()
             if part is not None and not hasattr(part, name) and isinstance(layer, nn.Conv1d | nn.Embedding)
         }
@@ -120,7 +120,7 @@ def _add_conditioning(model: "PreTrainedModel", config: VitsConfig) -> None:
 
 
 def _insert(part: nn.Module, new: dict[str, nn.Module], order: list[str]) -> None:
-    """Adds children in their places: optimizers know parameters by their order, which a reloaded model must share."""
+    """Add children in order: optimizers identify parameters by their order, which a reloaded model must share."""
     children = {**dict(part.named_children()), **new}
     for name in [name for name in order if name in children]:
         if name not in new:
@@ -128,13 +128,13 @@ def _insert(part: nn.Module, new: dict[str, nn.Module], order: list[str]) -> Non
         setattr(part, name, children[name])
 
 
-def _started(layer: nn.Conv1d | nn.Embedding) -> nn.Module:
-    """A random table, or a convolution that answers 0; under weight norm its length is 0 and its direction random."""
+def _initialized(layer: nn.Conv1d | nn.Embedding) -> nn.Module:
+    """Initialize an embedding randomly, a convolution to output 0; with weight norm, g is 0 and v random."""
     for name, parameter in layer.named_parameters():
         if isinstance(layer, nn.Embedding):
             nn.init.normal_(parameter)
         elif "." + name == NEW_V:
-            nn.init.kaiming_uniform_(parameter, a=5**0.5)  # as any convolution starts
+            nn.init.kaiming_uniform_(parameter, a=5**0.5)  # as in nn.Conv1d
         else:
             nn.init.zeros_(parameter)
     return layer

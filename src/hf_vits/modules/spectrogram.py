@@ -1,4 +1,4 @@
-"""Waveform to linear magnitudes to mels: one object for the posterior encoder, the mel loss and every metric."""
+"""Waveform to linear magnitudes to mels, for the posterior encoder, the mel loss and every metric."""
 
 import torch
 from torch import Tensor, nn
@@ -7,14 +7,14 @@ from torch.nn import functional as F
 from hf_vits.configuration_vits import VitsConfig
 
 MAGNITUDE_FLOOR = 1e-6
-"""Added to the squared magnitude, so that its root has a gradient at silence."""
+"""Added to the squared magnitude, so that the root has a finite gradient at silence."""
 
 MEL_FLOOR = 1e-5
 """Least mel magnitude before the logarithm."""
 
 
 class Spectrogram(nn.Module):
-    """Short-time Fourier transform as VITS was trained with it: Hann window, reflected edges, one frame per hop."""
+    """Short-time Fourier transform of the original VITS: Hann window, reflected edges, one frame per hop."""
 
     def __init__(self, config: VitsConfig):
         super().__init__()
@@ -30,13 +30,13 @@ class Spectrogram(nn.Module):
             fmax=config.mel_fmax,
         )
         self.register_buffer("window", torch.hann_window(window), persistent=False)
-        # A copy in PyTorch's own memory: NumPy aligns less, and products round by where their factors lie.
+        # A copy in PyTorch's memory: NumPy aligns less, and the rounding of products depends on alignment.
         self.register_buffer("mel_bank", torch.tensor(mel_bank, dtype=torch.float32), persistent=False)
 
     def forward(self, waveform: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """waveform (B, 1, T_wav), lengths in samples (B,) -> magnitudes (B, F, T_spec), float32 whatever autocast says.
+        """waveform (B, 1, T_wav), lengths in samples (B,) -> magnitudes (B, F, T_spec), float32 under autocast too.
 
-        Each item is reflected at its own end, so its frames are what they would be alone; later ones mean nothing.
+        Each item is reflected at its own end, so its frames equal those of its single run; later frames are undefined.
 
         Raises:
             ValueError: if a waveform is too short to be reflected at its edges.

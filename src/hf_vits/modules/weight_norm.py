@@ -1,4 +1,4 @@
-"""Weight norm, w = g · v / ‖v‖: added, folded away, and read in every spelling that checkpoints have."""
+"""Weight norm, w = g · v / ‖v‖: add it, fold it, and convert between the formats of checkpoints."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,12 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
+from hf_vits.utils.torch_state import weight_norm
+
 NEW_G, NEW_V = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
 OLD_G, OLD_V = ".weight_g", ".weight_v"
 
 
 def add_weight_norm(module: nn.Module) -> nn.Module:
-    """Normalises every convolution in the tree that is not yet; returns the module."""
+    """Add weight norm to every convolution of a module that has none, and return the module."""
     for part in module.modules():
         if isinstance(part, nn.modules.conv._ConvNd) and not parametrize.is_parametrized(part, "weight"):
             parametrizations.weight_norm(part)
@@ -19,23 +21,23 @@ def add_weight_norm(module: nn.Module) -> nn.Module:
 
 
 def fold(g: Tensor, v: Tensor) -> Tensor:
-    """g (C, 1, …), v (C, …) -> weight (C, …); the norm runs over all dimensions but the first."""
-    return torch._weight_norm(v, g, 0)
+    """g (C, 1, …), v (C, …) -> weight (C, …); the norm is over all dimensions but the first."""
+    return weight_norm(v, g)
 
 
 def unfold(weight: Tensor) -> tuple[Tensor, Tensor]:
     """weight (C, …) -> g (C, 1, …) and v (C, …) with `fold(g, v)` equal to it."""
     g = torch.norm_except_dim(weight, 2, 0)
-    return g, torch.where(g == 0, 1, weight)  # a filter of zeros has no direction; without any it would be 0 / 0
+    return g, torch.where(g == 0, 1, weight)  # v of a filter of zeros must not be 0: fold divides by its norm
 
 
 def has_zero_filter(v: Tensor) -> bool:
-    """Whether the length of a filter is 0, which `fold` would divide by; the weight would be NaN."""
+    """Return True if the norm of a filter is 0, so that `fold` would return NaN."""
     return v.dim() > 1 and v.numel() > 0 and not bool(torch.norm_except_dim(v.float(), 2, 0).all())
 
 
-def respell(state_dict: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
-    """Rewrites each layer from the spelling it has to the one that `wanted` keys have; other keys stay as they are."""
+def match_weight_norm(state_dict: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str, Tensor]:
+    """Convert each layer to the weight norm format of the `wanted` keys; other keys stay as they are."""
     wanted = set(wanted)
     result = dict(state_dict)
     for key in state_dict:
@@ -43,7 +45,7 @@ def respell(state_dict: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str
             if key.endswith(g) and key.removesuffix(g) + v in state_dict:
                 layer = key.removesuffix(g)
                 if layer + OLD_G in state_dict and layer + NEW_G in state_dict:
-                    raise ValueError(f"The weight norm of {layer} is stored in both spellings; remove one of them.")
+                    raise ValueError(f"The weight norm of {layer} is stored in both formats; remove one of them.")
                 pair = result.pop(layer + g), result.pop(layer + v)
                 if layer + NEW_G in wanted or layer + ".weight" not in wanted:
                     result[layer + NEW_G], result[layer + NEW_V] = pair
@@ -59,5 +61,5 @@ def respell(state_dict: Mapping[str, Tensor], wanted: Iterable[str]) -> dict[str
 
 def _fold_checked(layer: str, g: Tensor, v: Tensor) -> Tensor:
     if g.shape != (v.shape[0], *[1] * (v.dim() - 1)):
-        raise ValueError(f"The weight norm of {layer} has g {tuple(g.shape)} for v {tuple(v.shape)}; they do not fit.")
+        raise ValueError(f"The weight norm of {layer} has g {tuple(g.shape)} for v {tuple(v.shape)}; they must match.")
     return fold(g, v)

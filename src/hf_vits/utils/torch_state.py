@@ -2,7 +2,7 @@
 
 Private functions used, and why: `torch._C._are_functorch_transforms_active`, `is_legacy_batchedtensor` and
 `forward_ad._current_level` tell of `vmap`, `is_grads_batched` and forward gradients. PyTorch has no public functions
-for these.
+for these. `torch._weight_norm` is the operation of PyTorch's own parametrization.
 """
 
 import torch
@@ -40,3 +40,8 @@ def is_finite(tensor: Tensor) -> bool:
     if not tensor.is_floating_point() or not tensor.numel() or tensor.is_meta:
         return True
     return all(bool(torch.isfinite(end)) for end in torch.aminmax(tensor.detach()))
+
+
+def weight_norm(v: Tensor, g: Tensor) -> Tensor:
+    """Return g · v / ‖v‖, bitwise as PyTorch's parametrization computes it."""
+    return torch._weight_norm(v, g, 0)

@@ -362,7 +362,7 @@ DAMAGES = {
     "swapped shape": (with_tensors(lambda t: t.update({EMBEDDING: t[EMBEDDING].T.contiguous()})), "not \\(20, 12\\)"),
     "not a number": (with_tensors(lambda t: t[EMBEDDING].fill_(float("inf"))), "holds NaN or infinity"),
     "whole numbers": (with_tensors(lambda t: t.update({EMBEDDING: t[EMBEDDING].long()})), "torch.int64"),
-    "one layer twice": (with_tensors(twice), "stored in both spellings"),
+    "one layer twice": (with_tensors(twice), "stored in both formats"),
     "another model": (with_fields(model_type="bert"), "`model_type` in .* is 'bert'"),
     "no type": (with_fields(model_type=None), "`model_type` in .* is 'None'"),
     "type that is a list": (with_fields(model_type=["vits"]), "`model_type`"),

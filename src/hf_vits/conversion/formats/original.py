@@ -17,7 +17,7 @@ from hf_vits.conversion.shape_inference import infer_config
 from hf_vits.conversion.source import Source
 from hf_vits.conversion.vits_keys import rename_tensors
 from hf_vits.hub.license import MMS_LICENSE, Provenance
-from hf_vits.modules.weight_norm import respell
+from hf_vits.modules.weight_norm import match_weight_norm
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.utils.files import read_text
 from hf_vits.utils.formatting import listed
@@ -237,7 +237,7 @@ def fold_only_speaker(tensors: Mapping[str, Tensor]) -> tuple[Tensors, Notes]:
     """
     vector = tensors[SPEAKER_TABLE].float()[0][:, None]
     layers = [match[1] for name in tensors if (match := re.fullmatch(r"(.*\bcond(?:_layer)?)\.bias", name))]
-    tensors = respell(tensors, [f"{layer}.weight" for layer in layers])
+    tensors = match_weight_norm(tensors, [f"{layer}.weight" for layer in layers])
     folded = {name: tensor for name, tensor in tensors.items() if name != SPEAKER_TABLE}
     for layer in layers:
         weight, bias = folded.pop(f"{layer}.weight").float().squeeze(-1), folded.pop(f"{layer}.bias").float()
