@@ -45,7 +45,7 @@ def test_a_repository_without_a_config_is_an_error_not_a_default_voice(hub, tmp_
     code = (
         "from hf_vits import VitsModel\n"
         "try:\n    VitsModel.from_pretrained('org/voice')\n"
-        "except OSError as error:\n    print('told:', error)\n"
+        "except OSError as error:\n    print('error:', error)\n"
     )
-    told = run(code, hub, tmp_path / "home")
-    assert "told:" in told and "org/voice" in told and "config.json" in told
+    printed = run(code, hub, tmp_path / "home")
+    assert "error:" in printed and "org/voice" in printed and "config.json" in printed

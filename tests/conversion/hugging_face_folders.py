@@ -38,7 +38,7 @@ def write_tokenizer(folder: Path) -> Path:
     return folder
 
 
-def in_old_spelling(folder: Path) -> Path:
+def in_old_format(folder: Path) -> Path:
     """Weight norm under the names that MMS voices were published with."""
     file = folder / "model.safetensors"
     names = {".parametrizations.weight.original0": ".weight_g", ".parametrizations.weight.original1": ".weight_v"}

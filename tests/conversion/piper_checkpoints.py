@@ -80,7 +80,7 @@ def write_checkpoint(
 ) -> Path:
     """`epoch=4999-step=7.ckpt` with its config.json; `change` may alter what is saved, and the JSON."""
     folder.mkdir(parents=True, exist_ok=True)
-    told = hyper_parameters(model, generation)
+    arguments = hyper_parameters(model, generation)
     contents = {
         "epoch": 4999,
         "global_step": 7,
@@ -91,7 +91,7 @@ def write_checkpoint(
         "optimizer_states": [{"state": {}, "param_groups": [{"lr": 2e-4}]}],
         "lr_schedulers": [{"last_epoch": 4999}],
         "hparams_name": "kwargs",
-        "hyper_parameters": told,
+        "hyper_parameters": arguments,
     }
     data = voice_json(model.config)
     if change:

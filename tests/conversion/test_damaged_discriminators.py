@@ -93,7 +93,7 @@ CHANGES = {
     "a scale discriminator behind": (late_scale_discriminator, "scale discriminators come first"),
     "spectral norm": (spectral, "spectral norm"),
     "NaN": (change(BIAS, lambda t: t * torch.nan), f"{BIAS} holds NaN"),
-    "a channel of zeros": (change(V, lambda t: t * 0), "no weights but zeros"),
+    "a channel of zeros": (change(V, lambda t: t * 0), "has only zeros as weights"),
     "whole numbers": (change(BIAS, lambda t: t.long()), f"{BIAS} is a tensor of the kind torch.int64"),
     "complex numbers": (change(BIAS, lambda t: t.to(torch.complex64)), "torch.complex64"),
     "sparse": (change(BIAS, lambda t: t.to_sparse()), "torch.sparse"),

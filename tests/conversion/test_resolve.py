@@ -160,8 +160,8 @@ def test_every_command_names_near_misses(here, verb, capsys):
     (here / "anna").mkdir()
     arguments = {"export": ["out", "--target", "piper"], "doctor": [], "convert": ["out"]}[verb]
     assert main([verb, "aana", *arguments]) == 1
-    told = "".join(capsys.readouterr())
-    assert "There is no file or folder aana; did you mean `anna`?" in told
+    printed = "".join(capsys.readouterr())
+    assert "There is no file or folder aana; did you mean `anna`?" in printed
 
 
 def test_training_refuses_mistyped_discriminators_before_it_reads_data(default, here, monkeypatch):
@@ -182,7 +182,7 @@ def test_training_refuses_a_mistyped_voice_before_it_reads_data(here, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "advice"),
     [
         ("joe.onnx", "hf-vits convert joe.onnx joe-voice"),
         ("joe.onnx.json", "hf-vits convert joe.onnx joe-voice"),
@@ -194,16 +194,16 @@ def test_training_refuses_a_mistyped_voice_before_it_reads_data(here, monkeypatc
         ("text.txt", "the suffix of no known kind of voice"),
     ],
 )
-def test_a_file_is_answered_with_what_to_do_about_it(here, asked, file, told):
+def test_a_file_is_answered_with_what_to_do_about_it(here, asked, file, advice):
     (here / file).touch()
     with pytest.raises(ValueError) as caught:
         resolve_voice(file)
-    assert told in str(caught.value)
+    assert advice in str(caught.value)
     assert not asked
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "advice"),
     [
         (["joe.onnx", "joe.onnx.json"], "hf-vits convert folder/joe.onnx folder/joe-voice"),
         (["G_1000.pth", "D_1000.pth", "config.json"], "hf-vits convert folder folder-voice"),
@@ -213,7 +213,7 @@ def test_a_file_is_answered_with_what_to_do_about_it(here, asked, file, told):
         ([], "is empty"),
     ],
 )
-def test_a_folder_that_is_no_voice_is_answered_with_what_to_do_about_it(here, asked, files, told):
+def test_a_folder_that_is_no_voice_is_answered_with_what_to_do_about_it(here, asked, files, advice):
     (here / "folder").mkdir()
     table = {"train": {}, "data": {}, "model": {}} if "G_1000.pth" in files else {}  # that of the original
     for name in files:
@@ -221,7 +221,7 @@ def test_a_folder_that_is_no_voice_is_answered_with_what_to_do_about_it(here, as
         (here / "folder" / name).write_text(json.dumps(table))
     with pytest.raises(ValueError) as caught:
         resolve_voice("folder")
-    assert told in str(caught.value)
+    assert advice in str(caught.value)
     assert not asked
 
 

@@ -29,7 +29,7 @@ def rewrite(folder, state_dict):
     save_file(state_dict, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def spell(state_dict, weight_format):
+def in_format(state_dict, weight_format):
     """Every weight-normed layer in the given weight_format; "mixed" takes them in turn."""
     result = {k: v for k, v in state_dict.items() if NEW_G not in k and NEW_V not in k}
     layers = sorted(k.removesuffix(NEW_G) for k in state_dict if k.endswith(NEW_G))
@@ -62,7 +62,7 @@ def test_weights_that_are_not_finite_are_refused_by_name(folder, state_dict, val
 def test_every_spelling_of_weight_norm_speaks_the_same(folder, state_dict, weight_format):
     ids = torch.arange(1, 15)[None]
     expected = VitsModel.from_pretrained(folder).double()(ids, noise_scale=0.0, noise_scale_duration=0.0).waveform
-    rewrite(folder, spell(state_dict, weight_format))
+    rewrite(folder, in_format(state_dict, weight_format))
     model = VitsModel.from_pretrained(folder).double()
     spoken = model(ids, noise_scale=0.0, noise_scale_duration=0.0).waveform
     torch.testing.assert_close(spoken, expected, rtol=0, atol=1e-5)
@@ -246,7 +246,7 @@ def test_given_weights_are_held_to_the_same_and_take_every_spelling(folder, stat
     ids = torch.arange(1, 15)[None]
     still = {"noise_scale": 0.0, "noise_scale_duration": 0.0}
     expected = VitsModel.from_pretrained(folder)(ids, **still).waveform
-    given = VitsModel.from_pretrained(folder, state_dict=spell(state_dict, "mixed"))
+    given = VitsModel.from_pretrained(folder, state_dict=in_format(state_dict, "mixed"))
     torch.testing.assert_close(given(ids, **still).waveform, expected, rtol=0, atol=1e-4)
     config = VitsConfig.from_pretrained(folder)
     assert VitsModel.from_pretrained(None, config=config, state_dict=state_dict)

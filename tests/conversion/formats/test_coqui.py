@@ -95,7 +95,7 @@ def test_the_configuration_may_be_inside_beside_or_elsewhere(model, tmp_path):
     assert convert(tmp_path, config=tmp_path / "other.json").config.sampling_rate == 24_000
 
 
-def test_what_lies_beside_a_voice_is_told_and_left(model, tmp_path):
+def test_what_lies_beside_a_voice_is_noted_and_left(model, tmp_path):
     file = write_voice(tmp_path, model, {"model_args.max_inference_len": 99})
     state = torch.load(file)
     state["model"] |= {"speaker_encoder.layer1.weight": torch.ones(2, 2), "audio_resampler.kernel": torch.ones(3)}
@@ -165,12 +165,12 @@ def test_speakers_are_named_by_the_configuration_or_a_file(make_model, tmp_path)
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_the_state_of_training_beside_the_weights_is_told(make_model, tmp_path, inside):
+def test_the_state_of_training_beside_the_weights_is_noted(make_model, tmp_path, inside):
     rest = {"optimizer": {"state": {}}, "scaler": None}
 
-    told = notes_of(write_voice(tmp_path, make_model(**SHAPE), inside=inside, rest=rest))
+    notes = notes_of(write_voice(tmp_path, make_model(**SHAPE), inside=inside, rest=rest))
 
-    assert "Left out, the state of training beside the weights: optimizer, step, date." in told
+    assert "Left out, the state of training beside the weights: optimizer, step, date." in notes
 
 
 def test_a_folder_is_a_voice_though_a_file_of_speakers_lies_in_it(make_model, tmp_path):
@@ -245,7 +245,7 @@ def test_weight_norm_that_does_not_fit_is_refused_before_it_is_computed(make_mod
         convert(file)
 
 
-def test_one_speaker_that_plain_durations_see_is_refused(make_model, tmp_path):
+def test_one_speaker_that_deterministic_durations_see_is_refused(make_model, tmp_path):
     with pytest.raises(ValueError, match="one speaker with a vector, and a deterministic duration predictor"):
         convert(one_row(tmp_path, make_model(**SHAPE, **TABLE, **PLAIN)))
 
@@ -399,7 +399,7 @@ def test_a_class_of_symbols_that_is_its_owners_code_gives_no_tokenizer(model, tm
     assert "`characters.characters_class` is Mine" in " ".join(voice.notes)
 
 
-def test_phonemes_are_those_of_espeak_and_others_are_told(model, tmp_path):
+def test_phonemes_are_those_of_espeak_and_others_are_noted(model, tmp_path):
     tokenizer = convert(write_voice(tmp_path, model)).tokenizer
 
     assert (tokenizer.phonemize, tokenizer.phoneme_language, tokenizer.cleaner) == (True, "en-us", "phoneme_cleaners")

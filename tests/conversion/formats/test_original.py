@@ -285,7 +285,7 @@ def test_half_a_posterior_encoder_is_damage_and_no_field_of_ours_is_advised(tmp_
     assert "inference_only" not in str(error.value)
 
 
-def test_the_state_of_training_beside_the_weights_is_told(tmp_path):
+def test_the_state_of_training_beside_the_weights_is_noted(tmp_path):
     notes = convert(write_original(tmp_path, tiny_model())).notes
 
     assert "Left out, the state of training beside the weights: iteration, optimizer, learning_rate." in notes

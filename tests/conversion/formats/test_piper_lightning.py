@@ -157,7 +157,7 @@ def test_kernels_of_no_quality_are_refused_where_nothing_tells_the_rates(tmp_pat
         convert(write_checkpoint(tmp_path, voice, change=change))
 
 
-def test_what_only_training_uses_is_told_too(tmp_path, voice):
+def test_what_only_training_uses_is_noted_too(tmp_path, voice):
     def change(contents, data):
         contents["hyper_parameters"] |= {"p_dropout": 0.2, "mel_channels": 40, "mel_fmax": 7000.0, "win_length": 20}
 
@@ -167,7 +167,7 @@ def test_what_only_training_uses_is_told_too(tmp_path, voice):
     assert (config.num_mel_bins, config.mel_fmax, config.win_length) == (40, 7000.0, 20)
 
 
-def test_the_sampling_rate_is_that_of_the_json_and_a_different_one_is_told(tmp_path):
+def test_the_sampling_rate_is_that_of_the_json_and_a_different_one_is_noted(tmp_path):
     def change(contents, data):
         data["audio"]["sample_rate"] = 22_050
 

@@ -360,9 +360,9 @@ WRONG_JSON = [
     (lambda d: d["phoneme_id_map"].update(a=[20]), "`phoneme_id_map.a` .* below `num_symbols`, 20"),
     (lambda d: (d.pop("num_symbols"), d["phoneme_id_map"].update(a=[20])), "symbol id 20, but .* have ids 0 to 19"),
     (lambda d: d["phoneme_id_map"].pop("^"), r"lacks \['\^'\]"),
-    (lambda d: d.update(num_symbols=30), "`num_symbols` is 30, but .* have 20"),
-    (lambda d: d.update(num_speakers=2), "`num_speakers` is 2, but .* have 1"),
-    (lambda d: d.update(hop_length=256), "`hop_length` is 256, but .* have 8"),
+    (lambda d: d.update(num_symbols=30), "`num_symbols` in .* is 30, but .* have 20"),
+    (lambda d: d.update(num_speakers=2), "`num_speakers` in .* is 2, but .* have 1"),
+    (lambda d: d.update(hop_length=256), "`hop_length` in .* is 256, but .* have 8"),
     (lambda d: d.update(speaker_id_map={"anna": 1}), "`speaker_id_map` .* 'anna' .* 0 to 0"),
     (lambda d: d.update(speaker_id_map=["anna"]), "`speaker_id_map`"),
     (lambda d: d.update(num_speakers=2**31 - 1, speaker_id_map={"anna": 1}), "`num_speakers` .* from 1 to 100000"),
@@ -424,7 +424,7 @@ def test_optional_fields_of_the_json_have_pipers_defaults(tmp_path):
     assert config.speaker_names is None
 
 
-def test_the_tokenizer_frames_symbols_as_piper_does(tmp_path):
+def test_the_tokenizer_adds_bos_eos_and_blanks_as_piper_does(tmp_path):
     tokenizer = convert(write_voice(tmp_path, tiny_model(), change=lambda d: d.update(phoneme_type="text"))).tokenizer
 
     assert tokenizer("ab")["input_ids"] == [1, 0, 4, 0, 5, 0, 2]
@@ -436,13 +436,15 @@ SPELLINGS = {
 }
 
 
-@pytest.mark.parametrize(("meant", "spelt"), [(kind, spelt) for kind, all_of in SPELLINGS.items() for spelt in all_of])
-def test_a_front_end_is_read_however_python_wrote_it(tmp_path, meant, spelt):
-    (tmp_path / "voice.onnx.json").write_text(json.dumps({**voice_json(tiny_model().config), "phoneme_type": spelt}))
+@pytest.mark.parametrize(
+    ("meant", "written"), [(kind, written) for kind, all_of in SPELLINGS.items() for written in all_of]
+)
+def test_a_front_end_is_read_however_python_wrote_it(tmp_path, meant, written):
+    (tmp_path / "voice.onnx.json").write_text(json.dumps({**voice_json(tiny_model().config), "phoneme_type": written}))
     assert read_voice(tmp_path / "voice.onnx.json").phoneme_type == meant
 
 
-def test_a_published_voice_that_spells_its_front_end_as_python_does_is_converted(tmp_path):
+def test_a_published_voice_that_writes_its_front_end_as_python_does_is_converted(tmp_path):
     file = write_voice(tmp_path, tiny_model(), change=lambda d: d.update(phoneme_type="PhonemeType.TEXT"))
     assert convert(file).tokenizer("ab")["input_ids"] == [1, 0, 4, 0, 5, 0, 2]
 
@@ -460,7 +462,7 @@ def test_joe_is_accounted_for_to_the_last_tensor(converted_joe):
 def test_joes_notes_begin_with_what_matters_and_count_the_constants_last(converted_joe):
     assert [note[:70] for note in converted_joe.notes] == [
         "A Piper voice: 22,050 Hz, 1 speaker, 151 symbols (eSpeak's phonemes fo",
-        "It can speak but not be trained as it is: there is no posterior encode",
+        "It can speak but not be trained as it is: it has no posterior encoder.",
         converted_joe.notes[-1][:70],
     ]
     assert "15.7 million parameters" in converted_joe.notes[0]

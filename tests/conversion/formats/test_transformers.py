@@ -10,7 +10,7 @@ import torch
 import transformers
 from hugging_face_folders import (
     change_config,
-    in_old_spelling,
+    in_old_format,
     in_pickle,
     stock_model,
     write_mid_training,
@@ -37,7 +37,7 @@ STOCK = {
 }
 WAYS = {
     "as saved": ({}, lambda folder: folder),
-    "old weight_format": ({}, in_old_spelling),
+    "old weight format": ({}, in_old_format),
     "sharded": ({"max_shard_size": "40KB"}, lambda folder: folder),
     "pickled": ({}, in_pickle),
 }
@@ -115,7 +115,7 @@ def test_names_of_a_folder_may_begin_as_distributed_training_leaves_them(tmp_pat
     assert_equal(wrapped.discriminator.state_dict, plain.discriminator.state_dict)
 
 
-def test_the_state_of_training_in_a_file_of_weights_is_told(tmp_path, a_voice):
+def test_the_state_of_training_in_a_file_of_weights_is_noted(tmp_path, a_voice):
     folder = write_stock(tmp_path / "stock", a_voice)
     torch.save({"model": load_file(folder / "model.safetensors"), "epoch": 3, "optimizer": None}, folder / "best.pt")
 
@@ -152,8 +152,8 @@ def test_a_prepared_folder_is_divided_into_voice_and_discriminators(tmp_path, a_
     assert_same_discriminators(folder, theirs)
     start = ModelInitialization.from_pretrained(str(folder))
     assert not start.new_modules and not start.new_parameters
-    told = json.loads((folder / "config.json").read_text())
-    assert "segment_size" not in told and "discriminator_periods" not in told
+    saved = json.loads((folder / "config.json").read_text())
+    assert "segment_size" not in saved and "discriminator_periods" not in saved
     assert any("segment_size" in note for note in converted.notes)
     assert "With its discriminators: training can continue at once." in converted.notes
 
@@ -187,20 +187,20 @@ def test_a_checkpoint_in_the_middle_of_training_is_whole(tmp_path, make_model, f
     torch.testing.assert_close(again(**call).waveform, model(**call).waveform, rtol=0, atol=1e-5)
     assert_same_discriminators(folder, theirs)
     assert VitsTokenizer.from_pretrained(folder)("ab").input_ids == [0, 1, 0, 2, 0]
-    told = "\n".join(converted.notes)
+    notes = "\n".join(converted.notes)
     couplings = 2 * model.config.prior_encoder_num_flows
     layers = couplings + sum(name.startswith("decoder") and normed(name) for name in model.state_dict())
-    assert f"Folded, weight norm that only training has in {layers} layers: decoder.resblocks.0" in told
-    assert "optimizer.bin, optimizer_1.bin, random_states_0.pkl, scheduler.bin, scheduler_1.bin." in told
+    assert f"Folded, weight norm that only training has in {layers} layers: decoder.resblocks.0" in notes
+    assert "optimizer.bin, optimizer_1.bin, random_states_0.pkl, scheduler.bin, scheduler_1.bin." in notes
     assert not any("Assumed" in note for note in converted.notes)  # the configuration one folder up tells
 
 
-def test_the_spelling_of_published_voices_is_told(tmp_path):
-    told = convert(in_old_spelling(write_stock(tmp_path / "stock", stock_model()))).notes
+def test_the_weight_format_of_published_voices_is_noted(tmp_path):
+    notes = convert(in_old_format(write_stock(tmp_path / "stock", stock_model()))).notes
 
     # 3 couplings of 2 layers, 2 layers of the posterior encoder, and 2 convolutions in each
-    assert any(note.startswith("Converted, weight norm from weight_g and weight_v in 16 layers") for note in told)
-    assert not any(note.startswith(("Folded", "Unfolded")) for note in told)
+    assert any(note.startswith("Converted, weight norm from weight_g and weight_v in 16 layers") for note in notes)
+    assert not any(note.startswith(("Folded", "Unfolded")) for note in notes)
 
 
 def test_a_wavenet_that_lost_its_weight_norm_gets_it_back(tmp_path, a_voice):
@@ -218,7 +218,7 @@ def test_a_wavenet_that_lost_its_weight_norm_gets_it_back(tmp_path, a_voice):
     assert f"Unfolded, weights that had lost their weight norm in 1 layers: {layer}." in converted.notes
 
 
-def test_lost_names_of_speakers_and_a_speaker_too_many_are_told(tmp_path, make_model):
+def test_lost_names_of_speakers_and_a_speaker_too_many_are_noted(tmp_path, make_model):
     model = make_model(num_speakers=4, speaker_embedding_size=6)
 
     stock = convert(write_stock(tmp_path / "stock", model)).notes
@@ -294,8 +294,10 @@ def test_a_license_in_the_card_is_kept(tmp_path, a_voice):
 
 def test_a_card_s_license_by_another_name_and_its_base_go_into_the_new_card(tmp_path, a_voice):
     source = write_stock(tmp_path / "stock", a_voice)
-    told = "license: other\nlicense_name: ours\nlicense_link: https://example.org/l\nbase_model: org/base\nlanguage: de"
-    (source / "README.md").write_text(f"---\n{told}\n---\n# A voice\n")
+    metadata = (
+        "license: other\nlicense_name: ours\nlicense_link: https://example.org/l\nbase_model: org/base\nlanguage: de"  # noqa: E501
+    )
+    (source / "README.md").write_text(f"---\n{metadata}\n---\n# A voice\n")
 
     convert(source).save(tmp_path / "voice")
 
@@ -318,7 +320,7 @@ def test_an_output_folder_without_weights_names_its_checkpoints(tmp_path, a_voic
     write_mid_training(tmp_path / "run", a_voice, Original())
     shutil.copytree(tmp_path / "run" / "checkpoint-50", tmp_path / "run" / "checkpoint-100")
 
-    with pytest.raises(ValueError, match="Give one of its checkpoints: checkpoint-100, checkpoint-50"):
+    with pytest.raises(ValueError, match="Give one of its checkpoints: checkpoint-50, checkpoint-100"):
         convert(tmp_path / "run")
 
 
