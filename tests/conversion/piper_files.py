@@ -41,7 +41,7 @@ def tiny_model(**overrides) -> VitsModel:
 def original_name(name: str) -> str:
     pattern, replacement = next(pair for pair in NAMES["pairs"] if re.fullmatch(pair[0], name))
     name = re.fullmatch(pattern, name).expand(replacement)
-    if name.startswith("dp.flows."):
+    if name.startswith(("dp.flows.", "dp.post_flows.")):
         for pattern, replacement in NAMES["then_inside_duration_flows"]:
             name = re.sub(pattern, replacement, name)
     return name

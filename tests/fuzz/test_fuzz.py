@@ -11,13 +11,15 @@ import torch
 from damage import damage
 from voices import VOICES
 
+from hf_vits.utils.files import UnreadableFile
+
 SECONDS = 20
 """That a call may take; one of these voices takes a fraction of one."""
 
 MOST_MEMORY = 500_000
 """KiB that a call may add to the process."""
 
-PLAIN = (ValueError, OSError, FileNotFoundError, PermissionError, IsADirectoryError, FileExistsError)
+PLAIN = (ValueError, OSError, FileNotFoundError, PermissionError, IsADirectoryError, FileExistsError, UnreadableFile)
 
 
 @contextmanager
