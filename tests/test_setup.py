@@ -1,4 +1,4 @@
-"""What is installed with the package: all that it imports, and nothing under another kind of licence unsaid."""
+"""The dependencies of the package: all are declared, and those under the GPL are named as such."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ PACKAGES = {"phonemizer": "phonemizer-fork", "espeakng_loader": "espeakng-loader
 """What pip calls packages that are imported by another name."""
 
 OF_THE_USER = {"aim"}
-"""Imported only for those who have it: a tracker that a run may be told to report to."""
+"""Imported only if installed: a tracker of `report_to`."""
 
 
 def imported():
@@ -75,6 +75,6 @@ def test_packages_under_the_gpl_are_named_as_such_where_they_are_declared():
             about = metadata(package) if package else {}
         except PackageNotFoundError:
             continue
-        licence = f"{about.get('License') or ''} {about.get('License-Expression') or ''}".split("\n")[0]
-        if re.search(r"(?<!L)GPL", licence):
+        license_name = f"{about.get('License') or ''} {about.get('License-Expression') or ''}".split("\n")[0]
+        if re.search(r"(?<!L)GPL", license_name):
             assert package.split("-")[0] in said.lower(), package

@@ -1,6 +1,7 @@
 """`hf-vits convert`: what it refuses before any work, and what it prints after."""
 
 import io
+import json
 
 import pytest
 
@@ -35,11 +36,11 @@ def test_a_note_that_the_terminal_cannot_show_loses_neither_the_voice_nor_the_ot
     assert main(["convert", source, str(tmp_path / "voice")]) == 0
 
     assert VitsModel.from_pretrained(tmp_path / "voice")
-    told = printed.getvalue().decode("cp1252").splitlines()
-    assert any("\\u0437\\u0430" in line for line in told) and "tensors" in told[-1]
+    printed_text = printed.getvalue().decode("cp1252").splitlines()
+    assert any("\\u0437\\u0430" in line for line in printed_text) and "tensors" in printed_text[-1]
 
 
-def test_notes_are_told_of_a_voice_that_is_there(source, tmp_path, monkeypatch):
+def test_notes_are_reported_of_a_voice_that_is_there(source, tmp_path, monkeypatch):
     class Stdout(io.StringIO):
         def write(self, text):
             assert (tmp_path / "voice" / "config.json").is_file()
@@ -66,13 +67,21 @@ def test_an_output_that_an_unset_variable_left_empty_is_refused(source, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("output", "told"),
+    ("output", "printed_text"),
     [("full", "exists and is not empty. Choose another folder"), ("full/file", "file is a file; give the name of")],
 )
-def test_an_output_that_cannot_be_is_refused_before_anything_is_read(unread, tmp_path, capsys, output, told):
+def test_an_output_that_cannot_be_is_refused_before_anything_is_read(unread, tmp_path, capsys, output, printed_text):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
 
     assert main(["convert", str(tmp_path / "G_1.pth"), str(tmp_path / output)]) == 1
 
-    assert told in capsys.readouterr().err
+    assert printed_text in capsys.readouterr().err
+
+
+def test_convert_of_what_is_no_voice_is_an_error_and_makes_no_folder(tmp_path, capsys):
+    (tmp_path / "voice.onnx").write_bytes(b"nothing of the kind")
+    (tmp_path / "voice.onnx.json").write_text(json.dumps({}))
+    assert main(["convert", str(tmp_path / "voice.onnx"), str(tmp_path / "out")]) == 1
+    assert "voice.onnx" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

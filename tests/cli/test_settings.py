@@ -37,7 +37,7 @@ def test_arguments_win_over_the_file_and_the_file_over_defaults(settings):
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "expected"),
     [
         ("{", "is not a JSON file of settings"),
         ("[1]", "holds a list; it must be a JSON object"),
@@ -48,12 +48,12 @@ def test_arguments_win_over_the_file_and_the_file_over_defaults(settings):
         ('{"pause": NaN}', "`pause` is nan; it must be a finite number from 0 to 60"),
     ],
 )
-def test_a_mistake_in_the_file_names_the_file_and_the_setting(settings, tmp_path, file, told):
+def test_a_mistake_in_the_file_names_the_file_and_the_setting(settings, tmp_path, file, expected):
     printed = settings(file=file)
-    assert str(tmp_path / "settings.json") in printed and told in printed and "Traceback" not in printed
+    assert str(tmp_path / "settings.json") in printed and expected in printed and "Traceback" not in printed
 
 
-def test_all_mistakes_of_a_file_are_told_at_once_and_without_the_usage(settings):
+def test_all_mistakes_of_a_file_are_reported_at_once_and_without_the_usage(settings):
     printed = settings(file={"batchsize": 1, "seed": -1, "pause": "long"})
     assert all(part in printed for part in ("`batchsize`", "`seed`", "`pause`")) and "usage" not in printed
 

@@ -1,6 +1,7 @@
+"""`hf-vits speak` speaks like the pipeline, and every mistake is one line."""
+
 import errno
 import io
-import json
 import os
 import subprocess
 import sys
@@ -160,14 +161,6 @@ def test_a_broken_voice_is_reported_without_a_traceback(voice, tmp_path, monkeyp
     assert not (tmp_path / "speech.wav").exists()
 
 
-def test_convert_of_what_is_no_voice_is_an_error_and_makes_no_folder(tmp_path, capsys):
-    (tmp_path / "voice.onnx").write_bytes(b"nothing of the kind")
-    (tmp_path / "voice.onnx.json").write_text(json.dumps({}))
-    assert main(["convert", str(tmp_path / "voice.onnx"), str(tmp_path / "out")]) == 1
-    assert "voice.onnx" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -307,23 +300,3 @@ def test_a_file_appears_when_all_is_said(voice, tmp_path, monkeypatch):
     monkeypatch.setattr(TextToSpeechPipeline, "stream", stops)
     assert main(["speak", "a hope", "--voice", voice[1], "--output", str(tmp_path / "out.wav")]) == 1
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
-
-
-def test_export_writes_a_voice_and_says_how_near_to_pytorch_it_is(voice, tmp_path, capsys):
-    pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
-    arguments = ["export", voice[1], "--target", "piper", str(tmp_path / "out"), "--precision", "float16"]
-    assert main(arguments) == 0
-    printed = capsys.readouterr().out
-    assert "6 texts against PyTorch" in printed and "voice.onnx: " in printed
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["README.md", "voice.onnx", "voice.onnx.json"]
-    assert main(arguments) == 1 and "--overwrite" in capsys.readouterr().err
-    assert main([*arguments, "--overwrite", "--name", "ada"]) == 0
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["README.md", "ada.onnx", "ada.onnx.json"]
-
-
-def test_export_of_what_is_no_voice_is_one_line_and_no_folder(tmp_path, capsys):
-    assert main(["export", "nowhere/at/all", str(tmp_path / "out"), "--target", "piper"]) == 1
-    errors = capsys.readouterr().err
-    assert "nowhere/at/all" in errors and len(errors.strip().splitlines()) == 1
-    assert not (tmp_path / "out").exists()

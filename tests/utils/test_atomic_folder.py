@@ -61,8 +61,8 @@ def test_an_empty_name_is_no_place(tmp_path, monkeypatch):
 
 def test_a_full_disk_is_named_and_leaves_what_was_there(tmp_path):
     make(tmp_path / "voice")
-    told = f"No space is left on the disk of the folder {tmp_path}"
-    with pytest.raises(OSError, match=told) as caught, new_folder(tmp_path / "voice", overwrite=True) as staged:
+    message = f"No space is left on the disk of the folder {tmp_path}"
+    with pytest.raises(OSError, match=message) as caught, new_folder(tmp_path / "voice", overwrite=True) as staged:
         (staged / "half.txt").touch()
         raise OSError(errno.ENOSPC, "No space left on device")
     assert caught.value.errno == errno.ENOSPC

@@ -27,18 +27,18 @@ SETTINGS = {"model": {**TINY, "sampling_rate": 2000}, "max_steps": 2}
 
 
 @pytest.mark.parametrize(
-    ("second", "texts", "told"),
+    ("second", "texts", "expected"),
     [
         ({"max_steps": 3}, TEXTS, "`max_steps` is 2 in process 0, 3 in process 1"),
         ({}, [*TEXTS[:3], "dead"], "the digest of the clips is .* in process 0, .* in process 1"),
     ],
     ids=["settings", "data"],
 )
-def test_processes_that_differ_do_not_begin_and_say_in_what(tmp_path, second, texts, told):
+def test_processes_that_differ_do_not_begin_and_say_in_what(tmp_path, second, texts, expected):
     said = run(tmp_path / "out", [SETTINGS, {**SETTINGS, **second}], [TEXTS, texts])
     for message in said:
         assert message.startswith("ValueError: The processes of this run do not agree")
-    assert re.search(told, said[0]) and said[0] == said[1]
+    assert re.search(expected, said[0]) and said[0] == said[1]
     assert not (tmp_path / "out").exists()
 
 
@@ -66,19 +66,19 @@ def test_a_process_that_stops_is_waited_for_no_longer_than_the_limit(tmp_path):
         (RuntimeError("shapes cannot be multiplied"), 2, RuntimeError),
     ],
 )
-def test_errors_about_other_processes_are_told_from_the_rest(error, processes, becomes):
+def test_errors_about_other_processes_are_reported_from_the_rest(error, processes, becomes):
     with pytest.raises(becomes) as raised, lost_processes_named(0, processes, 5, "Go on."):
         raise error
     assert type(raised.value) is becomes and (becomes is RuntimeError or "within 5 s" in str(raised.value))
 
 
 def test_facts_that_one_process_alone_has_are_a_difference(monkeypatch):
-    everyones = [{"a": 1}, {"a": 1, "b": 2}]
-    monkeypatch.setattr("accelerate.utils.gather_object", lambda _: [(facts, None) for facts in everyones])
-    with pytest.raises(ValueError, match="b is None in process 0, 2 in process 1. Mend it."):
-        check_agreement(everyones[0], "Mend it.")
-    everyones.pop()
-    check_agreement(everyones[0], "Mend it.")
+    tables = [{"a": 1}, {"a": 1, "b": 2}]
+    monkeypatch.setattr("accelerate.utils.gather_object", lambda _: [(facts, None) for facts in tables])
+    with pytest.raises(ValueError, match="b is None in process 0, 2 in process 1. Fix it."):
+        check_agreement(tables[0], "Fix it.")
+    tables.pop()
+    check_agreement(tables[0], "Fix it.")
 
 
 VARIABLES = (LAUNCHED, "MASTER_ADDR", "WORLD_SIZE")
@@ -212,7 +212,7 @@ def test_a_model_in_parts_is_refused_by_name(launch_as, monkeypatch, variables, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (("--dynamo_backend", "inductor"), "dynamo_backend inductor, .*nothing is compiled"),
         (("--gradient_accumulation_steps", "4"), "gradient_accumulation_steps 4, .*the run's own is 2"),
@@ -222,16 +222,18 @@ def test_a_model_in_parts_is_refused_by_name(launch_as, monkeypatch, variables, 
         (("--mixed_precision", "bf16"), "mixed_precision bf16, .*this run's precision is no"),
     ],
 )
-def test_settings_of_the_launcher_without_effect_are_warned_of(launch_as, caplog, arguments, told):
+def test_settings_of_the_launcher_without_effect_are_warned_of(launch_as, caplog, arguments, expected):
     launch_as(*arguments)
     warn_of_ignored("no", 2)
     (message,) = caplog.messages
-    assert re.search(f"`accelerate launch` asks for {told}", message)
+    assert re.search(f"`accelerate launch` asks for {expected}", message)
 
 
 def test_settings_that_agree_or_are_the_scripts_own_are_not_warned_of(launch_as, caplog):
     launch_as("--gradient_accumulation_steps", "2", script=("train.py", "--gradient_accumulation_steps", "2"))
     warn_of_ignored(None, 2)
     launch_as(script=("train.py", "--gradient_accumulation_steps", "4"))
+    warn_of_ignored(None, 4)
+    launch_as("-m", script=("hf_vits.cli", "train", "--gradient_accumulation_steps", "4"))
     warn_of_ignored(None, 4)
     assert not caplog.messages

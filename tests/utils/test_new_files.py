@@ -172,8 +172,8 @@ def unwritable_safetensors(folder):
     ids=["Python", "safetensors", "torch", "torch on a file", "device"],
 )
 def test_a_full_disk_is_named_whichever_library_meets_it(tmp_path, fail):
-    told = rf"No space is left on the disk of the folder {tmp_path}.* Make room"
-    with pytest.raises(OSError, match=told) as caught, storage_errors(tmp_path / "to be made"):
+    message = rf"No space is left on the disk of the folder {tmp_path}.* Make room"
+    with pytest.raises(OSError, match=message) as caught, storage_errors(tmp_path / "to be made"):
         fail(tmp_path)
     assert caught.value.errno == errno.ENOSPC
 
@@ -208,9 +208,9 @@ def test_the_disk_of_another_folder_is_named_if_the_error_is_about_that(tmp_path
 
 def test_a_temporary_folder_is_not_named_which_is_gone_when_the_error_is_read(tmp_path):
     error = OSError(errno.ENOSPC, "No space left on device")
-    told = rf"the folder {tmp_path} \("
+    message = rf"the folder {tmp_path} \("
     with (
-        pytest.raises(OSError, match=told),
+        pytest.raises(OSError, match=message),
         new_folder(tmp_path / "voice") as staged,
         storage_errors(staged / "weights"),
     ):

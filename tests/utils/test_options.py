@@ -86,7 +86,7 @@ def test_a_value_of_another_kind_is_an_error_that_says_what_is_allowed(given, al
         Sample(**given)
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     with pytest.raises(ValueError, match="(?s)`count` is 0.*`rate` is 'x'"):
         Sample(count=0, rate="x")
 
@@ -104,8 +104,8 @@ def test_home_and_environment_variables_in_paths_are_expanded(monkeypatch, tmp_p
 def test_a_variable_or_home_that_does_not_exist_is_an_error_and_a_path_that_does_stays(monkeypatch, tmp_path):
     monkeypatch.delenv("NOWHERE", raising=False)
     monkeypatch.chdir(tmp_path)
-    for path, told in (("$NOWHERE/a", "no environment variable NOWHERE"), ("~nobody-here/a", "no such home folder")):
-        with pytest.raises(ValueError, match=f"`source` is '.*a'.*{told}"):
+    for path, message in (("$NOWHERE/a", "no environment variable NOWHERE"), ("~nobody-here/a", "no such home folder")):
+        with pytest.raises(ValueError, match=f"`source` is '.*a'.*{message}"):
             Sample(source=path)
     (tmp_path / "$NOWHERE").mkdir()
     (tmp_path / "~").mkdir()
@@ -139,8 +139,8 @@ def test_trackers_are_named_as_one_as_several_or_as_none(given, kept):
 
 
 @pytest.mark.parametrize(
-    ("given", "told"), [("wandbb", "did you mean `wandb`"), (["none", "wandb"], "'none' cannot be combined")]
+    ("given", "message"), [("wandbb", "did you mean `wandb`"), (["none", "wandb"], "'none' cannot be combined")]
 )
-def test_a_tracker_that_does_not_exist_is_an_error_that_lists_them(given, told):
-    with pytest.raises(ValueError, match=f"`report_to` is .*{told}.*There are .*tensorboard"):
+def test_a_tracker_that_does_not_exist_is_an_error_that_lists_them(given, message):
+    with pytest.raises(ValueError, match=f"`report_to` is .*{message}.*There are .*tensorboard"):
         VitsTrainingArguments(report_to=given)

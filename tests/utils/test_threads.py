@@ -28,11 +28,11 @@ def processes(count, device="cpu"):
 
 
 def test_a_process_that_was_left_one_thread_takes_all_cores():
-    """As `accelerate launch` starts it on a machine without a GPU, unless told otherwise."""
+    """As `accelerate launch` starts it on a machine without a GPU, unless configured otherwise."""
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", TELL + "print(torch.get_num_threads())"]
-    told = subprocess.run(command, env=alone, capture_output=True, text=True, check=True)
-    assert int(told.stdout) == cores()
+    done = subprocess.run(command, env=alone, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == cores()
 
 
 @pytest.mark.parametrize(("count", "share"), [(1, 8), (2, 4), (3, 2), (16, 1)])

@@ -29,5 +29,7 @@ def run(options: argparse.Namespace) -> None:
     converted.save(directory, overwrite=options.overwrite)
     for note in converted.notes:
         print(note)
-    judges = "" if converted.discriminator is None else f", {len(converted.discriminator.state_dict)} of discriminators"
-    print(f"{options.output}: {len(converted.state_dict)} tensors{judges}")
+    extra = (
+        "" if converted.discriminator is None else f", {len(converted.discriminator.state_dict)} of the discriminator"
+    )
+    print(f"{options.output}: {len(converted.state_dict)} tensors{extra}")

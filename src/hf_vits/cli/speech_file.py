@@ -77,23 +77,23 @@ class SpeechFile:
         self.former_sentences = 0  # in an unfinished file of the same options that is not resumed
         self.lossy = not self.special and output.suffix.lstrip(".").upper() in LOSSY
 
-    def speak(self, work: Callable[[], dict[str, Any]], resume: bool = False) -> int:
+    def speak(self, identity: Callable[[], dict[str, Any]], resume: bool = False) -> int:
         """
         Speak, print the duration, and return the exit status: 0, or that of a signal.
 
         Args:
-            work (`Callable`):
+            identity (`Callable`):
                 Returns what the speech depends on, by the names of `resume.NAMES`.
             resume (`bool`, *optional*, defaults to `False`):
                 Continue speech that was stopped.
         """
-        begun = self._begun(work, resume)
-        if begun is not None:
-            self.generator.set_state(begun.state())
+        previous = self._previous_run(identity, resume)
+        if previous is not None:
+            self.generator.set_state(previous.state())
         with ExitStack() as files:
             write = files.enter_context(audio_writer(self.output, self.pipe.sampling_rate))
             copy = files.enter_context(self._copy())
-            speech, stopped = self._spoken(lambda samples: [each(samples) for each in (write, *copy)], begun)
+            speech, stopped = self._spoken(lambda samples: [each(samples) for each in (write, *copy)], previous)
             if stopped is None or self.special:
                 copy.clear()  # it is not needed
             with nullcontext() if self.special else delayed_signals():
@@ -102,21 +102,21 @@ class SpeechFile:
                     remove_unfinished(self.output)
                 else:
                     state = encode_state(speech.state)
-                    write_unfinished(self.output, Unfinished(work(), speech.sentences, speech.samples, state))
+                    write_unfinished(self.output, Unfinished(identity(), speech.sentences, speech.samples, state))
                 self._report(speech, stopped)
         return 0 if stopped is None else 128 + stopped.number
 
-    def _begun(self, work: Callable[[], dict[str, Any]], resume: bool) -> Unfinished | None:
+    def _previous_run(self, identity: Callable[[], dict[str, Any]], resume: bool) -> Unfinished | None:
         if resume and self.special:
             raise ValueError(f"{self.output} is not a regular file, so there is nothing to resume; leave --resume out.")
         if resume:
-            begun = read_unfinished(self.output, work())
-            if begun is None:
+            previous = read_unfinished(self.output, identity())
+            if previous is None:
                 print(f"There is no {self.output} yet: starting from the beginning.", file=sys.stderr)
-            return begun
+            return previous
         if not self.special and state_file(self.output).exists():
             with suppress(ValueError):  # of other options, or damaged
-                former = read_unfinished(self.output, work())
+                former = read_unfinished(self.output, identity())
                 self.former_sentences = former.sentences if former else 0
             print(
                 f"Starting {self.output} again; to continue the stopped run, stop this one and give --resume.",
@@ -139,13 +139,15 @@ class SpeechFile:
         except _NotKept:
             pass
 
-    def _spoken(self, write: Callable[[np.ndarray], object], begun: Unfinished | None) -> tuple[Speech, Stopped | None]:
+    def _spoken(
+        self, write: Callable[[np.ndarray], object], previous: Unfinished | None
+    ) -> tuple[Speech, Stopped | None]:
         """Speak to the end of the text, or to a signal; an interrupted sentence is not in the file."""
-        done, samples, new, work = (begun.sentences, begun.samples, 0, 0.0) if begun else (0, 0, 0, 0.0)
+        done, samples, new, work = (previous.sentences, previous.samples, 0, 0.0) if previous else (0, 0, 0, 0.0)
         state, stopped = self.generator.get_state(), None
         progress, start = Progress(self.sentences, done), time.perf_counter()
         try:
-            for block in read_samples(self.output, begun, self.lossy) if begun else ():
+            for block in read_samples(self.output, previous, self.lossy) if previous else ():
                 write(block)
             chunks = self.pipe.stream(
                 self.text,

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PROCESS_TIMEOUT = timedelta(hours=12)
-"""How long processes wait for one that downloads data; one that ends is noticed at once."""
+"""How long processes wait for one that downloads data; the end of a process is detected at once."""
 
 ADVICE = "Then give the same command again: it continues."
 
@@ -177,7 +177,7 @@ class Synthesis:
                 self.pipe,
                 [texts[row.number][settings.text_column] for row in rows],
                 [row.speaker for row in rows],
-                [row_generator(settings.seed, row.number) for row in rows],  # anew for each attempt
+                [row_generator(settings.seed, row.number) for row in rows],  # new ones for each attempt
                 model_controls(settings, self.pipe),
                 settings.pause,
             )

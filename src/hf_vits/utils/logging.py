@@ -25,7 +25,7 @@ def no_progress_bar() -> Iterator[None]:
 @contextmanager
 def silence_logging() -> Iterator[None]:
     """Silence warnings of dropped characters, for callers that report them once for all texts."""
-    loggers, silence = [logging.getLogger(name) for name in LOGGERS], logging.Filter("nobody")
+    loggers, silence = [logging.getLogger(name) for name in LOGGERS], logging.Filter("no logger")
     for logger in loggers:
         logger.addFilter(silence)
     try:
