@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from tiny_voices import TINY, enliven
 
 from hf_vits import VitsConfig, VitsModel
+from hf_vits.conversion.discriminators import convert_discriminator
 from hf_vits.conversion.shape_inference import config_fields
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor import examine
@@ -187,3 +188,12 @@ def test_a_configuration_of_hifigan_is_saved_without_the_fields_of_registries(tm
     VitsConfig(**TINY).save_pretrained(tmp_path)
     saved = json.loads((tmp_path / "config.json").read_text())
     assert "decoder" not in saved and saved["model_type"] == "vits" and "decoder" not in VitsConfig().to_dict()
+
+
+def test_a_registered_sub_discriminator_is_recognized_in_a_checkpoint_without_a_configuration(tmp_path):
+    config = VitsDiscriminatorConfig(**{**SMALL, "periods": [2, 3, 5, 7, 11]}, **ADDED)
+    tensors = VitsDiscriminator(config).state_dict()
+    torch.save({"model": tensors}, tmp_path / "D_7.pth")
+    converted = convert_discriminator(tmp_path / "D_7.pth")
+    assert converted.config.additional_discriminators == ADDED["additional_discriminators"]
+    assert all(torch.equal(value, tensors[name]) for name, value in converted.state_dict().items())

@@ -1,7 +1,7 @@
 """Read the discriminators of other projects, so that a voice can be fine-tuned with those it was trained against."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from hf_vits.conversion.key_mapping import Rule, translate
 from hf_vits.conversion.schema import JsonReader, read_fields
 from hf_vits.conversion.suggestions import missing_path
 from hf_vits.conversion.vits_keys import PARAMETERS, ROOTS, count_layers
-from hf_vits.discriminators.base import SLOPE
+from hf_vits.discriminators.base import DISCRIMINATORS, SLOPE
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.hub.model_files import has_weights
 from hf_vits.hub.state_dict import check_kinds, match_state_dict, read_state_dict
@@ -41,6 +41,9 @@ INSIDE_VOICE = "discriminator."
 _DDP = r"(?:module\.)*"
 _PREFIX = rf"^{_DDP}(?:discriminator\.|model_d\.)?{_DDP}discriminators\."
 _PARAMETER = r"(?:bias|weight|weight_[gv]|parametrizations\.weight\.original[01])"
+
+BUILT_IN = ("scale", "period")
+"""Sub-discriminators that the formats of other projects have."""
 
 RULES: tuple[Rule, ...] = (
     (
@@ -197,7 +200,10 @@ def convert_files(files: DiscriminatorFiles, periods: Sequence[int] | None = Non
     try:
         check_norm(files.tensors)
         dropped = [(VOICE, "part of the voice, not of its discriminators")]
-        tensors, notes = translate(files.tensors, RULES, dropped, "VITS discriminator")
+        additional = _additional_tensors(files.tensors)
+        known = {name: tensor for name, tensor in files.tensors.items() if name not in additional}
+        tensors, notes = translate(known, RULES, dropped, "VITS discriminator")
+        tensors |= {name: files.tensors[original] for original, name in additional.items()}
         check_kinds(tensors)
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
         config, assumed = infer_config(shapes, files.from_config, periods)
@@ -309,19 +315,23 @@ def infer_config(
     Raises:
         ValueError: if the layers are not those of discriminators, contradict the file, or their periods are not known.
     """
-    parts = [_weights(shapes, number) for number in range(count_layers(shapes, r"discriminators\.(\d+)\."))]
-    scale = [weights for weights in parts if len(weights[0]) == 3]
-    period = [weights for weights in parts if len(weights[0]) == 4]
-    if parts != scale + period:
+    parts = [_recognize(shapes, number) for number in range(count_layers(shapes, r"discriminators\.(\d+)\."))]
+    scale, period = ([fields for kind, fields in parts if kind == name] for name in BUILT_IN)
+    additional = [{"type": kind, **fields} for kind, fields in parts if kind not in BUILT_IN]
+    order = [BUILT_IN.index(kind) if kind in BUILT_IN else 2 for kind, _ in parts]
+    if order != sorted(order):
         raise ValueError(
-            "A scale discriminator comes after a period discriminator; scale discriminators come first in VITS."
+            "A scale discriminator comes after a period discriminator; scale discriminators come first in VITS, then "
+            "period discriminators, then others."
         )
     periods, notes = _periods(len(period), from_config.get("periods"), periods)
     inferred: dict[str, Any] = {"periods": periods, "scales": len(scale)}
+    if additional:
+        inferred["additional_discriminators"] = additional
     if scale:
         inferred["scale_channels"] = _channels(scale, "scale")
     if period:
-        inferred |= {"period_channels": _channels(period, "period"), "period_kernel_size": _kernel_size(period)}
+        inferred |= {"period_channels": _channels(period, "period"), "period_kernel_size": period[0]["kernel_size"]}
         if "period_stride" not in from_config:
             stride = VitsDiscriminatorConfig.period_stride
             notes += (f"Assumed, as no file has it: stride {stride} of period discriminators.",)
@@ -375,6 +385,33 @@ def _periods(
     )
 
 
+def _additional_tensors(names: Iterable[str]) -> dict[str, str]:
+    """Return our name of each tensor of a sub-discriminator that another package has registered."""
+    others = [name for name in DISCRIMINATORS if name not in BUILT_IN]
+    matches = {name: re.match(rf"{_PREFIX}(\d+)\.(.+)$", name) for name in (names if others else ())}
+    return {
+        name: f"discriminators.{match[1]}.{match[2]}"
+        for name, match in matches.items()
+        if match and not re.match(r"convs\.|conv_post\.|final_conv\.", match[2])
+    }
+
+
+def _recognize(shapes: Shapes, number: int) -> tuple[str, dict[str, Any]]:
+    """Return the registered name of one sub-discriminator, and the fields that its shapes determine."""
+    prefix = f"discriminators.{number}."
+    pattern = "|".join(re.escape(parameter) for parameter in PARAMETERS)
+    own = {
+        re.sub(rf"({pattern})$", ".weight", name.removeprefix(prefix)): tuple(shape)
+        for name, shape in shapes.items()
+        if name.startswith(prefix)
+    }
+    for name in [name for name in DISCRIMINATORS if name not in BUILT_IN]:
+        if (fields := DISCRIMINATORS[name].config_class.from_shapes(own)) is not None:
+            return name, fields
+    name = "scale" if len(_weights(shapes, number)[0]) == 3 else "period"
+    return name, DISCRIMINATORS[name].config_class.from_shapes(own)
+
+
 def _weights(shapes: Shapes, number: int) -> list[torch.Size]:
     """Return the shapes of the weights of one discriminator's convolutions, all of 3 dimensions or all of 4."""
     prefix = f"discriminators.{number}"
@@ -396,9 +433,9 @@ def _weight(shapes: Shapes, layer: str) -> torch.Size:
     raise ValueError(f"The file has {layer}, but not its weight; it is damaged.")
 
 
-def _channels(parts: list[list[torch.Size]], kind: str) -> list[int]:
+def _channels(parts: list[dict[str, Any]], kind: str) -> list[int]:
     """Return the channels of the convolutions, the same in every discriminator of a kind."""
-    channels = [[weight[0] for weight in weights] for weights in parts]
+    channels = [fields["channels"] for fields in parts]
     odd = next((other for other in channels if other != channels[0]), None)
     if odd is not None:
         raise ValueError(
@@ -406,18 +443,6 @@ def _channels(parts: list[list[torch.Size]], kind: str) -> list[int]:
             "are alike."
         )
     return channels[0]
-
-
-def _kernel_size(parts: list[list[torch.Size]]) -> int:
-    """Return the one kernel size along time of the period discriminators."""
-    kernels = {tuple(weight[2:]) for weights in parts for weight in weights}
-    size, width = min(kernels)
-    if len(kernels) > 1 or width != 1 or size % 2 == 0:
-        raise ValueError(
-            f"The period discriminators have kernels of the sizes {sorted(kernels)}; those of VITS are (k, 1) with one "
-            "odd k."
-        )
-    return size
 
 
 def _describe(names: Mapping[str, Tensor]) -> str:

@@ -119,7 +119,6 @@ def conv_shapes(shapes: Shapes, dims: int) -> list[tuple[int, ...]] | None:
     found: list[tuple[int, ...]] = []
     while (shape := shapes.get(f"convs.{len(found)}.weight")) is not None:
         found.append(tuple(shape))
-    known = {*(f"convs.{number}" for number in range(len(found))), "conv_post"}
     if not found or any(len(shape) != dims or 0 in shape for shape in found):
         return None
-    return None if any(name.rpartition(".")[0] not in known for name in shapes) else found
+    return found

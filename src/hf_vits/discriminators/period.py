@@ -64,7 +64,16 @@ class PeriodDiscriminatorConfig(SubDiscriminatorConfig):
     def from_shapes(cls, shapes: Shapes) -> dict[str, Any] | None:
         """Return channels and kernel size; the period and the stride do not appear in shapes."""
         convs = conv_shapes(shapes, 4)
-        return convs and {"channels": [shape[0] for shape in convs], "kernel_size": convs[0][2]}
+        if convs is None:
+            return None
+        kernels = {shape[2:] for shape in convs}
+        size, width = min(kernels)
+        if len(kernels) > 1 or width != 1 or size % 2 == 0:
+            raise ValueError(
+                f"A period discriminator has kernels of the sizes {sorted(kernels)}; those of VITS are (k, 1) with one "
+                "odd k."
+            )
+        return {"channels": [shape[0] for shape in convs], "kernel_size": size}
 
 
 class PeriodConv2d(nn.Conv2d):
