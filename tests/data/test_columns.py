@@ -123,7 +123,7 @@ def test_the_advice_for_sound_in_structures_gives_what_is_wanted(plain, load, st
     features = {"sound": datasets.Audio(), "length": datasets.Value("int64")}
     data = plain.remove_columns("audio").add_column(column, audio).cast_column(column, features)
     data = data.to_iterable_dataset() if streamed else data
-    with pytest.raises(ValueError, match="inside of a structure") as error:
+    with pytest.raises(ValueError, match="inside a structure") as error:
         load(data, Columns(audio=column))
     (code,) = re.findall("`(.*)`", str(error.value))
     names = {"data": data}
@@ -134,7 +134,7 @@ def test_the_advice_for_sound_in_structures_gives_what_is_wanted(plain, load, st
 def test_several_sounds_in_a_row_are_an_error(plain, load):
     data = plain.remove_columns("audio").add_column("audio", [[sound, sound] for sound in plain["audio"]])
     data = data.cast_column("audio", datasets.List(datasets.Audio(decode=False)))
-    with pytest.raises(ValueError, match="'audio' holds several sounds in each row.*a row of its own"):
+    with pytest.raises(ValueError, match="'audio' holds several recordings in each row.*a row of its own"):
         load(data)
 
 

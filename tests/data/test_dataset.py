@@ -151,7 +151,7 @@ def test_a_column_that_is_not_there_is_an_error_that_says_which_are(config, make
 def test_characters_the_voice_cannot_say_are_counted(config, make_tokenizer, audio):
     data = table(text=["a hope!", "no! ü"], audio=[encoded(sound(1))] * 2).cast_column("audio", audio)
     _, report = select(data, make_tokenizer(), config, Columns(), ClipFilter())
-    assert report.unsaid == {"!": 2, "ü": 1}
+    assert report.unknown_characters == {"!": 2, "ü": 1}
 
 
 def test_samples_on_an_unknown_scale_or_without_a_rate_are_dropped_before_the_first_step(config, make_tokenizer):
@@ -235,7 +235,7 @@ def test_loan_letters_and_a_single_name_are_trained_on_and_reported(config, engl
     clips, report = select_texts(texts, english, config, audio)
     refuse_other_scripts(report)
     assert len(clips) == 2
-    assert report.of_other_scripts == {"И": 1} and "does not read: 'И' x1" in str(report)
+    assert report.other_scripts == {"И": 1} and "does not read: 'И' x1" in str(report)
 
 
 def test_a_russian_voice_trains_on_texts_with_latin_names_but_not_on_english_ones(config, make_tokenizer, audio):

@@ -48,7 +48,7 @@ GOOD = {f"{number}.wav": (noise(1, number), "a hope") for number in range(3)}
 
 def test_good_clips_are_not_noted(report_of):
     report = report_of(GOOD | {"loud.wav": (0.999 * np.sin(np.arange(RATE) * 0.6), "a hope")})
-    assert not report.noted and "noted" not in str(report) and report.listened == 4
+    assert not report.noted and "noted" not in str(report) and report.checked == 4
 
 
 STRANGE = {
@@ -96,6 +96,6 @@ def test_clips_without_sound_are_dropped_before_the_run(report_of):
 
 
 def test_of_long_data_the_sound_of_some_clips_is_looked_at(report_of, monkeypatch):
-    monkeypatch.setattr("hf_vits.data.audio_checks.MOST_SECONDS", 2.0)
+    monkeypatch.setattr("hf_vits.data.audio_checks.MAX_SECONDS", 2.0)
     report = report_of(GOOD | {"x.wav": (noise(1, 9), "a hope")})
-    assert report.listened == 2 and "The sound of 2 clips was looked at, of the others only the length." in str(report)
+    assert report.checked == 2 and "The sound of 2 clips was looked at, of the others only the length." in str(report)

@@ -1,4 +1,4 @@
-"""Sound in every form that data sets hold it, read as mono samples; sound files written whole or not at all."""
+"""Read audio in every form of a data set as mono samples; write audio files atomically."""
 
 import io
 import logging
@@ -29,23 +29,23 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 FULL_SCALE = {"uint8": 2**7, "int16": 2**15, "int32": 2**31}
-"""What stands for 1 in samples of integers."""
+"""Full scale of integer samples."""
 
-LOUDEST, QUIETEST = 8.0, 1e-4
-"""Peaks beyond which samples are on another scale than ±1, or no sound at all."""
+MAX_PEAK, MIN_PEAK = 8.0, 1e-4
+"""Peaks above and below which samples are not on the scale ±1, or are silent."""
 
-CANCELLED = 0.25
-"""Share of the power that independent channels would keep when they are mixed; with less, they cancel each other."""
+CANCELLED_POWER = 0.25
+"""Share of the power of a mix of independent channels below which channels cancel each other."""
 
-NAMED_CANCELLING = 5
-"""Sources of channels that cancel each other that are named in warnings; there may be a whole corpus of them."""
+MAX_CANCELLING_WARNINGS = 5
+"""Largest number of warnings about sources whose channels cancel each other; a whole corpus may be like that."""
 
 _cancelling: set[str] = set()
 
 
 def read_audio(source, sampling_rate: int) -> np.ndarray:
     """
-    source -> waveform float32 (T_wav,), mono, at `sampling_rate` in hertz.
+    Read a source -> waveform float32 (T_wav,), mono, at `sampling_rate` in hertz.
 
     Args:
         source (`str`, `Path`, `bytes`, `dict` or decoder):
@@ -53,11 +53,11 @@ def read_audio(source, sampling_rate: int) -> np.ndarray:
             undecoded audio; `{"array", "sampling_rate"}`; or an object with `get_all_samples()`, as `datasets` gives
             with torchcodec.
         sampling_rate (`int`):
-            What to resample to.
+            Rate to resample to.
 
     Raises:
-        ValueError: if it cannot be read, or holds no samples, no sound, or samples that are not finite or on a scale
-            that is not known.
+        ValueError: if it cannot be read, or holds no samples, silence, or samples that are not finite or on an unknown
+            scale.
     """
     samples, rate = _decoded(source)
     waveform = _mono(samples, _named(source))
@@ -70,7 +70,7 @@ def read_audio(source, sampling_rate: int) -> np.ndarray:
 
 def with_content(source):
     """
-    Return a source with the content of its file, if it is an address, so that it is fetched once; else as it is.
+    Return a source with the content of its file if it is an address, to fetch it only once; other sources unchanged.
 
     Raises:
         ValueError: if it cannot be fetched.
@@ -80,18 +80,18 @@ def with_content(source):
 
 
 def audio_seconds(source) -> float:
-    """Length of a source that `read_audio` takes, from its header where it has one; raises `ValueError` likewise, for
-    samples only if they need no decoding."""
+    """Return the seconds of a source of `read_audio`, from its header if it has one; errors as of `read_audio`, except
+    for errors that only decoding shows."""
     if isinstance(source, Mapping) and source.get("array") is not None or hasattr(source, "get_all_samples"):
         samples, rate = _decoded(source)
         return len(_mono(samples, _named(source))) / rate
-    with _opened_or_told(source) as file:
+    with _open_or_raise(source) as file:
         return file_seconds(file, _named(source))
 
 
 def read_channels(source) -> tuple[np.ndarray, int]:
-    """source, as of `read_audio` -> float32 (C, T_wav) as it is stored, about within ±1, and its rate in hertz; raises
-    `ValueError` if it cannot be read, or is of a type whose scale is not known."""
+    """Read a source of `read_audio` -> its channels float32 (C, T_wav), about within ±1, and its rate in hertz; raise
+    `ValueError` if it cannot be read, or has a type whose scale is unknown."""
     samples, rate = _decoded(source)
     samples = _floats(np.asarray(samples), _named(source))
     if samples.ndim > 2:
@@ -102,18 +102,18 @@ def read_channels(source) -> tuple[np.ndarray, int]:
 
 
 def mixed(channels: np.ndarray, name: str) -> np.ndarray:
-    """channels float32 (C, T) -> mono (T,), as `read_audio` gives it, without a warning of channels that cancel each
-    other; raises `ValueError` for damaged samples, in which the sound is called `name`."""
+    """channels float32 (C, T) -> mono (T,), as of `read_audio`, without a warning of channels that cancel each other;
+    raise `ValueError` for damaged samples, with `name` in its message."""
     return _checked(channels[_loudest(channels)] if cancel_each_other(channels) else channels.mean(axis=0), name)
 
 
 def is_fetched(source) -> bool:
-    """Tell whether the sound of a source is here, and not at an address."""
+    """Return True unless a source is an address."""
     return not is_remote(source.get("path") if isinstance(source, Mapping) and not source.get("bytes") else source)
 
 
 def _decoded(source) -> tuple[np.ndarray, int]:
-    """Samples (T,) or with channels on either axis, and their rate."""
+    """Return samples (T,) or with channels on either axis, and their rate."""
     if hasattr(source, "get_all_samples"):
         samples = source.get_all_samples()
         return samples.data.numpy(), int(samples.sample_rate)
@@ -122,7 +122,7 @@ def _decoded(source) -> tuple[np.ndarray, int]:
         if not isinstance(rate, int | float | np.number) or not 0 < rate < np.inf:
             raise ValueError(f"{_named(source)} has the `sampling_rate` {rate!r}; give that of its `array`, in hertz.")
         return np.asarray(source["array"]), int(rate)
-    with _opened_or_told(source) as file:
+    with _open_or_raise(source) as file:
         return file_samples(file, _named(source))
 
 
@@ -136,25 +136,25 @@ def _mono(samples: np.ndarray, name: str) -> np.ndarray:
 
 
 def _checked(samples: np.ndarray, name: str) -> np.ndarray:
-    """Samples (T,) as they are; raises `ValueError` for none, and for those that are no sound."""
+    """Return samples (T,) unchanged; raise `ValueError` for none, silent or damaged ones."""
     if samples.ndim != 1 or not samples.size:
         raise ValueError(f"{name} holds no samples.")
     if not np.isfinite(samples).all():
         raise ValueError(f"{name} holds samples that are NaN or infinite.")
     peak = np.abs(samples).max()
-    if peak > LOUDEST:
+    if peak > MAX_PEAK:
         raise ValueError(f"{name} holds samples up to {peak:g}; scale them to ±1, those of 16 bits by 1/32768.")
-    if peak < QUIETEST:
+    if peak < MIN_PEAK:
         raise ValueError(f"{name} holds no sound: its samples, where ±1 is full scale, are within ±{peak:g}.")
     return samples
 
 
 def cancel_each_other(channels: np.ndarray) -> bool:
-    """Tell whether channels (C, T) lose most of their power when they are mixed, as one and its inverse do."""
+    """Return True if channels (C, T) lose most of their power when mixed, as one and its inverse do."""
     if len(channels) < 2 or not channels.size or not np.isfinite(channels).all():
         return False
     powers, mean = np.square(channels, dtype=np.float64).mean(axis=1), channels.mean(axis=0)
-    return bool(np.square(mean, dtype=np.float64).mean() < CANCELLED * powers.sum() / len(channels) ** 2)
+    return bool(np.square(mean, dtype=np.float64).mean() < CANCELLED_POWER * powers.sum() / len(channels) ** 2)
 
 
 def _mixed(channels: np.ndarray, name: str) -> np.ndarray:
@@ -162,9 +162,9 @@ def _mixed(channels: np.ndarray, name: str) -> np.ndarray:
     if not cancel_each_other(channels):
         return channels.mean(axis=0)
     loudest = _loudest(channels)
-    if name not in _cancelling and len(_cancelling) < NAMED_CANCELLING:
+    if name not in _cancelling and len(_cancelling) < MAX_CANCELLING_WARNINGS:
         _cancelling.add(name)
-        last = " Further ones are not named." if len(_cancelling) == NAMED_CANCELLING else ""
+        last = " Further ones are not named." if len(_cancelling) == MAX_CANCELLING_WARNINGS else ""
         logger.warning(
             f"{name}: its {len(channels)} channels cancel each other when they are mixed (one is inverted), so channel "
             f"{loudest + 1} alone is taken.{last}"
@@ -177,7 +177,7 @@ def _loudest(channels: np.ndarray) -> int:
 
 
 def _floats(samples: np.ndarray, name: str) -> np.ndarray:
-    """Samples of a type in which sound is stored -> float32 of the same shape, full scale ±1."""
+    """Samples of an audio type -> float32 of the same shape, full scale ±1."""
     kind = samples.dtype.name
     if samples.dtype.kind == "f":
         return samples.astype(np.float32)
@@ -190,8 +190,8 @@ def _floats(samples: np.ndarray, name: str) -> np.ndarray:
     return ((samples.astype(np.float64) - silence) / FULL_SCALE[kind]).astype(np.float32)
 
 
-def _opened(source):
-    """A binary file of a path or an address, of bytes, or of `{"bytes", "path"}`."""
+def _open(source):
+    """Open a path or an address, bytes, or `{"bytes", "path"}` as a binary file."""
     if isinstance(source, Mapping):
         source = source.get("bytes") or source.get("path")
     if is_remote(source):
@@ -201,9 +201,9 @@ def _opened(source):
     return io.BytesIO(source) if isinstance(source, bytes | bytearray) else open(require_file(source), "rb")
 
 
-def _opened_or_told(source):
+def _open_or_raise(source):
     try:
-        return _opened(source)
+        return _open(source)
     except OSError as error:
         raise ValueError(f"{_named(source)} cannot be read: {error}") from error
 

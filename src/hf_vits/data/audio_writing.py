@@ -1,4 +1,4 @@
-"""Sound files that are written whole or not at all, in pieces of any length."""
+"""Write audio files atomically, in chunks of any length."""
 
 import os
 import shlex
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from soundfile import SoundFile
 
 FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64")
-"""What is written, by the ending of the file's name."""
+"""Formats that are written, by the extension of the file's name."""
 
 LOSSY = ("OGG", "MP3")
-"""Those whose samples are not the ones that were written."""
+"""Formats that change the samples."""
 
 CONVERTED = {".m4a", ".m4b", ".mp4", ".mov", ".3gp", ".webm", ".mkv", ".aac", ".wma", ".amr", ".opus"}
-"""Endings of files that other programs make from what is written here."""
+"""Extensions of files that other programs can make from those written here."""
 
 STORED = ("float16", "float32", "float64", "int16", "int32")
-"""Types of samples that are written; full scale is 1, or the largest integer."""
+"""Types of samples that are accepted; full scale is 1, or the largest integer."""
 
 WRITTEN_AT_ONCE = 2**12
-"""Samples that the encoder is given at once. That of Vorbis puts all of the first ones on the stack, of which a thread
-may have little: 2¹⁸ samples end a process whose threads have 1 MiB, 2¹⁶ one with 256 KiB."""
+"""Samples per call of the encoder. Vorbis puts the samples of the first call on the stack, and threads may have a small
+one: 2¹⁸ samples crash a process whose threads have 1 MiB, 2¹⁶ one with 256 KiB."""
 
 
 def check_output(path: str | Path) -> None:
     """
-    Whether a sound can be written there, before there is one.
+    Check that an audio file can be written, before there are samples.
 
     Raises:
-        ValueError: for a file name whose ending is no known format.
+        ValueError: for a file name whose extension is no known format.
         OSError: if the folder does not exist or cannot be written to.
     """
     path = Path(path).expanduser()
@@ -46,7 +46,7 @@ def check_output(path: str | Path) -> None:
 
 
 def _format(path: Path) -> str:
-    """The format that a file name ends with; WAV for a FIFO or a device without an ending."""
+    """Return the format of a file name's extension; WAV for a FIFO or a device without one."""
     import soundfile
 
     known = [name for name in FORMATS if name in soundfile.available_formats()]
@@ -69,13 +69,13 @@ def _format(path: Path) -> str:
 @contextmanager
 def audio_writer(path: str | Path, sampling_rate: int) -> Iterator[Callable[[np.ndarray], None]]:
     """
-    A function that appends samples, float (n,) within ±1, to a sound file, in the format that its name ends with.
+    Yield a function that appends samples, float (n,) within ±1, to an audio file in the format of its extension.
 
-    The file appears when the block is left without an error; until then an older one stays. Any number of writers may
-    write one path: the last one to end stays. A FIFO or a device is written to at the end. Errors of `check_output`.
+    The file appears when the block ends without an error; until then an older one stays. Several writers may write one
+    path: the last one to end wins. A FIFO or a device is written at the end. Errors as of `check_output`.
 
     Raises:
-        ValueError: for samples that are not finite, not of one channel, or of a type that holds no sound.
+        ValueError: for samples that are not finite, not of one channel, or of a type that is not accepted.
         OSError: if the disk is full or refuses them otherwise; names the folder and the cause.
     """
     import soundfile
@@ -99,35 +99,35 @@ def audio_writer(path: str | Path, sampling_rate: int) -> Iterator[Callable[[np.
 
 
 def write_audio(path: str | Path, waveform: np.ndarray, sampling_rate: int) -> None:
-    """waveform float (T_wav,) within ±1, hertz -> a file in the format its name ends with; errors of `audio_writer`."""
+    """Write a waveform, float (T_wav,) within ±1, in the format of the extension; errors as of `audio_writer`."""
     with audio_writer(path, sampling_rate) as write:
         write(waveform)
 
 
 class _Blocks:
-    """Gives an encoder blocks of one size, whatever pieces the samples come in: it encodes the first one by itself."""
+    """Pass blocks of one size to the encoder, whatever the chunks, because its output depends on the first block."""
 
     def __init__(self, file: "SoundFile", sink: "_Sink"):
         self.file, self.sink, self.rest = file, sink, np.zeros(0, np.float32)
 
     def write(self, samples: np.ndarray) -> None:
-        """Append samples float or int (n,); what does not fill a block waits for more."""
+        """Append samples float or int (n,); samples that do not fill a block wait for more."""
         samples = self._checked(np.asarray(samples))
         if samples.dtype != self.rest.dtype:
             self.flush()
         samples = np.concatenate([self.rest, samples]) if len(self.rest) else samples
         whole = len(samples) // WRITTEN_AT_ONCE * WRITTEN_AT_ONCE
         for start in range(0, whole, WRITTEN_AT_ONCE):
-            self._give(samples[start : start + WRITTEN_AT_ONCE])
+            self._encode(samples[start : start + WRITTEN_AT_ONCE])
         self.rest = samples[whole:].copy()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the waiting samples."""
         if len(self.rest):
-            self._give(self.rest)
+            self._encode(self.rest)
         self.rest = self.rest[:0]
 
-    def _give(self, block: np.ndarray) -> None:
+    def _encode(self, block: np.ndarray) -> None:
         with self.sink.errors():
             self.file.write(block)
 
@@ -144,32 +144,31 @@ class _Blocks:
 
 class _Sink:
     """
-    A binary file as libsndfile writes to it: from functions of C, which no error passes. The first one is kept, and
-    raised by `errors`.
+    A binary file for libsndfile, whose C functions pass no exceptions on: `errors` raises the first one.
     """
 
     def __init__(self, file: BinaryIO, path: Path):
         self.file, self.path, self.error = file, path, None
 
     def write(self, data: bytes) -> int:
-        """Takes all bytes, or none after an error."""
-        return self._kept(0, self._write, data)
+        """Write all bytes, or none after an error."""
+        return self._call(0, self._write, data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """As of a file."""
-        return self._kept(0, self.file.seek, offset, whence)
+        """Do as a file does."""
+        return self._call(0, self.file.seek, offset, whence)
 
     def tell(self) -> int:
-        """As of a file."""
-        return self._kept(0, self.file.tell)
+        """Do as a file does."""
+        return self._call(0, self.file.tell)
 
     def read(self, size: int) -> bytes:
-        """As of a file."""
-        return self._kept(b"", self.file.read, size)
+        """Do as a file does."""
+        return self._call(b"", self.file.read, size)
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Raises the error of the file, in the place of what libsndfile says of it, which is "System error"."""
+        """Raise the error of the file instead of libsndfile's, which is only "System error"."""
         import soundfile
 
         try:
@@ -186,7 +185,7 @@ class _Sink:
             left = left[self.file.write(left) :]
         return len(data)
 
-    def _kept(self, otherwise, call: Callable, *arguments):
+    def _call(self, otherwise, call: Callable, *arguments):
         if self.error is None:
             try:
                 return call(*arguments)

@@ -1,4 +1,4 @@
-"""What a training step is given: tokens and waveform, and nothing that could be computed from them."""
+"""A batch for training: tokens and waveforms; everything else is computed from them."""
 
 from dataclasses import dataclass, fields
 
@@ -9,7 +9,7 @@ from torch import Tensor
 @dataclass
 class VitsBatch:
     """
-    Utterances padded to the longest.
+    Clips padded to the longest.
 
     Args:
         input_ids (`Tensor` of shape `(B, T_text)`, int64):
@@ -23,7 +23,7 @@ class VitsBatch:
         rows (`Tensor` of shape `(B,)`, int64):
             Number of each item in the data set; its noise depends on it.
         speaker_id (`Tensor` of shape `(B,)`, int64, *optional*):
-            Who speaks; `None` for a model of one speaker.
+            Speaker of each item; `None` for a model of one speaker.
     """
 
     input_ids: Tensor
@@ -37,6 +37,6 @@ class VitsBatch:
         return len(self.input_ids)
 
     def to(self, device: torch.device | str) -> "VitsBatch":
-        """The same batch on another device."""
+        """Return the batch on another device."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return VitsBatch(**{name: None if v is None else v.to(device) for name, v in values.items()})

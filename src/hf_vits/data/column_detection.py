@@ -1,4 +1,4 @@
-"""Find out what the columns of a table without a header are: names of recordings, texts, and who speaks."""
+"""Detect the columns of a table without a header: names of recordings, texts, and speakers."""
 
 import os
 import re
@@ -10,16 +10,16 @@ from hf_vits.data.tables import Line
 from hf_vits.utils.formatting import quoted
 
 FILE, TEXT, SPEAKER, IGNORED = "file_name", "text", "speaker", "_"
-"""Names of columns that have a meaning; one called `_` is not read."""
+"""Names of columns with a meaning; `_` is ignored."""
 
 FOLDERS, SOUNDS = ("wavs", "", "wav", "audio", "clips"), (".wav", ".flac", ".ogg", ".mp3", ".opus")
-"""Where recordings are beside a table, and how their names may end, the most usual first."""
+"""Folders of recordings beside a table, and their extensions, the most usual first."""
 
 HEADER_WORDS = {"text", "sentence", "transcript", "transcription", "speaker", "speaker_id", "speaker_name", "path"}
 """Cells that only a header has."""
 
 FEW_ROWS = 8
-"""Of fewer rows each may be of another speaker; of more, values that are never repeated are no names of speakers."""
+"""Number of rows from which on values that are never repeated are no names of speakers."""
 
 SHOWN = 8
 """Columns of a table that are shown in an error."""
@@ -28,14 +28,14 @@ LANGUAGE = re.compile(r"[A-Za-z]{2}([_-][A-Za-z]{2})?")
 NAME = re.compile(r"[\w.+@'-]{1,40}")
 NUMBER = re.compile(r"-?\d*[.,]\d+")
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
-"""A letter of Chinese or Japanese, which have no blanks between words."""
+"""A letter of Chinese or Japanese, which have no spaces between words."""
 WORDS = re.compile(rf"{UNSPACED.pattern}|\w+")
 SENTENCE_ENDS = tuple('.!?…;:,"”»。！？')
 
 
 def columns_of(rows: Sequence[Line], folder: Path, table: Path) -> list[str]:
     """
-    Return what each column of a table without a header is: `file_name`, `text`, `speaker`, or `_` for none of them.
+    Return the meaning of each column of a table without a header: `file_name`, `text`, `speaker`, or `_` for none.
 
     The rule. The recordings are named in the column whose cells are files, which is the first if none is. Of the others
     a column holds *names* if no cell ends with a punctuation mark, each is of one to three words, and a value comes
@@ -80,7 +80,7 @@ def padded(cells: Sequence[str], width: int) -> list[str]:
 
 
 class Recordings:
-    """Finds the recordings that a table names, with or without their folder and their ending."""
+    """Find the recordings that a table names, with or without folder and extension."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -98,7 +98,7 @@ class Recordings:
         return name if "/" in name or "\\" in name else _form(name, "wavs", None)
 
     def has(self, name: str) -> bool:
-        """Tell whether there is a recording of the name."""
+        """Return True if there is a recording of the name."""
         return bool(name) and os.path.isfile(self.folder / self.find(name))
 
     def path(self, name: str) -> str:
@@ -106,7 +106,7 @@ class Recordings:
         return name if os.path.isfile(self.folder / name) or not self.has(name) else self.find(name)
 
     def _forms(self, name: str) -> Iterator[tuple[str, str | None]]:
-        """Folders and endings to try: those of the last recording first, which are seldom others."""
+        """Yield folders and extensions to try, those of the last recording first, as they rarely change."""
         yield self.last
         for place in FOLDERS:
             if is_sound(name):
@@ -116,7 +116,7 @@ class Recordings:
 
 
 def is_sound(name: str) -> bool:
-    """Tell whether a name ends as one of a recording does."""
+    """Return True if a name has the extension of an audio file."""
     return Path(name).suffix.lower() in (*SOUNDS, ".aiff", ".aif", ".au", ".m4a", ".mp4", ".webm")
 
 
@@ -131,14 +131,14 @@ def _is_header(cells: Sequence[str], folder: Path) -> bool:
 
 
 def _file_column(cells: Sequence[Sequence[str]], folder: Path) -> int:
-    """The column most of whose first cells are files; the first one if no column has any."""
+    """Return the column with most files among its first cells; the first column if there are none."""
     recordings = Recordings(folder)
     found = [sum(recordings.has(cell) for cell in column[:20]) for column in cells]
     return found.index(max(found))
 
 
 def _labels_and_texts(used: list[int], cells: Sequence[Sequence[str]]) -> tuple[list[int], list[int]]:
-    """The columns of names, and those of texts."""
+    """Return the columns of names, and those of texts."""
     labels = [number for number in used if _holds_names(cells[number])]
     texts = [number for number in used if number not in labels]
     if not texts and len(labels) == 2 and _repeats(cells[labels[0]], cells[labels[1]]):
@@ -167,18 +167,18 @@ def _holds_names(column: Sequence[str]) -> bool:
 
 
 def _is_repeated(cells: Sequence[str]) -> bool:
-    """Tell whether a value of a column comes twice or more, on average."""
+    """Return True if the values of a column occur twice or more on average."""
     return len(set(cells)) * 2 <= len(cells)
 
 
 def _repeats(first: Sequence[str], second: Sequence[str]) -> bool:
-    """Tell whether two columns hold the same texts, one of them perhaps with numbers and abbreviations spelt out."""
+    """Return True if two columns hold the same texts, perhaps one with numbers and abbreviations written out."""
     shares = [_common(one, other) for one, other in zip(first, second, strict=True) if one and other]
     return bool(shares) and sum(shares) / len(shares) >= 0.3
 
 
 def _common(one: str, other: str) -> float:
-    """The part of two texts' words that both have."""
+    """Return the share of the words of two texts that both have."""
     words, others = set(WORDS.findall(one.lower())), set(WORDS.findall(other.lower()))
     return len(words & others) / max(len(words | others), 1)
 

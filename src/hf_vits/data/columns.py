@@ -1,4 +1,4 @@
-"""Rows of a data set as training reads them: the columns that are needed, with the sound as bytes or paths."""
+"""The columns of a data set that training reads: undecoded audio, texts, and speakers; and checks of them."""
 
 import logging
 import math
@@ -7,9 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.utils.formatting import listed
 
+logger = logging.getLogger(__name__)
+
+PLACE = "table_line"
+"""Column with the line of each row in the user's table."""
+
+USUAL_NAMES = ("speaker", "speaker_id", "speaker_name")
+"""Usual names of a column of speakers, which are looked for if none was given."""
+
 
 def speaker_labels(dataset, column: str | None):
-    """The `datasets.ClassLabel` of a column that holds numbers of names; `None` for any other column."""
+    """Return the `datasets.ClassLabel` of a column of class numbers; `None` for any other column."""
     from datasets import ClassLabel
 
     feature = (getattr(dataset, "features", None) or {}).get(column)
@@ -17,7 +25,7 @@ def speaker_labels(dataset, column: str | None):
 
 
 def speaker_name(value: object, labels=None) -> str | None:
-    """A cell of the column -> who speaks; `None` if it does not say, as an empty cell or NaN."""
+    """Return the name of the speaker in a cell; `None` for an empty cell or NaN."""
     if labels is not None and isinstance(value, int):
         value = labels.int2str(value) if value >= 0 else None  # -1 is no label
     if isinstance(value, float) and (math.isnan(value) or value.is_integer()):
@@ -26,25 +34,21 @@ def speaker_name(value: object, labels=None) -> str | None:
 
 
 def speaker_number(name: str, config: VitsConfig) -> int:
-    """Who speaks, as the voice numbers its speakers; a number is an id unless the configuration has it as a name.
+    """Return the id of a speaker; a number is an id unless the configuration has it as a name.
 
     Raises:
-        ValueError: if the voice has no such speaker; says which it has.
+        ValueError: if the model has no such speaker; lists its speakers.
     """
     is_id = name.isdecimal() and name not in (config.speaker_names or ())
     return config.speaker_index(int(name) if is_id else name)
 
 
-PLACE = "table_line"
-"""Column that says where in a table of the user's each row is."""
-
-
 def plain_rows(dataset, columns: Sequence[str | None]):
     """
-    Return a data set or stream with these columns alone, as Python's own values, and sound as bytes or paths.
+    Return a data set or stream with these columns only, as Python values, with undecoded audio.
 
-    So nothing else of a row is read or decoded, and soundfile reads the sound without torchcodec or FFmpeg. A data set
-    that a function of the user's transforms, or that is no class of `datasets`, is returned as it is.
+    Nothing else of a row is read or decoded, and soundfile reads the audio without torchcodec or FFmpeg. A data set
+    with a user's transform, or of a class that is not of `datasets`, is returned as it is.
     """
     from datasets import Audio
 
@@ -63,16 +67,16 @@ def plain_rows(dataset, columns: Sequence[str | None]):
 
 def check_is_split(dataset, columns: Mapping[str, str | None]) -> None:
     """
-    Check that data are rows of one text and one sound each, as far as can be seen without reading any.
+    Check that data has one text and one recording per row, as far as its features show.
 
     Args:
         dataset (`datasets.Dataset`, `datasets.IterableDataset` or alike):
             The data.
         columns (`Mapping[str, str | None]`):
-            Names of columns by what they hold, which is said in errors; "audio" among them.
+            Names of columns by their contents, "audio" among them.
 
     Raises:
-        ValueError: for a dictionary of splits, batches, or sound inside of lists or structures; says what to do.
+        ValueError: for a dictionary of splits, batches, or audio inside lists or structures; says what to do.
     """
     if isinstance(dataset, Mapping):
         names = list(dataset)
@@ -88,15 +92,15 @@ def check_is_split(dataset, columns: Mapping[str, str | None]) -> None:
             "many rows a step takes is the setting `per_device_train_batch_size`."
         )
     audio = columns["audio"]
-    if lists and _has_sound(features[audio]):
+    if lists and _has_audio(features[audio]):
         raise ValueError(
-            f"The column {audio!r} holds several sounds in each row. Give each recording a row of its own, with the "
-            "text that is said in it."
+            f"The column {audio!r} holds several recordings in each row. Give each recording a row of its own, with "
+            "its text."
         )
-    if isinstance(features.get(audio), Mapping) and (path := _path_to_sound(features[audio])):
+    if isinstance(features.get(audio), Mapping) and (path := _path_to_audio(features[audio])):
         keys = "".join(f"[{key!r}]" for key in path)
         raise ValueError(
-            f"The column {audio!r} holds sound inside of a structure. Take it out, undecoded: `from datasets import *; "
+            f"The column {audio!r} holds audio inside a structure. Take it out, undecoded: `from datasets import *; "
             f"data = data.cast_column({audio!r}, {_undecoded(features[audio])!r}).map(lambda row: "
             f"{{{audio!r}: row[{audio!r}]{keys}}}, remove_columns=[{audio!r}])`."
         )
@@ -104,11 +108,11 @@ def check_is_split(dataset, columns: Mapping[str, str | None]) -> None:
 
 def rows_of(dataset, audio: str = "audio") -> Iterator[dict]:
     """
-    Its rows in their order; `audio` is the name of the column of sound.
+    Iterate over the rows; `audio` is the name of the column of audio.
 
     Raises:
-        ValueError: if what is done to a stream has `datasets` decode its sound, and torchcodec is missing; says how to
-            do without.
+        ValueError: if a stream's transforms make `datasets` decode audio, and torchcodec is missing; says how to do
+            without.
     """
     from datasets import Value
 
@@ -119,8 +123,8 @@ def rows_of(dataset, audio: str = "audio") -> Iterator[dict]:
             yield row
     except ImportError as error:
         if "encod" in str(error) and not any_read and hasattr(dataset, "cast_column"):
-            # A stream of paths, as that of a data set of plain files: `datasets` needs torchcodec to make Audio of
-            # them, though nothing is done to the files.
+            # A stream of paths, as of a data set of plain files: `datasets` needs torchcodec to cast them to Audio,
+            # although it does not decode them.
             yield from dataset.cast_column(audio, Value("string"))
             return
         raise ValueError(
@@ -132,68 +136,14 @@ def rows_of(dataset, audio: str = "audio") -> Iterator[dict]:
 
 
 def column_names(dataset) -> list[str]:
-    """Of a map-style data set or a stream; a stream that does not know them shows them in its first row."""
+    """Return the names of the columns; those of a stream without features are read from its first row."""
     return list(next(rows_of(dataset), {})) if dataset.column_names is None else list(dataset.column_names)
 
 
-def _is_transformed(dataset) -> bool:
-    return _format_of(dataset) == "custom"
-
-
-def _is_formatted(dataset) -> bool:
-    return _format_of(dataset) is not None
-
-
-def _format_of(dataset) -> str | None:
-    """What `with_format` or `with_transform` was called with; "custom" is a function of the user's."""
-    if hasattr(dataset, "format"):
-        return dataset.format["type"]
-    return getattr(getattr(dataset, "_formatting", None), "format_type", None)  # of a stream nothing public says it
-
-
-def _item_feature(feature):
-    """The feature of the items, of a list."""
-    if isinstance(feature, list | tuple):
-        return feature[0]
-    return getattr(feature, "feature", None)
-
-
-def _has_sound(feature) -> bool:
-    return _path_to_sound(feature) is not None
-
-
-def _path_to_sound(feature) -> list[str] | None:
-    """The keys that lead to an Audio inside of a feature, which may be one itself; `None` if there is none."""
-    from datasets import Audio
-
-    if isinstance(feature, Audio):
-        return []
-    if isinstance(feature, Mapping):
-        found = ((key, _path_to_sound(part)) for key, part in feature.items())
-        return next(([key, *path] for key, path in found if path is not None), None)
-    item = _item_feature(feature)
-    return None if item is None else _path_to_sound(item)
-
-
-def _undecoded(feature):
-    """The same feature, whose sound stays as bytes or paths."""
-    from datasets import Audio
-
-    if isinstance(feature, Audio):
-        return Audio(decode=False)
-    return {key: _undecoded(part) for key, part in feature.items()} if isinstance(feature, Mapping) else feature
-
-
-logger = logging.getLogger(__name__)
-
-USUAL_NAMES = ("speaker", "speaker_id", "speaker_name")
-"""What columns of who speaks are called, for data of which no column was named."""
-
-
 def speakers_of(column: str, *datasets) -> list[str]:
-    """The names in a column of all data sets, sorted, so that every process and every resumed run numbers them alike.
+    """Return the names in a column of all data sets, sorted, so that processes and resumed runs number them alike.
 
-    Numbers are sorted as numbers, so that those from 0 up keep their own. Rows without a speaker name none.
+    Numbers are sorted as numbers, so that numbers from 0 up are their own ids. Rows without a speaker are ignored.
     """
     names = set()
     for dataset in datasets:
@@ -205,7 +155,7 @@ def speakers_of(column: str, *datasets) -> list[str]:
 
 
 def check_speakers_are_named(config: VitsConfig, column: str | None) -> None:
-    """Raises `ValueError` if the voice has several speakers and no column says who speaks."""
+    """Raise `ValueError` if the model has several speakers and no column of speakers is given."""
     if config.num_speakers > 1 and not column:
         who = list(config.speaker_names or range(config.num_speakers))
         raise ValueError(
@@ -216,10 +166,10 @@ def check_speakers_are_named(config: VitsConfig, column: str | None) -> None:
 
 def check_speakers_are_not_mixed(dataset, column: str | None) -> None:
     """
-    Check that a column that seems to say who speaks is used, or is left unused on purpose, with the name "" for it.
+    Check that a column that seems to hold speakers is used, or is ignored explicitly, by the name "".
 
     Raises:
-        ValueError: if several speakers would be trained as one voice; says who they are and how to decide.
+        ValueError: if several speakers would be trained as one; lists them and says how to decide.
     """
     name = next((name for name in USUAL_NAMES if name in (dataset.column_names or ())), None)
     if column is not None or name is None:
@@ -235,3 +185,53 @@ def check_speakers_are_not_mixed(dataset, column: str | None) -> None:
             f"The column {name!r} of the data names {len(names)} speakers ({listed(sorted(names))}), who would be "
             f"trained as one voice, since no `speaker_column` is given. {advice}"
         )
+
+
+def _is_transformed(dataset) -> bool:
+    return _format_of(dataset) == "custom"
+
+
+def _is_formatted(dataset) -> bool:
+    return _format_of(dataset) is not None
+
+
+def _format_of(dataset) -> str | None:
+    """Return the type given to `with_format`; "custom" if `with_transform` was called."""
+    if hasattr(dataset, "format"):
+        return dataset.format["type"]
+    return getattr(
+        getattr(dataset, "_formatting", None), "format_type", None
+    )  # streams have no public attribute for it
+
+
+def _item_feature(feature):
+    """Return the feature of the items of a list; `None` for other features."""
+    if isinstance(feature, list | tuple):
+        return feature[0]
+    return getattr(feature, "feature", None)
+
+
+def _has_audio(feature) -> bool:
+    return _path_to_audio(feature) is not None
+
+
+def _path_to_audio(feature) -> list[str] | None:
+    """Return the keys that lead to an Audio inside a feature, [] for an Audio itself, `None` if there is none."""
+    from datasets import Audio
+
+    if isinstance(feature, Audio):
+        return []
+    if isinstance(feature, Mapping):
+        found = ((key, _path_to_audio(part)) for key, part in feature.items())
+        return next(([key, *path] for key, path in found if path is not None), None)
+    item = _item_feature(feature)
+    return None if item is None else _path_to_audio(item)
+
+
+def _undecoded(feature):
+    """Return the feature with undecoded audio."""
+    from datasets import Audio
+
+    if isinstance(feature, Audio):
+        return Audio(decode=False)
+    return {key: _undecoded(part) for key, part in feature.items()} if isinstance(feature, Mapping) else feature

@@ -1,4 +1,4 @@
-"""Rows of a `datasets` split that can be trained on, and why the others cannot; nothing but tokens is kept of them."""
+"""Select the rows of a data set that can be trained on, report the others, and load waveforms on demand."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -30,16 +30,15 @@ from hf_vits.utils.logging import silence_logging
 logger = logging.getLogger(__name__)
 
 OTHER_SCRIPT = "text in a script that the voice does not read"
-"""Why a row is dropped of whose letters a tenth or more are of other scripts."""
+"""Reason for dropping a row if a tenth or more of its letters are in other scripts."""
 
-MOST_OF_OTHER_SCRIPTS = 0.2
-"""Share of rows in other scripts up to which the others are trained on; with more, the voice is a wrong one."""
+MAX_OTHER_SCRIPTS = 0.2
+"""Share of rows in other scripts above which the model does not fit the data."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the columns that hold the text, the audio and, for several speakers, who speaks; `speaker=""` trains the
-    speakers of the data as one voice."""
+    """Names of the columns of text, audio and speaker, if several; `speaker=""` trains all speakers as one."""
 
     text: str = "text"
     audio: str = "audio"
@@ -53,7 +52,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class ClipFilter:
-    """What a clip must be to be trained on: seconds of sound, and tokens with their blanks."""
+    """Limits of clips to train on: seconds of audio, and tokens with blanks."""
 
     min_duration_seconds: float = 0.5
     max_duration_seconds: float = 20.0
@@ -62,35 +61,34 @@ class ClipFilter:
 
 def refuse_other_scripts(report: FilterReport, min_rows: int = 1) -> None:
     """
-    Raises `ValueError` if more than a fifth of the rows are in scripts that the voice does not read.
+    Raise `ValueError` if more than a fifth of at least `min_rows` rows are in scripts that the model does not read.
 
-    espeak-ng names letters that it cannot read, so that a run on them would train, and the voice never speak the
-    language. Nothing is raised for fewer than `min_rows` rows.
+    espeak-ng reads the names of letters that it does not know, so such a run would train, but never learn the language.
     """
     found, total = report.dropped[OTHER_SCRIPT], report.kept + report.dropped.total()
-    if found and total >= min_rows and found > MOST_OF_OTHER_SCRIPTS * total:
+    if found and total >= min_rows and found > MAX_OTHER_SCRIPTS * total:
         raise ValueError(
             f"{found} of {total} rows ({found / total:.0%}) hold {OTHER_SCRIPT}; the first is "
             f"{report.first[OTHER_SCRIPT]}. Begin with a voice of their language, or name it with `--language`, such "
-            "as `--language ru`, to have this voice learn it, if it reads phonemes. Spell other texts in the "
+            "as `--language ru`, to have this voice learn it, if it reads phonemes. Write other texts in the "
             "script of the voice, or leave them out."
         )
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One row that is trained on: its number in the data set, tokens, samples at the voice's rate, and speaker."""
+    """A row to train on: its number in the data set, tokens, samples at the model's rate, and speaker."""
 
     row: int
     input_ids: list[int]
     num_samples: int
     speaker_id: int | None = None
     place: str = ""
-    """Where the row is, as people find it: by the line of their table or its number, and by its file."""
+    """Line or number of the row, and its file, for messages."""
 
 
 def check_columns(given: Sequence[str], columns: Columns) -> None:
-    """Raises `ValueError` if a column is not there, saying which there are."""
+    """Raise `ValueError` if a column is missing; list the columns."""
     missing = [name for name in columns.names if name not in given]
     if missing:
         raise ValueError(
@@ -100,7 +98,7 @@ def check_columns(given: Sequence[str], columns: Columns) -> None:
 
 
 def check_data(dataset, columns: Columns) -> None:
-    """Raises `ValueError` for data that are not rows of a text and a sound, or lack a column; says what to do."""
+    """Raise `ValueError` for data without one text and one recording per row, or without a column; say what to do."""
     check_is_split(dataset, asdict(columns))
     check_columns(column_names(dataset), columns)
 
@@ -109,12 +107,12 @@ def select(
     dataset, tokenizer: VitsTokenizer, config: VitsConfig, columns: Columns, limits: ClipFilter, progress=iter
 ) -> tuple[list[Clip], FilterReport]:
     """
-    The clips of a map-style data set that can be trained on, and a report on all others.
+    Return the clips of a map-style data set that can be trained on, and a report on all rows.
 
-    Audio is not decoded for it: lengths come from headers. `progress` wraps the loop, for example in `tqdm`.
+    Audio is not decoded: lengths come from headers. `progress` wraps the loop, for example in `tqdm`.
 
     Raises:
-        ValueError: for a column that is not there, or a speaker that the voice does not have.
+        ValueError: for a missing column, or a speaker that the model does not have.
     """
     check_data(dataset, columns)
     labels = speaker_labels(dataset, columns.speaker)
@@ -136,8 +134,8 @@ def clip_of(
     report: FilterReport,
     labels=None,
 ) -> Clip | None:
-    """What is kept of a row; `None` if it is dropped. Either is counted in the report. `labels` are the names of the
-    speakers if their column holds numbers of them."""
+    """Make a clip of a row, or return `None` if it is dropped, and count it in the report; `labels` names speakers if
+    their column holds class numbers."""
     text, source = item[columns.text], item[columns.audio]
     place = _place(item.get(PLACE) or f"row {row}", source)
     if text is None or text != text or (isinstance(text, str) and not text.strip()):  # NaN is not itself
@@ -154,7 +152,7 @@ def clip_of(
     try:
         with silence_logging():
             input_ids = tokenizer(text).input_ids
-        source = item[columns.audio] = with_content(source)  # which a stream keeps until the clip is trained on
+        source = item[columns.audio] = with_content(source)  # a stream keeps it until the clip is trained on
         seconds = audio_seconds(source)
     except NoTokensError as error:
         return report.drop("text with nothing that the voice can say", place, error)
@@ -180,7 +178,7 @@ def clip_of(
 
 
 def _place(row: str, source) -> str:
-    """A row by its line or number and, as a split is often a shuffled part of a table, by its file."""
+    """Name a row by its line or number and, as a split is often a shuffled part of a table, by its file."""
     file = source.get("path") if isinstance(source, Mapping) else source
     return f"{row} ({file})" if isinstance(file, str) else row
 
@@ -194,24 +192,24 @@ def _speaker_id(name: str, config: VitsConfig, place: str) -> int:
 
 class VitsDataset(Dataset):
     """
-    The clips with their sound, decoded and resampled when they are asked for.
+    Clips with waveforms that are decoded and resampled on demand.
 
-    A clip whose sound turns out to be damaged is named in a warning, and the one next to it in length is taken in its
-    place: a run of days does not end for one file.
+    If the audio of a clip is damaged, a warning names it, and the next shorter clip replaces it: one file does not end
+    a run of days.
 
     Args:
         rows (indexable by row number):
             The data set, or some of its rows by number.
         clips (`Sequence[Clip]`):
-            Those of its rows that are trained on.
+            The clips of its rows.
         column (`str`):
-            Where the audio is.
+            Name of the column of audio.
         config ([`VitsConfig`]):
-            Of the voice; says the sampling rate.
+            Configuration of the model, with the sampling rate.
     """
 
     def __init__(self, rows, clips: Sequence[Clip], column: str, config: VitsConfig):
-        self.rows, self.sounds = rows, plain_rows(rows, [column]) if hasattr(rows, "features") else rows
+        self.rows, self.audio = rows, plain_rows(rows, [column]) if hasattr(rows, "features") else rows
         self.clips, self.column, self.config = list(clips), column, config
         self.by_length = sorted(range(len(clips)), key=lambda index: clips[index].num_samples)
 
@@ -219,7 +217,7 @@ class VitsDataset(Dataset):
         return len(self.clips)
 
     def __getitem__(self, index: int) -> tuple[Clip, torch.Tensor]:
-        """A clip and its waveform (T_wav,); raises `ValueError` if none can be decoded."""
+        """Return a clip and its waveform (T_wav,); raise `ValueError` if none can be decoded."""
         place = None
         for _ in range(len(self.clips)):
             clip = self.clips[index]
@@ -233,7 +231,7 @@ class VitsDataset(Dataset):
         raise ValueError("No clip can be decoded; the warnings above say why.")
 
     def without_damaged(self) -> "VitsDataset":
-        """The same without the clips whose sound is damaged, each of which is named in a warning; all are decoded."""
+        """Decode all clips, and return the data set without the damaged ones, which warnings name."""
         whole = []
         for clip in self.clips:
             try:
@@ -244,7 +242,7 @@ class VitsDataset(Dataset):
         return VitsDataset(self.rows, whole, self.column, self.config)
 
     def _waveform(self, clip: Clip) -> torch.Tensor:
-        waveform = read_audio(self.sounds[clip.row][self.column], self.config.sampling_rate)
+        waveform = read_audio(self.audio[clip.row][self.column], self.config.sampling_rate)
         frames = len(waveform) // self.config.hop_length
         if len(waveform) < 0.9 * clip.num_samples or frames < len(clip.input_ids):
             raise ValueError(f"It has {len(waveform)} samples, not {clip.num_samples} as its header says.")
@@ -252,7 +250,7 @@ class VitsDataset(Dataset):
 
 
 def collate(items: Sequence[tuple[Clip, torch.Tensor]]) -> VitsBatch:
-    """Clips and their waveforms -> one padded batch."""
+    """Pad clips and their waveforms to a batch."""
     clips, waveforms = zip(*items, strict=True)
     ids = [torch.tensor(clip.input_ids) for clip in clips]
     speakers = [clip.speaker_id for clip in clips]

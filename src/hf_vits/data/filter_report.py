@@ -13,22 +13,22 @@ TWICE = "recordings that come twice, with the same text"
 CONTRADICTED = "recordings with another text in another row"
 ODD_RATE = "texts that are much too long or too short for their sound"
 
-FEWEST_RATES = 20
-"""Clips from which on there is a usual number of tokens per second."""
+MIN_RATES = 20
+"""Number of clips from which on the median of tokens per second is meaningful."""
 
-LEAST_ODDNESS, MOST_DEVIATIONS = math.log(2), 4 * 1.4826
+MIN_LOG_RATIO, MAX_DEVIATIONS = math.log(2), 4 * 1.4826
 """A rate is odd if it is twice or half the median or beyond, and four standard deviations from it, which a normal
 distribution has at 1.4826 times the median of absolute deviations."""
 
-MOST_REMEMBERED = 1_000_000
-"""Recordings that are compared with later ones; of a longer stream the others are not."""
+MAX_REMEMBERED = 1_000_000
+"""Recordings that are remembered for comparison with later ones."""
 
 
 @dataclass
 class FilterReport:
     """
     How many clips and seconds were kept, how many rows were dropped for which reason, and how many of the kept ones are
-    noted, for what may be a mistake in the data; with the first row of each kind.
+    noted for a possible mistake in the data; with the first row of each kind.
     """
 
     kept: int = 0
@@ -38,30 +38,30 @@ class FilterReport:
     unknown_characters: Counter = field(default_factory=Counter)
     other_scripts: Counter = field(default_factory=Counter)
     notes: Counter = field(default_factory=Counter)
-    listened: int | None = None
-    """Clips whose sound was looked at, beyond its header; `None` if nobody tried."""
+    checked: int | None = None
+    """Clips whose audio was decoded and checked; `None` if none were."""
     repeated: set[str] = field(default_factory=set)
-    """Rows whose recording was in another row before."""
+    """Rows whose recording was in an earlier row."""
     _recordings: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     _rates: list[tuple[float, str]] = field(default_factory=list, repr=False)
     _withdrawn: set[str] = field(default_factory=set, repr=False)
 
     def keep(self, seconds: float, tokens: int, text: str, source: object, row: str) -> None:
-        """Count a row that is trained on, and compare it with those before; `source` is its undecoded sound."""
+        """Count a row to train on, and compare it with earlier ones; `source` is its undecoded audio."""
         self.kept += 1
         self.seconds += seconds
-        if len(self._rates) < MOST_REMEMBERED:
+        if len(self._rates) < MAX_REMEMBERED:
             self._rates.append((tokens / seconds, row))
         if name := recording_name(source):
             self.compare(name, text, row)
 
     def drop(self, reason: str, row: str, detail: object = "") -> None:
-        """Counts one row, which is given as people find it."""
+        """Count a dropped row, named so that users find it."""
         self.dropped[reason] += 1
         self.first.setdefault(reason, f"{row}{f': {detail}' if str(detail) else ''}")
 
     def withdraw(self, seconds: float, reason: str, row: str, detail: object = "") -> None:
-        """Drop a row that was kept before, as its sound turned out to be unusable."""
+        """Drop a row that was kept before, because its audio turned out to be unusable."""
         self.kept -= 1
         self.seconds -= seconds
         self._withdrawn.add(row)
@@ -73,9 +73,9 @@ class FilterReport:
         self.first.setdefault(kind, f"{row}{f': {detail}' if str(detail) else ''}")
 
     def compare(self, recording: str, text: str, row: str) -> None:
-        """Note a recording that was there before, by the name of its file or content."""
+        """Note a recording that occurred before, by the name of its file or content."""
         if recording not in self._recordings:
-            if len(self._recordings) < MOST_REMEMBERED:
+            if len(self._recordings) < MAX_REMEMBERED:
                 self._recordings[recording] = (" ".join(text.split()), row)
             return
         other, place = self._recordings[recording]
@@ -87,7 +87,7 @@ class FilterReport:
 
     @property
     def noted(self) -> Counter:
-        """How many kept rows are noted, by kind, with texts that do not fit their sound."""
+        """Numbers of noted rows by kind, including texts that do not fit their audio."""
         odd = [place for place, _ in self._odd_rates()]
         return self.notes + Counter({ODD_RATE: len(odd)} if odd else {})
 
@@ -96,8 +96,8 @@ class FilterReport:
         lines += [f"dropped {n:7d}  {reason}; first {self.first[reason]}" for reason, n in self.dropped.most_common()]
         first = {ODD_RATE: ": ".join(next(self._odd_rates(), ("", ""))), **self.first}
         lines += [f"noted   {n:7d}  {kind}; first {first[kind]}" for kind, n in self.noted.most_common()]
-        if self.listened is not None and self.listened < self.kept:
-            lines.append(f"The sound of {self.listened:,} clips was looked at, of the others only the length.")
+        if self.checked is not None and self.checked < self.kept:
+            lines.append(f"The sound of {self.checked:,} clips was looked at, of the others only the length.")
         if self.unknown_characters:
             lines.append(
                 f"left out of texts, because the voice does not know them: {format_counts(self.unknown_characters)}"
@@ -107,21 +107,21 @@ class FilterReport:
         return "\n".join(lines)
 
     def _odd_rates(self) -> Iterator[tuple[str, str]]:
-        """The rows whose tokens per second are far from the median, and what is odd."""
+        """Yield the rows whose tokens per second are far from the median, with a description."""
         kept = [(rate, row) for rate, row in self._rates if row not in self._withdrawn]
-        if len(kept) < FEWEST_RATES:
+        if len(kept) < MIN_RATES:
             return
         rates = [math.log(rate) for rate, _ in kept]
         median = statistics.median(rates)
         deviation = statistics.median(abs(rate - median) for rate in rates)
-        limit = max(LEAST_ODDNESS, MOST_DEVIATIONS * deviation)
+        limit = max(MIN_LOG_RATIO, MAX_DEVIATIONS * deviation)
         for rate, (tokens, row) in zip(rates, kept, strict=True):
             if abs(rate - median) > limit:
                 yield row, f"{tokens:.1f} tokens per second, where half of the clips have up to {math.exp(median):.1f}"
 
 
 def recording_name(source: object) -> str | None:
-    """Return what two rows of one recording have in common: the digest of the file's content, or its path."""
+    """Return what identifies a recording: the digest of the file's content, or its path."""
     content, path = (source.get("bytes"), source.get("path")) if isinstance(source, Mapping) else (None, source)
     if isinstance(content, bytes | bytearray) and content:
         return f"content {hashlib.blake2b(content, digest_size=12).hexdigest()}"

@@ -1,4 +1,4 @@
-"""The data of a run: a folder of recordings, or a data set of the Hub, and the part of it that is for evaluation."""
+"""Load the data of a run: a folder of recordings or of data files, or a data set of the Hub, split for evaluation."""
 
 import csv
 import json
@@ -13,10 +13,58 @@ from hf_vits.data.metadata_folder import read_folder
 from hf_vits.data.tables import numbers_or_texts, read_lines, read_objects, read_table
 
 PLAIN_FILES = (".csv", ".tsv", ".json", ".jsonl", ".txt")
-"""Endings of the files that are read here."""
+"""Extensions of the files that are read without `datasets`."""
 
 OWN_FIELDS = ("name", "version", "data_dir", "data_files", "description", "sep")
-"""Fields of a builder's configuration that may be set without `datasets` having to read the files."""
+"""Fields of a builder's configuration that do not require that `datasets` reads the files."""
+
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+"""Pattern of the name of a data set of the Hub."""
+
+
+def load_data(
+    name: str,
+    config_name: str | None = None,
+    train_split: str = "train",
+    eval_split: str | None = None,
+    streaming: bool = False,
+    max_eval_samples: int = 16,
+    table_columns: Sequence[str] | None = None,
+    columns: Columns | None = None,
+):
+    """
+    Load rows to train on and rows to evaluate on, or `None` if nothing says which.
+
+    Args:
+        name (`str`):
+            A folder that [`read_folder`] reads, or a data set of the Hub.
+        config_name, train_split, eval_split (`str`, *optional*):
+            As in `datasets.load_dataset`.
+        streaming (`bool`, *optional*, defaults to `False`):
+            Read rows during training instead of downloading all of them first.
+        max_eval_samples (`int`, *optional*, defaults to 16):
+            Rows at the beginning of a stream that are for evaluation, unless `eval_split` is given.
+        table_columns (`Sequence[str]`, *optional*):
+            Columns of a folder's table without a header, as in [`read_folder`].
+        columns ([`Columns`], *optional*):
+            Names of the columns.
+
+    Raises:
+        ValueError: without a name, or for settings that a folder does not have.
+        FileNotFoundError: if neither folder nor data set has the name, and as `read_folder` and `load_dataset` do.
+    """
+    if not name:
+        raise ValueError("There is no data: give a folder with a metadata.csv, or a data set, as `dataset_name`.")
+    folder, columns = Path(name).expanduser(), columns or Columns()
+    if folder.is_dir() and not any(folder.glob("**/*.parquet")):
+        _check_folder_has_all(folder, config_name, train_split, eval_split, streaming)
+        return read_folder(folder, table_columns=table_columns, text_column=columns.text)
+    if not folder.is_dir() and not HUB_NAME.fullmatch(name):
+        raise FileNotFoundError(_no_folder(folder))
+    train = _split(name, config_name, train_split, streaming)
+    if eval_split:
+        return train, _split(name, config_name, eval_split, streaming)
+    return (train.skip(max_eval_samples), train.take(max_eval_samples)) if streaming else (train, None)
 
 
 def file_split(file: Path, split: str, texts: Sequence[str]):
@@ -25,32 +73,32 @@ def file_split(file: Path, split: str, texts: Sequence[str]):
 
     Args:
         file (`Path`):
-            A file with one of the endings `PLAIN_FILES`.
+            A file with one of the extensions `PLAIN_FILES`.
         split (`str`):
             "train", or a part of it such as "train[:100]".
         texts (`Sequence[str]`):
-            Names of columns whose cells stay texts, also where all of them are numbers.
+            Names of columns whose cells stay texts, even if all of them are numbers.
 
     Raises:
-        ValueError: for a file that cannot be read, which says in which line, or an unknown split.
+        ValueError: for a file that cannot be read, with the line, or an unknown split.
     """
     return _part({"train": [file]}, split, texts)
 
 
 def folder_split(folder: Path, config_name: str | None, split: str, texts: Sequence[str]):
-    """Read a folder of files as `datasets.load_dataset` finds them; plain files as [`file_split`] does."""
+    """Read the files of a folder that `datasets.load_dataset` finds; plain files as [`file_split`] does."""
     from datasets import load_dataset, load_dataset_builder
 
     builder = load_dataset_builder(str(folder), config_name)
     files = {name: [Path(file) for file in files] for name, files in (builder.config.data_files or {}).items()}
     are_plain = all(file.suffix.lower() in PLAIN_FILES and file.is_file() for part in files.values() for file in part)
-    if files and are_plain and _is_as_usual(builder.config):
+    if files and are_plain and _has_default_settings(builder.config):
         return _part(files, split, texts)
     return load_dataset(str(folder), config_name, split=split, **_options(builder))
 
 
 def hub_split(name: str, config_name: str | None, split: str, streaming: bool = False):
-    """Load a split as `datasets.load_dataset` does, but for cells of CSV that pandas would take for missing ones."""
+    """Load a split by `datasets.load_dataset`, but keep cells of CSV that pandas would take for missing ones."""
     from datasets import load_dataset, load_dataset_builder
 
     options = _options(load_dataset_builder(name, config_name))
@@ -58,7 +106,7 @@ def hub_split(name: str, config_name: str | None, split: str, streaming: bool = 
 
 
 def _options(builder) -> dict[str, Any]:
-    """Return settings of the builder that reads CSV which leave texts as they are; none for other builders."""
+    """Return settings that make the builder of CSV leave texts unchanged; none for other builders."""
     config = builder.config
     if not hasattr(config, "keep_default_na"):
         return {}
@@ -68,8 +116,8 @@ def _options(builder) -> dict[str, Any]:
     return options
 
 
-def _is_as_usual(config) -> bool:
-    """Tell whether a builder's configuration has no setting that only `datasets` knows what to do with."""
+def _has_default_settings(config) -> bool:
+    """Return True unless a builder's configuration has settings that only `datasets` supports."""
     usual = type(config)()
     return all(getattr(config, item.name) == getattr(usual, item.name) for item in fields(config) if _counts(item.name))
 
@@ -79,7 +127,7 @@ def _counts(field: str) -> bool:
 
 
 def _part(files: Mapping[str, Sequence[Path]], split: str, texts: Sequence[str]):
-    """The rows of a split, or of a part or sum of some, as `datasets` writes them."""
+    """Return the rows of a split, or of a part or sum of splits in the notation of `datasets`."""
     from datasets import Dataset, ReadInstruction
 
     columns = {name: _columns(part) for name, part in files.items()}
@@ -94,7 +142,7 @@ def _part(files: Mapping[str, Sequence[Path]], split: str, texts: Sequence[str])
 
 
 def _columns(files: Sequence[Path]) -> dict[str, list]:
-    """The columns of files with the same ones, one after the other."""
+    """Concatenate the columns of files, which must have the same ones."""
     joined: dict[str, list] = {}
     for file in files:
         columns = _columns_of_file(file)
@@ -118,62 +166,13 @@ def _columns_of_file(file: Path) -> dict[str, list]:
 
 
 def _typed(cells: list, may_be_numbers: bool) -> list:
-    """Cells of one type, as Arrow has them: texts, numbers of a table, or JSON of values of different types."""
+    """Convert cells to one type, as Arrow requires: texts, numbers of a table, or JSON of values of mixed types."""
     if may_be_numbers:
         return numbers_or_texts(cells)
     kinds = {type(cell) for cell in cells} - {type(None)}
     if len(kinds) > 1 and kinds != {int, float}:
         return [cell if cell is None or isinstance(cell, str) else json.dumps(cell) for cell in cells]
     return cells
-
-
-HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
-"""What a data set of the Hub is called."""
-
-
-def load_data(
-    name: str,
-    config_name: str | None = None,
-    train_split: str = "train",
-    eval_split: str | None = None,
-    streaming: bool = False,
-    max_eval_samples: int = 16,
-    table_columns: Sequence[str] | None = None,
-    columns: Columns | None = None,
-):
-    """
-    Load rows to train on and rows to evaluate on, or `None` if nothing says which.
-
-    Args:
-        name (`str`):
-            A folder that [`read_folder`] reads, or a data set of the Hub.
-        config_name, train_split, eval_split (`str`, *optional*):
-            As in `datasets.load_dataset`.
-        streaming (`bool`, *optional*, defaults to `False`):
-            Read rows while training instead of fetching all of them first.
-        max_eval_samples (`int`, *optional*, defaults to 16):
-            Rows at the beginning of a stream that are for evaluation, unless `eval_split` is given.
-        table_columns (`Sequence[str]`, *optional*):
-            What the columns of a folder's table without a header are, as in [`read_folder`].
-        columns ([`Columns`], *optional*):
-            Names of the columns.
-
-    Raises:
-        ValueError: without a name, or for settings that a folder does not have.
-        FileNotFoundError: if neither folder nor data set has the name, and as `read_folder` and `load_dataset` do.
-    """
-    if not name:
-        raise ValueError("There is no data: give a folder with a metadata.csv, or a data set, as `dataset_name`.")
-    folder, columns = Path(name).expanduser(), columns or Columns()
-    if folder.is_dir() and not any(folder.glob("**/*.parquet")):
-        _check_folder_has_all(folder, config_name, train_split, eval_split, streaming)
-        return read_folder(folder, table_columns=table_columns, text_column=columns.text)
-    if not folder.is_dir() and not HUB_NAME.fullmatch(name):
-        raise FileNotFoundError(_no_folder(folder))
-    train = _split(name, config_name, train_split, streaming)
-    if eval_split:
-        return train, _split(name, config_name, eval_split, streaming)
-    return (train.skip(max_eval_samples), train.take(max_eval_samples)) if streaming else (train, None)
 
 
 def _split(name: str, config_name: str | None, split: str, streaming: bool):
@@ -195,7 +194,7 @@ def _no_folder(folder: Path) -> str:
 def _check_folder_has_all(
     folder: Path, config_name: str | None, train_split: str, eval_split: str | None, streaming: bool
 ) -> None:
-    """Raises `ValueError` for settings of data sets that a folder of recordings has no use for."""
+    """Raise `ValueError` for settings that do not apply to a folder of recordings."""
     given = {
         "dataset_config_name": config_name,
         "train_split": None if train_split == "train" else train_split,

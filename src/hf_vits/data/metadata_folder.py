@@ -1,4 +1,4 @@
-"""A folder of recordings and what is said in them, as a data set."""
+"""Read a folder of recordings with a table of their texts as a data set."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ EVAL_LISTS = ("eval.txt", "heldout.txt")
 """Names of the file that lists the recordings to evaluate on; the first that is there is read."""
 
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.txt", "metadata.tsv")
-"""Names of the table, as `datasets` (the first two), LJSpeech and spreadsheets call it."""
+"""Names of the table: those of `datasets` (the first two), of LJSpeech and of spreadsheets."""
 
 
 def read_folder(
@@ -28,18 +28,18 @@ def read_folder(
     The table is `metadata.csv` with a header (`file_name,text`, and whatever else, such as `speaker`), or without one
     in one of the layouts that [`columns_of`] knows, such as LJSpeech's `name|text|normalised text` and Piper's
     `name|speaker|text` for files in `wavs/`; or `metadata.jsonl`, with such an object a line, as
-    `examples/synthesize_dataset.py` writes. Between columns are commas, semicolons, tabs or bars. Nothing is decoded
+    `hf-vits synthesize` writes. Between columns are commas, semicolons, tabs or bars. Nothing is decoded
     here. The column `table_line` says where in the table each row is.
 
     Args:
         folder (`str` or `Path`):
-            Where the table is; file names in it are relative to it.
+            Folder with the table; file names in the table are relative to it.
         eval_list (`str` or `Path`, *optional*):
             A file that names the recordings to evaluate on, one per line; by default `eval.txt` or `heldout.txt` in
             the folder, if any.
         table_columns (`Sequence[str]`, *optional*):
-            What the columns of a table without a header are, in their order: `file_name` and `text`, others such as
-            `speaker`, and `_` for those that are not read. Found out if not given.
+            Columns of a table without a header, in order: `file_name` and `text`, others such as `speaker`, and `_` for
+            ignored ones. Detected by default.
         text_column (`str`, *optional*, defaults to "text"):
             Name of the column of texts in a table with a header.
 
@@ -76,7 +76,7 @@ def read_folder(
 
 
 def _rows(table: Path, table_columns: Sequence[str] | None = None, text_column: str = TEXT) -> list[dict[str, Any]]:
-    """The rows of a table by the names of its columns, each with the line where it is."""
+    """Return the rows of a table by the names of its columns, each with its line."""
     text = read_text(table)
     if table.suffix == ".jsonl":
         rows, lines = _rows_of_objects(table, text, text_column)
@@ -100,7 +100,7 @@ def _rows(table: Path, table_columns: Sequence[str] | None = None, text_column: 
 
 
 def _separator(line: str, more: str = "") -> str | None:
-    """The bar or tab that comes first in a line, before which there is the name of a recording; or of `more` others."""
+    """Return the bar or tab that comes first in a line, or without them the first of `more` other characters."""
     found = {line.find(mark): mark for mark in ("|", "\t") if mark in line} or {
         line.find(mark): mark for mark in more if mark in line
     }
@@ -108,7 +108,7 @@ def _separator(line: str, more: str = "") -> str | None:
 
 
 def _rows_of_objects(table: Path, text: str, text_column: str) -> tuple[list[dict[str, Any]], list[int]]:
-    """Columns are the fields of all objects; one that an object lacks is null in its row."""
+    """Read JSON lines; columns are the fields of all objects, and null where an object lacks one."""
     rows, lines = [], []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -129,11 +129,9 @@ def _rows_of_objects(table: Path, text: str, text_column: str) -> tuple[list[dic
 
 
 def _rows_with_header(table: Path, text_column: str) -> tuple[list[dict[str, str]], list[int]]:
-    """Cells that a row lacks are empty, and reported as such later; cells too many would be a text cut short."""
+    """Read a table with a header. Missing cells are empty and reported later; extra cells would be a text cut short."""
     read = read_table(table)
-    needed = (
-        (FILE, TEXT) if text_column == TEXT else (FILE,)
-    )  # another name is compared with those of all columns later
+    needed = (FILE, TEXT) if text_column == TEXT else (FILE,)  # another name is checked later
     if missing := [name for name in needed if name not in read.columns]:
         raise ValueError(
             f"{table} has no column {sorted(missing)}; its columns are {read.columns}. Rename them there, or name the "
@@ -147,7 +145,7 @@ def _rows_with_header(table: Path, text_column: str) -> tuple[list[dict[str, str
 def _rows_without_header(
     table: Path, text: str, separator: str | None, table_columns: Sequence[str] | None = None
 ) -> tuple[list[dict[str, str]], list[int]]:
-    """Of several texts in a row, the last one that is not empty is taken."""
+    """Read a table without a header; of several texts in a row, the last one that is not empty is used."""
     rows = rows_of_text(text, separator or "|", table)
     names = list(table_columns or columns_of(rows, table.parent, table))
     recordings, found = Recordings(table.parent), []
@@ -161,7 +159,7 @@ def _rows_without_header(
 
 
 def _fitted(cells: Sequence[str], names: Sequence[str], number: int, table: Path) -> list[str]:
-    """A row's cells, one for each column; it may lack another form of its text, and nothing else."""
+    """Return one cell per column; a row may lack a second form of its text, and nothing else."""
     row = padded(cells, len(names))
     has_text = any(cell for name, cell in zip(names, row, strict=False) if name == TEXT)
     if len(row) > len(names) or not row[names.index(FILE)] or (len(cells) < len(names) and not has_text):

@@ -1,4 +1,4 @@
-"""Which clips go into which step: batches of like length, in an order that depends on seed and epoch alone."""
+"""Batches of clips of similar length, in an order that depends only on seed and epoch."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from hf_vits.modules.sampling import seed_of
 
 class LengthGroupedBatchSampler(Sampler[list[int]]):
     """
-    Batches of clips of about equal length, for one of `num_processes` processes.
+    Sample batches of clips of similar length, for one of `num_processes` processes.
 
     All processes together run through every clip once an epoch. A global batch is the same whatever the number of
     processes, as long as `max_samples` does not cut it shorter; each takes its share of it. The last one is filled up
@@ -23,11 +23,11 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         batch_size (`int`):
             Clips per process and step.
         max_samples (`int`, *optional*):
-            Most samples of a process's batch, padding included; longer clips then come in smaller batches.
+            Samples in a process's batch at most, padding included; longer clips come in smaller batches.
         seed (`int`, *optional*, defaults to 0):
-            Of the order.
+            Seed of the order.
         process_index, num_processes (`int`, *optional*, defaults to 0 and 1):
-            Whose share this is.
+            Number of this process, and of all.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         self.epoch = self.start = 0
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
-        """Chooses the epoch whose order the next iteration has, and the batch that it starts with."""
+        """Set the epoch, and the batch that the next iteration starts with."""
         self.epoch, self.start = epoch, start
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
             yield batch[self.process_index :: self.num_processes]
 
     def _global_batches(self) -> list[list[int]]:
-        """Clips shuffled, sorted by length within windows of many batches, cut, and the batches shuffled."""
+        """Shuffle clips, sort them by length within windows of many batches, and shuffle the batches."""
         order = torch.Generator().manual_seed(seed_of(self.seed, self.epoch))
         shuffled = torch.randperm(len(self.lengths), generator=order).tolist()
         size = self.batch_size * self.num_processes
@@ -72,7 +72,7 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         return [batches[i] for i in torch.randperm(len(batches), generator=order).tolist()]
 
     def _cut(self, clips: list[int], size: int) -> Iterator[list[int]]:
-        """Sorted clips in batches of `size`, or of fewer where `max_samples` forbids; a multiple of the processes."""
+        """Cut sorted clips into batches of `size`, or fewer if `max_samples` requires; a multiple of the processes."""
         start = 0
         while start < len(clips):
             batch = clips[start : start + size]
