@@ -206,7 +206,7 @@ ONE_SPEAKER = {
     "config.invalid_type, of rows": (config(resblock_dilation_sizes=[1, 2]), "error", None),
     "config.contradicts_weights": (config(vocab_size=30), "error", FIX),
     "config.contradicts_weights, kernels": (config(resblock_kernel_sizes=[7], hidden_size=32), "error", FIX),
-    "config.invalid_sizes": (config(speaking_rate=0), "error", None),
+    "config.invalid_ranges": (config(speaking_rate=0), "error", None),
     "config.invalid_decoder": (config(upsample_rates=[3]), "error", None),
     "config.invalid_signal": (config(mel_fmax=9000.0), "error", None),
     "config.hop_length": (config(hop_length=256), "error", FIX),
