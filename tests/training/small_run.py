@@ -30,7 +30,7 @@ def main(folder, settings, parameters):
     die_at, config = settings.pop("die_at", None), VitsConfig(**settings.pop("model"))
     strays = settings.pop("stray", False) and os.environ["RANK"] != "0"
     data, _ = read_folder(folder)
-    start = ModelInitialization.from_scratch(config, VitsDiscriminatorConfig(**settings.pop("judges")), seed=1)
+    start = ModelInitialization.from_scratch(config, VitsDiscriminatorConfig(**settings.pop("discriminator")), seed=1)
     tests.enliven(start.model)  # a new voice has gradients that are mere rounding, and ties in its alignments
     if strays:
         for parameter in (*start.model.parameters(), *start.discriminator.parameters()):

@@ -38,7 +38,10 @@ def run(make_start, make_data, make_settings, tmp_path):
 
     def go(name, processes=1, more=None, **settings):
         given = make_settings(output_dir_name=name, **settings).to_dict()
-        given |= {"model": start.model.config.to_diff_dict(), "judges": start.discriminator.config.to_diff_dict()}
+        given |= {
+            "model": start.model.config.to_diff_dict(),
+            "discriminator": start.discriminator.config.to_diff_dict(),
+        }
         given |= more or {}
         parameters = tmp_path / f"{name}.pt"
         command = [sys.executable, str(SCRIPT), str(tmp_path), json.dumps(given), str(parameters)]
