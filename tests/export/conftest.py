@@ -73,7 +73,7 @@ def exported(make_model, make_voice_tokenizer, tmp_path_factory):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Judges of a thousandth of the paper's weights count as its own."""
+    """Accept discriminators of a thousandth of the paper's weights as the original's."""
     for name, channels in SMALL.items():
         monkeypatch.setitem(original.DISCRIMINATORS, name, channels)
 

@@ -10,7 +10,7 @@ FEWER = {
     "duration_predictor_num_flows": 2,
     "depth_separable_num_layers": 2,
 }
-"""Layers enough to be told apart; tracing takes time for each."""
+"""Few layers, because tracing takes time for each, but enough to distinguish them."""
 
 KINDS = {
     "paper": {},

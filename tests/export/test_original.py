@@ -78,18 +78,18 @@ def test_what_came_from_the_original_goes_back_bit_for_bit(voice, tmp_path):
     assert all(name.startswith(("dec.ups.", "dec.resblocks.")) for name in written.keys() - tensors.keys())
 
 
-def test_judges_are_written_as_the_original_s(voice, narrow, tmp_path):
-    judges = Original().eval()
-    ours = convert_discriminator(write_pth(tmp_path / "D_7.pth", stored_as(judges.state_dict())))
+def test_discriminators_are_written_as_the_original_s(voice, narrow, tmp_path):
+    discriminator = Original().eval()
+    ours = convert_discriminator(write_pth(tmp_path / "D_7.pth", stored_as(discriminator.state_dict())))
     (tmp_path / "out").mkdir()
 
     put(tmp_path / "out", voice(), discriminator=ours)
 
     written = torch.load(tmp_path / "out" / "D_0.pth", weights_only=True)["model"]
     assert {name: tensor.shape for name, tensor in written.items()} == {
-        name: tensor.shape for name, tensor in stored_as(judges.state_dict()).items()
+        name: tensor.shape for name, tensor in stored_as(discriminator.state_dict()).items()
     }
-    for name, weight in judges.state_dict().items():
+    for name, weight in discriminator.state_dict().items():
         if name.endswith(".weight"):
             g, v = written[name + "_g"], written[name + "_v"]
             norm = v.flatten(1).norm(dim=1).view(g.shape)
@@ -136,11 +136,11 @@ def test_weights_of_fewer_bits_are_refused_as_there_is_no_place_for_them(voice, 
     assert not (tmp_path / "out").exists()
 
 
-def test_the_verb_takes_the_judges_of_the_voice_along(voice, narrow, make_tokenizer, tmp_path):
+def test_the_verb_takes_the_discriminators_of_the_voice_along(voice, narrow, make_tokenizer, tmp_path):
     voice().save_pretrained(tmp_path / "voice")
     make_tokenizer().save_pretrained(tmp_path / "voice")
-    judges = convert_discriminator(write_pth(tmp_path / "D_7.pth", stored_as(Original().state_dict())))
-    judges.save_pretrained(tmp_path / "voice" / "discriminator")
+    discriminator = convert_discriminator(write_pth(tmp_path / "D_7.pth", stored_as(Original().state_dict())))
+    discriminator.save_pretrained(tmp_path / "voice" / "discriminator")
 
     assert main(["export", str(tmp_path / "voice"), str(tmp_path / "out"), "--target", "original"]) == 0
 
@@ -185,19 +185,19 @@ def test_weights_that_are_not_the_voice_s_when_they_are_read_back_are_not_kept(
         right(file, {name: tensor * (1.01 if file.name == wrong else 1) for name, tensor in tensors.items()})
 
     monkeypatch.setattr(original, "_save", save)
-    judges = convert_discriminator(write_pth(tmp_path / "D_7.pth", stored_as(Original().state_dict())))
+    discriminator = convert_discriminator(write_pth(tmp_path / "D_7.pth", stored_as(Original().state_dict())))
     with pytest.raises(ValueError, match=message):
-        export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=judges)
+        export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=discriminator)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_weight_that_is_not_there_when_the_files_are_read_back_is_named(
     voice, narrow, make_tokenizer, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(original, "DISCRIMINATOR", "judges.json")  # where no reader looks for them
-    judges = VitsDiscriminator(VitsDiscriminatorConfig(**SMALL))
+    monkeypatch.setattr(original, "DISCRIMINATOR", "other.json")  # where no reader looks for them
+    discriminator = VitsDiscriminator(VitsDiscriminatorConfig(**SMALL))
     with pytest.raises(ValueError, match=r"discriminators\.0\..* is missing when the files are read back"):
-        export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=judges)
+        export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=discriminator)
     assert not (tmp_path / "out").exists()
 
 
@@ -250,17 +250,17 @@ def test_a_window_of_the_voice_s_own_is_written(voice, tmp_path):
 def test_a_voice_of_another_precision_is_written_as_the_numbers_it_holds(
     dtype, voice, narrow, make_tokenizer, tmp_path
 ):
-    model, judges = voice().to(dtype), VitsDiscriminator(VitsDiscriminatorConfig(**SMALL)).to(dtype)
+    model, discriminator = voice().to(dtype), VitsDiscriminator(VitsDiscriminatorConfig(**SMALL)).to(dtype)
 
-    export(model, make_tokenizer(), tmp_path / "out", target="original", discriminator=judges)
+    export(model, make_tokenizer(), tmp_path / "out", target="original", discriminator=discriminator)
 
     back = convert(tmp_path / "out")
-    for ours, theirs in ((model, back.model()), (judges, back.discriminator.model())):
+    for ours, theirs in ((model, back.model()), (discriminator, back.discriminator.model())):
         for name, tensor in theirs.state_dict().items():
             torch.testing.assert_close(tensor, ours.state_dict()[name].float(), rtol=1e-6, atol=1e-7)
 
 
-def test_the_original_s_code_is_told_the_size_of_the_speakers_vectors(voice, tmp_path):
+def test_the_original_s_code_gets_the_size_of_the_speakers_vectors(voice, tmp_path):
     put(tmp_path, voice(**KINDS["several speakers"]))
 
     described = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))

@@ -47,26 +47,26 @@ def test_a_voice_that_the_original_s_code_cannot_build_is_refused_by_what_differ
         ({"scale_channels": [4, 8, 16, 16, 16, 32]}, "scale_channels is .*32], there .*16]"),
     ],
 )
-def test_judges_that_the_original_s_code_cannot_build_are_refused_by_what_differs(
+def test_discriminators_that_the_original_s_code_cannot_build_are_refused_by_what_differs(
     fields, message, voice, narrow, make_tokenizer, tmp_path
 ):
-    judges = VitsDiscriminator(VitsDiscriminatorConfig(**{**SMALL, **fields}))
+    discriminator = VitsDiscriminator(VitsDiscriminatorConfig(**{**SMALL, **fields}))
     with pytest.raises(ValueError, match=f"{message}.*leave out `discriminator`"):
-        export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=judges)
+        export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=discriminator)
     assert not (tmp_path / "out").exists()
 
 
-def test_the_judges_that_the_original_s_code_builds_are_the_paper_s():
+def test_the_discriminators_that_the_original_s_code_builds_are_the_paper_s():
     original.check_discriminator(VitsDiscriminatorConfig(**PAPER_DISCRIMINATORS))
     with pytest.raises(ValueError, match="period_channels.*scale_channels"):
         original.check_discriminator(VitsDiscriminatorConfig(**SMALL))
 
 
-def test_judges_that_come_back_as_others_are_not_kept(voice, make_tokenizer, tmp_path, monkeypatch):
+def test_discriminators_that_come_back_as_others_are_not_kept(voice, make_tokenizer, tmp_path, monkeypatch):
     monkeypatch.setattr(original, "check_discriminator", lambda config: None)
-    judges = VitsDiscriminator(VitsDiscriminatorConfig(**{**SMALL, "period_stride": 2}))
+    discriminator = VitsDiscriminator(VitsDiscriminatorConfig(**{**SMALL, "period_stride": 2}))
     with pytest.raises(ValueError, match="`period_stride` of the discriminators is 2 here and 3"):
-        export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=judges)
+        export(voice(), make_tokenizer(), tmp_path / "out", target="original", discriminator=discriminator)
     assert not (tmp_path / "out").exists()
 
 

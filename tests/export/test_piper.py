@@ -113,7 +113,7 @@ def test_letters_that_the_voice_itself_takes_apart_are_no_loss(make_model, make_
         assert len(notes) == 1 and notes[0].startswith("6 texts against PyTorch")
 
 
-def test_what_piper_cannot_keep_is_told(make_model, make_voice_tokenizer, tmp_path):
+def test_what_piper_cannot_keep_is_noted(make_model, make_voice_tokenizer, tmp_path):
     tokenizer = make_voice_tokenizer(["k", "a", "_", "<x>", "ç"], pad_token="k", phonemize=True)
     notes = "\n".join(export(make_model(), tokenizer, tmp_path / "out"))
     assert "not trained with Piper's front end" in notes
@@ -129,8 +129,8 @@ def test_our_own_reader_reads_the_voice_back(make_model, piper_tokenizer, tmp_pa
 
     converted = convert(tmp_path / "out")
 
-    told = {name: getattr(converted.config, name) for name in ("hop_length", "sampling_rate", "resblock_type")}
-    assert told == {name: getattr(model.config, name) for name in told}
+    found = {name: getattr(converted.config, name) for name in ("hop_length", "sampling_rate", "resblock_type")}
+    assert found == {name: getattr(model.config, name) for name in found}
     assert_same_weights(converted.state_dict, model.state_dict())
     assert converted.tokenizer("hello").input_ids == piper_tokenizer("hello").input_ids
 

@@ -64,7 +64,7 @@ def test_tokens_are_single_code_points_each_once(make_model, make_voice_tokenize
     assert dict(found)["A"] == dict(found)["a"] and [" ", str(symbols.index(" "))] in found
 
 
-def test_what_sherpa_does_not_do_with_a_text_is_told(make_model, make_voice_tokenizer, tmp_path):
+def test_what_sherpa_does_not_do_with_a_text_is_noted(make_model, make_voice_tokenizer, tmp_path):
     tokenizer = make_voice_tokenizer("_aAb", normalize=False, unicode_form="NFD", is_uroman=True)
     notes = "\n".join(export(make_model(), tokenizer, tmp_path / "out", "sherpa"))
     assert "romanize" in notes and "never used: A" in notes and "NFD" in notes
@@ -100,16 +100,16 @@ def test_a_table_speaks_all_that_the_voice_speaks_or_a_note_names_it(make_voice_
     letters, options = VOICES[voice]
     tokenizer = make_voice_tokenizer(letters, **options)
     symbols = symbols_of(tokenizer)
-    told = "\n".join(notes(tokenizer, symbols, False))
-    words = re.split("[ ,.]+", told)
+    messages = "\n".join(notes(tokenizer, symbols, False))
+    words = re.split("[ ,.]+", messages)
     for letter in SAID:
         for text in (f"a{letter}a", f"a{letter} a") if letter.isalpha() else (f"a{letter}a",):
-            named = f"U+{ord(letter):04X}" in told or letter in words
-            named |= "lowercases A to Z" in told and "A" <= letter <= "Z"
+            named = f"U+{ord(letter):04X}" in messages or letter in words
+            named |= "lowercases A to Z" in messages and "A" <= letter <= "Z"
             ours = tokenizer(text).input_ids[1::2]
             assert named or as_sherpa_reads(table(symbols), text) == ours, (text, ours)
-    assert ("U+03A3" in told) == ("σ" in letters)
-    assert "U+00A0" not in told and "U+3000" not in told
+    assert ("U+03A3" in messages) == ("σ" in letters)
+    assert "U+00A0" not in messages and "U+3000" not in messages
 
 
 @pytest.mark.parametrize("voice", ["letters", "Turkish", "marks"])
@@ -128,9 +128,9 @@ def test_sherpa_reads_the_table_as_these_tests_do(
 
 
 def test_what_sherpa_loses_stands_in_the_card(make_model, make_voice_tokenizer, tmp_path):
-    told = export(make_model(), make_voice_tokenizer("_ aeσςs\u0301\u0307.'"), tmp_path / "out", "sherpa")
+    messages = export(make_model(), make_voice_tokenizer("_ aeσςs\u0301\u0307.'"), tmp_path / "out", "sherpa")
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
-    lost = [note for note in told if "Lost in sherpa-onnx" in note or "U+03A3" in note]
+    lost = [note for note in messages if "Lost in sherpa-onnx" in note or "U+03A3" in note]
     assert len(lost) == 2 and all(note in card for note in lost)
     assert all(letter in lost[0] for letter in "ÁáÉéĖėŚś")
 

@@ -1,4 +1,4 @@
-"""To learn, filtering with fewer products is the convolution, and its gradients are the convolution's."""
+"""In training, convolutions with fewer products equal direct ones, and so do their gradients."""
 
 from itertools import product
 
@@ -22,7 +22,7 @@ def random(*shape, dtype=torch.float64):
 
 
 def with_gradients(function, *leaves):
-    """-> what a function makes of leaves, and the gradients of a weighted sum of it at each."""
+    """Return the output of a function of leaves, and the gradients of a weighted sum of it."""
     leaves = [leaf.detach().requires_grad_() for leaf in leaves]
     made = function(*leaves)
     weights = torch.arange(1.0, made.numel() + 1, dtype=made.dtype).cos().view(made.shape)
@@ -36,7 +36,7 @@ def assert_same(made, expected, **tolerance):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """How often layers were filtered, of any width and length."""
+    """The arguments of each call, with layers of any width and length."""
     seen = []
     monkeypatch.setattr(winograd, "FEWEST_CHANNELS", {3: 1, 5: 1})
     monkeypatch.setattr(conv_autograd, "FEWEST_SAMPLES", 1)
@@ -133,13 +133,13 @@ def test_what_it_makes_can_be_written_over():
 def test_gradients_have_the_gradients_of_the_direct_convolution(calls):
     torch.manual_seed(0)
     sizes = {"period_channels": [4, 6], "scale_channels": [4, 8, 8, 8, 8, 8], "periods": [2], "scales": 1}
-    judges = VitsDiscriminator(VitsDiscriminatorConfig(**sizes))
+    discriminator = VitsDiscriminator(VitsDiscriminatorConfig(**sizes))
 
     def penalty():
         waveform = torch.linspace(-1, 1, 400).sin().repeat(2, 1, 1).requires_grad_()
-        total = sum(logits.square().sum() for logits in judges(waveform).logits)
+        total = sum(logits.square().sum() for logits in discriminator(waveform).logits)
         (slope,) = torch.autograd.grad(total, waveform, create_graph=True)
-        return torch.autograd.grad(slope.square().sum(), list(judges.parameters()), materialize_grads=True)
+        return torch.autograd.grad(slope.square().sum(), list(discriminator.parameters()), materialize_grads=True)
 
     made = penalty()
     assert len(calls) == 2
@@ -178,7 +178,7 @@ def test_in_single_precision_it_loses_a_digit(taps, inputs, outputs):
 
 
 @pytest.mark.parametrize("rate", [1, 2])
-def test_wavenets_learn_so_in_single_precision_alone(calls, rate):
+def test_wavenets_use_it_in_single_precision_only(calls, rate):
     torch.manual_seed(0)
     config = VitsConfig(vocab_size=5, hidden_size=8, wavenet_dilation_rate=rate)
     net = WaveNet(config, 3)
@@ -190,19 +190,19 @@ def test_wavenets_learn_so_in_single_precision_alone(calls, rate):
     assert_same(made, [value.float() for value in exact], rtol=0, atol=1e-4)
 
 
-def test_judges_learn_so_what_they_would_learn_directly(calls, monkeypatch):
+def test_discriminators_get_the_gradients_of_direct_convolutions(calls, monkeypatch):
     torch.manual_seed(0)
     small = {"period_channels": [4, 6, 6], "scale_channels": [4, 8, 8, 8, 8, 8], "periods": [2, 3]}
-    judges = VitsDiscriminator(VitsDiscriminatorConfig(**small))
-    waveform, given = torch.randn(2, 1, 2048), dict(judges.named_parameters())
+    discriminator = VitsDiscriminator(VitsDiscriminatorConfig(**small))
+    waveform, given = torch.randn(2, 1, 2048), dict(discriminator.named_parameters())
 
     def learnt():
-        judges.zero_grad()
-        (loss := sum(logits.square().mean() for logits in judges(waveform).logits)).backward()
+        discriminator.zero_grad()
+        (loss := sum(logits.square().mean() for logits in discriminator(waveform).logits)).backward()
         return loss, *(parameter.grad.clone() for parameter in given.values())
 
     made = learnt()
-    assert len(calls) == 3  # the last layer of each judge
+    assert len(calls) == 3  # the last layer of each sub-discriminator
     monkeypatch.setattr(conv_autograd, "FEWEST_SAMPLES", 10**9)
     expected = learnt()
     assert len(calls) == 3
@@ -232,7 +232,7 @@ def test_only_layers_that_keep_the_length_are_filtered(monkeypatch, spoken, lear
     assert (found.is_filtered, found.learns_filtered) == (spoken, learnt)
 
 
-def test_decoders_learn_so_what_they_would_learn_directly(calls, make_model, monkeypatch):
+def test_decoders_get_the_gradients_of_direct_convolutions(calls, make_model, monkeypatch):
     """Layers of seven taps and more; gradients are those in double precision, which are direct."""
     monkeypatch.setattr(conv_autograd, "FEWEST_CHANNELS", ((7, 1),))
     decoder = make_model(resblock_kernel_sizes=[3, 7]).decoder.train()
@@ -252,10 +252,10 @@ def test_decoders_learn_so_what_they_would_learn_directly(calls, make_model, mon
 
 def test_layers_of_the_papers_size_are_filtered_and_narrow_ones_are_not():
     with torch.device("meta"):
-        judges = VitsDiscriminator(VitsDiscriminatorConfig())
+        discriminator = VitsDiscriminator(VitsDiscriminatorConfig())
         assert form(WaveNet(VitsConfig(vocab_size=5), 1).in_layers[0]).is_filtered
-    for judge in judges.discriminators:
-        assert [conv_autograd.is_faster(conv) for conv in judge.convs] == [False] * (len(judge.convs) - 1) + [True]
+    for part in discriminator.discriminators:
+        assert [conv_autograd.is_faster(conv) for conv in part.convs] == [False] * (len(part.convs) - 1) + [True]
     assert not form(Conv(64, 64, 5)).is_filtered and not form(Conv(128, 128, 3)).is_filtered
     learnt = {
         shape: form(Conv(*shape)).learns_filtered for shape in ((64, 64, 11), (128, 128, 7), (32, 32, 11), (64, 64, 7))
@@ -294,9 +294,9 @@ def test_an_exported_graph_has_plain_convolutions(taps):
     assert any("conv" in name for name in operations) and not any("mm" in name for name in operations)
 
 
-def test_a_weight_is_made_once_for_both_passes_of_a_frozen_judge(calls):
-    judges = VitsDiscriminator(VitsDiscriminatorConfig(period_channels=[4, 4], periods=[2], scales=0))
+def test_a_weight_is_made_once_for_both_passes_of_a_frozen_discriminator(calls):
+    discriminator = VitsDiscriminator(VitsDiscriminatorConfig(period_channels=[4, 4], periods=[2], scales=0))
     with parametrize.cached():
-        judges(torch.randn(1, 1, 512)), judges(torch.randn(1, 1, 512))
+        discriminator(torch.randn(1, 1, 512)), discriminator(torch.randn(1, 1, 512))
     first, second = (weight for _, weight, *_ in calls)
     assert first is second

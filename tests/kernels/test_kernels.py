@@ -131,6 +131,7 @@ torch.save(out.waveform, {str(file)!r})
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_without_the_folder_the_tests_of_correctness_pass(without_kernels):
     selection = ("modules", "parity", "equivalence", "test_modeling_vits.py", "test_graphs.py")
     selection += ("training/test_train_step.py", "export/test_graph.py")

@@ -10,7 +10,7 @@ from hf_vits.modules.alignment import log_likelihood, monotonic_alignment_search
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_likelihoods_are_those_of_float32_under_autocast(dtype):
-    """Frames are told apart by small differences of large numbers, which half precision rounds away."""
+    """Scores of frames differ by small differences of large numbers, which half precision rounds away."""
     noise = torch.Generator().manual_seed(0)
     latents, mean, log_std = (torch.randn(2, 16, size, generator=noise) for size in (30, 9, 9))
     plainly = log_likelihood(latents, mean, log_std)

@@ -180,26 +180,26 @@ def test_one_name_only_names_a_voice_of_one_speaker(make_model, fields, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("fields", "names", "told"),
+    ("fields", "names", "parts"),
     [
         (TABLE, ["ann", "ben"], ["speaker(s) 2 of 3", "ever dropped"]),
         ({**TABLE, "speaker_names": ["ada", "bea", "cem"]}, ["ada", "cem"], ["1 ('bea')", "ever dropped"]),
         ({**TABLE, "speaker_names": ["ada", "bea", "cem"]}, ["bea", "dan", "eve", "fay"], ["0 ('ada')"]),
-        ({"speaker_names": ["eve"]}, [], ["[]", "one speaker at least"]),
+        ({"speaker_names": ["eve"]}, [], ["[]", "at least one speaker"]),
         (TABLE, ["ada", "bea", "ada"], ["repeats ['ada']"]),
         (TABLE, ["ada", "", "cem"], ["no empty name"]),
         (TABLE, ["ada", " ", "cem"], ["no empty name"]),
         (TABLE, "ada", ["'ada'", "give a list"]),
         (TABLE, ["ada", 1, "cem"], ["give a list"]),
-        ({"speaker_embedding_size": 6}, ["ada", "bea"], ["vectors of 6 channels from outside", "one name"]),
+        ({"speaker_embedding_size": 6}, ["ada", "bea"], ["vectors of 6 channels as input", "one name"]),
     ],
 )
-def test_what_would_lose_or_confuse_speakers_is_refused_and_changes_nothing(make_model, fields, names, told):
+def test_what_would_lose_or_confuse_speakers_is_refused_and_changes_nothing(make_model, fields, names, parts):
     model = make_model(**fields)
     config, keys = model.config.to_dict(), list(model.state_dict())
     with pytest.raises(ValueError) as caught:
         model.resize_speakers(names)
-    for part in told:
+    for part in parts:
         assert part in str(caught.value)
     assert model.config.to_dict() == config and list(model.state_dict()) == keys
 

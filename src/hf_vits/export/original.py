@@ -163,7 +163,7 @@ def _same_tensors(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> N
 def _same_discriminators(ours: VitsDiscriminator, theirs: ConvertedDiscriminator | None) -> None:
     _same_tensors(ours.state_dict(), theirs.state_dict if theirs else {})
     for name in DISCRIMINATORS:
-        written, found = (as_list(getattr(judges.config, name)) for judges in (ours, theirs))
+        written, found = (as_list(getattr(part.config, name)) for part in (ours, theirs))
         if written != found:
             raise ValueError(
                 f"`{name}` of the discriminators is {written} here and {found} when the files are read back; nothing "
