@@ -2,6 +2,7 @@
 
 import json
 import logging
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -79,7 +80,7 @@ def steps(folder):
     return [json.loads(line)["step"] for line in (folder / "history.jsonl").read_text().splitlines()]
 
 
-def test_it_leaves_a_voice_that_speaks_here_and_in_transformers_and_goes_on_when_told(launch, settings, tmp_path):
+def test_it_leaves_a_voice_that_speaks_here_and_in_transformers_and_resumes_if_asked(launch, settings, tmp_path):
     voice = tmp_path / "voice"
     assert launch("--config", settings) == 0
     tokenizer = VitsTokenizer.from_pretrained(voice)
@@ -166,6 +167,14 @@ def test_the_recordings_of_the_first_command_of_the_docs_exist():
     assert len(train_data) > 0 and len(eval_data) > 0 and Path(train_data[0]["audio"]["path"]).is_file()
 
 
+def test_the_module_is_the_command(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["hf_vits.cli", "train", "--config", "nowhere.json"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("hf_vits.cli", run_name="__main__")
+    assert stop.value.code == 2 and "`config` is 'nowhere.json'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [["-m", "hf_vits.cli", "train"], [str(ROOT / "examples" / "train.py")]])
 def test_launchers_start_it_as_a_module_and_as_a_script(program, tmp_path):
     command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1", *program]
