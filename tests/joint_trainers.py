@@ -82,7 +82,7 @@ def _trainer(settings, texts):
     audio = [{"bytes": sound.getvalue(), "path": f"{number}.wav"} for number in range(len(texts))]
     data = Dataset.from_dict({"text": texts, "audio": audio}).cast_column("audio", Audio(decode=False))
     config = VitsConfig(**settings.pop("model"))
-    judges = VitsDiscriminatorConfig(periods=[2], period_channels=[4], scale_channels=[4, 4, 8, 8, 8, 8])
+    discriminator = VitsDiscriminatorConfig(periods=[2], period_channels=[4], scale_channels=[4, 4, 8, 8, 8, 8])
     tokenizer = build_tokenizer(["abcdefgh "], phonemize=False)
     usual = {
         "report_to": [],
@@ -91,6 +91,6 @@ def _trainer(settings, texts):
         "per_device_train_batch_size": 1,
         "segment_frames": 8,
     }
-    start = ModelInitialization.from_scratch(config, judges, seed=1)
+    start = ModelInitialization.from_scratch(config, discriminator, seed=1)
     args = VitsTrainingArguments(**{**usual, "min_duration_seconds": 0.1, **settings})
     return VitsTrainer(start, args, data, None, tokenizer)

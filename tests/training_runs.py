@@ -11,7 +11,7 @@ from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfi
 from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingArguments
 
 RATE = 2000
-SMALL_JUDGES = {"periods": [2, 3], "period_channels": [4, 8], "scale_channels": [4, 4, 8, 8, 8, 8]}
+SMALL_DISCRIMINATOR = {"periods": [2, 3], "period_channels": [4, 8], "scale_channels": [4, 4, 8, 8, 8, 8]}
 NO_DROPOUT = {
     "hidden_dropout": 0.0,
     "attention_dropout": 0.0,
@@ -45,14 +45,16 @@ def make_data():
 
 @pytest.fixture
 def make_start(make_config, make_model):
-    """A tiny voice and its judges, the same every time: new, or with random values in all its parameters.
+    """A tiny voice and its discriminator, the same every time: new, or with random values in all its parameters.
 
     A new voice has gradients that are mere rounding, and ties in its alignments; it is no measure of equality.
     """
 
     def make(lively=False, **fields):
         fields = {"sampling_rate": RATE, **NO_DROPOUT, **fields}
-        start = ModelInitialization.from_scratch(make_config(**fields), VitsDiscriminatorConfig(**SMALL_JUDGES), seed=1)
+        start = ModelInitialization.from_scratch(
+            make_config(**fields), VitsDiscriminatorConfig(**SMALL_DISCRIMINATOR), seed=1
+        )
         return ModelInitialization(make_model(**fields), start.discriminator) if lively else start
 
     return make
@@ -82,13 +84,13 @@ def make_trainer(make_start, make_settings, make_data, make_tokenizer):
 
 @pytest.fixture
 def parameters_of():
-    """All parameters of both players by name, copied."""
+    """All parameters of generator and discriminator by name, copied."""
 
     def read(trainer):
-        players = {"generator": trainer.generator.module, "discriminator": trainer.discriminator.module}
+        modules = {"generator": trainer.generator.module, "discriminator": trainer.discriminator.module}
         return {
-            f"{player}.{name}": parameter.detach().clone()
-            for player, module in players.items()
+            f"{part}.{name}": parameter.detach().clone()
+            for part, module in modules.items()
             for name, parameter in module.named_parameters()
         }
 

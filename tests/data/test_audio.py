@@ -48,7 +48,7 @@ def test_integers_are_read_on_the_scale_of_their_type(kind):
 
 @pytest.mark.parametrize("read", [audio_seconds, lambda source: read_audio(source, 8000)])
 @pytest.mark.parametrize(
-    ("array", "told"),
+    ("array", "expected"),
     [
         ((WAVE * 32768).astype(int).tolist(), r"a\.wav holds samples of the type int64.*array / 32768"),
         ((WAVE * 32768).tolist(), r"a\.wav holds samples up to 16[0-9]+; scale them to ±1"),
@@ -58,14 +58,14 @@ def test_integers_are_read_on_the_scale_of_their_type(kind):
         ([], r"a\.wav holds no samples"),
     ],
 )
-def test_samples_on_an_unknown_scale_and_silence_are_errors_that_say_what_to_do(read, array, told):
-    with pytest.raises(ValueError, match=told):
+def test_samples_on_an_unknown_scale_and_silence_are_errors_that_say_what_to_do(read, array, expected):
+    with pytest.raises(ValueError, match=expected):
         read({"array": array, "sampling_rate": 8000, "path": "a.wav"})
 
 
 @pytest.mark.parametrize("read", [audio_seconds, lambda source: read_audio(source, 8000)])
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "expected"),
     [
         ({"array": WAVE}, "`sampling_rate` None"),
         ({"array": WAVE, "sampling_rate": None}, "`sampling_rate` None"),
@@ -77,6 +77,6 @@ def test_samples_on_an_unknown_scale_and_silence_are_errors_that_say_what_to_do(
         ([0.5, 0.25], r"The audio is \[0.5, 0.25\]; give a path"),
     ],
 )
-def test_what_is_no_sound_and_samples_without_a_rate_are_errors_that_say_what_was_given(read, source, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_is_no_sound_and_samples_without_a_rate_are_errors_that_say_what_was_given(read, source, expected):
+    with pytest.raises(ValueError, match=expected):
         read(source)

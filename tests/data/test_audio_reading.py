@@ -1,4 +1,4 @@
-"""Sound files of every length that a header can declare, truly or not, and what is told of those that are not read."""
+"""Sound files of every length that a header can declare, truly or not, and the errors of those that are not read."""
 
 import io
 import logging
@@ -108,7 +108,7 @@ def test_an_empty_file_with_a_chunk_after_its_samples_is_not_taken_for_an_unfini
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "expected"),
     [
         ("a.m4a", b"\0\0\0\x20ftypM4A \0\0\0\0", r"a\.m4a is in an MPEG-4 container.*ffmpeg -i \S*a\.m4a \S*a\.wav"),
         ("a b.mp4", b"\0\0\0\x20ftypisom\0\0\0\0", r"MPEG-4.*ffmpeg -i '.*a b\.mp4' '.*a b\.wav'"),
@@ -122,11 +122,11 @@ def test_an_empty_file_with_a_chunk_after_its_samples_is_not_taken_for_an_unfini
     ],
 )
 @pytest.mark.parametrize("read", [audio_seconds, lambda source: read_audio(source, RATE)])
-def test_a_file_that_is_not_read_names_what_to_do(tmp_path, name, content, told, read):
+def test_a_file_that_is_not_read_names_what_to_do(tmp_path, name, content, expected, read):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=expected):
         read(tmp_path / name)
-    if "ffmpeg" in told:
+    if "ffmpeg" in expected:
         with pytest.raises(ValueError, match=r"The audio is .*ffmpeg -i IN IN\.wav"):
             read(content)
 
@@ -137,16 +137,16 @@ def test_channels_that_cancel_each_other_are_not_mixed(caplog, layout, second):
     channels = np.stack([WAVE, second * WAVE])
     source = {"array": channels if layout == "(C, T)" else channels.T, "sampling_rate": RATE}
     with caplog.at_level(logging.WARNING):
-        heard = read_audio({**source, "path": f"inverted {layout} {second}.wav"}, RATE)
-    np.testing.assert_array_equal(heard, WAVE)
+        samples = read_audio({**source, "path": f"inverted {layout} {second}.wav"}, RATE)
+    np.testing.assert_array_equal(samples, WAVE)
     assert f"inverted {layout} {second}.wav: its 2 channels cancel each other" in caplog.text
     assert "channel 1 alone is taken" in caplog.text
 
 
 @pytest.mark.parametrize("second", [1.0, 0.0, 0.5, -0.05])
 def test_channels_that_do_not_cancel_each_other_are_mixed(caplog, second):
-    heard = read_audio({"array": np.stack([WAVE, np.float32(second) * WAVE]), "sampling_rate": RATE}, RATE)
-    np.testing.assert_allclose(heard, (1 + second) / 2 * WAVE, atol=1e-6)
+    samples = read_audio({"array": np.stack([WAVE, np.float32(second) * WAVE]), "sampling_rate": RATE}, RATE)
+    np.testing.assert_allclose(samples, (1 + second) / 2 * WAVE, atol=1e-6)
     assert not caplog.text
 
 

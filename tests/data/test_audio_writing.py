@@ -95,11 +95,11 @@ def test_a_waveform_that_is_not_finite_is_refused_and_the_former_file_stays(tmp_
 
 
 @pytest.mark.parametrize(
-    ("waveform", "told"),
+    ("waveform", "expected"),
     [(np.zeros((2, 100)), r"\(2, 100\); give those of one channel"), (np.zeros(4, complex), "complex128; give floats")],
 )
-def test_what_is_no_waveform_of_one_channel_is_refused(tmp_path, waveform, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_is_no_waveform_of_one_channel_is_refused(tmp_path, waveform, expected):
+    with pytest.raises(ValueError, match=expected):
         write_audio(tmp_path / "a.wav", waveform, RATE)
     assert not list(tmp_path.iterdir())
 

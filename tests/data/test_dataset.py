@@ -158,11 +158,11 @@ def test_samples_on_an_unknown_scale_or_without_a_rate_are_dropped_before_the_fi
     """Lists of integers come from `datasets` as int64, on whose scale 16-bit speech would be silence."""
     good, full_scale = sound(1).tolist(), np.round(sound(1) * 32768).astype(int).tolist()
     bad = [{"array": full_scale, "sampling_rate": RATE}], [{"array": good, "sampling_rate": None}]
-    for sounds, told in zip(bad, ("int64", "`sampling_rate` None"), strict=True):
+    for sounds, expected in zip(bad, ("int64", "`sampling_rate` None"), strict=True):
         data = Rows([*sounds, {"array": good, "sampling_rate": RATE}])
         clips, report = select(data, make_tokenizer(), config, Columns(), ClipFilter())
         assert [clip.row for clip in clips] == [1] and report.dropped == {"text or audio that cannot be read": 1}
-        assert "first row 0: The audio" in str(report) and told in str(report)
+        assert "first row 0: The audio" in str(report) and expected in str(report)
 
 
 def test_a_clip_whose_samples_are_damaged_is_named_and_replaced(config, make_tokenizer, audio, caplog):

@@ -48,7 +48,7 @@ def test_a_table_of_json_lines_gives_a_row_for_each_with_all_their_fields(make_f
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "expected"),
     [
         ("a.wav|Ah.", "line 2, is not JSON"),
         ("[1]", r"line 2, is '\[1\]'; it must be an object of file_name and text"),
@@ -57,8 +57,8 @@ def test_a_table_of_json_lines_gives_a_row_for_each_with_all_their_fields(make_f
         ("[" * 100_000, "line 2, is not JSON"),
     ],
 )
-def test_a_line_that_is_no_row_is_an_error_that_says_which(make_folder, line, told):
-    with pytest.raises(ValueError, match=told):
+def test_a_line_that_is_no_row_is_an_error_that_says_which(make_folder, line, expected):
+    with pytest.raises(ValueError, match=expected):
         read_folder(make_folder('{"file_name": "b.wav", "text": "Be."}\n' + line, name="metadata.jsonl"))
 
 
@@ -121,7 +121,7 @@ def test_a_folder_without_a_table_is_an_error_that_says_what_it_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "expected"),
     [
         ("file,text\na.wav,Ah.\n", "begins with 'file,text'.*file_name and text"),
         ("", "begins with ''"),
@@ -137,8 +137,8 @@ def test_a_folder_without_a_table_is_an_error_that_says_what_it_is(tmp_path):
         ("LJ1|Ah|Ah\nLJ2 Oh\n", "line 2, is 'LJ2 Oh'.*name|text"),
     ],
 )
-def test_a_table_that_would_lose_words_or_columns_is_an_error_that_says_where(make_folder, table, told):
-    with pytest.raises(ValueError, match=told):
+def test_a_table_that_would_lose_words_or_columns_is_an_error_that_says_where(make_folder, table, expected):
+    with pytest.raises(ValueError, match=expected):
         read_folder(make_folder(table))
 
 

@@ -1,4 +1,4 @@
-"""One of two processes of a run that evaluates, is told to stop, and is uploaded: joint_run.py <voice> <JSON settings>.
+"""One of two processes of a run that evaluates, is stopped, and is uploaded: joint_run.py <voice> <JSON settings>.
 
 The second process alone gets the signal, after two steps.
 """

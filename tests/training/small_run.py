@@ -47,8 +47,8 @@ def main(folder, settings, parameters):
     trainer._advance = advance_or_die
     trainer.train(resume_from_checkpoint="latest")
     if trainer.accelerator.is_main_process:
-        players = {"generator": trainer.generator.module, "discriminator": trainer.discriminator.module}
-        torch.save({name: module.state_dict() for name, module in players.items()}, parameters)
+        modules = {"generator": trainer.generator.module, "discriminator": trainer.discriminator.module}
+        torch.save({name: module.state_dict() for name, module in modules.items()}, parameters)
 
 
 if __name__ == "__main__":

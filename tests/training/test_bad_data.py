@@ -71,11 +71,11 @@ def test_a_run_goes_on_without_bad_rows_and_says_which_they_are_and_why(make_tra
     trainer = make_trainer(
         data=data.to_iterable_dataset() if streamed else data, per_device_train_batch_size=4, max_steps=2
     )
-    seen, told, align = set(), [], trainer.generator.module.align
+    seen, tables_logged, align = set(), [], trainer.generator.module.align
 
     def looked_at(batch, *arguments, **options):
         seen.update(batch.rows.tolist())
-        told.append(len([message for message in caplog.messages if "\nkept" in message]))
+        tables_logged.append(len([message for message in caplog.messages if "\nkept" in message]))
         return align(batch, *arguments, **options)
 
     trainer.generator.module.align = looked_at
@@ -85,7 +85,7 @@ def test_a_run_goes_on_without_bad_rows_and_says_which_they_are_and_why(make_tra
     assert all(torch.isfinite(parameter).all() for parameter in trainer.generator.parameters)
 
     tables = [message.split(":\n", 1)[1] for message in caplog.messages if "\nkept" in message]
-    assert told[0] == 1, "before the first step"
+    assert tables_logged[0] == 1, "before the first step"
     found, expected = (
         [line.split(": Format not")[0] for line in table.splitlines()] for table in (tables[0], TABLES[streamed])
     )

@@ -92,9 +92,9 @@ def test_a_stream_that_decodes_its_sound_is_an_error_that_says_how_to_do_without
     data.cast_column("audio", datasets.Audio()).to_parquet(tmp_path / "data.parquet")
     stream = datasets.load_dataset(str(tmp_path), split="train", streaming=True, cache_dir=str(tmp_path / "cache"))
     operate = OPERATIONS[operation]
-    told = r"torchcodec.*call `\.cast_column\('audio', datasets\.Audio\(decode=False\)\)`.*`text_column`"
+    expected = r"torchcodec.*call `\.cast_column\('audio', datasets\.Audio\(decode=False\)\)`.*`text_column`"
     for read in (lambda: next(load(operate(stream))[0].epoch(0)), lambda: next(rows_of(operate(stream)))):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=expected):
             read()
     if operation != "renamed":
         undecoded = operate(stream.cast_column("audio", datasets.Audio(decode=False)))
@@ -181,8 +181,10 @@ def test_a_stream_without_a_clip_or_column_is_an_error_with_the_reason(make_data
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_clip_that_no_batch_may_hold_is_an_error_before_the_first_batch(data, load, streamed):
     data = data.to_iterable_dataset() if streamed else data
-    told = "`max_batch_seconds` is 0.4 s for a process's batch.* may have " + ("20 s" if streamed else r"0\.5[0-9]* s")
-    with pytest.raises(ValueError, match=told):
+    expected = "`max_batch_seconds` is 0.4 s for a process's batch.* may have " + (
+        "20 s" if streamed else r"0\.5[0-9]* s"
+    )
+    with pytest.raises(ValueError, match=expected):
         load(data, max_batch_seconds=0.4)
 
 
@@ -254,8 +256,8 @@ def test_a_run_whose_evaluation_clips_are_all_unusable_says_so_and_goes_on_witho
     evaluation = make_data(3, 30.0)
     trainer = make_trainer(eval_dataset=evaluation.to_iterable_dataset() if streamed else evaluation, max_steps=1)
     assert trainer.evaluation is None and trainer.train().step == 1
-    told = next(message for message in caplog.messages if message.startswith("No evaluation clip is usable"))
-    assert "dropped       3  longer than 20 s; first row 0 (0.wav): 30.00 s" in told
+    warning = next(message for message in caplog.messages if message.startswith("No evaluation clip is usable"))
+    assert "dropped       3  longer than 20 s; first row 0 (0.wav): 30.00 s" in warning
 
 
 def test_damaged_evaluation_clips_are_named_and_not_evaluated_on(

@@ -46,13 +46,13 @@ def test_equal_seeds_start_equal_and_leave_other_randomness_alone(make_config):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_trained_voice_brings_its_judges(make_trainer):
+def test_a_trained_voice_brings_its_discriminators(make_trainer):
     trainer = make_trainer(max_steps=1)
     trainer.train()
     start = ModelInitialization.from_pretrained(str(trainer.output_dir))
     assert not start.new_modules
-    judges = trainer.discriminator.module.state_dict()
-    assert all(torch.equal(value, judges[name]) for name, value in start.discriminator.state_dict().items())
+    discriminator = trainer.discriminator.module.state_dict()
+    assert all(torch.equal(value, discriminator[name]) for name, value in start.discriminator.state_dict().items())
     released = VitsModel.from_pretrained(trainer.output_dir)
     torch.testing.assert_close(speech(start.model), speech(released), rtol=0, atol=0)
     assert VitsTokenizer.from_pretrained(trainer.output_dir)
@@ -69,7 +69,7 @@ def test_the_first_speaker_takes_over_a_voice_without_names(make_model):
 
 
 @pytest.mark.parametrize("width", [0.125, 0.25, 1.0])
-def test_narrower_judges_have_so_many_times_as_many_channels(width):
+def test_narrower_discriminators_have_so_many_times_as_many_channels(width):
     config = VitsDiscriminatorConfig()
     narrow = config.scale_channels_by(width)
     assert list(narrow.period_channels) == [max(4, channels * width) for channels in config.period_channels]
@@ -79,8 +79,8 @@ def test_narrower_judges_have_so_many_times_as_many_channels(width):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_a_voice_in_half_precision_is_trained_in_single(make_model, make_trainer, dtype, lacks_parts):
     spoken = make_model(inference_only=lacks_parts, sampling_rate=2000).to(dtype)
-    judges = VitsDiscriminatorConfig(periods=[2], period_channels=[4, 8], scale_channels=[4, 4, 8, 8, 8, 8])
-    trainer = make_trainer(start=ModelInitialization.from_model(spoken, judges), max_steps=1, new_module_steps=0)
+    discriminator = VitsDiscriminatorConfig(periods=[2], period_channels=[4, 8], scale_channels=[4, 4, 8, 8, 8, 8])
+    trainer = make_trainer(start=ModelInitialization.from_model(spoken, discriminator), max_steps=1, new_module_steps=0)
     assert trainer.train().skipped_steps == 0
     assert {value.dtype for value in VitsModel.from_pretrained(trainer.output_dir).parameters()} == {torch.float32}
 

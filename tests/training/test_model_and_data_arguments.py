@@ -1,4 +1,4 @@
-"""Names in a file become a voice, judges, tokenizer and data that fit each other."""
+"""Names in a file become a voice, discriminator, tokenizer and data that fit each other."""
 
 import itertools
 from pathlib import Path
@@ -64,14 +64,14 @@ def test_a_new_voice_has_the_given_fields_the_texts_symbols_and_the_papers_rest(
     assert list(trainer.initialization.discriminator.config.period_channels) == [4, 4, 12, 20, 20]
 
 
-def test_new_judges_are_those_that_were_described(make_folder, trainer_of):
-    judges = trainer_of(
+def test_new_discriminators_are_those_that_were_described(make_folder, trainer_of):
+    discriminator = trainer_of(
         make_folder(), discriminator_config={"scales": 3, "periods": [2, 5]}
     ).initialization.discriminator
-    assert [type(judge).__name__ for judge in judges.discriminators] == ["ScaleDiscriminator"] * 3 + [
+    assert [type(one).__name__ for one in discriminator.discriminators] == ["ScaleDiscriminator"] * 3 + [
         "PeriodDiscriminator"
     ] * 2
-    assert list(judges.config.period_channels) == [4, 4, 12, 20, 20]
+    assert list(discriminator.config.period_channels) == [4, 4, 12, 20, 20]
 
 
 def test_a_new_voice_of_several_speakers_is_one_that_was_built_for_them(make_folder, trainer_of, make_settings):
@@ -165,7 +165,7 @@ def test_a_given_tokenizer_serves_a_new_voice(make_folder, trainer_of, make_toke
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "expected"),
     [
         ({"model_config": "{"}, "`model_config` is '{'; it must be a JSON object"),
         ({"model_config": None}, "`model_config` is null; it must be a JSON object"),
@@ -180,8 +180,8 @@ def test_a_given_tokenizer_serves_a_new_voice(make_folder, trainer_of, make_toke
         ({"model_config": {"hiden_size": 4}}, r"unknown fields: 'hiden_size'; did you mean `hidden_size`"),
     ],
 )
-def test_what_is_no_json_object_or_no_field_is_an_error_before_anything_is_read(names, told):
-    with pytest.raises(ValueError, match=told):
+def test_what_is_no_json_object_or_no_field_is_an_error_before_anything_is_read(names, expected):
+    with pytest.raises(ValueError, match=expected):
         ModelAndDataArguments(**names)
 
 

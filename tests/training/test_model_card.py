@@ -15,11 +15,11 @@ from hf_vits.training.loggers import read_history
 from hf_vits.training.model_card import MARK
 from hf_vits.training.training_arguments import VitsTrainingArguments
 
-JUDGES = VitsDiscriminatorConfig(periods=[2], period_channels=[4], scale_channels=[4, 4, 8, 8, 8, 8])
+DISCRIMINATOR = VitsDiscriminatorConfig(periods=[2], period_channels=[4], scale_channels=[4, 4, 8, 8, 8, 8])
 
 
 def load(folder):
-    return ModelInitialization.from_pretrained(str(folder), config=JUDGES)
+    return ModelInitialization.from_pretrained(str(folder), config=DISCRIMINATOR)
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_a_voice_of_mms_is_not_for_sale_and_neither_is_what_comes_of_it(make_bas
 def test_a_name_on_the_hub_is_the_base_model(make_model, make_trainer):
     model = make_model(sampling_rate=2000)
     model.name_or_path = "facebook/mms-tts-deu"
-    trainer = make_trainer(start=ModelInitialization.from_model(model, JUDGES))
+    trainer = make_trainer(start=ModelInitialization.from_model(model, DISCRIMINATOR))
     trainer.save_model()
     card, _ = card_of(trainer.output_dir)
     assert (card.data.base_model, card.data.license) == ("facebook/mms-tts-deu", "cc-by-nc-4.0")
@@ -159,7 +159,7 @@ def test_the_base_is_remembered_when_a_run_is_resumed(make_base, make_trainer, f
 
 
 def test_new_parts_are_named_with_the_steps_that_they_had_alone(make_model, make_trainer):
-    start = ModelInitialization.from_model(make_model(inference_only=True, sampling_rate=2000), JUDGES)
+    start = ModelInitialization.from_model(make_model(inference_only=True, sampling_rate=2000), DISCRIMINATOR)
     trainer = make_trainer(start=start, new_module_steps=7)
     trainer.progress.step = 9
     trainer.save_model()
@@ -191,7 +191,7 @@ def test_the_next_run_replaces_the_card_of_a_run_and_what_it_showed(make_trainer
 
 
 def test_a_stream_and_speakers_are_told(make_data, make_model, make_trainer, speakers):
-    start = ModelInitialization.from_model(make_model(sampling_rate=2000, **speakers), JUDGES)
+    start = ModelInitialization.from_model(make_model(sampling_rate=2000, **speakers), DISCRIMINATOR)
     data = make_data(8, speaker=["ada", "bea"] * 4).to_iterable_dataset()
     trainer = make_trainer(start=start, data=data, columns=Columns(speaker="speaker"))
     trainer.dataset_name = "org/corpus"

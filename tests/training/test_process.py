@@ -81,7 +81,7 @@ def test_a_signal_that_comes_after_the_end_of_the_launcher_is_still_the_first(nu
         with monkeypatch.context() as orphaned:
             orphaned.setattr(os, "getppid", lambda: 1)
             assert shutdown.requested
-        signal.raise_signal(number)  # as when a whole group is told to end, one after the other
+        signal.raise_signal(number)  # as when a whole group is asked to end, one after the other
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
 
@@ -218,7 +218,7 @@ print(resource.getpagesize(), held, full - resident(), faults())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
 def test_memory_is_not_asked_for_anew_until_it_is_given_back():
     said = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True).stdout
     page, held, returned, anew = map(int, said.split())

@@ -28,7 +28,7 @@ def test_a_saved_tokenizer_is_the_one_that_was_saved(checkpoint, make_tokenizer,
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({"texts": [*TEXTS[:3], "no!"]}, r"token '!' is None there and 2 here"),
         ({"options": {"normalize": False}}, r"tokenizer option 'normalize' is True there and False here"),
@@ -37,11 +37,13 @@ def test_a_saved_tokenizer_is_the_one_that_was_saved(checkpoint, make_tokenizer,
     ],
 )
 def test_another_symbol_option_or_speaker_is_an_error_that_says_which_and_what_to_do(
-    checkpoint, make_config, speakers, change, told
+    checkpoint, make_config, speakers, change, expected
 ):
     tokenizer = build_tokenizer(change.get("texts", TEXTS), **{"phonemize": False, **change.get("options", {})})
     config = make_config(**{**speakers, "speaker_names": change.get("names", speakers["speaker_names"])})
-    with pytest.raises(ValueError, match=rf"checkpoint-1 has other ids .*{told}.*`model_name_or_path`.*`output_dir`"):
+    with pytest.raises(
+        ValueError, match=rf"checkpoint-1 has other ids .*{expected}.*`model_name_or_path`.*`output_dir`"
+    ):
         check_numbering(checkpoint, tokenizer, config)
 
 

@@ -63,8 +63,8 @@ def test_ctrl_c_under_a_launcher_says_what_goes_on(make_trainer, caplog, monkeyp
     trainer = make_trainer(max_steps=9)
     interrupt_after_first_step(trainer)
     trainer.train()
-    (told,) = [message for message in caplog.messages if message.startswith("SIGINT")]
-    assert ("`accelerate launch` may end before" in told and "continues until it logs" in told) == launched
+    (warning,) = [message for message in caplog.messages if message.startswith("SIGINT")]
+    assert ("`accelerate launch` may end before" in warning and "continues until it logs" in warning) == launched
 
 
 def test_no_evaluation_clips_are_a_warning(make_trainer, make_data, caplog):

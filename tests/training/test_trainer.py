@@ -21,14 +21,16 @@ from hf_vits.training.train_step import StepResult
 IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
 
 
-def test_a_run_leaves_a_voice_its_judges_a_history_and_samples(make_trainer, make_data):
+def test_a_run_leaves_a_voice_its_discriminators_a_history_and_samples(make_trainer, make_data):
     trainer = make_trainer(eval_dataset=make_data(3), max_steps=3, logging_steps=1, eval_steps=2)
     progress, out = trainer.train(), trainer.output_dir
     assert (progress.step, progress.skipped_steps) == (3, 0)
     model, tokenizer = VitsModel.from_pretrained(out), VitsTokenizer.from_pretrained(out)
     assert torch.isfinite(model(**tokenizer("a hope", return_tensors="pt")).waveform).all()
-    judges = VitsDiscriminator.from_pretrained(out / "discriminator").state_dict()
-    assert all(torch.equal(judges[name], value) for name, value in trainer.discriminator.module.state_dict().items())
+    discriminator = VitsDiscriminator.from_pretrained(out / "discriminator").state_dict()
+    assert all(
+        torch.equal(discriminator[name], value) for name, value in trainer.discriminator.module.state_dict().items()
+    )
     lines = read_history(out)
     assert [line["step"] for line in lines if "train/mel" in line] == [1, 2, 3]
     assert [line["step"] for line in lines if "eval/mel" in line] == [0, 2, 3]
@@ -283,20 +285,22 @@ def test_a_pushed_voice_speaks_and_is_trained_further_from_the_hub(online, make_
     assert torch.equal(*speech) and tokenizer.get_vocab() == trainer.processing_class.get_vocab()
 
     start = ModelInitialization.from_pretrained("org/voice")
-    judges = trainer.discriminator.module.state_dict()
+    discriminator = trainer.discriminator.module.state_dict()
     assert not start.new_modules and start.provenance.on_hub == ["org/voice"]
-    assert all(torch.equal(value, judges[name]) for name, value in start.discriminator.state_dict().items())
+    assert all(torch.equal(value, discriminator[name]) for name, value in start.discriminator.state_dict().items())
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_judges_on_the_hub_may_be_among_the_tensors_or_not_there(online, make_model, tmp_path, inside):
+def test_discriminators_on_the_hub_may_be_among_the_tensors_or_not_there(online, make_model, tmp_path, inside):
     few = {"period_channels": [4], "scale_channels": [4, 4, 8, 8, 8, 8]}
-    model, judges = make_model(), VitsDiscriminator(VitsDiscriminatorConfig(**few))
+    model, discriminator = make_model(), VitsDiscriminator(VitsDiscriminatorConfig(**few))
     model.save_pretrained(tmp_path)
-    tensors = {f"discriminator.{name}": value for name, value in judges.state_dict().items()} if inside else {}
+    tensors = {f"discriminator.{name}": value for name, value in discriminator.state_dict().items()} if inside else {}
     Hub.files["config.json"] = (tmp_path / "config.json").read_bytes()
     Hub.files["model.safetensors"] = save({**model.state_dict(), **tensors})
-    start = ModelInitialization.from_pretrained("org/voice", config=judges.config)
+    start = ModelInitialization.from_pretrained("org/voice", config=discriminator.config)
     assert start.new_discriminator is not inside
     found = start.discriminator.state_dict()
-    assert all(torch.equal(value, found[name]) == inside for name, value in judges.state_dict().items() if value.any())
+    assert all(
+        torch.equal(value, found[name]) == inside for name, value in discriminator.state_dict().items() if value.any()
+    )
