@@ -347,6 +347,7 @@ class VitsModel(StrictPreTrainedModel):
                 waveform[one, :, : samples.shape[-1]] = samples
         return check_finite("waveform", waveform, self.training)
 
+    @entry_point
     def stream(
         self, latents: Tensor | VitsPrior, speaker: Tensor | None = None, chunk_frames: int | None = None
     ) -> Iterator[Tensor]:
