@@ -114,6 +114,14 @@ def test_the_doctor_finds_no_error_in_a_healthy_model_of_registered_parts(folder
     assert not [found for found in examine(folder).diagnostics if found.severity == "error"]
 
 
+def test_the_doctor_reports_once_that_a_decoder_is_not_registered(folder):
+    table = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**table, "decoder": {"type": "unknown"}, "hop_length": 8}))
+    errors = [found for found in examine(folder).diagnostics if found.severity == "error"]
+    assert [found.id for found in errors if "no decoder 'unknown'" in found.message] == ["config.invalid_decoder"]
+    assert not any(found.id == "doctor.failed" for found in errors)
+
+
 def test_the_doctor_names_the_damaged_layer_of_a_registered_decoder(folder):
     file = folder / "model.safetensors"
     tensors = load_file(file)

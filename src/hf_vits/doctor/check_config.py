@@ -82,6 +82,11 @@ def _combinations(folder: ModelFolder) -> Iterator[Diagnostic]:
     probe, hop = VitsConfig(), folder.raw.get("hop_length")
     for name, value in folder.valid_fields.items():
         setattr(probe, name, value)
+    try:
+        hop_length = probe.hop_length
+    except INVALID as problem:  # the other checks would repeat it
+        yield error("config.invalid_decoder", str(problem)[:500], "Correct config.json, or download it again.")
+        return
     for part, check in CHECKS.items():
         if part == "speakers" or part == "size" and folder.match is not None:
             continue  # `check_speakers` says more; sizes that contradict the weights are reported by `check_weights`
@@ -90,8 +95,8 @@ def _combinations(folder: ModelFolder) -> Iterator[Diagnostic]:
         except INVALID as problem:
             id = "config.too_large" if part == "size" else f"config.invalid_{part}"
             yield error(id, str(problem)[:500], "Correct config.json, or download it again.")
-    if hop is not None and hop != probe.hop_length:
-        message = f"`hop_length` is {quoted(hop)}, but the decoder has {probe.hop_length} samples per frame."
+    if hop is not None and hop != hop_length:
+        message = f"`hop_length` is {quoted(hop)}, but the decoder has {hop_length} samples per frame."
         fix = EditJson(CONFIG, remove=("hop_length",))
         yield error("config.hop_length", message, "Remove it, as it follows from the decoder.", fix=fix)
 
