@@ -79,10 +79,10 @@ MUTANTS = [
         "frozen",
     ),
     Mutant(
-        "modules/gradient_checkpointing.py",
+        "training/generator.py",
         "module.gradient_checkpointing = True",
         "module.gradient_checkpointing = False",
-        "modules/test_gradient_checkpointing.py",
+        "training/test_generator.py",
     ),
     Mutant("training/losses.py", "0.5 * (error.square() - 1)", "0.5 * error.square()", "training/test_losses.py"),
     Mutant("training/losses.py", "r.detach().float()", "r.float()", "training/test_losses.py"),

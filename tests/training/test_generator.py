@@ -1,14 +1,19 @@
 import json
+import warnings
 
 import librosa
 import numpy as np
 import pytest
 import torch
+from torch.nn import Module
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from hf_vits import VitsModel
 from hf_vits.data.batch import VitsBatch
 from hf_vits.modules.alignment import log_likelihood
+from hf_vits.modules.convolution import Conv
 from hf_vits.modules.spectrogram import Spectrogram
+from hf_vits.modules.text_encoder import RelativeAttention
 from hf_vits.training.generator import VitsGenerator, random_starts, take
 from hf_vits.training.losses import kl_loss, mel_loss
 
@@ -178,3 +183,26 @@ def test_a_segment_equals_indexing():
     starts = torch.tensor([0, 5, 12])
     for item, start in enumerate(starts.tolist()):
         assert torch.equal(take(values, starts, 8)[item], values[item, :, start : start + 8])
+
+
+def test_layers_run_again_in_the_backward_pass_and_nobody_warns(make_trainer, caplog):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        trainer = make_trainer(max_steps=1, gradient_checkpointing=True)
+    recomputed = [
+        module for module in trainer.generator.module.modules() if isinstance(module, GradientCheckpointingLayer)
+    ]
+    # The first part of each: hooks of the layer itself are outside of what is computed again.
+    layers = [
+        next(part for part in layer.modules() if isinstance(part, Conv | RelativeAttention)) for layer in recomputed
+    ]
+    calls = dict.fromkeys(layers, 0)
+
+    def count(layer: Module, *_):
+        calls[layer] += 1
+
+    for layer in layers:
+        layer.register_forward_pre_hook(count)  # the second time ends as soon as all is there again
+    trainer.train()
+    assert layers and {calls[layer] for layer in layers if calls[layer]} == {2}
+    assert not [line for line in caplog.messages if "embeddings" in line]

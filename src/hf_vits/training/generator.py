@@ -1,9 +1,12 @@
 """The generator in training: posterior → segment → decoder, posterior → flow → alignment (paper, figure 1a)."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from hf_vits.data.batch import VitsBatch
 from hf_vits.modeling_vits import VitsModel
@@ -236,3 +239,11 @@ def _nan_unless(is_finite: Tensor, values: Tensor) -> Tensor:
     """is_finite bool (B,), values (B, C, T) -> values, times NaN in the other items: neither the losses of such an item
     nor their gradients are finite then, and the step is skipped in every process."""
     return values if bool(is_finite.all()) else values * torch.where(is_finite, 1.0, torch.nan)[:, None, None]
+
+
+def recompute_activations(model: nn.Module) -> None:
+    """Switch gradient checkpointing on. transformers' own switch would warn that embeddings take no gradient."""
+    for module in model.modules():
+        if isinstance(module, GradientCheckpointingLayer):
+            module.gradient_checkpointing = True
+            module._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)

@@ -19,12 +19,11 @@ from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfi
 from hf_vits.hub import cards
 from hf_vits.hub.license import CARD, Provenance
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.modules.gradient_checkpointing import recompute_activations
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training import checkpoints, training_state
 from hf_vits.training.dataloader import build_eval_dataset, build_train_dataloader
 from hf_vits.training.evaluation import Evaluation
-from hf_vits.training.generator import VitsGenerator
+from hf_vits.training.generator import VitsGenerator, recompute_activations
 from hf_vits.training.initialization import ModelInitialization
 from hf_vits.training.loggers import AverageMeter, ExperimentLogger, check_trackers
 from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo_id, write_card
