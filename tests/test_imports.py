@@ -85,3 +85,12 @@ def test_finding_an_auto_module_without_importing_it_still_registers_later(make_
         f"print(type(AutoModel.from_pretrained({str(tmp_path)!r})).__name__)\n"
     )
     assert run(code) == ["HfVitsModel"]
+
+
+@pytest.mark.parametrize(
+    "first", ["from transformers import BertModel", "hf_vits.VitsConfig()", "import transformers.modeling_layers"]
+)
+def test_models_of_transformers_can_be_imported_in_any_order(first):
+    code = f"import hf_vits\n{first}\nfrom transformers import AutoModel, BertModel\nfrom hf_vits import VitsModel\n"
+    code += "assert hf_vits.VitsConfig in AutoModel._model_mapping"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -11,6 +11,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 
 AUTO_MODELS, OUR_MODELS = "transformers.models.auto.modeling_auto", "hf_vits.modeling_vits"
+LAYERS = "transformers.modeling_layers"
 
 
 def register() -> None:
@@ -21,6 +22,7 @@ def register() -> None:
         "transformers.models.auto.configuration_auto": _register_config,
         "transformers.models.auto.tokenization_auto": _register_tokenizer,
         AUTO_MODELS: _import_and_register_model,
+        LAYERS: _import_and_register_model,
         OUR_MODELS: _register_model,
     }
     for name in [name for name in waiting if name in sys.modules]:
@@ -70,6 +72,8 @@ def _register_tokenizer() -> None:
 
 
 def _import_and_register_model() -> None:
+    if LAYERS in sys.modules and not hasattr(sys.modules[LAYERS], "GradientCheckpointingLayer"):
+        return  # it imports the Auto classes before it defines what our models need; called again when it is complete
     if OUR_MODELS not in sys.modules:
         importlib.import_module(OUR_MODELS)
     _register_model()
