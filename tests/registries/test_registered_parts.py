@@ -13,6 +13,7 @@ from hf_vits.conversion.discriminators import convert_discriminator
 from hf_vits.conversion.shape_inference import config_fields
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor import examine
+from hf_vits.export import export
 from hf_vits.training import ModelInitialization
 from hf_vits.training.loggers import read_history
 
@@ -138,6 +139,13 @@ def test_the_doctor_names_a_registered_sub_discriminator_that_does_not_fit_its_c
     file.write_text(json.dumps(table))
     errors = [found for found in examine(folder).diagnostics if found.severity == "error"]
     assert any("toy_conv" in found.message for found in errors)
+
+
+@pytest.mark.parametrize("target", ["split", "original", "transformers"])
+def test_a_target_without_the_registered_decoder_refuses_the_model(target, tmp_path, make_tokenizer):
+    model = VitsModel(VitsConfig(**FIELDS, decoder=DECODER)).eval()
+    with pytest.raises(ValueError, match="decoder"):
+        export(model, make_tokenizer(), tmp_path / target, target=target)
 
 
 def test_the_fields_of_a_registered_decoder_are_inferred_from_shapes():

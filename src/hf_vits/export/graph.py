@@ -92,6 +92,10 @@ def decode(decoder: HifiGan, latents: Tensor, lengths: Tensor | None, speaker: T
     Compute `HifiGan.forward` on signals of rows, (B, C, rows, T), which onnxruntime runs fastest: the narrow stages as
     two rows. Like its methods, convolutions accept them inside of `onnx_graph.convolutions_of_rows`.
     """
+    if not isinstance(decoder, HifiGan):
+        raise ValueError(
+            f"Only models with the decoder HiFi-GAN can be exported to ONNX; this one has {type(decoder).__name__}."
+        )
     condition = None if speaker is None else decoder.cond(speaker.unsqueeze(2))
     signal, mask = latents.unsqueeze(2), _mask(lengths, latents)
     for stage, upsampler in enumerate(decoder.upsampler):

@@ -24,6 +24,7 @@ from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, match_weight
 from hf_vits.tokenization_vits import VitsTokenizer
 
 FIXED = {
+    "decoder": None,
     "window_size": 4,
     "wavenet_kernel_size": 5,
     "wavenet_dilation_rate": 1,
@@ -53,6 +54,7 @@ FIXED_DETERMINISTIC = {
 """Values that the original's code has no setting for."""
 
 DISCRIMINATORS = {
+    "additional_discriminators": (),
     "periods": (2, 3, 5, 7, 11),
     "period_channels": (32, 128, 512, 1024, 1024),
     "period_kernel_size": 5,

@@ -25,6 +25,8 @@ class Decoder(nn.Module):
     ```python
     >>> from dataclasses import dataclass
     >>> from huggingface_hub.dataclasses import strict
+    >>> from torch import nn
+    >>> from hf_vits import VitsConfig
     >>> from hf_vits.modules.decoders.base import DECODERS, Decoder, DecoderConfig
 
     >>> @strict
