@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from hf_vits import VitsModel
-from hf_vits.training.optimizer import OptimizedModel, moving_average, train_only
+from hf_vits.training.optimizer import OptimizedModel, learning_rate_factor, moving_average, train_only
 
 NAME = "text_encoder.project.weight"
 
@@ -39,6 +39,12 @@ def test_without_a_learning_rate_of_its_own_the_discriminator_has_the_generators
     trainer = make_trainer(max_steps=1, learning_rate=1e-3)
     trainer.train()
     assert settings_of(trainer.discriminator)["lr"] == 1e-3
+
+
+def test_the_learning_rate_decays_by_epochs_and_not_by_processes(make_settings):
+    config = make_settings(lr_decay=0.5, warmup_steps=4)
+    assert [learning_rate_factor(config, step, 0) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert [learning_rate_factor(config, 10, epoch) for epoch in range(3)] == [1.0, 0.5, 0.25]
 
 
 def test_learning_rates_rise_by_steps_and_fall_by_epochs(make_trainer):

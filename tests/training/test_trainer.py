@@ -220,12 +220,6 @@ def test_a_run_in_half_precision_on_a_cpu_or_in_parts_does_not_begin(make_traine
         make_trainer()
 
 
-def test_the_learning_rate_decays_by_epochs_and_not_by_processes(make_settings):
-    config = make_settings(lr_decay=0.5, warmup_steps=4)
-    assert [config.rate_factor(step, 0) for step in range(5)] == [0.25, 0.5, 0.75, 1.0, 1.0]
-    assert [config.rate_factor(10, epoch) for epoch in range(3)] == [1.0, 0.5, 0.25]
-
-
 def test_history_after_the_checkpoint_is_forgotten_when_a_run_is_resumed(make_trainer):
     trainer = make_trainer(max_steps=2, logging_steps=1)
     trainer.train()

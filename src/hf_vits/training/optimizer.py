@@ -1,4 +1,4 @@
-"""Generator and discriminator with their optimizers, and the moving average of the parameters."""
+"""Generator and discriminator with their optimizers, the learning-rate schedule, and the moving average."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +13,12 @@ from hf_vits.training.training_arguments import VitsTrainingArguments
 
 Average = Callable[[Tensor], Tensor]
 """A tensor -> its mean over all processes."""
+
+
+def learning_rate_factor(config: VitsTrainingArguments, step: int, epoch: int) -> float:
+    """Return the factor on the learning rates: linear warm-up by steps, exponential decay by epochs."""
+    warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    return warm * config.lr_decay**epoch
 
 
 class OptimizedModel:

@@ -18,7 +18,7 @@ from hf_vits.data.batch import VitsBatch
 from hf_vits.modules.sampling import seed_of
 from hf_vits.training.generator import Posterior, Segments, VitsGenerator
 from hf_vits.training.losses import LOSSES, discriminator_loss, losses_of
-from hf_vits.training.optimizer import OptimizedModel
+from hf_vits.training.optimizer import OptimizedModel, learning_rate_factor
 from hf_vits.training.process import hold_free_memory, return_free_memory
 from hf_vits.training.training_arguments import VitsTrainingArguments
 
@@ -92,7 +92,7 @@ class TrainingStep:
     def __call__(self, batches: Sequence[VitsBatch], step: int, epoch: int, stop: bool = False) -> StepResult:
         """Take the step of this number and epoch on its batches; `stop` asks all processes to stop after it."""
         normalizers, stop = self._normalizers(batches, stop)
-        rate, scaler = self.config.rate_factor(step, epoch), self.accelerator.scaler
+        rate, scaler = learning_rate_factor(self.config, step, epoch), self.accelerator.scaler
         losses: dict[str, Tensor] = {}
 
         def generate(with_graph: bool) -> Iterator[GeneratorForward]:

@@ -150,11 +150,6 @@ class VitsTrainingArguments:
         """The rates of generator and discriminator, before warm-up and decay."""
         return self.learning_rate, self.discriminator_learning_rate or self.learning_rate
 
-    def rate_factor(self, step: int, epoch: int) -> float:
-        """Return the factor on the learning rates: warm-up by steps, decay by epochs."""
-        warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
-        return warm * self.lr_decay**epoch
-
     def to_dict(self) -> dict[str, Any]:
         """Return the settings by name."""
         return asdict(self)
