@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(
     assert (tmp_path / "file").read_text() == "keep"
     (tmp_path / "locked").mkdir()
     if what != "config":
-        monkeypatch.setattr("hf_vits.utils.new_files.os.access", lambda path, mode: "locked" not in str(path))
+        monkeypatch.setattr("hf_vits.utils.atomic_file.os.access", lambda path, mode: "locked" not in str(path))
         with pytest.raises(PermissionError, match="locked is not writable"):
             save(tmp_path / "locked")
         assert not list((tmp_path / "locked").iterdir())

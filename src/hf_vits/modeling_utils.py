@@ -13,9 +13,9 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from hf_vits.hub.state_dict import TRAINING_ONLY, match_state_dict, read_state_dict
 from hf_vits.modules.weight_norm import NEW_G
+from hf_vits.utils.atomic_file import storage_errors
 from hf_vits.utils.atomic_folder import new_files
 from hf_vits.utils.formatting import listed
-from hf_vits.utils.new_files import storage_errors
 from hf_vits.utils.torch_state import is_finite
 
 

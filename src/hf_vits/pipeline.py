@@ -18,7 +18,7 @@ from hf_vits.conversion.resolve import resolve_voice
 from hf_vits.hub.state_dict import match_state_dict
 from hf_vits.inference.arguments import CallArguments, check_chunk_frames
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.text import scripts, sentence_splitter
+from hf_vits.text import sentence_splitter, writing_systems
 from hf_vits.text.errors import NoTokensError, UnsupportedTextError, dropped_message
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.utils.formatting import meant, refuse_unknown
@@ -225,7 +225,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         is_empty = first == 0
         for index, sentence in enumerate(self.sentences(text)[first:], first):
             try:
-                with scripts.without_warnings():
+                with writing_systems.without_warnings():
                     encoding = self.tokenizer(sentence, return_tensors="pt", **arguments)
             except NoTokensError:  # such as a line of asterisks between paragraphs
                 continue

@@ -14,7 +14,7 @@ from typing import Any
 from transformers import BatchEncoding, PreTrainedTokenizer, PreTrainedTokenizerBase
 from transformers.utils import to_py_obj
 
-from hf_vits.text import coqui_cleaners, scripts, vocabulary
+from hf_vits.text import coqui_cleaners, vocabulary, writing_systems
 from hf_vits.text.errors import check_added_tokens, check_text, dropped_message, is_batch, no_tokens_error, of_item
 from hf_vits.text.frontend import (
     FLAGS,
@@ -327,9 +327,9 @@ class VitsTokenizer(PreTrainedTokenizer):
         return self._front_end(self.normalize).voice if self.phonemize or self.language else None
 
     @property
-    def supported_scripts(self) -> scripts.SupportedScripts | None:
+    def supported_scripts(self) -> writing_systems.SupportedScripts | None:
         """Scripts of the model's language; None if the language is unknown."""
-        return scripts.supported_scripts(self._front_end(self.normalize), self._known)
+        return writing_systems.supported_scripts(self._front_end(self.normalize), self._known)
 
     def tokenize(self, text: str, add_special_tokens: bool = True, **kwargs) -> list[str]:
         """Return the tokens of a text, one string per id, with blanks and, by default, BOS and EOS."""
@@ -397,7 +397,7 @@ class VitsTokenizer(PreTrainedTokenizer):
 
     def _warn_of_other_scripts(self, text) -> None:
         """Warn once for a text or a batch; letter models drop these letters, which has a warning of its own."""
-        if scripts.warnings_disabled() or not (self.phonemize or self.is_uroman):
+        if writing_systems.warnings_disabled() or not (self.phonemize or self.is_uroman):
             return
         others = Counter()
         for item in [text] if isinstance(text, str) else text if isinstance(text, list | tuple) else []:

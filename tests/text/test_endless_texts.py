@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_vits.text import coqui_cleaners, normalizers, scripts, sentence_splitter
+from hf_vits.text import coqui_cleaners, normalizers, sentence_splitter, writing_systems
 from hf_vits.text.normalizers import romanize
 from hf_vits.text.offsets import TextWithOffsets
 from hf_vits.text.phoneme_blocks import BLOCK
@@ -34,7 +34,7 @@ def read_metadata(text, folder):
             _rows(table)
 
 
-GREEK = scripts.SupportedScripts(frozenset(["Greek"]), "el", passes_latin=True)
+GREEK = writing_systems.SupportedScripts(frozenset(["Greek"]), "el", passes_latin=True)
 
 READERS = {
     "sentences": lambda text, folder: sentence_splitter.split(text),

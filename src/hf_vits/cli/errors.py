@@ -6,8 +6,8 @@ import sys
 
 from huggingface_hub.errors import StrictDataclassError
 
+from hf_vits.utils.atomic_file import FULL
 from hf_vits.utils.distributed import ProcessFailed
-from hf_vits.utils.new_files import FULL
 
 EXPECTED = (ValueError, OSError, ImportError, FloatingPointError, ProcessFailed, StrictDataclassError)
 """Errors of callers, disks, networks and other processes, which say what to do."""

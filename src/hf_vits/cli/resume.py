@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from hf_vits.utils.atomic_file import new_file
 from hf_vits.utils.files import read_table
-from hf_vits.utils.new_files import new_file
 
 NAMES = {
     "text": "the text",

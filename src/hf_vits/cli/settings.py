@@ -12,7 +12,7 @@ from typing import Any
 
 from hf_vits.cli.parser import Parser, UsageError
 from hf_vits.utils.formatting import nearest
-from hf_vits.utils.options import checked, expanded, hints_of, is_switch
+from hf_vits.utils.setting_fields import checked, expanded, hints_of, is_switch
 
 HELP_WIDTH = 44
 """Characters of an option's description in `--help`, which has one line for each common option."""

@@ -24,7 +24,7 @@ from hf_vits.cli.resume import (
 from hf_vits.cli.signals import Stopped, answer_signal, delayed_signals
 from hf_vits.data.audio import audio_writer
 from hf_vits.data.audio_writing import LOSSY
-from hf_vits.utils.new_files import is_special
+from hf_vits.utils.atomic_file import is_special
 
 if TYPE_CHECKING:
     import torch

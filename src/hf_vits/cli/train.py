@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from hf_vits.cli.parser import Parser
 from hf_vits.cli.settings import add_settings, preset_names, read_settings, require_train_extra
-from hf_vits.utils.new_files import FULL
+from hf_vits.utils.atomic_file import FULL
 
 HELP = "Train or fine-tune a voice."
 

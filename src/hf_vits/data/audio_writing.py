@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from hf_vits.utils.new_files import check_writable, is_special, new_file, storage_errors
+from hf_vits.utils.atomic_file import check_writable, is_special, new_file, storage_errors
 
 if TYPE_CHECKING:
     from soundfile import SoundFile

@@ -22,7 +22,7 @@ from hf_vits.data.columns import (
 )
 from hf_vits.data.filter_report import FilterReport
 from hf_vits.text.errors import NoTokensError, shortened
-from hf_vits.text.scripts import too_many_other_letters
+from hf_vits.text.writing_systems import too_many_other_letters
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.logging import silence_logging

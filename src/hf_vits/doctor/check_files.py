@@ -11,9 +11,9 @@ from hf_vits.doctor.model_folder import REFETCH, STATE_FILE, ModelFolder
 from hf_vits.hub.license import CARD, CARD_BESIDE, MMS, MMS_LICENSE, origin_of
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.utils.archives import check_pickled
+from hf_vits.utils.atomic_file import KEPT_OF_NAME
 from hf_vits.utils.files import LARGEST_TABLE, obstacle
 from hf_vits.utils.formatting import listed, quoted
-from hf_vits.utils.new_files import KEPT_OF_NAME
 
 TEMPORARY = (".partial", ".former", ".incomplete", ".tmp")
 """Suffixes of files that hf_vits and the Hub's client rename when they are complete."""

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from hf_vits.pipeline import MAX_PAUSE
-from hf_vits.utils.options import (
+from hf_vits.utils.setting_fields import (
     AnyPath,
     Count,
     NameOrNumber,

@@ -13,8 +13,8 @@ from hf_vits.data.audio import audio_seconds, write_audio
 from hf_vits.pipeline import TextToSpeechPipeline
 from hf_vits.synthesis.config import SynthesisSettings
 from hf_vits.synthesis.plan import SkippedRow, SynthesisPlan
+from hf_vits.utils.atomic_file import new_file, storage_errors
 from hf_vits.utils.digests import voice_digest
-from hf_vits.utils.new_files import new_file, storage_errors
 
 STATE = Path(".synthesis")
 """Subfolder with the state of a run; `datasets` and the Hub ignore it."""

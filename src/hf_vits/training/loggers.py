@@ -16,7 +16,7 @@ from torch import Tensor
 from hf_vits.data.audio import write_audio
 from hf_vits.training.checkpoints import HISTORY
 from hf_vits.training.training_arguments import VitsTrainingArguments
-from hf_vits.utils.new_files import new_file
+from hf_vits.utils.atomic_file import new_file
 
 logger = logging.getLogger(__name__)
 

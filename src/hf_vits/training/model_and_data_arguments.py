@@ -25,8 +25,8 @@ from hf_vits.training.trainer import VitsTrainer
 from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.utils.distributed import launched_precision, refuse_sharding
 from hf_vits.utils.formatting import nearest
-from hf_vits.utils.options import AnyPath, Mapping, check_fields, option
 from hf_vits.utils.run_lock import check_output_folder
+from hf_vits.utils.setting_fields import AnyPath, Mapping, check_fields, option
 
 MAX_VOCAB_SIZE = 2**20
 """Vocabulary size with which a configuration is checked before the data, and with it the vocabulary, is read."""

@@ -16,7 +16,7 @@ from hf_vits.training.evaluation import SHOWN_CLIPS
 from hf_vits.training.loggers import read_history
 from hf_vits.training.losses import LOSSES
 from hf_vits.training.run_summary import RunSummary
-from hf_vits.utils.new_files import new_file
+from hf_vits.utils.atomic_file import new_file
 
 MARK = "<!-- Written by a run of hf_vits; the next one replaces it. Take this line out to keep what you write here. -->"
 """Distinguishes the model card of a run from one that somebody wrote."""

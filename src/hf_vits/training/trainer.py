@@ -34,6 +34,7 @@ from hf_vits.training.run_summary import EvalClip, RunSummary
 from hf_vits.training.train_step import StepResult, TrainingStep
 from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.training.training_state import Progress
+from hf_vits.utils.atomic_file import storage_errors
 from hf_vits.utils.distributed import (
     check_launch,
     launched_precision,
@@ -42,7 +43,6 @@ from hf_vits.utils.distributed import (
     run_on_all_processes,
     warn_of_ignored,
 )
-from hf_vits.utils.new_files import storage_errors
 from hf_vits.utils.run_lock import run_lock
 from hf_vits.utils.threads import use_cores
 

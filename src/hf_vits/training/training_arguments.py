@@ -9,7 +9,7 @@ from hf_vits.data.dataset import ClipFilter
 from hf_vits.training.losses import LOSSES, default_weights
 from hf_vits.utils.distributed import PRECISIONS
 from hf_vits.utils.formatting import nearest
-from hf_vits.utils.options import (
+from hf_vits.utils.setting_fields import (
     AnyPath,
     Count,
     Decay,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hf_vits.utils.new_files import FORMER, PARTIAL, check_folder, new_folder_beside, storage_errors
+from hf_vits.utils.atomic_file import FORMER, PARTIAL, check_folder, new_folder_beside, storage_errors
 
 LAST = "config.json"
 """The file without which a folder does not load; it is moved last."""

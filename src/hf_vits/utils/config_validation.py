@@ -6,10 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
+from hf_vits.utils.atomic_file import storage_errors
 from hf_vits.utils.files import named_in_errors, read_table, require_if_there
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.model_size import check_size
-from hf_vits.utils.new_files import storage_errors
 
 
 class StrictConfigMixin:

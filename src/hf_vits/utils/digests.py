@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from hf_vits.utils.new_files import new_file
+from hf_vits.utils.atomic_file import new_file
 
 RECORD = ".digests.json"
 """File with the SHA-256 of the files of a folder, and the state of each when it was last read."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from hf_vits.utils.new_files import check_folder, storage_errors
+from hf_vits.utils.atomic_file import check_folder, storage_errors
 
 logger = logging.getLogger(__name__)
 

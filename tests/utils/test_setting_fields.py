@@ -9,7 +9,17 @@ import pytest
 
 from hf_vits.synthesis import SynthesisSettings
 from hf_vits.training import ModelAndDataArguments, RunOptions, VitsTrainingArguments
-from hf_vits.utils.options import AnyPath, Count, Decay, NameOrNumber, OneOf, OutputPath, Positive, check_fields, option
+from hf_vits.utils.setting_fields import (
+    AnyPath,
+    Count,
+    Decay,
+    NameOrNumber,
+    OneOf,
+    OutputPath,
+    Positive,
+    check_fields,
+    option,
+)
 
 KINDS = [VitsTrainingArguments, SynthesisSettings, ModelAndDataArguments, RunOptions]
 FIELDS = [(kind, item.name) for kind in KINDS for item in fields(kind)]

@@ -4,7 +4,7 @@ import pytest
 
 from hf_vits.text import espeak
 from hf_vits.text.frontend import FrontEnd
-from hf_vits.text.scripts import script_of, scripts_of, supported_scripts, too_many_other_letters
+from hf_vits.text.writing_systems import script_of, scripts_of, supported_scripts, too_many_other_letters
 
 CODES = {
     "Latn": "Latin",

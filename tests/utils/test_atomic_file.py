@@ -9,9 +9,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from hf_vits.utils import new_files
+from hf_vits.utils import atomic_file
+from hf_vits.utils.atomic_file import is_special, new_file, storage_errors
 from hf_vits.utils.atomic_folder import new_folder
-from hf_vits.utils.new_files import is_special, new_file, storage_errors
 
 
 def put(path, text="new"):
@@ -68,7 +68,7 @@ def test_a_link_planted_at_the_temporary_name_is_not_followed(tmp_path, monkeypa
     precious = tmp_path / "precious"
     precious.write_text("keep")
     tokens = iter(["taken", "free"])
-    monkeypatch.setattr(new_files.secrets, "token_hex", lambda size: next(tokens))
+    monkeypatch.setattr(atomic_file.secrets, "token_hex", lambda size: next(tokens))
     (tmp_path / ".a.txt.taken.partial").symlink_to(precious)
     put(tmp_path / "a.txt")
     assert precious.read_text() == "keep" and (tmp_path / "a.txt").read_text() == "new"
@@ -186,7 +186,7 @@ def test_a_library_that_gives_no_cause_is_explained_by_trying(tmp_path, monkeypa
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(new_files.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(atomic_file.tempfile, "TemporaryFile", full)
     with pytest.raises(OSError, match="No space is left"), storage_errors(tmp_path):
         raise error
 
