@@ -4,7 +4,7 @@ import pytest
 import transformers
 from huggingface_hub.errors import StrictDataclassError
 
-from hf_vits import VitsConfig
+from hf_vits import VitsConfig, VitsModel
 from hf_vits.configuration_vits import index_of
 
 EXTENSIONS = {"resblock_type": "2"}, {"inference_only": True}, {"posterior_input": "mel"}, {"window_size": None}
@@ -182,3 +182,12 @@ def test_the_error_for_an_unknown_name_says_what_to_pass(count, names, advice):
         index_of("speaker", "carl", count, names)
     assert advice in str(error.value)
     assert ("one of those" in str(error.value)) == bool(names)
+
+
+@pytest.mark.parametrize("name", ["base_model_tp_plan", "base_model_pp_plan", "base_model_ep_plan"])
+@pytest.mark.parametrize("value", [[1], 3, "rowwise", {"decoder": "rowwise"}])
+def test_a_plan_for_several_devices_in_a_file_is_not_used(make_model, tmp_path, name, value):
+    make_model().save_pretrained(tmp_path)
+    table = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**table, name: value}))
+    assert not getattr(VitsModel.from_pretrained(tmp_path).config, name)

@@ -11,6 +11,10 @@ from hf_vits.utils.files import named_in_errors, read_table, require_if_there
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.model_size import check_size
 
+PARALLEL_PLANS = ("base_model_tp_plan", "base_model_pp_plan", "base_model_ep_plan")
+"""Fields of config.json that distribute a model over devices, which this package does not support. transformers would
+use their values without a check."""
+
 
 class StrictConfigMixin:
     """Make a configuration class of transformers safe for untrusted files; list it first among the bases."""
@@ -51,6 +55,8 @@ class StrictConfigMixin:
             raise ValueError(
                 f"The config.json of {name} has a `quantization_config`, which this package does not support."
             )
+        for plan in PARALLEL_PLANS:
+            table.pop(plan, None)
         return {**table, "model_type": cls.model_type}, kwargs
 
     def save_pretrained(self, save_directory, **kwargs):
