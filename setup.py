@@ -78,7 +78,6 @@ setup(
         "numpy",
         "regex",
         "tqdm",
-        "regex",  # scripts and grapheme clusters; as transformers bounds it
         "soundfile>=0.12",
     ],
     extras_require=extras,
