@@ -167,7 +167,9 @@ class RunOptions:
     resume_from_checkpoint: AnyPath | None = option(
         None, 'Checkpoint to resume from; "latest" is the newest in output_dir, if there is any.'
     )
-    push_to_hub: bool = option(False, "Upload the finished voice to the Hub.")
+    push_to_hub: bool = option(
+        False, "Upload the finished voice to the Hub.", "Name the repository with `hub_model_id`."
+    )
     hub_model_id: str | None = option(None, "Repository to upload to, such as org/voice; by default output_dir's name.")
     hub_private_repo: bool | None = option(None, "Make a new repository private; by default your account decides.")
 

@@ -70,10 +70,6 @@ class Numeral:
     """Mark a text that chooses by name or by number; a whole number becomes its numeral."""
 
 
-class Switch:
-    """Mark a text that is optional on a command line: the name of the setting alone means true."""
-
-
 class JsonObject:
     """Mark a field that is a mapping, or a text with a JSON object."""
 
@@ -86,14 +82,13 @@ Decay = Annotated[float, Range(least=0, below=1)]
 AnyPath = Annotated[str, PathLike]
 OutputPath = Annotated[str, FolderPath]
 NameOrNumber = Annotated[str, Numeral]
-NameOrTrue = Annotated[str, Switch]
 Mapping = Annotated[str, JsonObject]
 
 
-def option(default: Any, description: str) -> Any:
-    """Return a field of a dataclass with a description for `--help` and the docs."""
+def option(default: Any, description: str, hint: str = "") -> Any:
+    """Return a field of a dataclass with a description for `--help` and the docs, and a hint for values refused."""
     kind = {"default_factory": lambda: list(default)} if isinstance(default, list) else {"default": default}
-    return field(**kind, metadata={"help": description})
+    return field(**kind, metadata={"help": description, "hint": hint})
 
 
 def check_fields(settings: Any) -> None:
@@ -121,7 +116,7 @@ def hints_of(kind: type) -> dict[str, Any]:
 
 def is_switch(kind: type, name: str) -> bool:
     """Return True if a field may be given by its name alone."""
-    return bool({bool, Switch} & set(_unwrapped(hints_of(kind)[name])[0]))
+    return bool in _unwrapped(hints_of(kind)[name])[0]
 
 
 def checked(kind: type, name: str, value: Any) -> Any:
@@ -243,11 +238,6 @@ def _to_numeral(value: Any) -> str:
     return str(int(value)) if isinstance(value, Integral) and not isinstance(value, bool) else _to_str(value)
 
 
-def _to_switch(value: Any) -> bool | str:
-    value = TRUTHS.get(value.lower(), value) if isinstance(value, str) else value
-    return value if isinstance(value, bool) else _to_str(value)
-
-
 def _to_object(value: Any) -> dict[str, Any]:
     value = json.loads(value) if isinstance(value, str) else value
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
@@ -268,7 +258,6 @@ CONVERTERS = {
     bool: _to_bool,
     str: _to_str,
     Numeral: _to_numeral,
-    Switch: _to_switch,
     JsonObject: _to_object,
     list: _to_list,
 }
@@ -278,7 +267,6 @@ NAMES = {
     bool: "true or false",
     str: "a text in quotation marks",
     Numeral: "a name or a whole number",
-    Switch: "true, false or a name",
     JsonObject: "a JSON object, such as {}",
     list: "a list of names, such as [], or one name",
 }
@@ -294,7 +282,9 @@ def _allowed(kinds: tuple[type, ...], marks: tuple[Any, ...], optional: bool) ->
 
 
 def _advice(kind: type, name: str) -> str:
-    """Return a sentence about the default of a setting."""
+    """Return the hint of a setting, or else a sentence about its default."""
     item = next(item for item in fields(kind) if item.name == name)
+    if hint := item.metadata.get("hint"):
+        return f" {hint}"
     default = item.default if item.default_factory is MISSING else item.default_factory()
     return "" if default is MISSING else f" If it is left out, it is {'null' if default is None else quoted(default)}."
