@@ -7,7 +7,6 @@ ONNX) never contain them. The folder can be deleted: the package then runs in pl
 """
 
 import os
-from contextlib import ContextDecorator
 from importlib import import_module
 
 __all__ = ["enabled", "use"]
@@ -27,7 +26,7 @@ enabled = enabled_by_environment()
 """True if modules use kernels; set it by `use`."""
 
 
-class use(ContextDecorator):
+class use:
     """
     Switch all kernels on or off in this process: for good, or inside a `with` block.
 
