@@ -14,7 +14,7 @@ from hf_vits.cli.parser import Parser
 
 HELP = "Print versions, processor, GPU and folders, for a bug report."
 
-VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE")
+VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE", "HF_VITS_KERNELS")
 """Environment variables that change how a voice is loaded or computed."""
 
 
