@@ -44,8 +44,8 @@ def monotonic_alignment_search(scores: Tensor, text_lengths: Tensor, frame_lengt
 @torch.no_grad()
 def search_where_finite(scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Do as [`search`], and return also found, bool (B,): false for an item whose scores are not finite, or forbid every
-    alignment. Its tokens have equally many frames, to one, in place of a most likely alignment.
+    Do as [`monotonic_alignment_search`], and return also found, bool (B,): false for an item whose scores are not
+    finite, or forbid every alignment. Its tokens have equally many frames, to one, in place of a most likely alignment.
     """
     import numba
 
