@@ -55,9 +55,9 @@ class Registry(Generic[Entry]):
         Raises:
             ValueError: if there is none of that name; lists the registered names.
         """
-        if name in self._modules and name not in self._entries:
+        if name in self and name not in self._entries:
             importlib.import_module(self._modules[name])
-        if name not in self._entries:
+        if name not in self or name not in self._entries:
             raise ValueError(
                 f"There is no {self.kind} {quoted(name)}{nearest(str(name), self) or '.'} Registered: "
                 f"{', '.join(self)}. If it is part of another package, import the module that registers it first."
@@ -65,7 +65,7 @@ class Registry(Generic[Entry]):
         return self._entries[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._modules or name in self._entries
+        return isinstance(name, str) and (name in self._modules or name in self._entries)
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys([*self._modules, *self._entries]))
