@@ -87,7 +87,7 @@ def local_index(installed, not_installed, tmp_path, monkeypatch):
 def small_voice(folder: Path) -> None:
     """A folder with the files of a converted voice, none of them damaged."""
     folder.mkdir(parents=True)
-    for name in voice_module.TABLES:
+    for name in voice_module.JSON_FILES:
         (folder / name).write_text(json.dumps({"some": 1}))
     save_file({"weight": torch.ones(1000)}, folder / voice_module.WEIGHTS)
 
@@ -280,7 +280,7 @@ def test_a_damaged_folder_is_replaced_and_the_log_says_why(cache, stand_in, capl
     first, second = [record.message for record in caplog.records]
     assert re.search(rf"{re.escape(str(folder))} is damaged \({reason}.*\); it will be replaced", first)
     assert second.startswith("Converting")
-    assert {file.name for file in folder.iterdir()} == {*voice_module.TABLES, voice_module.WEIGHTS, digests.RECORD}
+    assert {file.name for file in folder.iterdir()} == {*voice_module.JSON_FILES, voice_module.WEIGHTS, digests.RECORD}
     assert os.listdir(cache) == [folder.name]
     caplog.clear()
     assert default_voice() == folder
@@ -294,7 +294,7 @@ def test_a_voice_that_another_process_replaced_meanwhile_is_left_alone(cache, st
 
     def convert(path):
         (folder / "vocab.json").write_text('{"replaced": 1}')
-        digests.record_digests(folder, (*voice_module.TABLES, voice_module.WEIGHTS))
+        digests.record_digests(folder, (*voice_module.JSON_FILES, voice_module.WEIGHTS))
         return Stand()
 
     monkeypatch.setattr(conversion, "convert", convert)

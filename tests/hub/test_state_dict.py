@@ -331,5 +331,5 @@ def test_a_shard_that_is_missing_is_named_with_what_to_do(make_model, tmp_path):
     shard = sorted(tmp_path.glob("model-*.safetensors"))[1]
     shard.unlink()
 
-    with pytest.raises(FileNotFoundError, match=f"{shard.name} is missing, which model.safetensors.index.json counts"):
+    with pytest.raises(FileNotFoundError, match=f"{shard.name} is missing, which model.safetensors.index.json lists"):
         VitsModel.from_pretrained(tmp_path)

@@ -241,7 +241,7 @@ def test_weight_norm_that_does_not_fit_is_refused_before_it_is_computed(make_mod
     state["model"][name] = state["model"][name][:2].clone()
     torch.save(state, file)
 
-    with pytest.raises(ValueError, match=r"cond_layer has g \(2, 1, 1\) for v \(64, 6, 1\); they do not fit"):
+    with pytest.raises(ValueError, match=r"cond_layer has g \(2, 1, 1\) for v \(64, 6, 1\); they must match"):
         convert(file)
 
 
