@@ -107,7 +107,7 @@ def _damage(folder: Path) -> str | None:
         except (ValueError, RecursionError):
             return f"{file.name} is not JSON"
         if not isinstance(table, dict) or (file.name in JSON_FILES and not table):
-            return f"{file.name} holds no object"
+            return f"{file.name} holds no JSON object, or an empty one"
     try:
         with safe_open(folder / WEIGHTS, framework="np") as weights:  # refuses a truncated file
             if not weights.keys():
