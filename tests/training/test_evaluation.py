@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from hf_vits.data.batch import VitsBatch
-from hf_vits.kernels import conv1d
 from hf_vits.training.evaluation import SHOWN_CLIPS, EvalSample, clip_figure, evaluate_clip, measure_names, speak_clip
 from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.loggers import ExperimentLogger, read_history
@@ -72,6 +71,7 @@ def test_a_voice_that_cannot_speak_yet_is_a_warning_and_is_trained_on(make_train
 
 
 def test_weights_are_transformed_once_for_all_clips_and_dropped_after(trainer, experiment, monkeypatch):
+    conv1d = pytest.importorskip("hf_vits.kernels.conv1d")
     made = []
     for name in ("_flat", "_spectrum", "_values", "_phases"):
         derive = getattr(conv1d, name)
