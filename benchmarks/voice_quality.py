@@ -47,7 +47,7 @@ def main():
 
 
 def measure(name: str, seed: int, speak: Speak, recognise: Recognise, show: bool) -> WordErrors:
-    """Speaks and recognises all sentences; prints a line."""
+    """Speaks and recognizes all sentences; prints a line."""
     said, heard, seconds = [], [], 0.0
     for text in SENTENCES:
         samples, rate = speak(text)

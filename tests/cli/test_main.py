@@ -87,3 +87,24 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch,
     monkeypatch.setattr("hf_vits.cli.settings.find_spec", lambda name: None)
     assert main(["train"]) == 1
     assert 'accelerate is not installed. Run `pip install "hf_vits[train]"`' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_a_verb_of_an_installed_package_is_found_by_its_entry_point(tmp_path, monkeypatch, capsys, is_broken):
+    code = "HELP = 'greet'\nadd_arguments = lambda parser: None\nrun = lambda options: print('hello')\n"
+    code += "from hf_vits.cli import VERBS\nVERBS['greet'] = __name__\n"
+    (tmp_path / "greeting_verb.py").write_text("raise RuntimeError('broken')" if is_broken else code)
+    (tmp_path / "greeting-1.dist-info").mkdir()
+    (tmp_path / "greeting-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: greeting\nVersion: 1\n")
+    entry = "[hf_vits.extensions]\ngreet = greeting_verb\n"
+    (tmp_path / "greeting-1.dist-info" / "entry_points.txt").write_text(entry)
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        if is_broken:
+            main([])
+            assert "greeting_verb was not loaded: RuntimeError('broken')" in capsys.readouterr().err
+        else:
+            assert main(["greet"]) == 0 and capsys.readouterr().out == "hello\n"
+    finally:
+        VERBS.pop("greet", None)
+        sys.modules.pop("greeting_verb", None)

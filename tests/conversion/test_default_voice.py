@@ -229,7 +229,10 @@ DAMAGE = {
     "no tokenizer": (lambda folder: (folder / "tokenizer_config.json").unlink(), "tokenizer_config.json is missing"),
     "no configuration": (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
     "half of the vocabulary": (lambda folder: cut(folder, "vocab.json", 0.5), "vocab.json is not JSON"),
-    "an empty configuration": (lambda folder: (folder / "config.json").write_text("{}"), "config.json holds no JSON object"),
+    "an empty configuration": (
+        lambda folder: (folder / "config.json").write_text("{}"),
+        "config.json holds no JSON object",
+    ),
     "weights with another bit": (
         lambda folder: flip(folder / voice_module.WEIGHTS, -9),
         "model.safetensors was changed since it was written",

@@ -1,6 +1,7 @@
 """The entry point of `hf-vits`, `python -m hf_vits.cli` and `accelerate launch -m hf_vits.cli`."""
 
 import argparse
+import importlib.metadata
 import io
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ from hf_vits.cli import VERBS
 from hf_vits.cli.errors import flush_output, message_of
 from hf_vits.cli.parser import Parser, UsageError, parse
 from hf_vits.cli.signals import Stopped, ending_signals
+
+EXTENSIONS = "hf_vits.extensions"
+"""Group of entry points whose modules register decoders, sub-discriminators, losses, formats or verbs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,12 +32,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         itself), 128 and the number of a signal that ended it.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    load_extensions()
     modules = {name: import_module(module) for name, module in VERBS.items()}
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack the characters of a name
     module = modules.get(arguments[0]) if arguments else None
     with nullcontext() if module is None or hasattr(module, "RESUME") else ending_signals():
         return _run(arguments, modules, module)
+
+
+def load_extensions() -> None:
+    """Import the modules that installed packages name in their entry points of the group `EXTENSIONS`."""
+    for entry in importlib.metadata.entry_points(group=EXTENSIONS):
+        try:
+            entry.load()
+        except Exception as error:  # of another package, whose fault must not end this command
+            print(f"hf-vits: the extension {entry.value} was not loaded: {error!r}", file=sys.stderr)
 
 
 def _run(arguments: list[str], modules: dict[str, ModuleType], module: ModuleType | None) -> int:

@@ -43,7 +43,7 @@ def convert(path: str | Path, config: str | Path | None = None, discriminator: s
         if known is not None:
             raise ValueError(f"{source.path} is of no format that can be converted. {known}")
         modules = (format.load() for format in FORMATS.values())
-        found = next((module for module in modules if module.recognises(source)), None)
+        found = next((module for module in modules if module.recognizes(source)), None)
         if found is None:
             raise ValueError(
                 f"{source.path} is of no format that can be converted. Known formats: {'; '.join(known_formats())}."

@@ -20,7 +20,7 @@ from hf_vits.conversion.shape_inference import infer_config
 
 RULES = ((r"^acme\\.", ""),)
 
-def recognises(source):
+def recognizes(source):
     return source.has_tensors("acme.text_encoder.", "acme.decoder.")
 
 def convert(source):

@@ -2,7 +2,7 @@
 
 A format is one module with two functions, and one entry in `FORMATS` with what must be known without importing it:
 
-- `recognises(source) -> bool` returns whether a [`~conversion.source.Source`] is of the format;
+- `recognizes(source) -> bool` returns whether a [`~conversion.source.Source`] is of the format;
 - `convert(source) -> Converted` reads it: `source.checkpoint` holds the tensors, `key_mapping.translate` renames them
   by rules, `shape_inference.infer_config` returns the configuration, and `Converted` checks that both fit.
 
@@ -28,7 +28,7 @@ class Format:
         writer (`str`):
             The program whose format it is, for messages: "Piper".
         module (`str`):
-            The module with `recognises` and `convert`; imported when a file is read.
+            The module with `recognizes` and `convert`; imported when a file is read.
         suffixes (`Sequence[str]`, *optional*):
             Suffixes of its files, in lower case.
         companions (`Sequence[str]`, *optional*):
@@ -65,7 +65,7 @@ def register_format(
     """
     Add a format to those that `convert` and `hf-vits convert` read; arguments are the fields of [`Format`].
 
-    Example, in a module that defines `recognises` and `convert`:
+    Example, in a module that defines `recognizes` and `convert`:
 
     ```python
     >>> register_format("acme", "Acme voice (*.acme)", "Acme", __name__, suffixes=[".acme"])  # doctest: +SKIP

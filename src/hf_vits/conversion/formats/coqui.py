@@ -62,7 +62,7 @@ LANGUAGES: tuple[Rule, ...] = (
 """Rename the tensors that the original does not have to ours."""
 
 
-def recognises(source: Source) -> bool:
+def recognizes(source: Source) -> bool:
     """Return whether the file is of this format."""
     return source.has_tensors("text_encoder.emb.", "waveform_decoder.")
 

@@ -51,7 +51,7 @@ Tensors = dict[str, Tensor]
 Notes = tuple[str, ...]
 
 
-def recognises(source: Source) -> bool:
+def recognizes(source: Source) -> bool:
     """Return whether the file is of this format."""
     return source.has_tensors("enc_p.emb.", "dec.conv_pre.", "flow.")
 

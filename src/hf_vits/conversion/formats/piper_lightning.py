@@ -47,7 +47,7 @@ LONGEST_LITERAL = 1000
 Notes = tuple[str, ...]
 
 
-def recognises(source: Source) -> bool:
+def recognizes(source: Source) -> bool:
     """Return whether the file is of this format."""
     return source.has_tensors(GENERATOR + "enc_p.", GENERATOR + "dec.")
 

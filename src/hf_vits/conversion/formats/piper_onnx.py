@@ -19,7 +19,7 @@ from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.decoders.hifigan import FINAL_SLOPE
 
 
-def recognises(source: Source) -> bool:
+def recognizes(source: Source) -> bool:
     """Return whether the file is of this format."""
     return looks_like_onnx(source.head)
 

@@ -45,7 +45,7 @@ USUAL = {"_name_or_path", "model_type", "torch_dtype", "transformers_version", "
 """Fields of a config.json that do not describe the voice, or are checked and not kept."""
 
 
-def recognises(source: Source) -> bool:
+def recognizes(source: Source) -> bool:
     """Return whether it is of this format."""
     return source.path.is_dir() or source.has_tensors("text_encoder.embed_tokens.", "decoder.conv_pre.")
 
