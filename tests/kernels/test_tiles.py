@@ -25,21 +25,21 @@ def signal(request, constant):
 
 
 def test_an_algorithms_matrices_make_the_outputs_of_one_tile(constant):
-    taps, seen = random(constant.taps.shape[1]), random(constant.inputs.shape[1])
-    made = constant.outputs @ ((constant.taps @ taps) * (constant.inputs @ seen))
-    torch.testing.assert_close(made, seen.unfold(0, len(taps), 1) @ taps, rtol=0, atol=1e-12)
+    taps, inputs = random(constant.taps.shape[1]), random(constant.inputs.shape[1])
+    made = constant.outputs @ ((constant.taps @ taps) * (constant.inputs @ inputs))
+    torch.testing.assert_close(made, inputs.unfold(0, len(taps), 1) @ taps, rtol=0, atol=1e-12)
 
 
 def test_each_tile_sees_its_samples_and_those_around_them(signal, constant):
     samples, tiles, dilation = signal
     outputs, taps = len(constant.outputs), constant.taps.shape[1]
-    seen = tiles.seen(tiles.extended(samples)).unflatten(3, (dilation, 3))
+    inputs = tiles.inputs(tiles.extended(samples)).unflatten(3, (dilation, 3))
     for tile in range(tiles.count):
         for phase in range(dilation):
             for place in range(outputs + taps - 1):
                 at = (tile * outputs + place - taps // 2) * dilation + phase
                 expected = samples[:, at] if 0 <= at < samples.shape[1] else torch.zeros(2, 3).double()
-                assert torch.equal(seen[place, :, tile, phase], expected)
+                assert torch.equal(inputs[place, :, tile, phase], expected)
 
 
 @pytest.mark.parametrize("bias", [None, torch.tensor([1.0, -2.0, 4.0]).double()], ids=["without a bias", "with one"])
@@ -57,8 +57,8 @@ def test_past_the_signals_end_nothing_is_made(signal):
 
 
 def test_summing_is_the_transpose_of_seeing(signal):
-    """<seen(x), y> = <x, summed(y)>."""
+    """<inputs(x), y> = <x, summed(y)>."""
     samples, tiles, _ = signal
-    seen = tiles.seen(tiles.extended(samples)).flatten(1)
-    other = torch.randn_like(seen)
-    torch.testing.assert_close((seen * other).sum(), (samples * tiles.summed(other)).sum(), rtol=1e-12, atol=1e-12)
+    inputs = tiles.inputs(tiles.extended(samples)).flatten(1)
+    other = torch.randn_like(inputs)
+    torch.testing.assert_close((inputs * other).sum(), (samples * tiles.summed(other)).sum(), rtol=1e-12, atol=1e-12)

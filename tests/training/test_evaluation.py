@@ -102,7 +102,7 @@ def test_equal_seeds_give_equal_measures_and_others_do_not(generator, clip):
 def test_the_whole_clip_is_rebuilt(generator, clip):
     evaluation = evaluate_clip(generator, clip, 1)
     frames, tokens = int(clip.waveform_lengths) // generator.model.config.hop_length, int(clip.text_lengths)
-    assert evaluation.real_mel.shape[1] == evaluation.fake_mel.shape[1] == len(evaluation.token_of_frame) == frames
+    assert evaluation.real_mel.shape[1] == evaluation.fake_mel.shape[1] == len(evaluation.token_index) == frames
     assert evaluation.scores.shape == (frames, tokens)
     assert evaluation.measures["mel"] == pytest.approx(float((evaluation.real_mel - evaluation.fake_mel).abs().mean()))
 
@@ -156,7 +156,7 @@ def test_a_clips_picture_has_its_mels_and_its_alignment(sample):
     for image, mel in zip(shown, (sample.real_mel, sample.fake_mel, spoken), strict=False):
         assert np.array_equal(image, mel)
     assert np.allclose(shown[-1], sample.scores.softmax(-1).T)
-    assert np.array_equal(axes[-1].lines[0].get_ydata(), sample.token_of_frame)
+    assert np.array_equal(axes[-1].lines[0].get_ydata(), sample.token_index)
 
 
 def test_mels_of_one_picture_have_one_scale(sample):

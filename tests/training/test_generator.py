@@ -87,7 +87,7 @@ def test_the_alignment_is_the_most_likely_one_and_expands_the_prior(make_model, 
     out = VitsGenerator(make_model(**speakers), 16)(batch)
     frames = batch.waveform_lengths // HOP
     for item in range(3):
-        index = out.token_of_frame[item, : frames[item]]
+        index = out.token_index[item, : frames[item]]
         assert index[0] == 0 and index[-1] == batch.text_lengths[item] - 1
         assert set(index.diff().tolist()) <= {0, 1}
         first = [int((index == token).nonzero()[0]) for token in range(batch.text_lengths[item])]
@@ -120,7 +120,7 @@ def test_an_item_of_a_batch_has_the_alignment_of_its_single_run(make_model, spea
             )
         )
         frames = samples // HOP
-        assert torch.equal(together.token_of_frame[item, :frames], alone.token_of_frame[0])
+        assert torch.equal(together.token_index[item, :frames], alone.token_index[0])
         torch.testing.assert_close(together.prior_latents[item, :, :frames], alone.prior_latents[0], rtol=0, atol=1e-4)
         assert not together.prior_latents[item, :, frames:].any()
 

@@ -105,8 +105,8 @@ def decode(decoder: HifiGan, latents: Tensor, lengths: Tensor | None, speaker: T
         if signal.shape[1] > NARROW:
             signal = decoder.residual_blocks(stage, signal, mask)
         else:
-            rows, length = None if mask is None else _halves(mask, decoder.reach), signal.shape[-1]
-            signal = _joined(decoder.residual_blocks(stage, _halves(signal, decoder.reach), rows), length)
+            rows, length = None if mask is None else _halves(mask, decoder.block_context), signal.shape[-1]
+            signal = _joined(decoder.residual_blocks(stage, _halves(signal, decoder.block_context), rows), length)
     # Without rows: with them, onnxruntime would compute a whole block of channels for the one, on one thread.
     signal, mask = signal.squeeze(2), None if mask is None else mask.squeeze(2)
     waveform = decoder.to_waveform(signal, mask)

@@ -32,12 +32,12 @@ MIN_INT8_SIZE = 2**17
 def with_precision(model, precision: str):
     """Return an `onnx.ModelProto` in float32 with its large weights stored in another precision."""
     onnx = needed("onnx")
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
+    compact = onnx.ModelProto()
+    compact.CopyFrom(model)
     if precision == "float32":
-        return made
-    compressed, transposed = _Compressed(made), _transposed(made.graph)
-    for tensor in list(made.graph.initializer):
+        return compact
+    compressed, transposed = _Compressed(compact), _transposed(compact.graph)
+    for tensor in list(compact.graph.initializer):
         size = np.prod(tensor.dims, dtype=int)
         if tensor.data_type != onnx.TensorProto.FLOAT or size < MIN_SIZE:
             continue
@@ -46,7 +46,7 @@ def with_precision(model, precision: str):
         else:
             compressed.to_float16(tensor)
     compressed.finish()
-    return made
+    return compact
 
 
 class _Compressed:

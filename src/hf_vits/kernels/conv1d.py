@@ -20,7 +20,7 @@ T = TypeVar("T")
 Derive = Callable[[nn.Module], T]
 
 _cache: WeakKeyDictionary[nn.Module, dict[Derive, Any]] = WeakKeyDictionary()
-"""By layer and function: the tensors that were seen, and what was derived of them."""
+"""By layer and function: the tensors with their versions, and what was derived from them."""
 
 
 class Form(NamedTuple):
@@ -178,10 +178,10 @@ def cached(layer: nn.Module, derive: Derive[T]) -> T:
     if held is not None and _are_same(held[0], tensors):
         return held[1]
     # An alias keeps the memory of each tensor, so that no other can get the same address.
-    seen = [(tensor.detach(), tensor._version) for tensor in tensors]
+    versions = [(tensor.detach(), tensor._version) for tensor in tensors]
     with torch.inference_mode(False), torch.no_grad():
         value = derive(layer)
-    _cache.setdefault(layer, {})[derive] = seen, value
+    _cache.setdefault(layer, {})[derive] = versions, value
     return value
 
 
@@ -200,8 +200,8 @@ def has_cache(layer: nn.Module) -> bool:
     return bool(_cache.get(layer))
 
 
-def _are_same(seen: list[tuple[Tensor, int]], tensors: list[Tensor]) -> bool:
-    return len(seen) == len(tensors) and all(
+def _are_same(versions: list[tuple[Tensor, int]], tensors: list[Tensor]) -> bool:
+    return len(versions) == len(tensors) and all(
         alias.data_ptr() == tensor.data_ptr() and alias.dtype == tensor.dtype and version == tensor._version
-        for (alias, version), tensor in zip(seen, tensors, strict=True)
+        for (alias, version), tensor in zip(versions, tensors, strict=True)
     )

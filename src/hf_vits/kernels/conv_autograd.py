@@ -130,11 +130,11 @@ class _Convolution(torch.autograd.Function):
 def _filter(signal: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, result: Tensor) -> None:
     """signal (B, T, C_in), weight (C_out, C_in, k), bias (C_out,): write to result (B, T, C_out)."""
     constant = matrices(weight.shape[2], signal.dtype)
-    seen = _seen(signal, Tiles(signal, constant, dilation), constant)
+    input_tiles = _transformed_inputs(signal, Tiles(signal, constant, dilation), constant)
     for channels, values in _parts(weight):
-        made = torch.mm(constant.outputs, torch.bmm(seen, values.transpose(1, 2)).flatten(1))
+        output_tiles = torch.mm(constant.outputs, torch.bmm(input_tiles, values.transpose(1, 2)).flatten(1))
         part = result[..., channels]
-        Tiles(part, constant, dilation).join(made, None if bias is None else bias[channels], part)
+        Tiles(part, constant, dilation).join(output_tiles, None if bias is None else bias[channels], part)
 
 
 def _gradients(
@@ -164,12 +164,12 @@ def _group_gradients(
     mixed = torch.mm(constant.outputs.t(), Tiles(incoming, constant, dilation).apart(incoming))
     mixed = mixed.view(len(constant.taps), -1, len(weight))
     if wanted[0]:
-        seen = None
+        input_tiles = None
         for channels, values in _parts(weight):
             part = mixed[..., channels]
-            seen = torch.bmm(part, values) if seen is None else seen.baddbmm_(part, values)
-        to_signal = tiles.summed(torch.mm(constant.inputs.t(), seen.flatten(1)))
-    return to_signal, _to_weight(mixed, _seen(signal, tiles, constant), weight) if wanted[1] else None
+            input_tiles = torch.bmm(part, values) if input_tiles is None else input_tiles.baddbmm_(part, values)
+        to_signal = tiles.summed(torch.mm(constant.inputs.t(), input_tiles.flatten(1)))
+    return to_signal, _to_weight(mixed, _transformed_inputs(signal, tiles, constant), weight) if wanted[1] else None
 
 
 def _direct_gradients(
@@ -193,12 +193,12 @@ def _direct_gradients(
     return to_signal if to_signal is None else to_signal.reshape(signal.shape), to_weight, to_bias
 
 
-def _to_weight(mixed: Tensor, seen: Tensor, weight: Tensor) -> Tensor:
+def _to_weight(mixed: Tensor, input_tiles: Tensor, weight: Tensor) -> Tensor:
     """Transformed output gradients (r, tiles, C_out), inputs (r, tiles, C_in) -> weight gradient (C_out, C_in, k)."""
-    taps, most = matrices(weight.shape[2], seen.dtype).taps, _part(weight)
+    taps, most = matrices(weight.shape[2], input_tiles.dtype).taps, _part(weight)
     result = torch.empty_like(weight, memory_format=torch.contiguous_format)
     for part, out in zip(mixed.split(most, dim=2), result.split(most), strict=True):
-        values = torch.bmm(part.transpose(1, 2), seen)
+        values = torch.bmm(part.transpose(1, 2), input_tiles)
         torch.mm(values.flatten(1).t(), taps, out=out.view(-1, weight.shape[2]))
     return result
 
@@ -209,7 +209,7 @@ def _samples(signal: Tensor) -> Tensor:
     return signal.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
 
 
-def _seen(samples: Tensor, tiles: Tiles, constant: Matrices) -> Tensor:
+def _transformed_inputs(samples: Tensor, tiles: Tiles, constant: Matrices) -> Tensor:
     """samples (B, T, C) -> the transformed inputs of tiles (r, B · count · d, C)."""
-    seen = torch.mm(constant.inputs, tiles.seen(tiles.extended(samples)).flatten(1))
-    return seen.view(len(seen), -1, tiles.channels)
+    input_tiles = torch.mm(constant.inputs, tiles.inputs(tiles.extended(samples)).flatten(1))
+    return input_tiles.view(len(input_tiles), -1, tiles.channels)

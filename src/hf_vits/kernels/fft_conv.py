@@ -101,8 +101,8 @@ def matrices(kernel: int, dtype: torch.dtype) -> Matrices:
     (even, odd), (even_back, odd_back) = halves.forward, halves.inverse
     forward = torch.cat([torch.cat([even, even], dim=1), torch.cat([odd, -odd], dim=1)])
     inverse = torch.cat([torch.cat([even_back, odd_back], dim=1), torch.cat([even_back, -odd_back], dim=1)])
-    made = forward, halves.taps, inverse[: tile_size(kernel) - kernel + 1]
-    return Matrices(*(matrix.to(dtype) for matrix in made))
+    output_tiles = forward, halves.taps, inverse[: tile_size(kernel) - kernel + 1]
+    return Matrices(*(matrix.to(dtype) for matrix in output_tiles))
 
 
 def spectrum(weight: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ def convolve(signal: Tensor, weight: Tensor, kernel: int, dilation: int, bias: T
     group = max(1, min(tiles, rows // dilation))
     work = _Work(signal, weight, kernel, group * dilation, None if bias is None else size * bias)
     result = signal.new_empty(batch, tiles, hop, dilation * outputs)
-    for item, made in zip(signal.contiguous(), result, strict=True):
+    for item, output_tiles in zip(signal.contiguous(), result, strict=True):
         for first in range(0, tiles, group):
             many = min(group, tiles - first)
             start = dilation * (first * hop - (kernel - 1) // 2)
@@ -131,7 +131,7 @@ def convolve(signal: Tensor, weight: Tensor, kernel: int, dilation: int, bias: T
             # Tile i holds samples (i·m + j)·d + phase, j = 0 … n - 1; phases lie side by side, like more channels.
             step = dilation * channels
             tile = window.as_strided((size, many, step), (step, hop * step, 1))
-            work.convolve(tile, made[first : first + many].transpose(0, 1))
+            work.convolve(tile, output_tiles[first : first + many].transpose(0, 1))
     return result.view(batch, -1, outputs)[:, :length]
 
 
@@ -152,11 +152,11 @@ class _Work:
         self.spectra, self.mixed = signal.new_empty(most * rows * channels), signal.new_empty(most * rows * outputs)
         self.halves = signal.new_empty(2, half * rows * outputs)
 
-    def convolve(self, tile: Tensor, made: Tensor) -> None:
-        """tile (n, tiles, d · C_in): write to `made` (m, tiles, d · C_out)."""
+    def convolve(self, tile: Tensor, output_tiles: Tensor) -> None:
+        """tile (n, tiles, d · C_in): write to `output_tiles` (m, tiles, d · C_out)."""
         half, many, width = len(tile) // 2, tile.shape[1], tile.shape[2]
         folded = self.folded[: half * many * width].view(half, many, width)
-        halves = self.halves[:, : half * many * made.shape[2]].view(2, half, many, -1)
+        halves = self.halves[:, : half * many * output_tiles.shape[2]].view(2, half, many, -1)
         for parity, (forward, weight, inverse) in enumerate(self.parities):  # one after the other, in half the memory
             products, channels, outputs = weight.shape
             rows = many * width // channels
@@ -168,9 +168,9 @@ class _Work:
             if self.constant is not None and not parity:
                 mixed[0] += self.constant
             torch.mm(inverse, mixed.view(products, -1), out=halves[parity].view(half, -1))
-        rest = len(made) - half
-        torch.add(halves[0], halves[1], out=made[:half])
-        torch.sub(halves[0, :rest], halves[1, :rest], out=made[half:])
+        rest = len(output_tiles) - half
+        torch.add(halves[0], halves[1], out=output_tiles[:half])
+        torch.sub(halves[0, :rest], halves[1, :rest], out=output_tiles[half:])
 
 
 def _tiles(length: int, kernel: int, dilation: int) -> int:

@@ -47,7 +47,7 @@ class Tiles:
         """samples (B, T, C) -> the same with the zeros that tiles need around them (B, T', C)."""
         return F.pad(samples, (0, 0, self.before, self.whole - self.before - self.length)).contiguous()
 
-    def seen(self, extended: Tensor, first: int = 0, count: int | None = None) -> Tensor:
+    def inputs(self, extended: Tensor, first: int = 0, count: int | None = None) -> Tensor:
         """(B, T', C) -> the inputs of `count` tiles from `first` on (n, B, count, d · C), a view."""
         strides = self.step, self.whole * self.channels, self.outputs * self.step, 1
         shape = self.size, len(extended), self.count if count is None else count, self.step
@@ -55,18 +55,20 @@ class Tiles:
 
     def apart(self, samples: Tensor) -> Tensor:
         """samples (B, T, C) -> the outputs of each tile (m, B · count · d · C), with zeros after the last."""
-        made = samples.new_empty(self.outputs, self.batch, self.count, self.step)
-        made[:, :, : self.full] = self._full(samples).flatten(3).permute(2, 0, 1, 3)
+        output_tiles = samples.new_empty(self.outputs, self.batch, self.count, self.step)
+        output_tiles[:, :, : self.full] = self._full(samples).flatten(3).permute(2, 0, 1, 3)
         if self.full < self.count:
             rest = F.pad(self._rest(samples), (0, 0, 0, self.kept - self.length))
-            made[:, :, self.full] = rest.unflatten(1, (self.outputs, self.dilation)).flatten(2).transpose(0, 1)
-        return made.flatten(1)
+            output_tiles[:, :, self.full] = rest.unflatten(1, (self.outputs, self.dilation)).flatten(2).transpose(0, 1)
+        return output_tiles.flatten(1)
 
-    def join(self, made: Tensor, bias: Tensor | None, samples: Tensor) -> None:
+    def join(self, output_tiles: Tensor, bias: Tensor | None, samples: Tensor) -> None:
         """Write the outputs of tiles (m, B · count · d · C), plus a bias (C,), to samples (B, T, C); invert `apart`."""
-        made = made.view(self.outputs, self.batch, self.count, self.dilation, self.channels).permute(1, 2, 0, 3, 4)
-        rest = made[:, self.full :].flatten(1, 3)[:, : self.length - self.full * self.outputs * self.dilation]
-        for part, place in ((made[:, : self.full], self._full(samples)), (rest, self._rest(samples))):
+        output_tiles = output_tiles.view(self.outputs, self.batch, self.count, self.dilation, self.channels).permute(
+            1, 2, 0, 3, 4
+        )
+        rest = output_tiles[:, self.full :].flatten(1, 3)[:, : self.length - self.full * self.outputs * self.dilation]
+        for part, place in ((output_tiles[:, : self.full], self._full(samples)), (rest, self._rest(samples))):
             place.copy_(part) if bias is None else torch.add(part, bias, out=place)
 
     def _full(self, samples: Tensor) -> Tensor:
@@ -77,13 +79,15 @@ class Tiles:
     def _rest(self, samples: Tensor) -> Tensor:
         return samples[:, self.full * self.outputs * self.dilation :]
 
-    def summed(self, seen: Tensor) -> Tensor:
-        """Transpose `seen`, adding where tiles overlap: (n, B · count · d · C) -> (B, T, C)."""
-        seen = seen.view(-1, self.batch, self.count, self.step).permute(1, 2, 0, 3)  # (B, count, n, d · C)
-        total = seen.new_zeros(self.batch, self.whole, self.channels)
-        tiles = total.as_strided(seen.shape, (total.stride(0), self.outputs * self.step, self.step, 1))
-        tiles[:, :, : self.outputs] += seen[:, :, : self.outputs]
-        tiles[:, :, self.outputs :] += seen[:, :, self.outputs :]
+    def summed(self, input_tiles: Tensor) -> Tensor:
+        """Transpose `input_tiles`, adding where tiles overlap: (n, B · count · d · C) -> (B, T, C)."""
+        input_tiles = input_tiles.view(-1, self.batch, self.count, self.step).permute(
+            1, 2, 0, 3
+        )  # (B, count, n, d · C)
+        total = input_tiles.new_zeros(self.batch, self.whole, self.channels)
+        tiles = total.as_strided(input_tiles.shape, (total.stride(0), self.outputs * self.step, self.step, 1))
+        tiles[:, :, : self.outputs] += input_tiles[:, :, : self.outputs]
+        tiles[:, :, self.outputs :] += input_tiles[:, :, self.outputs :]
         return total[:, self.before : self.before + self.length]
 
 
@@ -155,16 +159,16 @@ def convolve(signal: Tensor, weight: Tensor, dilation: int, bias: Tensor | None)
         for first in range(0, tiles.count, group):
             part = whole[first : first + group]
             rows = len(part) * dilation
-            seen, transformed, mixed, made = (
+            input_tiles, transformed, mixed, output_tiles = (
                 memory[: lines * rows * c].view(lines, rows, c)
                 for memory, (lines, c) in zip(work, _work(size, channels, outputs), strict=True)
             )
-            seen.view(size, 1, len(part), -1).copy_(tiles.seen(item, first, len(part)))
-            torch.mm(constant.inputs, seen.flatten(1), out=transformed.flatten(1))
+            input_tiles.view(size, 1, len(part), -1).copy_(tiles.inputs(item, first, len(part)))
+            torch.mm(constant.inputs, input_tiles.flatten(1), out=transformed.flatten(1))
             torch.bmm(transformed, weight, out=mixed)
-            torch.mm(constant.outputs, mixed.flatten(1), out=made.flatten(1))
-            made = made.view(OUTPUTS, len(part), dilation, outputs).transpose(0, 1)
-            part.copy_(made) if bias is None else torch.add(made, bias, out=part)
+            torch.mm(constant.outputs, mixed.flatten(1), out=output_tiles.flatten(1))
+            output_tiles = output_tiles.view(OUTPUTS, len(part), dilation, outputs).transpose(0, 1)
+            part.copy_(output_tiles) if bias is None else torch.add(output_tiles, bias, out=part)
     return result.view(tiles.batch, tiles.kept, outputs)[:, : tiles.length]
 
 

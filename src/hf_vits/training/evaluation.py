@@ -44,7 +44,7 @@ class EvalSample:
             Log-mels of the recording and of its reconstruction.
         scores (`Tensor` of shape `(T_spec, T_text)`):
             Log-likelihood of each frame under each token.
-        token_of_frame (`Tensor` of shape `(T_spec,)`, int64):
+        token_index (`Tensor` of shape `(T_spec,)`, int64):
             The alignment.
     """
 
@@ -52,7 +52,7 @@ class EvalSample:
     real_mel: Tensor
     fake_mel: Tensor
     scores: Tensor
-    token_of_frame: Tensor
+    token_index: Tensor
 
 
 @torch.no_grad()
@@ -69,7 +69,7 @@ def evaluate_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> Eval
         out.real_mel[0],
         out.fake_mel[0],
         scores[0],
-        out.token_of_frame[0],
+        out.token_index[0],
     )
 
 
@@ -173,6 +173,6 @@ def clip_figure(clip: EvalSample, spoken_mel: Tensor | None = None):
         axis.set(title=name, ylabel="mel band")
     posterior = clip.scores.softmax(dim=-1).T.cpu().numpy()
     axes[-1].imshow(posterior, origin="lower", aspect="auto", cmap="Greys", interpolation="none")
-    axes[-1].plot(clip.token_of_frame.cpu().numpy(), color="tab:red", linewidth=1)
+    axes[-1].plot(clip.token_index.cpu().numpy(), color="tab:red", linewidth=1)
     axes[-1].set(title=f"alignment, focus {clip.measures['focus']:.2f}", xlabel="frame", ylabel="token")
     return figure

@@ -84,7 +84,7 @@ class AlignmentOutput(Posterior):
             The latents after the flow, and mean and log standard deviation of the prior at each frame.
         duration_loss (`Tensor` of shape `()`):
             Of the duration predictor, per token.
-        token_of_frame (`Tensor` of shape `(B, T_spec)`, int64):
+        token_index (`Tensor` of shape `(B, T_spec)`, int64):
             The alignment: the token index of each frame.
     """
 
@@ -92,7 +92,7 @@ class AlignmentOutput(Posterior):
     prior_mean: Tensor
     prior_log_std: Tensor
     duration_loss: Tensor
-    token_of_frame: Tensor
+    token_index: Tensor
 
 
 @dataclass
@@ -204,7 +204,7 @@ class VitsGenerator(nn.Module):
             prior_mean=_nan_unless(is_finite, expand(text.prior_mean, index)),
             prior_log_std=expand(text.prior_log_std, index),
             duration_loss=self._duration_loss(text.hidden, text_mask, durations, speaker, language, generator),
-            token_of_frame=index,
+            token_index=index,
         )
 
     def _align(self, prior_latents: Tensor, text: TextEncoding, text_lengths: Tensor, frame_lengths: Tensor):

@@ -22,7 +22,7 @@ from hf_vits.utils.torch_state import is_traced
 FINAL_SLOPE = 0.01
 """Negative slope before the last convolution, whatever `leaky_relu_slope` is: voices were trained so."""
 
-ENDS_REACH = 3
+ENDS_RECEPTIVE_FIELD = 3
 """Samples to either side that the first and the last convolution see, which have seven taps."""
 
 INITIAL_STD = 0.01
@@ -54,10 +54,10 @@ class HifiGanConfig(DecoderConfig):
     @property
     def receptive_field(self) -> int:
         """Frames to either side of a frame that its samples depend on; 13 in the paper's size."""
-        reach = ENDS_REACH  # in samples
+        receptive_field = ENDS_RECEPTIVE_FIELD  # in samples
         for rate, kernel in zip(reversed(self.upsample_rates), reversed(self.upsample_kernel_sizes), strict=True):
-            reach = reach_before(reach + blocks_reach(self), rate, kernel)
-        return reach + ENDS_REACH
+            receptive_field = receptive_field_before(receptive_field + blocks_receptive_field(self), rate, kernel)
+        return receptive_field + ENDS_RECEPTIVE_FIELD
 
     def check_fields(self) -> None:
         """Raise `ValueError` for a value that is out of range on its own."""
@@ -206,17 +206,17 @@ class ResidualBlock2(GradientCheckpointingLayer):
         return signal
 
 
-def blocks_reach(config: VitsConfig | HifiGanConfig) -> int:
+def blocks_receptive_field(config: VitsConfig | HifiGanConfig) -> int:
     """Samples to either side of a sample that the residual blocks of a stage mix into it, at the stage's rate."""
     pairs = config.resblock_type == "1"  # each dilated convolution is followed by a plain one
     shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
     return max((kernel - 1) // 2 * sum(rate + pairs for rate in dilations) for kernel, dilations in shapes)
 
 
-def reach_before(reach: int, rate: int, kernel: int) -> int:
-    """Samples before an upsampling that it makes those of which are `reach` away after it."""
+def receptive_field_before(receptive_field: int, rate: int, kernel: int) -> int:
+    """Return the receptive field before an upsampling, in its input samples, from that after it in output samples."""
     padding = (kernel - rate) // 2
-    return max((reach + kernel - 1 - padding) // rate, (reach + padding - 1) // rate + 1)
+    return max((receptive_field + kernel - 1 - padding) // rate, (receptive_field + padding - 1) // rate + 1)
 
 
 @DECODERS.register("hifigan")
@@ -240,7 +240,7 @@ class HifiGan(Decoder):
         for conv in [*self.upsampler.modules(), *self.resblocks.modules()]:
             if isinstance(conv, Conv | Upsample):
                 nn.init.normal_(conv.weight, std=INITIAL_STD)
-        self.blocks_per_stage, self.reach = len(shapes), blocks_reach(config)
+        self.blocks_per_stage, self.block_context = len(shapes), blocks_receptive_field(config)
         self.conv_post = Conv(channels, 1, 7, bias=False)
         if config.speaker_embedding_size:
             self.cond = nn.Conv1d(config.speaker_embedding_size, config.upsample_initial_channel, 1)
@@ -294,8 +294,10 @@ class HifiGan(Decoder):
     def stage_context(self, stage: int) -> int:
         """Return the samples to either side that an input of a stage is mixed with."""
         upsampler, is_last = self.upsampler[stage], stage == len(self.upsampler) - 1
-        after = self.reach + (ENDS_REACH if is_last else 0)
-        return reach_before(after, upsampler.stride[0], upsampler.kernel_size[0]) + (0 if stage else ENDS_REACH)
+        after = self.block_context + (ENDS_RECEPTIVE_FIELD if is_last else 0)
+        return receptive_field_before(after, upsampler.stride[0], upsampler.kernel_size[0]) + (
+            0 if stage else ENDS_RECEPTIVE_FIELD
+        )
 
 
 def _mask(lengths: Tensor | None, signal: Tensor) -> Tensor | None:
