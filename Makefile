@@ -45,6 +45,7 @@ lint: $(DEVELOPS)  ## style, format and layers
 
 docs: $(DOCUMENTS)  ## the documentation as a site in site/; a dead link or an unknown name ends it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
 
 bench: $(BENCHES) $(PEER)  ## [installs piper-tts, which is GPL-3] every benchmark that needs no voices, recordings or installing of yours, in turn; each can be run alone
 	set -e; for script in $(filter-out benchmarks/finetune_quality.py benchmarks/export_quality.py benchmarks/train_step.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done

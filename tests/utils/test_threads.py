@@ -148,3 +148,8 @@ def test_a_number_of_threads_that_cannot_be_is_wrong_usage(number, capsys):
         main(["speak", "a hope", f"--threads={number}"])
     assert caught.value.code == 2
     assert "whole number, 1 to 1024" in capsys.readouterr().err
+
+
+def test_cores_are_counted_without_psutil_too(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert 1 <= cores() <= (os.cpu_count() or 1)

@@ -22,9 +22,11 @@ def use_cores(accelerator: "Accelerator", threads: int | None = None) -> None:
 
 def cores() -> int:
     """Return the number of physical cores: a second thread per core does not speed up matrix products."""
-    import psutil
-
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        import psutil
+    except ImportError:  # part of the extra `train`; `hf-vits info` works without
+        return allowed
     return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
