@@ -10,3 +10,11 @@ def test_a_question_about_a_misspelt_option_ends_with_its_own_mark(capsys):
     with pytest.raises(SystemExit):
         parse(parser, ["--sped", "2"], parser)
     assert "did you mean `--speed`? See: speak --help" in capsys.readouterr().err
+
+
+def test_a_short_option_is_not_suggested_for_a_long_one(capsys):
+    from hf_vits.cli import main
+
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--epochs", "3"])
+    assert stopped.value.code == 2 and "`-h`" not in capsys.readouterr().err

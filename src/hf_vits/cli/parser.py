@@ -53,7 +53,8 @@ def parse(parser: Parser, arguments: Sequence[str], verb: Parser | None) -> argp
     unknown = [word for word in left if word.startswith("-") or not takes_text]
     if unknown:
         flag = unknown[0].split("=")[0]
-        known = [action.option_strings[0] for action in verb._actions if action.option_strings] if verb else []
+        actions = verb._actions if verb else []
+        known = [word for action in actions for word in action.option_strings if word.startswith("--")]
         renamed = verb.renamed.get(flag.removeprefix("--").replace("-", "_")) if verb else None
         hint = nearest(flag, known[::-1]) if flag.startswith("-") else ""
         hint = f"; it is now `--{renamed}`" if renamed else hint
