@@ -5,7 +5,13 @@ import torch
 from torch import nn
 
 from hf_vits import VitsModel
-from hf_vits.training.optimizer import OptimizedModel, learning_rate_factor, moving_average, train_only
+from hf_vits.training.optimizer import (
+    OptimizedModel,
+    learning_rate_factor,
+    moving_average,
+    parameter_multipliers,
+    train_only,
+)
 
 NAME = "text_encoder.project.weight"
 
@@ -85,6 +91,64 @@ def test_only_whole_names_freeze_parameters():
     assert [name for name, p in module.named_parameters() if p.requires_grad] == ["flows.weight"]
     with pytest.raises(ValueError, match="`freeze_modules` has .*'flo'.*The modules are .*'flow', 'flows', 'text'"):
         train_only(module, None, ["flo"])
+
+
+def test_the_longest_name_that_begins_a_parameters_gives_its_multiplier():
+    module = nn.ModuleDict({"flow": nn.Linear(2, 2), "flows": nn.Linear(2, 2), "text": nn.Linear(2, 2)})
+    by_name = {"flow.weight": 3.0, "flow": 0.5, "text.": 2.0}
+    assert parameter_multipliers(module, by_name) == [3.0, 0.5, 1.0, 1.0, 2.0, 2.0]
+    assert parameter_multipliers(module, {}) == [1.0] * 6
+    with pytest.raises(ValueError, match="`learning_rate_multipliers` has .*'flo'.*The modules are .*'flow', 'flows'"):
+        parameter_multipliers(module, {"flo": 1.0, "text": 1.0})
+
+
+def test_a_run_moves_each_module_by_its_own_rate(make_trainer, make_start, parameters_of):
+    """AdamW without decay moves a parameter by its rate in the first step, whatever its gradient."""
+    multipliers = {"flow": 0.5, "decoder": 2, "decoder.conv_post": 0.1}
+    trainer = make_trainer(
+        start=make_start(lively=True),
+        max_steps=1,
+        learning_rate=1e-3,
+        weight_decay=0,
+        learning_rate_multipliers=multipliers,
+    )
+    before = parameters_of(trainer)
+    trainer.train()
+    moved = {n: float((value - before[n]).abs().max()) for n, value in parameters_of(trainer).items()}
+    for part, factor in (("flow.flows", 0.5), ("decoder.conv_pre", 2), ("decoder.conv_post", 0.1), ("text_encoder", 1)):
+        largest = max(distance for name, distance in moved.items() if name.startswith(f"generator.model.{part}"))
+        assert largest == pytest.approx(factor * 1e-3, rel=1e-2), part
+    assert max(d for n, d in moved.items() if n.startswith("discriminator")) == pytest.approx(1e-3, rel=1e-2)
+
+
+@pytest.mark.parametrize("again", [{"flow": 0.5, "decoder.upsampler": 3.0}, {}])
+def test_moments_are_those_of_the_same_parameters_after_resuming_with_any_multipliers(make_trainer, again):
+    """A resumed run has the moments of each parameter, also if its groups are others than before."""
+
+    def moments(trainer):
+        optimizer, names = trainer.generator.optimizer, dict(trainer.generator.module.named_parameters())
+        return {name: optimizer.state[p]["exp_avg"] for name, p in names.items() if p in optimizer.state}
+
+    first = make_trainer(max_steps=2, learning_rate_multipliers={"flow": 0.5, "decoder.upsampler": 3.0})
+    first.train()
+    resumed = make_trainer(max_steps=2, learning_rate_multipliers=again)
+    resumed.train(resume_from_checkpoint="latest")
+    before, after = moments(first), moments(resumed)
+    assert before.keys() == after.keys() and all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_without_multipliers_the_optimizer_has_one_group_with_the_fields_of_adamw(make_trainer):
+    trainer = make_trainer(max_steps=1)
+    groups = trainer.generator.optimizer.state_dict()["param_groups"]
+    plain = torch.optim.AdamW(trainer.generator.module.parameters(), fused=True).state_dict()["param_groups"]
+    assert [group["params"] for group in groups] == [group["params"] for group in plain]
+    assert groups[0].keys() == plain[0].keys()
+
+
+@pytest.mark.parametrize("factor", [0, -1, "much", True, float("inf")])
+def test_a_multiplier_that_is_no_number_above_zero_is_refused(make_settings, factor):
+    with pytest.raises(ValueError, match="`learning_rate_multipliers` has 'flow' .*above 0.*`freeze_modules`"):
+        make_settings(learning_rate_multipliers={"flow": factor})
 
 
 @pytest.mark.parametrize(("others", "moves"), [([3.0], -0.1), ([-3.0], 0.1)])

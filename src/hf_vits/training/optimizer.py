@@ -1,7 +1,8 @@
 """Generator and discriminator with their optimizers, the learning-rate schedule, and the moving average."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 
 import torch
 from accelerate.utils import broadcast
@@ -32,13 +33,25 @@ class OptimizedModel:
             Before warm-up and decay.
         config ([`VitsTrainingArguments`]):
             The other settings of AdamW.
+        multipliers (`Sequence[float]`, *optional*):
+            Factor on the learning rate for each parameter; by default 1.
     """
 
-    def __init__(self, module: nn.Module, learning_rate: float, config: VitsTrainingArguments):
+    def __init__(
+        self,
+        module: nn.Module,
+        learning_rate: float,
+        config: VitsTrainingArguments,
+        multipliers: Sequence[float] | None = None,
+    ):
         self.module, self.learning_rate, self.max_norm = module, learning_rate, config.max_grad_norm
         self.parameters = list(module.parameters())
+        multipliers = multipliers or [1.0] * len(self.parameters)
+        # Groups are neighbors, so that the optimizer numbers parameters as the module does, whatever the multipliers.
+        groups = [(key, list(group)) for key, group in groupby(zip(multipliers, self.parameters, strict=True), _first)]
+        self.multipliers = [key for key, _ in groups]
         self.optimizer = torch.optim.AdamW(
-            self.parameters,
+            [{"params": [parameter for _, parameter in group]} for _, group in groups],
             learning_rate,
             betas=(config.adam_beta1, config.adam_beta2),
             eps=config.adam_epsilon,
@@ -83,11 +96,15 @@ class OptimizedModel:
         norm = nn.utils.clip_grad_norm_(with_gradient, self.max_norm or float("inf"))
         finite = bool(torch.isfinite(norm))
         if finite:
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.learning_rate * rate_factor
+            for group, multiplier in zip(self.optimizer.param_groups, self.multipliers, strict=True):
+                group["lr"] = self.learning_rate * rate_factor * multiplier
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return finite
+
+
+def _first(pair: tuple[float, nn.Parameter]) -> float:
+    return pair[0]
 
 
 def train_only(module: nn.Module, trained: Iterable[str] | None, frozen: Sequence[str] = ()) -> None:
@@ -105,21 +122,43 @@ def train_only(module: nn.Module, trained: Iterable[str] | None, frozen: Sequenc
     Raises:
         ValueError: if a frozen name matches nothing; lists the modules.
     """
-    patterns = check_frozen(module, frozen)
+    patterns = match_names(module, frozen, "freeze_modules")
     wanted = set((name for name, _ in module.named_parameters()) if trained is None else trained)
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name in wanted and not any(pattern.match(name) for pattern in patterns))
 
 
-def check_frozen(module: nn.Module, frozen: Sequence[str]) -> list[re.Pattern]:
-    """Return a pattern for each name to freeze; raise `ValueError` for one that begins no parameter's name."""
+def match_names(module: nn.Module, starts: Iterable[str], setting: str) -> list[re.Pattern]:
+    """Return a pattern for each name of a module or parameter; raise `ValueError` for one that begins no parameter's
+    name, and name the setting."""
     names = [name for name, _ in module.named_parameters()]
-    patterns = [re.compile(rf"{re.escape(start.rstrip('.'))}(\.|$)") for start in frozen]
-    unknown = [start for start, pattern in zip(frozen, patterns, strict=True) if not any(map(pattern.match, names))]
+    patterns = {start: re.compile(rf"{re.escape(start.rstrip('.'))}(\.|$)") for start in starts}
+    unknown = [start for start, pattern in patterns.items() if not any(map(pattern.match, names))]
     if unknown:
         parts = sorted({name.split(".")[0] for name in names})
-        raise ValueError(f"`freeze_modules` has {unknown}, which begin no parameter's name. The modules are {parts}.")
-    return patterns
+        raise ValueError(f"`{setting}` has {unknown}, which begin no parameter's name. The modules are {parts}.")
+    return list(patterns.values())
+
+
+def parameter_multipliers(module: nn.Module, by_name: Mapping[str, float]) -> list[float]:
+    """
+    Return the factor on the learning rate for each parameter of a module, 1 for those that no name begins.
+
+    Args:
+        module (`nn.Module`):
+            Module of the parameters.
+        by_name (`Mapping[str, float]`):
+            Factors by the start of names, to a dot or the end; the longest name that begins a parameter's counts.
+
+    Raises:
+        ValueError: if a name matches nothing; lists the modules.
+    """
+    patterns = match_names(module, by_name, "learning_rate_multipliers")
+    by_length = sorted(zip(by_name, patterns, strict=True), key=lambda pair: len(pair[0].rstrip(".")), reverse=True)
+    return [
+        next((by_name[start] for start, pattern in by_length if pattern.match(name)), 1.0)
+        for name, _ in module.named_parameters()
+    ]
 
 
 def _average_gradients(parameters: Sequence[nn.Parameter], average: Average) -> None:

@@ -27,7 +27,7 @@ from hf_vits.training.generator import VitsGenerator, recompute_activations
 from hf_vits.training.initialization import ModelInitialization
 from hf_vits.training.loggers import AverageMeter, ExperimentLogger, check_trackers
 from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo_id, write_card
-from hf_vits.training.optimizer import OptimizedModel, check_frozen, moving_average, train_only
+from hf_vits.training.optimizer import OptimizedModel, match_names, moving_average, parameter_multipliers, train_only
 from hf_vits.training.process import GracefulShutdown
 from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
 from hf_vits.training.run_summary import EvalClip, RunSummary
@@ -136,9 +136,10 @@ class VitsTrainer:
             self._prepare_models()
 
     def _prepare_data(self, train_dataset, eval_dataset) -> None:
-        """Filter the clips; names of frozen modules are checked before, which takes no time."""
+        """Filter the clips; names of modules in the settings are checked before, which takes no time."""
         args, model, index = self.args, self.initialization.model, self.accelerator.process_index
-        check_frozen(checkpoints.add_decoder_weight_norm(model), args.freeze_modules)
+        match_names(checkpoints.add_decoder_weight_norm(model), args.freeze_modules, "freeze_modules")
+        parameter_multipliers(model, args.learning_rate_multipliers)
         shared = (self.processing_class, model.config, self.columns, args, index)
         self.train_dataloader, self.filter_report = build_train_dataloader(
             train_dataset, *shared, self.accelerator.num_processes
@@ -167,7 +168,8 @@ class VitsTrainer:
             recompute_activations(model)
         generator = VitsGenerator(model, args.segment_frames).to(device).train()
         rate, discriminator_rate = args.learning_rates
-        self.generator = OptimizedModel(generator, rate, args)
+        multipliers = parameter_multipliers(model, args.learning_rate_multipliers)
+        self.generator = OptimizedModel(generator, rate, args, multipliers)
         self.discriminator = OptimizedModel(initialization.discriminator.to(device).train(), discriminator_rate, args)
         for optimized in (self.generator, self.discriminator):
             optimized.broadcast_parameters()

@@ -64,6 +64,9 @@ class VitsTrainingArguments:
 
     learning_rate: Positive = option(2e-4, "Learning rate of generator and discriminator.")
     discriminator_learning_rate: Positive | None = option(None, "Learning rate of the discriminator, if different.")
+    learning_rate_multipliers: Mapping = option(
+        "{}", 'JSON object: factors on the rate of generator modules, by the start of their names, as {"flow": 0.5}.'
+    )
     adam_beta1: Decay = option(0.8, "Decay of the first moment.")
     adam_beta2: Decay = option(0.99, "Decay of the second moment.")
     adam_epsilon: Positive = option(1e-9, "Added to the root of the second moment.")
@@ -128,6 +131,7 @@ class VitsTrainingArguments:
         check_fields(self)
         self.report_to = tracker_names(self.report_to)
         _check_loss_weights(self.loss_weights, type(self))
+        _check_multipliers(self.learning_rate_multipliers)
         if self.min_duration_seconds >= self.max_duration_seconds:
             raise ValueError(
                 f"`min_duration_seconds` is {self.min_duration_seconds:g}, which is not below `max_duration_seconds`, "
@@ -189,6 +193,16 @@ def _check_loss_weights(weights: dict[str, Any], settings: type) -> None:
             raise ValueError(f"`loss_weights` has {name!r}, which has a setting of its own: `{name}_weight`.")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
             raise ValueError(f"`loss_weights` has {name!r} with {weight!r}; a weight is a finite number from 0 up.")
+
+
+def _check_multipliers(multipliers: dict[str, Any]) -> None:
+    """Raise `ValueError` for a factor that is not a number above 0; names are checked against the model's."""
+    for name, factor in multipliers.items():
+        if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < math.inf:
+            raise ValueError(
+                f"`learning_rate_multipliers` has {name!r} with {factor!r}; a factor is a finite number above 0. What "
+                "is not to be trained belongs in `freeze_modules`."
+            )
 
 
 def tracker_names(names: Sequence[str]) -> list[str]:
