@@ -95,8 +95,8 @@ def test_a_signal_to_the_workers_too_leaves_a_checkpoint_and_the_voice(make_trai
         subprocess.run(["kill", "-TERM", *everybody], check=True)  # as `timeout` and schedulers do, from outside
 
     interrupt_after(trainer, 2, terminate_all)
-    assert trainer.train().step == 3
-    assert list_checkpoints(trainer.output_dir)[-1].name == "checkpoint-3" and VitsModel.from_pretrained(
+    assert trainer.train().step == 2
+    assert list_checkpoints(trainer.output_dir)[-1].name == "checkpoint-2" and VitsModel.from_pretrained(
         trainer.output_dir
     )
     del trainer.train_dataloader.loader
@@ -175,11 +175,11 @@ def test_a_run_does_not_begin_in_the_folder_of_another(make_trainer):
 
 
 def test_a_stop_saves_at_once_and_does_not_evaluate(make_trainer, make_data):
-    trainer = make_trainer(eval_dataset=make_data(2), max_steps=50, eval_steps=3)
+    trainer = make_trainer(eval_dataset=make_data(2), max_steps=50, eval_steps=2)
     interrupt_after(trainer, 2, lambda: signal.raise_signal(signal.SIGTERM))
-    assert trainer.train().step == 3
+    assert trainer.train().step == 2
     assert not [line for line in read_history(trainer.output_dir) if line["step"] and "eval/mel" in line]
-    assert list_checkpoints(trainer.output_dir)[-1].name == "checkpoint-3"
+    assert list_checkpoints(trainer.output_dir)[-1].name == "checkpoint-2"
 
 
 def test_an_evaluation_that_fails_comes_after_the_checkpoint(make_trainer, make_data, monkeypatch):

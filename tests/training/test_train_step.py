@@ -215,7 +215,7 @@ def test_splitting_the_backward_pass_changes_no_gradient(
 
     trainer.generator.update = look
     step(batches, 0, 0)
-    normalizers, _ = step._normalizers(batches, False)
+    normalizers = step._normalizers(batches)
     for number, (batch, normalizer) in enumerate(zip(batches, normalizers, strict=True)):
         torch.manual_seed(seed_of(trainer.args.seed, 0, number, 0))
         out = generator(batch, clip_generators(trainer.args.seed, 0, batch.rows))
@@ -251,7 +251,7 @@ def test_the_logged_discriminator_loss_is_the_sum_over_sub_discriminators(make_t
     discriminator = trainer.discriminator.module
     step = TrainingStep(trainer.generator, trainer.discriminator, trainer.args, trainer.accelerator)
     batch = next(iter(trainer.train_dataloader.epoch(0)))
-    (normalizer,), _ = step._normalizers([batch], False)
+    (normalizer,) = step._normalizers([batch])
     segments = step._generate(batch, 0, 0, False).segments
     reported = step._discriminator_backward(segments, normalizer)
     expected = discriminator_loss(discriminator(segments.real).logits, discriminator(segments.fake).logits)

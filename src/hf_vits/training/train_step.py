@@ -25,12 +25,10 @@ from hf_vits.training.training_arguments import VitsTrainingArguments
 
 @dataclass
 class StepResult:
-    """Losses by name, each () and summed over the step's batches; `finite`, if both gradients were; and `stop`, if any
-    process was asked to stop."""
+    """Losses by name, each () and summed over the step's batches; and `finite`, if both gradients were."""
 
     losses: dict[str, Tensor]
     finite: bool
-    stop: bool
 
 
 @dataclass(frozen=True)
@@ -89,9 +87,9 @@ class TrainingStep:
         if accelerator.device.type == "cpu":
             hold_free_memory()
 
-    def __call__(self, batches: Sequence[VitsBatch], step: int, epoch: int, stop: bool = False) -> StepResult:
-        """Take the step of this number and epoch on its batches; `stop` asks all processes to stop after it."""
-        normalizers, stop = self._normalizers(batches, stop)
+    def __call__(self, batches: Sequence[VitsBatch], step: int, epoch: int) -> StepResult:
+        """Take the step of this number and epoch on its batches."""
+        normalizers = self._normalizers(batches)
         rate, scaler = learning_rate_factor(self.config, step, epoch), self.accelerator.scaler
         losses: dict[str, Tensor] = {}
 
@@ -114,7 +112,7 @@ class TrainingStep:
 
         if scaler is not None:
             scaler.update()  # once for both optimizers, whose gradients it saw
-        return StepResult(losses, finite, stop)
+        return StepResult(losses, finite)
 
     def _generate(self, batch: VitsBatch, step: int, number: int, with_graph: bool) -> GeneratorForward:
         """Encode and decode one batch; the graph, if there is one, is cut behind the posterior."""
@@ -189,19 +187,19 @@ class TrainingStep:
         if roots:
             torch.autograd.backward(*zip(*roots, strict=True))
 
-    def _normalizers(self, batches: Sequence[VitsBatch], stop: bool) -> tuple[list[LossNormalizer], bool]:
-        """Return the share of each batch in the step, and True if any process was asked to stop."""
+    def _normalizers(self, batches: Sequence[VitsBatch]) -> list[LossNormalizer]:
+        """Return the share of each batch in the step."""
         module: VitsGenerator = self.generator.module
         hop = module.model.config.hop_length
         counts = torch.tensor(
             [[len(b), int(b.text_lengths.sum()), int((b.waveform_lengths // hop).sum())] for b in batches],
             device=self.accelerator.device,
         )
-        total = torch.cat([counts.sum(dim=0), counts.new_tensor([int(stop)])])
+        total = counts.sum(dim=0)
         if self.average is not None:
             total = self.accelerator.reduce(total, "sum")
-        parts = counts * self.accelerator.num_processes / total[:3]
-        return [LossNormalizer(*part) for part in parts], bool(total[3])
+        parts = counts * self.accelerator.num_processes / total
+        return [LossNormalizer(*part) for part in parts]
 
     def _mean(self, tensor: Tensor) -> Tensor:
         return self.accelerator.reduce(tensor, "mean")

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs, ProjectConfiguration
 from tqdm.auto import tqdm
@@ -226,16 +227,17 @@ class VitsTrainer:
         return self.progress
 
     def _train_steps(self, experiment: ExperimentLogger, shutdown: GracefulShutdown) -> None:
-        """Train up to the last step, or the one after a signal; log, save and evaluate on the way."""
+        """Train up to the last step, or the one in which a signal comes; log, save and evaluate on the way."""
         args, progress, meter = self.args, self.progress, AverageMeter()
         train_step = TrainingStep(self.generator, self.discriminator, args, self.accelerator)
         with self._progress_bar() as bar:
             for batches in self._batches_by_step():
-                result = train_step(batches, progress.step, progress.epoch, shutdown.requested)
+                result = train_step(batches, progress.step, progress.epoch)
                 self._advance(len(batches), result)
                 meter.add(result.losses)
                 bar.update()
-                is_last = result.stop or progress.step >= args.max_steps
+                stopped = self._is_any(shutdown.requested)
+                is_last = stopped or progress.step >= args.max_steps
                 if progress.step % args.logging_steps == 0 or is_last:
                     values = meter.read(self.accelerator)
                     bar.set_postfix({name.removeprefix("train/"): f"{value:.3g}" for name, value in values.items()})
@@ -243,7 +245,7 @@ class VitsTrainer:
                     experiment.log(progress.step, values)
                 if progress.step % args.save_steps == 0 or is_last:
                     self.save_checkpoint()  # before the evaluation, which takes time and may fail
-                if self._evaluates_after(progress.step) and not result.stop:
+                if self._evaluates_after(progress.step) and not stopped:
                     self._evaluate(experiment)
                 meter.restart_clock()
                 if is_last:
@@ -341,6 +343,10 @@ class VitsTrainer:
                 f"No gradient was finite for {MAX_SKIPPED} steps. Resume from an earlier checkpoint with a lower "
                 "`learning_rate`, with `max_grad_norm`, or in higher precision."
             )
+
+    def _is_any(self, condition: bool) -> bool:
+        """Return True in all processes if the condition holds in any of them."""
+        return bool(self.accelerator.reduce(torch.tensor(int(condition), device=self.accelerator.device), "sum"))
 
     def _evaluates_after(self, step: int) -> bool:
         return step % self.args.eval_steps == 0 or step >= self.args.max_steps
