@@ -129,8 +129,17 @@ def test_a_name_of_espeak_selects_its_voice():
 
 
 def test_the_name_of_a_voice_cannot_be_a_path():
-    with pytest.raises(ValueError, match="no voice '../lang/gmw/de'"):
+    with pytest.raises(ValueError, match="no language '../lang/gmw/de'"):
         phonemes(FrontEnd(phoneme_language="../lang/gmw/de"), "a")
+
+
+@pytest.mark.parametrize(
+    ("given", "first"),
+    [("germn", "`de` for German?"), ("English", "`en-us` for English"), ("de-DE", "`de` for"), ("pt_BR", "`pt` for")],
+)
+def test_an_unknown_language_is_an_error_with_similar_ones_by_code_or_english_name(given, first):
+    with pytest.raises(ValueError, match=f"no language '{given}'; did you mean {re.escape(first)}"):
+        phonemes(FrontEnd(phoneme_language=given), "a")
 
 
 def test_every_language_code_has_a_voice():

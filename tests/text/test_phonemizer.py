@@ -234,7 +234,7 @@ def test_the_marks_of_a_change_of_language_are_removed(style):
 
 
 def test_the_error_for_an_unknown_language_names_similar_ones():
-    with pytest.raises(ValueError, match=r"no voice 'en-uk'.*'en-us'.*phoneme_language"):
+    with pytest.raises(ValueError, match=r"no language 'en-uk'.*`en-us`.*voices\(\)"):
         symbols(FrontEnd(phoneme_language="en-uk"), "a")
 
 

@@ -211,36 +211,49 @@ def _isolated(words: Sequence[str], voice: str) -> list[str]:
 
 def voices() -> list[str]:
     """Return the sorted names of all languages of espeak-ng."""
-    return sorted(_identifiers())
+    return sorted(_languages())
 
 
 @functools.cache
-def _identifiers() -> dict[str, bytes]:
-    """Return the file of the first, and so best, voice of each language."""
+def _languages() -> dict[str, tuple[bytes, str]]:
+    """Return the file of the first, and so best, voice of each language, and its English name."""
     found = {}
     for line in _PROCESS.ask(b"")[1:].split(b"\n"):
-        language, _, identifier = line.partition(b" ")
-        found.setdefault(language.decode(), identifier)
+        language, identifier, name = line.split(b"\t")
+        found.setdefault(language.decode(), (identifier, name.decode()))
     return found
 
 
 def _no_voice(voice: str) -> ValueError:
-    near = difflib.get_close_matches(voice.lower(), voices(), n=5, cutoff=0.4)
-    near = near or [name for name in voices() if name[:1] == voice[:1].lower()]
+    similar = [f"`{language}` for {_languages()[language][1]}" for language in _similar_languages(voice)]
+    hint = f"; did you mean {' or '.join(similar)}?" if similar else "."
     return ValueError(
-        f"espeak-ng has no voice {voice!r}; the nearest are {near}. Set `phoneme_language` to one of "
-        "`hf_vits.text.espeak.voices()`."
+        f"espeak-ng has no language {voice!r}{hint} `hf_vits.text.espeak.voices()` returns the names of all."
     )
+
+
+def _similar_languages(voice: str) -> list[str]:
+    """Return up to three languages whose code or English name is like a name, that of a locale, as de_DE, first; usual
+    ones precede dialects."""
+    wanted = voice.lower().replace("_", "-")
+    spellings: dict[str, list[str]] = {}
+    for language, (_, name) in _languages().items():
+        for spelling in {language, name.lower(), name.lower().partition(" (")[0]}:
+            spellings.setdefault(spelling, []).append(language)
+    base = voice_for(wanted.partition("-")[0])
+    near = difflib.get_close_matches(wanted, spellings, n=3, cutoff=0.75)
+    dialect = [(language not in _ISO.values(), language) for spelling in near for language in spellings[spelling]]
+    return list(dict.fromkeys([*([base] if base in _languages() else []), *(name for _, name in sorted(dialect))]))[:3]
 
 
 @functools.lru_cache(maxsize=1024)
 def _names(voice: str) -> bytes:
     """Return possible names of a voice, one per line: its language's file, its own name ("en-us+f3"), an ISO code's
     voice."""
-    identifiers = _identifiers()
-    if voice in identifiers:
-        return identifiers[voice]
+    languages = _languages()
+    if voice in languages:
+        return languages[voice][0]
     if not _NAME.fullmatch(voice):
         raise _no_voice(voice)
-    iso = identifiers.get(voice_for(voice))
-    return voice.encode() if iso is None else voice.encode() + b"\n" + iso
+    iso = languages.get(voice_for(voice))
+    return voice.encode() if iso is None else voice.encode() + b"\n" + iso[0]

@@ -60,12 +60,14 @@ class Library:
         return ANSWER + b"\0".join(self._clauses(text, int(mode)) for text in texts)
 
     def _voices(self) -> bytes:
-        """Return "language file" of every voice, one per line; the best voice of a language comes first."""
+        """Return language, file and English name of every voice, one voice per line and parted by tabs; the best voice
+        of a language comes first."""
         self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
         voices, i, lines = self._library.espeak_ListVoices(None), 0, []
         while voices[i]:
             voice = voices[i].contents
-            lines.append(voice.languages[1:] + b" " + voice.identifier)  # the first byte is a priority
+            language = voice.languages[1:]  # the first byte is a priority
+            lines.append(b"\t".join([language, voice.identifier, voice.name]))
             i += 1
         return b"\n".join(lines)
 
