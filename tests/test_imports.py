@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from hf_vits.cli import VERBS
+
 
 def run(code):
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
@@ -21,10 +23,19 @@ def test_importing_the_package_imports_nothing_heavy():
     assert not set(HEAVY) & set(loaded)
 
 
-@pytest.mark.parametrize("name", ["VitsModel", "VitsTokenizer", "TextToSpeechPipeline", "default_voice", "convert"])
-def test_a_public_name_imports_no_optional_package(name):
-    loaded = run(f"import sys; from hf_vits import {name}; print(*sys.modules)")
-    assert not {"onnx", "onnxruntime", "phonemizer", "uroman", "unidecode", "librosa", "datasets"} & set(loaded)
+OPTIONAL = {"onnx", "onnxruntime", "phonemizer", "uroman", "unidecode", "librosa", "datasets"}
+
+
+def test_no_public_name_and_no_help_of_a_verb_imports_an_optional_package():
+    """One process, in which `accelerate` is not installed, imports all of them in turn."""
+    names = ["VitsModel", "VitsTokenizer", "TextToSpeechPipeline", "default_voice", "convert"]
+    code = "import sys, importlib\nsys.modules.update(accelerate=None, psutil=None)  # transformers imports both\n"
+    code += "from hf_vits.cli import VERBS\nfrom hf_vits.cli.parser import Parser\nloaded = {}\n"
+    code += f"for name in {names!r}:\n    exec(f'from hf_vits import {{name}}')\n    loaded[name] = {{*sys.modules}}\n"
+    code += "for verb, module in VERBS.items():\n"
+    code += "    verb = 'hf-vits-' + verb\n    importlib.import_module(module).add_arguments(Parser())\n    loaded[verb] = {*sys.modules}\n"
+    code += f"for name in loaded: print(name, *(loaded[name] & {OPTIONAL!r}), sep=',')\n"
+    assert run(code) == [*names, *(f"hf-vits-{verb}" for verb in VERBS)]
 
 
 def test_every_public_name_exists_and_an_unknown_one_is_an_error_that_lists_them():

@@ -72,7 +72,7 @@ def test_the_version_is_printed(capsys):
         (["speak", "a hope", "--speed", "fast"], "--speed: invalid float value: 'fast'"),
         (["speak", "a hope", "--seed", "1.5"], "--seed: invalid int value: '1.5'"),
         (["speak", "a hope", "--output"], "--output: expected one argument"),
-        (["doctor", "a", "b", "c"], "unknown argument"),
+        (["doctor", "a", "b", "c"], "unknown arguments 'b', 'c'."),
         (["synthesize", "--batchsize", "3"], "unknown argument '--batchsize'; did you mean `--batch_size`"),
     ],
 )
@@ -81,6 +81,15 @@ def test_wrong_usage_is_one_sentence(capsys, arguments, message):
         main(arguments)
     errors = capsys.readouterr().err
     assert caught.value.code == 2 and message in errors and len(errors.strip().splitlines()) == 1, errors
+
+
+def test_every_unknown_argument_is_named_at_once(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--langage", "de", "--batch_size=4", "--max_steps", "5", "--xyz"])
+    lines = capsys.readouterr().err.splitlines()
+    assert "unknown argument '--langage'; did you mean `--language`" in lines[0]
+    assert lines[1] == "unknown argument '--batch_size=4'; it is now `--per_device_train_batch_size`"
+    assert "unknown argument '--xyz'" in lines[2] and len(lines) == 3
 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch, capsys):

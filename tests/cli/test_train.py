@@ -95,6 +95,15 @@ def test_it_leaves_a_voice_that_speaks_here_and_in_transformers_and_resumes_if_a
     assert steps(voice)[-1] == 3 and (voice / "checkpoint-3").is_dir()
 
 
+def test_a_folder_with_a_run_is_refused_before_the_data_is_read(launch, settings, tmp_path, capsys):
+    (tmp_path / "voice" / "checkpoint-7").mkdir(parents=True)
+    (tmp_path / "voice" / "checkpoint-7" / "training_state.pt").touch()
+    assert launch("--config", settings, "--dataset_name", tmp_path / "no data here") == 1
+    assert "holds a run of 7 steps" in capsys.readouterr().err
+    assert launch("--config", settings, "--resume_from_checkpoint", tmp_path / "voice" / "checkpoint-8") == 1
+    assert "checkpoint-8 is no checkpoint" in capsys.readouterr().err
+
+
 def test_arguments_win_over_the_file_and_the_file_over_defaults(settings):
     recipe, config, run = parse("--config", settings, "--per_device_train_batch_size", "7", "--text_column", "said")
     assert (config.per_device_train_batch_size, config.max_steps, config.report_to) == (7, 2, [])

@@ -232,8 +232,18 @@ def test_a_voice_learns_another_language_by_the_name_of_its_espeak_voice(
     trainer.processing_class.save_pretrained(tmp_path / "made")
     made = VitsTokenizer.from_pretrained(tmp_path / "made")
     assert made.phoneme_language == made.language == "it"
-    with pytest.raises(ValueError, match="no voice 'itt'"):
-        trainer_of(make_folder(), model_name_or_path=str(tmp_path / "voice"), language="itt")
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["given model", "new model"])
+def test_an_unknown_language_is_an_error_before_the_data_is_read(
+    make_start, make_tokenizer, trainer_of, tmp_path, is_new
+):
+    pytest.importorskip("espeakng_loader")
+    make_start().model.save_pretrained(tmp_path / "voice")
+    make_tokenizer(phonemize=True, phoneme_language="en-us").save_pretrained(tmp_path / "voice")
+    model = {"tokenizer_options": {}} if is_new else {"model_name_or_path": str(tmp_path / "voice")}
+    with pytest.raises(ValueError, match="no language 'itlian'; did you mean `it` for Italian"):
+        trainer_of(tmp_path / "no data here", language="itlian", **model)
 
 
 def test_a_voice_of_letters_cannot_be_given_a_language(make_folder, make_start, make_tokenizer, trainer_of, tmp_path):

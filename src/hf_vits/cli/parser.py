@@ -51,17 +51,23 @@ def parse(parser: Parser, arguments: Sequence[str], verb: Parser | None) -> argp
         words, arguments = arguments[place + 1 :], arguments[:place]
     options, left = parser.parse_known_args(arguments)
     unknown = [word for word in left if word.startswith("-") or not takes_text]
-    if unknown:
-        flag = unknown[0].split("=")[0]
-        actions = verb._actions if verb else []
-        known = [word for action in actions for word in action.option_strings if word.startswith("--")]
-        renamed = verb.renamed.get(flag.removeprefix("--").replace("-", "_")) if verb else None
-        hint = nearest(flag, known[::-1]) if flag.startswith("-") else ""
-        hint = f"; it is now `--{renamed}`" if renamed else hint
-        (verb or parser).error(f"unknown argument {unknown[0]!r}{hint}")
+    if unknown:  # the words after an unknown option are likely its values
+        messages = [_unknown(word, verb) for word in unknown if word.startswith("-")]
+        several = f"unknown argument{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown))}"
+        (verb or parser).error("\n".join(messages) or several)
     if takes_text:
         options.text = [*options.text, *left, *words]
     return options
+
+
+def _unknown(word: str, verb: Parser | None) -> str:
+    """Return the message for an unknown option of a verb, with its new name or similar ones."""
+    flag = word.split("=")[0]
+    if verb is not None and (renamed := verb.renamed.get(flag.removeprefix("--").replace("-", "_"))):
+        return f"unknown argument {word!r}; it is now `--{renamed}`"
+    actions = verb._actions if verb else []
+    known = [option for action in actions for option in action.option_strings if option.startswith("--")]
+    return f"unknown argument {word!r}{nearest(flag, known[::-1])}"
 
 
 def number_or_name(value: str | None, names: Sequence[str] | None) -> int | str | None:

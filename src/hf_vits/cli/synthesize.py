@@ -32,7 +32,6 @@ COMMON = (
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options of the verb."""
-    require_train_extra()
     from hf_vits.synthesis import SynthesisSettings
 
     add_settings(parser, {"settings": SynthesisSettings}, COMMON)
@@ -48,6 +47,7 @@ def settings(options: argparse.Namespace) -> tuple:
 
 def run(options: argparse.Namespace) -> None:
     """Speak the texts into a folder that `datasets.load_dataset("audiofolder", data_dir=...)` reads."""
+    require_train_extra()
     from hf_vits.synthesis import synthesize
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")

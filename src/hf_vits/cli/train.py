@@ -4,6 +4,7 @@ import argparse
 import logging
 import threading
 from importlib.resources import files
+from pathlib import Path
 
 from hf_vits.cli.parser import Parser
 from hf_vits.cli.settings import add_settings, preset_names, read_settings, require_train_extra
@@ -37,7 +38,6 @@ COMMON = (
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options of the verb."""
-    require_train_extra()
     from hf_vits.training import ModelAndDataArguments, RunOptions, VitsTrainingArguments
 
     groups = {"model and data": ModelAndDataArguments, "training": VitsTrainingArguments, "run": RunOptions}
@@ -54,13 +54,16 @@ def settings(options: argparse.Namespace) -> tuple:
 
 def run(options: argparse.Namespace) -> None:
     """Train, and upload the voice if it is finished and that is wanted."""
+    require_train_extra()
     from hf_vits.training import check_login
+    from hf_vits.training.checkpoints import check_resumable
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     threading.excepthook = _ignore_full_disks(threading.excepthook)
     arguments, config, run_options = settings(options)
     if run_options.push_to_hub:
         check_login()
+    check_resumable(Path(config.output_dir), run_options.resume_from_checkpoint)  # the data takes time to read
     trainer = arguments.build_trainer(config)
     progress = trainer.train(resume_from_checkpoint=run_options.resume_from_checkpoint)
     if run_options.push_to_hub and progress.step >= config.max_steps:  # else it was stopped before the end

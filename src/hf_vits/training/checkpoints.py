@@ -164,6 +164,12 @@ def find_checkpoint(output_dir: Path, resume: str | Path | None) -> Path | None:
     return folder
 
 
+def check_resumable(output_dir: Path, resume: str | Path | None) -> None:
+    """Raise the errors of [`find_checkpoint`] early, unless a killed run left files that [`clean_up`] puts back."""
+    if not any(output_dir.glob(".checkpoint-*.former")):
+        find_checkpoint(output_dir, resume)
+
+
 def _numbered(output_dir: Path) -> list[Path]:
     folders = [folder for folder in output_dir.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", folder.name)]
     return sorted(folders, key=step_of)

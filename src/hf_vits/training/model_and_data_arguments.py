@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub.errors import StrictDataclassError
 
@@ -20,13 +20,14 @@ from hf_vits.text.frontend import FrontEnd
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.dataloader import split_eval_dataset
 from hf_vits.training.initialization import ModelInitialization, build_tokenizer
-from hf_vits.training.loggers import check_trackers
-from hf_vits.training.trainer import VitsTrainer
 from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.utils.distributed import launched_precision, refuse_sharding
 from hf_vits.utils.formatting import nearest
 from hf_vits.utils.run_lock import check_output_folder
 from hf_vits.utils.setting_fields import AnyPath, Mapping, check_fields, option
+
+if TYPE_CHECKING:
+    from hf_vits.training.trainer import VitsTrainer
 
 MAX_VOCAB_SIZE = 2**20
 """Vocabulary size with which a configuration is checked before the data, and with it the vocabulary, is read."""
@@ -85,8 +86,10 @@ class ModelAndDataArguments:
         """Names of the columns."""
         return Columns(self.text_column, self.audio_column, self.speaker_column)
 
-    def build_trainer(self, args: VitsTrainingArguments) -> VitsTrainer:
+    def build_trainer(self, args: VitsTrainingArguments) -> "VitsTrainer":
         """Load everything; mistakes that do not depend on the data are reported before the data is read."""
+        from hf_vits.training.trainer import VitsTrainer
+
         model_path, tokenizer_path = self._check_before_reading(args)
         train, evaluation = self._load_data(args.max_eval_samples)
         parts = [part for part in (train, evaluation) if part is not None]
@@ -109,7 +112,9 @@ class ModelAndDataArguments:
         return VitsTrainer(model, args, train, evaluation, tokenizer, self.columns, self.dataset_name)
 
     def _check_before_reading(self, args: VitsTrainingArguments) -> tuple[str | None, str | None]:
-        """Check the launcher, trackers, output folder and names; return the paths of model and tokenizer."""
+        """Check the launcher, trackers, output folder, names and language; return the paths of model and tokenizer."""
+        from hf_vits.training.loggers import check_trackers
+
         refuse_sharding()
         launched_precision(args.mixed_precision)
         check_trackers(args.report_to)
@@ -119,7 +124,16 @@ class ModelAndDataArguments:
         if model_path is not None and discriminator and not Path(discriminator).exists():
             raise FileNotFoundError(f"`discriminator_name_or_path`: {missing_path(discriminator)}")
         name = self.tokenizer_name_or_path if model_path is None else None
-        return model_path, resolve_voice(name, "tokenizer_config.json") if name else None
+        tokenizer_path = resolve_voice(name, "tokenizer_config.json") if name else None
+        self._check_language(model_path or tokenizer_path)
+        return model_path, tokenizer_path
+
+    def _check_language(self, tokenizer: str | None) -> None:
+        """Raise `ValueError` for a language that the tokenizer of this path, or a new one, cannot read."""
+        if self.language is not None and tokenizer is not None:
+            self._load_tokenizer(tokenizer)
+        elif self.language is not None and self.tokenizer_options.get("phonemize", FrontEnd.phonemize):
+            espeak.clauses("", self.language)  # raises if there is no such voice
 
     def _load_data(self, max_eval_samples: int):
         return load_data(
