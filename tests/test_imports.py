@@ -33,7 +33,8 @@ def test_no_public_name_and_no_help_of_a_verb_imports_an_optional_package():
     code += "from hf_vits.cli import VERBS\nfrom hf_vits.cli.parser import Parser\nloaded = {}\n"
     code += f"for name in {names!r}:\n    exec(f'from hf_vits import {{name}}')\n    loaded[name] = {{*sys.modules}}\n"
     code += "for verb, module in VERBS.items():\n"
-    code += "    verb = 'hf-vits-' + verb\n    importlib.import_module(module).add_arguments(Parser())\n    loaded[verb] = {*sys.modules}\n"
+    code += "    importlib.import_module(module).add_arguments(Parser())\n"
+    code += "    loaded['hf-vits-' + verb] = {*sys.modules}\n"
     code += f"for name in loaded: print(name, *(loaded[name] & {OPTIONAL!r}), sep=',')\n"
     assert run(code) == [*names, *(f"hf-vits-{verb}" for verb in VERBS)]
 
