@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from hf_vits.discriminators.base import DISCRIMINATORS, SubDiscriminator, SubDiscriminatorConfig
 from hf_vits.modules.decoders.base import DECODERS, Decoder, DecoderConfig
+from hf_vits.modules.masks import mask_from_lengths
 from hf_vits.training.losses import register_loss
 
 
@@ -52,7 +53,9 @@ class ToyDecoder(Decoder):
         self.toy_last = nn.Conv1d(own.channels, own.hop_length, own.kernel_size, padding=padding)
 
     def forward(self, latents, speaker=None, frame_lengths=None):
-        return self.toy_last(self.toy_first(latents).relu()).mT.flatten(1).unsqueeze(1).tanh()
+        mask = 1.0 if frame_lengths is None else mask_from_lengths(frame_lengths, latents.shape[-1], latents.dtype)
+        samples = self.toy_last(self.toy_first(latents * mask).relu() * mask) * mask
+        return samples.mT.flatten(1).unsqueeze(1).tanh()
 
 
 @strict

@@ -7,9 +7,9 @@ from export_voices import KINDS
 
 from hf_vits import VitsModel
 from hf_vits.export import export
-from hf_vits.export.graph import NARROW, decode
 from hf_vits.export.onnx_graph import ConvolutionsOfRows
 from hf_vits.modules import kernel_lookup
+from hf_vits.modules.decoders.hifigan import NARROW
 from hf_vits.modules.masks import mask_from_lengths
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
@@ -128,8 +128,8 @@ def test_stages_decoded_by_halves_and_whole_ones_make_what_pytorch_makes_of_each
     whole = model.decoder(latents)
     monkeypatch.setattr(kernel_lookup, "is_traced", lambda: True)  # plain functions alone, as in a graph
     with ConvolutionsOfRows():
-        made = decode(model.decoder, latents * mask_from_lengths(lengths, 21, torch.float64), lengths, None)
-        torch.testing.assert_close(decode(model.decoder, latents, None, None), whole, rtol=0, atol=1e-12)
+        made = model.decoder.onnx_forward(latents * mask_from_lengths(lengths, 21, torch.float64), None, lengths)
+        torch.testing.assert_close(model.decoder.onnx_forward(latents), whole, rtol=0, atol=1e-12)
     for item, length in enumerate(lengths.tolist()):
         torch.testing.assert_close(made[item, :, : 15 * length], expected[item], rtol=0, atol=1e-12)
         assert not made[item, :, 15 * length :].any()

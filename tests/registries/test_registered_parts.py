@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -141,7 +142,60 @@ def test_the_doctor_names_a_registered_sub_discriminator_that_does_not_fit_its_c
     assert any("toy_conv" in found.message for found in errors)
 
 
-@pytest.mark.parametrize("target", ["split", "original", "transformers"])
+@pytest.fixture
+def graphs(make_tokenizer):
+    """-> a function that exports a model of three speakers with the registered decoder, and returns the model and a
+    function from ids (B, T_text) and lengths, one for each speaker, to samples (B, T_wav) and durations (B, T_text)."""
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    fewer = {"num_hidden_layers": 1, "prior_encoder_num_flows": 1, "duration_predictor_num_flows": 2}
+    fields = FIELDS | fewer | {"num_speakers": 3, "speaker_embedding_size": 6}
+
+    def graphs(target, folder):
+        model = enliven(VitsModel(VitsConfig(**fields, decoder=DECODER))).eval()
+        export(model, make_tokenizer(), folder, target)
+        names = ("text-to-latents", "decode-window") if target == "split" else ("*",)
+        files = [file for name in names for file in folder.glob(f"{name}.onnx")]
+        first, *second = [onnxruntime.InferenceSession(str(file)) for file in files]
+
+        def run(ids, lengths):
+            feed = {"input": ids.numpy(), "input_lengths": np.array(lengths), "sid": np.arange(len(lengths))}
+            samples, durations = first.run(None, feed | {"scales": np.array([0, 1, 0], np.float32)})
+            for decoder in second:
+                (samples,) = decoder.run(None, {"latents": samples, "sid": feed["sid"]})
+            return samples.reshape(len(ids), -1), durations
+
+        return model, run
+
+    return graphs
+
+
+@pytest.mark.parametrize("target", ["piper", "sherpa", "split"])
+def test_onnxruntime_says_of_texts_and_of_a_batch_what_pytorch_says_of_a_registered_decoder(target, graphs, tmp_path):
+    model, run = graphs(target, tmp_path / "out")
+    for lengths in ([1], [60], [9, 3, 14]):
+        ids = torch.randint(0, 20, (len(lengths), max(lengths)), generator=torch.Generator().manual_seed(0))
+        samples, durations = run(ids, lengths)
+        for item, length in enumerate(lengths):
+            call = {"speaker_id": item, "noise_scale": 0, "noise_scale_duration": 0}
+            alone = model(ids[item : item + 1, :length], **call)
+            expected = alone.waveform[0].detach().numpy()
+            np.testing.assert_array_equal(durations[item, :length], alone.durations[0].numpy())
+            context = model.config.decoder_config.receptive_field * 8 if target == "split" and len(lengths) > 1 else 0
+            end = max(0, len(expected) - context)  # a window is decoded without its length
+            np.testing.assert_allclose(samples[item, :end], expected[:end], rtol=0, atol=1e-5)
+            assert target == "split" or not samples[item, len(expected) :].any()
+
+
+def test_an_operation_that_onnx_does_not_have_is_refused_by_name(tmp_path, make_tokenizer, toy_parts, monkeypatch):
+    pytest.importorskip("onnx")
+    forward = toy_parts.ToyDecoder.forward
+    monkeypatch.setattr(toy_parts.ToyDecoder, "forward", lambda *args: torch.special.bessel_j0(forward(*args)))
+    with pytest.raises(ValueError, match="what ONNX cannot express.*bessel_j0"):
+        export(VitsModel(VitsConfig(**FIELDS, decoder=DECODER)).eval(), make_tokenizer(), tmp_path / "out")
+
+
+@pytest.mark.parametrize("target", ["original", "transformers"])
 def test_a_target_without_the_registered_decoder_refuses_the_model(target, tmp_path, make_tokenizer):
     model = VitsModel(VitsConfig(**FIELDS, decoder=DECODER)).eval()
     with pytest.raises(ValueError, match="decoder"):

@@ -8,12 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.modules.decoders.hifigan import HifiGan
 from hf_vits.modules.masks import mask_from_lengths
-
-NARROW = 64
-"""Channels up to which a stage decodes its signal as two rows. onnxruntime shares a convolution among threads by rows,
-and by as many channels as this (with AVX-512, half as many with AVX2): one row of fewer it leaves to one thread."""
 
 
 class OnnxModule(nn.Module):
@@ -67,7 +62,8 @@ class OnnxVits(OnnxModule):
         """
         speaker = self.speaker(sid)
         latents, durations = self.latents(ids, lengths, scales, speaker)
-        return decode(self.model.decoder, latents, durations.sum(dim=1), speaker).unsqueeze(1), durations
+        waveform = self.model.decoder.onnx_forward(latents, speaker, durations.sum(dim=1))
+        return waveform.unsqueeze(1), durations
 
 
 class TextToLatents(OnnxModule):
@@ -83,55 +79,7 @@ class OnnxDecoder(OnnxModule):
 
     def forward(self, latents: Tensor, *sid: Tensor) -> Tensor:
         """latents (B, C, T_spec), sid (B,) -> samples (B, 1, T_wav); those near an edge lack the context beyond it."""
-        return decode(self.model.decoder, latents, None, self.speaker(sid))
-
-
-def decode(decoder: HifiGan, latents: Tensor, lengths: Tensor | None, speaker: Tensor | None) -> Tensor:
-    """latents (B, C, T_spec), lengths (B,) in frames -> samples (B, 1, T_wav).
-
-    Compute `HifiGan.forward` on signals of rows, (B, C, rows, T), which onnxruntime runs fastest: the narrow stages as
-    two rows. Like its methods, convolutions accept them inside of `onnx_graph.convolutions_of_rows`.
-    """
-    if not isinstance(decoder, HifiGan):
-        raise ValueError(
-            f"Only models with the decoder HiFi-GAN can be exported to ONNX; this one has {type(decoder).__name__}."
-        )
-    condition = None if speaker is None else decoder.cond(speaker.unsqueeze(2))
-    signal, mask = latents.unsqueeze(2), _mask(lengths, latents)
-    for stage, upsampler in enumerate(decoder.upsampler):
-        signal = decoder.upsample(stage, signal, condition, mask)
-        lengths = None if lengths is None else lengths * upsampler.stride[0]
-        mask = _mask(lengths, signal)
-        if signal.shape[1] > NARROW:
-            signal = decoder.residual_blocks(stage, signal, mask)
-        else:
-            rows, length = None if mask is None else _halves(mask, decoder.block_context), signal.shape[-1]
-            signal = _joined(decoder.residual_blocks(stage, _halves(signal, decoder.block_context), rows), length)
-    # Without rows: with them, onnxruntime would compute a whole block of channels for the one, on one thread.
-    signal, mask = signal.squeeze(2), None if mask is None else mask.squeeze(2)
-    waveform = decoder.to_waveform(signal, mask)
-    return waveform if mask is None else waveform * mask
-
-
-def _halves(signal: Tensor, context: int) -> Tensor:
-    """signal (B, C, 1, T) -> (B, C, 2, ⌈T/2⌉ + context), its halves, each with so much of the other half.
-
-    The outer ends are those of the signal, so that convolutions of rows have the same zeros beyond them.
-    """
-    length = signal.shape[-1]
-    size = length - length // 2 + context  # may be more than there is; each row is then the whole signal
-    return torch.cat([signal[..., :size], signal[..., -size:]], dim=2)
-
-
-def _joined(halves: Tensor, length: int) -> Tensor:
-    """halves (B, C, 2, ⌈T/2⌉ + context) of a signal of length T -> (B, C, 1, T)."""
-    half = length // 2
-    return torch.cat([halves[:, :, :1, :half], halves[:, :, 1:, half - length :]], dim=3)
-
-
-def _mask(lengths: Tensor | None, signal: Tensor) -> Tensor | None:
-    """lengths (B,), signal (B, C, …, T) -> (B, 1, 1, T)."""
-    return None if lengths is None else mask_from_lengths(lengths, signal.shape[-1], signal.dtype).unsqueeze(2)
+        return self.model.decoder.onnx_forward(latents, self.speaker(sid))
 
 
 def inference_copy(model: VitsModel) -> VitsModel:

@@ -124,8 +124,12 @@ class ConvolutionsOfRows(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         """Replace convolutions, but those of one output, for which onnxruntime would compute a block of channels."""
-        if function not in TWO_DIMENSIONAL or (args[0].dim() == 3 and len(args[1]) == 1):
+        if function not in TWO_DIMENSIONAL:
             return function(*args, **(kwargs or {}))
+        if len(args[1]) == 1:
+            signal, *others = args
+            one = function(signal if signal.dim() == 3 else signal.squeeze(2), *others)
+            return one if signal.dim() == 3 else one.unsqueeze(2)
         (signal, weight, bias, *settings), (of_rows, across) = args, TWO_DIMENSIONAL[function]
         rows = signal.unsqueeze(2) if signal.dim() == 3 else signal
         settings = [along if first is None else (first, *along) for first, along in zip(across, settings, strict=True)]
@@ -147,34 +151,41 @@ def traced(module: nn.Module, inputs: Mapping[str, tuple[Tensor, Axes]], outputs
 
     Raises:
         ImportError: without the package onnx.
+        ValueError: for an operation that ONNX does not have.
     """
     onnx, file = needed("onnx"), io.BytesIO()
     module.training = True  # else the exporter merges weights of equal values, and names are lost
     with torch.no_grad(), ConvolutionsOfRows(), _more_operators(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about Python numbers that become constants; the comparison would show it
-        torch.onnx.export(
-            module,
-            tuple(example for example, _ in inputs.values()),
-            file,
-            # The default exporter needs onnxscript and opset 18, and takes twenty times as long.
-            dynamo=False,
-            training=torch.onnx.TrainingMode.PRESERVE,
-            opset_version=OPSET,
-            do_constant_folding=False,  # weights keep their names and shapes; runtimes fold when they load
-            input_names=list(inputs),
-            output_names=list(outputs),
-            dynamic_axes={**{name: dict(axes) for name, (_, axes) in inputs.items()}, **outputs},
-        )
+        try:
+            torch.onnx.export(
+                module,
+                tuple(example for example, _ in inputs.values()),
+                file,
+                # The default exporter needs onnxscript and opset 18, and takes twenty times as long.
+                dynamo=False,
+                training=torch.onnx.TrainingMode.PRESERVE,
+                opset_version=OPSET,
+                do_constant_folding=False,  # weights keep their names and shapes; runtimes fold when they load
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_axes={**{name: dict(axes) for name, (_, axes) in inputs.items()}, **outputs},
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise ValueError(f"The model computes what ONNX cannot express: {str(error).splitlines()[0]}") from error
     module.training = False
     model = onnx.load_model_from_string(file.getvalue())
     model.ir_version = IR_VERSION
+    if "sid" in inputs and "sid" not in {value.name for value in model.graph.input}:  # the decoder takes no speaker
+        shape = [inputs["sid"][1][0]]
+        model.graph.input.append(onnx.helper.make_tensor_value_info("sid", onnx.TensorProto.INT64, shape))
     _rename(model.graph)
     return model
 
 
 @contextmanager
 def _more_operators() -> Iterator[None]:
-    """Replace the exporter's translation of operators that it gets wrong or handles too carefully."""
+    """Replace the exporter's translation of operators that it gets wrong, handles too carefully or does not know."""
     from torch.onnx import symbolic_helper as helper
 
     def squeeze(graph, signal, axis):
@@ -188,7 +199,12 @@ def _more_operators() -> Iterator[None]:
         sizes = torch.tensor([0] * (rank - 1) + [*sizes[:-1], -1])  # 0 keeps a size, -1 is inferred
         return helper._reshape_helper(graph, signal, graph.op("Constant", value_t=sizes))
 
-    known = {"aten::squeeze": squeeze, "aten::unflatten": unflatten}
+    def transpose_last(graph, signal):
+        """Translate `Tensor.mT`."""
+        *others, rows, columns = range(helper._get_tensor_rank(signal))
+        return graph.op("Transpose", signal, perm_i=[*others, columns, rows])
+
+    known = {"aten::squeeze": squeeze, "aten::unflatten": unflatten, "aten::mT": transpose_last}
     for name, function in known.items():
         torch.onnx.register_custom_op_symbolic(name, function, OPSET)
     try:

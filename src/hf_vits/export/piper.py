@@ -86,7 +86,7 @@ def _description(voice: Voice, symbols) -> dict:
 
 def _quality(config) -> str:
     """Return Piper's name for the size: `high` is the paper's decoder."""
-    if config.resblock_type == "1":
+    if config.decoder is None and config.resblock_type == "1":
         return "high"
     return "medium" if config.sampling_rate > 16_000 else "low"
 

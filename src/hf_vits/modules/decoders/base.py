@@ -58,9 +58,20 @@ class Decoder(nn.Module):
     def forward(self, latents: Tensor, speaker: Tensor | None = None, frame_lengths: Tensor | None = None) -> Tensor:
         """latents (B, C, T_spec), speaker (B, S, 1), frame_lengths (B,) -> waveform (B, 1, T_wav) within ±1.
 
-        With `frame_lengths`, which exported graphs use, each item is zero past its end.
+        With `frame_lengths`, which exported graphs of batches use, each item is what it would be alone, and zero past
+        its end: the layers count what is there as zeros (`hf_vits.modules.masks`).
         """
         raise NotImplementedError
+
+    def onnx_forward(
+        self, latents: Tensor, speaker: Tensor | None = None, frame_lengths: Tensor | None = None
+    ) -> Tensor:
+        """
+        Compute `forward`, as the trace of an ONNX graph; override it where onnxruntime runs another form faster.
+
+        While a graph is traced, one-dimensional convolutions accept signals of rows (B, C, rows, T) too.
+        """
+        return self(latents, speaker, frame_lengths)
 
     def layers_with_weight_norm(self) -> list[nn.Module]:
         """Return the modules that are trained with weight norm and saved without it."""
