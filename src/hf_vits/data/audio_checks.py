@@ -72,7 +72,7 @@ def find_faults(channels: np.ndarray, waveform: np.ndarray, rate: int) -> Iterat
     """Channels float32 (C, T), their mono mix (T,), hertz -> faults, each with a detail."""
     if (share := _clipped_share(channels)) > MAX_CLIPPED:
         yield CLIPPED, f"{share:.1%} of its samples"
-    begin, end, silent = _silences(waveform, rate)
+    begin, end, silent = silences(waveform, rate)
     if max(begin, end) > 1:
         yield SILENT_ENDS, f"{begin:.1f} s and {end:.1f} s"
     if silent > 0.5:
@@ -111,8 +111,8 @@ def _clipped_share(channels: np.ndarray) -> float:
     return float(((full[:, 2:] & full[:, 1:-1] & full[:, :-2]) | (equal[:, 1:] & equal[:, :-1])).mean())
 
 
-def _silences(waveform: np.ndarray, rate: int) -> tuple[float, float, float]:
-    """Return seconds of silence at start and end, and the silent share of the clip."""
+def silences(waveform: np.ndarray, rate: int) -> tuple[float, float, float]:
+    """waveform (T,), hertz -> seconds of silence at start and end, and the silent share of the clip."""
     size = max(1, int(BLOCK_SECONDS * rate))
     blocks = waveform[: len(waveform) // size * size].reshape(-1, size)
     if not len(blocks):

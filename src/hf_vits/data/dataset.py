@@ -222,7 +222,7 @@ class VitsDataset(Dataset):
         for _ in range(len(self.clips)):
             clip = self.clips[index]
             try:
-                return clip, self._waveform(clip)
+                return clip, self.waveform(clip)
             except ValueError as error:
                 place = self.by_length.index(index) if place is None else place
                 place = (place or len(self.clips)) - 1  # the next shorter one, which fits wherever this one did
@@ -235,13 +235,14 @@ class VitsDataset(Dataset):
         whole = []
         for clip in self.clips:
             try:
-                self._waveform(clip)
+                self.waveform(clip)
                 whole.append(clip)
             except ValueError as error:
                 logger.warning(f"{clip.place}: left out: {error}")
         return VitsDataset(self.rows, whole, self.column, self.config)
 
-    def _waveform(self, clip: Clip) -> torch.Tensor:
+    def waveform(self, clip: Clip) -> torch.Tensor:
+        """Return the waveform (T_wav,) of a clip; raise `ValueError` if it is damaged."""
         waveform = read_audio(self.audio[clip.row][self.column], self.config.sampling_rate)
         frames = len(waveform) // self.config.hop_length
         if len(waveform) < 0.9 * clip.num_samples or frames < len(clip.input_ids):

@@ -40,6 +40,8 @@ class FilterReport:
     notes: Counter = field(default_factory=Counter)
     checked: int | None = None
     """Clips whose audio was decoded and checked; `None` if none were."""
+    joined: int | None = None
+    """Clips that the kept ones are joined to in the first epoch; `None` if they are not joined."""
     repeated: set[str] = field(default_factory=set)
     """Rows whose recording was in an earlier row."""
     _recordings: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
@@ -93,6 +95,8 @@ class FilterReport:
 
     def __str__(self) -> str:
         lines = [f"kept    {self.kept:7d}  clips, {self.seconds / 60:.1f} minutes"]
+        if self.joined is not None:
+            lines.append(f"joined  {self.joined:7d}  clips that the kept ones are joined to, others in each epoch")
         lines += [f"dropped {n:7d}  {reason}; first {self.first[reason]}" for reason, n in self.dropped.most_common()]
         first = {ODD_RATE: ": ".join(next(self._odd_rates(), ("", ""))), **self.first}
         lines += [f"noted   {n:7d}  {kind}; first {first[kind]}" for kind, n in self.noted.most_common()]

@@ -26,11 +26,13 @@ from hf_vits.data.columns import (
 )
 from hf_vits.data.dataset import Clip, Columns, VitsDataset, check_data, clip_of, collate, refuse_other_scripts, select
 from hf_vits.data.filter_report import FilterReport
+from hf_vits.data.joining import ClipJoiner, JoinedBatchSampler, JoinedDataset
 from hf_vits.data.samplers import LengthGroupedBatchSampler
 from hf_vits.modules.sampling import seed_of
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.process import ignore_interrupts
 from hf_vits.training.training_arguments import VitsTrainingArguments
+from hf_vits.utils.logging import silence_logging
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +52,19 @@ class MapLoader:
 
     Args:
         dataset ([`VitsDataset`]):
-            The clips.
+            The clips; a [`JoinedDataset`] if they are joined.
         sampler ([`LengthGroupedBatchSampler`]):
-            Clips of each batch.
+            Clips of each batch; a [`JoinedBatchSampler`] if they are joined.
         num_workers (`int`):
             Processes that decode.
     """
 
-    def __init__(self, dataset: VitsDataset, sampler: LengthGroupedBatchSampler, num_workers: int = 0):
+    def __init__(
+        self,
+        dataset: VitsDataset | JoinedDataset,
+        sampler: LengthGroupedBatchSampler | JoinedBatchSampler,
+        num_workers: int = 0,
+    ):
         self.sampler = sampler
         self.loader = DataLoader(
             dataset,
@@ -200,10 +207,20 @@ def build_train_dataloader(
     if is_map_style:
         progress = partial(tqdm, desc="reading", disable=process_index > 0)
         clips, report = _usable_clips(dataset, filters, progress)
+        longest = max(clip.num_samples for clip in clips) / config.sampling_rate
+        _check_fits(max(longest, args.join_clips_seconds or 0), args)
+        data = VitsDataset(plain_rows(dataset, columns.names), clips, columns.audio, config)
+        sampler = make_sampler([clip.num_samples for clip in clips])
+        if args.join_clips_seconds:
+            sampler = _joined_sampler(data, tokenizer, columns, args, make_sampler, progress)
+            report.joined, data = len(sampler.items), JoinedDataset(data)
         _log_report("Training", report, process_index)
-        _check_fits(max(clip.num_samples for clip in clips) / config.sampling_rate, args)
-        clips_with_audio = VitsDataset(plain_rows(dataset, columns.names), clips, columns.audio, config)
-        return MapLoader(clips_with_audio, make_sampler([clip.num_samples for clip in clips]), workers), report
+        return MapLoader(data, sampler, workers), report
+    if args.join_clips_seconds:
+        raise ValueError(
+            f"`join_clips_seconds` is {args.join_clips_seconds:g}, but the data is a stream, whose clips are not known "
+            "before they are read. Load the data as a whole, without `streaming`, or leave it out."
+        )
     check_data(dataset, columns)
     _check_fits(args.max_duration_seconds, args)
     clip_of_row = partial(clip_of, labels=speaker_labels(dataset, columns.speaker), **filters)
@@ -227,6 +244,27 @@ def _usable_clips(dataset, filters: dict[str, Any], progress: Callable) -> tuple
     if not clips:
         raise ValueError(f"No clip can be trained on.\n{report}")
     return clips, report
+
+
+def _joined_sampler(
+    data: VitsDataset,
+    tokenizer: VitsTokenizer,
+    columns: Columns,
+    args: VitsTrainingArguments,
+    make_sampler: Callable,
+    progress: Callable,
+) -> JoinedBatchSampler:
+    """Return the sampler of clips that are joined; their texts are joined before they are turned into tokens."""
+
+    def tokenize(text: str) -> list[int]:
+        with silence_logging():
+            return tokenizer(text).input_ids
+
+    rows = plain_rows(data.rows, [columns.text])
+    texts = [rows[clip.row][columns.text] for clip in data.clips]
+    seconds, most = args.join_clips_seconds, args.max_tokens
+    joiner = ClipJoiner(data, texts, tokenize, seconds, most, args.seed, partial(progress, desc="finding silence"))
+    return JoinedBatchSampler(joiner, make_sampler)
 
 
 def _check_fits(longest_seconds: float, args: VitsTrainingArguments) -> None:

@@ -165,6 +165,8 @@ def _data(run: RunSummary) -> str:
     if report is None:
         return "\n".join([*lines, f"Read as a stream, {passes}; its clips were not counted."])
     lines += ["| | clips | hours |", "|---|---|---|", f"| trained on | {report.kept} | {report.seconds / 3600:.2f} |"]
+    if report.joined is not None:
+        lines += [f"| joined in an epoch to about | {report.joined} | |"]
     if run.eval_clips:
         hours = sum(clip.seconds for clip in run.eval_clips) / 3600
         lines += [f"| evaluation set | {len(run.eval_clips)} | {hours:.2f} |"]

@@ -428,7 +428,9 @@ class VitsTrainer:
     def _batch_order(self) -> dict[str, Any]:
         """Return everything that the order of an epoch's batches depends on."""
         limit, processes = self.args.max_batch_seconds, self.accelerator.num_processes
+        joined = self.args.join_clips_seconds  # not in the states of runs without it, and of earlier ones
         return {
+            **({"join_clips_seconds": joined} if joined else {}),
             "clips": self.filter_report and self.filter_report.kept,
             "global_batch_size": self.args.per_device_train_batch_size * processes,
             "max_batch_seconds": limit and (limit, processes),  # it limits each process's share

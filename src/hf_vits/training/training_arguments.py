@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, ClassVar
 
 from hf_vits.data.dataset import ClipFilter
+from hf_vits.data.joining import MIN_SECONDS
 from hf_vits.training.losses import LOSSES, default_weights
 from hf_vits.utils.distributed import PRECISIONS
 from hf_vits.utils.formatting import nearest
@@ -18,6 +19,7 @@ from hf_vits.utils.setting_fields import (
     OneOf,
     OutputPath,
     Positive,
+    Range,
     Whole,
     check_fields,
     option,
@@ -61,6 +63,11 @@ class VitsTrainingArguments:
     min_duration_seconds: NotNegative = option(ClipFilter.min_duration_seconds, "Shorter clips are dropped.")
     max_duration_seconds: Positive = option(ClipFilter.max_duration_seconds, "Longer clips are dropped.")
     max_tokens: Count = option(ClipFilter.max_tokens, "Clips with more tokens, blanks included, are dropped.")
+    join_clips_seconds: Annotated[float, Range(least=MIN_SECONDS)] | None = option(
+        None,
+        "Seconds up to which shorter clips of a speaker are joined to sentences, others in each epoch; by default none "
+        "are.",
+    )
 
     learning_rate: Positive = option(2e-4, "Learning rate of generator and discriminator.")
     discriminator_learning_rate: Positive | None = option(None, "Learning rate of the discriminator, if different.")
@@ -135,6 +142,11 @@ class VitsTrainingArguments:
         if self.min_duration_seconds >= self.max_duration_seconds:
             raise ValueError(
                 f"`min_duration_seconds` is {self.min_duration_seconds:g}, which is not below `max_duration_seconds`, "
+                f"{self.max_duration_seconds:g}."
+            )
+        if self.join_clips_seconds and self.join_clips_seconds > self.max_duration_seconds:
+            raise ValueError(
+                f"`join_clips_seconds` is {self.join_clips_seconds:g}, beyond `max_duration_seconds`, "
                 f"{self.max_duration_seconds:g}."
             )
 
