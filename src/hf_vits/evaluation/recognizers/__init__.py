@@ -1,0 +1,1 @@
+"""Speech recognizers, one per file, by the registry `RECOGNIZERS`."""

@@ -1,0 +1,1 @@
+"""Speaker encoders, one per file, by the registry `SPEAKER_ENCODERS`."""

@@ -1,0 +1,53 @@
+"""Confidence intervals: closed forms, all resamples of few sentences, and properties."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from hf_vits.evaluation import Estimate, SpeechReport
+
+
+def all_resamples(values, weights):
+    """The figure of every possible resample, sorted."""
+    choices = itertools.product(range(len(values)), repeat=len(values))
+    return sorted(sum(values[i] for i in one) / sum(weights[i] for i in one) for one in choices)
+
+
+def test_the_interval_is_that_of_all_resamples():
+    values, weights = [0, 1, 3, 0, 2], [5, 9, 6, 4, 8]
+    ratios = all_resamples(values, weights)  # 3,125 of them
+    estimate = Estimate.of(values, weights)
+    assert estimate.value == pytest.approx(6 / 32)
+    for end, part in ((estimate.low, 0.025), (estimate.high, 0.975)):
+        rank = np.searchsorted(ratios, [end - 1e-9, end + 1e-9]) / len(ratios)
+        assert rank[0] - 0.02 <= part <= rank[1] + 0.02
+
+
+def test_of_many_sentences_it_is_that_of_the_normal_distribution():
+    values = np.random.default_rng(3).normal(0.5, 0.1, 400)
+    estimate = Estimate.of(values, np.ones(400))
+    half = 1.96 * values.std() / np.sqrt(400)
+    assert [estimate.low, estimate.high] == pytest.approx([values.mean() - half, values.mean() + half], abs=0.002)
+
+
+def test_equal_sentences_leave_nothing_uncertain_and_the_estimate_lies_within():
+    assert Estimate.of([2, 2, 2], [4, 4, 4]) == Estimate(0.5, 0.5, 0.5, 3)
+    estimate = Estimate.of([0, 1, 0, 4], [8, 8, 8, 8])
+    assert estimate.low < estimate.value < estimate.high
+
+
+def test_more_sentences_of_the_same_kind_narrow_the_interval():
+    few, many = (Estimate.of([0, 1] * count, [1, 1] * count) for count in (5, 50))
+    assert few.value == many.value and few.high - few.low > 2 * (many.high - many.low)
+
+
+def test_a_sentence_without_words_changes_nothing_but_its_errors():
+    assert Estimate.of([1, 0], [4, 0]).value == 0.25
+    assert np.isnan(Estimate.of([], []).value) and np.isnan(Estimate.of([0], [0]).low)
+
+
+def test_a_report_is_the_same_every_time():
+    rows = [{"text": "a", "wer": [i % 3, 5]} for i in range(20)]
+    assert SpeechReport.of(rows, ["wer"]) == SpeechReport.of(rows, ["wer"])
+    assert SpeechReport.of(rows, ["wer"]).to_dict()["estimates"]["wer"]["sentences"] == 20
