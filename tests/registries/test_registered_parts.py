@@ -238,9 +238,12 @@ def test_an_unknown_or_impossible_decoder_is_an_error_that_says_what_there_is(de
 @pytest.mark.parametrize(
     "added, message",
     [
-        ({"type": "tow"}, r"no sub-discriminator 'tow'; did you mean `toy`\? Registered: scale, period, toy"),
+        (
+            {"type": "tow"},
+            r"no sub-discriminator 'tow'; did you mean `toy`\? Registered: scale, period, .*, toy",
+        ),
         ({"type": "toy", "width": 3}, "'width', which is no field of 'toy'. Its fields are channels"),
-        ({"channels": 3}, "an object whose `type` is one of scale, period, toy"),
+        ({"channels": 3}, "an object whose `type` is one of scale, period, .*, toy"),
     ],
 )
 def test_an_unknown_or_impossible_sub_discriminator_is_an_error_that_says_what_there_is(added, message):

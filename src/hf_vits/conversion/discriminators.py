@@ -62,6 +62,8 @@ SPECTRAL = (".weight_orig", ".parametrizations.weight.original", ".weight_u")
 LISTS = ("periods", "period_channels", "scale_channels")
 NUMBERS = ("scales", "period_kernel_size", "period_stride")
 
+ADDITIONAL = "additional_discriminators"
+
 SCALES = "discriminator_scale_channels"
 """In finetune-hf-vits; null if there is no scale discriminator."""
 
@@ -257,7 +259,9 @@ def discriminator_fields(file: Path) -> dict[str, Any]:
         return {}
     fields = read_fields(file, "VITS voice")
     if fields.data.get("model_type") == VitsDiscriminatorConfig.model_type:
-        return {name: _read_field(fields, name, name) for name in (*NUMBERS, *LISTS) if name in fields.data}
+        own = {name: _read_field(fields, name, name) for name in (*NUMBERS, *LISTS) if name in fields.data}
+        additional = fields.data.get(ADDITIONAL)
+        return {**own, ADDITIONAL: additional} if isinstance(additional, list) and additional else own
     _check_slope(fields)
     present = {theirs: ours for theirs, ours in FINE_TUNER.items() if theirs in fields.data}
     result: dict[str, Any] = {"scales": 1} if SCALES in present else {}
@@ -315,9 +319,11 @@ def infer_config(
     Raises:
         ValueError: if the layers are not those of discriminators, contradict the file, or their periods are not known.
     """
-    parts = [_recognize(shapes, number) for number in range(count_layers(shapes, r"discriminators\.(\d+)\."))]
+    additional = list(from_config.get(ADDITIONAL, ()))  # the last ones; strict loading compares their shapes
+    count = count_layers(shapes, r"discriminators\.(\d+)\.") - len(additional)
+    parts = [_recognize(shapes, number) for number in range(count)]
     scale, period = ([fields for kind, fields in parts if kind == name] for name in BUILT_IN)
-    additional = [{"type": kind, **fields} for kind, fields in parts if kind not in BUILT_IN]
+    additional = additional or [{"type": kind, **fields} for kind, fields in parts if kind not in BUILT_IN]
     order = [BUILT_IN.index(kind) if kind in BUILT_IN else 2 for kind, _ in parts]
     if order != sorted(order):
         raise ValueError(
@@ -327,7 +333,7 @@ def infer_config(
     periods, notes = _periods(len(period), from_config.get("periods"), periods)
     inferred: dict[str, Any] = {"periods": periods, "scales": len(scale)}
     if additional:
-        inferred["additional_discriminators"] = additional
+        inferred[ADDITIONAL] = additional
     if scale:
         inferred["scale_channels"] = _channels(scale, "scale")
     if period:

@@ -1,9 +1,10 @@
 """What every sub-discriminator is: a module with a configuration class, registered by name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -42,6 +43,11 @@ class SubDiscriminatorConfig:
         return ", ".join(f"{field.name} {getattr(self, field.name)}" for field in fields(self))
 
     @classmethod
+    def usual(cls) -> Sequence["SubDiscriminatorConfig"]:
+        """Return the sub-discriminators of this kind that are used together, for `discriminator_config`."""
+        return [cls()]
+
+    @classmethod
     def from_shapes(cls, shapes: Shapes) -> dict[str, Any] | None:
         """
         Recognize this sub-discriminator by its tensors.
@@ -75,7 +81,7 @@ class SubDiscriminator(nn.Module):
 
 DISCRIMINATORS: Registry[type[SubDiscriminator]] = Registry(
     "sub-discriminator",
-    {"scale": "hf_vits.discriminators.scale", "period": "hf_vits.discriminators.period"},
+    {name: f"hf_vits.discriminators.{name}" for name in ("scale", "period", "multi_resolution", "multi_band")},
 )
 """Classes of sub-discriminators by name."""
 
@@ -92,6 +98,25 @@ class DiscriminatorOutput:
         """Collect the features of each sub-discriminator."""
         features = list(features)
         return cls([layers[-1].flatten(1) for layers in features], features)
+
+
+def spectrum(waveform: Tensor, fft_size: int, hop_length: int, win_length: int) -> Tensor:
+    """waveform (B, 1, T) -> complex spectrum (B, F, frames), float32 under autocast too; Hann window, reflected edges.
+
+    Raises:
+        ValueError: if the waveform is too short to be reflected.
+    """
+    edge, size = (fft_size - hop_length) // 2, waveform.shape[-1]
+    if size <= edge:
+        raise ValueError(
+            f"A segment has {size} samples, and a discriminator with an FFT of {fft_size} needs more than {edge}. "
+            "Raise `segment_frames`, or configure a smaller FFT."
+        )
+    with torch.autocast(waveform.device.type, enabled=False):
+        padded = F.pad(waveform.float(), (edge, edge), mode="reflect").squeeze(1)
+        # No buffer: a model that is created without memory and then loaded has no values in those.
+        window = torch.hann_window(win_length, device=waveform.device)
+        return torch.stft(padded, fft_size, hop_length, win_length, window, center=False, return_complex=True)
 
 
 def layer_features(signal: Tensor, convs: nn.ModuleList, conv_post: nn.Module) -> list[Tensor]:

@@ -1,6 +1,6 @@
 """VitsDiscriminator: the sub-discriminators of adversarial training in one model, with its configuration."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
@@ -64,6 +64,27 @@ class VitsDiscriminatorConfig(StrictConfigMixin, PreTrainedConfig):
             *(("period", PeriodDiscriminatorConfig(number, *period)) for number in self.periods),
             *((_type(fields), _additional(fields)) for fields in self.additional_discriminators),
         ]
+
+    @classmethod
+    def from_names(cls, names: Sequence[str]) -> "VitsDiscriminatorConfig":
+        """
+        Return the configuration of sub-discriminators by their registered names, each with its usual fields.
+
+        Args:
+            names (`Sequence[str]`):
+                "period" and "scale" are those of VITS, "multi_resolution" and "multi_band" three of each kind.
+
+        Raises:
+            ValueError: for an unknown name, or none; lists the registered names.
+        """
+        kinds = {name: DISCRIMINATORS[name].config_class for name in names}
+        return cls(
+            periods=cls.periods if kinds.pop("period", None) else (),
+            scales=cls.scales if kinds.pop("scale", None) else 0,
+            additional_discriminators=[
+                {"type": name, **vars(one)} for name, kind in kinds.items() for one in kind.usual()
+            ],
+        )
 
     def scale_channels_by(self, multiplier: float) -> "VitsDiscriminatorConfig":
         """Return a copy with so many times as many channels in each sub-discriminator, in multiples of 4."""

@@ -1,5 +1,6 @@
 """ModelAndDataArguments: names of model, discriminator, tokenizer and data, from which a trainer is built."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -28,6 +29,8 @@ from hf_vits.utils.setting_fields import AnyPath, Mapping, check_fields, option
 
 if TYPE_CHECKING:
     from hf_vits.training.trainer import VitsTrainer
+
+logger = logging.getLogger(__name__)
 
 MAX_VOCAB_SIZE = 2**20
 """Vocabulary size with which a configuration is checked before the data, and with it the vocabulary, is read."""
@@ -60,8 +63,10 @@ class ModelAndDataArguments:
         None, "Its discriminator, if not with it: folder, or original D_*.pth."
     )
     model_config: Mapping = option("{}", "JSON object: configuration of a new model; {} is the paper's.")
-    discriminator_config: Mapping = option(
-        "{}", "JSON object: configuration of a new discriminator, before discriminator_channel_multiplier."
+    discriminator_config: Mapping | str = option(
+        "{}",
+        "Configuration of a new discriminator, before discriminator_channel_multiplier: a JSON object, or names such "
+        "as period,scale,multi_resolution.",
     )
     tokenizer_name_or_path: AnyPath | None = option(
         None, "Model whose tokenizer a new model takes; by default one is made from the texts."
@@ -71,6 +76,8 @@ class ModelAndDataArguments:
 
     def __post_init__(self):
         check_fields(self)
+        if isinstance(self.discriminator_config, str):
+            self.discriminator_config = _named_discriminators(self.discriminator_config)
         self.discriminator_config = _checked_config(
             "discriminator_config", VitsDiscriminatorConfig, self.discriminator_config
         )
@@ -103,6 +110,10 @@ class ModelAndDataArguments:
                 model_path, self.discriminator_name_or_path, discriminator, args.seed
             )
             tokenizer = self._load_tokenizer(model.model.name_or_path)
+            if self.discriminator_config and not model.new_discriminator:
+                logger.warning(
+                    "`discriminator_config` is not used: the model has discriminators, which are trained on."
+                )
         else:
             tokenizer = self._load_tokenizer(tokenizer_path) if tokenizer_path else self._build_tokenizer(train)
             model = ModelInitialization.from_scratch(self._new_config(tokenizer, speakers), discriminator, args.seed)
@@ -203,6 +214,18 @@ def _checked_config(name: str, kind: type, given: dict[str, Any], **assumed: Any
         reason = " ".join(str(error).split())
         raise ValueError(f"`{name}` describes no possible configuration: {reason}") from error
     return given
+
+
+def _named_discriminators(names: str) -> dict[str, Any]:
+    """Return the fields of the configuration of discriminators by their names, separated by commas."""
+    try:
+        config = VitsDiscriminatorConfig.from_names([name.strip() for name in names.split(",")])
+    except ValueError as error:
+        raise ValueError(
+            f"`discriminator_config` is {names!r}, which is no JSON object, nor names of discriminators between "
+            f"commas. {error}"
+        ) from error
+    return {name: getattr(config, name) for name in ("periods", "scales", "additional_discriminators")}
 
 
 def _as_integers(value: Any, default: Any) -> Any:
