@@ -259,13 +259,7 @@ class VitsModel(StrictPreTrainedModel):
     @torch.no_grad()
     def _predict_durations(self, hidden: Tensor, arguments: CallArguments) -> Tensor:
         """hidden (B, H, T_text) -> frames of each token, int64 (B, T_text), at least one per item."""
-        mask, speaker, language = arguments.mask, arguments.speaker, arguments.language
-        if isinstance(self.duration_predictor, StochasticDurationPredictor):
-            noise = duration_noise(mask.shape[0], extents(mask), mask.shape[2], arguments.generator).to(mask)
-            noise = noise * arguments.noise_scale_duration
-            log_durations = self.duration_predictor(hidden, mask, noise, speaker, language)
-        else:
-            log_durations = self.duration_predictor(hidden, mask, speaker, language)
+        mask, log_durations = arguments.mask, self.log_durations(hidden, arguments)
         slowness = (1 / arguments.speaking_rate).to(mask.dtype)
         frames = torch.ceil(log_durations.exp() * mask * slowness).squeeze(1)
         if not is_traced() and not torch.isfinite(frames).all():
@@ -276,6 +270,15 @@ class VitsModel(StrictPreTrainedModel):
         frames = frames.double().clamp(max=2**31)  # half precision cannot count frames
         first = mask.squeeze(1).argmax(dim=1, keepdim=True)
         return frames.long().scatter_add(1, first, (frames.sum(dim=1, keepdim=True) == 0).long())
+
+    def log_durations(self, hidden: Tensor, arguments: CallArguments) -> Tensor:
+        """hidden (B, H, T_text) -> natural logarithms of the frames of each token at rate 1, (B, 1, T_text)."""
+        mask, speaker, language = arguments.mask, arguments.speaker, arguments.language
+        if not isinstance(self.duration_predictor, StochasticDurationPredictor):
+            return self.duration_predictor(hidden, mask, speaker, language)
+        noise = duration_noise(mask.shape[0], extents(mask), mask.shape[2], arguments.generator).to(mask)
+        noise = noise * arguments.noise_scale_duration
+        return self.duration_predictor(hidden, mask, noise, speaker, language)
 
     @entry_point
     def latents(

@@ -66,6 +66,7 @@ class MapLoader:
         num_workers: int = 0,
     ):
         self.sampler = sampler
+        self.first_items = list(getattr(sampler, "items", range(len(dataset))))
         self.loader = DataLoader(
             dataset,
             batch_sampler=sampler,
@@ -79,6 +80,12 @@ class MapLoader:
         """Iterate over the batches of an epoch from number `start` on."""
         self.sampler.set_epoch(epoch, start)
         return iter(self.loader)
+
+    def examples(self, count: int) -> Iterator[tuple[Clip, torch.Tensor]]:
+        """Decode up to so many clips, spread evenly over the first epoch's; the same ones each time."""
+        step = max(1.0, len(self.first_items) / count)
+        for number in range(min(count, len(self.first_items))):
+            yield self.loader.dataset[self.first_items[int(number * step)]]
 
 
 class StreamingLoader:

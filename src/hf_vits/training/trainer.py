@@ -32,6 +32,7 @@ from hf_vits.training.optimizer import OptimizedModel, match_names, moving_avera
 from hf_vits.training.process import GracefulShutdown
 from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
 from hf_vits.training.run_summary import EvalClip, RunSummary
+from hf_vits.training.speaking_rate import SpeakingRate
 from hf_vits.training.train_step import StepResult, TrainingStep
 from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.training.training_state import Progress
@@ -145,6 +146,7 @@ class VitsTrainer:
         self.train_dataloader, self.filter_report = build_train_dataloader(
             train_dataset, *shared, self.accelerator.num_processes
         )
+        self.speaking_rate = SpeakingRate(args, self.train_dataloader, model.config.num_speakers)
         if eval_dataset is None and self.accelerator.is_main_process:
             logger.warning(NOT_EVALUATED)
         self.eval_clips = None if eval_dataset is None else build_eval_dataset(eval_dataset, *shared)
@@ -253,6 +255,7 @@ class VitsTrainer:
 
     def save_checkpoint(self) -> None:
         """Write a checkpoint: generator, discriminator, and the state that resuming needs."""
+        self._fit_speaking_rate()
         if self.accelerator.is_main_process:
             keep = self.args.save_total_limit
             checkpoints.save_checkpoint(self.output_dir, self.progress.step, keep, self._write_model, self._state())
@@ -260,6 +263,7 @@ class VitsTrainer:
 
     def save_model(self) -> None:
         """Save the model, its discriminator and its model card in `output_dir`."""
+        self._fit_speaking_rate()
         if self.accelerator.is_main_process:
             filename = card_filename(self.output_dir)
             if filename != CARD:
@@ -359,7 +363,13 @@ class VitsTrainer:
 
     def _evaluate(self, experiment: ExperimentLogger) -> None:
         if self.evaluation is not None:
+            self._fit_speaking_rate()
             self.evaluation.run(self.progress.step, experiment)
+
+    def _fit_speaking_rate(self) -> None:
+        """Fit the default rate of the model that is saved, once the posterior encoder, which aligns, is trained."""
+        if not self.initialization.new_modules or self.progress.step >= self.args.new_module_steps:
+            self.speaking_rate.update(self.output_model, self.progress.step)
 
     def _progress_bar(self) -> tqdm:
         silent = not self.accelerator.is_main_process

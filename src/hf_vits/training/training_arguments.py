@@ -94,6 +94,10 @@ class VitsTrainingArguments:
     freeze_modules: list[str] = option(
         [], "Modules that are not trained, by the start of their names, as flow.flows.0."
     )
+    fit_speaking_rate: bool = option(
+        False,
+        "Make the saved model speak at the rate of the recordings by default; for a frozen duration predictor.",
+    )
     new_module_steps: Whole = option(
         1000, "Steps in which only modules that the base model lacked are trained, and the rest is frozen."
     )
