@@ -5,7 +5,7 @@ field that streaming needs, its size, the fields that the shapes of its weights 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -108,11 +108,22 @@ def decoder_config(config: PreTrainedConfig) -> DecoderConfig:
     return DECODERS[config.decoder["type"]].config_class.of(config)
 
 
-def fields_from_shapes(shapes: Shapes) -> dict[str, Any]:
-    """Shapes by the decoder's names -> fields of [`VitsConfig`]; the first decoder that recognizes them, last
-    registered first. Empty if none does."""
+def fields_from_shapes(shapes: Shapes) -> tuple[dict[str, Any], list[str]] | None:
+    """
+    Infer a decoder, by the first that recognizes it, last registered first.
+
+    Args:
+        shapes (`Mapping[str, tuple[int, ...]]`):
+            As for `DecoderConfig.from_shapes`.
+
+    Returns:
+        `tuple`, *optional*: fields of [`VitsConfig`], and the names of the decoder's fields that have no default and
+        that shapes do not determine; `None` if no registered decoder recognizes the tensors.
+    """
     for name in reversed(list(DECODERS)):
-        found = DECODERS[name].config_class.from_shapes(shapes)
-        if found is not None:
-            return found if name == UPSTREAM_DECODER else {"decoder": {"type": name, **found}}
-    return {}
+        config_class = DECODERS[name].config_class
+        if (found := config_class.from_shapes(shapes)) is not None:
+            required = [f.name for f in fields(config_class) if f.default is f.default_factory is MISSING]
+            own = found if name == UPSTREAM_DECODER else {"decoder": {"type": name, **found}}
+            return own, [name for name in required if name not in found]
+    return None

@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 from tiny_voices import TINY, enliven
 
 from hf_vits import VitsConfig, VitsModel
+from hf_vits.conversion import convert
 from hf_vits.conversion.discriminators import convert_discriminator
-from hf_vits.conversion.shape_inference import config_fields
+from hf_vits.conversion.shape_inference import config_fields, infer_config
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.doctor import examine
 from hf_vits.export import export
@@ -193,6 +194,40 @@ def test_an_operation_that_onnx_does_not_have_is_refused_by_name(tmp_path, make_
     monkeypatch.setattr(toy_parts.ToyDecoder, "forward", lambda *args: torch.special.bessel_j0(forward(*args)))
     with pytest.raises(ValueError, match="what ONNX cannot express.*bessel_j0"):
         export(VitsModel(VitsConfig(**FIELDS, decoder=DECODER)).eval(), make_tokenizer(), tmp_path / "out")
+
+
+def test_without_a_configuration_the_weights_are_diagnosed_and_the_fields_that_they_lack_are_named(folder):
+    (folder / "config.json").unlink()
+    file = folder / "model.safetensors"
+    tensors = load_file(file)
+    (missing,) = (found for found in examine(folder).diagnostics if found.id.startswith("config."))
+    assert missing.advice.endswith("The weights do not determine sampling_rate.")
+    assert missing.details["weights"]["decoder"] == DECODER
+    assert not any(found.id.startswith("weights.") for found in examine(folder).diagnostics)
+    with pytest.raises(FileNotFoundError, match=r"--config.*do not determine sampling_rate\.$"):
+        convert(file)
+
+    del tensors["decoder.toy_last.bias"]
+    save_file(tensors, file, {"format": "pt"})
+    assert any("decoder.toy_last.bias" in found.message for found in examine(folder).diagnostics)
+
+
+def test_a_file_of_a_registered_decoder_is_read_with_the_configuration_that_is_given(trained, tmp_path):
+    shutil.copy(trained.output_dir / "model.safetensors", tmp_path)
+    converted = convert(tmp_path / "model.safetensors", config=trained.output_dir / "config.json")
+    assert converted.config.decoder == DECODER and "decoder.toy_last.bias" in converted.state_dict
+
+
+def test_tensors_of_a_decoder_that_is_not_registered_are_refused_by_name(toy_parts):
+    model = VitsModel(VitsConfig(**FIELDS, decoder=DECODER))
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    assert infer_config(shapes, sampling_rate=2000).decoder == DECODER
+    renamed = {name.replace("toy_", "own_"): shape for name, shape in shapes.items()}
+    with pytest.raises(ValueError, match="No decoder has the tensors own_first.bias.*Registered: hifigan, toy"):
+        infer_config(renamed)
+    hifigan = VitsModel(VitsConfig(**TINY)).state_dict()
+    with pytest.raises(ValueError, match="do not determine upsample_rates, resblock_dilation_sizes of the decoder"):
+        infer_config({name: tuple(tensor.shape) for name, tensor in hifigan.items()})
 
 
 @pytest.mark.parametrize("target", ["original", "transformers"])

@@ -11,10 +11,11 @@ from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
 
-from hf_vits.configuration_decoders import fields_from_shapes
+from hf_vits.configuration_decoders import DECODERS, fields_from_shapes
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.vits_keys import original_name
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
+from hf_vits.utils.formatting import listed
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
@@ -110,27 +111,36 @@ def decoder_fields(shapes: Shapes) -> dict[str, Any]:
     return _decoder(_Layers(layer_shapes(shapes).shapes, strict=True))
 
 
-def infer_config(
-    shapes: Shapes, *, upsample_rates: list[int], resblock_dilation_sizes: list[list[int]], **known: Any
-) -> VitsConfig:
+def undetermined_fields(shapes: Shapes) -> list[str]:
+    """Return the fields that shapes do not determine, and for which no default will do."""
+    return ["sampling_rate", *_undetermined_of_decoder(shapes)]
+
+
+def _undetermined_of_decoder(shapes: Shapes) -> list[str]:
+    found = fields_from_shapes(_decoder_shapes(layer_shapes(shapes).shapes))
+    return ["decoder"] if found is None else found[1]
+
+
+def infer_config(shapes: Shapes, **known: Any) -> VitsConfig:
     """
     Infer the configuration of a checkpoint of another project.
 
     Args:
         shapes (`Mapping[str, Shape]`):
             By tensor name of this package, in any format of weight norm.
-        upsample_rates, resblock_dilation_sizes:
-            Strides and dilations, which shapes do not determine.
         known:
-            Further fields of [`VitsConfig`]; they take precedence over inferred ones.
+            Fields of [`VitsConfig`] that shapes do not determine, such as `upsample_rates` and
+            `resblock_dilation_sizes` of HiFi-GAN, and any others; they take precedence over inferred ones.
 
     Raises:
-        ValueError: if a part of the generator is missing, or its parts do not fit each other.
+        ValueError: if a part of the generator is missing, if its parts do not fit each other, or if a field is not
+            known that shapes do not determine.
     """
-    fields = _fields(_Layers(layer_shapes(shapes).shapes, strict=True))
-    fields |= {"upsample_rates": upsample_rates, "resblock_dilation_sizes": resblock_dilation_sizes, "layerdrop": 0.0}
+    fields = _fields(_Layers(layer_shapes(shapes).shapes, strict=True)) | {"layerdrop": 0.0} | known
+    if missing := [name for name in _undetermined_of_decoder(shapes) if name not in known and "decoder" not in known]:
+        raise ValueError(f"The tensors do not determine {listed(missing)} of the decoder, which must be given.")
     try:
-        return VitsConfig(**(fields | known))
+        return VitsConfig(**fields)
     except (StrictDataclassError, ValueError) as error:
         raise ValueError(f"The parts of the file do not make a VITS model. {error.__cause__ or error}") from error
 
@@ -218,10 +228,19 @@ def _text_encoder(layers: _Layers) -> dict[str, Any]:
     return fields
 
 
-def _decoder(layers: _Layers) -> dict[str, Any]:
+def _decoder_shapes(shapes: Shapes) -> dict[str, Shape]:
     prefix = "decoder."
-    own = {name.removeprefix(prefix): shape for name, shape in layers.shapes.items() if name.startswith(prefix)}
-    found = fields_from_shapes(own)
+    return {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
+
+
+def _decoder(layers: _Layers) -> dict[str, Any]:
+    own = _decoder_shapes(layers.shapes)
+    found, _ = fields_from_shapes(own) or ({}, [])
+    if layers.strict and own and not found:
+        raise ValueError(
+            f"No decoder has the tensors {listed(sorted(own))}. Registered: {', '.join(DECODERS)}. If it is part of "
+            "another package, import the module that registers it first."
+        )
     if layers.strict and "decoder" not in found:
         _check_hifigan(layers)
     return found
@@ -288,5 +307,5 @@ def _embeddings(layers: _Layers) -> dict[str, Any]:
     if "embed_speaker.weight" in layers:
         speakers, size = layers.weight("embed_speaker", 2)
         return fields | {"num_speakers": speakers, "speaker_embedding_size": size}
-    size = layers.weight("decoder.cond", 3)[1] if "decoder.cond.weight" in layers else 0
-    return fields | {"speaker_embedding_size": size}
+    layer = "flow.flows.0.wavenet.cond_layer"
+    return fields | {"speaker_embedding_size": layers.weight(layer, 3)[1] if f"{layer}.weight" in layers else 0}

@@ -14,6 +14,7 @@ from transformers import __version__ as transformers_version
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE, VitsConfig
 from hf_vits.conversion.discriminators import FINE_TUNER
 from hf_vits.conversion.schema import inspect_json
+from hf_vits.conversion.shape_inference import undetermined_fields
 from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
 from hf_vits.doctor.fixes import EditJson, convert_command
 from hf_vits.doctor.model_folder import CONFIG, OUR_FIELDS, ModelFolder, config_above
@@ -51,8 +52,10 @@ def check_file(folder: ModelFolder) -> Iterator[Diagnostic]:
     advice = "Copy that of the training run or of the base model into the folder, or download it again."
     if above:
         advice = f"The folder is a checkpoint of a training run, whose configuration is {above}: convert both."
-    command = convert_command(folder.path) if above else None
-    yield error("config.damaged" if problem else "config.missing", message, advice, command=command)
+    elif folder.layers.shapes:
+        advice += f" The weights do not determine {listed(undetermined_fields(folder.layers.shapes))}."
+    command, id = convert_command(folder.path) if above else None, "config.damaged" if problem else "config.missing"
+    yield error(id, message, advice, command=command, weights=folder.inferred)
 
 
 def check_fields(folder: ModelFolder) -> Iterator[Diagnostic]:

@@ -76,7 +76,7 @@ def _missing(folder: ModelFolder) -> Iterator[Diagnostic]:
     if training and len(training) == len(missing):
         message = f"{counted('Missing tensors that only training uses', training)} The configuration expects them."
         advice = "Set `inference_only` in its configuration, to generate speech without them."
-        fix = resave(folder.path, SaveCopy({"inference_only": True}))
+        fix = resave(folder.path, SaveCopy({"inference_only": True})) if folder.has_config else {}
         yield error("weights.training_only_missing", message, advice, **fix, names=training)
     elif missing:
         message = f"Missing tensors ({len(missing)}, {len(training)} of them only for training): {listed(missing)}."

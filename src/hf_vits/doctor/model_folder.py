@@ -13,7 +13,7 @@ from hf_vits.conversion.discriminators import INSIDE_VOICE, SECOND_MODEL, SUBFOL
 from hf_vits.conversion.schema import JsonTable, inspect_json
 from hf_vits.conversion.shape_inference import LayerShapes, config_fields, layer_shapes
 from hf_vits.conversion.tensor_table import Problem, TensorTable, inspect_file, inspect_folder
-from hf_vits.doctor.shape_match import INVALID, ShapeMatch, match_shapes
+from hf_vits.doctor.shape_match import INVALID, ShapeMatch, match_shapes, match_without_config
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.utils.files import exists, obstacle
 from hf_vits.utils.formatting import quoted
@@ -99,6 +99,8 @@ def read_model_folder(path: Path) -> ModelFolder:
         if folder.has_config:
             invalid = folder.invalid_fields.keys()
             folder.match = match_shapes(folder.config, folder.valid_fields, folder.layers.shapes, invalid)
+        else:
+            folder.match = match_without_config(folder.layers.shapes)
     return folder
 
 

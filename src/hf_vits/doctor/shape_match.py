@@ -8,7 +8,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.shape_inference import Shape, config_fields, layer_shapes
+from hf_vits.conversion.shape_inference import Shape, config_fields, infer_config, layer_shapes
 from hf_vits.modeling_vits import VitsModel
 
 INVALID = (
@@ -69,6 +69,14 @@ def match_shapes(
     defaults = {name: getattr(VitsConfig(), name) for name in inferred if name not in ignored}
     differs = {name: (given.get(name, default), inferred[name]) for name, default in defaults.items()}
     return replace(corrected, differs={name: both for name, both in differs.items() if _as_list(both[0]) != both[1]})
+
+
+def match_without_config(shapes: Mapping[str, Shape]) -> ShapeMatch | None:
+    """Match shapes with the configuration that they imply; `None` if they do not determine one."""
+    try:
+        return _match(infer_config(shapes), shapes)
+    except ValueError:
+        return None
 
 
 def expected_shapes(config: VitsConfig) -> dict[str, Shape] | None:

@@ -25,6 +25,7 @@ from hf_vits.conversion.discriminators import (
     read_discriminator,
 )
 from hf_vits.conversion.schema import read_fields
+from hf_vits.conversion.shape_inference import undetermined_fields
 from hf_vits.conversion.source import Source
 from hf_vits.hub.license import CARD, Provenance, inherit_license, origin_of
 from hf_vits.hub.model_files import CONFIG, PICKLE_NAMES, SAFE_NAMES, VOCABULARY
@@ -47,7 +48,7 @@ USUAL = {"_name_or_path", "model_type", "torch_dtype", "transformers_version", "
 
 def recognizes(source: Source) -> bool:
     """Return whether it is of this format."""
-    return source.path.is_dir() or source.has_tensors("text_encoder.embed_tokens.", "decoder.conv_pre.")
+    return source.path.is_dir() or source.has_tensors("text_encoder.embed_tokens.", "decoder.")
 
 
 def convert(source: Source) -> Converted:
@@ -59,9 +60,9 @@ def convert(source: Source) -> Converted:
         ValueError: if a file is damaged, or they do not describe one VITS voice.
     """
     folder, checkpoint = source.folder, source.checkpoint
-    file = _config_file(source)
     tensors = unwrapped(read_state_dict(str(folder))) if checkpoint is None else checkpoint.tensors
     voice = {name: tensor for name, tensor in tensors.items() if not name.startswith(INSIDE_VOICE)}
+    file = _config_file(source, voice)
     config, config_notes = _config(file, folder, voice)
     if config.inference_only:
         voice = {name: tensor for name, tensor in voice.items() if not name.startswith(TRAINING_ONLY)}
@@ -86,14 +87,16 @@ def _origin(folder: Path, file: Path) -> Provenance:
     return inherit_license(origin_of(str(folder)), base if isinstance(base, str) else None)
 
 
-def _config_file(source: Source) -> Path:
+def _config_file(source: Source, voice: Mapping[str, Tensor]) -> Path:
     folder = source.folder
     places = [source.config] if source.config else [folder / CONFIG, folder.absolute().parent / CONFIG]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
+        fields = undetermined_fields({name: tuple(tensor.shape) for name, tensor in voice.items()})
         raise FileNotFoundError(
             f"There is no {' or '.join(map(str, places))}, which describes the architecture. It is in the output "
-            "folder of the training; put it beside the weights, or pass it as `config=` (`--config`)."
+            "folder of the training; put it beside the weights, or pass it as `config=` (`--config`). The tensors do "
+            f"not determine {listed(fields)}."
         )
     return found
 

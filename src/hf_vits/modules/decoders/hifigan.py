@@ -44,8 +44,8 @@ class HifiGanConfig(DecoderConfig):
     upsample_kernel_sizes: list[int]
     resblock_kernel_sizes: list[int]
     resblock_dilation_sizes: list[list[int]]
-    leaky_relu_slope: float
     resblock_type: str
+    leaky_relu_slope: float = 0.1
 
     @classmethod
     def of(cls, config: VitsConfig) -> "HifiGanConfig":
@@ -213,7 +213,7 @@ class ResidualBlock2(GradientCheckpointingLayer):
 
 
 def blocks_receptive_field(config: VitsConfig | HifiGanConfig) -> int:
-    """Samples to either side of a sample that the residual blocks of a stage mix into it, at the stage's rate."""
+    """Return the samples to either side that the residual blocks of a stage mix into a sample, at the stage's rate."""
     pairs = config.resblock_type == "1"  # each dilated convolution is followed by a plain one
     shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
     return max((kernel - 1) // 2 * sum(rate + pairs for rate in dilations) for kernel, dilations in shapes)
