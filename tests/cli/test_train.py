@@ -107,7 +107,7 @@ def test_a_folder_with_a_run_is_refused_before_the_data_is_read(launch, settings
 def test_arguments_win_over_the_file_and_the_file_over_defaults(settings):
     recipe, config, run = parse("--config", settings, "--per_device_train_batch_size", "7", "--text_column", "said")
     assert (config.per_device_train_batch_size, config.max_steps, config.report_to) == (7, 2, [])
-    assert config.mel_weight == VitsTrainingArguments().mel_weight
+    assert config.lr_decay == VitsTrainingArguments().lr_decay
     assert recipe.text_column == "said" and recipe.model_config["sampling_rate"] == RATE
     assert recipe.tokenizer_options == {"phonemize": False}
     assert run.resume_from_checkpoint is None and not run.push_to_hub

@@ -72,7 +72,7 @@ def test_losses_of_half_precision_inputs_are_float32():
 
 def test_the_weights_of_the_settings_are_those_of_the_registered_losses_unless_set():
     assert VitsTrainingArguments().weights == losses.default_weights()
-    changed = VitsTrainingArguments(mel_weight=3.0, kl_weight=2.0)
+    changed = VitsTrainingArguments(loss_weights={"mel": 3.0, "kl": 2.0})
     assert changed.weights == {**losses.default_weights(), "mel": 3.0, "kl": 2.0}
 
 
@@ -80,9 +80,10 @@ def test_the_weights_of_the_settings_are_those_of_the_registered_losses_unless_s
     "given, message",
     [
         ({"loudnes": 1}, r"no loss 'loudnes'.*Registered: adversarial, feature_matching, mel, kl, duration"),
-        ({"mel": 1}, "`loss_weights` has 'mel', which has a setting of its own: `mel_weight`"),
+        ({"mel": float("nan")}, "`loss_weights` has 'mel' with nan; a weight is a finite number from 0 up"),
+        ({"kl": "2"}, "`loss_weights` has 'kl' with '2'"),
     ],
 )
-def test_a_weight_of_an_unknown_loss_is_an_error_that_lists_the_registered_ones(given, message):
+def test_a_weight_that_is_none_and_one_of_an_unknown_loss_are_errors_that_say_what_there_is(given, message):
     with pytest.raises(ValueError, match=message):
         VitsTrainingArguments(loss_weights=given)

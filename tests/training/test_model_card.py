@@ -58,7 +58,7 @@ def numbers_of(text, heading):
 def test_a_card_tells_the_run(make_trainer, make_data, tmp_path, monkeypatch):
     data = make_data(5, seconds=0.4, text=["", *["a hope"] * 4])
     evaluation = make_data(2, seconds=0.4, text=["a hope", "a deed"])
-    trainer = make_trainer(data=data, eval_dataset=evaluation, max_steps=1, mel_weight=40.0)
+    trainer = make_trainer(data=data, eval_dataset=evaluation, max_steps=1, loss_weights={"mel": 40.0})
     trainer.train()
     card, links = card_of(trainer.output_dir)
     metadata = card.data.to_dict()
@@ -81,8 +81,8 @@ def test_a_card_tells_the_run(make_trainer, make_data, tmp_path, monkeypatch):
     assert clips["trained on"] == [str(trainer.filter_report.kept), f"{trainer.filter_report.seconds / 3600:.2f}"]
     assert clips["left out: no text"][0] == "1" and clips["evaluation set"][0] == "2"
     settings = json.loads(re.search(r"```json\n(.*?)```", card.text, re.DOTALL)[1])
-    assert VitsTrainingArguments(**settings).mel_weight == 40.0 and settings["output_dir"] == "out"
-    assert "`mel_weight` 40.0" in card.text and "`kl_weight`" not in card.text
+    assert VitsTrainingArguments(**settings).weights["mel"] == 40.0 and settings["output_dir"] == "out"
+    assert '`loss_weights` {"mel": 40.0}' in card.text
     assert {"python", "torch", "transformers", "hf_vits"} <= numbers_of(card.text, "Versions").keys()
     assert str(tmp_path) not in str(card)
 

@@ -236,8 +236,8 @@ def test_splitting_the_backward_pass_changes_no_gradient(
 def test_the_generators_weights_do_not_change_the_discriminators_update(make_trainer, parameters_of):
     """With all of the generator's weights at 0 but one, the discriminator is updated as with the paper's."""
     moved = []
-    for number, weights in enumerate([{}, {"mel_weight": 0.0, "kl_weight": 0.0, "feature_matching_weight": 0.0}]):
-        trainer = make_trainer(max_steps=1, output_dir_name=str(number), **weights)
+    for number, weights in enumerate([{}, {"mel": 0.0, "kl": 0.0, "feature_matching": 0.0}]):
+        trainer = make_trainer(max_steps=1, output_dir_name=str(number), loss_weights=weights)
         trainer.train()
         moved.append(parameters_of(trainer))
     names = [name for name in moved[0] if name.startswith("discriminator.")]

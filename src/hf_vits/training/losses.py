@@ -40,7 +40,7 @@ class Loss:
         normalize_by (`str`):
             `"clips"`, `"tokens"` or `"frames"`: what the mean is over, to weigh batches of unequal size.
         description (`str`):
-            One sentence for `--help` and the model card.
+            One sentence for the model card.
         source (`str`):
             Where it is from.
     """

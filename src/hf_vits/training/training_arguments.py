@@ -26,11 +26,6 @@ from hf_vits.utils.setting_fields import (
 )
 
 
-def _weight_of(name: str) -> Any:
-    """Make the field of a loss's weight, with the default and the description that the loss was registered with."""
-    return option(LOSSES[name].weight, f"Weight of a loss. {LOSSES[name].description}")
-
-
 @dataclass
 class VitsTrainingArguments:
     """
@@ -82,13 +77,11 @@ class VitsTrainingArguments:
     warmup_steps: Whole = option(0, "Steps in which the learning rate rises from zero.")
     max_grad_norm: Positive | None = option(None, "Norm to which each model's gradient is clipped; by default none.")
 
-    adversarial_weight: NotNegative = _weight_of("adversarial")
-    feature_matching_weight: NotNegative = _weight_of("feature_matching")
-    mel_weight: NotNegative = _weight_of("mel")
-    kl_weight: NotNegative = _weight_of("kl")
-    duration_weight: NotNegative = _weight_of("duration")
     loss_weights: Mapping = option(
-        "{}", "JSON object: weights of losses that other packages register, by name; by default their own."
+        "{}",
+        'JSON object: weights of losses by name, as {"mel": 30}; those of others stay '
+        + ", ".join(f"{name} {weight:g}" for name, weight in default_weights().items())
+        + ".",
     )
 
     freeze_modules: list[str] = option(
@@ -120,17 +113,22 @@ class VitsTrainingArguments:
     report_to: list[str] = option(["tensorboard"], "Trackers of Accelerate: tensorboard, wandb, …; all, or none.")
 
     renamed: ClassVar[dict[str, str]] = {
+        "adversarial_weight": "loss_weights",
         "batch_size": "per_device_train_batch_size",
         "discriminator_width": "discriminator_channel_multiplier",
+        "duration_weight": "loss_weights",
         "epoch_decay": "lr_decay",
         "evaluate_every": "eval_steps",
         "evaluation_clips": "max_eval_samples",
-        "features_weight": "feature_matching_weight",
+        "feature_matching_weight": "loss_weights",
+        "features_weight": "loss_weights",
         "freeze": "freeze_modules",
         "fresh_steps": "new_module_steps",
         "held_out_split": "eval_split",
+        "kl_weight": "loss_weights",
         "log_every": "logging_steps",
         "max_seconds": "max_duration_seconds",
+        "mel_weight": "loss_weights",
         "min_seconds": "min_duration_seconds",
         "num_workers": "dataloader_num_workers",
         "process_timeout": "ddp_timeout",
@@ -141,7 +139,7 @@ class VitsTrainingArguments:
     def __post_init__(self):
         check_fields(self)
         self.report_to = tracker_names(self.report_to)
-        _check_loss_weights(self.loss_weights, type(self))
+        _check_loss_weights(self.loss_weights)
         _check_multipliers(self.learning_rate_multipliers)
         if self.min_duration_seconds >= self.max_duration_seconds:
             raise ValueError(
@@ -157,8 +155,7 @@ class VitsTrainingArguments:
     @property
     def weights(self) -> dict[str, float]:
         """The weight of each registered loss by name."""
-        own = {name: getattr(self, f"{name}_weight", default) for name, default in default_weights().items()}
-        return {**own, **self.loss_weights}
+        return default_weights() | self.loss_weights
 
     @property
     def clip_filter(self) -> ClipFilter:
@@ -201,12 +198,10 @@ class RunOptions:
             validate_repo_id(self.hub_model_id)
 
 
-def _check_loss_weights(weights: dict[str, Any], settings: type) -> None:
-    """Raise `ValueError` for a loss that is unknown or has a setting of its own, and for a weight that is none."""
+def _check_loss_weights(weights: dict[str, Any]) -> None:
+    """Raise `ValueError` for a loss that is unknown, and for a weight that is none."""
     for name, weight in weights.items():
         LOSSES[name]  # raises for an unknown one
-        if f"{name}_weight" in settings.__dataclass_fields__:
-            raise ValueError(f"`loss_weights` has {name!r}, which has a setting of its own: `{name}_weight`.")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
             raise ValueError(f"`loss_weights` has {name!r} with {weight!r}; a weight is a finite number from 0 up.")
 
