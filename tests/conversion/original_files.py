@@ -109,3 +109,34 @@ def write_original(folder: Path, model: VitsModel, tensors=None, config=None, **
     config = original_config(model, **data) if config is None else config
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder / "G_7.pth"
+
+
+ONE_DIFFERENCE = {
+    "stock": {},
+    "block type 2": {"resblock_type": "2", "resblock_dilation_sizes": [[1, 2], [2, 6]]},
+    "deterministic durations": {"use_stochastic_duration_prediction": False},
+    "speakers": {"num_speakers": 3, "speaker_embedding_size": 6},
+    "speakers, deterministic durations": {
+        "num_speakers": 3,
+        "speaker_embedding_size": 6,
+        "use_stochastic_duration_prediction": False,
+    },
+    "outside speaker vectors": {"speaker_embedding_size": 6},
+    "inference only": {"inference_only": True},
+    "inference only, deterministic durations": {"inference_only": True, "use_stochastic_duration_prediction": False},
+    "no relative positions": {"window_size": None},
+    "no attention bias": {"use_bias": False},
+    "other counts": {
+        "num_hidden_layers": 3,
+        "prior_encoder_num_flows": 2,
+        "prior_encoder_num_wavenet_layers": 3,
+        "posterior_encoder_num_wavenet_layers": 1,
+        "depth_separable_num_layers": 2,
+        "duration_predictor_num_flows": 3,
+        "duration_predictor_flow_bins": 7,
+        "flow_size": 8,
+        "spectrogram_bins": 33,
+        "ffn_kernel_size": 5,
+    },
+}
+"""Fields of models that each differ in one thing from the others."""

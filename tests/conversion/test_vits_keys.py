@@ -1,53 +1,10 @@
-import re
-
 import pytest
 import torch
-from original_files import in_original_layout, tiny_model
+from original_files import ONE_DIFFERENCE, in_original_layout, tiny_model
 
-from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.converted import Converted
-from hf_vits.conversion.shape_inference import infer_config
-from hf_vits.conversion.vits_keys import rename_tensors
-from hf_vits.modeling_vits import VitsModel
-
-ONE_DIFFERENCE = {
-    "stock": {},
-    "block type 2": {"resblock_type": "2", "resblock_dilation_sizes": [[1, 2], [2, 6]]},
-    "deterministic durations": {"use_stochastic_duration_prediction": False},
-    "speakers": {"num_speakers": 3, "speaker_embedding_size": 6},
-    "speakers, deterministic durations": {
-        "num_speakers": 3,
-        "speaker_embedding_size": 6,
-        "use_stochastic_duration_prediction": False,
-    },
-    "outside speaker vectors": {"speaker_embedding_size": 6},
-    "inference only": {"inference_only": True},
-    "inference only, deterministic durations": {"inference_only": True, "use_stochastic_duration_prediction": False},
-    "no relative positions": {"window_size": None},
-    "no attention bias": {"use_bias": False},
-    "other counts": {
-        "num_hidden_layers": 3,
-        "prior_encoder_num_flows": 2,
-        "prior_encoder_num_wavenet_layers": 3,
-        "posterior_encoder_num_wavenet_layers": 1,
-        "depth_separable_num_layers": 2,
-        "duration_predictor_num_flows": 3,
-        "duration_predictor_flow_bins": 7,
-        "flow_size": 8,
-        "spectrogram_bins": 33,
-        "ffn_kernel_size": 5,
-    },
-}
-
-
-def inferred(model: VitsModel, tensors=None) -> VitsConfig:
-    config = model.config
-    renamed, _ = rename_tensors(in_original_layout(model) if tensors is None else tensors)
-    return infer_config(
-        {name: tensor.shape for name, tensor in renamed.items()},
-        upsample_rates=config.upsample_rates,
-        resblock_dilation_sizes=config.resblock_dilation_sizes,
-    )
+from hf_vits.conversion.vits_keys import original_name, rename_tensors
+from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
 
 
 @pytest.mark.parametrize("overrides", ONE_DIFFERENCE.values(), ids=ONE_DIFFERENCE)
@@ -63,38 +20,6 @@ def test_every_tensor_comes_back_under_its_own_name(overrides):
         assert torch.equal(converted.state_dict[name], tensor), name
 
 
-@pytest.mark.parametrize("overrides", ONE_DIFFERENCE.values(), ids=ONE_DIFFERENCE)
-def test_the_architecture_is_read_from_the_shapes(overrides):
-    model = tiny_model(**overrides)
-
-    config = inferred(model)
-
-    unused = {"duration_predictor_filter_channels"}  # by the stochastic predictor
-    if model.config.inference_only:
-        unused |= {"spectrogram_bins", "posterior_encoder_num_wavenet_layers"}
-    if not model.config.use_stochastic_duration_prediction:
-        unused = unused - {"duration_predictor_filter_channels"}
-    expected = {name: value for name, value in model.config.to_dict().items() if name not in unused}
-    expected["layerdrop"] = 0.0  # a name of transformers for what the original does not do
-    assert {name: value for name, value in config.to_dict().items() if name not in unused} == expected
-
-
-def test_a_decoder_in_weight_format_gives_the_same_sound():
-    model = tiny_model()
-    tensors = in_original_layout(model)
-    for name in [
-        name for name in tensors if name.startswith("dec.") and name.endswith("weight") and "_post" not in name
-    ]:
-        weight = tensors.pop(name)
-        tensors[name + "_g"] = 2 * torch.linalg.vector_norm(weight, dim=(1, 2), keepdim=True)
-        tensors[name + "_v"] = 3 * weight
-
-    converted = Converted(inferred(model, tensors), rename_tensors(tensors)[0])
-
-    for name in ("decoder.conv_pre.weight", "decoder.upsampler.0.weight", "decoder.resblocks.0.convs1.0.weight"):
-        torch.testing.assert_close(converted.state_dict[name], 2 * model.state_dict()[name])
-
-
 def test_a_tensor_of_no_known_part_is_an_error_that_names_it():
     tensors = in_original_layout(tiny_model())
 
@@ -102,32 +27,26 @@ def test_a_tensor_of_no_known_part_is_an_error_that_names_it():
         rename_tensors(tensors | {"emb_l.weight": torch.zeros(2, 4)})
 
 
-@pytest.mark.parametrize("name", ["enc_p.emb.weight", "dec.conv_pre.weight", "flow.flows.0.enc.in_layers.0.weight_v"])
-def test_a_generator_that_lacks_a_part_is_refused_by_its_name(name):
-    model = tiny_model()
-    tensors = in_original_layout(model)
-    del tensors[name]
-
-    with pytest.raises(ValueError, match=re.escape(re.sub("_v$", "", name))):
-        inferred(model, tensors)
+@pytest.mark.parametrize("overrides", ONE_DIFFERENCE.values(), ids=ONE_DIFFERENCE)
+def test_names_come_back_by_the_rules_that_read_the_originals_files(overrides):
+    names = [name.replace(NEW_G, OLD_G).replace(NEW_V, OLD_V) for name in tiny_model(**overrides).state_dict()]
+    originals = {original_name(name): torch.zeros(1) for name in names}
+    assert list(rename_tensors(originals)[0]) == names
 
 
-def test_residual_blocks_that_do_not_share_out_among_the_stages_are_refused():
-    model = tiny_model()
-    tensors = {name: t for name, t in in_original_layout(model).items() if not name.startswith("dec.resblocks.3.")}
-
-    with pytest.raises(ValueError, match="2 upsamplings and 3 residual blocks"):
-        inferred(model, tensors)
-
-
-def test_what_a_format_knows_wins_over_the_shapes():
-    model = tiny_model(window_size=None)
-    config = infer_config(
-        {name: tensor.shape for name, tensor in rename_tensors(in_original_layout(model))[0].items()},
-        upsample_rates=[4, 2],
-        resblock_dilation_sizes=[[1, 3], [1, 2]],
-        num_attention_heads=4,
-        sampling_rate=22_050,
-    )
-
-    assert (config.num_attention_heads, config.sampling_rate) == (4, 22_050)
+@pytest.mark.parametrize(
+    ("ours", "original"),
+    [  # as they are in the original repository's checkpoints
+        ("text_encoder.encoder.layers.5.final_layer_norm.bias", "enc_p.encoder.norm_layers_2.5.beta"),
+        ("text_encoder.encoder.layers.0.attention.emb_rel_v", "enc_p.encoder.attn_layers.0.emb_rel_v"),
+        ("flow.flows.3.wavenet.in_layers.2.weight_v", "flow.flows.6.enc.in_layers.2.weight_v"),
+        ("duration_predictor.flows.4.conv_dds.convs_dilated.0.weight", "dp.flows.7.convs.convs_sep.0.weight"),
+        ("duration_predictor.post_conv_dds.norms_1.2.weight", "dp.post_convs.norms_1.2.gamma"),
+        ("duration_predictor.norm_1.weight", "dp.norm_1.gamma"),
+        ("duration_predictor.proj.bias", "dp.proj.bias"),
+        ("decoder.resblocks.11.convs2.1.bias", "dec.resblocks.11.convs2.1.bias"),
+        ("posterior_encoder.wavenet.cond_layer.weight_g", "enc_q.enc.cond_layer.weight_g"),
+    ],
+)
+def test_names_are_those_of_the_original_repository(ours, original):
+    assert original_name(ours) == original
