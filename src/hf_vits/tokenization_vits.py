@@ -151,15 +151,19 @@ class VitsTokenizer(PreTrainedTokenizer):
         ends = {"bos_token": bos_token, "eos_token": eos_token}
         self._adds_ends = add_bos_eos and not upstream_compatible and any(ends.values())
         self._read_vocabulary(vocab_file, ends)
-        if not upstream_compatible:
-            added = kwargs.pop("added_tokens_decoder", {})
-            kwargs["added_tokens_decoder"] = vocabulary.assign_added_ids(self.encoder, added, unk_token, pad_token)
-        declared = {**ends, "model_specific_special_tokens": named}
-        kwargs |= {name: getattr(self, name) for name in UPSTREAM_OPTIONS}
-        kwargs |= {name: token for name, token in declared.items() if token}
-        super().__init__(pad_token=pad_token, unk_token=unk_token, special_tokens_pattern="none", **kwargs)
+        kwargs |= {"pad_token": pad_token, "unk_token": unk_token}
+        super().__init__(**self._upstream_arguments(kwargs, {**ends, "model_specific_special_tokens": named}))
         for name in (*ends, *vocabulary.EXTENSIONS):  # transformers promises the whole signature
             self.init_kwargs.setdefault(name, getattr(self, name))
+
+    def _upstream_arguments(self, kwargs: dict, declared: dict) -> dict:
+        """Return the arguments of transformers' class; of the special tokens in `declared`, those that there are."""
+        if not self.upstream_compatible:
+            added, tokens = kwargs.get("added_tokens_decoder", {}), (kwargs["unk_token"], kwargs["pad_token"])
+            kwargs["added_tokens_decoder"] = vocabulary.assign_added_ids(self.encoder, added, *tokens)
+        options = {name: getattr(self, name) for name in UPSTREAM_OPTIONS}
+        special = {name: token for name, token in declared.items() if token}
+        return {**kwargs, **options, **special, "special_tokens_pattern": "none"}
 
     def _read_vocabulary(self, path: str, ends: dict) -> None:
         self.encoder = vocabulary.read(path)

@@ -78,7 +78,7 @@ class JsonReader:
     """Access values by dotted path and type; a default of `...` means that the field is required."""
 
     def __init__(self, file: Path, data: Any, owner: str):
-        """`file` and `owner`, such as "Piper voice", are for messages."""
+        """Keep `file` and `owner`, such as "Piper voice", for messages."""
         if not isinstance(data, Mapping):
             raise ValueError(f"{file} holds a {type(data).__name__}, not a JSON object; it is no {owner}'s file.")
         self.file, self.data, self.owner = file, data, owner

@@ -1,4 +1,4 @@
-"""The file or folder to convert, read once by whichever format asks first."""
+"""Read the file or folder to convert, once for all formats."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 @dataclass(frozen=True)
 class Source:
     """
-    What is to be converted.
+    Give formats access to the file or folder that is to be converted.
 
     Args:
         path (`Path`):
@@ -37,12 +37,12 @@ class Source:
 
     @property
     def folder(self) -> Path:
-        """The folder itself, or that of the file."""
+        """Return the folder itself, or that of the file."""
         return self.path if self.path.is_dir() else self.path.parent
 
     @cached_property
     def head(self) -> bytes:
-        """The first bytes of the file; empty for a folder."""
+        """Return the first bytes of the file; none for a folder."""
         if self.path.is_dir():
             return b""
         with self.path.open("rb") as file:
@@ -50,7 +50,7 @@ class Source:
 
     @cached_property
     def checkpoint(self) -> Checkpoint | None:
-        """The file's tensors; `None` for a folder, and for a file that does not begin as one of tensors does."""
+        """Read the file's tensors; `None` for a folder, and for a file that does not begin as one of tensors does."""
         safetensors = len(self.head) > 8 and self.head[8:9] == b"{"
         return read_checkpoint(self.path) if safetensors or self.head.startswith(PICKLES) else None
 

@@ -138,11 +138,8 @@ def clip_of(
     their column holds class numbers."""
     text, source = item[columns.text], item[columns.audio]
     place = _place(item.get(PLACE) or f"row {row}", source)
-    if text is None or text != text or (isinstance(text, str) and not text.strip()):  # NaN is not itself
-        return report.drop("no text", place)
-    if not isinstance(text, str):
-        advice = "; give the data before `.batch(...)`" if isinstance(text, list) else ""
-        return report.drop("text that is no string", place, f"{quoted(text)}, of type {type(text).__name__}{advice}")
+    if unusable := _no_text(text):
+        return report.drop(unusable[0], place, unusable[1])
     others = tokenizer.letters_of_other_scripts(text)
     if too_many_other_letters(others, text):
         return report.drop(OTHER_SCRIPT, place, f"{shortened(text)!r}. {tokenizer.supported_scripts}")
@@ -161,20 +158,37 @@ def clip_of(
     report.unknown_characters.update(tokenizer.dropped_characters(text))
     report.other_scripts.update(others)
     samples = int(seconds * config.sampling_rate)
-    frames = samples // config.hop_length
-    if not limits.min_duration_seconds <= seconds <= limits.max_duration_seconds:
-        kind = "shorter" if seconds < limits.min_duration_seconds else "longer"
-        least_or_most = limits.min_duration_seconds if kind == "shorter" else limits.max_duration_seconds
-        return report.drop(f"{kind} than {least_or_most:g} s", place, f"{seconds:.2f} s")
-    if samples <= (config.fft_size - config.hop_length) // 2:
-        return report.drop("too short for one spectrogram frame", place, f"{samples} samples")
-    if len(input_ids) > limits.max_tokens:
-        return report.drop(f"more than {limits.max_tokens} tokens", place, len(input_ids))
-    if len(input_ids) > frames:
-        return report.drop("more tokens than frames", place, f"{len(input_ids)} tokens, {frames} frames")
+    if beyond := _beyond_limits(seconds, samples, len(input_ids), config, limits):
+        return report.drop(beyond[0], place, beyond[1])
     speaker_id = None if speaker is None else _speaker_id(speaker, config, place)
     report.keep(seconds, len(input_ids), text, source, place)
     return Clip(row, input_ids, samples, speaker_id, place)
+
+
+def _no_text(text: object) -> tuple[str, str] | None:
+    """Return why a value is no text, and what it is; `None` for a text."""
+    if text is None or text != text or (isinstance(text, str) and not text.strip()):  # NaN is not itself
+        return "no text", ""
+    if isinstance(text, str):
+        return None
+    advice = "; give the data before `.batch(...)`" if isinstance(text, list) else ""
+    return "text that is no string", f"{quoted(text)}, of type {type(text).__name__}{advice}"
+
+
+def _beyond_limits(
+    seconds: float, samples: int, tokens: int, config: VitsConfig, limits: ClipFilter
+) -> tuple[str, str] | None:
+    """Return which limit a clip exceeds, and its own value; `None` if it keeps all."""
+    frames = samples // config.hop_length
+    if seconds < limits.min_duration_seconds:
+        return f"shorter than {limits.min_duration_seconds:g} s", f"{seconds:.2f} s"
+    if seconds > limits.max_duration_seconds:
+        return f"longer than {limits.max_duration_seconds:g} s", f"{seconds:.2f} s"
+    if samples <= (config.fft_size - config.hop_length) // 2:
+        return "too short for one spectrogram frame", f"{samples} samples"
+    if tokens > limits.max_tokens:
+        return f"more than {limits.max_tokens} tokens", str(tokens)
+    return ("more tokens than frames", f"{tokens} tokens, {frames} frames") if tokens > frames else None
 
 
 def _place(row: str, source) -> str:

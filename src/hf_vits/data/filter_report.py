@@ -27,8 +27,8 @@ MAX_REMEMBERED = 1_000_000
 @dataclass
 class FilterReport:
     """
-    How many clips and seconds were kept, how many rows were dropped for which reason, and how many of the kept ones are
-    noted for a possible mistake in the data; with the first row of each kind.
+    Count the clips and seconds that were kept, the rows that were dropped for each reason, and the kept ones that are
+    noted for a possible mistake in the data; remember the first row of each kind.
     """
 
     kept: int = 0

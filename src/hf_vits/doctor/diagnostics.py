@@ -1,4 +1,4 @@
-"""The result of an examination: a report of diagnostics, each with advice and, where there is one, a fix."""
+"""Report the result of an examination: diagnostics, each with advice and, where there is one, a fix."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +15,12 @@ NOTE = "note"
 SEVERITIES = (ERROR, WARNING, NOTE)
 
 FORMAT_VERSION = 2
-"""Of the JSON report; raised when a key changes its meaning."""
+"""Version of the JSON report; it is raised when a key changes its meaning."""
 
 
 class Fix(ABC):
     """
-    A change of a model folder that removes what a diagnostic reports.
+    Change a model folder so that what a diagnostic reports is gone.
 
     `automatic` is `False` if the change needs a decision: `hf-vits doctor --fix` then applies it only if it is named.
     """
@@ -30,7 +30,7 @@ class Fix(ABC):
     @property
     @abstractmethod
     def description(self) -> str:
-        """What the change does, as one sentence."""
+        """Describe the change in one sentence."""
 
     @abstractmethod
     def apply(self, folder: Path) -> Path:
@@ -44,7 +44,7 @@ class Fix(ABC):
 @dataclass(frozen=True)
 class Diagnostic:
     """
-    One fault or remark about a model folder.
+    Describe one fault of a model folder, or a remark about it.
 
     Args:
         id (`str`):
@@ -100,7 +100,7 @@ def printable(text: str) -> str:
 @dataclass(frozen=True)
 class Report:
     """
-    Everything an examination found.
+    Hold everything that an examination found.
 
     Args:
         path (`str`):

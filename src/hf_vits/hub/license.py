@@ -35,7 +35,7 @@ PACKAGED_LICENSE_NAME = "cc0-recordings-on-a-research-licensed-base"
 @dataclass(frozen=True)
 class Provenance:
     """
-    The voice that something is made from, and its license.
+    Name the voice that something is made from, and its license.
 
     Args:
         name (`str`, *optional*):
@@ -60,12 +60,12 @@ class Provenance:
 
     @property
     def is_non_commercial(self) -> bool:
-        """Whether the license forbids commercial use, as that of MMS does."""
+        """Return whether the license forbids commercial use, as that of MMS does."""
         return re.search(r"(^|-)nc(-|$)", self.license or "") is not None
 
     @property
     def license_in_words(self) -> str:
-        """One line, such as cc-by-nc-4.0."""
+        """Return the license in one line, such as cc-by-nc-4.0."""
         if not self.license:
             return "unknown"
         named = f"{self.license} ({self.license_name})" if self.license_name else self.license

@@ -24,7 +24,7 @@ _cache: WeakKeyDictionary[nn.Module, dict[Derive, Any]] = WeakKeyDictionary()
 
 
 class Form(NamedTuple):
-    """Which faster forms a layer of this shape has."""
+    """Record which faster forms a layer of this shape has."""
 
     is_product: bool
     is_depthwise: bool

@@ -139,7 +139,7 @@ class _Work:
     """Matrices and memory for one layer, shared by all groups of tiles: newly allocated memory would not be cached."""
 
     def __init__(self, signal: Tensor, weight: Tensor, kernel: int, rows: int, constant: Tensor | None):
-        """`rows` is the most tiles of one phase in a group; `constant` (C_out,) is added at frequency 0."""
+        """Group up to `rows` tiles of one phase; add `constant` (C_out,) at frequency 0."""
         matrices, (products, channels, outputs) = _halves(kernel), weight.shape
         self.constant, half, most = constant, tile_size(kernel) // 2, products - products // 2
         self.parities = [

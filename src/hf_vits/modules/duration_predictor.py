@@ -278,7 +278,7 @@ class Spline:
         return torch.where(inputs.abs() <= self.bound, position * width + left, inputs)
 
     def _bin(self, knots: Tensor, values: Tensor) -> tuple[Tensor, ...]:
-        """The bin of each value: left edge, width, bottom, height and the slopes at both of its ends."""
+        """Return the bin of each value: left edge, width, bottom, height and the slopes at both of its ends."""
         values = values.unsqueeze(-1)
         if is_traced():  # exporters do not know `searchsorted`
             index = (knots <= values).sum(dim=-1, keepdim=True) - 1
@@ -312,5 +312,5 @@ def _rational_quadratic(
 
 
 def logits_scale(channels: int) -> float:
-    """What widths and heights are multiplied by before the softmax, so that their spread ignores the layer's size."""
+    """Return the factor of widths and heights before the softmax, so that their spread ignores the layer's size."""
     return 1 / math.sqrt(channels)

@@ -1,4 +1,4 @@
-"""Signals that end a run, those that data workers ignore, and the memory that a process keeps after freeing it."""
+"""Handle signals that end a run, in the training process and in data workers, and memory that is kept once freed."""
 
 import ctypes
 import logging
@@ -33,7 +33,7 @@ NEVER = -1
 
 class GracefulShutdown:
     """
-    On SIGINT, SIGTERM or SIGHUP, set `requested`, so that the loop finishes its step and saves; a second signal acts as
+    Set `requested` on SIGINT, SIGTERM or SIGHUP, so that the loop finishes its step and saves; a second signal acts as
     usual. A signal that was ignored before stays ignored, as SIGHUP under `nohup` and SIGINT in the background of a
     script. `action` completes the message that the first signal logs.
 
@@ -48,7 +48,7 @@ class GracefulShutdown:
 
     @property
     def requested(self) -> bool:
-        """Whether the run should end."""
+        """Return whether the run should end."""
         if not self._requested and self._launcher is not None and self._launcher != os.getppid():
             self._request(f"The launcher has ended: {self.action}. Wait until the log says where the model is.")
         return self._requested

@@ -36,12 +36,12 @@ def similar_names(name: str, names: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(names: Sequence[str]) -> str:
-    """ "; did you mean …?" with these names; empty if there are none."""
+    """Return "; did you mean …?" with these names; empty if there are none."""
     return f"; did you mean {' or '.join(f'`{other}`' for other in names)}?" if names else ""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """ "; did you mean …?" with the known names that are most like an unknown one; empty if none is."""
+    """Return "; did you mean …?" with the known names that are most like an unknown one; empty if none is."""
     return did_you_mean(similar_names(name, names))
 
 

@@ -1,4 +1,4 @@
-"""The formats that `convert` reads.
+"""Register the formats that `convert` reads.
 
 A format is one module with two functions, and one entry in `FORMATS` with what must be known without importing it:
 
@@ -20,7 +20,7 @@ from hf_vits.utils.registry import Registry
 @dataclass(frozen=True)
 class Format:
     """
-    What is known of a format without reading a file.
+    Describe a format, as far as that needs no file.
 
     Args:
         title (`str`):

@@ -68,7 +68,7 @@ class Graph:
     """
 
     def __init__(self, path: Path, proto):
-        """`proto` is the graph of the model that was read from `path`."""
+        """Keep the graph `proto` of the model that was read from `path`."""
         self.path = path
         self.nodes: list[Node] = []
         self.stored: dict[str, Any] = {}
