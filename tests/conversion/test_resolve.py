@@ -207,7 +207,7 @@ def test_a_file_is_answered_with_what_to_do_about_it(here, asked, file, advice):
     [
         (["joe.onnx", "joe.onnx.json"], "hf-vits convert folder/joe.onnx folder/joe-voice"),
         (["G_1000.pth", "D_1000.pth", "config.json"], "hf-vits convert folder folder-voice"),
-        (["checkpoint-9/config.json", "checkpoint-10/config.json"], "such as folder/checkpoint-10"),
+        (["checkpoint-9/model.safetensors", "checkpoint-10/model.safetensors"], "such as folder/checkpoint-10"),
         (["model.safetensors", "optimizer.bin"], "weights but no config.json"),
         (["notes.txt"], "it has no config.json"),
         ([], "is empty"),

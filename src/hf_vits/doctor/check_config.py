@@ -17,8 +17,9 @@ from hf_vits.conversion.schema import inspect_json
 from hf_vits.conversion.shape_inference import undetermined_fields
 from hf_vits.doctor.diagnostics import Diagnostic, error, note, warning
 from hf_vits.doctor.fixes import EditJson, convert_command
-from hf_vits.doctor.model_folder import CONFIG, OUR_FIELDS, ModelFolder, config_above
+from hf_vits.doctor.model_folder import OUR_FIELDS, ModelFolder
 from hf_vits.doctor.shape_match import INVALID, expected_shapes
+from hf_vits.hub.model_files import CONFIG, config_above
 from hf_vits.utils.config_validation import CHECKS
 from hf_vits.utils.formatting import listed, quoted
 

@@ -7,8 +7,9 @@ from contextlib import suppress
 
 from hf_vits.doctor.diagnostics import Diagnostic, counted, error, note, warning
 from hf_vits.doctor.fixes import resave, shell
-from hf_vits.doctor.model_folder import REFETCH, STATE_FILE, ModelFolder
+from hf_vits.doctor.model_folder import REFETCH, ModelFolder
 from hf_vits.hub.license import CARD, CARD_BESIDE, MMS, MMS_LICENSE, origin_of
+from hf_vits.hub.model_files import STATE_FILE
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.utils.archives import check_pickled
 from hf_vits.utils.atomic_file import KEPT_OF_NAME

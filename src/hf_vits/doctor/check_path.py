@@ -10,15 +10,14 @@ from hf_vits.conversion.suggestions import missing_path
 from hf_vits.conversion.unsupported import exported_for
 from hf_vits.doctor.diagnostics import Diagnostic, error
 from hf_vits.doctor.fixes import convert_command, shell
-from hf_vits.doctor.model_folder import CONFIG, STATE_FILE, TOKENIZER_CONFIG, VOCABULARY, checkpoints_in, has_weights
 from hf_vits.export.onnx_graph import STEP
-from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
+from hf_vits.hub.model_files import OWN_FILES, PICKLE_NAMES, SAFE_NAMES, checkpoints_in, has_weights
 from hf_vits.utils.files import exists, obstacle
 from hf_vits.utils.formatting import listed
 
 GIVE_FOLDER = "Give a model folder, with config.json and model.safetensors in it."
 
-OUR_FILES = (*SAFE_NAMES, *PICKLE_NAMES, CONFIG, VOCABULARY, TOKENIZER_CONFIG, STATE_FILE)
+OUR_FILES = (*SAFE_NAMES, *PICKLE_NAMES, *OWN_FILES)
 
 OF_TRAINING = re.compile(r"(model|pytorch_model|optimizer|scheduler|random_states).*\.(bin|safetensors|pt)")
 """Files that other trainers write beside a model."""

@@ -7,7 +7,8 @@ from itertools import islice
 
 from hf_vits.doctor.diagnostics import Diagnostic, counted, error, note, warning
 from hf_vits.doctor.fixes import INSTALL_PHONEMES, EditJson
-from hf_vits.doctor.model_folder import CONFIG, TOKENIZER_CONFIG, ModelFolder
+from hf_vits.doctor.model_folder import ModelFolder
+from hf_vits.hub.model_files import CONFIG, TOKENIZER_CONFIG
 from hf_vits.text import espeak
 from hf_vits.text.vocabulary import EXTENDED_CLASS
 from hf_vits.utils.formatting import listed, quoted

@@ -10,7 +10,8 @@ from torch import Tensor
 from hf_vits.conversion.tensor_table import DTYPES, TensorTable
 from hf_vits.doctor.diagnostics import Diagnostic, counted, error, note, warning
 from hf_vits.doctor.fixes import EditJson, SaveCopy, resave
-from hf_vits.doctor.model_folder import CONFIG, REFETCH, ModelFolder
+from hf_vits.doctor.model_folder import REFETCH, ModelFolder
+from hf_vits.hub.model_files import CONFIG
 from hf_vits.hub.state_dict import TRAINING_ONLY
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, has_zero_filter
 from hf_vits.utils.formatting import listed, quoted

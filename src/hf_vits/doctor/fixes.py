@@ -11,7 +11,7 @@ from typing import Any
 
 from hf_vits.conversion.discriminators import SUBFOLDER, convert_discriminator, generator_tensors
 from hf_vits.doctor.diagnostics import Diagnostic, Fix, Report, printable
-from hf_vits.doctor.model_folder import CONFIG, config_above
+from hf_vits.hub.model_files import CONFIG, config_above
 from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.utils.atomic_folder import destination, new_files, new_folder

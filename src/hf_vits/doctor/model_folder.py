@@ -1,6 +1,5 @@
 """The content of a model folder: configuration, tokenizer files, and names and shapes of all tensors."""
 
-import re
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -14,23 +13,16 @@ from hf_vits.conversion.schema import JsonTable, inspect_json
 from hf_vits.conversion.shape_inference import LayerShapes, config_fields, layer_shapes
 from hf_vits.conversion.tensor_table import Problem, TensorTable, inspect_file, inspect_folder
 from hf_vits.doctor.shape_match import INVALID, ShapeMatch, match_shapes, match_without_config
-from hf_vits.hub.state_dict import PICKLE_NAMES, SAFE_NAMES
+from hf_vits.hub.model_files import CONFIG, TOKENIZER_CONFIG, VOCABULARY
 from hf_vits.utils.files import exists, obstacle
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.model_size import MOST_SPAN
-
-CONFIG, TOKENIZER_CONFIG, VOCABULARY = "config.json", "tokenizer_config.json", "vocab.json"
-
-STATE_FILE = "training_state.pt"
-"""As training names it, whose packages need not be installed here."""
 
 REFETCH = "Download the file again, or use another checkpoint."
 
 OUR_FIELDS = {field.name for field in fields(VitsConfig)} - {field.name for field in fields(PreTrainedConfig)} | {
     "pad_token_id"
 }
-
-CHECKPOINT = r"checkpoint-(\d+)"
 
 
 @dataclass(frozen=True)
@@ -153,20 +145,3 @@ def _discriminators(folder: ModelFolder) -> Discriminators | None:
         return Discriminators("beside", name, inspect_file(folder.path / name))
     inside = folder.weights.with_prefix(INSIDE_VOICE)
     return Discriminators("inside", f"{INSIDE_VOICE}*", inside) if folder.tensors and inside.shapes else None
-
-
-def has_weights(folder: Path) -> bool:
-    """Return whether weights of a model are there, by their names."""
-    return any(exists(folder / name) for name in (*SAFE_NAMES, *PICKLE_NAMES))
-
-
-def config_above(folder: Path) -> Path | None:
-    """Return the training run's config.json for a checkpoint without its own, which `hf-vits convert` reads there."""
-    above = folder.absolute().parent / CONFIG
-    return above if not exists(folder / CONFIG) and has_weights(folder) and exists(above) else None
-
-
-def checkpoints_in(folder: Path) -> list[Path]:
-    """Return the checkpoints of a training run that have weights, the newest last."""
-    checkpoints = [entry for entry in folder.iterdir() if re.fullmatch(CHECKPOINT, entry.name) and has_weights(entry)]
-    return sorted(checkpoints, key=lambda entry: int(re.fullmatch(CHECKPOINT, entry.name)[1]))

@@ -68,7 +68,8 @@ def match_shapes(
         return own
     defaults = {name: getattr(VitsConfig(), name) for name in inferred if name not in ignored}
     differs = {name: (given.get(name, default), inferred[name]) for name, default in defaults.items()}
-    return replace(corrected, differs={name: both for name, both in differs.items() if _as_list(both[0]) != both[1]})
+    lists = {name: (list(has) if isinstance(has, tuple) else has, should) for name, (has, should) in differs.items()}
+    return replace(corrected, differs={name: differs[name] for name, (has, should) in lists.items() if has != should})
 
 
 def match_without_config(shapes: Mapping[str, Shape]) -> ShapeMatch | None:
@@ -102,7 +103,3 @@ def _match(config: VitsConfig, shapes: Mapping[str, Shape]) -> ShapeMatch | None
             name: (shapes[name], expected[name]) for name in expected if name in both and shapes[name] != expected[name]
         },
     )
-
-
-def _as_list(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

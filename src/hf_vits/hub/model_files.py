@@ -5,7 +5,10 @@ from pathlib import Path
 
 from hf_vits.utils.files import exists
 
-CONFIG, VOCABULARY = "config.json", "vocab.json"
+CONFIG, TOKENIZER_CONFIG, VOCABULARY = "config.json", "tokenizer_config.json", "vocab.json"
+
+STATE_FILE = "training_state.pt"
+"""File of a checkpoint with everything that resuming needs, except for the discriminator's folder."""
 
 SAFE_NAMES = ("model.safetensors", "model.safetensors.index.json")
 PICKLE_NAMES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -13,7 +16,7 @@ PICKLE_NAMES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 WEIGHTS = re.compile(r"(model|pytorch_model)\b.*\.(safetensors|bin|json)")
 """Names of files of weights, sharded ones too, and of their index."""
 
-OWN_FILES = (CONFIG, VOCABULARY, "tokenizer_config.json", "training_state.pt", "README.md")
+OWN_FILES = (CONFIG, VOCABULARY, TOKENIZER_CONFIG, STATE_FILE, "README.md")
 """Other files of a model folder."""
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)")
@@ -25,8 +28,8 @@ def has_weights(folder: Path) -> bool:
 
 
 def checkpoints_in(folder: Path) -> list[Path]:
-    """Return the checkpoints of a run, the newest last."""
-    found = [entry for entry in folder.iterdir() if CHECKPOINT.fullmatch(entry.name) and entry.is_dir()]
+    """Return the checkpoints of a run that have weights, the newest last."""
+    found = [entry for entry in folder.iterdir() if CHECKPOINT.fullmatch(entry.name) and has_weights(entry)]
     return sorted(found, key=lambda entry: int(entry.name.removeprefix("checkpoint-")))
 
 

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from hf_vits.hub.license import Provenance
+from hf_vits.hub.model_files import STATE_FILE
 from hf_vits.hub.state_dict import read_contents
-
-STATE_FILE = "training_state.pt"
-"""File of a checkpoint with everything that resuming needs, except for the discriminator's folder."""
 
 MODULES = ("generator", "ema", "discriminator")
 OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
