@@ -52,9 +52,9 @@ def plain_rows(dataset, columns: Sequence[str | None]):
     """
     from datasets import Audio
 
-    if not hasattr(dataset, "select_columns") or _is_transformed(dataset):
+    if not hasattr(dataset, "select_columns") or _format_of(dataset) == "custom":
         return dataset
-    if _is_formatted(dataset):
+    if _format_of(dataset) is not None:
         dataset = dataset.with_format(None)
     wanted = [name for name in (*columns, PLACE) if name and name in (dataset.column_names or columns)]
     if dataset.column_names is None or set(wanted) < set(dataset.column_names):
@@ -92,7 +92,7 @@ def check_is_split(dataset, columns: Mapping[str, str | None]) -> None:
             "many rows a step takes is the setting `per_device_train_batch_size`."
         )
     audio = columns["audio"]
-    if lists and _has_audio(features[audio]):
+    if lists and _path_to_audio(features[audio]) is not None:
         raise ValueError(
             f"The column {audio!r} holds several recordings in each row. Give each recording a row of its own, with "
             "its text."
@@ -187,21 +187,12 @@ def check_speakers_are_not_mixed(dataset, column: str | None) -> None:
         )
 
 
-def _is_transformed(dataset) -> bool:
-    return _format_of(dataset) == "custom"
-
-
-def _is_formatted(dataset) -> bool:
-    return _format_of(dataset) is not None
-
-
 def _format_of(dataset) -> str | None:
     """Return the type given to `with_format`; "custom" if `with_transform` was called."""
     if hasattr(dataset, "format"):
         return dataset.format["type"]
-    return getattr(
-        getattr(dataset, "_formatting", None), "format_type", None
-    )  # streams have no public attribute for it
+    # Streams have no public attribute for it.
+    return getattr(getattr(dataset, "_formatting", None), "format_type", None)
 
 
 def _item_feature(feature):
@@ -209,10 +200,6 @@ def _item_feature(feature):
     if isinstance(feature, list | tuple):
         return feature[0]
     return getattr(feature, "feature", None)
-
-
-def _has_audio(feature) -> bool:
-    return _path_to_audio(feature) is not None
 
 
 def _path_to_audio(feature) -> list[str] | None:

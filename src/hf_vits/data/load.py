@@ -119,11 +119,8 @@ def _options(builder) -> dict[str, Any]:
 def _has_default_settings(config) -> bool:
     """Return True unless a builder's configuration has settings that only `datasets` supports."""
     usual = type(config)()
-    return all(getattr(config, item.name) == getattr(usual, item.name) for item in fields(config) if _counts(item.name))
-
-
-def _counts(field: str) -> bool:
-    return field not in OWN_FIELDS
+    names = [item.name for item in fields(config) if item.name not in OWN_FIELDS]
+    return all(getattr(config, name) == getattr(usual, name) for name in names)
 
 
 def _part(files: Mapping[str, Sequence[Path]], split: str, texts: Sequence[str]):

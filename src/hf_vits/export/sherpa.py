@@ -22,7 +22,9 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     from hf_vits.export.symbols import symbols_of
 
     symbols = symbols_of(voice.tokenizer)
-    takes_phonemes = voice.tokenizer.phonemize and _has_pipers_special_symbols(symbols)
+    takes_phonemes = voice.tokenizer.phonemize and all(
+        index is not None and symbols.own.get(symbol) == index for symbol, index in symbols.special.items()
+    )  # as in Piper's voices
     if (symbols.bos is None) != (symbols.eos is None):
         raise ValueError(
             "This voice has BOS or EOS at one end of a text only; sherpa-onnx adds both or none. Export it for piper, "
@@ -38,10 +40,6 @@ def table(symbols) -> str:
     """Return the lines of `tokens.txt`: a symbol and its id."""
     spoken = {symbol: index for symbol, index in symbols.ids.items() if symbol not in _UNWRITTEN}
     return "".join(f"{symbol} {index}\n" for symbol, index in spoken.items())
-
-
-def _has_pipers_special_symbols(symbols) -> bool:
-    return all(index is not None and symbols.own.get(symbol) == index for symbol, index in symbols.special.items())
 
 
 def notes(tokenizer, symbols, takes_phonemes: bool) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
+from operator import itemgetter
 
 import torch
 from accelerate.utils import broadcast
@@ -48,7 +49,9 @@ class OptimizedModel:
         self.parameters = list(module.parameters())
         multipliers = multipliers or [1.0] * len(self.parameters)
         # Groups are neighbors, so that the optimizer numbers parameters as the module does, whatever the multipliers.
-        groups = [(key, list(group)) for key, group in groupby(zip(multipliers, self.parameters, strict=True), _first)]
+        groups = [
+            (key, list(group)) for key, group in groupby(zip(multipliers, self.parameters, strict=True), itemgetter(0))
+        ]
         self.multipliers = [key for key, _ in groups]
         self.optimizer = torch.optim.AdamW(
             [{"params": [parameter for _, parameter in group]} for _, group in groups],
@@ -101,10 +104,6 @@ class OptimizedModel:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return finite
-
-
-def _first(pair: tuple[float, nn.Parameter]) -> float:
-    return pair[0]
 
 
 def train_only(module: nn.Module, trained: Iterable[str] | None, frozen: Sequence[str] = ()) -> None:

@@ -419,10 +419,8 @@ class _Finder:
             return
         shift = self.claims["dp.flows.0.m"][0]
         for node in self.graph.nodes:
-            if node.kind == "Sub" and self._is_same(node.inputs[1], shift):
+            subtracted = node.inputs[1] if node.kind == "Sub" else None
+            if subtracted in self.graph.tensors and self.graph.base(subtracted) == self.graph.base(shift):
                 for user in self.graph.users(node):
                     for _, tensor in self._candidates(user) if user.kind == "Mul" else ():
                         self._claim("dp.flows.0.logs", tensor, inverted=True)
-
-    def _is_same(self, tensor: str, other: str) -> bool:
-        return tensor in self.graph.tensors and self.graph.base(tensor) == self.graph.base(other)
