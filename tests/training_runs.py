@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from tiny_voices import SMALLEST
 
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingArguments
@@ -105,3 +106,34 @@ def assert_equal():
             torch.testing.assert_close(left[name], right[name], rtol=0, atol=atol, msg=lambda m, n=name: f"{n}: {m}")
 
     return compare
+
+
+BASE_TEXTS = ["a hope", "cabbage", "feed me", "no.", "hop on a bike", "mind ben"]
+"""Texts that the tokenizer of tiny voices can say."""
+
+
+@pytest.fixture
+def make_base(make_model, make_tokenizer, tmp_path):
+    """The folder of a tiny voice that lacks what only training uses."""
+
+    def make(name="base", **fields):
+        fields = {**SMALLEST, "inference_only": True, "sampling_rate": RATE, **fields}
+        make_model(**fields).save_pretrained(tmp_path / name)
+        make_tokenizer(language="eng").save_pretrained(tmp_path / name)
+        return tmp_path / name
+
+    return make
+
+
+@pytest.fixture
+def small_completion(monkeypatch, tmp_path):
+    """Few and short crops and utterances; a cache of the test's own; and settings for a few steps."""
+    from hf_vits.training import CompletionSettings, completion, own_speech
+
+    monkeypatch.setenv("HF_VITS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(completion, "CROP_FRAMES", 16)
+    monkeypatch.setattr(completion, "CHECKED_UTTERANCES", 2)
+    monkeypatch.setattr(completion, "LOG_STEPS", 2)
+    monkeypatch.setattr(own_speech, "POOL_SIZE", 6)
+    monkeypatch.setattr(own_speech, "FIRST_UTTERANCES", 2)
+    return lambda **fields: CompletionSettings(**{"max_steps": 3, "batch_size": 2, "cpu_threads": 1, **fields})

@@ -9,6 +9,7 @@ from hf_vits.utils.lazy_imports import lazy_attributes
 VERBS = {
     "speak": "hf_vits.cli.speak",
     "train": "hf_vits.cli.train",
+    "complete": "hf_vits.cli.complete",
     "synthesize": "hf_vits.cli.synthesize",
     "convert": "hf_vits.cli.convert",
     "export": "hf_vits.cli.export",

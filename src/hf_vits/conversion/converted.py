@@ -155,7 +155,10 @@ def training_notes(config: VitsConfig, discriminator: ConvertedDiscriminator | N
     """Return notes on how training can continue; `file`, such as "D_*.pth", is where the format has discriminators."""
     notes = () if discriminator is None else discriminator.notes
     if config.inference_only:
-        return "It can speak but not be trained as it is: it has no posterior encoder.", *notes
+        return (
+            "It can speak but not be trained as it is: it has no posterior encoder. `hf-vits complete` trains one.",
+            *notes,
+        )
     if discriminator is None:
         without = "Without discriminators" + (f" ({file})" if file else "")
         return (f"{without}: training creates new ones, and trains them first.",)

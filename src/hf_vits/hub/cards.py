@@ -54,9 +54,10 @@ def card(
     tokenizer: VitsTokenizer | None,
     notes: Sequence[str],
     library: str = "hf_vits",
+    title: str = "Conversion",
 ) -> ModelCard:
     """
-    Return the model card of a converted voice.
+    Return the model card of a converted or completed voice.
 
     Args:
         name (`str`):
@@ -69,6 +70,8 @@ def card(
             Notes of the conversion.
         library (`str`, *optional*, defaults to `"hf_vits"`):
             The library that reads its files.
+        title (`str`, *optional*, defaults to `"Conversion"`):
+            Title of the section with the notes.
     """
     origin = origin or Provenance()
     data = ModelCardData(
@@ -84,7 +87,7 @@ def card(
     known = f"Its license: {origin.license_in_words}."
     terms = known if origin.license else "Its license is not known here: add that of the voice it was converted from."
     items = "\n".join(f"- {note}" for note in notes)
-    return ModelCard(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{terms}\n\n## Conversion\n\n{items}\n\n{versions()}\n")
+    return ModelCard(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{terms}\n\n## {title}\n\n{items}\n\n{versions()}\n")
 
 
 def check_login(what: str) -> None:

@@ -138,7 +138,7 @@ class VitsGenerator(nn.Module):
         if missing:
             raise ValueError(
                 f"This model was converted for inference only and lacks {', '.join(missing)}; "
-                "it cannot be trained as it is."
+                "it cannot be trained as it is. `hf-vits complete` trains what it lacks."
             )
         if model.config.num_languages > 1:
             raise ValueError(

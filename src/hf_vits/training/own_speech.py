@@ -1,0 +1,216 @@
+"""Speech of a voice itself, whose latents and durations are known: a pool of utterances, and crops of them.
+
+Everything follows from the seed and the number of an utterance or a step, so that a resumed run has the same crops.
+"""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.data.columns import plain_rows, rows_of
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.modules.sampling import seed_of
+from hf_vits.modules.spectrogram import Spectrogram
+from hf_vits.text import sentence_splitter
+from hf_vits.text.writing_systems import too_many_other_letters
+from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.utils.logging import silence_logging
+
+POOL_SIZE, FIRST_UTTERANCES, STEPS_PER_UTTERANCE = 300, 16, 4
+"""Utterances that crops are taken from; those of the first step; and steps after which a full pool replaces one."""
+
+NOISE_SCALES, SPEAKING_RATES = (0.3, 1.0), (0.8, 1.25)
+"""Ranges of the noise scales of utterances, and of their rates relative to the voice's own."""
+
+MIN_CHARACTERS, MAX_CHARACTERS = 30, 200
+"""Shorter texts are joined to others, as single words make poor speech; longer ones are divided."""
+
+MAX_TEXTS = 2000
+"""Texts that are used; more take minutes to be read, and add no sound that the others lack."""
+
+UTTERANCES, FRESH, CROPS, DURATIONS = range(4)
+"""Numbers that keep the seeds of these draws apart."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """
+    Speech of the voice and what it was made from.
+
+    Args:
+        features (`Tensor` of shape `(F|M, T_spec)`):
+            Input of the posterior encoder.
+        latents (`Tensor` of shape `(C, T_spec)`):
+            What was decoded.
+        hidden (`Tensor` of shape `(H, T_text)`), durations (`Tensor` of shape `(T_text,)`, int64):
+            Input of the duration predictor, and frames of each token.
+        speaker_id (`int`, *optional*):
+            Its speaker, if the voice has several.
+    """
+
+    features: Tensor
+    latents: Tensor
+    hidden: Tensor
+    durations: Tensor
+    speaker_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Crops of utterances: features (B, F|M, T), latents (B, C, T), mask (B, 1, T) of real frames, weight (B, 1, T) of
+    those with their whole context, and ids of speakers, int64 (B,), if there are several."""
+
+    features: Tensor
+    latents: Tensor
+    mask: Tensor
+    weight: Tensor
+    speaker_ids: Tensor | None
+
+
+class OwnSpeech:
+    """
+    Utterances of a voice, by their numbers; the last of them are kept in memory.
+
+    Args:
+        model ([`VitsModel`]):
+            The voice, in evaluation mode.
+        tokenizer ([`VitsTokenizer`]):
+            Its tokenizer.
+        texts (`Sequence[str]`):
+            What it speaks, as `usable_texts` returns them; some are only for `fresh` utterances if there are enough.
+        seed (`int`):
+            Seed of all draws.
+    """
+
+    def __init__(self, model: VitsModel, tokenizer: VitsTokenizer, texts: Sequence[str], seed: int):
+        self.model, self.tokenizer, self.seed = model, tokenizer, seed
+        self.fresh_texts = texts[9::10] or texts
+        self.texts = [text for text in texts if text not in self.fresh_texts] or texts
+        self.spectrogram = Spectrogram(model.config).to(model.device)
+        self.context = posterior_context(model.config)
+        self.known: dict[int, Utterance] = {}
+
+    def pool(self, step: int) -> range:
+        """Return the numbers of the utterances of a step: one more each step, and a full pool replaces the oldest."""
+        filling = min(step, POOL_SIZE - FIRST_UTTERANCES)
+        count = FIRST_UTTERANCES + filling + (step - filling) // STEPS_PER_UTTERANCE
+        return range(max(0, count - POOL_SIZE), count)
+
+    def utterance(self, number: int, step: int) -> Utterance:
+        """Return an utterance of the pool of a step, which varies in noise, rate and speaker; forget older ones."""
+        for old in [known for known in self.known if known not in self.pool(step)]:
+            del self.known[old]
+        if number not in self.known:
+            draw = random.Random(seed_of(self.seed, UTTERANCES, number))
+            options = {name: draw.uniform(*NOISE_SCALES) for name in ("noise_scale", "noise_scale_duration")}
+            options["speaking_rate"] = self.model.config.speaking_rate * draw.uniform(*SPEAKING_RATES)
+            options["speaking_rate"] = min(max(options["speaking_rate"], 0.1), 10.0)
+            self.known[number] = self._speak(draw, self.texts, options)
+        return self.known[number]
+
+    def fresh(self, number: int) -> Utterance:
+        """Return an utterance that no step uses, with the voice's own scales and rate."""
+        return self._speak(random.Random(seed_of(self.seed, FRESH, number)), self.fresh_texts, {})
+
+    @torch.no_grad()
+    def _speak(self, draw: random.Random, texts: Sequence[str], options: dict[str, float]) -> Utterance:
+        """Speak random texts until one has a spectrogram; the shortest have none."""
+        model, count = self.model, self.model.config.num_speakers
+        edge = (self.spectrogram.fft_size - self.spectrogram.hop_length) // 2
+        for _ in range(20):
+            with silence_logging():
+                ids = self.tokenizer(_joined(draw, texts), return_tensors="pt").input_ids.to(model.device)
+            speaker_id = draw.randrange(count) if count > 1 else None
+            speaker, language = model.speaker_vector(speaker_id, 1), model.language_vector(None, 1)
+            generator = torch.Generator().manual_seed(draw.getrandbits(63))
+            out = model.latents(ids, speaker=speaker, language=language, generator=generator, **options)
+            waveform = model.decode(out.latents, speaker=speaker)
+            if waveform.shape[-1] > edge:
+                features = self.spectrogram(waveform)
+                if model.config.posterior_input == "mel":
+                    features = self.spectrogram.mel(features)
+                hidden = model.text_encoder(ids, torch.ones_like(ids).unsqueeze(1).float(), language=language).hidden
+                return Utterance(features[0], out.latents[0], hidden[0], out.durations[0], speaker_id)
+        raise ValueError(
+            f"The voice says texts in at most {edge} samples, which have no spectrogram; give longer texts."
+        )
+
+    def crops(self, step: int, size: int, frames: int) -> Crops:
+        """Return `size` crops of `frames` frames with their context, from random utterances of the pool of a step."""
+        draw, pool = random.Random(seed_of(self.seed, CROPS, step)), self.pool(step)
+        chosen = [self.utterance(draw.choice(pool), step) for _ in range(size)]
+        starts = [draw.randint(0, max(0, one.latents.shape[1] - frames)) for one in chosen]
+        cut = [_cropped(one, start, frames, self.context) for one, start in zip(chosen, starts, strict=True)]
+        features, latents, masks = (torch.stack(parts) for parts in zip(*cut, strict=True))
+        weight = masks.clone()
+        weight[..., : self.context] = weight[..., self.context + frames :] = 0
+        ids = [one.speaker_id for one in chosen]
+        return Crops(features, latents, masks, weight, None if None in ids else torch.tensor(ids))
+
+    def timed(self, step: int) -> Utterance:
+        """Return the utterance whose durations a step trains on."""
+        draw = random.Random(seed_of(self.seed, DURATIONS, step))
+        return self.utterance(draw.choice(self.pool(step)), step)
+
+
+def posterior_context(config: VitsConfig) -> int:
+    """Return the frames to either side of a frame that the posterior encoder mixes into it; 32 in the paper's size."""
+    layers = range(config.posterior_encoder_num_wavenet_layers)
+    return sum(config.wavenet_dilation_rate**layer * (config.wavenet_kernel_size - 1) // 2 for layer in layers)
+
+
+def texts_of(dataset, column: str) -> Iterator[str]:
+    """Yield texts of a data set, spread evenly over it; of a stream, which is not rewound, the first ones."""
+    rows = plain_rows(dataset, [column])
+    if not hasattr(rows, "__len__"):
+        return (row[column] for row in islice(rows_of(rows), MAX_TEXTS))
+    step = max(1, len(rows) / MAX_TEXTS)
+    return (rows[int(number * step)][column] for number in range(min(len(rows), MAX_TEXTS)))
+
+
+def usable_texts(texts: Iterable[str], tokenizer: VitsTokenizer) -> list[str]:
+    """
+    Return the sentences of texts that a voice can say, each once, at most `MAX_TEXTS`.
+
+    Raises:
+        ValueError: if it can say none of them.
+    """
+    language = tokenizer.text_language
+    given = islice((text for text in texts if isinstance(text, str) and text.strip()), MAX_TEXTS)
+    sentences = (part for text in given for part in sentence_splitter.split(text, MAX_CHARACTERS, language))
+    with silence_logging():
+        usable = list(islice((text for text in dict.fromkeys(sentences) if _can_say(tokenizer, text)), MAX_TEXTS))
+    if not usable:
+        raise ValueError("The voice can say none of the texts; give texts of its language, in its script.")
+    return usable
+
+
+def _can_say(tokenizer: VitsTokenizer, text: str) -> bool:
+    if too_many_other_letters(tokenizer.letters_of_other_scripts(text), text):
+        return False
+    try:
+        return bool(tokenizer(text).input_ids)
+    except ValueError:  # nothing of it is in the vocabulary, or espeak-ng cannot read it
+        return False
+
+
+def _joined(draw: random.Random, texts: Sequence[str]) -> str:
+    joined = draw.choice(texts)
+    while len(joined) < MIN_CHARACTERS:
+        joined += " " + draw.choice(texts)
+    return joined
+
+
+def _cropped(one: Utterance, start: int, frames: int, context: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return features, latents and mask of the frames from `start`, with context; zero outside the utterance."""
+    length = one.latents.shape[1]
+    left, right = max(0, start - context), min(length, start + frames + context)
+    pad = (left - (start - context), start + frames + context - right)
+    mask = F.pad(one.latents.new_ones(1, right - left), pad)
+    return F.pad(one.features[:, left:right], pad), F.pad(one.latents[:, left:right], pad), mask
