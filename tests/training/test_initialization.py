@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from training_runs import SMALL_DISCRIMINATOR
 
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
@@ -26,10 +27,26 @@ def test_a_voice_that_gets_the_parts_it_lacked_sounds_as_before(make_model):
     assert fresh == {name for name, _ in whole.named_parameters()} - {name for name, _ in spoken.named_parameters()}
 
 
-def test_what_a_voice_lacked_is_said_in_one_line(make_model, caplog):
-    start = ModelInitialization.from_model(make_model(inference_only=True))
-    assert start.new_modules and start.new_discriminator
+def test_what_a_voice_lacked_is_said_in_one_line(make_model, make_trainer, caplog):
+    discriminator = VitsDiscriminatorConfig(**SMALL_DISCRIMINATOR)
+    start = ModelInitialization.from_model(make_model(inference_only=True, sampling_rate=2000), discriminator)
+    assert start.new_modules and start.new_discriminator and not caplog.messages
+    make_trainer(start=start)
     assert [line for line in caplog.messages if "posterior_encoder" in line and "discriminator" in line]
+
+
+def test_modules_of_a_completed_copy_are_taken_and_no_longer_new(make_model):
+    base = make_model(inference_only=True)
+    start, (completed, new) = ModelInitialization.from_model(base), add_training_modules(base)
+    with torch.no_grad():
+        for parameter in completed.parameters():
+            parameter.add_(1)
+    before = speech(start.model)
+    start.add_speakers(["ada", "bea"])
+    start.take_modules(completed)
+    assert start.new_modules == ["discriminator"]
+    assert all(torch.equal(start.model.get_parameter(name), completed.get_parameter(name)) for name in new)
+    assert torch.equal(speech(start.model, speaker_id="ada"), before)
 
 
 def test_a_voice_from_scratch_has_no_parts_to_be_trained_first(make_start):

@@ -9,6 +9,8 @@ import torch
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.data.columns import speakers_of
 from hf_vits.training import ModelAndDataArguments, ModelInitialization, read_folder
+from hf_vits.training.completed_base import Completion
+from hf_vits.training.own_speech import OwnSpeech
 
 pytest.importorskip("datasets")
 WHO = ["10", "9", "zoe"]
@@ -251,3 +253,48 @@ def test_a_voice_of_letters_cannot_be_given_a_language(make_folder, make_start, 
     make_tokenizer().save_pretrained(tmp_path / "voice")
     with pytest.raises(ValueError, match="`language` is 'it'.*reads letters"):
         trainer_of(make_folder(), model_name_or_path=str(tmp_path / "voice"), language="it")
+
+
+@pytest.fixture
+def trainer_of_base(make_base, make_folder, make_settings, small_completion, monkeypatch):
+    """A trainer that starts from the same base that lacks modules, with two recordings for evaluation."""
+    monkeypatch.setattr("hf_vits.training.completion.CompletionSettings", small_completion)
+
+    def make(**names):
+        folder = make_folder()
+        Path(folder, "eval.txt").write_text("1.wav\n5.wav\n")  # all cabbages
+        names = {"model_name_or_path": str(make_base()), "complete_base": True, **names}
+        settings = make_settings(discriminator_channel_multiplier=0.02, max_steps=1)
+        return ModelAndDataArguments(dataset_name=folder, **names).build_trainer(settings)
+
+    return make
+
+
+def test_a_base_is_completed_with_the_texts_of_training_before_it_is_trained(
+    trainer_of_base, monkeypatch, tmp_path, caplog
+):
+    spoken = []
+    speech = OwnSpeech.__init__
+    monkeypatch.setattr(OwnSpeech, "__init__", lambda self, *args: spoken.extend(args[2]) or speech(self, *args))
+    trainer = trainer_of_base()
+    assert trainer.initialization.new_modules == ["discriminator"]
+    assert "posterior_encoder" not in caplog.text
+    assert set(spoken) == {"a hope", "feed me", "no."}
+    assert trainer.initialization.provenance.name == "base"
+    (folder,) = (tmp_path / "cache" / "completed").glob("[!.]*")
+    completed = VitsModel.from_pretrained(folder)
+    for name, value in completed.state_dict().items():
+        if not name.startswith("decoder."):  # which has weight norm in training
+            assert torch.equal(trainer.initialization.model.state_dict()[name], value), name
+
+    monkeypatch.setattr(Completion, "train_step", lambda self: pytest.fail("it is completed again"))
+    assert trainer_of_base().initialization.new_modules == ["discriminator"]
+    trainer.save_checkpoint()
+    monkeypatch.setenv("HF_VITS_CACHE", str(tmp_path / "empty"))
+    assert "posterior_encoder" in trainer_of_base().initialization.new_modules  # a resumed run loads its own
+
+
+def test_a_base_is_not_completed_unless_that_is_said(trainer_of_base, monkeypatch, caplog):
+    monkeypatch.setattr(Completion, "train_step", lambda self: pytest.fail("it is completed"))
+    assert "posterior_encoder" in trainer_of_base(complete_base=False).initialization.new_modules
+    assert "posterior_encoder" in caplog.text

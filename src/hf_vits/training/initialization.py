@@ -72,8 +72,8 @@ class ModelInitialization:
         seed: int = 0,
     ) -> "ModelInitialization":
         """
-        Start from a trained model. Parts that it lacks are initialized, and named in a warning; a discriminator is new
-        if only its configuration is given.
+        Start from a trained model. Parts that it lacks are initialized; a discriminator is new if only its
+        configuration is given.
 
         A model in half precision is trained, and then saved, in float32.
         """
@@ -82,8 +82,6 @@ class ModelInitialization:
             is_new = not isinstance(discriminator, VitsDiscriminator)
             if is_new:
                 discriminator = VitsDiscriminator(discriminator or VitsDiscriminatorConfig())
-        if new := [*model.missing_for_training(), *(["discriminator"] if is_new else [])]:
-            logger.warning(f"The model has no {', '.join(new)}: newly initialized, and trained before the rest.")
         provenance = inherit_license(origin_of(str(model.name_or_path or "")))
         return cls(complete, discriminator.float(), new_parameters, is_new, provenance)
 
@@ -126,11 +124,25 @@ class ModelInitialization:
             with seeded(seed):
                 self.model.resize_speakers([*known, *new])
 
+    @torch.no_grad()
+    def take_modules(self, completed: VitsModel) -> None:
+        """Take the newly initialized parameters from a copy of the model in which they are trained."""
+        for name in self.new_parameters:
+            self.model.get_parameter(name).copy_(completed.get_parameter(name))
+        self.new_parameters = frozenset()
+
     @property
     def new_modules(self) -> list[str]:
         """The modules that are trained before the rest, because the model lacked them in whole or in part."""
         names = sorted({name.split(".")[0] for name in self.new_parameters})
         return [*names, *(["discriminator"] if self.new_discriminator else [])]
+
+    def warn_of_new_modules(self) -> None:
+        """Name in a warning what a trained model lacks."""
+        if new := self.new_modules:
+            logger.warning(
+                f"The model lacks all or part of {', '.join(new)}: newly initialized, and trained before the rest."
+            )
 
 
 def load_discriminator(path: str) -> VitsDiscriminator | None:

@@ -19,6 +19,7 @@ from hf_vits.modules.speakers import NEW_EMBEDDING_SIZE
 from hf_vits.text import espeak
 from hf_vits.text.frontend import FrontEnd
 from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.training.checkpoints import list_checkpoints
 from hf_vits.training.dataloader import split_eval_dataset
 from hf_vits.training.initialization import ModelInitialization, build_tokenizer
 from hf_vits.training.training_arguments import VitsTrainingArguments
@@ -61,6 +62,9 @@ class ModelAndDataArguments:
     model_name_or_path: AnyPath | None = option(None, 'Model to start from: folder, "default", or name on the Hub.')
     discriminator_name_or_path: AnyPath | None = option(
         None, "Its discriminator, if not with it: folder, or original D_*.pth."
+    )
+    complete_base: bool = option(
+        False, "Train modules that the model lacks on its own speech first: about an hour on a CPU, once per model."
     )
     model_config: Mapping = option("{}", "JSON object: configuration of a new model; {} is the paper's.")
     discriminator_config: Mapping | str = option(
@@ -120,7 +124,21 @@ class ModelAndDataArguments:
         model.add_speakers(speakers, args.seed)
         if evaluation is None:
             train, evaluation = split_eval_dataset(train, tokenizer, model.model.config, self.columns, args)
+        self._complete(model, train, args)
         return VitsTrainer(model, args, train, evaluation, tokenizer, self.columns, self.dataset_name)
+
+    def _complete(self, model: ModelInitialization, train, args: VitsTrainingArguments) -> None:
+        """Train what the model lacks on its own speech, unless a checkpoint of this run has it."""
+        if not (self.complete_base and model.new_parameters) or list_checkpoints(Path(args.output_dir)):
+            return
+        from hf_vits.training.completed_base import complete_for_training
+        from hf_vits.training.completion import CompletionSettings
+
+        voice, settings = model.model.name_or_path, CompletionSettings(cpu_threads=args.cpu_threads)
+        other_language = self.language is not None
+        model.take_modules(
+            complete_for_training(voice, train, self.text_column, self.dataset_name, settings, other_language)
+        )
 
     def _check_before_reading(self, args: VitsTrainingArguments) -> tuple[str | None, str | None]:
         """Check the launcher, trackers, output folder, names and language; return the paths of model and tokenizer."""

@@ -131,6 +131,7 @@ class VitsTrainer:
         check_launch(accelerator.num_processes)
         if accelerator.is_main_process:
             warn_of_ignored(args.mixed_precision, args.gradient_accumulation_steps)
+            self.initialization.warn_of_new_modules()
         use_cores(accelerator, args.cpu_threads)
         with self._lost_processes_named():
             run_on_all_processes(self._prepare_data, train_dataset, eval_dataset)
