@@ -141,6 +141,13 @@ def test_the_python_about_the_doctor_runs(here):
     run_python(ROOT / "docs" / "doctor.md")
 
 
+def test_the_python_about_evaluation_runs():
+    from hf_vits.evaluation import METRICS
+
+    run_python(ROOT / "docs" / "evaluation.md")
+    METRICS.unregister("loudness")
+
+
 def test_the_python_about_training_runs_up_to_the_first_step(here, monkeypatch):
     """With a small voice; that steps are taken is tested in tests/training."""
     ran, load = [], ModelInitialization.from_pretrained

@@ -65,8 +65,8 @@ def run(options: argparse.Namespace) -> None:
         check_login()
     check_resumable(Path(config.output_dir), run_options.resume_from_checkpoint)  # the data takes time to read
     trainer = arguments.build_trainer(config)
-    progress = trainer.train(resume_from_checkpoint=run_options.resume_from_checkpoint)
-    if run_options.push_to_hub and progress.step >= config.max_steps:  # else it was stopped before the end
+    trainer.train(resume_from_checkpoint=run_options.resume_from_checkpoint)
+    if run_options.push_to_hub and trainer.is_finished:  # else it was stopped before the end
         trainer.push_to_hub(run_options.hub_model_id, run_options.hub_private_repo)
 
 

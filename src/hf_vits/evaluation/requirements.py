@@ -66,19 +66,24 @@ def choose(registry: Registry[Class], given: str | None, setting: str) -> tuple[
     Raises:
         ValueError: for a name that is not registered, or nothing after the colon.
     """
+    check_name(registry, given, setting)
     if not given:
         installed = (kind for kind in registry.values() if not missing_packages(kind.packages))
         return next(installed, registry.values()[0]), None
-    name, colon, model = given.partition(":")
+    name, _, model = given.partition(":")
+    return registry[name], model.strip() or None
+
+
+def check_name(registry: Registry, given: str | None, setting: str) -> None:
+    """Raise `ValueError` unless a registry has what `NAME` or `NAME:MODEL` names; `setting` is for the error."""
+    name, colon, model = (given or "").partition(":")
     if colon and not model.strip():
         raise ValueError(f"`{setting}` is {given!r}; after the colon comes a folder, or a name on the Hub.")
-    if name not in registry:
-        known = ", ".join(registry)
+    if given and name not in registry:
         raise ValueError(
-            f"`{setting}` is {given!r}; it begins with one of {known}, then a colon and a folder or a name on the Hub, "
-            f"such as {next(iter(registry))}:NAME."
+            f"`{setting}` is {given!r}; it begins with one of {', '.join(registry)}, then a colon and a folder or a "
+            f"name on the Hub, such as {next(iter(registry))}:NAME."
         )
-    return registry[name], model.strip() or None
 
 
 def all_packages(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:

@@ -69,7 +69,9 @@ def replace_files(output_dir: Path, write: Callable[[Path], None]) -> None:
     shutil.rmtree(staged)
 
 
-def save_checkpoint(output_dir: Path, step: int, keep: int, write: Callable[[Path], None], state: Mapping) -> Path:
+def save_checkpoint(
+    output_dir: Path, step: int, keep: int, write: Callable[[Path], None], state: Mapping, best: int | None = None
+) -> Path:
     """
     Write `checkpoint-<step>`, then remove the oldest checkpoints until `keep` are left.
 
@@ -84,13 +86,17 @@ def save_checkpoint(output_dir: Path, step: int, keep: int, write: Callable[[Pat
             Writes model and discriminator into the folder it is given.
         state (`Mapping`):
             What `read_state` returns later.
+        best (`int`, *optional*):
+            Step of a checkpoint that stays, even if it is the oldest; so with `keep` 1 there are two.
     """
     folder = output_dir / f"checkpoint-{step}"
     with new_folder(folder, overwrite=True) as staged:
         write(staged)
         with (staged / STATE_FILE).open("wb") as file:  # given a name, PyTorch loses the reason why a write failed
             torch.save(dict(state), file)
-    for old in list_checkpoints(output_dir)[:-keep]:
+    known = list_checkpoints(output_dir)
+    others = [one for one in known[:-1] if step_of(one) != best]
+    for old in others[: max(0, len(known) - keep)]:
         shutil.rmtree(old)
     return folder
 

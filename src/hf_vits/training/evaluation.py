@@ -1,7 +1,7 @@
 """Evaluation on clips that are not trained on: measures for the history, and speech and pictures to inspect."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -29,6 +29,12 @@ SHOWN_CLIPS = 3
 def measure_names() -> list[str]:
     """Return the losses that need no discriminator, and focus."""
     return [*(name for name, loss in LOSSES.items() if loss.stage != "adversarial"), "focus"]
+
+
+def has_evaluation(history: Sequence[Mapping[str, float]], step: int) -> bool:
+    """Return True if a history has these measures at a step."""
+    name = f"eval/{measure_names()[-1]}"
+    return any(line["step"] == step and name in line for line in history)
 
 
 @dataclass

@@ -78,10 +78,10 @@ class ExperimentLogger:
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Append a line of losses or evaluation measures by name, such as train/mel."""
+        line = {"step": step, **values}
+        self.history.append(line)  # in every process: all choose the best model
         if not self.accelerator.is_main_process:
             return
-        line = {"step": step, **values}
-        self.history.append(line)
         with (self.output_dir / HISTORY).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         self.accelerator.log(dict(values), step=step)
@@ -99,6 +99,12 @@ class ExperimentLogger:
             file = self._samples(step) / f"{name}.png"
             _save_figure(figure, file)
             self._track(file, step)
+
+    def log_json(self, step: int, name: str, value: Mapping) -> None:
+        """Write a mapping to samples/step-<step>/<name>.json."""
+        if self.accelerator.is_main_process:
+            text = json.dumps(value, indent=1, ensure_ascii=False)
+            (self._samples(step) / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
     def draw_losses(self) -> None:
         """Draw the history into losses.png."""
@@ -151,7 +157,7 @@ def loss_figure(history: Sequence[Mapping[str, float]]):
     """Return a `matplotlib.figure.Figure` of a history: each loss over the steps, for training and evaluation."""
     from matplotlib.figure import Figure
 
-    names = sorted({name for line in history for name in line if "/" in name})
+    names = sorted({name for line in history for name in line if name.count("/") == 1})
     terms = sorted({name.split("/")[1] for name in names})
     figure = Figure(figsize=(12, 3 * -(-len(terms) // 3)))
     figure.subplots_adjust(left=0.05, right=0.98, hspace=0.4)
@@ -160,12 +166,24 @@ def loss_figure(history: Sequence[Mapping[str, float]]):
         axis.set_visible(False)
     for axis, term in zip(axes, terms, strict=False):
         for name in (name for name in names if name.split("/")[1] == term):
-            points = [(line["step"], line[name]) for line in history if name in line]
-            axis.plot(*zip(*points, strict=True), label=name.split("/")[0], marker="." if len(points) < 30 else None)
+            _draw_curve(axis, name, history)
         values = [line[name] for line in history for name in line if name.split("/")[-1] == term]
         axis.set(title=term, xlabel="step", yscale="log" if 0 < 50 * min(values) < max(values) else "linear")
         axis.legend()
     return figure
+
+
+def _draw_curve(axis, name: str, history: Sequence[Mapping[str, float]]) -> None:
+    """Draw a value over the steps, with its confidence interval if it has one; that of recordings as a level."""
+    lines = [line for line in history if name in line]
+    steps, values = [line["step"] for line in lines], [line[name] for line in lines]
+    label = name.split("/")[0]
+    if label == "recordings":
+        axis.axhline(values[-1], color="tab:gray", linestyle="--", label=label)
+        return
+    axis.plot(steps, values, label=label, marker="." if len(lines) < 30 else None)
+    if all(f"{name}/low" in line for line in lines):
+        axis.fill_between(steps, *([line[f"{name}/{end}"] for line in lines] for end in ("low", "high")), alpha=0.2)
 
 
 def _save_figure(figure, path: Path) -> None:

@@ -143,11 +143,13 @@ class ModelAndDataArguments:
     def _check_before_reading(self, args: VitsTrainingArguments) -> tuple[str | None, str | None]:
         """Check the launcher, trackers, output folder, names and language; return the paths of model and tokenizer."""
         from hf_vits.training.loggers import check_trackers
+        from hf_vits.training.speech_evaluation import check_speech_metrics
 
         refuse_sharding()
         launched_precision(args.mixed_precision)
         check_trackers(args.report_to)
         check_output_folder(Path(args.output_dir))
+        check_speech_metrics(args)
         model_path = resolve_voice(self.model_name_or_path) if self.model_name_or_path else None
         discriminator = self.discriminator_name_or_path
         if model_path is not None and discriminator and not Path(discriminator).exists():

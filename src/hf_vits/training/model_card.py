@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from hf_vits.hub.cards import called, is_on_hub, language_code, versions
 from hf_vits.hub.license import CARD, CARD_BESIDE
 from hf_vits.training.evaluation import SHOWN_CLIPS
+from hf_vits.training.evaluation_arguments import shown_settings
 from hf_vits.training.loggers import read_history
 from hf_vits.training.losses import LOSSES
 from hf_vits.training.run_summary import RunSummary
@@ -66,6 +67,7 @@ def build_card(run: RunSummary, samples: Samples, has_losses: bool) -> ModelCard
         _summary(run),
         _usage(run, samples),
         _license(run),
+        _speech(run),
         _samples(samples),
         _data(run),
         _architecture(run),
@@ -91,7 +93,19 @@ def _metadata(run: RunSummary) -> ModelCardData:
         tags=["text-to-speech", "vits", "hf_vits"],
         base_model=base_model,
         datasets=[run.dataset_name] if is_on_hub(run.dataset_name) else None,
+        **_model_index(run),
     )
+
+
+def _model_index(run: RunSummary) -> dict[str, Any]:
+    """Return the fields of the metadata from which huggingface_hub makes the `model-index`, if there are metrics."""
+    figures = run.speech_figures()
+    if figures is None:
+        return {}
+    name = run.dataset_name
+    dataset = name if is_on_hub(name) else called(name).strip("`") if name else "unknown"
+    results = figures.eval_results(run.speech, dataset)
+    return {"model_name": run.output_dir.resolve().name, "eval_results": results}
 
 
 def _summary(run: RunSummary) -> str:
@@ -102,8 +116,23 @@ def _summary(run: RunSummary) -> str:
     names = f" ({', '.join(map(html.escape, config.speaker_names))})" if config.speaker_names else ""
     return (
         f"A VITS text-to-speech voice: {speakers}{names}, {config.sampling_rate:,} Hz. Trained with hf_vits from "
-        f"{start}{data}, {run.progress.step:,} steps."
+        f"{start}{data}, {run.progress.step:,} steps. {run.chosen()}".rstrip()
     )
+
+
+def _speech(run: RunSummary) -> str:
+    figures = run.speech_figures()
+    if figures is None:
+        return ""
+    base = None if run.provenance is None else "base voice"
+    instruments = "; ".join(f"{name}: {instrument}" for name, instrument in run.speech.instruments.items())
+    return f"""## Measured
+
+{figures.table(base)}
+
+With 95 % confidence intervals (bootstrap over sentences). The voice speaks {run.speech.sentences} sentences from
+their texts; recordings are {run.speech.recordings} of the evaluation set. Similarity is to recordings of the speaker
+that the voice was trained on. Measured by {instruments}."""
 
 
 def _usage(run: RunSummary, samples: Samples) -> str:
@@ -182,7 +211,7 @@ def _architecture(run: RunSummary) -> str:
 
 
 def _losses(run: RunSummary, has_picture: bool) -> str:
-    lines = [line for line in read_history(run.output_dir) if line["step"] <= run.progress.step]
+    lines = [line for line in read_history(run.output_dir) if line["step"] <= run.model_step]
     kind = "eval" if any("eval/mel" in line for line in lines) else "train"
     lines = [line for line in lines if f"{kind}/mel" in line]
     if not lines:
@@ -216,7 +245,7 @@ def _losses(run: RunSummary, has_picture: bool) -> str:
 
 
 def _training(run: RunSummary) -> str:
-    progress, settings, defaults = run.progress, run.args.to_dict(), type(run.args)().to_dict()
+    progress, settings, defaults = run.progress, shown_settings(run.args.to_dict()), type(run.args)().to_dict()
     settings["output_dir"] = run.output_dir.resolve().name
     defaults["mixed_precision"], settings["mixed_precision"] = "no", run.mixed_precision  # the launcher's too
     changed = {name: value for name, value in settings.items() if value != defaults[name] and name != "output_dir"}
@@ -267,7 +296,7 @@ def _copy_samples(folder: Path, run: RunSummary) -> list[tuple[str, str]]:
     Recordings are left out: the owner of the data decides whether they may be passed on.
     """
     evaluated = {int(path.name.removeprefix("step-")): path for path in run.output_dir.glob("samples/step-*")}
-    newest = evaluated.get(max((step for step in evaluated if step <= run.progress.step), default=None))
+    newest = evaluated.get(max((step for step in evaluated if step <= run.model_step), default=None))
     samples = []
     for clip in run.eval_clips if newest else ():
         name = f"row-{clip.row}"

@@ -9,6 +9,8 @@ from hf_vits.data.filter_report import FilterReport
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.hub.license import Provenance
 from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.training.loggers import read_history
+from hf_vits.training.speech_figures import SpeechFigures, SpeechSetup
 from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.training.training_state import Progress
 
@@ -57,6 +59,14 @@ class RunSummary:
             Type of the device, and precision.
         num_processes (`int`):
             Number of processes.
+        speech ([`SpeechSetup`], *optional*):
+            What its speech metrics measure with, if it has any.
+        best_step (`int`, *optional*):
+            Step of the checkpoint that was chosen as the model; `None` if it is that of the last step.
+        best_rule (`str`):
+            How it was chosen, in words.
+        stopped_early (`bool`):
+            Whether the run ended because models did not get better.
     """
 
     output_dir: Path
@@ -73,6 +83,33 @@ class RunSummary:
     device: str
     mixed_precision: str
     num_processes: int
+    speech: SpeechSetup | None = None
+    best_step: int | None = None
+    best_rule: str = ""
+    stopped_early: bool = False
+
+    @property
+    def model_step(self) -> int:
+        """The step that the model is of."""
+        return self.progress.step if self.best_step is None else self.best_step
+
+    def speech_figures(self) -> SpeechFigures | None:
+        """Return the speech metrics of the model, or `None` if there are none."""
+        if self.speech is None:
+            return None
+        figures = SpeechFigures.of(read_history(self.output_dir), self.model_step, list(self.speech.instruments))
+        return figures if figures.voice else None
+
+    def chosen(self) -> str:
+        """Return sentences on which step the model is of, and why the run ended; empty if it is simply the last."""
+        early = (
+            f"The run ended at step {self.progress.step:,}, since models did not get better."
+            if self.stopped_early
+            else ""
+        )
+        if self.best_step is None:
+            return early
+        return f"{early} The model is that of step {self.best_step:,}, the best by this rule: {self.best_rule}.".strip()
 
     def closing_message(self) -> str:
         """Return the lines that end a run: where its model is, and commands that speak with it and that resume it."""
@@ -80,9 +117,13 @@ class RunSummary:
         voice = f"--voice {shlex.quote(str(self.output_dir))}{self._speaker_option()}"
         taken = f"all {steps:,} steps" if done >= steps else f"{done:,} of {steps:,} steps"
         more = f", and `--max_steps` above {steps}" if done >= steps else ""
+        more = ", and a greater `--early_stopping_patience`" if self.stopped_early else more
+        figures = self.speech_figures()
         return "\n".join(
             [
                 f"The voice is in {self.output_dir}, after {taken}.",
+                *([self.chosen()] if self.chosen() else []),
+                *([f"Measured: {figures.line()}"] if figures else []),
                 f"Listen:  hf-vits speak {shlex.quote(self._example_text())} {voice} --output hello.wav",
                 f"Resume:  the same command with --resume_from_checkpoint latest{more}",
             ]

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs, ProjectConfiguration
 from tqdm.auto import tqdm
 
+from hf_vits.configuration_vits import VitsConfig
 from hf_vits.data.batch import VitsBatch
 from hf_vits.data.dataset import Columns
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
@@ -22,8 +23,9 @@ from hf_vits.hub.license import CARD, Provenance
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training import checkpoints, training_state
+from hf_vits.training.best_model import BestModel
 from hf_vits.training.dataloader import build_eval_dataset, build_train_dataloader
-from hf_vits.training.evaluation import Evaluation
+from hf_vits.training.evaluation import Evaluation, has_evaluation
 from hf_vits.training.generator import VitsGenerator, recompute_activations
 from hf_vits.training.initialization import ModelInitialization
 from hf_vits.training.loggers import AverageMeter, ExperimentLogger, check_trackers
@@ -33,6 +35,7 @@ from hf_vits.training.process import GracefulShutdown
 from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
 from hf_vits.training.run_summary import EvalClip, RunSummary
 from hf_vits.training.speaking_rate import SpeakingRate
+from hf_vits.training.speech_evaluation import SpeechEvaluation
 from hf_vits.training.train_step import StepResult, TrainingStep
 from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.training.training_state import Progress
@@ -133,16 +136,19 @@ class VitsTrainer:
             warn_of_ignored(args.mixed_precision, args.gradient_accumulation_steps)
             self.initialization.warn_of_new_modules()
         use_cores(accelerator, args.cpu_threads)
+        self.best, self.loaded_step = BestModel(args, self.output_dir), None
         with self._lost_processes_named():
             run_on_all_processes(self._prepare_data, train_dataset, eval_dataset)
             self._check_processes_agree()
             self._prepare_models()
 
     def _prepare_data(self, train_dataset, eval_dataset) -> None:
-        """Filter the clips; names of modules in the settings are checked before, which takes no time."""
+        """Filter the clips; names of modules in the settings are checked and speech metrics loaded before."""
         args, model, index = self.args, self.initialization.model, self.accelerator.process_index
         match_names(checkpoints.add_decoder_weight_norm(model), args.freeze_modules, "freeze_modules")
         parameter_multipliers(model, args.learning_rate_multipliers)
+        self.best.check(eval_dataset is not None)
+        self.speech = SpeechEvaluation(args, self.processing_class, self.accelerator) if args.eval_metrics else None
         shared = (self.processing_class, model.config, self.columns, args, index)
         self.train_dataloader, self.filter_report = build_train_dataloader(
             train_dataset, *shared, self.accelerator.num_processes
@@ -151,6 +157,9 @@ class VitsTrainer:
         if eval_dataset is None and self.accelerator.is_main_process:
             logger.warning(NOT_EVALUATED)
         self.eval_clips = None if eval_dataset is None else build_eval_dataset(eval_dataset, *shared)
+        if self.speech is not None:
+            loader = getattr(self.train_dataloader, "loader", None)
+            self.speech.set_clips(loader and loader.dataset, self.eval_clips, self.columns.text, model.config)
 
     def _check_processes_agree(self) -> None:
         if self.accelerator.num_processes > 1:
@@ -192,6 +201,11 @@ class VitsTrainer:
         """The model that is evaluated and saved: the moving average, or the trained model if there is none."""
         return self.generator.module.model if self.ema is None else self.ema.module
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run took all its steps, or ended early because models did not get better."""
+        return self.progress.step >= self.args.max_steps or self.best.is_patience_exhausted
+
     def train(self, resume_from_checkpoint: str | Path | None = None) -> Progress:
         """
         Train up to `max_steps`, or until SIGINT, SIGTERM or SIGHUP; then the model is saved in `output_dir`.
@@ -211,7 +225,7 @@ class VitsTrainer:
                 stay.
             ValueError: for a checkpoint of another model, or if the processes do not resume from the same step.
         """
-        accelerator = self.accelerator
+        accelerator, self.loaded_step = self.accelerator, None
         with ExitStack() as stack:
             stack.enter_context(self._lost_processes_named())
             stack.enter_context(storage_errors(self.output_dir))
@@ -219,10 +233,13 @@ class VitsTrainer:
             self._resume(resume_from_checkpoint)
             experiment = ExperimentLogger(accelerator, self.output_dir, self.args, self.progress.step)
             with GracefulShutdown() as shutdown:
-                if run_on_all_processes(self._is_evaluation_missing, experiment)[0]:
+                self.best.choose(experiment.history)
+                if self._evaluates_after(self.progress.step):
                     self._evaluate(experiment)
-                self._train_steps(experiment, shutdown)
+                if not self.best.is_patience_exhausted:
+                    self._train_steps(experiment, shutdown)
                 shutdown.action = "saves the finished model and stops"
+                self._load_best_model()
                 self.save_model()
             if accelerator.is_main_process:
                 logger.info(self.summary().closing_message())
@@ -251,15 +268,15 @@ class VitsTrainer:
                 if self._evaluates_after(progress.step) and not stopped:
                     self._evaluate(experiment)
                 meter.restart_clock()
-                if is_last:
+                if is_last or self.best.is_patience_exhausted:
                     break
 
     def save_checkpoint(self) -> None:
         """Write a checkpoint: generator, discriminator, and the state that resuming needs."""
         self._fit_speaking_rate()
         if self.accelerator.is_main_process:
-            keep = self.args.save_total_limit
-            checkpoints.save_checkpoint(self.output_dir, self.progress.step, keep, self._write_model, self._state())
+            args = (self.args.save_total_limit, self._write_model, self._state(), self.best.step)
+            checkpoints.save_checkpoint(self.output_dir, self.progress.step, *args)
         self.accelerator.wait_for_everyone()
 
     def save_model(self) -> None:
@@ -306,6 +323,10 @@ class VitsTrainer:
             device=accelerator.device.type,
             mixed_precision=accelerator.mixed_precision,
             num_processes=accelerator.num_processes,
+            speech=self.speech and self.speech.setup,
+            best_step=self.loaded_step,
+            best_rule=self.best.describe(),
+            stopped_early=self.best.is_patience_exhausted,
         )
 
     def _batches_by_step(self) -> Iterator[list[VitsBatch]]:
@@ -356,16 +377,27 @@ class VitsTrainer:
     def _evaluates_after(self, step: int) -> bool:
         return step % self.args.eval_steps == 0 or step >= self.args.max_steps
 
-    def _is_evaluation_missing(self, experiment: ExperimentLogger) -> bool:
-        """Return True if the history lacks the evaluation of this step: before the first step, or after a crash."""
-        step = self.progress.step
-        lines = [line for line in experiment.history if line["step"] == step]
-        return self._evaluates_after(step) and not any(name.startswith("eval/") for line in lines for name in line)
-
     def _evaluate(self, experiment: ExperimentLogger) -> None:
-        if self.evaluation is not None:
+        """Do the evaluations that the history lacks at this step: all, or some after a crash; then choose the best."""
+        step, history = self.progress.step, experiment.history
+        losses = self.evaluation is not None and not has_evaluation(history, step)
+        speech = self.speech is not None and self.speech.is_missing(history, step)
+        losses, speech = run_on_all_processes(lambda: (losses, speech))[0]
+        if losses or speech:
             self._fit_speaking_rate()
-            self.evaluation.run(self.progress.step, experiment)
+        if losses:
+            self.evaluation.run(step, experiment)
+        if speech:
+            self.speech.run(step, self.output_model, experiment)
+        self.best.choose(history)
+
+    def _load_best_model(self) -> None:
+        """Load the best checkpoint into the model and its discriminators, if that is wanted."""
+        self.loaded_step = self.best.step
+        if self.best.step not in (None, self.progress.step):
+            folder = self.output_dir / f"checkpoint-{self.best.step}"
+            self._load_modules(training_state.read_state(folder))
+            self.output_model.config.speaking_rate = VitsConfig.from_pretrained(folder).speaking_rate
 
     def _fit_speaking_rate(self) -> None:
         """Fit the default rate of the model that is saved, once the posterior encoder, which aligns, is trained."""
@@ -418,10 +450,7 @@ class VitsTrainer:
         state, initialization = training_state.read_state(folder), self.initialization
         training_state.check_state(state, folder)
         check_numbering(folder, self.processing_class, initialization.model.config)
-        training_state.load_module(self.generator.module.model, state["generator"], "generator")
-        training_state.load_module(self.discriminator.module, state["discriminator"], "discriminator")
-        if self.ema is not None and state["ema"]:
-            training_state.load_module(self.ema, state["ema"], "moving average")
+        self._load_modules(state)
         for optimized, name in ((self.generator, "generator"), (self.discriminator, "discriminator")):
             saved = state[f"{name}_optimizer"]
             training_state.load_optimizer(optimized.optimizer, saved, f"optimizer of the {name}", folder)
@@ -435,6 +464,12 @@ class VitsTrainer:
         if state["batch_order"] != self._batch_order() and self.progress.batch:
             logger.warning(f"The data or the batches differ from those of {folder}: a new epoch begins.")
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+
+    def _load_modules(self, state: dict[str, Any]) -> None:
+        training_state.load_module(self.generator.module.model, state["generator"], "generator")
+        training_state.load_module(self.discriminator.module, state["discriminator"], "discriminator")
+        if self.ema is not None and state["ema"]:
+            training_state.load_module(self.ema, state["ema"], "moving average")
 
     def _batch_order(self) -> dict[str, Any]:
         """Return everything that the order of an epoch's batches depends on."""

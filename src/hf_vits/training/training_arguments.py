@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from hf_vits.data.dataset import ClipFilter
 from hf_vits.data.joining import MIN_SECONDS
+from hf_vits.training.evaluation_arguments import EvaluationArguments
 from hf_vits.training.losses import LOSSES, default_weights
 from hf_vits.utils.distributed import PRECISIONS
 from hf_vits.utils.formatting import nearest
@@ -27,7 +28,7 @@ from hf_vits.utils.setting_fields import (
 
 
 @dataclass
-class VitsTrainingArguments:
+class VitsTrainingArguments(EvaluationArguments):
     """
     Settings of a [`VitsTrainer`]; the defaults are the paper's where it has any (section 3.2).
 
@@ -139,6 +140,7 @@ class VitsTrainingArguments:
     def __post_init__(self):
         check_fields(self)
         self.report_to = tracker_names(self.report_to)
+        self.check_evaluation(self.eval_steps, self.save_steps)
         _check_loss_weights(self.loss_weights)
         _check_multipliers(self.learning_rate_multipliers)
         if self.min_duration_seconds >= self.max_duration_seconds:
