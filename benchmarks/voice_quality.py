@@ -10,9 +10,9 @@ import argparse
 from collections.abc import Callable
 
 import numpy as np
-from meters import listening, piper_runtime
+from meters import piper_runtime, speech
 from meters.installed import check_installed, print_versions
-from meters.listening import SENTENCES, Recognise, WordErrors, normalised, recogniser, word_errors
+from meters.speech import SENTENCES, WordErrors, evaluator, measured, word_errors
 
 PACKAGES = {
     "torch": "torch",
@@ -21,7 +21,7 @@ PACKAGES = {
     "phonemizer": "phonemizer-fork",
     "espeakng_loader": "espeakng-loader",
     **piper_runtime.PACKAGES,
-    **listening.PACKAGES,
+    **speech.PACKAGES["wer"],
 }
 """What is imported, and what pip calls it."""
 
@@ -37,26 +37,25 @@ def main():
     arguments = parser.parse_args()
     check_installed(PACKAGES)
     print_versions(PACKAGES, arguments.threads)
-    recognise = recogniser(arguments.threads)
+    meter = evaluator(arguments.threads, "wer")
     voices = {"hf_vits": hf_vits_voice(arguments.threads), "piper-tts": piper_voice(arguments.threads)}
     print(f"{'voice':<10} {'seed':>4} {'WER':>7} {'wrong':>6} {'words':>6} {'speech s':>9}")
     for name, seeded in voices.items():
-        results = [measure(name, seed, seeded(seed), recognise, arguments.errors) for seed in range(arguments.seeds)]
+        results = [measure(name, seed, seeded(seed), meter, arguments.errors) for seed in range(arguments.seeds)]
         total = WordErrors(*(sum(counts) for counts in zip(*results, strict=True)))
         print(f"{name:<10} {'all':>4} {total.rate:>7.2%} {total.wrong:>6} {total.words:>6}")
 
 
-def measure(name: str, seed: int, speak: Speak, recognise: Recognise, show: bool) -> WordErrors:
+def measure(name: str, seed: int, speak: Speak, meter, show: bool) -> WordErrors:
     """Speaks and recognizes all sentences; prints a line."""
-    said, heard, seconds = [], [], 0.0
+    rows, seconds = [], 0.0
     for text in SENTENCES:
         samples, rate = speak(text)
         seconds += len(samples) / rate
-        said.append(normalised(text))
-        heard.append(normalised(recognise(samples, rate)))
-        if show and said[-1] != heard[-1]:
-            print(f"    said  {said[-1]}\n    heard {heard[-1]}")
-    errors = word_errors(said, heard)
+        rows += measured(meter, [text], [samples], rate)
+        if show and rows[-1]["wer"][0]:
+            print(f"    said       {text}\n    recognized {rows[-1]['transcript']}")
+    errors = word_errors(rows)
     print(f"{name:<10} {seed:>4} {errors.rate:>7.2%} {errors.wrong:>6} {errors.words:>6} {seconds:>9.1f}")
     return errors
 

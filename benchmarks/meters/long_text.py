@@ -1,10 +1,10 @@
-"""Text to speak at length, made of the plain sentences in `listening`."""
+"""Text to speak at length, made of the plain sentences in `speech`."""
 
 import random
 from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 
-from meters.listening import SENTENCES
+from meters.speech import SENTENCES
 
 LARGEST_SENTENCE = 6
 """Clauses of the longest sentence of a paragraph; some 300 characters, fewer than a pipeline speaks at once."""
