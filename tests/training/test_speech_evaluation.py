@@ -13,7 +13,7 @@ from hf_vits.evaluation import METRICS, Metric
 from hf_vits.hub.license import Provenance
 from hf_vits.modules.sampling import seed_of
 from hf_vits.training import dataloader
-from hf_vits.training.loggers import read_history
+from hf_vits.training.loggers import ExperimentLogger, loss_figure, read_history
 
 pytest.importorskip("jiwer")
 SPEECH = {"eval_metrics": ["wer", "similarity"], "eval_recognizer": "script", "eval_speaker_encoder": "numbers"}
@@ -26,8 +26,10 @@ def script():
 
 
 @pytest.fixture
-def make_run(make_trainer, make_start, make_data, script):
-    """A trainer of a lively voice that evaluates two clips every other step."""
+def make_run(make_trainer, make_start, make_data, script, monkeypatch):
+    """A trainer of a lively voice that evaluates two clips every other step, without pictures, which take long."""
+    for name in ("draw_losses", "log_figure"):
+        monkeypatch.setattr(ExperimentLogger, name, lambda self, *arguments: None)
 
     def make(values=None, **settings):
         if values is not None:
@@ -70,7 +72,9 @@ def test_the_history_has_base_recordings_and_every_evaluation_with_intervals(mak
     assert "Step 4: wer 100.0 % (100.0 % to 100.0 %; step 0 100.0 %, recordings 100.0 %), similarity " in caplog.text
     rows = json.loads((trainer.output_dir / "samples" / "step-4" / "speech.json").read_text())["rows"]
     assert [row["text"] for row in rows] == ["a hope", "cabbage"] and rows[1]["wer"] == [1, 1]
-    assert (trainer.output_dir / "losses.png").is_file()
+    axes = {axis.get_title(): axis for axis in loss_figure(read_history(trainer.output_dir)).axes}
+    labels = [text.get_text() for text in axes["wer"].get_legend().get_texts()]
+    assert labels == ["eval", "recordings"] and len(axes["wer"].collections) == 1  # the interval
 
 
 def test_sentences_come_from_a_file_and_are_spoken_without_an_evaluation_set(make_trainer, script, tmp_path):

@@ -11,6 +11,7 @@ VERBS = {
     "train": "hf_vits.cli.train",
     "complete": "hf_vits.cli.complete",
     "synthesize": "hf_vits.cli.synthesize",
+    "evaluate": "hf_vits.cli.evaluate",
     "convert": "hf_vits.cli.convert",
     "export": "hf_vits.cli.export",
     "doctor": "hf_vits.cli.doctor",

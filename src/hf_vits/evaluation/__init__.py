@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from hf_vits.evaluation.evaluator import SpeechEvaluator
     from hf_vits.evaluation.recognizers.base import RECOGNIZERS, Recognizer
     from hf_vits.evaluation.report import Estimate, SpeechReport
+    from hf_vits.evaluation.settings import EvaluationSettings
     from hf_vits.evaluation.speaker_encoders.base import SPEAKER_ENCODERS, SpeakerEncoder
+    from hf_vits.evaluation.voice import evaluate_voice
 
 __all__ = [
     "METRICS",
@@ -17,6 +19,7 @@ __all__ = [
     "SPEAKER_ENCODERS",
     "Estimate",
     "EvaluationOptions",
+    "EvaluationSettings",
     "Metric",
     "Recognizer",
     "SentenceScore",
@@ -24,6 +27,7 @@ __all__ = [
     "SpeechEvaluator",
     "SpeechReport",
     "Utterance",
+    "evaluate_voice",
 ]
 __getattr__ = lazy_attributes(
     __name__,
@@ -33,6 +37,7 @@ __getattr__ = lazy_attributes(
         "SPEAKER_ENCODERS": "speaker_encoders.base",
         "Estimate": "report",
         "EvaluationOptions": "base",
+        "EvaluationSettings": "settings",
         "Metric": "base",
         "Recognizer": "recognizers.base",
         "SentenceScore": "base",
@@ -40,5 +45,6 @@ __getattr__ = lazy_attributes(
         "SpeechEvaluator": "evaluator",
         "SpeechReport": "report",
         "Utterance": "base",
+        "evaluate_voice": "voice",
     },
 )

@@ -127,6 +127,7 @@ class SpeechEvaluation:
         pipe = TextToSpeechPipeline(inference_copy(model), self.tokenizer, device=self.accelerator.device)
         report = self._measure(self._spoken(pipe), len(self.sentences))
         self._log("eval", step, report, experiment)
+        experiment.draw_losses()
         if self.accelerator.is_main_process:
             names = list(self.evaluator.metrics)
             logger.info(f"Step {step}: {SpeechFigures.of(experiment.history, step, names).line()}")
@@ -202,7 +203,6 @@ class SpeechEvaluation:
             values |= {f"{kind}/{name}/low": estimate.low, f"{kind}/{name}/high": estimate.high}
         experiment.log(step, values)
         experiment.log_json(step, "recordings" if kind == "recordings" else "speech", report.to_dict())
-        experiment.draw_losses()
 
 
 def _evenly(items: Sequence, count: int) -> list:

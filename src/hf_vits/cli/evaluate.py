@@ -1,0 +1,60 @@
+"""`hf-vits evaluate`: measure how well a voice is understood, whom it sounds like and how natural it is."""
+
+import argparse
+import logging
+
+from hf_vits.cli.parser import Parser
+from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
+from hf_vits.utils.threads import use_threads
+
+HELP = "Measure a voice: word errors, similarity, naturalness."
+
+COMMON = (
+    "dataset_name",
+    "texts",
+    "output_dir",
+    "metrics",
+    "recognizer",
+    "speaker_encoder",
+    "language",
+    "speaker_id",
+    "max_sentences",
+    "seed",
+)
+"""The settings that `--help` shows."""
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the options of the verb."""
+    from hf_vits.evaluation.settings import EvaluationSettings
+
+    parser.add_argument("voice", help="folder, default, or name on the Hub")
+    add_settings(parser, {"settings": EvaluationSettings}, COMMON)
+    parser.usage = "%(prog)s VOICE [--config FILE] [--SETTING VALUE ...]"
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, write the report, and print its figures."""
+    require_train_extra()
+    from hf_vits.evaluation.settings import EvaluationSettings
+    from hf_vits.evaluation.voice import evaluate_voice
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    (settings,) = read_settings(options, [EvaluationSettings])
+    use_threads(settings.cpu_threads)
+    report = evaluate_voice(options.voice, settings)
+    for label in ("voice", "recordings"):
+        if report[label]:
+            print(f"{label}: {figures(report[label]['estimates'])}")
+    print(f"{settings.output_dir}/README.md has the sentences, the worst first, with their audio.")
+
+
+def figures(estimates: dict) -> str:
+    """Return figures with their intervals in one line."""
+    from hf_vits.evaluation.base import METRICS
+
+    lines = []
+    for name, estimate in estimates.items():
+        value, low, high = (METRICS[name].shown(estimate[part]) for part in ("value", "low", "high"))
+        lines.append(f"{name} {value} ({low} to {high})")
+    return ", ".join(lines)

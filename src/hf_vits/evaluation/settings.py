@@ -1,0 +1,61 @@
+"""The settings of `hf-vits evaluate`, with their defaults, descriptions and limits."""
+
+from dataclasses import dataclass
+
+from hf_vits.data.dataset import Columns
+from hf_vits.evaluation.base import METRICS, EvaluationOptions
+from hf_vits.evaluation.recognizers.base import RECOGNIZERS
+from hf_vits.evaluation.requirements import check_name
+from hf_vits.evaluation.speaker_encoders.base import SPEAKER_ENCODERS
+from hf_vits.utils.setting_fields import AnyPath, Count, NameOrNumber, OutputPath, Whole, check_fields, option
+
+
+@dataclass
+class EvaluationSettings:
+    """
+    Settings of [`evaluate_voice`].
+
+    Raises:
+        ValueError: for a value out of range, or an unknown metric; says which and what is allowed.
+    """
+
+    dataset_name: AnyPath | None = option(None, "Folder of recordings, or data set of the Hub, to compare with.")
+    dataset_config_name: str | None = option(None, "Configuration of a data set of the Hub.")
+    train_split: str = option("train", "Split whose speaker is the target.")
+    eval_split: str | None = option(None, "Split whose texts are spoken; by default the folder's evaluation list.")
+    text_column: str = option("text", "Column of the texts.")
+    audio_column: str = option("audio", "Column of the audio.")
+    speaker_column: str | None = option(None, "Column of the speakers, by number or name.")
+    texts: AnyPath | None = option(None, "File of sentences to speak, one per line; by default those of the data.")
+    output_dir: OutputPath = option("report", "Folder of the report, which must not exist or be empty.")
+    metrics: list[str] = option(["wer"], "Metrics, as wer,similarity; also cer and naturalness.")
+    recognizer: str | None = option(None, "Recognizer, as faster-whisper:base.en or transformers:FOLDER.")
+    speaker_encoder: str | None = option(None, "Encoder of similarity: resemblyzer or transformers:NAME.")
+    language: str | None = option(None, "Language that is recognized, as en; by default the voice's.")
+    speaker_id: NameOrNumber | None = option(None, "Speaker of a voice of several, by number or name.")
+    max_sentences: Count = option(100, "Sentences that are spoken at most, and recordings that are measured.")
+    seed: Whole = option(0, "Seed of the noise.")
+    cpu_threads: Count | None = option(None, "Threads; by default all cores.")
+
+    def __post_init__(self):
+        check_fields(self)
+        self.metrics = list(dict.fromkeys(n.strip() for item in self.metrics for n in item.split(",") if n.strip()))
+        for name in self.metrics:
+            METRICS[name]  # raises for an unknown one
+        check_name(RECOGNIZERS, self.recognizer, "recognizer")
+        check_name(SPEAKER_ENCODERS, self.speaker_encoder, "speaker_encoder")
+        if not self.metrics:
+            raise ValueError(f"`metrics` is empty; name some of {', '.join(METRICS)}.")
+        if self.dataset_name is None and self.texts is None:
+            raise ValueError("There is nothing to speak: give recordings as `dataset_name`, or sentences as `texts`.")
+        if self.dataset_name is None and "similarity" in self.metrics:
+            raise ValueError("`metrics` has similarity, which compares with recordings: give them as `dataset_name`.")
+
+    @property
+    def columns(self) -> Columns:
+        """Names of the columns."""
+        return Columns(self.text_column, self.audio_column, self.speaker_column)
+
+    def options(self, language: str | None) -> EvaluationOptions:
+        """Return what the metrics measure with; `language` is that of the voice."""
+        return EvaluationOptions(self.recognizer, self.speaker_encoder, self.language or language)

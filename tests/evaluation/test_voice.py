@@ -1,0 +1,94 @@
+"""A report has the speech that was measured, as the pipeline speaks it, the worst sentence first."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from hf_vits import TextToSpeechPipeline
+from hf_vits.evaluation import EvaluationSettings, evaluate_voice
+from hf_vits.modules.sampling import seed_of
+
+pytest.importorskip("jiwer")
+pytest.importorskip("datasets")
+TEXTS = ["a hope", "feed me", "cabbage", "a big mead"]
+
+
+@pytest.fixture
+def voice(make_model, make_tokenizer, tmp_path):
+    make_model().save_pretrained(tmp_path / "voice")
+    make_tokenizer().save_pretrained(tmp_path / "voice")
+    return str(tmp_path / "voice")
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """Four recordings, two of them to evaluate on."""
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for number in range(4):
+        soundfile.write(folder / f"{number}.wav", np.full(8000, 0.1 * (number + 1), np.float32), 16000, subtype="FLOAT")
+    rows = [f"{number}.wav,{text}" for number, text in enumerate(TEXTS)]
+    (folder / "metadata.csv").write_text("\n".join(["file_name,text", *rows]) + "\n")
+    (folder / "eval.txt").write_text("1.wav\n3.wav\n")
+    return str(folder)
+
+
+@pytest.fixture
+def settings(script, tmp_path):
+    def make(**given):
+        fakes = {"recognizer": "script", "speaker_encoder": "numbers", "language": "xx", "metrics": ["wer"]}
+        return EvaluationSettings(**{"output_dir": str(tmp_path / "report"), **fakes, **given})
+
+    return make
+
+
+def test_the_report_has_the_speech_that_was_measured_and_the_worst_sentence_first(
+    voice, settings, script, monkeypatch, tmp_path
+):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(TEXTS))
+    answers = iter(["a hope", "feed", "cabbage", "x y z"])
+    monkeypatch.setattr(script.ScriptedRecognizer, "__call__", lambda self, waveform, rate: next(answers))
+    report = evaluate_voice(voice, settings(texts=str(texts), seed=3))
+    folder = tmp_path / "report"
+    assert json.loads((folder / "report.json").read_text()) == report
+    assert report["voice"]["estimates"]["wer"]["value"] == pytest.approx(4 / 8) and report["recordings"] is None
+    speak = TextToSpeechPipeline(voice)
+    for number, row in enumerate(report["voice"]["rows"]):
+        spoken = speak(row["text"], generator=torch.Generator().manual_seed(seed_of(3, number)))["audio"]
+        written, rate = soundfile.read(folder / row["audio"], dtype="float32")
+        assert rate == speak.sampling_rate
+        np.testing.assert_allclose(written, spoken.clip(-1, 1), atol=2 / 32767)
+    page = (folder / "README.md").read_text()
+    places = [page.index(f"| {text} |") for text in ("a big mead", "feed me", "a hope")]
+    assert places == sorted(places) and '| a big mead | x y z | 3 of 3 | <audio controls src="audio/0004.wav">' in page
+
+
+def test_texts_of_the_evaluation_list_are_spoken_and_its_recordings_measured(voice, settings, recordings):
+    report = evaluate_voice(voice, settings(dataset_name=recordings, metrics="similarity,wer"))
+    assert [row["text"] for row in report["voice"]["rows"]] == ["feed me", "a big mead"]
+    assert [row["text"] for row in report["recordings"]["rows"]] == ["feed me", "a big mead"]
+    # Each recording has equal samples, so that all "embeddings" have one direction, also those of the target.
+    assert report["recordings"]["estimates"]["similarity"]["value"] == pytest.approx(1)
+    again = evaluate_voice(
+        voice, settings(dataset_name=recordings, metrics="similarity,wer", output_dir=recordings + "2")
+    )
+    assert again == report
+
+
+def test_mistakes_are_errors_before_anything_is_spoken(voice, settings, recordings, tmp_path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "mine").touch()
+    with pytest.raises(FileExistsError, match="report"):
+        evaluate_voice(voice, settings(dataset_name=recordings))
+    for given, reason in (
+        ({}, "nothing to speak"),
+        ({"texts": "t", "metrics": "similarity"}, "compares with recordings"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            settings(**given)
+    with pytest.raises(ValueError, match="no metric 'wre'"):
+        settings(texts="t", metrics="wre")
