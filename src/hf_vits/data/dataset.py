@@ -220,11 +220,13 @@ class VitsDataset(Dataset):
             Name of the column of audio.
         config ([`VitsConfig`]):
             Configuration of the model, with the sampling rate.
+
+    Its attribute `gain` is a factor on all waveforms.
     """
 
     def __init__(self, rows, clips: Sequence[Clip], column: str, config: VitsConfig):
         self.rows, self.audio = rows, plain_rows(rows, [column]) if hasattr(rows, "features") else rows
-        self.clips, self.column, self.config = list(clips), column, config
+        self.clips, self.column, self.config, self.gain = list(clips), column, config, 1.0
         self.by_length = sorted(range(len(clips)), key=lambda index: clips[index].num_samples)
 
     def __len__(self) -> int:
@@ -253,7 +255,9 @@ class VitsDataset(Dataset):
                 whole.append(clip)
             except ValueError as error:
                 logger.warning(f"{clip.place}: left out: {error}")
-        return VitsDataset(self.rows, whole, self.column, self.config)
+        kept = VitsDataset(self.rows, whole, self.column, self.config)
+        kept.gain = self.gain
+        return kept
 
     def waveform(self, clip: Clip) -> torch.Tensor:
         """Return the waveform (T_wav,) of a clip; raise `ValueError` if it is damaged."""
@@ -261,7 +265,8 @@ class VitsDataset(Dataset):
         frames = len(waveform) // self.config.hop_length
         if len(waveform) < 0.9 * clip.num_samples or frames < len(clip.input_ids):
             raise ValueError(f"It has {len(waveform)} samples, not {clip.num_samples} as its header says.")
-        return torch.from_numpy(waveform[: max(clip.num_samples, len(clip.input_ids) * self.config.hop_length)])
+        whole = torch.from_numpy(waveform[: max(clip.num_samples, len(clip.input_ids) * self.config.hop_length)])
+        return whole if self.gain == 1 else whole * self.gain
 
 
 def collate(items: Sequence[tuple[Clip, torch.Tensor]]) -> VitsBatch:

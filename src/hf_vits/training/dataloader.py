@@ -76,6 +76,12 @@ class MapLoader:
             worker_init_fn=ignore_interrupts,
         )
 
+    @property
+    def clips_dataset(self) -> VitsDataset:
+        """The data set that decodes the clips, joined or not."""
+        dataset = self.loader.dataset
+        return dataset.dataset if isinstance(dataset, JoinedDataset) else dataset
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[VitsBatch]:
         """Iterate over the batches of an epoch from number `start` on."""
         self.sampler.set_epoch(epoch, start)

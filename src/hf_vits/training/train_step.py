@@ -87,15 +87,21 @@ class TrainingStep:
         if accelerator.device.type == "cpu":
             hold_free_memory()
 
-    def __call__(self, batches: Sequence[VitsBatch], step: int, epoch: int) -> StepResult:
-        """Take the step of this number and epoch on its batches."""
+    def __call__(self, batches: Sequence[VitsBatch], step: int, epoch: int, adapts: bool = False) -> StepResult:
+        """
+        Take the step of this number and epoch on its batches.
+
+        If it `adapts` the posterior encoder, its divergence from the prior is the generator's only loss: what it infers
+        from a new speaker's recordings comes to be what the base model infers from text, before the decoder learns from
+        it.
+        """
         normalizers = self._normalizers(batches)
         rate, scaler = learning_rate_factor(self.config, step, epoch), self.accelerator.scaler
         losses: dict[str, Tensor] = {}
 
         def generate(with_graph: bool) -> Iterator[GeneratorForward]:
             for number, batch in enumerate(batches):
-                yield self._generate(batch, step, number, with_graph)
+                yield self._generate(batch, step, number, with_graph, decodes_with_graph=with_graph and not adapts)
 
         # One batch's graph serves both updates. Several would not fit: each is computed twice, with the same noise.
         kept = list(generate(True)) if len(batches) == 1 and self.generator.is_trained else None
@@ -107,14 +113,17 @@ class TrainingStep:
 
         if self.generator.is_trained:
             for output, normalizer in zip(kept or generate(True), normalizers, strict=True):
-                _add(losses, self._generator_backward(output, normalizer))
+                backward = self._adaptation_backward if adapts else self._generator_backward
+                _add(losses, backward(output, normalizer))
         finite = self.generator.update(rate, self.average, scaler) and finite
 
         if scaler is not None:
             scaler.update()  # once for both optimizers, whose gradients it saw
         return StepResult(losses, finite)
 
-    def _generate(self, batch: VitsBatch, step: int, number: int, with_graph: bool) -> GeneratorForward:
+    def _generate(
+        self, batch: VitsBatch, step: int, number: int, with_graph: bool, decodes_with_graph: bool
+    ) -> GeneratorForward:
         """Encode and decode one batch; the graph, if there is one, is cut behind the posterior."""
         generator: VitsGenerator = self.generator.module
         seed = self.config.seed
@@ -123,7 +132,8 @@ class TrainingStep:
         with self.accelerator.autocast(), torch.set_grad_enabled(with_graph):
             posterior = generator.posterior(batch, noise)
             detached = posterior.detached_copy()
-            segments = generator.decode(batch, detached, noise)
+            with torch.set_grad_enabled(decodes_with_graph):
+                segments = generator.decode(batch, detached, noise)
         if self.accelerator.device.type == "cpu":
             return_free_memory()  # of the places tried, here a step takes least time and memory
         return GeneratorForward(batch, noise, posterior, detached, segments)
@@ -141,20 +151,29 @@ class TrainingStep:
 
     def _generator_backward(self, output: GeneratorForward, normalizer: LossNormalizer) -> dict[str, Tensor]:
         """Add the gradient of the weighted sum of the generator's losses on one batch; return each loss ()."""
-        generator: VitsGenerator = self.generator.module
         segments = output.segments
         losses, waveform_gradient = self._adversarial_backward(segments, normalizer)
 
         reconstruction = normalizer.normalize(losses_of("reconstruction", segments))
         self._backward(self._weighted_sum(reconstruction), (segments.fake, waveform_gradient))
 
-        with self.accelerator.autocast():
-            alignment = generator.align(output.batch, output.detached, output.noise)
-        prior = normalizer.normalize(losses_of("prior", alignment))
+        prior = self._prior_losses(output, normalizer)
         self._backward(self._weighted_sum(prior))
 
         self._backward_from(*output.posterior.backward_roots(output.detached))
         return _add(_add(losses, reconstruction), prior)
+
+    def _adaptation_backward(self, output: GeneratorForward, normalizer: LossNormalizer) -> dict[str, Tensor]:
+        """Add the gradient of the posterior's divergence from the prior on one batch; return this loss ()."""
+        loss = {"kl": self._prior_losses(output, normalizer)["kl"]}
+        self._backward(self._weighted_sum(loss))
+        self._backward_from(*output.posterior.backward_roots(output.detached))
+        return _add({}, loss)
+
+    def _prior_losses(self, output: GeneratorForward, normalizer: LossNormalizer) -> dict[str, Tensor]:
+        with self.accelerator.autocast():
+            alignment = self.generator.module.align(output.batch, output.detached, output.noise)
+        return normalizer.normalize(losses_of("prior", alignment))
 
     def _adversarial_backward(
         self, segments: Segments, normalizer: LossNormalizer

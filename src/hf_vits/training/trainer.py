@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from datetime import timedelta
+from enum import Enum
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from hf_vits.training.evaluation import Evaluation, has_evaluation
 from hf_vits.training.generator import VitsGenerator, recompute_activations
 from hf_vits.training.initialization import ModelInitialization
 from hf_vits.training.loggers import AverageMeter, ExperimentLogger, check_trackers
+from hf_vits.training.loudness import match_loudness
 from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo_id, write_card
 from hf_vits.training.optimizer import OptimizedModel, match_names, moving_average, parameter_multipliers, train_only
 from hf_vits.training.process import GracefulShutdown
@@ -37,7 +39,7 @@ from hf_vits.training.run_summary import EvalClip, RunSummary
 from hf_vits.training.speaking_rate import SpeakingRate
 from hf_vits.training.speech_evaluation import SpeechEvaluation
 from hf_vits.training.train_step import StepResult, TrainingStep
-from hf_vits.training.training_arguments import VitsTrainingArguments
+from hf_vits.training.training_arguments import POSTERIOR_ENCODER, VitsTrainingArguments
 from hf_vits.training.training_state import Progress
 from hf_vits.utils.atomic_file import storage_errors
 from hf_vits.utils.distributed import (
@@ -65,6 +67,15 @@ MAX_SKIPPED = 100
 
 NOT_UPLOADED = ["checkpoint-*", "samples/*", "runs/*", ".*"]
 """Files of a run's folder that stay on this machine."""
+
+
+class Phase(Enum):
+    """What a step trains: the modules that the base model lacked; the posterior encoder, by its divergence from the
+    prior; or all that is not frozen."""
+
+    NEW = "new modules"
+    ADAPTATION = "posterior encoder"
+    ALL = "all modules"
 
 
 def check_login() -> None:
@@ -160,6 +171,8 @@ class VitsTrainer:
         if self.speech is not None:
             loader = getattr(self.train_dataloader, "loader", None)
             self.speech.set_clips(loader and loader.dataset, self.eval_clips, self.columns.text, model.config)
+        if args.match_loudness:
+            match_loudness(model, self.train_dataloader, self.eval_clips)
 
     def _check_processes_agree(self) -> None:
         if self.accelerator.num_processes > 1:
@@ -252,7 +265,7 @@ class VitsTrainer:
         train_step = TrainingStep(self.generator, self.discriminator, args, self.accelerator)
         with self._progress_bar() as bar:
             for batches in self._batches_by_step():
-                result = train_step(batches, progress.step, progress.epoch)
+                result = train_step(batches, progress.step, progress.epoch, self._phase() is Phase.ADAPTATION)
                 self._advance(len(batches), result)
                 meter.add(result.losses)
                 bar.update()
@@ -335,20 +348,29 @@ class VitsTrainer:
         while progress.step < self.args.max_steps:
             batches, start = self.train_dataloader.epoch(progress.epoch, progress.batch), progress.batch
             while group := [batch.to(self.accelerator.device) for batch in islice(batches, count)]:
-                only_new = bool(self.initialization.new_modules) and progress.step < self.args.new_module_steps
-                if phase != only_new:
-                    phase = only_new
-                    self._choose_trained_parameters(only_new)
+                if phase != (phase := self._phase()):
+                    self._choose_trained_parameters(phase)
                 yield group
             if progress.batch == start == 0:
                 raise ValueError("The data gave no batch in a whole epoch.")
             progress.epoch, progress.batch = progress.epoch + 1, 0
 
-    def _choose_trained_parameters(self, only_new: bool) -> None:
-        initialization = self.initialization
-        names = initialization.new_parameters if only_new else None
-        train_only(self.generator.module.model, names, self.args.freeze_modules)
-        train_only(self.discriminator.module, () if only_new and not initialization.new_discriminator else None)
+    def _phase(self) -> Phase:
+        """Return what the coming step trains."""
+        step, args, initialization = self.progress.step, self.args, self.initialization
+        start = args.new_module_steps if initialization.new_parameters else 0  # an encoder that is new learns to hear
+        if start <= step < start + args.posterior_adaptation_steps:
+            return Phase.ADAPTATION
+        return Phase.NEW if initialization.new_modules and step < args.new_module_steps else Phase.ALL
+
+    def _choose_trained_parameters(self, phase: Phase) -> None:
+        initialization, model = self.initialization, self.generator.module.model
+        names = {Phase.NEW: initialization.new_parameters, Phase.ALL: None}.get(phase)
+        if phase is Phase.ADAPTATION:
+            names = [name for name, _ in model.named_parameters() if name.startswith(f"{POSTERIOR_ENCODER}.")]
+        train_only(model, names, self.args.freeze_modules)
+        trains_discriminator = phase is Phase.ALL or initialization.new_discriminator
+        train_only(self.discriminator.module, None if trains_discriminator else ())
 
     def _advance(self, batches: int, result: StepResult) -> None:
         """Count a step, and update the moving average; raise `FloatingPointError` if too many steps were skipped."""
@@ -401,7 +423,7 @@ class VitsTrainer:
 
     def _fit_speaking_rate(self) -> None:
         """Fit the default rate of the model that is saved, once the posterior encoder, which aligns, is trained."""
-        if not self.initialization.new_modules or self.progress.step >= self.args.new_module_steps:
+        if self._phase() is Phase.ALL:
             self.speaking_rate.update(self.output_model, self.progress.step)
 
     def _progress_bar(self) -> tqdm:

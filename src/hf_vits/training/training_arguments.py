@@ -26,6 +26,9 @@ from hf_vits.utils.setting_fields import (
     option,
 )
 
+POSTERIOR_ENCODER = "posterior_encoder"
+"""The module that `posterior_adaptation_steps` trains."""
+
 
 @dataclass
 class VitsTrainingArguments(EvaluationArguments):
@@ -59,6 +62,9 @@ class VitsTrainingArguments(EvaluationArguments):
     min_duration_seconds: NotNegative = option(ClipFilter.min_duration_seconds, "Shorter clips are dropped.")
     max_duration_seconds: Positive = option(ClipFilter.max_duration_seconds, "Longer clips are dropped.")
     max_tokens: Count = option(ClipFilter.max_tokens, "Clips with more tokens, blanks included, are dropped.")
+    match_loudness: bool = option(
+        False, "Scale all recordings by one factor, to the level at which the base model speaks."
+    )
     join_clips_seconds: Annotated[float, Range(least=MIN_SECONDS)] | None = option(
         None,
         "Seconds up to which shorter clips of a speaker are joined to sentences, others in each epoch; by default none "
@@ -94,6 +100,11 @@ class VitsTrainingArguments(EvaluationArguments):
     )
     new_module_steps: Whole = option(
         1000, "Steps in which only modules that the base model lacked are trained, and the rest is frozen."
+    )
+    posterior_adaptation_steps: Whole = option(
+        0,
+        "Steps in which only the posterior encoder learns, by its divergence from the frozen prior, and a new "
+        "discriminator beside it: the encoder hears another speaker before the decoder follows it.",
     )
     ema_decay: Decay = option(0.999, "Decay of the generator's moving average, which is evaluated and saved; 0: none.")
     mixed_precision: Annotated[str, OneOf(PRECISIONS)] | None = option(
@@ -147,6 +158,11 @@ class VitsTrainingArguments(EvaluationArguments):
             raise ValueError(
                 f"`min_duration_seconds` is {self.min_duration_seconds:g}, which is not below `max_duration_seconds`, "
                 f"{self.max_duration_seconds:g}."
+            )
+        if self.posterior_adaptation_steps and any(name.startswith(POSTERIOR_ENCODER) for name in self.freeze_modules):
+            raise ValueError(
+                f"`posterior_adaptation_steps` is {self.posterior_adaptation_steps}, but `freeze_modules` has "
+                f"{self.freeze_modules}: leave {POSTERIOR_ENCODER} out of them, or adapt it for 0 steps."
             )
         if self.join_clips_seconds and self.join_clips_seconds > self.max_duration_seconds:
             raise ValueError(

@@ -1,0 +1,91 @@
+"""Scale recordings to the level at which the base model speaks: its posterior encoder knows spectra of that level."""
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+
+from hf_vits.data.dataset import VitsDataset
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.training.dataloader import MapLoader, StreamingLoader
+
+logger = logging.getLogger(__name__)
+
+WINDOW_SECONDS = 0.02
+"""Length of the windows whose energy is measured."""
+
+RANGE_DB = 20.0
+"""A window is speech if its level is at most so far below that of the loudest."""
+
+SPOKEN, RECORDED = 8, 64
+"""Clips whose texts the base model speaks, and clips that are measured; both spread evenly."""
+
+SMALL_DB = 0.5
+"""Difference that is left as it is."""
+
+
+def speech_level(waveforms: Iterable[np.ndarray], sampling_rate: int) -> float:
+    """
+    Return the level of speech without its pauses, in dB relative to a constant of 1.
+
+    Args:
+        waveforms (`Iterable[np.ndarray]`):
+            Waveforms, each of shape `(T,)` and within ±1.
+        sampling_rate (`int`):
+            Hertz.
+
+    Returns:
+        `float`: ten times the logarithm of the mean energy of all windows that are speech; -inf if there are none.
+    """
+    size, energies = max(1, int(WINDOW_SECONDS * sampling_rate)), []
+    for waveform in waveforms:
+        windows = waveform[: len(waveform) // size * size].reshape(-1, size).astype(np.float64)
+        energy = np.square(windows).mean(axis=1)
+        energies.append(energy[energy > energy.max(initial=0) * 10 ** (-RANGE_DB / 10)])
+    speech = np.concatenate(energies) if energies else np.zeros(0)
+    return 10 * float(np.log10(speech.mean())) if len(speech) else -np.inf
+
+
+@torch.no_grad()
+def spoken_level(model: VitsModel, texts: Sequence[Sequence[int]], speakers: Sequence[int | None]) -> float:
+    """Return the [`speech_level`] at which a model speaks texts, each a list of tokens, by these speakers."""
+    training, waveforms = model.training, []
+    model.eval()
+    for number, (input_ids, speaker) in enumerate(zip(texts, speakers, strict=True)):
+        ids = torch.tensor([input_ids], device=model.device)
+        source = torch.Generator(model.device).manual_seed(number)
+        speaker_id = None if speaker is None or model.config.num_speakers < 2 else speaker
+        waveforms.append(model(ids, speaker_id=speaker_id, generator=source).waveform[0].float().cpu().numpy())
+    model.train(training)
+    return speech_level(waveforms, model.config.sampling_rate)
+
+
+def match_loudness(model: VitsModel, loader: MapLoader | StreamingLoader, evaluated: VitsDataset | None) -> float:
+    """
+    Set the gain of training and evaluation clips at which they are as loud as the model; return it.
+
+    One factor for all clips keeps the differences between them. It does not make the measured ones clip.
+
+    Raises:
+        ValueError: if the data is a stream, or its measured clips are silent.
+    """
+    if not isinstance(loader, MapLoader):
+        raise ValueError("`match_loudness` needs data that is no stream. Load it as a whole, or leave it out.")
+    measured = list(loader.examples(RECORDED))
+    clips = [clip for clip, _ in measured[:: max(1, len(measured) // SPOKEN)]][:SPOKEN]
+    waveforms = [waveform.numpy() for _, waveform in measured]
+    recorded = speech_level(waveforms, model.config.sampling_rate)
+    if not np.isfinite(recorded):
+        raise ValueError("`match_loudness` found no speech in the recordings; are they silent?")
+    spoken = spoken_level(model, [clip.input_ids for clip in clips], [clip.speaker_id for clip in clips])
+    peak = max(float(np.abs(waveform).max(initial=0)) for waveform in waveforms)
+    gain = min(10 ** ((spoken - recorded) / 20), 1 / peak) if np.isfinite(spoken) else 1.0
+    decibels = 20 * np.log10(gain)
+    if abs(decibels) < SMALL_DB:
+        return 1.0
+    for dataset in (loader.clips_dataset, evaluated):
+        if dataset is not None:
+            dataset.gain = gain
+    logger.info(f"All recordings are scaled by {decibels:+.1f} dB, to the level at which the base model speaks.")
+    return gain

@@ -1,0 +1,74 @@
+"""A posterior encoder hears a new speaker by its divergence from the prior alone, before the decoder follows it."""
+
+import pytest
+import torch
+
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator
+from hf_vits.training import ModelInitialization
+from hf_vits.training.loggers import read_history
+from hf_vits.training.losses import losses_of
+from hf_vits.training.train_step import TrainingStep, clip_generators
+from hf_vits.training.trainer import Phase
+
+
+@pytest.fixture
+def tuned(make_start):
+    """A trained model with a new discriminator, as a completed base has."""
+    start = make_start(lively=True)
+    return lambda: ModelInitialization(
+        start.model, VitsDiscriminator(start.discriminator.config), new_discriminator=True
+    )
+
+
+def test_only_the_posterior_encoder_and_a_new_discriminator_change(make_trainer, tuned, parameters_of):
+    trainer = make_trainer(
+        start=tuned(), max_steps=3, posterior_adaptation_steps=3, new_module_steps=0, logging_steps=1
+    )
+    before = parameters_of(trainer)
+    trainer.train()
+    moved = {name for name, value in parameters_of(trainer).items() if not torch.equal(value, before[name])}
+    assert {".".join(name.split(".")[:3]) for name in moved if name.startswith("generator.")} == {
+        "generator.model.posterior_encoder"
+    }
+    assert any(name.startswith("discriminator.") for name in moved)
+    logged = {name for name in read_history(trainer.output_dir)[-1] if name.startswith("train/")}
+    assert logged == {"train/kl", "train/discriminator"}
+
+
+def test_its_gradient_is_that_of_the_divergence(make_trainer, tuned):
+    trainer = make_trainer(start=tuned(), posterior_adaptation_steps=1)
+    trainer._choose_trained_parameters(Phase.ADAPTATION)
+    generator = trainer.generator.module
+    batch, found = next(iter(trainer.train_dataloader.epoch(0))), {}
+
+    def look(*arguments):
+        found.update({name: p.grad.clone() for name, p in generator.named_parameters() if p.grad is not None})
+        trainer.generator.optimizer.zero_grad()
+        return True
+
+    trainer.generator.update = look
+    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.args, trainer.accelerator)
+    step([batch], 0, 0, adapts=True)
+    out = generator(batch, clip_generators(trainer.args.seed, 0, batch.rows))
+    losses_of("prior", out)["kl"].backward()
+    expected = {name: p.grad for name, p in generator.named_parameters() if p.grad is not None}
+    assert found.keys() == expected.keys() and all(name.startswith("model.posterior_encoder.") for name in found)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6 * float(gradient.abs().max()))
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["new encoder", "trained encoder"])
+def test_a_new_encoder_learns_to_hear_before_it_is_adapted(make_trainer, tuned, new):
+    start = tuned()
+    if new:
+        start.new_parameters = frozenset(n for n, _ in start.model.named_parameters() if n.startswith("posterior_"))
+    trainer, phases = make_trainer(start=start, new_module_steps=3, posterior_adaptation_steps=2), []
+    for trainer.progress.step in range(6):
+        phases.append(trainer._phase())
+    n, a, e = Phase.NEW, Phase.ADAPTATION, Phase.ALL
+    assert phases == ([n, n, n, a, a, e] if new else [a, a, n, e, e, e])
+
+
+def test_a_frozen_encoder_cannot_be_adapted(make_settings):
+    with pytest.raises(ValueError, match="`posterior_adaptation_steps` is 5.*leave posterior_encoder out"):
+        make_settings(posterior_adaptation_steps=5, freeze_modules=["posterior_encoder"])
