@@ -229,6 +229,33 @@ MUTANTS = [
         "given_up",
     ),
     Mutant("training/checkpoints.py", "    elif lost:", "    elif False:", "training/test_checkpoints.py", "state"),
+    Mutant(
+        "training/checkpoints.py", " if step_of(one) != best]", "]", "training/test_speech_evaluation.py", "deleted"
+    ),
+    Mutant("training/best_model.py", "limit - self.args", "limit + self.args", "training/test_best_model.py", "within"),
+    Mutant("training/best_model.py", "return (0.0, first)", "return (0.0, second)", "training/test_best_model.py"),
+    Mutant("training/best_model.py", "% self.args.save_steps == 0", ">= 0", "training/test_best_model.py", "patience"),
+    Mutant(
+        "training/speech_evaluation.py",
+        "self.args.seed, number)",
+        "self.args.seed, 0)",
+        "training/test_speech_evaluation.py",
+        "same_seeds",
+    ),
+    Mutant(
+        "evaluation/report.py", "values.sum() / weights.sum()", "(values / weights).mean()", "evaluation/test_report.py"
+    ),
+    Mutant("evaluation/report.py", "(1 - LEVEL) / 2", "1 - LEVEL", "evaluation/test_report.py", "normal"),
+    Mutant(
+        "evaluation/similarity.py", "_unit(self.encode(", "(self.encode(", "evaluation/test_similarity.py", "cosine"
+    ),
+    Mutant(
+        "evaluation/error_rates.py",
+        "missed + alignment.insertions, ",
+        "missed, ",
+        "evaluation/test_error_rates.py",
+        "edit_distance",
+    ),
     Mutant("training/loggers.py", 'if line["step"] <= step]', "]", "training/test_loggers.py", "dropped"),
     Mutant("training/evaluation.py", "total / count", "total", "training/test_evaluation.py", "mean"),
     Mutant("training/evaluation.py", ".amax(dim=-1).mean()", ".mean()", "training/test_evaluation.py", "focus"),

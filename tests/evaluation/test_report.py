@@ -28,7 +28,7 @@ def test_of_many_sentences_it_is_that_of_the_normal_distribution():
     values = np.random.default_rng(3).normal(0.5, 0.1, 400)
     estimate = Estimate.of(values, np.ones(400))
     half = 1.96 * values.std() / np.sqrt(400)
-    assert [estimate.low, estimate.high] == pytest.approx([values.mean() - half, values.mean() + half], abs=0.002)
+    assert [estimate.low, estimate.high] == pytest.approx([values.mean() - half, values.mean() + half], abs=0.001)
 
 
 def test_equal_sentences_leave_nothing_uncertain_and_the_estimate_lies_within():

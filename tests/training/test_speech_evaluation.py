@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
+from tiny_voices import SMALLEST
 
 from hf_vits import TextToSpeechPipeline, VitsModel
 from hf_vits.evaluation import METRICS, Metric
@@ -36,7 +37,8 @@ def make_run(make_trainer, make_start, make_data, script, monkeypatch):
             script.ScriptedMetric.values = iter(values)
             settings = {"eval_metrics": ["script"], "max_eval_texts": 1, **settings}
         settings = {"eval_steps": 2, "save_steps": 2, "max_steps": 4, "new_module_steps": 0, **settings}
-        return make_trainer(make_start(lively=True), eval_dataset=make_data(2), **settings)
+        start = make_start(lively=True, **SMALLEST)
+        return make_trainer(start, eval_dataset=make_data(2 if values is None else 1), **settings)
 
     return make
 
@@ -180,7 +182,7 @@ def test_metrics_that_a_crash_prevented_are_measured_at_the_resume(make_run, scr
 
 def test_speakers_are_compared_with_recordings_of_their_own(make_trainer, make_start, make_data, script, speakers):
     names = ["ada", "bea"] * 4
-    start = make_start(lively=True, **speakers)
+    start = make_start(lively=True, **SMALLEST, **speakers)
     script.TwoNumbers.__call__ = lambda self, waveform, rate: np.asarray(waveform[10:12], dtype=np.float64)
     from hf_vits.training import Columns
 

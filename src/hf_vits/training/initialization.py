@@ -56,6 +56,18 @@ class ModelInitialization:
     provenance: Provenance | None = field(default_factory=Provenance)
 
     @classmethod
+    def of(
+        cls, model: "ModelInitialization | VitsModel | str | Path", discriminator: VitsDiscriminatorConfig, seed: int
+    ) -> "ModelInitialization":
+        """Return a `ModelInitialization` as it is, or make one of a model, a folder or a name on the Hub, with a new
+        discriminator of the given configuration if it has none."""
+        if isinstance(model, ModelInitialization):
+            return model
+        if isinstance(model, VitsModel):
+            return cls.from_model(model, discriminator, seed)
+        return cls.from_pretrained(str(model), config=discriminator, seed=seed)
+
+    @classmethod
     def from_scratch(
         cls, config: VitsConfig, discriminator: VitsDiscriminatorConfig | None = None, seed: int = 0
     ) -> "ModelInitialization":
@@ -160,6 +172,13 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
+
+
+def tokenizer_of(model: VitsModel) -> VitsTokenizer:
+    """Load the tokenizer beside a model; raise `ValueError` if the model was not loaded from anywhere."""
+    if not model.name_or_path:
+        raise ValueError("The model was not loaded from a folder or the Hub: give its tokenizer as `processing_class`.")
+    return VitsTokenizer.from_pretrained(model.name_or_path)
 
 
 def build_tokenizer(texts: Iterable[str], min_count: int = 1, **options: Any) -> VitsTokenizer:

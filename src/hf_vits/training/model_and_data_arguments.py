@@ -124,16 +124,21 @@ class ModelAndDataArguments:
         model.add_speakers(speakers, args.seed)
         if evaluation is None:
             train, evaluation = split_eval_dataset(train, tokenizer, model.model.config, self.columns, args)
-        self._complete(model, train, args)
+        self._complete(model, train, args, tokenizer)
         return VitsTrainer(model, args, train, evaluation, tokenizer, self.columns, self.dataset_name)
 
-    def _complete(self, model: ModelInitialization, train, args: VitsTrainingArguments) -> None:
+    def _complete(
+        self, model: ModelInitialization, train, args: VitsTrainingArguments, tokenizer: VitsTokenizer
+    ) -> None:
         """Train what the model lacks on its own speech, unless a checkpoint of this run has it."""
         if not (self.complete_base and model.new_parameters) or list_checkpoints(Path(args.output_dir)):
             return
         from hf_vits.training.completed_base import complete_for_training
         from hf_vits.training.completion import CompletionSettings
+        from hf_vits.training.speech_evaluation import load_evaluator
 
+        if args.eval_metrics:
+            load_evaluator(args, tokenizer, "cpu")  # fails now rather than in an hour
         voice, settings = model.model.name_or_path, CompletionSettings(cpu_threads=args.cpu_threads)
         other_language = self.language is not None
         model.take_modules(

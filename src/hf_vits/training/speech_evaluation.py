@@ -46,6 +46,11 @@ def _texts(args: VitsTrainingArguments) -> list[str] | None:
     return read_texts(args.eval_texts, args.max_eval_texts, "eval_texts") if args.eval_texts is not None else None
 
 
+def load_evaluator(args: VitsTrainingArguments, tokenizer: VitsTokenizer, device: str) -> SpeechEvaluator:
+    """Load the metrics of a run, and what they measure with; the tokenizer's language is the default."""
+    return SpeechEvaluator(args.eval_metrics, args.evaluation_options(language_code(tokenizer), device))
+
+
 class SpeechEvaluation:
     """
     Measure the voice of a run at each evaluation, and once its base and the recordings.
@@ -69,8 +74,7 @@ class SpeechEvaluation:
     def __init__(self, args: VitsTrainingArguments, tokenizer: VitsTokenizer, accelerator: Accelerator):
         self.args, self.tokenizer, self.accelerator = args, tokenizer, accelerator
         self.texts = _texts(args)
-        options = args.evaluation_options(language_code(tokenizer), str(accelerator.device))
-        self.evaluator = SpeechEvaluator(args.eval_metrics, options)
+        self.evaluator = load_evaluator(args, tokenizer, str(accelerator.device))
         self.train_clips: VitsDataset | JoinedDataset | None = None
         self.eval_clips: VitsDataset | None = None
         self.sentences: list[Sentence] = []

@@ -28,7 +28,7 @@ from hf_vits.training.best_model import BestModel
 from hf_vits.training.dataloader import build_eval_dataset, build_train_dataloader
 from hf_vits.training.evaluation import Evaluation, has_evaluation
 from hf_vits.training.generator import VitsGenerator, recompute_activations
-from hf_vits.training.initialization import ModelInitialization
+from hf_vits.training.initialization import ModelInitialization, tokenizer_of
 from hf_vits.training.loggers import AverageMeter, ExperimentLogger, check_trackers
 from hf_vits.training.loudness import match_loudness
 from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo_id, write_card
@@ -132,8 +132,9 @@ class VitsTrainer:
         refuse_sharding()
         trackers, precision = check_trackers(args.report_to), launched_precision(args.mixed_precision)
         self.args, self.columns, self.dataset_name = args, columns or Columns(), dataset_name
-        self.initialization = _initialization(model, args)
-        self.processing_class = processing_class or _tokenizer_of(self.initialization.model)
+        discriminator = VitsDiscriminatorConfig().scale_channels_by(args.discriminator_channel_multiplier)
+        self.initialization = ModelInitialization.of(model, discriminator, args.seed)
+        self.processing_class = processing_class or tokenizer_of(self.initialization.model)
         self.output_dir, self.progress = Path(args.output_dir), Progress()
         self.accelerator = accelerator = Accelerator(
             mixed_precision=precision,
@@ -165,7 +166,7 @@ class VitsTrainer:
             train_dataset, *shared, self.accelerator.num_processes
         )
         self.speaking_rate = SpeakingRate(args, self.train_dataloader, model.config.num_speakers)
-        if eval_dataset is None and self.accelerator.is_main_process:
+        if eval_dataset is None and self.speech is None and self.accelerator.is_main_process:
             logger.warning(NOT_EVALUATED)
         self.eval_clips = None if eval_dataset is None else build_eval_dataset(eval_dataset, *shared)
         if self.speech is not None:
@@ -504,19 +505,3 @@ class VitsTrainer:
             "max_batch_seconds": limit and (limit, processes),  # it limits each process's share
             "seed": self.args.seed,
         }
-
-
-def _initialization(model: ModelInitialization | VitsModel | str | Path, args: VitsTrainingArguments):
-    """Return a given `ModelInitialization`, or make one of a model, a folder or a name on the Hub."""
-    if isinstance(model, ModelInitialization):
-        return model
-    discriminator = VitsDiscriminatorConfig().scale_channels_by(args.discriminator_channel_multiplier)
-    if isinstance(model, VitsModel):
-        return ModelInitialization.from_model(model, discriminator, args.seed)
-    return ModelInitialization.from_pretrained(str(model), config=discriminator, seed=args.seed)
-
-
-def _tokenizer_of(model: VitsModel) -> VitsTokenizer:
-    if not model.name_or_path:
-        raise ValueError("The model was not loaded from a folder or the Hub: give its tokenizer as `processing_class`.")
-    return VitsTokenizer.from_pretrained(model.name_or_path)

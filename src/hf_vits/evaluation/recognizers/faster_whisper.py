@@ -1,5 +1,7 @@
 """Whisper by faster-whisper, on the CPU."""
 
+import logging
+
 import numpy as np
 import torch
 
@@ -19,6 +21,7 @@ class FasterWhisper(Recognizer):
     def __init__(self, model: str | None, language: str | None, device: str):
         from faster_whisper import WhisperModel
 
+        logging.getLogger("faster_whisper").setLevel(logging.WARNING)  # it logs each utterance
         model = model or ("base.en" if is_english(language) else "base")
         with loading("eval_recognizer", f"faster-whisper:{model}"):
             threads = torch.get_num_threads()
