@@ -75,12 +75,12 @@ def text():
 
 @pytest.fixture
 def make_tokenizer(tmp_path):
-    """A character tokenizer of 20 symbols, as an MMS voice has."""
+    """A character tokenizer of 20 tokens, as an MMS voice has."""
     from hf_vits import VitsTokenizer
 
     def make(**fields):
-        vocabulary = {symbol: i for i, symbol in enumerate("_abcdefghijklmnop .'")}
-        file = tmp_path / "symbols.json"
+        vocabulary = {token: i for i, token in enumerate("_abcdefghijklmnop .'")}
+        file = tmp_path / "tokens.json"
         file.write_text(json.dumps(vocabulary))
         return VitsTokenizer(str(file), **{"pad_token": "_", "phonemize": False, **fields})
 
@@ -102,3 +102,13 @@ def hub():
 
     with serving() as url:
         yield url
+
+
+@pytest.fixture
+def online(hub, monkeypatch, tmp_path):
+    """Lets huggingface_hub, in this process, take the stub for the Hub."""
+    from stub_hub import connect
+
+    connect(hub, str(tmp_path / "cache"), monkeypatch.setattr)
+    monkeypatch.setenv("HF_TOKEN", "hf_stub")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -74,3 +74,16 @@ def serving() -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.url
     server.shutdown()
+
+
+def connect(url: str, cache: str | None = None, patch: Callable = setattr) -> None:
+    """Let huggingface_hub, in this process, take the stub for the Hub; `patch` may be that of `monkeypatch`."""
+    from huggingface_hub import constants, hf_api
+
+    patch(constants, "ENDPOINT", url)
+    patch(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+    patch(hf_api.api, "endpoint", url)
+    patch(constants, "HF_HUB_OFFLINE", False)
+    patch(constants, "HF_HUB_DISABLE_XET", True)
+    if cache is not None:
+        patch(constants, "HF_HUB_CACHE", cache)

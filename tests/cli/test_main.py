@@ -1,11 +1,13 @@
 """The command line as a whole: its verbs, its help and its version."""
 
 import sys
+from dataclasses import fields
 
 import pytest
 
 import hf_vits
-from hf_vits.cli import VERBS, main
+from hf_vits.cli import VERBS, main, synthesize, train
+from hf_vits.cli.parser import Parser
 
 TOY = """
 HELP = "Count words."
@@ -51,6 +53,24 @@ def test_every_help_fits_on_a_screen_of_24_lines(verb, capsys, monkeypatch):
     assert max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize(("verb", "module"), [("train", train), ("synthesize", synthesize)])
+def test_the_help_of_a_setting_is_one_line_and_not_cut(verb, module, capsys, monkeypatch):
+    """It is the description, or its part before a semicolon."""
+    described = {}
+    monkeypatch.setattr(module, "add_settings", lambda parser, groups, common: described.update(groups))
+    module.add_arguments(Parser())
+    monkeypatch.undo()
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines() if line.startswith("  --")]
+    shown = {flag.removeprefix("--"): text for flag, _, text in lines}
+    descriptions = {item.name: item.metadata["help"] for kind in described.values() for item in fields(kind)}
+    assert shown.keys() >= set(module.COMMON)
+    for name in module.COMMON:
+        assert descriptions[name].startswith(shown[name]) and descriptions[name][len(shown[name])] in ".;", name
+
+
 def test_without_a_verb_the_help_lists_all_of_them(capsys):
     assert main([]) == 0
     printed = capsys.readouterr().out
@@ -73,7 +93,7 @@ def test_the_version_is_printed(capsys):
         (["speak", "a hope", "--seed", "1.5"], "--seed: invalid int value: '1.5'"),
         (["speak", "a hope", "--output"], "--output: expected one argument"),
         (["doctor", "a", "b", "c"], "unknown arguments 'b', 'c'."),
-        (["synthesize", "--batchsize", "3"], "unknown argument '--batchsize'; did you mean `--batch_size`"),
+        (["synthesize", "--speed", "3"], "unknown argument '--speed'; did you mean `--seed`"),
     ],
 )
 def test_wrong_usage_is_one_sentence(capsys, arguments, message):

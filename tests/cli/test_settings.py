@@ -19,7 +19,7 @@ def settings(tmp_path, capsys):
             (tmp_path / "settings.json").write_text(file if isinstance(file, str) else json.dumps(file))
             arguments = ("--config", str(tmp_path / "settings.json"), *arguments)
         parser = Parser(prog="verb")
-        add_settings(parser, {"settings": SynthesisSettings}, ["seed", "batch_size"])
+        add_settings(parser, {"settings": SynthesisSettings}, ["seed", "per_device_eval_batch_size"])
         try:
             return read_settings(parse(parser, arguments, parser), [SynthesisSettings])[0]
         except UsageError as error:
@@ -32,8 +32,8 @@ def settings(tmp_path, capsys):
 
 
 def test_arguments_win_over_the_file_and_the_file_over_defaults(settings):
-    read = settings("--seed", "5", file={"seed": 3, "batch_size": 2.0, "speaker_id": 4})
-    assert (read.seed, read.batch_size, read.speaker_id, read.split) == (5, 2, "4", "train")
+    read = settings("--seed", "5", file={"seed": 3, "per_device_eval_batch_size": 2.0, "speaker_id": 4})
+    assert (read.seed, read.per_device_eval_batch_size, read.speaker_id, read.split) == (5, 2, "4", "train")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_file_that_is_not_there_is_an_error(settings, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("argument", "nearest"), [("--batchsize", "--batch_size"), ("--speed", "--seed"), ("--output", "--output_dir")]
+    ("argument", "nearest"), [("--text_colum", "--text_column"), ("--speed", "--seed"), ("--output", "--output_dir")]
 )
 def test_an_unknown_or_shortened_argument_is_an_error_with_the_nearest_ones(settings, argument, nearest):
     printed = settings(argument, "2")
@@ -71,7 +71,7 @@ def test_an_unknown_or_shortened_argument_is_an_error_with_the_nearest_ones(sett
 
 
 def test_both_spellings_of_an_argument_are_known(settings):
-    assert settings("--batch-size", "2") == settings("--batch_size", "2") == SynthesisSettings(batch_size=2)
+    assert settings("--cpu-threads", "2") == settings("--cpu_threads", "2") == SynthesisSettings(cpu_threads=2)
 
 
 def test_help_shows_the_common_settings_and_help_all_every_one_with_its_default(settings):

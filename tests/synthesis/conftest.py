@@ -63,7 +63,7 @@ def settings(tmp_path, make_voice, make_texts):
         names = {"dataset_name": make_texts, "voice": make_voice}
         made = {name: str(changes.get(name) or make()) for name, make in names.items()}
         output = str(tmp_path / changes.pop("output_dir", "spoken"))
-        return {"batch_size": 4, "cpu_threads": 1, **changes, **made, "output_dir": output}
+        return {"per_device_eval_batch_size": 4, "cpu_threads": 1, **changes, **made, "output_dir": output}
 
     return make
 

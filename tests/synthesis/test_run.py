@@ -43,7 +43,9 @@ def test_each_row_is_what_the_pipeline_says_with_its_generator_in_the_order_of_t
     voice = make_voice(**speakers)
     file = make_texts([{"text": text, "who": name} for text, name in zip(texts, who, strict=True)])
     controls = {"speaking_rate": 0.8, "noise_scale": 0.5, "noise_scale_duration": 0.3, "pause": 0.1}
-    folder = spoken(dataset_name=file, voice=voice, speaker_column="who", seed=3, batch_size=3, **controls)
+    folder = spoken(
+        dataset_name=file, voice=voice, speaker_column="who", seed=3, per_device_eval_batch_size=3, **controls
+    )
     pipe, rows = load_voice(str(voice)), table(folder)
     assert [row["text"] for row in rows] == texts and [row["who"] for row in rows] == who
     for number, row in enumerate(rows):
@@ -72,7 +74,7 @@ def test_texts_with_letters_that_the_voice_lacks_are_spoken_unless_strict(spoken
 
 
 def test_two_processes_that_speak_one_text_at_a_time_make_what_one_makes_of_four(settings, spoken, table):
-    codes, messages = run(settings(output_dir="two", batch_size=1), processes=2)
+    codes, messages = run(settings(output_dir="two", per_device_eval_batch_size=1), processes=2)
     assert codes == [0, 0], messages
     shares = [list(map(int, message.split())) for message in messages]
     assert sorted(sum(shares, [])) == list(range(8)) and len(shares[0]) == len(shares[1])
@@ -83,14 +85,14 @@ def test_two_processes_that_speak_one_text_at_a_time_make_what_one_makes_of_four
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_killed_run_continues_and_ends_as_if_it_had_never_been_killed(settings, spoken, table, processes):
-    codes, _ = run(settings(output_dir="killed", batch_size=1), processes, killed_at=3)
+    codes, _ = run(settings(output_dir="killed", per_device_eval_batch_size=1), processes, killed_at=3)
     whole = spoken()
     killed = whole.parent / "killed"
     kept = {file: file.stat().st_mtime_ns for file in killed.glob("audio/*/[0-9]*.flac")}
     assert -9 in codes and 0 < len(kept) < 8 and not (killed / "metadata.jsonl").exists()
     assert list(killed.glob("audio/*/.*")), "nothing was half written"
 
-    assert spoken(output_dir="killed", batch_size=2) == killed
+    assert spoken(output_dir="killed", per_device_eval_batch_size=2) == killed
     assert_same(table(whole), table(killed))
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
     names = [{str(file.relative_to(folder)) for file in folder.rglob("*")} for folder in (whole, killed)]
@@ -107,7 +109,7 @@ def test_a_file_that_is_damaged_or_gone_is_made_again(spoken, table):
 
 
 def test_if_one_process_fails_all_end_with_what_it_says(settings):
-    codes, messages = run(settings(output_dir="failed", batch_size=1), processes=2, failing_at=3)
+    codes, messages = run(settings(output_dir="failed", per_device_eval_batch_size=1), processes=2, failing_at=3)
     assert codes == [1, 1]
     assert sorted(messages)[1] == "no space is left"
     assert "failed, so all processes end. OSError: no space is left" in sorted(messages)[0]
@@ -158,7 +160,9 @@ def test_rows_that_the_model_refuses_are_skipped_by_whichever_process_and_the_ot
     settings, spoken, table, make_texts, make_voice_that_refuses, caplog, processes
 ):
     file, voice = make_texts(["cab", "oak", "oka", "hi"]), make_voice_that_refuses("k")
-    codes, messages = run(settings(dataset_name=file, voice=voice, batch_size=2, output_dir="refused"), processes)
+    codes, messages = run(
+        settings(dataset_name=file, voice=voice, per_device_eval_batch_size=2, output_dir="refused"), processes
+    )
     assert codes == [0] * processes, messages
     whole = spoken(dataset_name=file)
     refused = whole.parent / "refused"
@@ -172,7 +176,7 @@ def test_rows_that_the_model_refuses_are_skipped_by_whichever_process_and_the_ot
     )
 
     times = {file: file.stat().st_mtime_ns for file in refused.rglob("*.flac")}
-    spoken(dataset_name=file, voice=voice, batch_size=2, output_dir="refused")
+    spoken(dataset_name=file, voice=voice, per_device_eval_batch_size=2, output_dir="refused")
     assert "2 of 4 rows are skipped:" in caplog.text and (refused / "README.md").read_text() == card
     assert {file: file.stat().st_mtime_ns for file in refused.rglob("*.flac")} == times and len(times) == 2
 
@@ -235,7 +239,7 @@ def test_what_does_not_change_the_sound_may_change(spoken, make_voice, make_text
     folder = spoken()
     before = table(folder)
     (folder / before[0]["file_name"]).unlink()
-    spoken(batch_size=1, voice=make_voice("moved"), dataset_name=make_texts(name="moved.jsonl"))
+    spoken(per_device_eval_batch_size=1, voice=make_voice("moved"), dataset_name=make_texts(name="moved.jsonl"))
     assert_same(before, table(folder))
 
 
@@ -317,21 +321,8 @@ def test_a_card_that_somebody_wrote_stays(spoken):
     assert (folder / "README.md").read_text() == "My own words."
 
 
-@pytest.fixture
-def online(hub, monkeypatch):
-    """Lets huggingface_hub, in this process, take the stub for the Hub."""
-    from huggingface_hub import constants, hf_api
-
-    monkeypatch.setattr(constants, "ENDPOINT", hub)
-    monkeypatch.setattr(hf_api.api, "endpoint", hub)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("HF_TOKEN", "hf_stub")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 def test_the_finished_folder_becomes_a_data_set_of_the_hub(online, spoken, table):
-    folder = spoken(push_to_hub="org/voice")
+    folder = spoken(push_to_hub=True, hub_dataset_id="org/voice")
     assert Hub.created[0]["type"] == "dataset" and Hub.created[0]["name"] == "voice"
     files = {row["file_name"] for row in table(folder)}
     assert set(Hub.files) - {".gitattributes"} == {"README.md", "metadata.jsonl", *files}
@@ -343,7 +334,7 @@ def test_what_could_not_be_uploaded_does_not_begin(spoken, monkeypatch, tmp_path
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
     with pytest.raises(PermissionError, match="The speech cannot be uploaded, nobody is logged in.*`hf auth login`"):
-        spoken(push_to_hub="org/voice", dataset_name="nowhere/texts.csv")
+        spoken(push_to_hub=True, hub_dataset_id="org/voice", dataset_name="nowhere/texts.csv")
 
 
 def test_a_speaker_that_is_missing_or_unknown_is_reported_first(spoken, make_voice, make_texts, speakers, caplog):
@@ -362,8 +353,8 @@ def test_a_speaker_that_is_missing_or_unknown_is_reported_first(spoken, make_voi
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"text_column": "said"}, r"no column \['said'\]; their columns are \['text'\]"),
-        ({"speaker_column": "who"}, r"no column \['who'\]"),
+        ({"text_column": "said"}, r"no column 'said'; their columns are 'text'"),
+        ({"speaker_column": "who"}, r"no column 'who'"),
         ({"speaking_rate": 0.0}, "`speaking_rate` is 0.0; it must be a finite number above 0"),
         ({"noise_scale": -1.0}, "`noise_scale` is -1.0"),
         ({"split": "test"}, 'Unknown split "test"'),
@@ -376,7 +367,7 @@ def test_what_does_not_fit_is_reported_before_the_folder_is_made(spoken, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "values", [{"batch_size": 0}, {"seed": -1}, {"cpu_threads": 0}, {"pause": 61.0}, {"pause": -1.0}]
+    "values", [{"per_device_eval_batch_size": 0}, {"seed": -1}, {"cpu_threads": 0}, {"pause": 61.0}, {"pause": -1.0}]
 )
 def test_a_value_out_of_range_is_an_error_that_says_the_range(values):
     name, value = next(iter(values.items()))

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-import textwrap
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from importlib.resources.abc import Traversable
@@ -13,9 +13,6 @@ from typing import Any
 from hf_vits.cli.parser import Parser, UsageError
 from hf_vits.utils.formatting import nearest
 from hf_vits.utils.setting_fields import checked, expanded, hints_of, is_switch
-
-HELP_WIDTH = 44
-"""Characters of an option's description in `--help`, which has one line for each common option."""
 
 
 def preset_names(folder: Traversable) -> list[str]:
@@ -82,11 +79,8 @@ def _argument(kind: type, name: str) -> dict[str, Any]:
 
 
 def _first_clause(text: str) -> str:
-    """Return the beginning of a description that fits on one line of the help."""
-    for end in ("; ", ": ", ". ", ", "):
-        if len(text) > HELP_WIDTH:
-            text = text.split(end)[0]
-    return textwrap.shorten(text.removesuffix("."), HELP_WIDTH, placeholder=" …").replace("%", "%%")
+    """Return a description up to its first semicolon or full stop, for the one line that `--help` has for it."""
+    return re.split(r"[;.] ", text)[0].removesuffix(".").replace("%", "%%")
 
 
 def read_settings(

@@ -10,7 +10,7 @@ HELP = "Speak a data set of texts into a data set of speech."
 
 RESUME = "interrupted; the same command continues"
 
-OUT_OF_MEMORY = "Lower `batch_size`."
+OUT_OF_MEMORY = "Lower `per_device_eval_batch_size`."
 
 COMMON = (
     "dataset_name",
@@ -24,8 +24,9 @@ COMMON = (
     "pause",
     "strict",
     "seed",
-    "batch_size",
+    "per_device_eval_batch_size",
     "push_to_hub",
+    "hub_dataset_id",
 )
 """The settings that `--help` shows."""
 
@@ -35,7 +36,7 @@ def add_arguments(parser: Parser) -> None:
     from hf_vits.synthesis import SynthesisSettings
 
     add_settings(parser, {"settings": SynthesisSettings}, COMMON)
-    parser.epilog = "The same command continues a run that was stopped, on as many processes as there are then."
+    parser.epilog = "The same command continues a run that was stopped, on any number of processes."
 
 
 def settings(options: argparse.Namespace) -> tuple:

@@ -62,14 +62,14 @@ def _linked(provenance: Provenance) -> str:
 
 
 def _use(settings: SynthesisSettings) -> str:
-    name = settings.push_to_hub or Path(settings.output_dir).expanduser().resolve().name
-    load = f'load_dataset("{name}"' if settings.push_to_hub else f'load_dataset("audiofolder", data_dir="{name}"'
+    name = Path(settings.output_dir).expanduser().resolve().name
+    load = f'"{settings.hub_dataset_id}"' if settings.push_to_hub else f'"audiofolder", data_dir="{name}"'
     return f"""## Use
 
 ```python
 from datasets import load_dataset
 
-data = {load}, split="train")
+data = load_dataset({load}, split="train")
 ```
 
 Files are FLAC of 16 bits. `audio` is the speech, `seconds` its length; the other columns are those of the texts."""

@@ -109,11 +109,12 @@ class OutputFolder:
         if not file.is_file() or mark in file.read_text(encoding="utf-8"):
             _write(file, [card.rstrip("\n")])
 
-    def upload(self, name: str) -> None:
-        """Upload the folder to a data set of the Hub, which is created if it does not exist."""
+    def upload(self, name: str, private: bool | None = None) -> None:
+        """Upload the folder to a data set of the Hub, which is created if it does not exist, private or as the account
+        decides."""
         from huggingface_hub import HfApi
 
-        repository = HfApi().create_repo(name, repo_type="dataset", exist_ok=True).repo_id
+        repository = HfApi().create_repo(name, repo_type="dataset", private=private, exist_ok=True).repo_id
         HfApi().upload_folder(
             repo_id=repository, repo_type="dataset", folder_path=self.path, ignore_patterns=[".*", "*/.*"]
         )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from huggingface_hub.utils import validate_repo_id
 from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
 
@@ -109,8 +108,7 @@ class Synthesis:
     def _check(self) -> None:
         """Raise an error for a folder or a repository that cannot be written to, before any work."""
         self.folder.check()
-        if self.settings.push_to_hub is not None and self.main:
-            validate_repo_id(self.settings.push_to_hub)
+        if self.settings.push_to_hub and self.main:
             check_login("speech")
 
     def _load(self) -> None:
@@ -161,7 +159,7 @@ class Synthesis:
         seconds: dict[int, float] = {}
         refused: list[SkippedRow] = []
         with SpeechBar(plan.rows, remaining, disable=not self.main) as bar:
-            for batch in joint_batches(remaining, self.settings.batch_size, self.processes):
+            for batch in joint_batches(remaining, self.settings.per_device_eval_batch_size, self.processes):
                 shares = run_on_all_processes(self._speak, texts, batch[self.process :: self.processes])
                 new = {number: length for share, _ in shares for number, length in share.items()}
                 refused += [row for _, share in shares for row in share]
@@ -204,8 +202,8 @@ class Synthesis:
         self.folder.write_table(plan, seconds, records(self.dataset, [row.number for row in plan.rows]))
         self.folder.write_card(dataset_card(self.settings, self.pipe, provenance, plan, seconds), MARK)
         logger.info(f"{self.folder.path}: {len(seconds):,} rows, {sum(seconds.values()) / 3600:.2f} hours of speech.")
-        if self.settings.push_to_hub is not None:
-            self.folder.upload(self.settings.push_to_hub)
+        if self.settings.push_to_hub:
+            self.folder.upload(self.settings.hub_dataset_id, self.settings.hub_private_repo)
 
 
 def _warn_of_skipped(plan: SynthesisPlan) -> None:

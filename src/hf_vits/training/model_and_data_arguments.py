@@ -46,7 +46,7 @@ class ModelAndDataArguments:
         ValueError: for JSON that is no object, or a configuration with an unknown field.
     """
 
-    dataset_name: AnyPath = option("", "Folder with a metadata.csv, or data set of the Hub.")
+    dataset_name: AnyPath = option("", "Folder or data set of the Hub; a folder has a metadata.csv.")
     dataset_config_name: str | None = option(None, "Configuration of a data set of the Hub.")
     train_split: str = option("train", "Split to train on.")
     eval_split: str | None = option(None, "Split to evaluate on; by default some clips of the training split.")
@@ -59,7 +59,7 @@ class ModelAndDataArguments:
     table_columns: str | None = option(
         None, "Columns of a folder's table without a header, in order, as file_name,speaker,text; _ is ignored."
     )
-    model_name_or_path: AnyPath | None = option(None, 'Model to start from: folder, "default", or name on the Hub.')
+    model_name_or_path: AnyPath | None = option(None, 'Model to start from; a folder, "default", or a name on the Hub.')
     discriminator_name_or_path: AnyPath | None = option(
         None, "Its discriminator, if not with it: folder, or original D_*.pth."
     )

@@ -39,10 +39,12 @@ class VitsTrainingArguments(EvaluationArguments):
         ValueError: for a value out of range; says which and what is allowed.
     """
 
-    output_dir: OutputPath = option("voice", "Folder of the trained model, its checkpoints, samples and history.")
+    output_dir: OutputPath = option(
+        "voice", "Folder of the trained model; it holds the checkpoints, samples and history, too."
+    )
     seed: Whole = option(1234, "Seed of all randomness: order, segments, noise, dropout and new layers.")
 
-    max_steps: Count = option(100_000, "Steps to train for, including those before a run was resumed.")
+    max_steps: Count = option(100_000, "Steps to train for; those before a run was resumed count.")
     per_device_train_batch_size: Count = option(16, "Clips per process and forward pass.")
     max_batch_seconds: Positive | None = option(
         None,
@@ -71,7 +73,7 @@ class VitsTrainingArguments(EvaluationArguments):
         "are.",
     )
 
-    learning_rate: Positive = option(2e-4, "Learning rate of generator and discriminator.")
+    learning_rate: Positive = option(2e-4, "Learning rate; that of the discriminator may differ.")
     discriminator_learning_rate: Positive | None = option(None, "Learning rate of the discriminator, if different.")
     learning_rate_multipliers: Mapping = option(
         "{}", 'JSON object: factors on the rate of generator modules, by the start of their names, as {"flow": 0.5}.'
