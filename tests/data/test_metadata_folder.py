@@ -125,8 +125,8 @@ def test_a_folder_without_a_table_is_an_error_that_says_what_it_is(tmp_path):
     [
         ("file,text\na.wav,Ah.\n", "begins with 'file,text'.*file_name and text"),
         ("", "begins with ''"),
-        ("file_name,txt\na.wav,Ah.\n", r"no column \['text'\]; its columns are \['file_name', 'txt'\]"),
-        ("file_name|txt\na.wav|Ah.\n", r"no column \['text'\]; its columns are \['file_name', 'txt'\]"),
+        ("file_name,txt\na.wav,Ah.\n", r"no column 'text'; its columns are 'file_name', 'txt'"),
+        ("file_name|txt\na.wav|Ah.\n", r"no column 'text'; its columns are 'file_name', 'txt'"),
         ("file_name,text,text\na.wav,Ah,Oh\n", r"several columns called \['text'\]"),
         ("file_name\ttext\na.wav\tAh\tOh\n", "line 2, has more cells"),
         ("LJ1|anna|Ah so.\nLJ2|bob|Oh|no.\nLJ3|bob|Oh no.\n", "Line 2 has another number of columns.*which have 3"),

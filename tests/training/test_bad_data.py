@@ -100,7 +100,7 @@ def test_a_run_goes_on_without_bad_rows_and_says_which_they_are_and_why(make_tra
 @pytest.mark.parametrize("streamed", [False, True])
 def test_an_unknown_column_stops_a_run_before_its_first_step_and_lists_the_columns(make_trainer, data, streamed):
     data = data.to_iterable_dataset() if streamed else data
-    with pytest.raises(ValueError, match=r"no column \['sound'\]; its columns are \['text', 'audio'\].*`audio_column`"):
+    with pytest.raises(ValueError, match=r"no column 'sound'; its columns are 'text', 'audio'.*`audio_column`"):
         make_trainer(data=data, columns=Columns(audio="sound"))
 
 

@@ -92,8 +92,9 @@ def check_columns(given: Sequence[str], columns: Columns) -> None:
     missing = [name for name in columns.names if name not in given]
     if missing:
         raise ValueError(
-            f"The data has no column {missing}; its columns are {[name for name in given if name != PLACE]}. "
-            "Name the right ones with `text_column`, `audio_column` and `speaker_column`."
+            f"The data has no column {' or '.join(map(repr, missing))}; its columns are "
+            f"{', '.join(repr(name) for name in given if name != PLACE)}. Name the right "
+            "ones with `text_column`, `audio_column` and `speaker_column`."
         )
 
 

@@ -134,8 +134,8 @@ def _rows_with_header(table: Path, text_column: str) -> tuple[list[dict[str, str
     needed = (FILE, TEXT) if text_column == TEXT else (FILE,)  # another name is checked later
     if missing := [name for name in needed if name not in read.columns]:
         raise ValueError(
-            f"{table} has no column {sorted(missing)}; its columns are {read.columns}. Rename them there, or name the "
-            "one of the texts with `text_column`."
+            f"{table} has no column {' or '.join(map(repr, missing))}; its columns are "
+            f"{', '.join(map(repr, read.columns))}. Rename them there, or name the one of the texts with `text_column`."
         )
     rows = [dict(zip(read.columns, cells, strict=True)) for cells in read.rows]
     recordings = Recordings(table.parent)

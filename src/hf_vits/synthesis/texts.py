@@ -57,7 +57,8 @@ def check_columns(given: Sequence[str], text: str, speaker: str | None) -> None:
     missing = [name for name in (text, speaker) if name and name not in given]
     if missing:
         raise ValueError(
-            f"The texts have no column {missing}; their columns are {list(given)}. Name the right ones with "
+            f"The texts have no column {' or '.join(map(repr, missing))}; their columns are "
+            f"{', '.join(map(repr, given))}. Name the right ones with "
             "`text_column` and `speaker_column`."
         )
 

@@ -142,9 +142,10 @@ def _usage(run: RunSummary, samples: Samples) -> str:
     first = json.dumps(config.speaker_names[0], ensure_ascii=False) if config.speaker_names else 0
     speaker = f", speaker_id={first}" if config.num_speakers > 1 else ""
     extra = "[phonemes]" if run.tokenizer.phonemize or run.tokenizer.is_uroman else ""
+    install = f'pip install -e ".{extra}"' if extra else "pip install -e ."
     return f"""## Use
 
-`pip install "hf_vits{extra}"`, then:
+In a clone of hf_vits, `{install}`, then:
 
 ```python
 import soundfile
@@ -189,7 +190,7 @@ def _samples(samples: Samples) -> str:
 def _data(run: RunSummary) -> str:
     report, name = run.filter_report, run.dataset_name
     part = ", and part of the next" if run.progress.batch else ""
-    passes = f"{run.progress.epoch} complete passes{part}"
+    passes = f"{run.progress.epoch} complete pass{'' if run.progress.epoch == 1 else 'es'}{part}"
     lines = ["## Data", "", f"Data: {called(name)}." if name else "The name of the data is unknown.", ""]
     if report is None:
         return "\n".join([*lines, f"Read as a stream, {passes}; its clips were not counted."])
