@@ -15,6 +15,7 @@ from hf_vits.hub.state_dict import TRAINING_ONLY, match_state_dict, read_state_d
 from hf_vits.modules.weight_norm import NEW_G
 from hf_vits.utils.atomic_file import storage_errors
 from hf_vits.utils.atomic_folder import new_files
+from hf_vits.utils.default_name import refuse_default_name
 from hf_vits.utils.formatting import listed
 from hf_vits.utils.torch_state import is_finite
 
@@ -136,6 +137,7 @@ class StrictPreTrainedModel(PreTrainedModel):
                 newly initialized.
             OSError: if there is no such checkpoint.
         """
+        refuse_default_name(pretrained_model_name_or_path, cls.__name__)
         refuse_offloading(kwargs.get("device_map"))
         source = str(pretrained_model_name_or_path)
         hub = {name: kwargs.pop(name) for name in HUB_ARGUMENTS if name in kwargs}

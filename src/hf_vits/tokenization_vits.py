@@ -29,6 +29,7 @@ from hf_vits.text.frontend import (
 )
 from hf_vits.text.offsets import Span, TextWithOffsets
 from hf_vits.utils.atomic_folder import new_files
+from hf_vits.utils.default_name import refuse_default_name
 from hf_vits.utils.files import named_in_errors, require_if_there
 from hf_vits.utils.formatting import refuse_unknown
 
@@ -200,8 +201,10 @@ class VitsTokenizer(PreTrainedTokenizer):
 
         Raises:
             OSError: if files are missing.
-            ValueError: if a file is damaged or has an option of the wrong type; names the file.
+            ValueError: if a file is damaged or has an option of the wrong type; names the file. For the names of the
+                default voice; says how to load it.
         """
+        refuse_default_name(pretrained_model_name_or_path, cls.__name__)
         folder = Path(pretrained_model_name_or_path) / (kwargs.get("subfolder") or "")
         for name in vocabulary.FILES:
             require_if_there(folder / name)

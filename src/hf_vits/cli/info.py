@@ -35,7 +35,8 @@ def information() -> dict[str, Any]:
     from huggingface_hub import constants
 
     from hf_vits.conversion.default_voice import cache_folder
-    from hf_vits.hub.known_voices import DEFAULT, VOICES
+    from hf_vits.hub.known_voices import VOICES
+    from hf_vits.utils.default_name import DEFAULT
 
     extras = _extras()
     packages = sorted({package for needed in extras.values() for package in needed} - {"hf_vits"}, key=str.lower)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from hf_vits.hub.known_voices import DEFAULT, VOICES, Voice
+from hf_vits.hub.known_voices import VOICES, Voice
+from hf_vits.utils.default_name import DEFAULT
 from hf_vits.utils.digests import RECORD, changed_file, record_digests, sha256
 
 logger = logging.getLogger(__name__)

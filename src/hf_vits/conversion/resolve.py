@@ -10,8 +10,9 @@ from pathlib import Path
 from hf_vits.conversion.default_voice import cached_voice
 from hf_vits.conversion.formats import ARCHIVES, is_foreign_config, suffix_descriptions
 from hf_vits.conversion.suggestions import folder_entries, missing_path
-from hf_vits.hub.known_voices import ALIAS, DEFAULT, VOICES
+from hf_vits.hub.known_voices import VOICES
 from hf_vits.hub.model_files import CONFIG, OWN_FILES, PICKLE_NAMES, SAFE_NAMES, WEIGHTS, checkpoints_in
+from hf_vits.utils.default_name import ALIAS, DEFAULT
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from huggingface_hub import constants
 
 from hf_vits.conversion.formats import suffix_descriptions
-from hf_vits.hub.known_voices import ALIAS, VOICES
+from hf_vits.hub.known_voices import VOICES
+from hf_vits.utils.default_name import ALIAS
 from hf_vits.utils.formatting import did_you_mean, similar_names
 
 MOST_ENTRIES = 2000

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from hf_vits.utils.default_name import DEFAULT
+
 
 @dataclass(frozen=True)
 class Voice:
@@ -45,11 +47,6 @@ class Voice:
         """The digest of each file of the voice, by its path inside the module."""
         return {self.onnx: self.onnx_sha256, self.onnx + ".json": self.json_sha256}
 
-
-DEFAULT = "en_US-joe-medium"
-
-ALIAS = "default"
-"""Another name of the default voice."""
 
 VOICES = {
     DEFAULT: Voice(

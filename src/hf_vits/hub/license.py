@@ -11,7 +11,8 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 from transformers.utils import cached_file
 
-from hf_vits.hub.known_voices import DEFAULT, VOICES
+from hf_vits.hub.known_voices import VOICES
+from hf_vits.utils.default_name import DEFAULT
 from hf_vits.utils.files import read_text
 
 logger = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from hf_vits.utils.atomic_file import storage_errors
+from hf_vits.utils.default_name import refuse_default_name
 from hf_vits.utils.files import named_in_errors, read_table, require_if_there
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.model_size import check_size
@@ -29,8 +30,10 @@ class StrictConfigMixin:
 
         Raises:
             OSError: if there is no config.json, or it is no file or no JSON object.
-            ValueError: if a value is of another type, out of range or contradicts another; names file and field.
+            ValueError: if a value is of another type, out of range or contradicts another; names file and field. For
+                the names of the default voice; says how to load it.
         """
+        refuse_default_name(pretrained_model_name_or_path, cls.__name__)
         with named_in_errors(f"The config.json of {pretrained_model_name_or_path}", pretrained_model_name_or_path):
             return super().from_pretrained(pretrained_model_name_or_path, **kwargs)
 
