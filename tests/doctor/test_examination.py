@@ -58,6 +58,18 @@ def check(voice, fault, damage, severity, removal, capsys):
     assert applied == [([expected], "applied")] * bool(named)
 
 
+@pytest.mark.parametrize("damage", ["config.missing", "config.damaged"])
+def test_a_folder_without_a_readable_configuration_is_examined_in_one_round(voice, damage):
+    """Everything that neither weights nor tokenizer need it for is reported with it."""
+    others = ["weights.unexpected", "values.zero_filter", "tokenizer.id_out_of_range"]
+    others += ["tokenizer.invalid_option", "signal.feature_extractor_damaged", "discriminator.unreadable"]
+    others += ["license.unknown", "files.training_state"]
+    for fault in (*others, damage):
+        ONE_SPEAKER[fault][0](voice)
+    found = {diagnostic.id for diagnostic in examine(voice.path).diagnostics}
+    assert found >= {*others, damage}
+
+
 @pytest.mark.parametrize(("fault", "case"), ONE_SPEAKER.items(), ids=ONE_SPEAKER)
 def test_a_fault_gets_exactly_its_diagnostic_and_the_fix_removes_it(voice, fault, case, capsys):
     check(voice, fault, *case, capsys)

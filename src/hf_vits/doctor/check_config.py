@@ -49,7 +49,8 @@ def check_file(folder: ModelFolder) -> Iterator[Diagnostic]:
     if folder.has_config:
         return
     problem, above = folder.config_file.problem, config_above(folder.path)
-    message = f"{problem or 'There is no config.json'}, without which no model can be built."
+    fault = (problem or "There is no config.json").removesuffix("; fetch it again")
+    message = f"{fault}. No model can be built without it."
     advice = "Copy that of the training run or of the base model into the folder, or download it again."
     if above:
         advice = f"The folder is a checkpoint of a training run, whose configuration is {above}: convert both."
@@ -195,7 +196,8 @@ def _rejection(table: dict[str, Any]) -> str:
 
 def check_signal(folder: ModelFolder) -> Iterator[Diagnostic]:
     """Check the sampling rate, the STFT against the hop, and the feature extractor's file."""
-    config = folder.effective_config
+    config = folder.effective_config if folder.has_config else None
+    yield from _feature_extractor(folder, config)
     if config is None:
         return
     if config.sampling_rate not in SAMPLING_RATES:
@@ -208,7 +210,6 @@ def check_signal(folder: ModelFolder) -> Iterator[Diagnostic]:
             f"hop of {config.hop_length} of the decoder: training would skip the samples between."
         )
         yield warning("signal.fft_shorter_than_hop", message, "Check both; usual is an FFT of four hops.")
-    yield from _feature_extractor(folder, config)
     if layerdrop := folder.raw.get("layerdrop"):
         message = (
             f"`layerdrop` is {quoted(layerdrop)}: the default of transformers is 0.1, the paper has none. hf_vits "
@@ -218,10 +219,12 @@ def check_signal(folder: ModelFolder) -> Iterator[Diagnostic]:
         yield note("signal.layerdrop", message, "Set it to 0 to train elsewhere.", fix=fix)
 
 
-def _feature_extractor(folder: ModelFolder, config: VitsConfig) -> Iterator[Diagnostic]:
+def _feature_extractor(folder: ModelFolder, config: VitsConfig | None) -> Iterator[Diagnostic]:
     file = inspect_json(folder.path / FEATURE_EXTRACTOR)
     if file.problem:
         yield error("signal.feature_extractor_damaged", f"{file.problem}.", "Remove it, or download it again.")
+    if config is None:
+        return
     table: dict[str, Any] = file.table or {}
     ours = {"sampling_rate": config.sampling_rate, "hop_length": config.hop_length, "n_fft": config.fft_size}
     differs = {name: value for name, value in ours.items() if name in table and table[name] != value}
@@ -235,6 +238,8 @@ def _feature_extractor(folder: ModelFolder, config: VitsConfig) -> Iterator[Diag
 
 def check_speakers(folder: ModelFolder) -> Iterator[Diagnostic]:
     """Check that `num_speakers`, `speaker_embedding_size` and `speaker_names` agree."""
+    if not folder.has_config:
+        return
     given = folder.valid_fields
     inferred = folder.inferred if folder.match is not None else {}
     count = inferred.get("num_speakers", given.get("num_speakers", 1))
