@@ -1,3 +1,4 @@
+import inspect
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -388,3 +389,14 @@ def test_a_call_enters_few_files(make_model, fields):
         f"A call of the model enters {len(files)} files, {MOST_FILES} at most: {', '.join(files)}. Move what the call "
         "needs of a small file to where it is used, or validate and look up in fewer places."
     )
+
+
+@pytest.mark.parametrize("half", [VitsModel.prior, VitsModel.latents])
+def test_what_the_halves_of_forward_take_by_position_forward_takes_there_too(half):
+    """The others, whose order differs, are given by name."""
+
+    def by_position(method):
+        parameters = inspect.signature(method).parameters.values()
+        return [one.name.removesuffix("_id") for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+
+    assert by_position(half) == by_position(VitsModel.forward)[:4]

@@ -216,7 +216,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
                 logger.warning(message)
         if strict:
             dropped = sum(map(self.tokenizer.dropped_characters, self.sentences(text)), Counter())
-            if lost := Counter({symbol: count for symbol, count in dropped.items() if symbol.isalnum()}):
+            if lost := Counter({character: count for character, count in dropped.items() if character.isalnum()}):
                 raise UnsupportedTextError(dropped_message(lost))
 
     def _encodings(self, text: str, arguments: dict, first: int = 0) -> Iterator[tuple[int, Mapping]]:

@@ -45,11 +45,11 @@ def traces():
 
 @pytest.fixture(scope="session")
 def make_voice_tokenizer(tmp_path_factory):
-    """A tokenizer of 20 symbols."""
+    """A tokenizer of 20 tokens."""
 
-    def make(symbols=LETTERS, **fields):
-        file = tmp_path_factory.mktemp("symbols") / "symbols.json"
-        file.write_text(json.dumps({symbol: i for i, symbol in enumerate(symbols)}))
+    def make(tokens=LETTERS, **fields):
+        file = tmp_path_factory.mktemp("tokens") / "tokens.json"
+        file.write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
         return VitsTokenizer(str(file), **{"pad_token": "_", "phonemize": False, **fields})
 
     return make
@@ -151,7 +151,7 @@ def sherpa_says(capfd):
         settings = sherpa.GenerationConfig()
         settings.sid, settings.silence_scale = speaker or 0, 1.0  # otherwise it cuts pauses
         if phonemes:
-            settings.phoneme_codepoints = [[ord(symbol) for symbol in phonemes]]
+            settings.phoneme_codepoints = [[ord(token) for token in phonemes]]
         samples = np.array(engine.generate(text, settings).samples, dtype=np.float32)
         assert capfd.readouterr().err == ""
         assert engine.num_speakers == (3 if speaker is not None else 1)

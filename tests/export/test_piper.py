@@ -117,7 +117,7 @@ def test_what_piper_cannot_keep_is_noted(make_model, make_voice_tokenizer, tmp_p
     tokenizer = make_voice_tokenizer(["k", "a", "_", "<x>", "ç"], pad_token="k", phonemize=True)
     notes = "\n".join(export(make_model(), tokenizer, tmp_path / "out"))
     assert "not trained with Piper's front end" in notes
-    assert "Piper uses _" in notes and "<x>" in notes and "symbols ç" in notes
+    assert "Piper uses _" in notes and "<x>" in notes and "tokens ç" in notes
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "languages"])
@@ -155,16 +155,16 @@ def assert_same_weights(found, expected):
             assert torch.equal(tensor, expected[name]), name
 
 
-def test_symbols_that_a_cleaner_takes_off_the_ends_of_a_text_are_kept_within_it():
+def test_tokens_that_a_cleaner_takes_off_the_ends_of_a_text_are_kept_within_it():
     from hf_vits import VitsTokenizer
-    from hf_vits.export.symbols import symbols_of
+    from hf_vits.export.tokens import tokens_of
 
-    symbols = {symbol: i for i, symbol in enumerate("_abc def")}
+    tokens = {token: i for i, token in enumerate("_abc def")}
     tokenizer = VitsTokenizer.from_vocab(
-        symbols, pad_token="_", phonemize=False, normalize=False, cleaner="basic_cleaners"
+        tokens, pad_token="_", phonemize=False, normalize=False, cleaner="basic_cleaners"
     )
 
-    table = symbols_of(tokenizer).ids
+    table = tokens_of(tokenizer).ids
 
-    assert {symbol: table[symbol] for symbol in "abc def"} == {symbol: symbols[symbol] for symbol in "abc def"}
-    assert table["A"] == symbols["a"]
+    assert {token: table[token] for token in "abc def"} == {token: tokens[token] for token in "abc def"}
+    assert table["A"] == tokens["a"]

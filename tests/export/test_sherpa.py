@@ -7,7 +7,7 @@ from export_voices import KINDS, LETTERS, documented
 
 from hf_vits.export import export
 from hf_vits.export.sherpa import notes, table
-from hf_vits.export.symbols import symbols_of
+from hf_vits.export.tokens import tokens_of
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,15 @@ def test_phonemes_without_pipers_frame_are_given_as_text(
 
 
 def test_tokens_are_single_code_points_each_once(make_model, make_voice_tokenizer, tmp_path):
-    # The original VITS has 177 symbols for 178 rows, since it names one twice; that row has no symbol here.
-    symbols = ["_", "<x>", "\t", *LETTERS[1:18]]
-    notes = export(make_model(vocab_size=21), make_voice_tokenizer(symbols), tmp_path / "out", "sherpa")
+    # The original VITS has 177 tokens for 178 rows, since it names one twice; that row has no token here.
+    tokens = ["_", "<x>", "\t", *LETTERS[1:18]]
+    notes = export(make_model(vocab_size=21), make_voice_tokenizer(tokens), tmp_path / "out", "sherpa")
     assert "<x>" in notes[0]
     lines = (tmp_path / "out" / "tokens.txt").read_text().splitlines()
     found = [line.rsplit(" ", 1) for line in lines]
-    assert len({symbol for symbol, _ in found}) == len(found)
-    assert all(len(symbol) == 1 for symbol, _ in found) and "\t" not in dict(found)
-    assert dict(found)["A"] == dict(found)["a"] and [" ", str(symbols.index(" "))] in found
+    assert len({token for token, _ in found}) == len(found)
+    assert all(len(token) == 1 for token, _ in found) and "\t" not in dict(found)
+    assert dict(found)["A"] == dict(found)["a"] and [" ", str(tokens.index(" "))] in found
 
 
 def test_what_sherpa_does_not_do_with_a_text_is_noted(make_model, make_voice_tokenizer, tmp_path):
@@ -85,12 +85,12 @@ SAID += [mark for mark in map(chr, range(33, 127)) if not mark.isalnum()]
 
 
 def as_sherpa_reads(lines, text):
-    """The ids that sherpa-onnx 2 takes for a text: a line of the table holds a symbol and its id."""
+    """The ids that sherpa-onnx 2 takes for a text: a line of the table holds a token and its id."""
     table = {}
     for line in lines.split("\n")[:-1]:
-        symbol, number = line.split(" ") if not line.startswith("  ") else (" ", line.strip())
-        assert symbol == " " or symbol.strip("\t\n\r\v\f ") == symbol
-        table[symbol] = int(number)
+        token, number = line.split(" ") if not line.startswith("  ") else (" ", line.strip())
+        assert token == " " or token.strip("\t\n\r\v\f ") == token
+        table[token] = int(number)
     small = "".join(letter.lower() if letter.isascii() else letter for letter in text)
     return [table[letter] for letter in small if letter in table]
 
@@ -99,15 +99,15 @@ def as_sherpa_reads(lines, text):
 def test_a_table_speaks_all_that_the_voice_speaks_or_a_note_names_it(make_voice_tokenizer, voice):
     letters, options = VOICES[voice]
     tokenizer = make_voice_tokenizer(letters, **options)
-    symbols = symbols_of(tokenizer)
-    messages = "\n".join(notes(tokenizer, symbols, False))
+    tokens = tokens_of(tokenizer)
+    messages = "\n".join(notes(tokenizer, tokens, False))
     words = re.split("[ ,.]+", messages)
     for letter in SAID:
         for text in (f"a{letter}a", f"a{letter} a") if letter.isalpha() else (f"a{letter}a",):
             named = f"U+{ord(letter):04X}" in messages or letter in words
             named |= "lowercases A to Z" in messages and "A" <= letter <= "Z"
             ours = tokenizer(text).input_ids[1::2]
-            assert named or as_sherpa_reads(table(symbols), text) == ours, (text, ours)
+            assert named or as_sherpa_reads(table(tokens), text) == ours, (text, ours)
     assert ("U+03A3" in messages) == ("σ" in letters)
     assert "U+00A0" not in messages and "U+3000" not in messages
 

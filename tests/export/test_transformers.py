@@ -13,7 +13,7 @@ IDS = torch.tensor([[0, 7, 0, 12, 0, 3, 0]])
 
 
 def written(folder, model, tokenizer=None):
-    tokenizer = tokenizer or VitsTokenizer.from_vocab({symbol: i for i, symbol in enumerate("_abcdefghijklmnop .'")})
+    tokenizer = tokenizer or VitsTokenizer.from_vocab({token: i for i, token in enumerate("_abcdefghijklmnop .'")})
     return list(write(Voice(model, tokenizer), folder))
 
 
@@ -87,10 +87,10 @@ def test_a_voice_that_stock_speaks_otherwise_is_not_kept(make_model, make_tokeni
 
 
 @pytest.mark.parametrize(("compatible", "noted"), [(False, False), (True, True)])
-def test_a_pad_symbol_outside_the_vocabulary_is_mended_or_told(make_model, tmp_path, compatible, noted):
-    symbols = {symbol: i for i, symbol in enumerate("_abcdefghijklmnop .'")}
+def test_a_pad_token_outside_the_vocabulary_is_mended_or_told(make_model, tmp_path, compatible, noted):
+    tokens = {token: i for i, token in enumerate("_abcdefghijklmnop .'")}
     options = {"pad_token": "<pad>", "phonemize": False, "upstream_compatible": compatible}
-    notes = written(tmp_path, make_model(), VitsTokenizer.from_vocab(symbols, **options))
+    notes = written(tmp_path, make_model(), VitsTokenizer.from_vocab(tokens, **options))
     assert ("padded batch" in " ".join(notes)) == noted
     stock, tokenizer = (kind.from_pretrained(tmp_path) for kind in (transformers.VitsModel, transformers.VitsTokenizer))
     batch = tokenizer(["a dog", "deaf"], padding=True, return_tensors="pt")

@@ -16,7 +16,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.vits_keys import original_name
 from hf_vits.export import Voice, needed
 from hf_vits.export.graph import OnnxVits
-from hf_vits.export.symbols import Symbols
+from hf_vits.export.tokens import Tokens
 from hf_vits.export.verify import verify_whole
 
 MIN_SIZE = 2**10
@@ -237,12 +237,12 @@ def _rename(graph) -> None:
 TEXT = {0: "batch_size", 1: "phonemes"}
 
 
-def write_whole(voice: Voice, symbols: Symbols, file: Path, metadata: Mapping[str, object] | None = None) -> str:
+def write_whole(voice: Voice, tokens: Tokens, file: Path, metadata: Mapping[str, object] | None = None) -> str:
     """Trace a model, compare it with PyTorch and write it; return a note on how close it is."""
     outputs = {"output": {0: "batch_size", 3: "time"}, "durations": TEXT}
     graph = traced(OnnxVits(voice.model, voice.language), text_inputs(voice.model.config), outputs)
     data = finished(graph, voice.precision, metadata)
-    note = verify_whole(voice, symbols.used, data)
+    note = verify_whole(voice, tokens.used, data)
     file.write_bytes(data)
     return note
 

@@ -17,7 +17,7 @@ from hf_vits.conversion.vits_keys import original_name
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.export import Voice, target
 from hf_vits.export.graph import inference_copy
-from hf_vits.export.symbols import symbols_of
+from hf_vits.export.tokens import tokens_of
 from hf_vits.export.verify import Feed, Waveform, compared
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, match_weight_norm
@@ -132,8 +132,8 @@ def verify(voice: Voice, file: Path, has_frontend: bool) -> str:
     if voice.discriminator is not None:
         _same_discriminators(voice.discriminator, back.discriminator)
     _same_settings(voice, back)
-    symbols = symbols_of(voice.tokenizer)
-    if has_frontend and (back.tokenizer is None or symbols_of(back.tokenizer) != symbols):
+    tokens = tokens_of(voice.tokenizer)
+    if has_frontend and (back.tokenizer is None or tokens_of(back.tokenizer) != tokens):
         raise ValueError("The tokenizer has other ids when the files are read back; nothing was exported.")
     model = inference_copy(back.model())
 
@@ -150,7 +150,7 @@ def verify(voice: Voice, file: Path, has_frontend: bool) -> str:
         hop = model.config.hop_length
         return output.durations.numpy(), lambda item, frames: output.waveform[item, : frames * hop].numpy()
 
-    return compared(voice, symbols.used, speak)
+    return compared(voice, tokens.used, speak)
 
 
 def _same_tensors(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:

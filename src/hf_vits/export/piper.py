@@ -12,31 +12,31 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     """Write the files; yield notes."""
     from hf_vits.export.onnx_graph import write_whole
 
-    symbols, notes = _checked(voice)
+    tokens, notes = _checked(voice)
     yield from notes
-    about = json.dumps(_description(voice, symbols), ensure_ascii=False, indent=2)
+    about = json.dumps(_description(voice, tokens), ensure_ascii=False, indent=2)
     (folder / f"{voice.name}.onnx.json").write_text(about + "\n", encoding="utf-8")
-    yield write_whole(voice, symbols, folder / f"{voice.name}.onnx")
+    yield write_whole(voice, tokens, folder / f"{voice.name}.onnx")
 
 
 def _checked(voice: Voice):
-    """Return the symbols of a voice and notes on them; raise `ValueError` if Piper could not pronounce it correctly."""
-    from hf_vits.export.symbols import composed, symbols_of
+    """Return the tokens of a voice and notes on them; raise `ValueError` if Piper could not pronounce it correctly."""
+    from hf_vits.export.tokens import composed, tokens_of
 
-    tokenizer, symbols, notes = voice.tokenizer, symbols_of(voice.tokenizer), []
+    tokenizer, tokens, notes = voice.tokenizer, tokens_of(voice.tokenizer), []
     if tokenizer.is_uroman:
         raise ValueError(
             "This voice reads text romanized by uroman, which Piper does not have. Export it for sherpa, and romanize "
             "texts before."
         )
-    lost = composed(symbols.own) if tokenizer.unicode_form not in ("NFD", "NFKD") else []
+    lost = composed(tokens.own) if tokenizer.unicode_form not in ("NFD", "NFKD") else []
     if lost and not tokenizer.phonemize:
         raise ValueError(
             f"Piper decomposes letters with accents before it looks them up, and would never find {_shown(lost)} of "
             "this voice. Export it for sherpa, which does not decompose them."
         )
     if lost:
-        notes.append(f"Piper decomposes letters with accents, and never finds the symbols {_shown(lost)}.")
+        notes.append(f"Piper decomposes letters with accents, and never finds the tokens {_shown(lost)}.")
     if tokenizer.phonemize and (tokenizer.phoneme_style != "piper" or tokenizer.unicode_form != "NFD"):
         notes.append(
             "This voice was not trained with Piper's front end, which Piper will use: it keeps only punctuation that "
@@ -44,22 +44,22 @@ def _checked(voice: Voice):
         )
     elif not tokenizer.phonemize and tokenizer.cleaner not in (None, "none"):
         notes.append(f"Piper does not clean texts as `{tokenizer.cleaner}` does: spell out numbers and the like.")
-    taken = [symbol for symbol, index in symbols.special.items() if symbols.own.get(symbol, index) != index]
+    taken = [token for token, index in tokens.special.items() if tokens.own.get(token, index) != index]
     if taken:
         notes.append(f"Piper uses {_shown(taken)} as BOS, EOS or padding, so that texts cannot contain them.")
-    if symbols.unreachable:
-        notes.append(f"Left out, because they are longer than a code point: {_shown(symbols.unreachable)}.")
-    return symbols, notes
+    if tokens.unreachable:
+        notes.append(f"Left out, because they are longer than a code point: {_shown(tokens.unreachable)}.")
+    return tokens, notes
 
 
-def _description(voice: Voice, symbols) -> dict:
+def _description(voice: Voice, tokens) -> dict:
     """Return the contents of the JSON file."""
-    from hf_vits.export.symbols import espeak_voice
+    from hf_vits.export.tokens import espeak_voice
 
     config, tokenizer = voice.model.config, voice.tokenizer
     language = espeak_voice(tokenizer) if tokenizer.phonemize else tokenizer.language or "und"
     # An empty list adds no id: a voice without BOS, EOS or blanks gets the ids that it was trained with.
-    ids = {symbol: [] if index is None else [index] for symbol, index in symbols.special.items()}
+    ids = {token: [] if index is None else [index] for token, index in tokens.special.items()}
     names = config.speaker_names or [str(number) for number in range(config.num_speakers)]
     return {
         "audio": {"sample_rate": config.sampling_rate, "quality": _quality(config)},
@@ -72,8 +72,7 @@ def _description(voice: Voice, symbols) -> dict:
         },
         "phoneme_type": "espeak" if tokenizer.phonemize else "text",
         "phoneme_map": {},
-        "phoneme_id_map": ids
-        | {symbol: [index] for symbol, index in symbols.ids.items() if symbol not in symbols.special},
+        "phoneme_id_map": ids | {token: [index] for token, index in tokens.ids.items() if token not in tokens.special},
         "num_symbols": config.vocab_size,
         "num_speakers": config.num_speakers,
         "speaker_id_map": {name: i for i, name in enumerate(names)} if config.num_speakers > 1 else {},
@@ -97,7 +96,7 @@ def _language_code(language: str) -> str:
     return "_".join([first, *(part.upper() if len(part) == 2 else part for part in rest)])
 
 
-def _shown(symbols) -> str:
-    """Return the first symbols, and the number of the others."""
-    first = ", ".join(symbols[:12])
-    return first if len(symbols) <= 12 else f"{first} and {len(symbols) - 12} more"
+def _shown(tokens) -> str:
+    """Return the first tokens, and the number of the others."""
+    first = ", ".join(tokens[:12])
+    return first if len(tokens) <= 12 else f"{first} and {len(tokens) - 12} more"

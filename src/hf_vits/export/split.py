@@ -14,7 +14,7 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
 
     from hf_vits.export.graph import OnnxDecoder, TextToLatents
     from hf_vits.export.onnx_graph import TEXT, finished, text_inputs, traced
-    from hf_vits.export.symbols import symbols_of
+    from hf_vits.export.tokens import tokens_of
     from hf_vits.export.verify import verify_split
 
     config = voice.model.config
@@ -37,7 +37,7 @@ def write(voice: Voice, folder: Path) -> Iterator[str]:
     }
     outputs = {"samples": {0: "batch_size", 2: "time"}}
     second = finished(traced(OnnxDecoder(voice.model, voice.language), inputs, outputs), voice.precision, metadata)
-    yield verify_split(voice, symbols_of(voice.tokenizer).used, first, second, context)
+    yield verify_split(voice, tokens_of(voice.tokenizer).used, first, second, context)
     (folder / FIRST).write_bytes(first)
     (folder / SECOND).write_bytes(second)
     voice.tokenizer.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""The symbols and ids of a tokenizer, for runtimes without our front end; BOS, EOS and blanks too."""
+"""The tokens and ids of a tokenizer, for runtimes without our front end; BOS, EOS and blanks too."""
 
 import sys
 import unicodedata
@@ -15,23 +15,23 @@ from hf_vits.tokenization_vits import VitsTokenizer
 
 
 @dataclass(frozen=True)
-class Symbols:
+class Tokens:
     """
     The ids of a tokenizer.
 
     Args:
         ids (`dict[str, int]`):
-            By code point that becomes one symbol, also capitals where the vocabulary has only lowercase letters.
+            By code point that becomes one token, also capitals where the vocabulary has only lowercase letters.
         own (`dict[str, int]`):
-            By symbol of the vocabulary.
+            By token of the vocabulary.
         blank, bos, eos (`int`, *optional*):
             `None` where the tokenizer adds none.
         unreachable (`tuple[str, ...]`):
             Entries of the vocabulary that are longer than a code point.
         several (`dict[str, str]`):
-            By code point that becomes several symbols, these.
+            By code point that becomes several tokens, these.
         at_end (`dict[str, tuple[str, str]]`):
-            By code point that becomes another symbol at the end of a word, the usual symbol and that one.
+            By code point that becomes another token at the end of a word, the usual token and that one.
     """
 
     ids: dict[str, int]
@@ -54,9 +54,9 @@ class Symbols:
         return sorted({*self.own.values(), *self.special.values()} - {None})
 
 
-def symbols_of(tokenizer: VitsTokenizer) -> Symbols:
-    """Return the symbols of a tokenizer."""
-    own = {symbol: index for symbol, index in tokenizer.encoder.items() if len(symbol) == 1}
+def tokens_of(tokenizer: VitsTokenizer) -> Tokens:
+    """Return the tokens of a tokenizer."""
+    own = {token: index for token, index in tokenizer.encoder.items() if len(token) == 1}
     add_bos_eos = tokenizer.add_bos_eos and not tokenizer.upstream_compatible
     bos, eos = (
         tokenizer.encoder.get(token) if add_bos_eos and token else None
@@ -64,13 +64,13 @@ def symbols_of(tokenizer: VitsTokenizer) -> Symbols:
     )
     mapped = {letter: letter for letter in own} if tokenizer.phonemize else _front_end_output(tokenizer, own)
     at_end = {} if tokenizer.phonemize else _at_end(tokenizer, own, mapped)
-    return Symbols(
-        ids={letter: own[symbol] for letter, symbol in mapped.items() if symbol in own},
+    return Tokens(
+        ids={letter: own[token] for letter, token in mapped.items() if token in own},
         own=own,
         blank=tokenizer.blank_id if tokenizer.add_blank else None,
         bos=bos,
         eos=eos,
-        unreachable=tuple(symbol for symbol in tokenizer.encoder if len(symbol) != 1),
+        unreachable=tuple(token for token in tokenizer.encoder if len(token) != 1),
         several={letter: output for letter, output in mapped.items() if len(output) > 1},
         at_end=at_end,
     )
@@ -82,12 +82,12 @@ def espeak_voice(tokenizer: VitsTokenizer) -> str:
 
 
 def composed(own: dict[str, int]) -> list[str]:
-    """Return the symbols that canonical decomposition (NFD) changes, such as é."""
-    return [symbol for symbol in own if unicodedata.normalize("NFD", symbol) != symbol]
+    """Return the tokens that canonical decomposition (NFD) changes, such as é."""
+    return [token for token in own if unicodedata.normalize("NFD", token) != token]
 
 
 def _front_end_output(tokenizer: VitsTokenizer, own: dict[str, int]) -> dict[str, str]:
-    """Map code points to the symbols that the front end makes of each: itself, another case, a space, or several."""
+    """Map code points to the tokens that the front end makes of each: itself, another case, a space, or several."""
     letters = [*(letter for letter in _replaceable() if letter not in own), *own]  # for one id, the last counts
     convert = _front_end(tokenizer, own)
     # Within a word, because the front end strips some characters at the ends, such as spaces.
@@ -99,7 +99,7 @@ def _front_end_output(tokenizer: VitsTokenizer, own: dict[str, int]) -> dict[str
 
 
 def _at_end(tokenizer: VitsTokenizer, own: dict[str, int], mapped: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """Map letters that become another symbol at the end of a word, such as a Greek capital sigma, to both symbols."""
+    """Map letters that become another token at the end of a word, such as a Greek capital sigma, to both tokens."""
     convert = _front_end(tokenizer, own)
     beside = _plain_letter(convert, own)
     ends = {letter: convert(beside + letter).removeprefix(beside) for letter in mapped if letter.isalpha()}
@@ -107,7 +107,7 @@ def _at_end(tokenizer: VitsTokenizer, own: dict[str, int], mapped: dict[str, str
 
 
 def _front_end(tokenizer: VitsTokenizer, own: dict[str, int]) -> Callable[[str], str]:
-    """Return a function from a text to the symbols that the front end makes of it, without romanizing."""
+    """Return a function from a text to the tokens that the front end makes of it, without romanizing."""
     front_end = FrontEnd(
         **{name.name: getattr(tokenizer, name.name) for name in fields(FrontEnd)} | {"is_uroman": False}
     )

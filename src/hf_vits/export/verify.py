@@ -77,14 +77,14 @@ class Parity:
 
 
 @torch.no_grad()
-def verify_whole(voice: Voice, symbols: Sequence[int], graph: bytes) -> str:
+def verify_whole(voice: Voice, token_ids: Sequence[int], graph: bytes) -> str:
     """
     Run a graph of `export.graph.OnnxVits` in onnxruntime and compare it with PyTorch.
 
     Args:
         voice (`Voice`):
             The exported model.
-        symbols (`Sequence[int]`):
+        token_ids (`Sequence[int]`):
             Ids that texts may contain.
         graph (`bytes`):
             The file.
@@ -103,10 +103,10 @@ def verify_whole(voice: Voice, symbols: Sequence[int], graph: bytes) -> str:
         hop = voice.model.config.hop_length
         return durations, lambda item, frames: waveforms[item, 0, 0, : frames * hop]
 
-    return compared(voice, symbols, speak)
+    return compared(voice, token_ids, speak)
 
 
-def compared(voice: Voice, symbols: Sequence[int], run: Callable[[Feed], tuple[np.ndarray, Waveform]]) -> str:
+def compared(voice: Voice, token_ids: Sequence[int], run: Callable[[Feed], tuple[np.ndarray, Waveform]]) -> str:
     """
     Run random texts in a runtime and compare it with PyTorch; result and errors are those of `verify_whole`.
 
@@ -114,7 +114,7 @@ def compared(voice: Voice, symbols: Sequence[int], run: Callable[[Feed], tuple[n
     """
     model, parity = inference_copy(voice.model), Parity(voice.precision)
     language = model.language_vector(voice.language, 1)
-    for feed, speakers in feeds(model, symbols):
+    for feed, speakers in feeds(model, token_ids):
         durations, waveform = run(feed)
         for item, length in enumerate(feed["input_lengths"]):
             ids = torch.from_numpy(feed["input"][item : item + 1, :length])
@@ -143,10 +143,10 @@ def checked(parity: Parity) -> str:
     )
 
 
-def feeds(model: VitsModel, symbols: Sequence[int]) -> Iterator[tuple[Feed, list[int] | None]]:
+def feeds(model: VitsModel, token_ids: Sequence[int]) -> Iterator[tuple[Feed, list[int] | None]]:
     """Yield inputs and their speakers: single texts, then all as a padded batch with a slower speaking rate."""
     random, count = np.random.default_rng(0), model.config.num_speakers
-    texts = [random.choice(np.array(symbols, dtype=np.int64), length) for length in TEXT_LENGTHS]
+    texts = [random.choice(np.array(token_ids, dtype=np.int64), length) for length in TEXT_LENGTHS]
     speakers = [(0, count - 1)[number % 2] for number in range(len(texts))]
 
     def feed(chosen: list[int], length_scale: float):
@@ -205,7 +205,7 @@ WINDOW_FRAMES = 16
 
 
 @torch.no_grad()
-def verify_split(voice: Voice, symbols: Sequence[int], first: bytes, second: bytes, context: int) -> str:
+def verify_split(voice: Voice, token_ids: Sequence[int], first: bytes, second: bytes, context: int) -> str:
     """Run both graphs as for streaming; arguments, result and errors are those of `verify_whole`."""
     run_first, run_second = runner(first), runner(second)
 
@@ -220,7 +220,7 @@ def verify_split(voice: Voice, symbols: Sequence[int], first: bytes, second: byt
 
         return durations, waveform
 
-    return compared(voice, symbols, speak)
+    return compared(voice, token_ids, speak)
 
 
 def windows(latents: np.ndarray, context: int, decode) -> list[np.ndarray]:
