@@ -115,7 +115,7 @@ def our_speaker(model):
 
 
 def stock_speaker(model):
-    """The same by transformers, with a duration predictor that predicts what it was told."""
+    """The same by transformers, with a duration predictor that returns given durations."""
     import torch
     import transformers
 

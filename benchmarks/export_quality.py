@@ -43,7 +43,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of onnxruntime, when it is timed")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each file, when it is timed")
-    parser.add_argument("--seeds", type=int, default=3, help="how often each sentence is spoken to be heard")
+    parser.add_argument("--seeds", type=int, default=3, help="how often each sentence is spoken for the recognizer")
     parser.add_argument("--sentences", type=int, default=len(SENTENCES), help="how many of the sentences")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     options = parser.parse_args()
@@ -63,14 +63,14 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict]:
     ids = [tokenizer(text).input_ids for text in texts]
     files = {ORIGINAL: piper_runtime.voice_file(), **exported(model, tokenizer, folder)}
     times = {threads: real_time_factors(model, files, ids, threads, options.rounds) for threads in options.threads}
-    heard = {name: hear(model, file, texts, ids, options) for name, file in files.items()}
+    recognized = {name: hear(model, file, texts, ids, options) for name, file in files.items()}
     columns = "".join(f"{f'RTF, {threads} thr.':>14} {'ratio':>6}" for threads in options.threads)
     print(f"{'file':<14} {'MB':>6}{columns} {'WER':>7} {'wrong':>6} {'words':>6} {'DistilMOS':>10}")
     rows = []
     for name, file in files.items():
         factors = {threads: found[name] for threads, found in times.items()}
         ratios = {threads: found[ORIGINAL] / found[name] for threads, found in times.items()}
-        errors, rating = heard[name]
+        errors, rating = recognized[name]
         rows.append(
             {
                 "file": name,

@@ -3,14 +3,15 @@
     python benchmarks/finetune_quality.py --data FOLDER --voices 0%=FOLDER 50%=FOLDER 100%=FOLDER --json out.json
 
 FOLDER of --data holds `metadata.csv` (file_name,text), the recordings it names, and `eval.txt`: names of those that
-were never trained on. Every voice speaks the held-out prompts and twenty plain sentences, all with the same draws.
+were never trained on. Every voice speaks the evaluation prompts and twenty plain sentences, all with the same draws.
 
-- mel L1: between the log-mels of a held-out recording and of what posterior encoder and decoder make of it, mean over
-  frames; only of a voice that has a posterior encoder. It compares voices of one rate and one spectrogram.
+- mel L1: between the log-mels of a recording of the evaluation set and of what posterior encoder and decoder make of
+  it, mean over frames; only of a voice that has a posterior encoder. It compares voices of one rate and one
+  spectrogram.
 - WER: of Whisper tiny.en, both sides normalised; wrong words of all words.
-- like target, like base: mean cosine of resemblyzer's embeddings of the held-out prompts, as the voice speaks them,
-  with the target's mean embedding (recordings that are not held out) and with the base's (plain sentences).
-- nearer target: on how many held-out prompts the first cosine is the greater.
+- like target, like base: mean cosine of resemblyzer's embeddings of the evaluation prompts, as the voice speaks them,
+  with the target's mean embedding (recordings of the training set) and with the base's (plain sentences).
+- nearer target: on how many evaluation prompts the first cosine is the greater.
 
 The rows "recordings" and "base" are the two ends. Needs "hf_vits[train,phonemes,onnx,bench]" and jiwer==4.0.0; building
 webrtcvad, which resemblyzer asks for, takes a C compiler.
@@ -44,7 +45,7 @@ PACKAGES = {
 """What is imported, and what pip calls it."""
 
 TARGET_RECORDINGS = 100
-"""At most so many make the target's mean embedding; twice as many move held-out cosines by less than 0.001."""
+"""At most so many make the target's mean embedding; twice as many move evaluation cosines by less than 0.001."""
 
 WINDOW_SECONDS = 1.6
 """What the encoder takes at once; shorter speech is padded with silence and embedded poorly."""
@@ -52,14 +53,14 @@ WINDOW_SECONDS = 1.6
 TARGET, BASE = 0, 1
 """Numbers of the two ends, as speakers."""
 
-COLUMNS = ("voice", "mel L1", "WER held-out", "WER plain", "like target", "like base", "nearer target")
+COLUMNS = ("voice", "mel L1", "WER eval", "WER plain", "like target", "like base", "nearer target")
 
 
 class Speech(NamedTuple):
     """What a voice was made to do. No `mel_loss` of what cannot rebuild, no `plain` sentences of recordings."""
 
     mel_loss: float | None
-    held_out: list[Utterance]
+    evaluation: list[Utterance]
     plain: list[Utterance]
 
 
@@ -72,10 +73,10 @@ class Voice:
         self.tokenizer = VitsTokenizer.from_pretrained(folder)
         self.model = VitsModel.from_pretrained(folder).eval()
 
-    def perform(self, held_out: Sequence[Recording], seed: int) -> Speech:
+    def perform(self, evaluation: Sequence[Recording], seed: int) -> Speech:
         """Each text with draws of its own, which are the same for every voice."""
-        spoken = self.speak([*(recording.text for recording in held_out), *SENTENCES], seed)
-        return Speech(self.mel_loss(held_out, seed), spoken[: len(held_out)], spoken[len(held_out) :])
+        spoken = self.speak([*(recording.text for recording in evaluation), *SENTENCES], seed)
+        return Speech(self.mel_loss(evaluation, seed), spoken[: len(evaluation)], spoken[len(evaluation) :])
 
     def speak(self, texts: Sequence[str], seed: int) -> list[Utterance]:
         import torch
@@ -139,18 +140,18 @@ class Meters:
         return [self.likeness.row(one)["similarity"][0] for one in spoken]
 
     def figures(self, speech: Speech) -> dict:
-        """All figures of a row, and every held-out prompt as it was recognized."""
-        rows = self.recognized(speech.held_out)
-        like_target, like_base = (self.like(speech.held_out, end) for end in (TARGET, BASE))
+        """All figures of a row, and every evaluation prompt as it was recognized."""
+        rows = self.recognized(speech.evaluation)
+        like_target, like_base = (self.like(speech.evaluation, end) for end in (TARGET, BASE))
         return {
             "mel_loss": speech.mel_loss,
-            "wer_held_out": counted(word_errors(rows)),
+            "wer_eval": counted(word_errors(rows)),
             "wer_plain": counted(word_errors(self.recognized(speech.plain))) if speech.plain else None,
             "like_target": fmean(like_target),
             "like_base": fmean(like_base),
             "nearer_target": sum(a > b for a, b in zip(like_target, like_base, strict=True)),
             "prompts": [
-                {"said": row["text"], "recognized": row["transcript"], "like_target": target, "like_base": base}
+                {"reference": row["text"], "recognized": row["transcript"], "like_target": target, "like_base": base}
                 for row, target, base in zip(rows, like_target, like_base, strict=True)
             ],
         }
@@ -185,10 +186,10 @@ def main():
     from hf_vits import default_voice
 
     torch.set_num_threads(arguments.threads)
-    held_out, training = read_data(arguments.data)
+    evaluation, training = read_data(arguments.data)
     print_versions(PACKAGES, arguments.threads)
     target = recorded(evenly(training, TARGET_RECORDINGS, WINDOW_SECONDS))
-    base, base_seconds = timed(lambda: Voice(arguments.base or default_voice()).perform(held_out, arguments.seed))
+    base, base_seconds = timed(lambda: Voice(arguments.base or default_voice()).perform(evaluation, arguments.seed))
     meters = Meters(arguments.threads, target, base.plain)
     report = Report(arguments.json, **about(arguments), target_like_base=meters.ends_alike())
 
@@ -196,10 +197,10 @@ def main():
         figures, more = timed(lambda: meters.figures(speech))
         report.add(name, figures, seconds + more)
 
-    measure("recordings", Speech(None, recorded(held_out), []), 0)
+    measure("recordings", Speech(None, recorded(evaluation), []), 0)
     measure("base", base, base_seconds)
     for name, folder in arguments.voices:
-        measure(name, *timed(lambda folder=folder: Voice(folder).perform(held_out, arguments.seed)))
+        measure(name, *timed(lambda folder=folder: Voice(folder).perform(evaluation, arguments.seed)))
 
 
 def parsed() -> argparse.Namespace:
@@ -255,7 +256,7 @@ def cells(figures: dict) -> tuple[str, ...]:
     loss, prompts = figures["mel_loss"], len(figures["prompts"])
     rates = (
         "-" if errors is None else f"{100 * errors['rate']:.2f} % ({errors['wrong']} of {errors['words']})"
-        for errors in (figures["wer_held_out"], figures["wer_plain"])
+        for errors in (figures["wer_eval"], figures["wer_plain"])
     )
     likeness = (f"{figures[name]:.3f}" for name in ("like_target", "like_base"))
     return ("-" if loss is None else f"{loss:.4f}", *rates, *likeness, f"{figures['nearer_target']} of {prompts}")

@@ -1,7 +1,7 @@
 """Memory that `pipe.stream` takes above the loaded model, minute after minute of an hour of speech.
 
 Beside it, each in a process of its own: `pipe(text)` of one and of two minutes, and a single call of the model on one
-sentence as long, which is what there is without sentences and pieces. On Linux. Needs "hf_vits[phonemes,onnx]", and
+sentence as long, which is what there is without sentences and chunks. On Linux. Needs "hf_vits[phonemes,onnx]", and
 matplotlib for the picture. Run:
 
     python benchmarks/memory.py [--minutes 60] [--threads 2] [--json FILE] [--picture FILE]
@@ -70,7 +70,7 @@ def run(name: str, minutes: int, options) -> Iterator[dict]:
                 print(f"{measured['peak_mib']:>9.0f} {measured['resident_mib']:>13.0f}", flush=True)
             yield measured
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed; what it said stands above.")
+        raise SystemExit(f"{' '.join(command)} failed; what it printed stands above.")
 
 
 def work(options):
@@ -92,10 +92,10 @@ def work(options):
 
 
 def stream(pipe, minutes: int) -> Iterator[tuple[str, int, float]]:
-    """Speaks piece by piece -> what, minute and seconds of speech at the end of each minute."""
+    """Speaks chunk by chunk -> what, minute and seconds of speech at the end of each minute."""
     speech, minute = 0.0, 1
-    for piece in pipe.stream(paragraphs(2 * minutes)):  # more than is needed: the voice may be in a hurry
-        speech += len(piece["audio"]) / piece["sampling_rate"]
+    for chunk in pipe.stream(paragraphs(2 * minutes)):  # more than is needed: the voice may be in a hurry
+        speech += len(chunk["audio"]) / chunk["sampling_rate"]
         if speech >= 60 * minute:
             yield f"pipe.stream(text), minute {minute}", minute, speech
             minute += 1
@@ -117,7 +117,7 @@ def model(pipe, minutes: int) -> Iterator[tuple[str, int, float]]:
 
 
 WORK = {"stream": stream, "call": call, "model": model}
-"""What a process can be told to do."""
+"""The commands of a process."""
 
 
 def draw(path: str, whole: list[dict], streamed: list[dict]):

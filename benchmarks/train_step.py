@@ -4,8 +4,8 @@
     python benchmarks/train_step.py --peer-python peer/bin/python [--batch 4] [--threads 2] [--rounds 5]
 
 Each has a process of its own, so that its peak memory is its own; they step in turn, and the one that waits sleeps.
-A step begins with tokens and waveforms and ends with both players' parameters moved: spectrograms, generator, both
-passes of the judges, backward passes, clipping, AdamW; float32. The peer's is its own `format_batch_on_device`,
+A step begins with tokens and waveforms and ends with both models' parameters moved: spectrograms, generator, both
+passes of the discriminators, backward passes, clipping, AdamW; float32. The peer's is its own `format_batch_on_device`,
 `train_step`, criteria and optimizers, as its trainer calls them. What it would read files with (torchaudio, torchcodec)
 is not needed, and stubbed.
 """
@@ -53,8 +53,8 @@ def our_step(arguments):
     start = ModelInitialization.from_scratch(voice, VitsDiscriminatorConfig(), seed=1)
     settings = VitsTrainingArguments(report_to=[], max_grad_norm=1000.0)
     generator = VitsGenerator(add_decoder_weight_norm(start.model), SEGMENT_FRAMES).train()
-    players = (OptimizedModel(module, 2e-4, settings) for module in (generator, start.discriminator.train()))
-    step = TrainingStep(*players, settings, Accelerator(cpu=True))
+    models = (OptimizedModel(module, 2e-4, settings) for module in (generator, start.discriminator.train()))
+    step = TrainingStep(*models, settings, Accelerator(cpu=True))
     tokens, waveform = tensors(arguments)
     batch = VitsBatch(
         input_ids=tokens,
@@ -123,7 +123,7 @@ def work(arguments):
 
 
 class Worker:
-    """A process that steps when it is told to."""
+    """A process that takes a step on request."""
 
     def __init__(self, name, python, arguments):
         given = [f"--{key}={getattr(arguments, key)}" for key in ("batch", "tokens", "frames", "threads")]
@@ -147,7 +147,7 @@ class Worker:
         for line in self.process.stdout:
             if line.startswith("{"):  # the peer prints other things too
                 return json.loads(line)
-        raise SystemExit(f"{' '.join(self.process.args)} ended early; what it said stands above.")
+        raise SystemExit(f"{' '.join(self.process.args)} ended early; what it printed stands above.")
 
 
 def main():

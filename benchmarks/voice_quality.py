@@ -54,7 +54,7 @@ def measure(name: str, seed: int, speak: Speak, meter, show: bool) -> WordErrors
         seconds += len(samples) / rate
         rows += measured(meter, [text], [samples], rate)
         if show and rows[-1]["wer"][0]:
-            print(f"    said       {text}\n    recognized {rows[-1]['transcript']}")
+            print(f"    reference  {text}\n    recognized {rows[-1]['transcript']}")
     errors = word_errors(rows)
     print(f"{name:<10} {seed:>4} {errors.rate:>7.2%} {errors.wrong:>6} {errors.words:>6} {seconds:>9.1f}")
     return errors

@@ -27,6 +27,7 @@ ALLOWED = (
 PLACES = ("src", "docs", "examples", "model_cards")
 FILES = sorted(
     [file for place in PLACES for suffix in ("py", "md", "json") for file in (ROOT / place).rglob(f"*.{suffix}")]
+    + [*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "benchmarks").glob("*.md")]
     + [*ROOT.glob("*.md"), ROOT / "Makefile", ROOT / "setup.py"]
 )
 

@@ -1,4 +1,4 @@
-"""What a benchmark needs beside this package: told by name when it is missing, by version when it is there."""
+"""Packages that a benchmark needs beside this one: the names of missing ones, and the versions of the others."""
 
 import importlib.util
 import platform

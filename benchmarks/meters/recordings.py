@@ -1,4 +1,4 @@
-"""Recordings of a speaker, with what they say: those to train on, and those held out."""
+"""Recordings of a speaker, with what they say: training set and evaluation set."""
 
 import csv
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 RATE = 16_000
-"""At which recordings are heard; Whisper's and resemblyzer's own."""
+"""Sampling rate of Whisper and resemblyzer."""
 
 
 class Recording(NamedTuple):
@@ -49,7 +49,7 @@ def evenly(recordings: Sequence[Recording], most: int, seconds: float) -> list[R
 
     lasting = [recording for recording in recordings if audio_seconds(recording.path) >= seconds]
     if not lasting:
-        raise SystemExit(f"No recording that is not held out lasts {seconds} s, which telling a speaker takes.")
+        raise SystemExit(f"No recording of the training set lasts {seconds} s, which recognizing a speaker takes.")
     step = max(1, len(lasting) / most)
     return [lasting[int(number * step)] for number in range(min(most, len(lasting)))]
 
