@@ -1,5 +1,6 @@
 """Match the tensors of a model with its configuration, or with the one that their shapes imply if that fits better."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,7 +9,7 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.shape_inference import Shape, config_fields, infer_config, layer_shapes
+from hf_vits.conversion.shape_inference import Shape, config_fields, layer_shapes
 from hf_vits.modeling_vits import VitsModel
 
 INVALID = (
@@ -74,9 +75,18 @@ def match_shapes(
 
 def match_without_config(shapes: Mapping[str, Shape]) -> ShapeMatch | None:
     """Match shapes with the configuration that they imply; `None` if they do not determine one."""
+    fields = config_fields(shapes)
+    kernels = fields.get("upsample_kernel_sizes") or []
+    blocks = [
+        len({name.split(".")[4] for name in shapes if re.match(rf"decoder\.resblocks\.{index}\.convs1?\.", name)})
+        for index in range(len(fields.get("resblock_kernel_sizes") or []))
+    ]
+    # Strides and dilations are not in shapes. These fit the kernels, and the number of layers is right.
+    strides = [max((r for r in range(1, k // 2 + 1) if (k - r) % 2 == 0), default=k) for k in kernels]
+    assumed = {"upsample_rates": strides, "resblock_dilation_sizes": [[1] * count for count in blocks]}
     try:
-        return _match(infer_config(shapes), shapes)
-    except ValueError:
+        return _match(VitsConfig(**{**{name: value for name, value in assumed.items() if value}, **fields}), shapes)
+    except INVALID:
         return None
 
 
