@@ -204,8 +204,8 @@ MUTANTS = [
     Mutant("utils/distributed.py", "    if differing:", "    if False:", "utils/test_distributed.py", "difference"),
     Mutant(
         "training/trainer.py",
-        "self._evaluates_after(step) and not any(",
-        "step == 0 and not any(",
+        "if self._evaluates_after(self.progress.step):",
+        "if self.progress.step == 0:",
         "training/test_process.py",
         "catches_up",
     ),
@@ -213,7 +213,13 @@ MUTANTS = [
     Mutant(
         "training/checkpoints.py", "key=lambda file: file == staged / LAST", "key=str", "training/test_checkpoints.py"
     ),
-    Mutant("training/checkpoints.py", "[:-keep]", "[: -keep - 1]", "training/test_checkpoints.py", "oldest"),
+    Mutant(
+        "training/checkpoints.py",
+        "len(known) - keep)]",
+        "len(known) - keep - 1)]",
+        "training/test_checkpoints.py",
+        "oldest",
+    ),
     Mutant(
         "training/checkpoints.py",
         "return sorted(folders, key=step_of)",

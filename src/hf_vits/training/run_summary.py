@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.data.dataset import VitsDataset
 from hf_vits.data.filter_report import FilterReport
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.hub.license import Provenance
@@ -25,6 +26,18 @@ class EvalClip:
     row: int
     seconds: float
     text: str
+
+
+def eval_clips_of(dataset: VitsDataset | None, text_column: str) -> list[EvalClip]:
+    """Return the clips of an evaluation set; none if there is no set."""
+    return [
+        EvalClip(
+            clip.row,
+            clip.num_samples / dataset.config.sampling_rate,
+            " ".join(str(dataset.rows[clip.row][text_column]).split()),
+        )
+        for clip in (dataset.clips if dataset else ())
+    ]
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo
 from hf_vits.training.optimizer import OptimizedModel, match_names, moving_average, parameter_multipliers, train_only
 from hf_vits.training.process import GracefulShutdown
 from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
-from hf_vits.training.run_summary import EvalClip, RunSummary
+from hf_vits.training.run_summary import RunSummary, eval_clips_of
 from hf_vits.training.speaking_rate import SpeakingRate
 from hf_vits.training.speech_evaluation import SpeechEvaluation
 from hf_vits.training.train_step import StepResult, TrainingStep
@@ -317,9 +317,7 @@ class VitsTrainer:
 
     def summary(self) -> RunSummary:
         """Return the facts that the model card and the closing message state."""
-        model, accelerator, dataset = self.initialization.model, self.accelerator, self.eval_clips
-        rate, column = model.config.sampling_rate, self.columns.text
-        clips = [] if dataset is None else dataset.clips
+        model, accelerator = self.initialization.model, self.accelerator
         return RunSummary(
             output_dir=self.output_dir,
             args=self.args,
@@ -331,9 +329,7 @@ class VitsTrainer:
             new_modules=self.initialization.new_modules,
             dataset_name=self.dataset_name,
             filter_report=self.filter_report,
-            eval_clips=[
-                EvalClip(c.row, c.num_samples / rate, " ".join(str(dataset.rows[c.row][column]).split())) for c in clips
-            ],
+            eval_clips=eval_clips_of(self.eval_clips, self.columns.text),
             device=accelerator.device.type,
             mixed_precision=accelerator.mixed_precision,
             num_processes=accelerator.num_processes,
@@ -495,13 +491,5 @@ class VitsTrainer:
             training_state.load_module(self.ema, state["ema"], "moving average")
 
     def _batch_order(self) -> dict[str, Any]:
-        """Return everything that the order of an epoch's batches depends on."""
-        limit, processes = self.args.max_batch_seconds, self.accelerator.num_processes
-        joined = self.args.join_clips_seconds  # not in the states of runs without it, and of earlier ones
-        return {
-            **({"join_clips_seconds": joined} if joined else {}),
-            "clips": self.filter_report and self.filter_report.kept,
-            "global_batch_size": self.args.per_device_train_batch_size * processes,
-            "max_batch_seconds": limit and (limit, processes),  # it limits each process's share
-            "seed": self.args.seed,
-        }
+        clips = self.filter_report and self.filter_report.kept
+        return training_state.batch_order(self.args, clips, self.accelerator.num_processes)

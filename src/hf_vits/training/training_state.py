@@ -11,6 +11,7 @@ from torch import Tensor
 from hf_vits.hub.license import Provenance
 from hf_vits.hub.model_files import STATE_FILE
 from hf_vits.hub.state_dict import read_contents
+from hf_vits.training.training_arguments import VitsTrainingArguments
 
 MODULES = ("generator", "ema", "discriminator")
 OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
@@ -40,6 +41,18 @@ class Progress:
     batch: int = 0
     skipped_steps: int = 0
     consecutive_skipped_steps: int = 0
+
+
+def batch_order(args: VitsTrainingArguments, clips: int | None, processes: int) -> dict[str, Any]:
+    """Return everything that the order of an epoch's batches depends on; `clips` is `None` for a stream."""
+    limit, joined = args.max_batch_seconds, args.join_clips_seconds
+    return {
+        **({"join_clips_seconds": joined} if joined else {}),  # not in the states of runs without it, and earlier ones
+        "clips": clips,
+        "global_batch_size": args.per_device_train_batch_size * processes,
+        "max_batch_seconds": limit and (limit, processes),  # it limits each process's share
+        "seed": args.seed,
+    }
 
 
 class InvalidEntry(Exception):
