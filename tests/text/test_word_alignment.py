@@ -56,6 +56,16 @@ def test_a_sign_read_by_another_name_is_accepted_next_to_similar_words():
     assert align(["mɛn", "maɪnəs faɪv"], ["mɛn", "dæʃ", "faɪv"]) == [(0, 1, 0, 1), (1, 2, 1, 3)]
 
 
+def test_words_whose_phonemes_differ_too_much_are_one_group_between_those_that_are_aligned():
+    isolated, phonemes = ["mɛn", "plɒmk", "ʃuːzɪf", "wɒz", "ɡʊd"], ["mɛn", "taɪnɛd", "ɡraʊvəb", "wɒz", "ɡʊd"]
+    assert align(isolated, phonemes) == [(0, 1, 0, 1), (1, 3, 1, 3), (3, 4, 3, 4), (4, 5, 4, 5)]
+
+
+def test_phonemes_of_a_mark_that_is_read_are_given_to_it_and_not_to_the_word_after_it():
+    # "is * one", where "*" has no phonemes on its own
+    assert align(["ɪz", "", "wʌn"], ["ɪz", "æstɚɹɪsk", "wʌn"]) == [(0, 1, 0, 1), (1, 2, 1, 2), (2, 3, 2, 3)]
+
+
 def edit_distance(first, second):
     """The oracle: the definition, without a table."""
     if not first or not second:

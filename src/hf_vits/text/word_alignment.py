@@ -9,6 +9,7 @@ VOWELS = frozenset("aeiouyæɐɑɒɔəɚɛɜɝɪɨʉʊʌøœɵɤɯᵻ")
 _MAX_JOINED = 4  # words that espeak-ng pronounces as one
 _BAND = 8  # least distance from the expected place, in words of phonemes; the longest word may need more
 _MAX_DIFFERENCE = 0.5  # edit distance per phoneme above which an alignment is rejected
+_UNKNOWN = 0.9  # weight of phonemes for a mark, such as "*", which on its own has none; less than for another word
 _BUDGET, _BUDGET_PER_CHARACTER = 5_000_000, 400
 _LARGE = 1000  # pairs of phonemes above which numpy is faster
 _STRESS = str.maketrans("", "", "ˈˌː ")
@@ -44,7 +45,8 @@ def align(isolated: Sequence[str], phonemes: Sequence[str], budget: Budget) -> l
         budget: reduced by each comparison.
 
     Returns:
-        The aligned groups; None if the difference is too large or the budget is exceeded.
+        The aligned groups; neighboring words whose phonemes differ too much are one group. None if all differ too much
+        or the budget is exceeded.
     """
     if len(isolated) == 1 and phonemes:
         return [(0, 1, 0, len(phonemes))]
@@ -63,7 +65,7 @@ def _by_word_counts(isolated: Sequence[str], phonemes: Sequence[str]) -> list[Gr
         end = position + len(word.split())
         groups.append((i, i + 1, position, end))
         position = end
-    return groups if position == len(phonemes) and _is_plausible(groups, isolated, phonemes) else None
+    return groups if position == len(phonemes) and all(_plausible(groups, isolated, phonemes)) else None
 
 
 def _by_edit_distance(isolated: Sequence[str], phonemes: Sequence[str], budget: Budget) -> list[Group] | None:
@@ -95,7 +97,8 @@ def _steps(
     """Yield groups that begin with word i, of `count` words of phonemes on its own, and phonemes j, with distances."""
     counts = [n for n in range(max(0, count - 2), count + 3) if j + n <= len(phonemes)]
     costs = _distances(isolated[i], phonemes[j:], counts, budget)
-    yield from (((i, i + 1, j, j + n), cost) for n, cost in zip(counts, costs, strict=True))
+    weight = 1 if isolated[i] else _UNKNOWN
+    yield from (((i, i + 1, j, j + n), weight * cost) for n, cost in zip(counts, costs, strict=True))
     counts = [n for n in range(2, _MAX_JOINED + 1) if i + n <= len(isolated)] if j < len(phonemes) else []
     costs = _distances(phonemes[j] if counts else "", isolated[i:], counts, budget)
     yield from (((i, i + n, j, j + 1), cost) for n, cost in zip(counts, costs, strict=True))
@@ -119,17 +122,30 @@ def _traced(best: dict, isolated: Sequence[str], phonemes: Sequence[str]) -> lis
         groups.append(best[key][1])
         key = groups[-1][0], groups[-1][2]
     groups.reverse()
-    return groups if _is_plausible(groups, isolated, phonemes) else None
+    return _joined(groups, _plausible(groups, isolated, phonemes))
 
 
-def _is_plausible(groups: list[Group], isolated: Sequence[str], phonemes: Sequence[str]) -> bool:
+def _plausible(groups: list[Group], isolated: Sequence[str], phonemes: Sequence[str]) -> list[bool]:
     """Accept groups of similar phonemes, and a single other one ("-5" as "dash five") between two of these."""
     similar = [_is_similar("".join(isolated[a:b]), "".join(phonemes[c:d])) for a, b, c, d in groups]
+    plausible = list(similar)
     for i, (first, last, phonemes_first, phonemes_last) in enumerate(groups):
         single = last - first == 1 and phonemes_last - phonemes_first == max(1, len(isolated[first].split()))
-        if not similar[i] and not (single and all(similar[max(i - 1, 0) : i] + similar[i + 1 : i + 2])):
-            return False
-    return True
+        plausible[i] |= single and all(similar[max(i - 1, 0) : i] + similar[i + 1 : i + 2])
+    return plausible
+
+
+def _joined(groups: list[Group], plausible: list[bool]) -> list[Group] | None:
+    """Join each run of groups that are not plausible to one; None if there are no others."""
+    if not any(plausible):
+        return None
+    out: list[Group] = []
+    for i, (group, accepted) in enumerate(zip(groups, plausible, strict=True)):
+        if out and not accepted and not plausible[i - 1]:
+            out[-1] = (out[-1][0], group[1], out[-1][2], group[3])
+        else:
+            out.append(group)
+    return out
 
 
 def _is_similar(isolated: str, phonemes: str) -> bool:
