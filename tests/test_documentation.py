@@ -129,6 +129,18 @@ def test_the_python_about_forked_processes_runs(here):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+def test_the_python_about_timestamps_runs(here, capsys):
+    from hf_vits.timestamps.formats import FORMATS
+
+    words = run_python(ROOT / "docs" / "timestamps.md")["words"]
+    FORMATS.unregister("tsv")
+    assert [[word["text"] for word in item] for item in words] == [["Hello", "there."], ["How", "are", "you?"]]
+    assert (here / "chapter.vtt").read_text().startswith("WEBVTT") and (here / "chapter.tsv").read_text().count(
+        "\n"
+    ) == 10
+    assert capsys.readouterr().out.startswith("Dr. 0.")
+
+
 def test_the_python_about_conversion_runs(here, voice, monkeypatch):
     convert = hf_vits.convert  # a folder stands for the file of another project, whose readers have tests of their own
     monkeypatch.setattr("hf_vits.conversion.convert", lambda file: convert(voice))

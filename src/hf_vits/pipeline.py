@@ -20,6 +20,8 @@ from hf_vits.inference.arguments import CallArguments, check_chunk_frames
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.text import sentence_splitter, writing_systems
 from hf_vits.text.errors import NoTokensError, UnsupportedTextError, dropped_message
+from hf_vits.timestamps.timeline import Timeline, Timestamps, check_units, sentence_tokens
+from hf_vits.timestamps.tokens import SentenceTokens
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.utils.formatting import meant, refuse_unknown
 from hf_vits.utils.logging import no_progress_bar
@@ -29,7 +31,7 @@ logger = logging.getLogger(__name__)
 PER_TEXT_ARGUMENTS = ("speaker_id", "language_id", "noise_scale", "noise_scale_duration", "speaking_rate", "generator")
 """Arguments that take one value for all texts, or a list with one per text."""
 
-ARGUMENTS = (*PER_TEXT_ARGUMENTS, "pause", "strict", "preprocess_params", "forward_params")
+ARGUMENTS = (*PER_TEXT_ARGUMENTS, "pause", "strict", "return_timestamps", "preprocess_params", "forward_params")
 """All arguments of a call; the last two, which are transformers', go to the tokenizer and to the model."""
 
 MAX_CHARACTERS = 1_000_000
@@ -66,9 +68,14 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         strict (`bool`, *optional*, defaults to `False`):
             Refuse a text with letters of a script that its language is not written in, or with letters, digits or
             phonemes that are not in the vocabulary. Otherwise a warning names them.
+        return_timestamps (`str`, `list[str]` or `bool`, *optional*):
+            `"word"`, `"character"`, `"phoneme"` or `"sentence"` for their times, as written in the text; several of
+            them, or `True` for all.
 
     Returns:
-        `{"audio": float32 array (T_wav,), "sampling_rate": int}` in hertz for a text, a list of them for a list.
+        `{"audio": float32 array (T_wav,), "sampling_rate": int}` in hertz for a text, a list of them for a list. With
+        `return_timestamps`, `"timestamps"` too: a list of `{"text": str, "start": float, "end": float}` in seconds,
+        for several units a dictionary of such lists by unit.
 
     Raises:
         ValueError: if a text holds nothing to synthesize, or an argument is out of range.
@@ -126,7 +133,9 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
 
         Returns:
             `Iterator[dict]`: `{"audio": float32 array (samples,), "sampling_rate": int, "sentence": int}` per chunk;
-            `sentence` is the index in `sentences(text)`, for a pause that of the sentence after it.
+            `sentence` is the index in `sentences(text)`, for a pause that of the sentence after it. With
+            `return_timestamps`, `"timestamps"` of what begins in the chunk, in seconds from the beginning of the
+            stream; concatenated they equal those of a call.
 
         Raises:
             ValueError: as a call. What depends on the tokenizer or the model (a number out of range, nothing to
@@ -152,28 +161,48 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         preprocess, forward, postprocess = self._sanitize_parameters(**kwargs)
         preprocess = {**self._preprocess_params, **preprocess, "first_sentence": first_sentence}
         forward = {**self._forward_params, **forward}
-        pause = {**self._postprocess_params, **postprocess}.get("pause", 0.0)
-        return self._chunks(self.preprocess(text, **preprocess), forward, pause, chunk_frames, first_sentence > 0)
+        postprocess = {**self._postprocess_params, **postprocess}
+        pause, timeline = postprocess.get("pause", 0.0), self._timeline(postprocess.get("return_timestamps"))
+        sentences = self.preprocess(text, **preprocess)
+        return self._chunks(sentences, forward, pause, timeline, chunk_frames, first_sentence > 0)
+
+    def _timeline(self, wanted: str | tuple[str, ...] | None) -> Timeline | None:
+        return None if wanted is None else Timeline(wanted, self.model.config)
 
     @torch.no_grad()
     def _chunks(
-        self, sentences: Iterator[dict], forward: dict, pause: float, chunk_frames: int | None, pause_first: bool
+        self,
+        sentences: Iterator[dict],
+        forward: dict,
+        pause: float,
+        timeline: Timeline | None,
+        chunk_frames: int | None,
+        pause_first: bool,
     ) -> Iterator[dict]:
         silence = np.zeros(round(pause * self.sampling_rate), dtype=np.float32)
         for sentence in sentences:
             fields = {"sampling_rate": self.sampling_rate, "sentence": sentence["sentence"]}
             if pause_first and len(silence):
-                yield {"audio": silence.copy(), **fields}
+                yield {"audio": silence.copy(), **fields, **_pause(timeline, len(silence))}
             pause_first = True
             inputs = {name: sentence[name] for name in ("input_ids", "attention_mask")}
             inputs = self._ensure_tensor_on_device(inputs, self.device)
             arguments = CallArguments.from_ids(self.model, **inputs, **{**forward, **sentence["arguments"]})
             prior = self.model._prior(arguments)
+            if timeline is not None:
+                timeline.sentence(sentence["tokens"], prior.durations[0].tolist())
             for waveform in self.model._stream(prior, arguments.speaker, chunk_frames):
-                yield {"audio": _to_numpy(waveform[0]).copy(), **fields}
+                times = {} if timeline is None else {"timestamps": timeline.take(waveform.shape[1])}
+                yield {"audio": _to_numpy(waveform[0]).copy(), **fields, **times}
 
     def _sanitize_parameters(
-        self, pause=None, strict=None, preprocess_params=None, forward_params=None, **per_text
+        self,
+        pause=None,
+        strict=None,
+        return_timestamps=None,
+        preprocess_params=None,
+        forward_params=None,
+        **per_text,
     ) -> tuple[dict, dict, dict]:
         refuse_unknown("TextToSpeechPipeline", per_text, (*ARGUMENTS, "batch_size", "num_workers"))
         given = {name: value for name, value in per_text.items() if value is not None}
@@ -183,21 +212,31 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         if pause is not None and not (isinstance(pause, int | float) and 0 <= pause <= MAX_PAUSE):
             raise ValueError(f"`pause` is {pause!r}; it must be a number of seconds, 0 to {MAX_PAUSE:g}.")
         preprocess = {**(preprocess_params or {}), **({} if strict is None else {"strict": strict})}
-        return preprocess, {**(forward_params or {}), **given}, {} if pause is None else {"pause": pause}
+        postprocess = {} if pause is None else {"pause": pause}
+        if return_timestamps is not None:
+            postprocess["return_timestamps"] = check_units(return_timestamps)
+            preprocess["return_offsets_mapping"] = postprocess["return_timestamps"] is not None
+        return preprocess, {**(forward_params or {}), **given}, postprocess
 
     def preprocess(
         self, text: str | dict, strict: bool = False, first_sentence: int = 0, **tokenizer_arguments
     ) -> Iterator[dict]:
         """text -> input_ids and attention_mask (1, T_text) of each sentence from `first_sentence` on, the arguments of
-        its item, its index, and whether it is the last."""
+        its item, its index, whether it is the last, and with offsets the tokens of it and of skipped ones beside it."""
         text, arguments = _text_and_arguments(text)
         self._check_readable(text, strict)
-        previous = None  # one behind, to know which is the last
+        previous, skipped = None, []  # one behind, to know which is the last
         for index, encoding in self._encodings(text, tokenizer_arguments, first_sentence):
+            if isinstance(encoding, str):
+                skipped.append(SentenceTokens(encoding))
+                continue
             if previous is not None:
                 yield {**previous, "is_last": False}
             previous = {**encoding, "arguments": arguments, "sentence": index}
+            if "tokens" in previous:
+                previous["tokens"], skipped = [*skipped, previous["tokens"]], []
         if previous is not None:
+            previous |= {"tokens": [*previous["tokens"], *skipped]} if "tokens" in previous else {}
             yield {**previous, "is_last": True}
 
     def sentences(self, text: str) -> list[str]:
@@ -219,29 +258,49 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             if lost := Counter({character: count for character, count in dropped.items() if character.isalnum()}):
                 raise UnsupportedTextError(dropped_message(lost))
 
-    def _encodings(self, text: str, arguments: dict, first: int = 0) -> Iterator[tuple[int, Mapping]]:
-        """Return index and encoding of each sentence from `first` on that has tokens; if no sentence of the text has
-        any, raise the tokenizer's error for the text."""
+    def _encodings(self, text: str, arguments: dict, first: int = 0) -> Iterator[tuple[int, Mapping | str]]:
+        """Return index and encoding of each sentence from `first` on, the sentence itself if it has no tokens; if no
+        sentence of the text has any, raise the tokenizer's error for the text."""
         is_empty = first == 0
         for index, sentence in enumerate(self.sentences(text)[first:], first):
             try:
                 with writing_systems.without_warnings():
-                    encoding = self.tokenizer(sentence, return_tensors="pt", **arguments)
+                    encoding = self._encoding(sentence, **arguments)
             except NoTokensError:  # such as a line of asterisks between paragraphs
+                yield index, sentence
                 continue
             is_empty = False
             yield index, encoding
         if is_empty:
-            yield 0, self.tokenizer(text, return_tensors="pt", **arguments)
+            yield 0, self._encoding(text, **arguments)
+
+    def _encoding(self, sentence: str, return_offsets_mapping: bool = False, **arguments) -> dict:
+        """Return the tokenizer's output for a sentence, with a [`SentenceTokens`] in place of offsets."""
+        if not return_offsets_mapping:
+            return self.tokenizer(sentence, return_tensors="pt", **arguments)
+        if not isinstance(self.tokenizer, VitsTokenizer):
+            raise ValueError(
+                f"Timestamps need the tokenizer of hf_vits, and this pipeline has {type(self.tokenizer).__module__}."
+                f"{type(self.tokenizer).__name__}; pass `tokenizer=VitsTokenizer.from_pretrained(voice)`."
+            )
+        encoding = self.tokenizer(sentence, return_tensors="pt", return_offsets_mapping=True, **arguments)
+        ids, offsets = encoding["input_ids"][0].tolist(), encoding.pop("offset_mapping")[0].tolist()
+        return {**encoding, "tokens": sentence_tokens(self.tokenizer, sentence, ids, offsets)}
 
     def _forward(self, model_inputs: dict, **forward) -> dict:
         arguments, is_last = model_inputs.pop("arguments"), model_inputs.pop("is_last")
+        tokens = model_inputs.pop("tokens", None)
         model_inputs.pop("sentence")
         if isinstance(arguments, list):  # a batch of several sentences
             names = {name for item in arguments for name in item}
             arguments = {name: [self._argument(name, item, forward) for item in arguments] for name in names}
         out = self.model(**model_inputs, **{**forward, **arguments})
-        return {"waveform": out.waveform, "sequence_lengths": out.sequence_lengths, "is_last": is_last}
+        outputs = {"waveform": out.waveform, "sequence_lengths": out.sequence_lengths, "is_last": is_last}
+        if tokens is not None:
+            real = model_inputs["attention_mask"].bool()
+            frames = [row[mask].tolist() for row, mask in zip(out.durations, real, strict=True)]
+            outputs |= {"tokens": tokens, "durations": frames if isinstance(is_last, list) else frames[0]}
+        return outputs
 
     def _argument(self, name: str, item: dict, forward: dict):
         """Return an argument of one item of a batch in which other items have a value of their own."""
@@ -250,14 +309,20 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         default = 0 if is_only.get(name) else None
         return item.get(name, forward.get(name, getattr(config, name, default)))
 
-    def postprocess(self, outputs: list[dict], pause: float = 0.0) -> dict:
-        """Outputs of the sentences of one text -> `{"audio": (T_wav,), "sampling_rate": hertz}`."""
+    def postprocess(
+        self, outputs: list[dict], pause: float = 0.0, return_timestamps: str | tuple[str, ...] | None = None
+    ) -> dict:
+        """Outputs of the sentences of one text -> `{"audio": (T_wav,), "sampling_rate": hertz}`, and timestamps."""
         silence = np.zeros(round(pause * self.sampling_rate), dtype=np.float32)
-        parts = []
+        parts, timeline = [], self._timeline(return_timestamps)
         for output in outputs:
             waveform = output["waveform"][0, : int(output["sequence_lengths"][0])]
+            if timeline is not None:
+                timeline.pause(len(silence) if parts else 0)
+                timeline.sentence(output["tokens"], output["durations"])
             parts += [silence, _to_numpy(waveform)]
-        return {"audio": np.concatenate(parts[1:]), "sampling_rate": self.sampling_rate}
+        speech = {"audio": np.concatenate(parts[1:]), "sampling_rate": self.sampling_rate}
+        return speech if timeline is None else {**speech, "timestamps": timeline.take()}
 
 
 def _resolve_model(model: Any) -> VitsModel:
@@ -340,6 +405,14 @@ def _merged(texts: Any, per_text: dict) -> list[dict]:
             )
     items = [text if isinstance(text, dict) else {"text": text} for text in texts]
     return [{**item, **{name: values[name][i] for name in values}} for i, item in enumerate(items)]
+
+
+def _pause(timeline: Timeline | None, samples: int) -> dict[str, Timestamps]:
+    """Return the timestamps of a chunk of silence, which holds none, if there are to be any."""
+    if timeline is None:
+        return {}
+    timeline.pause(samples)
+    return {"timestamps": timeline.take(samples)}
 
 
 def _to_numpy(waveform: Tensor) -> np.ndarray:

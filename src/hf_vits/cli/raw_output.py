@@ -2,12 +2,15 @@
 
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hf_vits.cli.errors import discard_output
 from hf_vits.cli.progress import Progress
+from hf_vits.cli.subtitles import Subtitles
 
 if TYPE_CHECKING:
     from hf_vits.pipeline import TextToSpeechPipeline
@@ -16,7 +19,9 @@ WHOLE_SENTENCE = 10**9
 """Frames of a chunk, more than any sentence has."""
 
 
-def play(pipe: "TextToSpeechPipeline", text: str, whole_sentences: bool, **options: Any) -> None:
+def play(
+    pipe: "TextToSpeechPipeline", text: str, whole_sentences: bool, subtitles: Sequence[Path] = (), **options: Any
+) -> None:
     """
     Speak a text to standard output: samples as 32-bit floats, little-endian, mono.
 
@@ -27,6 +32,8 @@ def play(pipe: "TextToSpeechPipeline", text: str, whole_sentences: bool, **optio
             What to say.
         whole_sentences (`bool`):
             Write each sentence at once, which takes less work, instead of its chunks.
+        subtitles (`list[Path]`, *optional*):
+            Files for the times of what was written.
         **options:
             Of `pipe.stream`.
 
@@ -36,18 +43,22 @@ def play(pipe: "TextToSpeechPipeline", text: str, whole_sentences: bool, **optio
     """
     rate, samples, work = pipe.sampling_rate, 0, 0.0
     print(f"{rate} samples per second; play them with: aplay -f FLOAT_LE -r {rate}", file=sys.stderr)
+    options |= {"chunk_frames": WHOLE_SENTENCE if whole_sentences else None}
+    times = Subtitles(subtitles, rate)
     progress, sentence, start = Progress(pipe.sentences(text)), None, time.perf_counter()
     try:
-        for chunk in pipe.stream(text, chunk_frames=WHOLE_SENTENCE if whole_sentences else None, **options):
+        for chunk in pipe.stream(text, return_timestamps=times.units, **options):
             work += time.perf_counter() - start  # without the time that the reader takes
             if sentence is not None and chunk["sentence"] != sentence:
                 progress.spoken(sentence, samples / rate)
             sentence, samples = chunk["sentence"], samples + len(chunk["audio"])
+            times.add(chunk.get("timestamps", {}))
             if not _written(chunk["audio"]):
                 break
             start = time.perf_counter()
     finally:
         progress.close()
+    times.write()
     seconds = samples / rate
     print(
         f"standard output: {seconds:.2f} s of audio in {work:.2f} s of work (real-time factor {work / seconds:.3f})",

@@ -23,6 +23,7 @@ NAMES = {
     "noise_scale_duration": "--noise-scale-duration",
     "pause": "--pause",
     "seed": "--seed",
+    "subtitles": "--subtitles",
 }
 """What the speech depends on, as the user knows it."""
 
@@ -42,12 +43,15 @@ class Unfinished:
             Numbers of what was spoken.
         generator (`str`):
             The state of the random generator after it, in base 64.
+        timestamps (`dict`, *optional*):
+            Those of the speech, for subtitles.
     """
 
     work: dict[str, Any]
     sentences: int
     samples: int
     generator: str
+    timestamps: dict[str, list[dict]] | None = None
 
     def state(self):
         """Return the state of the `torch.Generator`."""
@@ -99,12 +103,14 @@ def read_unfinished(output: Path, work: dict[str, Any]) -> Unfinished | None:
                 "--resume out to start from the beginning."
             )
         return None
-    table = read_table(file)
+    table = {"timestamps": None, **read_table(file)}
     kinds = {field.name: field.type for field in fields(Unfinished)}
     whole = table.keys() == kinds.keys() and isinstance(table["work"], dict) and isinstance(table["generator"], str)
     if not whole or not all(type(table[name]) is int and table[name] > 0 for name in ("sentences", "samples")):
         raise ValueError(f"{file} is damaged; leave --resume out to start from the beginning.")
     before = table["work"]
+    if before.get("subtitles") and not isinstance(table["timestamps"], dict):
+        raise ValueError(f"{file} is damaged; leave --resume out to start from the beginning.")
     differing = [name for name in NAMES if before.get(name) != work[name]]
     if differing:
         changes = ", ".join(_difference(name, before.get(name), work[name]) for name in differing)
@@ -141,5 +147,7 @@ def read_samples(output: Path, unfinished: Unfinished, lossy: bool) -> Iterator[
 def _difference(name: str, before: Any, now: Any) -> str:
     if name in ("text", "voice"):
         return f"{NAMES[name]} differs"
+    if name == "subtitles":
+        return f"{NAMES[name]} was {'given' if before else 'not given'}"
     values = ["not given" if value is None else value for value in (before, now)]
     return f"{NAMES[name]} was {values[0]}, now {values[1]}"

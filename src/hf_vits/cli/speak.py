@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hf_vits.cli.input_text import read_text_argument
 from hf_vits.cli.parser import number_or_name
+from hf_vits.cli.subtitles import check_subtitles
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.threads import add_threads, use_threads
 
@@ -36,8 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="refuse letters that the voice cannot read")
     add("--seed", type=int, metavar="N", help="makes the speech repeatable; a 64-bit integer")
     add_threads(parser)
-    formats = "wav flac ogg mp3 aiff au caf w64, by its ending; - for raw float32 samples"
+    formats = "wav flac ogg mp3 aiff au caf w64; - is raw float32"
     add("--output", default="speech.wav", metavar="FILE", help=formats)
+    add(
+        "--subtitles",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="times of words: srt vtt ass TextGrid json ctm txt",
+    )
     add("--resume", action="store_true", help="continue a stopped run; repeat its other options")
     add("--stream", action="store_true", help="write within a sentence; needs --output -")
 
@@ -50,6 +58,7 @@ def run(options: argparse.Namespace) -> int:
     check_numbers(options)
     output = None if options.output == "-" else Path(options.output).expanduser()
     _check_output(output, options)
+    subtitles = check_subtitles(options.subtitles, output)
     voice = resolve_voice(options.voice)
     use_threads(options.threads)
     pipe = _pipeline(voice)
@@ -68,11 +77,11 @@ def run(options: argparse.Namespace) -> int:
     if output is None:
         from hf_vits.cli.raw_output import play
 
-        play(pipe, text, not options.stream, pause=options.pause, generator=generator, **controls)
+        play(pipe, text, not options.stream, subtitles, pause=options.pause, generator=generator, **controls)
         return 0
     from hf_vits.cli.speech_file import SpeechFile
 
-    speech = SpeechFile(output, pipe, text, options.pause, generator, **controls)
+    speech = SpeechFile(output, pipe, text, options.pause, generator, subtitles, **controls)
     return speech.speak(partial(_identity, options, text, pipe), options.resume)
 
 
@@ -116,6 +125,7 @@ def _identity(options: argparse.Namespace, text: str, pipe) -> dict:
         "text": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12],
         "voice": voice_digest(pipe.model),
         "noise_scale_duration": options.noise_scale_duration,
+        "subtitles": bool(options.subtitles) or None,  # a run without any has not kept the times
         **given,
     }
 

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +22,7 @@ from hf_vits.cli.resume import (
     write_unfinished,
 )
 from hf_vits.cli.signals import Stopped, answer_signal, delayed_signals
+from hf_vits.cli.subtitles import Subtitles
 from hf_vits.data.audio import audio_writer
 from hf_vits.data.audio_writing import LOSSY
 from hf_vits.utils.atomic_file import is_special
@@ -58,6 +59,8 @@ class SpeechFile:
             Seconds of silence between sentences.
         generator (`torch.Generator`):
             Random generator.
+        subtitles (`list[Path]`):
+            Files for the times of the words.
         **options:
             Arguments of `pipe.stream`.
     """
@@ -69,9 +72,11 @@ class SpeechFile:
         text: str,
         pause: float,
         generator: "torch.Generator",
+        subtitles: Sequence[Path] = (),
         **options: Any,
     ):
         self.output, self.pipe, self.text, self.generator, self.options = output, pipe, text, generator, options
+        self.times = Subtitles(subtitles, pipe.sampling_rate)
         self.silence = np.zeros(round(pause * pipe.sampling_rate), dtype=np.float32)
         self.sentences, self.special = pipe.sentences(text), is_special(output)
         self.former_sentences = 0  # in an unfinished file of the same options that is not resumed
@@ -90,6 +95,7 @@ class SpeechFile:
         previous = self._previous_run(identity, resume)
         if previous is not None:
             self.generator.set_state(previous.state())
+            self.times = Subtitles(self.times.files, self.times.rate, previous.timestamps)
         with ExitStack() as files:
             write = files.enter_context(audio_writer(self.output, self.pipe.sampling_rate))
             copy = files.enter_context(self._copy())
@@ -101,8 +107,10 @@ class SpeechFile:
                 if self.special or stopped is None:
                     remove_unfinished(self.output)
                 else:
-                    state = encode_state(speech.state)
-                    write_unfinished(self.output, Unfinished(identity(), speech.sentences, speech.samples, state))
+                    state, times = encode_state(speech.state), self.times.timestamps if self.times.files else None
+                    unfinished = Unfinished(identity(), speech.sentences, speech.samples, state, times)
+                    write_unfinished(self.output, unfinished)
+                self.times.write()
                 self._report(speech, stopped)
         return 0 if stopped is None else 128 + stopped.number
 
@@ -144,7 +152,7 @@ class SpeechFile:
     ) -> tuple[Speech, Stopped | None]:
         """Speak to the end of the text, or to a signal; an interrupted sentence is not in the file."""
         done, samples, new, work = (previous.sentences, previous.samples, 0, 0.0) if previous else (0, 0, 0, 0.0)
-        state, stopped = self.generator.get_state(), None
+        state, stopped, streamed = self.generator.get_state(), None, 0
         progress, start = Progress(self.sentences, done), time.perf_counter()
         try:
             for block in read_samples(self.output, previous, self.lossy) if previous else ():
@@ -154,11 +162,15 @@ class SpeechFile:
                 chunk_frames=WHOLE_SENTENCE,
                 first_sentence=done,
                 generator=self.generator,
+                return_timestamps=self.times.units,
                 **self.options,
             )
             for chunk in chunks:
                 with delayed_signals():
-                    sound = np.concatenate([self.silence, chunk["audio"]]) if samples else chunk["audio"]
+                    silence = self.silence if samples else self.silence[:0]
+                    sound = np.concatenate([silence, chunk["audio"]])
+                    self.times.add(chunk.get("timestamps", {}), samples + len(silence) - streamed)
+                    streamed += len(chunk["audio"])
                     write(_quantised(sound) if self.lossy else sound)
                     samples, new, done = samples + len(sound), new + len(sound), chunk["sentence"] + 1
                     state, work = self.generator.get_state(), time.perf_counter() - start

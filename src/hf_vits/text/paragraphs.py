@@ -86,10 +86,10 @@ def _line(match: re.Match) -> _Line | None:
     start = match.start() + len(match[0]) - len(match[0].lstrip())
     if text.isascii():
         return _Line(start, start + len(text), text, len(text), len(text))
-    return _Line(start, start + len(text), text, len(text), _columns(text))
+    return _Line(start, start + len(text), text, len(text), columns(text))
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
     """Return the width of a text in a terminal."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
 
@@ -194,8 +194,8 @@ class _Wrapping:
             return before.columns + 2 * _UNSPACED_SLACK > self.columns
         if _SOUTH_EAST_ASIAN.match(before.text[-1]) and _SOUTH_EAST_ASIAN.match(after.text[0]):
             return 2 * before.columns > self.columns
-        columns = _columns(word)
-        return before.characters + 1 + len(word) > self.characters or before.columns + 1 + columns > self.columns
+        width = columns(word)
+        return before.characters + 1 + len(word) > self.characters or before.columns + 1 + width > self.columns
 
     def _begins(self, before: _Line, after: _Line) -> bool:
         """Return True if a line begins with a capital word that is not a name, so that it is not a continuation."""

@@ -54,7 +54,7 @@ _LANGUAGES = {
     "Thai": "th",
 }
 _WITH_HAN = ("ja", "ko")  # for uroman instead of espeak-ng
-_WITHOUT_SPACES = (_HAN, "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
+WITHOUT_SPACES = (_HAN, "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar")
 _WORD = re.compile(r"[^\W\d_]+")
 
 _warnings_disabled: ContextVar[bool] = ContextVar("warnings_disabled", default=False)
@@ -149,7 +149,7 @@ def _is_mostly_latin(text: str) -> bool:
         if script == _LATIN:
             latin += 1
         elif script is not None:
-            others += -(-len(word) // 2) if script in _WITHOUT_SPACES else 1
+            others += -(-len(word) // 2) if script in WITHOUT_SPACES else 1
     return latin > others
 
 
