@@ -249,7 +249,17 @@ MUTANTS = [
         "same_seeds",
     ),
     Mutant(
-        "evaluation/report.py", "values.sum() / weights.sum()", "(values / weights).mean()", "evaluation/test_report.py"
+        "evaluation/report.py",
+        "totals = pairs.sum(axis=1)",
+        "totals = (pairs / pairs[..., 1:]).sum(axis=1)",
+        "evaluation/test_report.py",
+    ),
+    Mutant(
+        "evaluation/report.py",
+        "others[drawn])",
+        "others[_drawn(len(others), 1)])",
+        "evaluation/test_report.py",
+        "pairs",
     ),
     Mutant("evaluation/report.py", "(1 - LEVEL) / 2", "1 - LEVEL", "evaluation/test_report.py", "normal"),
     Mutant(

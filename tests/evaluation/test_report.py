@@ -51,3 +51,16 @@ def test_a_report_is_the_same_every_time():
     rows = [{"text": "a", "wer": [i % 3, 5]} for i in range(20)]
     assert SpeechReport.of(rows, ["wer"]) == SpeechReport.of(rows, ["wer"])
     assert SpeechReport.of(rows, ["wer"]).to_dict()["estimates"]["wer"]["sentences"] == 20
+
+
+def test_a_difference_is_that_of_pairs_and_its_interval_narrower_than_those_of_both():
+    hard = np.random.default_rng(0).integers(0, 9, 60)  # some sentences are hard for both voices
+    one, other = (np.stack([hard + extra, np.full(60, 10)], axis=1) for extra in (np.arange(60) % 2, 0))
+    difference = Estimate.of_difference(one, other)
+    assert difference.value == pytest.approx(0.05)
+    assert 0 < difference.low < 0.05 < difference.high < 0.07  # significant
+    alone = [Estimate.of(*scores.T) for scores in (one, other)]
+    assert alone[0].low < alone[1].high  # which their own intervals do not show
+    swapped = Estimate.of_difference(other, one)
+    assert [swapped.value, swapped.low] == pytest.approx([-difference.value, -difference.high])
+    assert Estimate.of_difference(one, one) == Estimate(0.0, 0.0, 0.0, 60)

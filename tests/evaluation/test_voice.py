@@ -92,3 +92,20 @@ def test_mistakes_are_errors_before_anything_is_spoken(voice, settings, recordin
             settings(**given)
     with pytest.raises(ValueError, match="no metric 'wre'"):
         settings(texts="t", metrics="wre")
+
+
+def test_a_second_voice_speaks_the_same_sentences_and_the_difference_is_reported(
+    voice, settings, script, make_model, make_tokenizer, monkeypatch, tmp_path
+):
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
+    make_model(hidden_size=8).save_pretrained(tmp_path / "other")
+    make_tokenizer().save_pretrained(tmp_path / "other")
+    answers = iter([*TEXTS, *["no"] * 4])  # the second voice is not understood
+    monkeypatch.setattr(script.ScriptedRecognizer, "__call__", lambda self, waveform, rate: next(answers))
+    report = evaluate_voice(voice, settings(texts=str(tmp_path / "texts.txt"), compare=str(tmp_path / "other")))
+    assert report["difference"]["wer"]["value"] == -1 and report["compared"]["rows"][3]["audio"] == "compared/0004.wav"
+    first, second = (soundfile.read(tmp_path / "report" / part / "0001.wav")[0] for part in ("audio", "compared"))
+    assert len(first) != len(second) or not np.allclose(first, second)
+    page = (tmp_path / "report" / "README.md").read_text()
+    assert "| other | 100.0 % (100.0 % to 100.0 %) |" in page
+    assert "| difference | -100.0 % (-100.0 % to -100.0 %), better |" in page

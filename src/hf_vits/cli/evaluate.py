@@ -43,9 +43,11 @@ def run(options: argparse.Namespace) -> None:
     (settings,) = read_settings(options, [EvaluationSettings])
     use_threads(settings.cpu_threads)
     report = evaluate_voice(options.voice, settings)
-    for label in ("voice", "recordings"):
+    for label in ("voice", "recordings", "compared"):
         if report[label]:
             print(f"{label}: {figures(report[label]['estimates'])}")
+    if report["difference"]:
+        print(f"difference: {figures(report['difference'])}; significant without zero in the interval")
     print(f"{settings.output_dir}/README.md has the sentences, the worst first, with their audio.")
 
 

@@ -10,9 +10,12 @@ from hf_vits.evaluation.base import METRICS
 def report_page(report: Mapping[str, Any]) -> str:
     """Return the page of a report that [`evaluate_voice`] made."""
     names = list(report["instruments"])
-    parts = [("recordings", report["recordings"])] if report["recordings"] else []
-    rows = [[label, *(_cell(name, part["estimates"][name]) for name in names)] for label, part in
-            [("**this voice**", report["voice"]), *parts]]  # fmt: skip
+    parts = {"**this voice**": report["voice"], "recordings": report["recordings"]}
+    if report["compared"]:
+        parts |= {html.escape(report["compared_name"]): report["compared"]}
+    rows = [[label, *(_cell(name, part["estimates"][name]) for name in names)] for label, part in parts.items() if part]
+    if report["difference"]:
+        rows.append(["difference", *(_difference(name, report["difference"][name]) for name in names)])
     worst = sorted(report["voice"]["rows"], key=lambda row: [_badness(name, row[name]) for name in names], reverse=True)
     sentences = [
         [
@@ -50,6 +53,13 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
 def _cell(name: str, estimate: Mapping[str, float]) -> str:
     shown = METRICS[name].shown
     return f"{shown(estimate['value'])} ({shown(estimate['low'])} to {shown(estimate['high'])})"
+
+
+def _difference(name: str, estimate: Mapping[str, float]) -> str:
+    """Return a difference with its interval and what it means for this voice."""
+    if estimate["low"] <= 0 <= estimate["high"]:
+        return f"{_cell(name, estimate)}, not significant"
+    return f"{_cell(name, estimate)}, {'better' if _badness(name, [estimate['value'], 1]) < 0 else 'worse'}"
 
 
 def _score(name: str, pair: list[float]) -> str:

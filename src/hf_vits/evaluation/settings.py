@@ -27,6 +27,7 @@ class EvaluationSettings:
     audio_column: str = option("audio", "Column of the audio.")
     speaker_column: str | None = option(None, "Column of the speakers, by number or name.")
     texts: AnyPath | None = option(None, "File of sentences to speak, one per line; by default those of the data.")
+    compare: AnyPath | None = option(None, "Second voice, which speaks the same sentences.")
     output_dir: OutputPath = option("report", "Folder of the report, which must not exist or be empty.")
     metrics: list[str] = option(["wer"], "Metrics, as wer,similarity; also cer and naturalness.")
     recognizer: str | None = option(None, "Recognizer, as faster-whisper:base.en or transformers:FOLDER.")

@@ -15,6 +15,7 @@ from hf_vits.data.dataset import check_data
 from hf_vits.data.load import load_data
 from hf_vits.evaluation.base import Utterance
 from hf_vits.evaluation.evaluator import SpeechEvaluator, check_metrics
+from hf_vits.evaluation.model_names import shown_model
 from hf_vits.evaluation.report import SpeechReport
 from hf_vits.evaluation.report_page import report_page
 from hf_vits.evaluation.settings import EvaluationSettings
@@ -64,16 +65,21 @@ def evaluate_voice(voice: str, settings: EvaluationSettings) -> dict[str, Any]:
     evaluator = SpeechEvaluator(settings.metrics, settings.options(language_code(pipe.tokenizer)))
     if "similarity" in settings.metrics:
         evaluator.prepare(target())
+    other = None if settings.compare is None else TextToSpeechPipeline(resolve_voice(settings.compare))
     sentences = _sentences(settings, pipe, recorded)
     with new_folder(folder) as staged:
-        (staged / "audio").mkdir()
-        rows = list(_measured(pipe, sentences, evaluator, settings.seed, staged))
+        spoken = _measured(pipe, sentences, evaluator, settings.seed, staged, "audio")
+        compared = other and _measured(other, sentences, evaluator, settings.seed, staged, "compared")
+        difference = {name: asdict(one) for name, one in spoken.difference(compared).items()} if compared else None
         report = {
-            "voice": asdict(SpeechReport.of(rows, settings.metrics)),
+            "voice": asdict(spoken),
             "recordings": _measure_recordings(evaluator, recorded),
+            "compared": compared and asdict(compared),
+            "difference": difference,
             "instruments": evaluator.instruments,
             "seed": settings.seed,
-            "name": Path(voice).resolve().name if Path(voice).exists() else voice,
+            "name": shown_model(voice),
+            "compared_name": settings.compare and shown_model(settings.compare),
         }
         (staged / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (staged / "README.md").write_text(report_page(report), encoding="utf-8")
@@ -131,16 +137,23 @@ def _speaker(given: str | None, pipe: TextToSpeechPipeline) -> int | None:
 
 
 def _measured(
-    pipe: TextToSpeechPipeline, sentences: Sequence[Sentence], evaluator: SpeechEvaluator, seed: int, folder: Path
-) -> Iterator[dict[str, Any]]:
-    """Speak and measure each sentence, and write its audio; yield the rows of the report."""
+    pipe: TextToSpeechPipeline,
+    sentences: Sequence[Sentence],
+    evaluator: SpeechEvaluator,
+    seed: int,
+    folder: Path,
+    subfolder: str,
+) -> SpeechReport:
+    """Speak and measure each sentence, and write its audio into a subfolder."""
+    (folder / subfolder).mkdir()
+    rows = []
     for number, sentence in enumerate(tqdm(sentences, desc="measuring speech", leave=False)):
-        utterance, name = speak(pipe, sentence, seed, number), f"audio/{number + 1:04}.wav"
-        row = evaluator.row(utterance)
+        utterance, name = speak(pipe, sentence, seed, number), f"{subfolder}/{number + 1:04}.wav"
+        rows.append(evaluator.row(utterance))
         if utterance.waveform.size:
             write_audio(folder / name, utterance.waveform, utterance.sampling_rate)
-            row["audio"] = name
-        yield row
+            rows[-1]["audio"] = name
+    return SpeechReport.of(rows, list(evaluator.metrics))
 
 
 def _measure_recordings(evaluator: SpeechEvaluator, recorded: _Rows | None) -> dict[str, Any] | None:
