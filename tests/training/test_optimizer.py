@@ -5,13 +5,7 @@ import torch
 from torch import nn
 
 from hf_vits import VitsModel
-from hf_vits.training.optimizer import (
-    OptimizedModel,
-    learning_rate_factor,
-    moving_average,
-    parameter_multipliers,
-    train_only,
-)
+from hf_vits.training.optimizer import OptimizedModel, learning_rate_factor, moving_average, train_only
 
 NAME = "text_encoder.project.weight"
 
@@ -91,15 +85,6 @@ def test_only_whole_names_freeze_parameters():
     assert [name for name, p in module.named_parameters() if p.requires_grad] == ["flows.weight"]
     with pytest.raises(ValueError, match="`freeze_modules` has .*'flo'.*The modules are .*'flow', 'flows', 'text'"):
         train_only(module, None, ["flo"])
-
-
-def test_the_longest_name_that_begins_a_parameters_gives_its_multiplier():
-    module = nn.ModuleDict({"flow": nn.Linear(2, 2), "flows": nn.Linear(2, 2), "text": nn.Linear(2, 2)})
-    by_name = {"flow.weight": 3.0, "flow": 0.5, "text.": 2.0}
-    assert parameter_multipliers(module, by_name) == [3.0, 0.5, 1.0, 1.0, 2.0, 2.0]
-    assert parameter_multipliers(module, {}) == [1.0] * 6
-    with pytest.raises(ValueError, match="`learning_rate_multipliers` has .*'flo'.*The modules are .*'flow', 'flows'"):
-        parameter_multipliers(module, {"flo": 1.0, "text": 1.0})
 
 
 def test_a_run_moves_each_module_by_its_own_rate(make_trainer, make_start, parameters_of):

@@ -13,6 +13,7 @@ VERBS = {
     "synthesize": "hf_vits.cli.synthesize",
     "evaluate": "hf_vits.cli.evaluate",
     "convert": "hf_vits.cli.convert",
+    "merge": "hf_vits.cli.merge",
     "export": "hf_vits.cli.export",
     "doctor": "hf_vits.cli.doctor",
     "info": "hf_vits.cli.info",

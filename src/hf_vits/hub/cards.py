@@ -55,9 +55,10 @@ def card(
     notes: Sequence[str],
     library: str = "hf_vits",
     title: str = "Conversion",
+    relation: str | None = None,
 ) -> ModelCard:
     """
-    Return the model card of a converted or completed voice.
+    Return the model card of a converted, completed or merged voice.
 
     Args:
         name (`str`):
@@ -67,11 +68,13 @@ def card(
         tokenizer ([`VitsTokenizer`], *optional*):
             Its language is added to the metadata.
         notes (`Sequence[str]`):
-            Notes of the conversion.
+            Notes on how it was made.
         library (`str`, *optional*, defaults to `"hf_vits"`):
             The library that reads its files.
         title (`str`, *optional*, defaults to `"Conversion"`):
             Title of the section with the notes.
+        relation (`str`, *optional*):
+            The relation to the voices that it was made from, as in the metadata of the Hub: "merge".
     """
     origin = origin or Provenance()
     data = ModelCardData(
@@ -79,13 +82,15 @@ def card(
         license_name=origin.license_name,
         license_link=origin.license_link,
         base_model=origin.on_hub or None,
+        **({"base_model_relation": relation} if relation and origin.on_hub else {}),
         language=origin.language or (language_code(tokenizer) if tokenizer else None),
         library_name=library,
         pipeline_tag="text-to-speech",
         tags=["text-to-speech", "vits"],
     )
     known = f"Its license: {origin.license_in_words}."
-    terms = known if origin.license else "Its license is not known here: add that of the voice it was converted from."
+    made = "converted" if title == "Conversion" else "made"
+    terms = known if origin.license else f"Its license is not known here: add that of the voice it was {made} from."
     items = "\n".join(f"- {note}" for note in notes)
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{terms}\n\n## {title}\n\n{items}\n\n{versions()}\n")
 

@@ -117,6 +117,25 @@ def inherit_license(origin: Provenance, base: str | None = None) -> Provenance:
     return replace(origin, on_hub=bases, license=MMS_LICENSE, license_name=None, license_link=None, terms=terms)
 
 
+def joint_origin(first: Provenance, second: Provenance) -> Provenance:
+    """
+    Return the origin of a voice that is made from two.
+
+    Its license is that of both if they have the same; else one that forbids commercial use if either does; else none is
+    known if either's is not; else "other", in the words of both.
+    """
+    joint = replace(second, on_hub=list(dict.fromkeys([*first.on_hub, *second.on_hub])))
+    if (first.license, first.license_name) == (second.license, second.license_name):
+        return joint
+    both = "; ".join(f"{one.name or 'a voice without a name'} has {one.license_in_words}" for one in (first, second))
+    strict = next((one for one in (first, second) if one.is_non_commercial), None)
+    if strict is not None:
+        return replace(joint, license=strict.license, license_name=None, license_link=strict.license_link, terms=both)
+    known = bool(first.license and second.license)
+    license, name = ("other", "licenses-of-two-voices") if known else (None, None)
+    return replace(joint, license=license, license_name=name, license_link=None, terms=both)
+
+
 def _is_of_voice(card: ModelCardData) -> bool:
     values = (card.pipeline_tag, card.library_name, *_texts(card.tags))
     return bool(_text(card.license)) and any(value in ("text-to-speech", "vits") for value in values)

@@ -1,7 +1,6 @@
 """Generator and discriminator with their optimizers, the learning-rate schedule, and the moving average."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 
@@ -12,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.training.training_arguments import VitsTrainingArguments
+from hf_vits.utils.parameter_names import matching_patterns
 
 Average = Callable[[Tensor], Tensor]
 """A tensor -> its mean over all processes."""
@@ -121,43 +121,10 @@ def train_only(module: nn.Module, trained: Iterable[str] | None, frozen: Sequenc
     Raises:
         ValueError: if a frozen name matches nothing; lists the modules.
     """
-    patterns = match_names(module, frozen, "freeze_modules")
+    patterns = matching_patterns([name for name, _ in module.named_parameters()], frozen, "freeze_modules")
     wanted = set((name for name, _ in module.named_parameters()) if trained is None else trained)
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name in wanted and not any(pattern.match(name) for pattern in patterns))
-
-
-def match_names(module: nn.Module, starts: Iterable[str], setting: str) -> list[re.Pattern]:
-    """Return a pattern for each name of a module or parameter; raise `ValueError` for one that begins no parameter's
-    name, and name the setting."""
-    names = [name for name, _ in module.named_parameters()]
-    patterns = {start: re.compile(rf"{re.escape(start.rstrip('.'))}(\.|$)") for start in starts}
-    unknown = [start for start, pattern in patterns.items() if not any(map(pattern.match, names))]
-    if unknown:
-        parts = sorted({name.split(".")[0] for name in names})
-        raise ValueError(f"`{setting}` has {unknown}, which begin no parameter's name. The modules are {parts}.")
-    return list(patterns.values())
-
-
-def parameter_multipliers(module: nn.Module, by_name: Mapping[str, float]) -> list[float]:
-    """
-    Return the factor on the learning rate for each parameter of a module, 1 for those that no name begins.
-
-    Args:
-        module (`nn.Module`):
-            Module of the parameters.
-        by_name (`Mapping[str, float]`):
-            Factors by the start of names, to a dot or the end; the longest name that begins a parameter's counts.
-
-    Raises:
-        ValueError: if a name matches nothing; lists the modules.
-    """
-    patterns = match_names(module, by_name, "learning_rate_multipliers")
-    by_length = sorted(zip(by_name, patterns, strict=True), key=lambda pair: len(pair[0].rstrip(".")), reverse=True)
-    return [
-        next((by_name[start] for start, pattern in by_length if pattern.match(name)), 1.0)
-        for name, _ in module.named_parameters()
-    ]
 
 
 def _average_gradients(parameters: Sequence[nn.Parameter], average: Average) -> None:

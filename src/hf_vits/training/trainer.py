@@ -32,7 +32,7 @@ from hf_vits.training.initialization import ModelInitialization, tokenizer_of
 from hf_vits.training.loggers import AverageMeter, ExperimentLogger, check_trackers
 from hf_vits.training.loudness import match_loudness
 from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo_id, write_card
-from hf_vits.training.optimizer import OptimizedModel, match_names, moving_average, parameter_multipliers, train_only
+from hf_vits.training.optimizer import OptimizedModel, moving_average, train_only
 from hf_vits.training.process import GracefulShutdown
 from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
 from hf_vits.training.run_summary import RunSummary, eval_clips_of
@@ -50,6 +50,7 @@ from hf_vits.utils.distributed import (
     run_on_all_processes,
     warn_of_ignored,
 )
+from hf_vits.utils.parameter_names import matching_patterns, numbers_by_name
 from hf_vits.utils.run_lock import run_lock
 from hf_vits.utils.threads import use_cores
 
@@ -157,8 +158,10 @@ class VitsTrainer:
     def _prepare_data(self, train_dataset, eval_dataset) -> None:
         """Filter the clips; names of modules in the settings are checked and speech metrics loaded before."""
         args, model, index = self.args, self.initialization.model, self.accelerator.process_index
-        match_names(checkpoints.add_decoder_weight_norm(model), args.freeze_modules, "freeze_modules")
-        parameter_multipliers(model, args.learning_rate_multipliers)
+        names = [name for name, _ in checkpoints.add_decoder_weight_norm(model).named_parameters()]
+        matching_patterns(names, args.freeze_modules, "freeze_modules")
+        multipliers = numbers_by_name(names, args.learning_rate_multipliers, 1.0, "learning_rate_multipliers")
+        self.multipliers = list(multipliers.values())
         self.best.check(eval_dataset is not None)
         self.speech = SpeechEvaluation(args, self.processing_class, self.accelerator) if args.eval_metrics else None
         shared = (self.processing_class, model.config, self.columns, args, index)
@@ -195,8 +198,7 @@ class VitsTrainer:
             recompute_activations(model)
         generator = VitsGenerator(model, args.segment_frames).to(device).train()
         rate, discriminator_rate = args.learning_rates
-        multipliers = parameter_multipliers(model, args.learning_rate_multipliers)
-        self.generator = OptimizedModel(generator, rate, args, multipliers)
+        self.generator = OptimizedModel(generator, rate, args, self.multipliers)
         self.discriminator = OptimizedModel(initialization.discriminator.to(device).train(), discriminator_rate, args)
         for optimized in (self.generator, self.discriminator):
             optimized.broadcast_parameters()
