@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.training.training_arguments import VitsTrainingArguments
-from hf_vits.utils.parameter_names import matching_patterns
+from hf_vits.utils.parameter_names import matching_patterns, numbers_by_name
 
 Average = Callable[[Tensor], Tensor]
 """A tensor -> its mean over all processes."""
@@ -104,6 +104,14 @@ class OptimizedModel:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return finite
+
+
+def check_modules(model: VitsModel, args: VitsTrainingArguments) -> list[float]:
+    """Return the factor on the learning rate for each parameter; raise `ValueError` for a module in the settings that
+    the model does not have."""
+    names = [name for name, _ in model.named_parameters()]
+    matching_patterns(names, args.freeze_modules, "freeze_modules")
+    return list(numbers_by_name(names, args.learning_rate_multipliers, 1.0, "learning_rate_multipliers").values())
 
 
 def train_only(module: nn.Module, trained: Iterable[str] | None, frozen: Sequence[str] = ()) -> None:

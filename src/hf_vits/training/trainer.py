@@ -32,7 +32,7 @@ from hf_vits.training.initialization import ModelInitialization, tokenizer_of
 from hf_vits.training.loggers import AverageMeter, ExperimentLogger, check_trackers
 from hf_vits.training.loudness import match_loudness
 from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo_id, write_card
-from hf_vits.training.optimizer import OptimizedModel, moving_average, train_only
+from hf_vits.training.optimizer import OptimizedModel, check_modules, moving_average, train_only
 from hf_vits.training.process import GracefulShutdown
 from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
 from hf_vits.training.run_summary import RunSummary, eval_clips_of
@@ -50,7 +50,6 @@ from hf_vits.utils.distributed import (
     run_on_all_processes,
     warn_of_ignored,
 )
-from hf_vits.utils.parameter_names import matching_patterns, numbers_by_name
 from hf_vits.utils.run_lock import run_lock
 from hf_vits.utils.threads import use_cores
 
@@ -158,10 +157,7 @@ class VitsTrainer:
     def _prepare_data(self, train_dataset, eval_dataset) -> None:
         """Filter the clips; names of modules in the settings are checked and speech metrics loaded before."""
         args, model, index = self.args, self.initialization.model, self.accelerator.process_index
-        names = [name for name, _ in checkpoints.add_decoder_weight_norm(model).named_parameters()]
-        matching_patterns(names, args.freeze_modules, "freeze_modules")
-        multipliers = numbers_by_name(names, args.learning_rate_multipliers, 1.0, "learning_rate_multipliers")
-        self.multipliers = list(multipliers.values())
+        self.multipliers = check_modules(checkpoints.add_decoder_weight_norm(model), args)
         self.best.check(eval_dataset is not None)
         self.speech = SpeechEvaluation(args, self.processing_class, self.accelerator) if args.eval_metrics else None
         shared = (self.processing_class, model.config, self.columns, args, index)
