@@ -1,6 +1,6 @@
 """Spectrograms of speech as other speakers in other rooms would say it, frame by frame in time with the original.
 
-A posterior encoder that has only heard one voice takes the vowels of another one for other vowels. Pitch and formants
+A posterior encoder that was trained on one voice takes the vowels of another one for other vowels. Pitch and formants
 are moved apart from each other here, as in NANSY (Choi et al. 2021, section 3.1), but on magnitudes, which are all that
 the encoder gets.
 """
