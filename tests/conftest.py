@@ -1,5 +1,6 @@
 """Voices small enough to test with: random but lively, so that every layer leaves its mark on the waveform."""
 
+import gc
 import importlib.util
 import json
 import os
@@ -22,6 +23,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts backgrou
 sys.path.insert(0, str(Path(__file__).parent))  # for what tests share, such as `stub_hub`
 
 from tiny_voices import SPEAKERS, TINY, enliven
+
+
+def pytest_collection_finish():
+    """Spare the objects of all imports from garbage collection, which takes half a second for them, and collect
+    long-lived objects less often: both take a fifth of the time of all tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(700, 10, 50)
+
 
 pytest_plugins = ["training_runs"]  # data, settings and trainers of tiny runs
 
