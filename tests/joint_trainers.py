@@ -1,11 +1,10 @@
 """Trainers in processes of their own, each with settings and data of its own, of which one may stop or fail."""
 
-import multiprocessing
 import os
 import signal
-import socket
 
-HEAVY = ["torch", "accelerate", "datasets", "transformers", "hf_vits.training.trainer", "soundfile"]
+from processes import CONTEXT, joint_environments, start
+
 RATE = 2000
 
 
@@ -19,19 +18,11 @@ def run(folder, settings, texts, stopped_at=None):
         texts: for each process the texts of its clips; `None` in their place fails while reading.
         stopped_at: the step after which the second process stops, as at SIGSTOP; it is then killed.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(HEAVY)  # imports take seconds, and each process needs them
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        joint = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
-    ends = [context.Pipe(duplex=False) for _ in range(2)]
-    running = []
-    for rank in range(2):
-        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "ACCELERATE_USE_CPU": "1", **joint}
+    ends, running = [CONTEXT.Pipe(duplex=False) for _ in range(2)], []
+    for rank, place in enumerate(joint_environments(2)):
         given = {"output_dir": str(folder), **settings[rank]}
-        arguments = (place, given, texts[rank], stopped_at if rank == 1 else None, ends[rank][1])
-        running.append(context.Process(target=_process, args=arguments))
-        running[-1].start()
+        arguments = (given, texts[rank], stopped_at if rank == 1 else None, ends[rank][1])
+        running.append(start(_train, *arguments, environment={"OMP_NUM_THREADS": "1", **place}))
     said = []
     for number, (process, (receives, _)) in enumerate(zip(running, ends, strict=True)):
         stopped = number == 1 and stopped_at is not None
@@ -43,8 +34,7 @@ def run(folder, settings, texts, stopped_at=None):
     return said
 
 
-def _process(environment, settings, texts, stopped_at, end):
-    os.environ.update(environment, OMP_NUM_THREADS="1")
+def _train(settings, texts, stopped_at, end):
     try:
         trainer = _trainer(settings, texts)
         advance = trainer._advance

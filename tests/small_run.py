@@ -1,38 +1,34 @@
-"""A run of a few steps in a process of its own: small_run.py <folder of recordings> <JSON settings> <parameters' file>.
+"""A run of a few steps, in a process of its own that may kill itself."""
 
-With `"die_at": n` among the settings the process kills itself, as `kill -9` does, once n steps are taken; with
-`"stray": true` every process but the first begins with other parameters.
-"""
-
-import importlib.util
-import json
 import os
 import signal
-import sys
-from pathlib import Path
 
 import torch
+from tiny_voices import enliven
 
 from hf_vits import VitsConfig
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.training import ModelInitialization, VitsTrainer, VitsTrainingArguments, read_folder
 from hf_vits.training.initialization import build_tokenizer
 
-torch.set_num_threads(1)
 
-spec = importlib.util.spec_from_file_location("tests_conftest", Path(__file__).parents[1] / "conftest.py")
-tests = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tests)
+def train(folder, model, discriminator, settings, parameters, die_at=None, strays=False):
+    """
+    Train on a folder of recordings, resuming if there is a checkpoint.
 
-
-def main(folder, settings, parameters):
-    settings = json.loads(settings)
-    die_at, config = settings.pop("die_at", None), VitsConfig(**settings.pop("model"))
-    strays = settings.pop("stray", False) and os.environ["RANK"] != "0"
+    Args:
+        folder: the recordings.
+        model, discriminator: fields of their configurations.
+        settings: those of the run.
+        parameters: the file for the parameters at the end.
+        die_at: the step after which the process kills itself, as `kill -9` does.
+        strays: every process but the first begins with other parameters.
+    """
+    torch.set_num_threads(1)
     data, _ = read_folder(folder)
-    start = ModelInitialization.from_scratch(config, VitsDiscriminatorConfig(**settings.pop("discriminator")), seed=1)
-    tests.enliven(start.model)  # a new voice has gradients that are mere rounding, and ties in its alignments
-    if strays:
+    start = ModelInitialization.from_scratch(VitsConfig(**model), VitsDiscriminatorConfig(**discriminator), seed=1)
+    enliven(start.model)  # a new voice has gradients that are mere rounding, and ties in its alignments
+    if strays and os.environ["RANK"] != "0":
         for parameter in (*start.model.parameters(), *start.discriminator.parameters()):
             parameter.data += 0.1
     tokenizer = build_tokenizer(data["text"], phonemize=False)
@@ -49,7 +45,3 @@ def main(folder, settings, parameters):
     if trainer.accelerator.is_main_process:
         modules = {"generator": trainer.generator.module, "discriminator": trainer.discriminator.module}
         torch.save({name: module.state_dict() for name, module in modules.items()}, parameters)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,12 +1,10 @@
 """Runs of `synthesize` in processes of their own, which may be killed or fail on the way."""
 
-import multiprocessing
 import os
 import signal
-import socket
 from pathlib import Path
 
-HEAVY = ["torch", "accelerate", "datasets", "transformers", "hf_vits.modeling_vits", "hf_vits.pipeline"]
+from processes import exit_codes, joint_environments, start
 
 
 def run(settings, processes=1, killed_at=None, failing_at=None):
@@ -14,28 +12,17 @@ def run(settings, processes=1, killed_at=None, failing_at=None):
 
     One is killed, or fails, when it writes a row.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(HEAVY)  # imports take seconds, and each process needs them
     folder = Path(settings["output_dir"]).parent
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        joint = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
     running, messages = [], []
-    for rank in range(processes):
-        place = {"RANK": str(rank), "LOCAL_RANK": str(rank), "ACCELERATE_USE_CPU": "1", **joint}
+    for rank, place in enumerate(joint_environments(processes)):
         message = folder / f"message-{rank}.txt"
         message.write_text("")
-        arguments = (place if processes > 1 else {}, settings, killed_at, failing_at, message)
-        running.append(context.Process(target=_process, args=arguments))
-        running[-1].start()
+        running.append(start(_synthesize, settings, killed_at, failing_at, message, environment=place))
         messages.append(message)
-    for process in running:
-        process.join(120)
-    return [process.exitcode for process in running], [message.read_text() for message in messages]
+    return exit_codes(running), [message.read_text() for message in messages]
 
 
-def _process(environment, settings, killed_at, failing_at, message):
-    os.environ.update(environment)
+def _synthesize(settings, killed_at, failing_at, message):
     import datasets
 
     from hf_vits.synthesis import SynthesisSettings, synthesize

@@ -2,7 +2,6 @@ import doctest
 import json
 import pickle
 import re
-import subprocess
 import sys
 import unicodedata
 
@@ -342,16 +341,6 @@ def test_the_pipeline_accepts_the_tokenizer(mms):
 def test_options_changed_later_take_effect(mms):
     mms.add_blank = False
     assert mms("kite")["input_ids"] == [0, 19, 9, 23]
-
-
-def test_importing_loads_no_optional_package():
-    check = (
-        "import sys, hf_vits.tokenization_vits, hf_vits.text.sentence_splitter\n"
-        "found = {'phonemizer', 'uroman', 'unidecode', 'espeakng_loader'} & set(sys.modules)\n"
-        "sys.exit(str(found) if found else 0)"
-    )
-    result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
 
 
 def test_the_error_for_missing_uroman_has_the_command_that_installs_it(make, monkeypatch):

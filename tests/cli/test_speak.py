@@ -3,12 +3,11 @@
 import errno
 import io
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import numpy as np
+import processes
 import pytest
 import soundfile
 import torch
@@ -208,12 +207,14 @@ def test_standard_input_that_is_not_utf_8_is_one_sentence(voice, tmp_path, monke
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_standard_output_is_one_sentence(voice):
-    command = [sys.executable, "-m", "hf_vits.cli", "speak", "a hope", "--speaker", "1", "--output", "-"]
-    command += ["--voice", voice[1]]
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 1 and "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
-    assert "Standard output could not be written to: No space left on device" in done.stderr
+    arguments = ["speak", "a hope", "--speaker", "1", "--output", "-", "--voice", voice[1]]
+    errors, end = processes.pipe()
+    process = processes.start(processes.command, arguments, "/dev/full", None, end)
+    end.close()
+    with errors:
+        printed = errors.read().decode()
+    assert processes.exit_codes([process]) == [1] and "Traceback" not in printed and "Exception ignored" not in printed
+    assert "Standard output could not be written to: No space left on device" in printed
 
 
 @pytest.mark.parametrize("stream", [[], ["--stream"]], ids=["whole sentences", "streamed"])
@@ -270,16 +271,16 @@ def test_a_stream_is_written_piece_by_piece(voice, monkeypatch):
 
 
 def test_a_player_that_goes_away_ends_the_speech_without_a_complaint(voice, tmp_path):
-    speaking = subprocess.Popen(
-        [sys.executable, "-m", "hf_vits.cli", "speak", "a hope. " * 50, "--voice", voice[1], "--speaker", "1"]
-        + ["--output", "-", "--stream"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    speaking.stdout.read(64)
-    speaking.stdout.close()
-    errors = speaking.stderr.read().decode()
-    assert speaking.wait(60) == 0 and "Traceback" not in errors and "Broken" not in errors, errors
+    arguments = ["speak", "a hope. " * 50, "--voice", voice[1], "--speaker", "1", "--output", "-", "--stream"]
+    (samples, samples_end), (errors, errors_end) = processes.pipe(), processes.pipe()
+    speaking = processes.start(processes.command, arguments, None, samples_end, errors_end)
+    samples_end.close()
+    errors_end.close()
+    samples.read(64)
+    samples.close()
+    with errors:
+        printed = errors.read().decode()
+    assert processes.exit_codes([speaking]) == [0] and "Traceback" not in printed and "Broken" not in printed, printed
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
+import processes
 import pytest
 import soundfile
 import torch
@@ -236,14 +235,17 @@ def test_a_process_that_is_ended_leaves_a_playable_file_and_no_hidden_one(pipe, 
         part.save_pretrained(tmp_path / "voice")
     (tmp_path / "out").mkdir()
     (tmp_path / "text.txt").write_text("A man came back. " * 2000)
-    command = [sys.executable, "-m", "hf_vits.cli", "speak", "--input", tmp_path / "text.txt"]
-    command += ["--voice", tmp_path / "voice", "--output", tmp_path / "out" / "a.wav"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    first = process.stderr.readline()
-    assert "sentence 1 of 2000" in first and "left" in first
-    time.sleep(0.2)
-    process.terminate()
-    printed = process.stderr.read()
-    assert process.wait(60) == 128 + signal.SIGTERM and "Traceback" not in printed
+    arguments = ["speak", "--input", tmp_path / "text.txt", "--voice", tmp_path / "voice"]
+    arguments += ["--output", tmp_path / "out" / "a.wav"]
+    errors, end = processes.pipe()
+    process = processes.start(processes.command, [*map(str, arguments)], None, None, end)
+    end.close()
+    with errors:
+        first = errors.readline().decode()
+        assert "sentence 1 of 2000" in first and "left" in first
+        time.sleep(0.2)
+        process.terminate()
+        printed = errors.read().decode()
+    assert processes.exit_codes([process]) == [128 + signal.SIGTERM] and "Traceback" not in printed
     assert "Stopped by SIGTERM after" in printed and len(samples(tmp_path / "out" / "a.wav")) > 0
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a.wav", "a.wav.resume.json"]

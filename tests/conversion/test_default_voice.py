@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import processes
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -315,11 +316,11 @@ def test_a_truncated_default_voice_speaks_again(cache, installed):
 
 
 def test_two_processes_at_once_make_one_voice(cache, installed):
-    code = "from hf_vits.conversion.default_voice import default_voice; print(default_voice())"
-    started = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate()[0].strip() for process in started]
+    queue, environment = processes.queue(), {"HF_VITS_CACHE": str(cache)}
+    started = [processes.start(processes.put, queue, default_voice, environment=environment) for _ in range(2)]
 
-    assert [process.returncode for process in started] == [0, 0]
-    assert outputs[0] == outputs[1]
-    assert os.listdir(cache) == [Path(outputs[0]).name]
-    assert all(torch.isfinite(p).all() for p in VitsModel.from_pretrained(outputs[0]).parameters())
+    assert processes.exit_codes(started) == [0, 0]
+    folders = [queue.get() for _ in started]
+    assert folders[0] == folders[1]
+    assert os.listdir(cache) == [folders[0].name]
+    assert all(torch.isfinite(p).all() for p in VitsModel.from_pretrained(folders[0]).parameters())

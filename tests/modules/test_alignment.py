@@ -1,7 +1,6 @@
 import itertools
-import subprocess
-import sys
 
+import processes
 import pytest
 import torch
 
@@ -125,4 +124,4 @@ torch.set_num_threads(1)
 monotonic_alignment_search(torch.zeros(1, 1, 1), torch.ones(1, dtype=torch.long), torch.ones(1, dtype=torch.long))
 assert torch.get_num_threads() == 1, torch.get_num_threads()
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert processes.exit_codes([processes.start(processes.execute, code)]) == [0]

@@ -1,20 +1,15 @@
 """Two processes of one run do together what they cannot do alone: stop, measure evaluation clips, and end."""
 
-import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
+import joint_run
+import processes
 import pytest
 from stub_hub import Hub
 
 from hf_vits.training import ModelInitialization
 from hf_vits.training.checkpoints import list_checkpoints
 from hf_vits.training.loggers import ExperimentLogger, read_history
-
-SCRIPT = Path(__file__).with_name("joint_run.py")
 
 
 @pytest.fixture
@@ -27,23 +22,12 @@ def finished(make_start, make_trainer, make_settings, make_tokenizer, hub, tmp_p
     settings = make_settings(
         output_dir_name="joint", per_device_train_batch_size=2, max_steps=50, min_duration_seconds=0.1
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    joint = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "1"}
-    online = {"HF_ENDPOINT": hub, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": "hf_stub"}
-    alone = {**os.environ, "OMP_NUM_THREADS": "1", "NO_PROXY": "127.0.0.1", "HF_HOME": str(tmp_path), **online, **joint}
+    online = {"HF_TOKEN": "hf_stub", "NO_PROXY": "127.0.0.1"}
     running = [
-        subprocess.Popen(
-            [sys.executable, str(SCRIPT), str(voice), json.dumps(settings.to_dict())],
-            env={**alone, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
+        processes.start(joint_run.train, str(voice), settings.to_dict(), hub, environment={**online, **place})
+        for place in processes.joint_environments(2)
     ]
-    errors = [process.communicate(timeout=240)[1] for process in running]
-    assert [process.returncode for process in running] == [0, 0], errors
+    assert processes.exit_codes(running) == [0, 0]
     return Path(settings.output_dir)
 
 

@@ -85,10 +85,15 @@ def test_a_card_tells_the_run(make_trainer, make_data, tmp_path, monkeypatch):
     assert '`loss_weights` {"mel": 40.0}' in card.text
     assert {"python", "torch", "transformers", "hf_vits"} <= numbers_of(card.text, "Versions").keys()
     assert str(tmp_path) not in str(card)
+    assert "In a clone of hf_vits, `pip install -e .`, then:" in card.text  # it is not on PyPI
 
     monkeypatch.chdir(tmp_path)  # where the folder's name is enough
     exec(re.search(r"```python\n(.*?)```", card.text, re.DOTALL)[1], {})
     assert (tmp_path / "speech.wav").is_file()
+
+    trainer.progress.epoch, trainer.progress.batch = 1, 0
+    trainer.save_model()
+    assert "\n1 complete pass over them." in card_of(trainer.output_dir)[0].text
 
 
 def test_a_voice_of_mms_is_not_for_sale_and_neither_is_what_comes_of_it(make_base, make_trainer, caplog):

@@ -2,14 +2,10 @@
 
 import csv
 import itertools
-import json
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
+import processes
 import pytest
+import small_run
 import torch
 
 from hf_vits.data.batch import VitsBatch
@@ -21,12 +17,10 @@ from hf_vits.training.loggers import read_history
 from hf_vits.training.losses import default_weights, discriminator_loss, losses_of
 from hf_vits.training.train_step import TrainingStep, clip_generators, frozen, weighted_sum
 
-SCRIPT = Path(__file__).with_name("small_run.py")
-
 
 @pytest.fixture
 def run(make_start, make_data, make_settings, tmp_path):
-    """Runs small_run.py on a folder of recordings, in so many processes -> exit code, and parameters at the end."""
+    """Trains on a folder of recordings in so many processes -> exit codes, and parameters at the end."""
     start, rows = make_start(vocab_size=30), make_data(12)
     (tmp_path / "audio").mkdir()
     with (tmp_path / "metadata.csv").open("w", newline="") as file:
@@ -36,35 +30,17 @@ def run(make_start, make_data, make_settings, tmp_path):
             (tmp_path / "audio" / f"{number}.wav").write_bytes(row["audio"]["bytes"])
             table.writerow({"file_name": f"audio/{number}.wav", "text": row["text"]})
 
-    def go(name, processes=1, more=None, **settings):
-        given = make_settings(output_dir_name=name, **settings).to_dict()
-        given |= {
-            "model": start.model.config.to_diff_dict(),
-            "discriminator": start.discriminator.config.to_diff_dict(),
-        }
-        given |= more or {}
+    def go(name, count=1, die_at=None, strays=False, **settings):
+        settings = make_settings(output_dir_name=name, **settings).to_dict()
+        model, discriminator = start.model.config.to_diff_dict(), start.discriminator.config.to_diff_dict()
         parameters = tmp_path / f"{name}.pt"
-        command = [sys.executable, str(SCRIPT), str(tmp_path), json.dumps(given), str(parameters)]
-        alone = {**os.environ, "OMP_NUM_THREADS": "1"}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
-        joint = {
-            "WORLD_SIZE": str(processes),
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": port,
-            "ACCELERATE_USE_CPU": "1",
-        }
-        ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank), **joint} for rank in range(processes)]
+        arguments = (str(tmp_path), model, discriminator, settings, str(parameters), die_at, strays)
         running = [
-            subprocess.Popen(
-                command, env=alone if processes == 1 else {**alone, **rank}, stderr=subprocess.PIPE, text=True
-            )
-            for rank in ranks
+            processes.start(small_run.train, *arguments, environment=place)
+            for place in processes.joint_environments(count)
         ]
-        errors = [process.communicate(timeout=240)[1] for process in running]
-        codes = {process.returncode for process in running}
-        assert codes <= {0, -9}, errors
+        codes = set(processes.exit_codes(running))
+        assert codes <= {0, -9}
         return codes, torch.load(parameters) if parameters.exists() else None
 
     return go
@@ -90,21 +66,21 @@ def assert_close(left, right, atol):
 
 def test_two_processes_take_the_same_steps_as_one(run):
     _, one = run("one", per_device_train_batch_size=4, max_steps=5)
-    _, two = run("two", processes=2, per_device_train_batch_size=2, max_steps=5)
+    _, two = run("two", count=2, per_device_train_batch_size=2, max_steps=5)
     assert_close(two, one, 1e-5)
 
 
 def test_all_processes_start_from_the_parameters_of_the_first_one(run):
     """New layers, such as those for more speakers, are initialized in each process separately."""
     _, alone = run("alone", per_device_train_batch_size=4, max_steps=2)
-    _, joined = run("joined", processes=2, per_device_train_batch_size=2, max_steps=2, more={"stray": True})
+    _, joined = run("joined", count=2, per_device_train_batch_size=2, max_steps=2, strays=True)
     assert_close(joined, alone, 1e-5)
 
 
 def test_a_run_resumed_after_a_kill_is_bitwise_identical_to_an_uninterrupted_one(run):
     settings = {"per_device_train_batch_size": 4, "max_steps": 10, "save_steps": 4, "dataloader_num_workers": 2}
     _, whole = run("whole", **settings)
-    codes, nothing = run("killed", more={"die_at": 5}, **settings)
+    codes, nothing = run("killed", die_at=5, **settings)
     assert codes == {-9} and nothing is None
     _, resumed = run("killed", **settings)
     assert_close(resumed, whole, 0)

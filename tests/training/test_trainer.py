@@ -3,13 +3,13 @@ import re
 import signal
 from types import SimpleNamespace
 
-import huggingface_hub.constants as hub_constants
 import pytest
 import torch
 import transformers
-from huggingface_hub import ModelCard, hf_api
+from huggingface_hub import ModelCard
 from safetensors.torch import save
 from stub_hub import Hub
+from training_runs import SMALL_DISCRIMINATOR
 
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
@@ -155,7 +155,11 @@ def test_a_hundred_steps_in_a_row_without_a_finite_gradient_end_the_run(make_tra
 
 def test_fresh_parts_are_trained_before_the_rest(make_trainer, make_model, parameters_of):
     spoken = make_model(inference_only=True, sampling_rate=2000, resblock_type="2")
-    start = ModelInitialization.from_model(spoken, seed=2)
+
+    def from_model():
+        return ModelInitialization.from_model(spoken, VitsDiscriminatorConfig(**SMALL_DISCRIMINATOR), seed=2)
+
+    start = from_model()
     trainer = make_trainer(start=start, max_steps=2, new_module_steps=2)
     before = parameters_of(trainer)
     trainer.train()
@@ -165,7 +169,7 @@ def test_fresh_parts_are_trained_before_the_rest(make_trainer, make_model, param
         part for part in parts if part.startswith(("duration_predictor.flows", "duration_predictor.post_"))
     }
     assert "posterior_encoder.wavenet" in parts and any(name.startswith("discriminator.") for name in moved)
-    resumed = make_trainer(start=ModelInitialization.from_model(spoken, seed=2), max_steps=3, new_module_steps=2)
+    resumed = make_trainer(start=from_model(), max_steps=3, new_module_steps=2)
     resumed.train(resume_from_checkpoint="latest")
     after = parameters_of(resumed)
     assert not torch.equal(
@@ -239,19 +243,6 @@ def test_processes_that_each_think_they_are_alone_do_not_begin(make_trainer, mon
 
 
 IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
-
-
-@pytest.fixture
-def online(hub, monkeypatch, tmp_path):
-    """Lets huggingface_hub, in this process, take the stub for the Hub."""
-    monkeypatch.setattr(hub_constants, "ENDPOINT", hub)
-    monkeypatch.setattr(hub_constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(hf_api.api, "endpoint", hub)
-    monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub_constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr(hub_constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("HF_TOKEN", "hf_stub")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 def test_a_pushed_voice_speaks_and_is_trained_further_from_the_hub(online, make_trainer, make_data):

@@ -1,7 +1,6 @@
 import importlib.util
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -485,7 +484,8 @@ def test_joe_sounds_as_onnxruntime_speaks_it(joe, converted_joe, one_thread):
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL  # fused, it is less exact itself
     session = runtime.InferenceSession(str(joe), options, providers=["CPUExecutionProvider"])
     model, exact = converted_joe.model(), converted_joe.model().double()
-    for sentence in SENTENCES:
+    by_length = sorted(SENTENCES, key=lambda sentence: len(sentence["ids"]))
+    for sentence in (by_length[0], by_length[-1]):  # a waveform depends on the ids alone, whose rules are tested below
         ids = np.array([sentence["ids"]])
         scales = np.array([0, 1, 0], np.float32)
         inputs = {"input": ids, "input_lengths": np.array([ids.shape[1]]), "scales": scales}
@@ -511,12 +511,6 @@ def test_joes_tokenizer_gives_pipers_ids(converted_joe):
                 expected.append(token)
             skipped = token == glide  # the blank after it goes too
         assert converted_joe.tokenizer(sentence["text"])["input_ids"] == expected, sentence["text"]
-
-
-def test_importing_conversion_does_not_import_onnx():
-    modules = "hf_vits.conversion.formats.piper_onnx, hf_vits.conversion.default_voice"
-    code = f"import sys, {modules}; sys.exit('onnx' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_without_onnx_the_error_says_what_to_install(tmp_path, monkeypatch):
