@@ -43,17 +43,17 @@ def test_unknown_names_are_errors_that_list_the_known_ones(script):
         ("ears:x", "begins with one of faster-whisper, transformers"),
         ("script:", "after the colon"),
     ):
-        with pytest.raises(ValueError, match=f"`eval_recognizer` is '{given}'.*{reason}"):
+        with pytest.raises(ValueError, match=f"`recognizer` is '{given}'.*{reason}"):
             SpeechEvaluator(["wer"], EvaluationOptions(given, language="xx"))
 
 
 def test_a_name_and_its_model_are_divided_at_the_first_colon(script):
-    kind, model = choose(RECOGNIZERS, "script:C:/models/tiny", "eval_recognizer")
+    kind, model = choose(RECOGNIZERS, "script:C:/models/tiny", "recognizer")
     assert (kind, model) == (script.ScriptedRecognizer, "C:/models/tiny")
 
 
 def test_without_a_choice_the_first_one_is_taken_that_is_installed(script):
-    kind, model = choose(RECOGNIZERS, None, "eval_recognizer")
+    kind, model = choose(RECOGNIZERS, None, "recognizer")
     names = [name for name, entry in RECOGNIZERS.items() if all(map(is_installed, entry.packages))]
     assert model is None and kind is RECOGNIZERS[names[0]]
 
@@ -67,7 +67,7 @@ def test_instruments_are_named_with_their_models(script, options):
 def test_a_folder_without_a_model_is_an_error_that_says_what_to_give(tmp_path):
     pytest.importorskip("jiwer")
     options = EvaluationOptions(f"transformers:{tmp_path}", f"transformers:{tmp_path}", "xx")
-    for metric, setting in (("wer", "eval_recognizer"), ("similarity", "eval_speaker_encoder")):
+    for metric, kind in (("wer", "recognizer"), ("similarity", "speaker encoder")):
         with pytest.raises(OSError, match=re.escape(f"transformers:{tmp_path} cannot be loaded")) as raised:
             SpeechEvaluator([metric], options)
-        assert f"Give `{setting}` the folder of a model, as transformers:FOLDER" in str(raised.value)
+        assert f"Give the {kind} as transformers:FOLDER" in str(raised.value)

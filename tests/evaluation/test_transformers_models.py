@@ -85,5 +85,5 @@ def test_languages_are_known_without_their_region_and_others_are_an_error():
         "en", "de", "en", "yue",
     ]  # fmt: skip
     assert language_without_region(None, known, "m") is None
-    with pytest.raises(ValueError, match=r"no language 'xx'.*`eval_language` one of de, en, yue"):
+    with pytest.raises(ValueError, match=r"no language 'xx'. It has de, en, yue: give one"):
         language_without_region("xx", known, "m")

@@ -71,12 +71,12 @@ class EvaluationOptions:
     @property
     def recognizer_class(self) -> type[Recognizer]:
         """The class that `recognizer` names."""
-        return choose(RECOGNIZERS, self.recognizer, "eval_recognizer")[0]
+        return choose(RECOGNIZERS, self.recognizer, "recognizer")[0]
 
     @property
     def speaker_encoder_class(self) -> type[SpeakerEncoder]:
         """The class that `speaker_encoder` names."""
-        return choose(SPEAKER_ENCODERS, self.speaker_encoder, "eval_speaker_encoder")[0]
+        return choose(SPEAKER_ENCODERS, self.speaker_encoder, "speaker_encoder")[0]
 
 
 class Instruments:
@@ -88,13 +88,13 @@ class Instruments:
     @cached_property
     def recognizer(self) -> Recognizer:
         """The recognizer."""
-        kind, model = choose(RECOGNIZERS, self.options.recognizer, "eval_recognizer")
+        kind, model = choose(RECOGNIZERS, self.options.recognizer, "recognizer")
         return kind(model, self.options.language, self.options.device)
 
     @cached_property
     def speaker_encoder(self) -> SpeakerEncoder:
         """The speaker encoder."""
-        kind, model = choose(SPEAKER_ENCODERS, self.options.speaker_encoder, "eval_speaker_encoder")
+        kind, model = choose(SPEAKER_ENCODERS, self.options.speaker_encoder, "speaker_encoder")
         return kind(model, self.options.device)
 
 

@@ -1,4 +1,4 @@
-"""Load a model that a setting names, with an error that says what to give; names of models for model cards."""
+"""Load a model by its name, with an error that says what to give; names of models for model cards."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ from hf_vits.evaluation.normalization import is_english
 
 
 @contextmanager
-def loading(setting: str, given: str) -> Iterator[None]:
+def loading(kind: str, given: str) -> Iterator[None]:
     """
-    Name the setting if a model cannot be loaded.
+    Say what to give if a model of a kind, such as a recognizer, cannot be loaded.
 
     Raises:
         OSError: with the reason, and what can be given.
@@ -20,8 +20,8 @@ def loading(setting: str, given: str) -> Iterator[None]:
     except Exception as error:  # libraries raise errors of many kinds for a wrong name, a broken file and no network
         reason = " ".join(str(error).split())[:300]
         raise OSError(
-            f"{given} cannot be loaded ({type(error).__name__}: {reason}). Give `{setting}` the folder of a model, as "
-            f"{given.split(':')[0]}:FOLDER; or the name of one on the Hub, which needs the network once."
+            f"{given} cannot be loaded ({type(error).__name__}: {reason}). Give the {kind} as "
+            f"{given.split(':')[0]}:FOLDER; or with a name on the Hub, which needs the network once."
         ) from error
 
 
@@ -44,6 +44,6 @@ def language_without_region(language: str | None, known: Collection[str], model:
         if candidate in known:
             return candidate
     raise ValueError(
-        f"The recognizer {shown_model(model)} has no language {language!r}. Give `eval_language` one of "
-        f"{', '.join(sorted(known))}, or `eval_recognizer` a model of that language."
+        f"The recognizer {shown_model(model)} has no language {language!r}. It has {', '.join(sorted(known))}: give "
+        "one of these as the language to recognize, or a recognizer of yours."
     )

@@ -23,7 +23,7 @@ class FasterWhisper(Recognizer):
 
         logging.getLogger("faster_whisper").setLevel(logging.WARNING)  # it logs each utterance
         model = model or ("base.en" if is_english(language) else "base")
-        with loading("eval_recognizer", f"faster-whisper:{model}"):
+        with loading("recognizer", f"faster-whisper:{model}"):
             threads = torch.get_num_threads()
             self.model = WhisperModel(model, device="cpu", compute_type="float32", cpu_threads=threads)
         known = self.model.supported_languages

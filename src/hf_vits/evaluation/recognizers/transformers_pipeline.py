@@ -19,7 +19,7 @@ class TransformersPipeline(Recognizer):
         from transformers import pipeline
 
         model = model or ("openai/whisper-base.en" if is_english(language) else "openai/whisper-base")
-        with loading("eval_recognizer", f"transformers:{model}"):
+        with loading("recognizer", f"transformers:{model}"):
             self.pipeline = pipeline("automatic-speech-recognition", model=model, device=device)
         self.options = {}
         known = getattr(self.pipeline.model.generation_config, "lang_to_id", None) if self._generates() else None

@@ -22,7 +22,7 @@ class Resemblyzer(SpeakerEncoder):
 
     def __init__(self, model: str | None, device: str):
         if model is not None:
-            raise ValueError(f"`eval_speaker_encoder` is 'resemblyzer:{model}'; it has one model: give resemblyzer.")
+            raise ValueError(f"`speaker_encoder` is 'resemblyzer:{model}'; it has one model: give resemblyzer.")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it imports what SciPy and setuptools mean to drop
             from resemblyzer import VoiceEncoder

@@ -21,7 +21,7 @@ class TransformersXVector(SpeakerEncoder):
         from transformers import AutoFeatureExtractor, AutoModelForAudioXVector
 
         model, self.device = model or DEFAULT, device
-        with loading("eval_speaker_encoder", f"transformers:{model}"):
+        with loading("speaker encoder", f"transformers:{model}"):
             self.extractor = AutoFeatureExtractor.from_pretrained(model)
             self.model = AutoModelForAudioXVector.from_pretrained(model).eval().to(device)
         self.name = f"{shown_model(model)} ({version_of('transformers')})"
