@@ -327,6 +327,70 @@ MUTANTS = [
         "annotated",
     ),
     Mutant("cli/parser.py", "    if unknown:", "    if False:", "cli/test_settings.py", "unknown"),
+    # A voice that is completed
+    Mutant(
+        "training/own_speech.py",
+        "max(0, count - POOL_SIZE)",
+        "0",
+        "training/test_own_speech.py",
+        "pool",
+    ),
+    Mutant(
+        "training/own_speech.py",
+        "weight[..., : self.context] = weight[..., self.context + frames :] = 0",
+        "weight[..., : self.context] = 0",
+        "training/test_own_speech.py",
+        "crop_gives",
+    ),
+    Mutant(
+        "training/completion.py",
+        "log_std + 0.5 * (",
+        "log_std + (",
+        "training/test_completion.py",
+        "normal_distribution",
+    ),
+    Mutant(
+        "training/completion.py",
+        '"window": self.window',
+        '"window": []',
+        "training/test_completion.py",
+        "resumed",
+    ),
+    Mutant(
+        "training/completion.py",
+        "self.model.eval(), self.speech",
+        "self.model, self.speech",
+        "training/test_completion.py",
+        "resumed",
+    ),
+    Mutant(
+        "training/completion.py",
+        ' if name != "cpu_threads"}',
+        "}",
+        "training/test_completed_base.py",
+        "second_call",
+    ),
+    Mutant(
+        "training/completed_base.py",
+        " and changed_file(folder, FILES) is None",
+        "",
+        "training/test_completed_base.py",
+        "damaged",
+    ),
+    Mutant(
+        "training/completed_base.py",
+        "if shutdown.requested or time.monotonic()",
+        "if time.monotonic()",
+        "training/test_completed_base.py",
+        "stopped",
+    ),
+    Mutant(
+        "training/initialization.py",
+        "            self.model.get_parameter(name).copy_(completed.get_parameter(name))",
+        "            pass",
+        "training/test_initialization.py",
+        "completed_copy",
+    ),
 ]
 
 

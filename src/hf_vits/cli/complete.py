@@ -19,7 +19,6 @@ COMMON = ("texts", "dataset_name", "text_column", "max_steps", "learning_rate", 
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options of the verb."""
-    require_train_extra()
     from hf_vits.training.completion import CompletionSettings
     from hf_vits.training.completion_texts import CompletionTexts
 
@@ -41,6 +40,7 @@ def settings(options: argparse.Namespace) -> tuple:
 
 def run(options: argparse.Namespace) -> None:
     """Complete the voice, and print the check of the result."""
+    require_train_extra()
     from hf_vits.training.completed_base import complete
     from hf_vits.training.completion_report import notes_of, read_report
 

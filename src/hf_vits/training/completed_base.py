@@ -187,7 +187,8 @@ def load_base(voice: str) -> Base:
     with no_progress_bar():
         model = VitsModel.from_pretrained(name, state_dict=generator_tensors(name))
     origin = inherit_license(origin_of(name))
-    return Base(model, VitsTokenizer.from_pretrained(name), load_discriminator(name), origin, short_name(voice))
+    label = origin.name or short_name(voice)
+    return Base(model, VitsTokenizer.from_pretrained(name), load_discriminator(name), origin, label)
 
 
 def _is_convertible(folder: Path) -> bool:
