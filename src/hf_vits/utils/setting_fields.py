@@ -123,7 +123,7 @@ def checked(kind: type, name: str, value: Any) -> Any:
     """
     Convert the value of one field of a dataclass to its annotated type.
 
-    An integer may be given as 2.0, a list of one text as that text, and any value as the text of a command line; `~`
+    An integer may be given as 2.0, a list of names as one text with commas between them, and any value as the text of a command line; `~`
     and environment variables in paths are expanded.
 
     Raises:
@@ -246,7 +246,7 @@ def _to_object(value: Any) -> dict[str, Any]:
 
 
 def _to_list(value: Any) -> list[str]:
-    value = [value] if isinstance(value, str) else value
+    value = value.split(",") if isinstance(value, str) else value  # a command line has no lists
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) and item.strip() for item in value):
         raise ValueError
     return [item.strip() for item in value]
@@ -268,7 +268,7 @@ NAMES = {
     str: "a text in quotation marks",
     Numeral: "a name or a whole number",
     JsonObject: "a JSON object, such as {}",
-    list: "a list of names, such as [], or one name",
+    list: "a list of names, such as [], or names between commas",
 }
 
 
