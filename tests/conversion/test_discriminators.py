@@ -174,7 +174,7 @@ def test_everything_that_is_left_out_or_assumed_is_noted(original, make_model, t
     )
     voice = make_model()
     (note,) = read_discriminator(in_fine_tuner(tmp_path, original.state_dict(), voice)).notes
-    assert note.startswith("Left out, part of the voice, not of its discriminators: ")
+    assert note.startswith("Left out, part of the generator, not of the discriminators: ")
     assert f"and {len(voice.state_dict()) - 5} more" in note
 
 

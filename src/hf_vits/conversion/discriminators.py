@@ -31,12 +31,12 @@ ORIGINAL = "D_*.pth"
 
 WHAT_TO_GIVE = (
     f"Give the discriminators of a training run: the original's {ORIGINAL}, a checkpoint-N folder with "
-    f"{SECOND_MODEL[0]}, a folder whose weights hold voice and discriminator (of finetune-hf-vits), or one written by "
-    "`VitsDiscriminator.save_pretrained`."
+    f"{SECOND_MODEL[0]}, a folder whose weights hold generator and discriminator (of finetune-hf-vits), or one that "
+    "`VitsDiscriminator.save_pretrained` wrote."
 )
 
-INSIDE_VOICE = "discriminator."
-"""Begins the name of every tensor of discriminators that are stored with their voice."""
+INSIDE_MODEL = "discriminator."
+"""Begins the name of every tensor of discriminators that are stored with their generator."""
 
 _DDP = r"(?:module\.)*"
 _PREFIX = rf"^{_DDP}(?:discriminator\.|model_d\.)?{_DDP}discriminators\."
@@ -53,8 +53,8 @@ RULES: tuple[Rule, ...] = (
 )
 """Names of the original, of finetune-hf-vits, of Piper and of this package to ours."""
 
-VOICE = rf"{_DDP}(?:model_g\.|(?:text_encoder|posterior_encoder|flow|decoder|duration_predictor|embed_speaker)\.)"
-"""Begins the name of every tensor of a voice that discriminators are stored with."""
+GENERATOR = rf"{_DDP}(?:model_g\.|(?:text_encoder|posterior_encoder|flow|decoder|duration_predictor|embed_speaker)\.)"
+"""Begins the name of every tensor of a generator that discriminators are stored with."""
 
 SPECTRAL = (".weight_orig", ".parametrizations.weight.original", ".weight_u")
 """Ends of the names of a layer with spectral norm."""
@@ -161,7 +161,7 @@ def read_discriminator(path: str | Path, periods: Sequence[int] | None = None) -
 
     Args:
         path (`str` or `Path`):
-            The original's `D_*.pth`; a folder of finetune-hf-vits that holds voice and discriminator, or one of its
+            The original's `D_*.pth`; a folder of finetune-hf-vits that holds generator and discriminator, or one of its
             `checkpoint-N`; a folder written by [`VitsDiscriminator`] or one with such a subfolder `discriminator`. Also
             the file of weights in either.
         periods (`Sequence[int]`, *optional*):
@@ -178,7 +178,7 @@ def read_discriminator(path: str | Path, periods: Sequence[int] | None = None) -
 
 def generator_tensors(name_or_path: str | Path, **hub_arguments) -> dict[str, Tensor]:
     """
-    Read the tensors of a voice without those of the discriminators that finetune-hf-vits stores with it.
+    Read the tensors of a generator without those of the discriminators that finetune-hf-vits stores with it.
 
     Arguments and errors are those of [`~hf_vits.hub.state_dict.read_state_dict`].
 
@@ -192,7 +192,7 @@ def generator_tensors(name_or_path: str | Path, **hub_arguments) -> dict[str, Te
     ```
     """
     tensors = read_state_dict(str(name_or_path), **hub_arguments)
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith(INSIDE_VOICE)}
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(INSIDE_MODEL)}
 
 
 def convert_files(files: DiscriminatorFiles, periods: Sequence[int] | None = None) -> ConvertedDiscriminator:
@@ -201,7 +201,7 @@ def convert_files(files: DiscriminatorFiles, periods: Sequence[int] | None = Non
         raise ValueError(f"{files.source} holds no discriminator, but {_describe(files.tensors)}. {WHAT_TO_GIVE}")
     try:
         check_norm(files.tensors)
-        dropped = [(VOICE, "part of the voice, not of its discriminators")]
+        dropped = [(GENERATOR, "part of the generator, not of the discriminators")]
         additional = _additional_tensors(files.tensors)
         known = {name: tensor for name, tensor in files.tensors.items() if name not in additional}
         tensors, notes = translate(known, RULES, dropped, "VITS discriminator")
@@ -236,7 +236,7 @@ def find(path: str | Path) -> DiscriminatorFiles:
 
 
 def file_in(folder: Path) -> Path | None:
-    """Return the file in a folder that holds discriminators and no voice; raises `ValueError` if there are several."""
+    """Return the file in a folder with discriminators and no generator; raises `ValueError` if there are several."""
     files = [folder / name for name in SECOND_MODEL if (folder / name).is_file()] or sorted(folder.glob(ORIGINAL))
     if len(files) > 1:
         names = listed([file.name for file in files])
@@ -453,7 +453,7 @@ def _channels(parts: list[dict[str, Any]], kind: str) -> list[int]:
 
 def _describe(names: Mapping[str, Tensor]) -> str:
     """Return what a file without discriminators holds."""
-    if any(re.match(VOICE, name) or re.sub(rf"^{_DDP}", "", name).split(".")[0] in ROOTS for name in names):
+    if any(re.match(GENERATOR, name) or re.sub(rf"^{_DDP}", "", name).split(".")[0] in ROOTS for name in names):
         return "a voice, that is, a VITS generator"
     return f"{len(names)} other tensors ({listed([name[:60] for name in names])})" if names else "no tensors at all"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from hf_vits.conversion.discriminators import RULES, SUBFOLDER, VOICE, infer_config
+from hf_vits.conversion.discriminators import GENERATOR, RULES, SUBFOLDER, infer_config
 from hf_vits.conversion.key_mapping import translate
 from hf_vits.conversion.schema import inspect_json
 from hf_vits.discriminators.modeling_discriminator import FIELDS, VitsDiscriminator, VitsDiscriminatorConfig
@@ -64,7 +64,7 @@ def _match(folder: ModelFolder, discriminators: Discriminators) -> None:
     if discriminators.where == "folder":
         config = _read_config(folder.path / SUBFOLDER)
     else:
-        tensors, _ = translate(tensors, RULES, [(VOICE, "part of the voice")], "VITS discriminator")
+        tensors, _ = translate(tensors, RULES, [(GENERATOR, "part of the generator")], "VITS discriminator")
         given = {ours: folder.raw[theirs] for theirs, ours in NOT_IN_SHAPES.items() if folder.raw.get(theirs)}
         config, _ = infer_config({name: tensor.shape for name, tensor in tensors.items()}, given)
     if len(config.sub_discriminators) > MAX_LAYERS or len(config.period_channels) > MAX_LAYERS:

@@ -8,7 +8,7 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.discriminators import INSIDE_VOICE, SECOND_MODEL, SUBFOLDER
+from hf_vits.conversion.discriminators import INSIDE_MODEL, SECOND_MODEL, SUBFOLDER
 from hf_vits.conversion.schema import JsonTable, inspect_json
 from hf_vits.conversion.shape_inference import LayerShapes, config_fields, layer_shapes
 from hf_vits.conversion.tensor_table import Problem, TensorTable, inspect_file, inspect_folder
@@ -87,7 +87,7 @@ def read_model_folder(path: Path) -> ModelFolder:
     folder.config = _config(folder)
     if folder.tensors is not None:
         shapes = folder.tensors.shapes
-        folder.layers = layer_shapes({name: shapes[name] for name in shapes if not name.startswith(INSIDE_VOICE)})
+        folder.layers = layer_shapes({name: shapes[name] for name in shapes if not name.startswith(INSIDE_MODEL)})
         if folder.has_config:
             invalid = folder.invalid_fields.keys()
             folder.match = match_shapes(folder.config, folder.valid_fields, folder.layers.shapes, invalid)
@@ -143,5 +143,5 @@ def _discriminators(folder: ModelFolder) -> Discriminators | None:
         return Discriminators("folder", SUBFOLDER, TensorTable(problems=[problem]))
     if name := next((name for name in SECOND_MODEL if name in folder.entries), None):
         return Discriminators("beside", name, inspect_file(folder.path / name))
-    inside = folder.weights.with_prefix(INSIDE_VOICE)
-    return Discriminators("inside", f"{INSIDE_VOICE}*", inside) if folder.tensors and inside.shapes else None
+    inside = folder.weights.with_prefix(INSIDE_MODEL)
+    return Discriminators("inside", f"{INSIDE_MODEL}*", inside) if folder.tensors and inside.shapes else None

@@ -12,7 +12,7 @@ import torch
 from transformers.utils import cached_file
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.discriminators import INSIDE_VOICE, convert_discriminator, generator_tensors
+from hf_vits.conversion.discriminators import INSIDE_MODEL, convert_discriminator, generator_tensors
 from hf_vits.conversion.resolve import resolve_voice
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.hub.license import Provenance, inherit_license, origin_of
@@ -161,7 +161,7 @@ def load_discriminator(path: str) -> VitsDiscriminator | None:
     """Load the discriminator of a model, from its own folder or from among the model's tensors; `None` without one."""
     if cached_file(path, f"{DISCRIMINATOR}/config.json", _raise_exceptions_for_missing_entries=False):
         return VitsDiscriminator.from_pretrained(path, subfolder=DISCRIMINATOR)
-    if any(name.startswith(INSIDE_VOICE) for name in read_state_dict(path)):
+    if any(name.startswith(INSIDE_MODEL) for name in read_state_dict(path)):
         return convert_discriminator(Path(cached_file(path, "config.json")).parent)
     return None
 

@@ -14,7 +14,7 @@ from hf_vits.conversion.checkpoint import left_out, unwrapped
 from hf_vits.conversion.converted import Converted, license_note, training_notes
 from hf_vits.conversion.discriminators import (
     FINE_TUNER,
-    INSIDE_VOICE,
+    INSIDE_MODEL,
     SUBFOLDER,
     ConvertedDiscriminator,
     DiscriminatorFiles,
@@ -61,11 +61,11 @@ def convert(source: Source) -> Converted:
     """
     folder, checkpoint = source.folder, source.checkpoint
     tensors = unwrapped(read_state_dict(str(folder))) if checkpoint is None else checkpoint.tensors
-    voice = {name: tensor for name, tensor in tensors.items() if not name.startswith(INSIDE_VOICE)}
-    file = _config_file(source, voice)
-    config, config_notes = _config(file, folder, voice)
+    generator = {name: tensor for name, tensor in tensors.items() if not name.startswith(INSIDE_MODEL)}
+    file = _config_file(source, generator)
+    config, config_notes = _config(file, folder, generator)
     if config.inference_only:
-        voice = {name: tensor for name, tensor in voice.items() if not name.startswith(TRAINING_ONLY)}
+        generator = {name: tensor for name, tensor in generator.items() if not name.startswith(TRAINING_ONLY)}
     discriminator, discriminator_file = _discriminator(source, file, tensors)
     tokenizer, tokenizer_notes = _tokenizer(folder, file.parent, config)
     origin = _origin(folder if (folder / CARD).is_file() else file.parent, file)
@@ -74,11 +74,11 @@ def convert(source: Source) -> Converted:
         *training_notes(config, discriminator),
         *tokenizer_notes,
         *license_note(origin),
-        *_weight_norm_notes(voice),
-        *_unused(source, tensors, voice),
+        *_weight_norm_notes(generator),
+        *_unused(source, tensors, generator),
         *((*checkpoint.notes, *left_out(checkpoint.rest)) if checkpoint else _other_files(folder, discriminator_file)),
     )
-    return Converted(config, voice, tokenizer, notes, discriminator, origin)
+    return Converted(config, generator, tokenizer, notes, discriminator, origin)
 
 
 def _origin(folder: Path, file: Path) -> Provenance:
@@ -87,12 +87,12 @@ def _origin(folder: Path, file: Path) -> Provenance:
     return inherit_license(origin_of(str(folder)), base if isinstance(base, str) else None)
 
 
-def _config_file(source: Source, voice: Mapping[str, Tensor]) -> Path:
+def _config_file(source: Source, generator: Mapping[str, Tensor]) -> Path:
     folder = source.folder
     places = [source.config] if source.config else [folder / CONFIG, folder.absolute().parent / CONFIG]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
-        fields = undetermined_fields({name: tuple(tensor.shape) for name, tensor in voice.items()})
+        fields = undetermined_fields({name: tuple(tensor.shape) for name, tensor in generator.items()})
         raise FileNotFoundError(
             f"There is no {' or '.join(map(str, places))}, which describes the architecture. It is in the output "
             "folder of the training; put it beside the weights, or pass it as `config=` (`--config`). The tensors do "
@@ -101,7 +101,7 @@ def _config_file(source: Source, voice: Mapping[str, Tensor]) -> Path:
     return found
 
 
-def _config(file: Path, folder: Path, voice: Mapping[str, Tensor]) -> tuple[VitsConfig, tuple[str, ...]]:
+def _config(file: Path, folder: Path, generator: Mapping[str, Tensor]) -> tuple[VitsConfig, tuple[str, ...]]:
     """Return the configuration without the fields of training programs, and notes."""
     data = read_fields(file, OWNER).data
     model_type = data.get("model_type")
@@ -111,7 +111,7 @@ def _config(file: Path, folder: Path, voice: Mapping[str, Tensor]) -> tuple[Vits
             f"{EXTENDED_MODEL_TYPE!r}."
         )
     kept = {name: value for name, value in data.items() if name in VitsConfig.__annotations__ or name == "hop_length"}
-    lacking = not kept.get("inference_only") and not any(name.startswith(TRAINING_ONLY[0]) for name in voice)
+    lacking = not kept.get("inference_only") and not any(name.startswith(TRAINING_ONLY[0]) for name in generator)
     try:
         config = VitsConfig.from_dict({**kept, "model_type": "vits", **({"inference_only": True} if lacking else {})})
     except (StrictDataclassError, ValueError) as error:
@@ -145,7 +145,7 @@ def _discriminator(
     """Return the discriminators that were given, are among the weights or beside them, and the file beside them."""
     if source.discriminator is not None:
         return read_discriminator(source.discriminator), None
-    inside = {name: tensor for name, tensor in tensors.items() if name.startswith(INSIDE_VOICE)}
+    inside = {name: tensor for name, tensor in tensors.items() if name.startswith(INSIDE_MODEL)}
     if inside:
         return convert_files(DiscriminatorFiles(source.folder, inside, discriminator_fields(config))), None
     if (source.folder / SUBFOLDER).is_dir() or file_in(source.folder):
@@ -195,11 +195,11 @@ def _weight_norm_notes(names: Iterable[str]) -> Iterable[str]:
             yield f"{what} in {len(layers)} layers: {listed(sorted(layers))}."
 
 
-def _unused(source: Source, tensors: Mapping[str, Tensor], voice: Mapping[str, Tensor]) -> Iterable[str]:
-    unused = [name for name in tensors if name not in voice and not name.startswith(INSIDE_VOICE)]
+def _unused(source: Source, tensors: Mapping[str, Tensor], generator: Mapping[str, Tensor]) -> Iterable[str]:
+    unused = [name for name in tensors if name not in generator and not name.startswith(INSIDE_MODEL)]
     if unused:
         yield f"Left out, used in training only: {listed(unused)}."
-    if source.discriminator is not None and any(name.startswith(INSIDE_VOICE) for name in tensors):
+    if source.discriminator is not None and any(name.startswith(INSIDE_MODEL) for name in tensors):
         yield "Left out, its own discriminators: others were given."
 
 
