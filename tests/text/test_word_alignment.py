@@ -1,5 +1,6 @@
 import random
 import time
+from itertools import accumulate, combinations, pairwise
 
 import pytest
 
@@ -64,6 +65,34 @@ def test_words_whose_phonemes_differ_too_much_are_one_group_between_those_that_a
 def test_phonemes_of_a_mark_that_is_read_are_given_to_it_and_not_to_the_word_after_it():
     # "is * one", where "*" has no phonemes on its own
     assert align(["ɪz", "", "wʌn"], ["ɪz", "æstɚɹɪsk", "wʌn"]) == [(0, 1, 0, 1), (1, 2, 1, 2), (2, 3, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("isolated", "phonemes", "counts"),
+    [
+        (("ʌv", "ðə"), "ʌvðɪ", [2, 2]),
+        (("ˈaɪ", "ˈæm"), "aɪˈæm", [2, 3]),
+        (("tˈuː", "biː"), "tuːbˈiː", [3, 4]),
+        (("ðˈæt", "wˈʌz", "ɐ"), "ðætwəzɐ", [3, 3, 1]),
+        (("ʌv", "ə"), "ə", [0, 1]),
+    ],
+)
+def test_a_word_of_phonemes_is_divided_among_its_words(isolated, phonemes, counts):
+    assert word_alignment.divide(isolated, phonemes) == counts
+
+
+def test_no_other_division_has_a_smaller_distance():
+    choice = random.Random(2)
+    for _ in range(100):
+        isolated = tuple("".join(choice.choices("abtsˈ", k=choice.randint(1, 4))) for _ in range(choice.randint(2, 3)))
+        phonemes = "".join(choice.choices("abts", k=choice.randint(len(isolated), 8)))
+        ends = [0, *accumulate(word_alignment.divide(isolated, phonemes))]
+        parts = [phonemes[a:b] for a, b in pairwise(ends)]
+        cost = sum(map(edit_distance, isolated, parts))
+        assert "".join(parts) == phonemes and all(parts)
+        for cuts in combinations(range(1, len(phonemes)), len(isolated) - 1):
+            others = [phonemes[a:b] for a, b in pairwise([0, *cuts, len(phonemes)])]
+            assert cost <= sum(map(edit_distance, isolated, others))
 
 
 def edit_distance(first, second):

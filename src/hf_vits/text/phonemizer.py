@@ -16,7 +16,7 @@ from hf_vits.text.espeak_process import EspeakEndedError
 from hf_vits.text.normalizers import collapse_white_space
 from hf_vits.text.offsets import Span, TextWithOffsets
 from hf_vits.text.phoneme_blocks import BLOCK, phonemize_around
-from hf_vits.text.word_alignment import Budget, align
+from hf_vits.text.word_alignment import Budget, align, divide
 
 STYLES = ("vits", "piper")
 # Punctuation in the vocabulary of the original VITS models. phonemizer's default includes brackets, which are not in
@@ -134,31 +134,38 @@ def _clause_phonemes(text: TextWithOffsets, clause: espeak.Clause, voice: str, b
     if text.spans is None or not clause.phonemes:
         return TextWithOffsets(clause.phonemes, None if text.spans is None else [])
     words = clause.phonemes.split(" ")
-    spans = _word_spans(text, clause, words, voice, budget)
+    spans = _phoneme_spans(text, clause, words, voice, budget)
     out: list[Span] = []
-    for i, (word, span) in enumerate(zip(words, spans, strict=True)):
+    for i, of_word in enumerate(spans):
         if i:
-            before = spans[i - 1]
-            out.append((before[1], span[0]) if before[1] <= span[0] else before)
-        out += [span] * len(word)
+            before, after = spans[i - 1][-1], of_word[0]
+            out.append((before[1], after[0]) if before[1] <= after[0] else before)
+        out += of_word
     return TextWithOffsets(clause.phonemes, out)
 
 
-def _word_spans(
+def _phoneme_spans(
     text: TextWithOffsets, clause: espeak.Clause, phonemes: list[str], voice: str, budget: Budget
-) -> list[Span]:
-    """Return the original span of each word of phonemes; of the whole clause if they cannot be aligned with words."""
+) -> list[list[Span]]:
+    """Return the original spans of the phonemes of each word of phonemes; that of the whole clause if they cannot be
+    aligned with words."""
     words = list(_WORD.finditer(text.text, clause.start, clause.end))
     isolated = _isolated([word[0] for word in words], voice)
     groups = align(isolated, phonemes, budget)
     if groups is None:
         first, last = (words[0].start(), words[-1].end()) if words else (clause.start, clause.end)
-        return [text.span(first, last)] * len(phonemes)
+        return [[text.span(first, last)] * len(word) for word in phonemes]
     spans = []
     for first, last, phonemes_first, phonemes_last in groups:
         voiced = [i for i in range(first, last) if isolated[i]] or [first, last - 1]  # "c'est ?" is "c'est"
-        span = text.span(_trimmed(words[voiced[0]])[0], _trimmed(words[voiced[-1]])[1])
-        spans += [span] * (phonemes_last - phonemes_first)
+        places = [_trimmed(words[i]) for i in voiced]
+        if len(voiced) > 1 and phonemes_last - phonemes_first == 1 and all(isolated[i] for i in voiced):
+            counts = divide(tuple(isolated[i] for i in voiced), phonemes[phonemes_first])
+            pairs = zip(places, counts, strict=True)
+            spans.append([text.span(*place) for place, count in pairs for _ in range(count)])
+        else:
+            span = text.span(places[0][0], places[-1][1])
+            spans += [[span] * len(word) for word in phonemes[phonemes_first:phonemes_last]]
     return spans
 
 

@@ -13,6 +13,7 @@ _UNKNOWN = 0.9  # weight of phonemes for a mark, such as "*", which on its own h
 _BUDGET, _BUDGET_PER_CHARACTER = 5_000_000, 400
 _LARGE = 1000  # pairs of phonemes above which numpy is faster
 _STRESS = str.maketrans("", "", "ˈˌː ")
+_STRESSES = ("ˈ", "ˌ")
 
 
 class Budget:
@@ -56,6 +57,35 @@ def align(isolated: Sequence[str], phonemes: Sequence[str], budget: Budget) -> l
         return _by_edit_distance(isolated, phonemes, budget)
     except _BudgetExceededError:
         return None
+
+
+@functools.lru_cache(maxsize=1024)
+def divide(isolated: tuple[str, ...], phonemes: str) -> list[int]:
+    """
+    Divide a word of phonemes that is pronounced for several words at once, such as "ʌvðə" for "of the".
+
+    Args:
+        isolated: each word's phonemes on its own.
+        phonemes: those of all words together.
+
+    Returns:
+        The number of phonemes of each word, of least total edit distance. A mark of stress or length stays with its
+        phoneme. Each word has one at least; if there are fewer phonemes than words, the last word has them all.
+    """
+    whole = len(phonemes)
+    ends = [i for i in range(1, whole) if phonemes[i - 1] not in _STRESSES and phonemes[i] != "ː"]
+    if len(ends) + 1 < len(isolated):
+        return [*[0] * (len(isolated) - 1), whole]
+    ends, best = [*ends, whole], {0: (0.0, ())}
+    for word in isolated:
+        longer: dict[int, tuple[float, tuple[int, ...]]] = {}
+        for start, (cost, counts) in best.items():
+            row = _row(word, phonemes[start:])
+            for end in ends:
+                if end > start and (found := cost + row[end - start]) < longer.get(end, (inf,))[0]:
+                    longer[end] = found, (*counts, end - start)
+        best = longer
+    return list(best[whole][1])
 
 
 def _by_word_counts(isolated: Sequence[str], phonemes: Sequence[str]) -> list[Group] | None:
