@@ -66,7 +66,7 @@ def test_sentences_and_pauses_add_up_to_the_samples_of_the_speech(pipe):
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("chunk_frames", [None, 3])
 def test_chunks_bring_what_begins_in_them_and_together_the_timestamps_of_a_call(pipe, unit, chunk_frames):
-    text = f"{TEXT} я"
+    text = f"{TEXT}\n\nя"
     whole = pipe(text, pause=PAUSE, return_timestamps=unit, generator=seeded())["timestamps"]
     done, found = 0, []
     for chunk in pipe.stream(text, pause=PAUSE, return_timestamps=unit, chunk_frames=chunk_frames, generator=seeded()):
