@@ -390,6 +390,7 @@ MUTANTS = [
         "            pass",
         "training/test_initialization.py",
         "completed_copy",
+    ),
     # When words are spoken
     Mutant(
         "timestamps/tokens.py",
