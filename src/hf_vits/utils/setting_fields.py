@@ -123,8 +123,8 @@ def checked(kind: type, name: str, value: Any) -> Any:
     """
     Convert the value of one field of a dataclass to its annotated type.
 
-    An integer may be given as 2.0, a list of names as one text with commas between them, and any value as the text of a command line; `~`
-    and environment variables in paths are expanded.
+    An integer may be given as 2.0, a list of names as one text with commas between them, and any value as the text of a
+    command line; `~` and environment variables in paths are expanded.
 
     Raises:
         ValueError: for a value of another type or out of range; says what was given and what is allowed.
