@@ -40,7 +40,7 @@ class EvaluationSettings:
 
     def __post_init__(self):
         check_fields(self)
-        self.metrics = list(dict.fromkeys(n.strip() for item in self.metrics for n in item.split(",") if n.strip()))
+        self.metrics = list(dict.fromkeys(self.metrics))
         for name in self.metrics:
             METRICS[name]  # raises for an unknown one
         check_name(RECOGNIZERS, self.recognizer, "recognizer")

@@ -59,8 +59,7 @@ class EvaluationArguments:
 
     def check_evaluation(self, eval_steps: int, save_steps: int) -> None:
         """Raise `ValueError` for unknown metrics, and settings of the best checkpoint that contradict each other."""
-        names = [name.strip() for item in self.eval_metrics for name in item.split(",") if name.strip()]
-        self.eval_metrics = [] if names == ["none"] else list(dict.fromkeys(names))
+        self.eval_metrics = [] if self.eval_metrics == ["none"] else list(dict.fromkeys(self.eval_metrics))
         for name in self.eval_metrics:
             METRICS[name]  # raises for an unknown one
         check_name(RECOGNIZERS, self.eval_recognizer, "eval_recognizer")
