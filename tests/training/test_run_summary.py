@@ -51,7 +51,7 @@ def test_a_stopped_run_says_how_far_it_came_and_who_speaks(make_start, make_trai
     trainer = make_trainer(make_start(**speakers), who, columns=Columns(speaker="who"), max_steps=9)
     interrupt_after_first_step(trainer)
     trainer.train()
-    assert "after 2 of 9 steps" in caplog.messages[-1]
+    assert "after 1 of 9 steps" in caplog.messages[-1]
     hear, go_on = commands(caplog.messages[-1])
     assert hear[hear.index("--speaker") + 1] == "ada" and go_on.endswith("--resume_from_checkpoint latest")
 
