@@ -22,7 +22,7 @@ from hf_vits.training.initialization import seeded
 from hf_vits.training.own_speech import OwnSpeech, Utterance
 from hf_vits.utils.setting_fields import Count, Positive, Whole, check_fields, option
 
-VERSION = 1
+VERSION = 2
 """Increased when equal settings give another result."""
 
 CROP_FRAMES = 96

@@ -20,6 +20,7 @@ from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.text import sentence_splitter
 from hf_vits.text.writing_systems import too_many_other_letters
 from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.training.speaker_perturbation import Perturbation, perturbed_magnitudes
 from hf_vits.utils.logging import silence_logging
 
 POOL_SIZE, FIRST_UTTERANCES, STEPS_PER_UTTERANCE = 300, 16, 4
@@ -27,6 +28,10 @@ POOL_SIZE, FIRST_UTTERANCES, STEPS_PER_UTTERANCE = 300, 16, 4
 
 NOISE_SCALES, SPEAKING_RATES = (0.3, 1.0), (0.8, 1.25)
 """Ranges of the noise scales of utterances, and of their rates relative to the voice's own."""
+
+PERTURBATIONS, PERTURBED = 3, 0.7
+"""Other speakers of each utterance, and the share of crops that are theirs: the encoder is to encode people whom the
+voice does not know to the latents that the voice would have for their words."""
 
 MIN_CHARACTERS, MAX_CHARACTERS = 30, 200
 """Shorter texts are joined to others, as single words make poor speech; longer ones are divided."""
@@ -52,6 +57,8 @@ class Utterance:
             Input of the duration predictor, and frames of each token.
         speaker_id (`int`, *optional*):
             Its speaker, if the voice has several.
+        perturbed (`tuple` of `Tensor` of shape `(F|M, T_spec)`):
+            Features that it would have if other speakers said it.
     """
 
     features: Tensor
@@ -59,6 +66,7 @@ class Utterance:
     hidden: Tensor
     durations: Tensor
     speaker_id: int | None = None
+    perturbed: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ class OwnSpeech:
             options = {name: draw.uniform(*NOISE_SCALES) for name in ("noise_scale", "noise_scale_duration")}
             options["speaking_rate"] = self.model.config.speaking_rate * draw.uniform(*SPEAKING_RATES)
             options["speaking_rate"] = min(max(options["speaking_rate"], 0.1), 10.0)
-            self.known[number] = self._speak(draw, self.texts, options)
+            self.known[number] = self._speak(draw, self.texts, options, PERTURBATIONS)
         return self.known[number]
 
     def fresh(self, number: int) -> Utterance:
@@ -119,7 +127,9 @@ class OwnSpeech:
         return self._speak(random.Random(seed_of(self.seed, FRESH, number)), self.fresh_texts, {})
 
     @torch.no_grad()
-    def _speak(self, draw: random.Random, texts: Sequence[str], options: dict[str, float]) -> Utterance:
+    def _speak(
+        self, draw: random.Random, texts: Sequence[str], options: dict[str, float], perturbations: int = 0
+    ) -> Utterance:
         """Speak random texts until one has a spectrogram; the shortest have none."""
         model, count = self.model, self.model.config.num_speakers
         edge = (self.spectrogram.fft_size - self.spectrogram.hop_length) // 2
@@ -132,21 +142,34 @@ class OwnSpeech:
             out = model.latents(ids, speaker=speaker, language=language, generator=generator, **options)
             waveform = model.decode(out.latents, speaker=speaker)
             if waveform.shape[-1] > edge:
-                features = self.spectrogram(waveform)
-                if model.config.posterior_input == "mel":
-                    features = self.spectrogram.mel(features)
+                features = self._features(self.spectrogram(waveform))
+                changes = [Perturbation.draw(draw) for _ in range(perturbations)]
+                perturbed = tuple(self._features(self._perturbed(waveform, change))[0] for change in changes)
                 hidden = model.text_encoder(ids, torch.ones_like(ids).unsqueeze(1).float(), language=language).hidden
-                return Utterance(features[0], out.latents[0], hidden[0], out.durations[0], speaker_id)
+                return Utterance(features[0], out.latents[0], hidden[0], out.durations[0], speaker_id, perturbed)
         raise ValueError(
             f"The voice says texts in at most {edge} samples, which have no spectrogram; give longer texts."
         )
+
+    def _features(self, magnitudes: Tensor) -> Tensor:
+        return self.spectrogram.mel(magnitudes) if self.model.config.posterior_input == "mel" else magnitudes
+
+    def _perturbed(self, waveform: Tensor, change: Perturbation) -> Tensor:
+        """waveform (1, 1, T) -> magnitudes (1, F, T_spec) as of another speaker."""
+        rate, spectrogram = self.model.config.sampling_rate, self.spectrogram
+        sizes = (rate, spectrogram.fft_size, spectrogram.hop_length, spectrogram.window)
+        return perturbed_magnitudes(waveform[0, 0], change, *sizes)[None]
 
     def crops(self, step: int, size: int, frames: int) -> Crops:
         """Return `size` crops of `frames` frames with their context, from random utterances of the pool of a step."""
         draw, pool = random.Random(seed_of(self.seed, CROPS, step)), self.pool(step)
         chosen = [self.utterance(draw.choice(pool), step) for _ in range(size)]
         starts = [draw.randint(0, max(0, one.latents.shape[1] - frames)) for one in chosen]
-        cut = [_cropped(one, start, frames, self.context) for one, start in zip(chosen, starts, strict=True)]
+        inputs = [draw.choice(one.perturbed) if draw.random() < PERTURBED else one.features for one in chosen]
+        cut = [
+            _cropped(features, one.latents, start, frames, self.context)
+            for features, one, start in zip(inputs, chosen, starts, strict=True)
+        ]
         features, latents, masks = (torch.stack(parts) for parts in zip(*cut, strict=True))
         weight = masks.clone()
         weight[..., : self.context] = weight[..., self.context + frames :] = 0
@@ -207,10 +230,10 @@ def _joined(draw: random.Random, texts: Sequence[str]) -> str:
     return joined
 
 
-def _cropped(one: Utterance, start: int, frames: int, context: int) -> tuple[Tensor, Tensor, Tensor]:
+def _cropped(features: Tensor, latents: Tensor, start: int, frames: int, context: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return features, latents and mask of the frames from `start`, with context; zero outside the utterance."""
-    length = one.latents.shape[1]
+    length = latents.shape[1]
     left, right = max(0, start - context), min(length, start + frames + context)
     pad = (left - (start - context), start + frames + context - right)
-    mask = F.pad(one.latents.new_ones(1, right - left), pad)
-    return F.pad(one.features[:, left:right], pad), F.pad(one.latents[:, left:right], pad), mask
+    mask = F.pad(latents.new_ones(1, right - left), pad)
+    return F.pad(features[:, left:right], pad), F.pad(latents[:, left:right], pad), mask

@@ -98,8 +98,8 @@ def perturbed_magnitudes(
             Speech within ±1; `T` is a multiple of the hop.
         change ([`Perturbation`]):
             What is changed.
-        sampling_rate, fft_size, hop_length (`int`), window (`Tensor` of shape `(fft_size,)`):
-            Of the [`Spectrogram`].
+        sampling_rate, fft_size, hop_length (`int`), window (`Tensor` of shape `(N,)`):
+            Of the [`Spectrogram`]; `N` is at most `fft_size`.
 
     Returns:
         `Tensor` of shape `(F, T / hop_length)`: with [`Perturbation`]'s defaults those of the [`Spectrogram`], up to
@@ -138,6 +138,8 @@ def _resampled_magnitudes(
     centres = torch.arange(frames, device=waveform.device) * hop_length + fft_size / 2
     starts = (centres / factor).round().long()  # of a frame in what is padded by half a frame more
     padded = F.pad(padded, (fft_size // 2, fft_size))
+    missing = fft_size - len(window)
+    window = F.pad(window, (missing // 2, missing - missing // 2))  # as `torch.stft` does
     taken = padded[starts[:, None] + torch.arange(fft_size, device=waveform.device)]
     return (torch.fft.rfft(taken * window).abs().square() + MAGNITUDE_FLOOR).sqrt().T
 
