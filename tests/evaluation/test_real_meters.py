@@ -36,7 +36,9 @@ def test_the_default_voice_is_understood_and_its_first_half_is_not():
 
 @pytest.mark.parametrize("metric", ["similarity", "naturalness"])
 def test_speech_is_nearer_to_the_speaker_and_more_natural_than_noise(metric):
-    pytest.importorskip({"similarity": "resemblyzer", "naturalness": "distillmos"}[metric])
+    package = {"similarity": "resemblyzer", "naturalness": "distillmos"}[metric]
+    if importlib.util.find_spec(package) is None:  # importing it may take packages that it does not use
+        pytest.skip(f"needs {package}")
     pytest.importorskip("onnx")
     evaluator = SpeechEvaluator([metric], EvaluationOptions(speaker_encoder="resemblyzer"))
     speak = TextToSpeechPipeline("default")
