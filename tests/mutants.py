@@ -454,8 +454,8 @@ MUTANTS = [
     ),
     Mutant(
         "timestamps/cues.py",
-        "return min(wanted, limit, max(",
-        "return min(wanted, max(",
+        "if limit - wanted < MIN_GAP:",
+        "if 0 < limit - wanted < MIN_GAP:",
         "timestamps/test_cues.py",
     ),
     Mutant(

@@ -122,12 +122,34 @@ def test_times_of_the_models_output_are_sums_of_its_durations(make_model, make_t
     assert output_timestamps(tokenizer, texts[0], one, durations, model.config) == found[0]
 
 
-def test_words_that_a_truncated_text_has_lost_come_last_and_empty(pipe):
-    for side in ("right", "left"):
-        pipe.tokenizer.truncation_side = side
-        speech = pipe("abc def", return_timestamps="word", preprocess_params={"truncation": True, "max_length": 7})
-        empty = [item["start"] == item["end"] for item in speech["timestamps"]]
-        assert empty == ([False, True] if side == "right" else [True, False])
+def test_a_voice_without_blanks_has_times_too(make_model, make_tokenizer):
+    model, tokenizer = make_model(), make_tokenizer(add_blank=False)
+    encoding = tokenizer(["ab c."], return_tensors="pt", return_offsets_mapping=True)
+    out = model(encoding["input_ids"], encoding["attention_mask"], durations=[[3, 1, 4, 1, 5]])
+    (words,) = output_timestamps(tokenizer, ["ab c."], encoding, out.durations, model.config)
+    assert in_samples(words, model.config.sampling_rate / model.hop_length) == [("ab", 0, 4), ("c.", 8, 9)]
+
+
+@pytest.mark.parametrize("length", [6, 7])
+@pytest.mark.parametrize(("side", "lost"), [("right", [False, True]), ("left", [True, False])])
+def test_words_that_a_truncated_text_has_lost_are_empty(pipe, length, side, lost):
+    pipe.tokenizer.truncation_side = side  # tokens and blanks take turns, so the first of them may be either
+    speech = pipe("abc def", return_timestamps="word", preprocess_params={"truncation": True, "max_length": length})
+    assert [item["start"] == item["end"] for item in speech["timestamps"]] == lost
+
+
+def test_silence_that_given_durations_put_around_words_is_between_their_times(visible):
+    tokenizer, model, choice = visible.tokenizer, visible.model, random.Random(4)
+    texts = list(sentences(100))
+    encoding = tokenizer(texts, padding=True, return_tensors="pt", return_offsets_mapping=True)
+    ids = encoding["input_ids"]
+    frames = [[25 if index in (0, 17) else choice.randint(1, 9) for index in row] for row in ids.tolist()]
+    out = model(ids, encoding["attention_mask"], durations=frames, noise_scale=0.0)
+    found = output_timestamps(tokenizer, texts, encoding, out.durations, model.config)
+    for words, waveform, length in zip(found, out.waveform, out.sequence_lengths, strict=True):
+        sounds = torch.cat([waveform[:length].new_zeros(1), waveform[:length], waveform.new_zeros(1)]).diff()
+        bounds = sounds.nonzero().flatten().reshape(-1, 2).tolist()
+        assert [list(times[1:]) for times in in_samples(words)] == bounds
 
 
 def test_lines_of_which_nothing_is_spoken_are_there_without_time(pipe):

@@ -167,6 +167,6 @@ class _Layout:
 def _shown_until(cue: Cue, limit: float) -> float:
     """Return the end of a cue: time to read it, and no flicker before the next one, which begins at the limit."""
     wanted = max(cue.end, cue.start + max(MIN_SECONDS, len(cue.text) / MAX_CHARACTERS_PER_SECOND))
-    if limit - wanted < MIN_GAP:
+    if limit - wanted < MIN_GAP:  # or none
         wanted = limit
-    return min(wanted, limit, max(cue.end, cue.start + MAX_SECONDS))
+    return min(wanted, max(cue.end, cue.start + MAX_SECONDS))
