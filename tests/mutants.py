@@ -321,7 +321,7 @@ MUTANTS = [
     ),
     Mutant(
         "utils/setting_fields.py",
-        "[value] if isinstance(value, str) else value",
+        'value.split(",") if isinstance(value, str) else value',
         "list(value)",
         "utils/test_setting_fields.py",
         "annotated",
