@@ -185,7 +185,15 @@ def test_marks_of_other_scripts_are_not_part_of_words():
     hindi = FrontEnd(phoneme_language="hi", phoneme_style="piper", normalize=False)
     assert list(spoken_words(hindi, "नमस्ते। आप कैसे हैं?")) == ["नमस्ते", "आप", "कैसे", "हैं"]
     chinese = FrontEnd(phoneme_language="cmn", phoneme_style="piper", normalize=False)
-    assert list(spoken_words(chinese, "你好，世界。今天很好！")) == ["你好", "世界", "今天很好"]
+    assert list(spoken_words(chinese, "你好，世界。今天很多！")) == list("你好世界今天很多")
+
+
+def test_each_chinese_character_has_its_syllable_also_if_it_has_several_readings():
+    chinese = FrontEnd(phoneme_language="cmn", phoneme_style="piper", normalize=False)
+    bank, walk = (spoken_words(chinese, text)["行"] for text in ("他在银行。", "他行走。"))
+    assert bank.startswith("χ") and walk.startswith("ɕ")
+    mixed = spoken_words(chinese, "我有2次Beijing的机会。")
+    assert list(mixed) == ["我", "有", "2", "次", "Beijing", "的", "机", "会"] and mixed["2"] == "ˈər5"
 
 
 def test_long_numbers_have_spans_of_their_own():

@@ -13,7 +13,8 @@ from hf_vits.text.offsets import Span, TextWithOffsets
 from hf_vits.text.word_alignment import VOWELS
 
 BLOCK = re.compile(r"\[\[([^\[\]]*)\]\]")
-_IDEOGRAPH = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+IDEOGRAPHS = "\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")
 _EMPTY = re.compile(r"\[\[\s*\]\]")
 _STRESS = re.compile(r"[ˈˌː]")
 _POSSESSIVE = re.compile(r"['’]s\b", re.IGNORECASE)

@@ -15,7 +15,7 @@ from hf_vits.text.espeak_chunks import ended_error
 from hf_vits.text.espeak_process import EspeakEndedError
 from hf_vits.text.normalizers import collapse_white_space
 from hf_vits.text.offsets import Span, TextWithOffsets
-from hf_vits.text.phoneme_blocks import BLOCK, phonemize_around
+from hf_vits.text.phoneme_blocks import BLOCK, IDEOGRAPHS, phonemize_around
 from hf_vits.text.word_alignment import Budget, align, divide
 
 STYLES = ("vits", "piper")
@@ -25,7 +25,7 @@ VITS_MARKS = ';:,.!?¡¿—…"«»“”'
 _MARKS = re.compile(rf"[{re.escape(VITS_MARKS)}][\s{re.escape(VITS_MARKS)}]*")
 _LINE = re.compile(r"[^\n]+")
 _SILENT = VITS_MARKS + "'‘’()[]{}<>-–，、；：．｡।॥،؛؟۔。！？「」『』·՝։፣።"
-_WORD = re.compile(r"\S+")
+_WORD = re.compile(rf"[{IDEOGRAPHS}]|[^\s{IDEOGRAPHS}]+")  # an ideograph is read as one syllable
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _ELLIPSIS = re.compile(r"\.\s?\.|…")
 # Output of piper-tts 1.8.0 for each mark at which espeak-ng ends a clause. Marks with " " end a sentence.
@@ -46,8 +46,8 @@ _IPA_WITH_SEPARATORS = espeak.IPA | ord("_") << 8  # phoneme mode with underscor
 def phonemize(text: TextWithOffsets, voice: str, style: str = "vits") -> TextWithOffsets:
     """Return the phonemes of a text; text in `[[ ]]` is taken as phonemes.
 
-    Each phoneme spans its word, or the whole clause where phonemes cannot be aligned with words and in languages
-    without spaces, such as Chinese, Japanese and Thai.
+    Each phoneme spans its word, or the whole clause where phonemes cannot be aligned with words. In languages without
+    spaces it spans its Chinese character, or all letters to the next mark, such as in Japanese and Thai.
 
     Raises:
         ImportError: if espeak-ng is not installed.

@@ -62,8 +62,8 @@ def time_units(unit: str, sentence: SentenceTokens, durations: Sequence[int], ho
     Return the words, characters or phonemes of a sentence, or the sentence itself, with first and last sample.
 
     All are in order and do not overlap. Marks and spaces between words are pauses, which belong to no word and no
-    phoneme. Words that share phonemes ("of the" as one) share their time by their letters, and so do the characters of
-    a word. What has no phonemes has an empty time, where the word before it ends.
+    phoneme. Words whose phonemes cannot be told apart share their time by their letters, and so do the characters of a
+    word. What has no phonemes has an empty time, where the word before it ends.
 
     Args:
         unit (`str`):
