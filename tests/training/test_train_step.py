@@ -228,7 +228,7 @@ def test_the_logged_discriminator_loss_is_the_sum_over_sub_discriminators(make_t
     step = TrainingStep(trainer.generator, trainer.discriminator, trainer.args, trainer.accelerator)
     batch = next(iter(trainer.train_dataloader.epoch(0)))
     (normalizer,) = step._normalizers([batch])
-    segments = step._generate(batch, 0, 0, False).segments
+    segments = step._generate(batch, 0, 0, False, False).segments
     reported = step._discriminator_backward(segments, normalizer)
     expected = discriminator_loss(discriminator(segments.real).logits, discriminator(segments.fake).logits)
     assert len(discriminator(segments.real).logits) > 1
@@ -332,7 +332,7 @@ def test_noise_and_segments_differ_between_steps_and_repeat_with_the_step(make_t
     batch = next(iter(trainer.train_dataloader.epoch(0)))
 
     def draw(number):
-        output = step._generate(batch, number, 0, False)
+        output = step._generate(batch, number, 0, False, False)
         return output.posterior.latents if what == "latents" else output.segments.real
 
     assert torch.equal(draw(0), draw(0))
