@@ -461,7 +461,7 @@ def test_joe_is_accounted_for_to_the_last_tensor(converted_joe):
 def test_joes_notes_begin_with_what_matters_and_count_the_constants_last(converted_joe):
     assert [note[:70] for note in converted_joe.notes] == [
         "A Piper voice: 22,050 Hz, 1 speaker, 151 symbols (eSpeak's phonemes fo",
-        "It can speak but not be trained as it is: it has no posterior encoder. `hf-vits complete` trains one.",
+        "It can speak but not be trained as it is: it has no posterior encoder.",
         converted_joe.notes[-1][:70],
     ]
     assert "15.7 million parameters" in converted_joe.notes[0]
