@@ -41,7 +41,7 @@ def test_its_gradient_is_that_of_the_divergence(make_trainer, tuned):
     generator = trainer.generator.module
     batch, found = next(iter(trainer.train_dataloader.epoch(0))), {}
 
-    def look(*arguments):
+    def look(*arguments, **options):
         found.update({name: p.grad.clone() for name, p in generator.named_parameters() if p.grad is not None})
         trainer.generator.optimizer.zero_grad()
         return True
@@ -55,6 +55,25 @@ def test_its_gradient_is_that_of_the_divergence(make_trainer, tuned):
     assert found.keys() == expected.keys() and all(name.startswith("model.posterior_encoder.") for name in found)
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6 * float(gradient.abs().max()))
+
+
+def test_it_learns_at_the_full_rate_whatever_its_factor_is_later(make_trainer, tuned):
+    name = "posterior_encoder.conv_pre.bias"
+    for factor in (1.0, 0.01):
+        multipliers = {"posterior_encoder": factor}
+        settings = {"posterior_adaptation_steps": 1, "new_module_steps": 0, "learning_rate_multipliers": multipliers}
+        trainer = make_trainer(start=tuned(), output_dir_name=f"{factor}", max_steps=2, save_steps=1, **settings)
+        before = trainer.generator.module.model.get_parameter(name).detach().clone()
+        moved = []
+        advance = trainer._advance
+        trainer._advance = lambda *a, t=trainer, b=before, m=moved, f=advance: (
+            f(*a),
+            m.append(float((t.generator.module.model.get_parameter(name).detach() - b).abs().max())),
+        )
+        trainer.train()
+        rate = trainer.args.learning_rate  # Adam's first step has the length of its rate
+        assert moved[0] == pytest.approx(rate, rel=0.05)
+        assert moved[1] - moved[0] <= 2 * rate * factor
 
 
 @pytest.mark.parametrize("new", [True, False], ids=["new encoder", "trained encoder"])

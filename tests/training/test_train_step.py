@@ -107,9 +107,9 @@ def test_the_generators_update_leaves_no_gradient_in_the_discriminator(make_trai
     gradients = []
     update = trainer.generator.update
 
-    def recording_update(*arguments):
+    def recording_update(*arguments, **options):
         gradients.extend(parameter.grad for parameter in trainer.discriminator.parameters)
-        return update(*arguments)
+        return update(*arguments, **options)
 
     trainer.generator.update = recording_update
     batches = list(trainer.train_dataloader.epoch(0))[:count]
@@ -184,7 +184,7 @@ def test_splitting_the_backward_pass_changes_no_gradient(
     batches = list(trainer.train_dataloader.epoch(0))[:count]
     found = {}
 
-    def look(*arguments):
+    def look(*arguments, **options):
         found.update({name: p.grad.clone() for name, p in generator.named_parameters() if p.grad is not None})
         trainer.generator.optimizer.zero_grad()
         return True

@@ -73,7 +73,11 @@ class OptimizedModel:
         return any(parameter.requires_grad for parameter in self.parameters)
 
     def update(
-        self, rate_factor: float, average: Average | None = None, scaler: torch.amp.GradScaler | None = None
+        self,
+        rate_factor: float,
+        average: Average | None = None,
+        scaler: torch.amp.GradScaler | None = None,
+        multiplies: bool = True,
     ) -> bool:
         """
         Take an optimizer step and clear the gradients; skip the step if they are not finite.
@@ -85,6 +89,8 @@ class OptimizedModel:
                 Averages a tensor over processes; needed if there are several.
             scaler (`torch.amp.GradScaler`, *optional*):
                 The scaler of both losses. The caller calls its `update` after both optimizers.
+            multiplies (`bool`, *optional*, defaults to `True`):
+                Whether the parameters' own factors multiply the learning rate, too.
 
         Returns:
             `bool`: True if the gradients were finite.
@@ -100,7 +106,7 @@ class OptimizedModel:
         finite = bool(torch.isfinite(norm))
         if finite:
             for group, multiplier in zip(self.optimizer.param_groups, self.multipliers, strict=True):
-                group["lr"] = self.learning_rate * rate_factor * multiplier
+                group["lr"] = self.learning_rate * rate_factor * (multiplier if multiplies else 1)
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return finite

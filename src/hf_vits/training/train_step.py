@@ -93,7 +93,7 @@ class TrainingStep:
 
         If it `adapts` the posterior encoder, its divergence from the prior is the generator's only loss: what it infers
         from a new speaker's recordings comes to be what the base model infers from text, before the decoder learns from
-        it.
+        it. Its learning rate is then the full one.
         """
         normalizers = self._normalizers(batches)
         rate, scaler = learning_rate_factor(self.config, step, epoch), self.accelerator.scaler
@@ -115,7 +115,7 @@ class TrainingStep:
             for output, normalizer in zip(kept or generate(True), normalizers, strict=True):
                 backward = self._adaptation_backward if adapts else self._generator_backward
                 _add(losses, backward(output, normalizer))
-        finite = self.generator.update(rate, self.average, scaler) and finite
+        finite = self.generator.update(rate, self.average, scaler, multiplies=not adapts) and finite
 
         if scaler is not None:
             scaler.update()  # once for both optimizers, whose gradients it saw

@@ -106,7 +106,7 @@ class VitsTrainingArguments(EvaluationArguments):
     posterior_adaptation_steps: Whole = option(
         0,
         "Steps in which only the posterior encoder learns, by its divergence from the frozen prior, and a new "
-        "discriminator beside it: the encoder hears another speaker before the decoder follows it.",
+        "discriminator beside it: the encoder learns another speaker before the decoder does.",
     )
     ema_decay: Decay = option(0.999, "Decay of the generator's moving average, which is evaluated and saved; 0: none.")
     mixed_precision: Annotated[str, OneOf(PRECISIONS)] | None = option(
