@@ -203,8 +203,8 @@ def test_messages_of_level_info_are_shown(settings, monkeypatch):
 class Finished:
     """Stands for a trainer whose run ends after so many steps."""
 
-    def __init__(self, step):
-        self.step, self.pushed = step, []
+    def __init__(self, finished):
+        self.is_finished, self.pushed = finished, []
 
     def train(self, resume_from_checkpoint):
         return self
@@ -213,11 +213,11 @@ class Finished:
         self.pushed.append((repo_id, private))
 
 
-@pytest.mark.parametrize(("step", "pushed"), [(2, [("org/voice", True)]), (1, [])])
+@pytest.mark.parametrize(("finished", "pushed"), [(True, [("org/voice", True)]), (False, [])])
 def test_a_voice_is_uploaded_when_it_is_finished_and_not_when_it_was_stopped(
-    launch, settings, monkeypatch, step, pushed
+    launch, settings, monkeypatch, finished, pushed
 ):
-    trainer = Finished(step)
+    trainer = Finished(finished)
     monkeypatch.setattr(ModelAndDataArguments, "build_trainer", lambda *_: trainer)
     monkeypatch.setattr("hf_vits.training.trainer.check_login", lambda: None)
     launch("--config", settings, "--push_to_hub", "--hub_model_id", "org/voice", "--hub_private_repo", "true")
