@@ -416,7 +416,7 @@ MUTANTS = [
         "is_end = self._taken >= self.samples",
         "is_end = False",
         "timestamps/test_timeline.py",
-        "chunks",
+        "nothing_is_spoken",
     ),
     Mutant(
         "timestamps/timeline.py",
