@@ -9,7 +9,6 @@ import math
 import random
 from dataclasses import dataclass
 
-import librosa
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -133,6 +132,8 @@ def _resampled_magnitudes(
     frames, edge = len(waveform) // hop_length, (fft_size - hop_length) // 2
     padded = F.pad(waveform[None, None], (edge, edge), mode="reflect")[0, 0]
     if factor != 1:
+        import librosa
+
         fast = librosa.resample(padded.cpu().numpy(), orig_sr=rate, target_sr=rate / factor, res_type="soxr_mq")
         padded = torch.from_numpy(fast).to(waveform)
     centres = torch.arange(frames, device=waveform.device) * hop_length + fft_size / 2
