@@ -187,6 +187,19 @@ def test_frozen_modules_stay_as_they_are(make_trainer, parameters_of):
     assert "generator.model.flow.flows.1.conv_pre.weight" not in kept
 
 
+def test_frozen_modules_have_no_dropout(make_trainer, make_start, make_data):
+    start = make_start(lively=True, hidden_dropout=0.5)
+    trainer = make_trainer(
+        start=start, eval_dataset=make_data(2), max_steps=1, freeze_modules=["text_encoder", "flow.flows.0"]
+    )
+    trainer.train()
+    model = trainer.generator.module.model
+    modes = {name: module.training for name, module in model.named_children()}
+    assert modes == {name: name != "text_encoder" for name in modes} and not model.text_encoder.encoder.training
+    ids, mask = torch.tensor([[0, 3, 0, 5, 0]]), torch.ones(1, 1, 5)
+    assert torch.equal(model.text_encoder(ids, mask).prior_mean, model.text_encoder(ids, mask).prior_mean)
+
+
 def test_a_frozen_name_that_is_none_is_an_error_that_lists_the_parts(make_trainer):
     with pytest.raises(ValueError, match="text_encodr.*'text_encoder'"):
         make_trainer(max_steps=1, freeze_modules=["text_encodr"]).train()

@@ -148,6 +148,15 @@ class VitsGenerator(nn.Module):
         self.model, self.segment_frames = model, segment_frames
         self.spectrogram = Spectrogram(model.config)
 
+    def train(self, mode: bool = True) -> "VitsGenerator":
+        """Set training or evaluation mode. Modules of which nothing is trained stay in evaluation mode: their dropout
+        would be noise in the targets of others."""
+        super().train(mode)
+        for module in self.model.children():
+            if not any(parameter.requires_grad for parameter in module.parameters()):
+                module.eval()
+        return self
+
     def forward(
         self, batch: VitsBatch, generator: Generators = None, segment_frames: int | None = None
     ) -> VitsTrainingOutput:

@@ -364,6 +364,7 @@ class VitsTrainer:
         if phase is Phase.ADAPTATION:
             names = [name for name, _ in model.named_parameters() if name.startswith(f"{POSTERIOR_ENCODER}.")]
         train_only(model, names, self.args.freeze_modules)
+        self.generator.module.train()
         trains_discriminator = phase is Phase.ALL or initialization.new_discriminator
         train_only(self.discriminator.module, None if trains_discriminator else ())
 
