@@ -78,8 +78,11 @@ def serving() -> Iterator[str]:
 
 def connect(url: str, cache: str | None = None, patch: Callable = setattr) -> None:
     """Let huggingface_hub, in this process, take the stub for the Hub; `patch` may be that of `monkeypatch`."""
+    import transformers.utils.hub
     from huggingface_hub import constants, hf_api
 
+    if hasattr(transformers.utils.hub, "_hf_api"):  # kept from its first use on, with the address of that time
+        patch(transformers.utils.hub, "_hf_api", None)
     patch(constants, "ENDPOINT", url)
     patch(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
     patch(hf_api.api, "endpoint", url)
