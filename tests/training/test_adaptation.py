@@ -1,5 +1,6 @@
 """A posterior encoder hears a new speaker by its divergence from the prior alone, before the decoder follows it."""
 
+import json
 from contextlib import nullcontext
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator
 from hf_vits.modules.kernel_lookup import HAS_KERNELS, find
-from hf_vits.training import ModelInitialization
+from hf_vits.training import ModelInitialization, speaking_rate
 from hf_vits.training.loggers import read_history
 from hf_vits.training.losses import losses_of
 from hf_vits.training.train_step import TrainingStep, clip_generators
@@ -96,3 +97,35 @@ def test_a_new_encoder_learns_to_hear_before_it_is_adapted(make_trainer, tuned, 
 def test_a_frozen_encoder_cannot_be_adapted(make_settings):
     with pytest.raises(ValueError, match="`posterior_adaptation_steps` is 5.*leave posterior_encoder out"):
         make_settings(posterior_adaptation_steps=5, freeze_modules=["posterior_encoder"])
+
+
+def test_the_divergence_must_have_a_weight(make_settings):
+    with pytest.raises(ValueError, match="`posterior_adaptation_steps` is 5.*`loss_weights` has kl with 0"):
+        make_settings(posterior_adaptation_steps=5, loss_weights={"kl": 0})
+
+
+def test_a_run_of_the_recipe_that_stopped_after_each_step_ends_as_one_that_did_not(
+    make_trainer, make_start, parameters_of, assert_equal, monkeypatch
+):
+    """At step 2 no rate can be fitted, so that the one of step 1 stays."""
+    rates = iter([1.1, None, 1.3] * 2)
+    monkeypatch.setattr(speaking_rate, "fit_speaking_rate", lambda *arguments: next(rates))
+    recipe = {
+        **{"posterior_adaptation_steps": 1, "new_module_steps": 0, "fit_speaking_rate": True, "match_loudness": True},
+        **{"freeze_modules": ["flow"], "learning_rate_multipliers": {"posterior_encoder": 0.25}},
+        **{"save_steps": 1, "save_total_limit": 3, "mixed_precision": "bf16"},
+    }
+
+    def run(name, steps):
+        start = make_start(lively=True)
+        start.new_discriminator = True
+        trainer = make_trainer(start=start, output_dir_name=name, max_steps=steps, **recipe)
+        trainer.train(resume_from_checkpoint="latest")
+        return trainer
+
+    whole, parts = run("whole", 3), [run("parts", steps) for steps in (1, 2, 3)][-1]
+    assert_equal(parameters_of(parts), parameters_of(whole))
+    for step, rate in enumerate((1.1, 1.1, 1.3), start=1):
+        for trainer in (whole, parts):
+            config = json.loads((trainer.output_dir / f"checkpoint-{step}" / "config.json").read_text())
+            assert config["speaking_rate"] == rate

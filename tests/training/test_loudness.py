@@ -26,8 +26,9 @@ def test_twice_the_amplitude_is_six_decibels_more_and_silence_has_no_level():
     assert speech_level([np.zeros(RATE, np.float32)], RATE) == speech_level([], RATE) == -np.inf
 
 
-def test_training_and_evaluation_clips_get_the_level_of_the_model(make_trainer, make_data):
-    trainer = make_trainer(data=make_data(8), eval_dataset=make_data(4), match_loudness=True)
+def test_training_and_evaluation_clips_get_the_level_of_the_model(make_trainer, make_start, make_data):
+    data = {"data": make_data(8), "eval_dataset": make_data(4)}
+    trainer = make_trainer(start=make_start(lively=True), **data, match_loudness=True)
     rate, model = trainer.initialization.model.config.sampling_rate, trainer.initialization.model
     plain = make_trainer(data=make_data(8), output_dir_name="plain")
     ids = [clip.input_ids for clip, _ in plain.train_dataloader.examples(8)]
@@ -45,13 +46,18 @@ def test_training_and_evaluation_clips_get_the_level_of_the_model(make_trainer, 
         np.testing.assert_allclose(after, before * gain, rtol=1e-6)
 
 
-def test_a_loud_model_does_not_make_recordings_clip(make_trainer, make_data, monkeypatch):
+def test_a_loud_model_does_not_make_recordings_clip(make_trainer, make_start, make_data, monkeypatch):
     monkeypatch.setattr("hf_vits.training.loudness.spoken_level", lambda *arguments: 20.0)
-    trainer = make_trainer(data=make_data(8), match_loudness=True)
+    trainer = make_trainer(start=make_start(lively=True), data=make_data(8), match_loudness=True)
     peak = max(float(waveform.abs().max()) for _, waveform in trainer.train_dataloader.examples(8))
     assert peak == pytest.approx(1, abs=1e-6)
 
 
-def test_a_stream_cannot_be_scaled(make_trainer, make_data):
-    with pytest.raises(ValueError, match="`match_loudness` needs data that is no stream"):
-        make_trainer(data=make_data(8).to_iterable_dataset(), match_loudness=True)
+def test_recordings_have_no_level_to_match_in_a_new_model(make_trainer):
+    with pytest.raises(ValueError, match="`match_loudness` needs a model that can speak, and this one is new"):
+        make_trainer(match_loudness=True)
+
+
+def test_a_stream_cannot_be_scaled(make_trainer, make_start, make_data):
+    with pytest.raises(ValueError, match="`match_loudness` needs data that is no stream.*set it to false"):
+        make_trainer(start=make_start(lively=True), data=make_data(8).to_iterable_dataset(), match_loudness=True)

@@ -87,7 +87,10 @@ def test_the_rate_is_not_fitted_by_an_untrained_posterior_encoder(make_trainer, 
     trainer.initialization.new_parameters = frozenset({"posterior_encoder.conv_pre.weight"})
     trainer.save_checkpoint()
     assert not calls
-    trainer.progress.step = 2
+    trainer.progress.step, trainer.loaded_step = 2, 1
+    trainer.save_model()
+    assert not calls, "the model is the best one, of step 1"
+    trainer.loaded_step = None
     trainer.save_checkpoint()
     trainer.save_model()
     assert len(calls) == 1, "once a step"

@@ -232,7 +232,7 @@ def build_train_dataloader(
     if args.join_clips_seconds:
         raise ValueError(
             f"`join_clips_seconds` is {args.join_clips_seconds:g}, but the data is a stream, whose clips are not known "
-            "before they are read. Load the data as a whole, without `streaming`, or leave it out."
+            "before they are read. Load the data as a whole, without `streaming`, or set it to none."
         )
     check_data(dataset, columns)
     _check_fits(args.max_duration_seconds, args)

@@ -61,17 +61,21 @@ def spoken_level(model: VitsModel, texts: Sequence[Sequence[int]], speakers: Seq
     return speech_level(waveforms, model.config.sampling_rate)
 
 
-def match_loudness(model: VitsModel, loader: MapLoader | StreamingLoader, evaluated: VitsDataset | None) -> float:
+def match_loudness(
+    model: VitsModel, loader: MapLoader | StreamingLoader, evaluated: VitsDataset | None, is_new: bool = False
+) -> float:
     """
     Set the gain of training and evaluation clips at which they are as loud as the model; return it.
 
     One factor for all clips keeps the differences between them. It does not make the measured ones clip.
 
     Raises:
-        ValueError: if the data is a stream, or its measured clips are silent.
+        ValueError: if the model is new and cannot speak yet, the data is a stream, or its measured clips are silent.
     """
+    if is_new:
+        raise ValueError("`match_loudness` needs a model that can speak, and this one is new. Set it to false.")
     if not isinstance(loader, MapLoader):
-        raise ValueError("`match_loudness` needs data that is no stream. Load it as a whole, or leave it out.")
+        raise ValueError("`match_loudness` needs data that is no stream. Load it as a whole, or set it to false.")
     measured = list(loader.examples(RECORDED))
     clips = [clip for clip, _ in measured[:: max(1, len(measured) // SPOKEN)]][:SPOKEN]
     waveforms = [waveform.numpy() for _, waveform in measured]

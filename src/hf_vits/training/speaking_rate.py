@@ -121,10 +121,12 @@ class SpeakingRate:
         if not args.fit_speaking_rate:
             return
         if not isinstance(loader, MapLoader):
-            raise ValueError("`fit_speaking_rate` needs data that is no stream. Load it as a whole, or leave it out.")
+            raise ValueError(
+                "`fit_speaking_rate` needs data that is no stream. Load it as a whole, or set it to false."
+            )
         if num_speakers > 1:
             raise ValueError(
-                f"`fit_speaking_rate` sets one rate for a voice, and it has {num_speakers} speakers; leave it out."
+                f"`fit_speaking_rate` sets one rate for a voice, and it has {num_speakers} speakers; set it to false."
             )
 
     def update(self, model: VitsModel, step: int) -> None:

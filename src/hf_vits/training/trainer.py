@@ -172,7 +172,8 @@ class VitsTrainer:
             loader = getattr(self.train_dataloader, "loader", None)
             self.speech.set_clips(loader and loader.dataset, self.eval_clips, self.columns.text, model.config)
         if args.match_loudness:
-            match_loudness(model, self.train_dataloader, self.eval_clips)
+            is_new = self.initialization.provenance is None
+            match_loudness(model, self.train_dataloader, self.eval_clips, is_new)
 
     def _check_processes_agree(self) -> None:
         if self.accelerator.num_processes > 1:
@@ -350,9 +351,9 @@ class VitsTrainer:
                 raise ValueError("The data gave no batch in a whole epoch.")
             progress.epoch, progress.batch = progress.epoch + 1, 0
 
-    def _phase(self) -> Phase:
-        """Return what the coming step trains."""
-        step, args, initialization = self.progress.step, self.args, self.initialization
+    def _phase(self, step: int | None = None) -> Phase:
+        """Return what the step after so many steps trains; by default the coming one."""
+        step, args, initialization = self.progress.step if step is None else step, self.args, self.initialization
         start = args.new_module_steps if initialization.new_parameters else 0  # an encoder that is new learns to hear
         if start <= step < start + args.posterior_adaptation_steps:
             return Phase.ADAPTATION
@@ -414,13 +415,13 @@ class VitsTrainer:
         self.loaded_step = self.best.step
         if self.best.step not in (None, self.progress.step):
             folder = self.output_dir / f"checkpoint-{self.best.step}"
-            self._load_modules(training_state.read_state(folder))
-            self.output_model.config.speaking_rate = VitsConfig.from_pretrained(folder).speaking_rate
+            self._load_modules(training_state.read_state(folder), folder)
 
     def _fit_speaking_rate(self) -> None:
         """Fit the default rate of the model that is saved, once the posterior encoder, which aligns, is trained."""
-        if self._phase() is Phase.ALL:
-            self.speaking_rate.update(self.output_model, self.progress.step)
+        step = self.progress.step if self.loaded_step is None else self.loaded_step
+        if self._phase(step) is Phase.ALL:
+            self.speaking_rate.update(self.output_model, step)
 
     def _progress_bar(self) -> tqdm:
         silent = not self.accelerator.is_main_process
@@ -468,7 +469,7 @@ class VitsTrainer:
         state, initialization = training_state.read_state(folder), self.initialization
         training_state.check_state(state, folder)
         check_numbering(folder, self.processing_class, initialization.model.config)
-        self._load_modules(state)
+        self._load_modules(state, folder)
         for optimized, name in ((self.generator, "generator"), (self.discriminator, "discriminator")):
             saved = state[f"{name}_optimizer"]
             training_state.load_optimizer(optimized.optimizer, saved, f"optimizer of the {name}", folder)
@@ -483,11 +484,13 @@ class VitsTrainer:
             logger.warning(f"The data or the batches differ from those of {folder}: a new epoch begins.")
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
 
-    def _load_modules(self, state: dict[str, Any]) -> None:
+    def _load_modules(self, state: dict[str, Any], folder: Path) -> None:
         training_state.load_module(self.generator.module.model, state["generator"], "generator")
         training_state.load_module(self.discriminator.module, state["discriminator"], "discriminator")
         if self.ema is not None and state["ema"]:
             training_state.load_module(self.ema, state["ema"], "moving average")
+        if self.args.fit_speaking_rate:  # it stays where none can be fitted
+            self.output_model.config.speaking_rate = VitsConfig.from_pretrained(folder).speaking_rate
 
     def _batch_order(self) -> dict[str, Any]:
         clips = self.filter_report and self.filter_report.kept

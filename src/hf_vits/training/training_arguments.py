@@ -166,6 +166,11 @@ class VitsTrainingArguments(EvaluationArguments):
                 f"`posterior_adaptation_steps` is {self.posterior_adaptation_steps}, but `freeze_modules` has "
                 f"{self.freeze_modules}: leave {POSTERIOR_ENCODER} out of them, or adapt it for 0 steps."
             )
+        if self.posterior_adaptation_steps and not self.weights["kl"]:
+            raise ValueError(
+                f"`posterior_adaptation_steps` is {self.posterior_adaptation_steps}, but `loss_weights` has kl with 0, "
+                "its only loss: give that a weight above 0, or adapt for 0 steps."
+            )
         if self.join_clips_seconds and self.join_clips_seconds > self.max_duration_seconds:
             raise ValueError(
                 f"`join_clips_seconds` is {self.join_clips_seconds:g}, beyond `max_duration_seconds`, "
