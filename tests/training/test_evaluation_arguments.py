@@ -37,6 +37,11 @@ def test_without_a_choice_words_come_first_and_then_similarity(metrics, expected
         ({"early_stopping_patience": 2}, "belongs to `load_best_model_at_end`"),
         ({**BEST, "metric_for_best_model": "wer"}, r"needs wer: add it to `eval_metrics`, \[\]"),
         ({**BEST, "metric_for_best_model": "beauty"}, "is 'beauty'; it is one of wer, cer"),
+        (
+            {**BEST, "eval_metrics": "wer,cer", "metric_for_best_model": "wer_then_cer_then_mel"},
+            "or two different ones",
+        ),
+        ({**BEST, "eval_metrics": "wer", "metric_for_best_model": "wer_then_wer"}, "or two different ones"),
         ({**BEST, "eval_metrics": "wer,similarity", "greater_is_better": True}, "is for one metric"),
         ({**BEST, "save_steps": 300}, "`eval_steps` is 500 and `save_steps` 300.*such as `save_steps` 500"),
     ],

@@ -87,6 +87,13 @@ def test_only_whole_names_freeze_parameters():
         train_only(module, None, ["flo"])
 
 
+def test_a_run_that_would_train_nothing_is_refused(make_trainer):
+    modules = ["text_encoder", "duration_predictor", "flow", "posterior_encoder"]
+    with pytest.raises(ValueError, match="all modules of the voice, so that it would not change. Leave out.*decoder"):
+        make_trainer(freeze_modules=[*modules, "decoder"])
+    make_trainer(freeze_modules=modules)
+
+
 def test_a_run_moves_each_module_by_its_own_rate(make_trainer, make_start, parameters_of):
     """AdamW without decay moves a parameter by its rate in the first step, whatever its gradient."""
     multipliers = {"flow": 0.5, "decoder": 2, "decoder.conv_post": 0.1}

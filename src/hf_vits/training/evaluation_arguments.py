@@ -70,6 +70,11 @@ class EvaluationArguments:
             return self._refuse_without_best_model()
         for name in self.best_metrics:
             self._check_measured(name)
+        if len(self.best_metrics) > 2 or len({*self.best_metrics}) < len(self.best_metrics):
+            raise ValueError(
+                f"`metric_for_best_model` is {self.metric_for_best_model!r}; give one metric, or two different ones as "
+                f"wer{THEN}similarity."
+            )
         if self.greater_is_better is not None and len(self.best_metrics) > 1:
             raise ValueError("`greater_is_better` is for one metric; of two it is known which way is better.")
         if eval_steps % save_steps and save_steps % eval_steps:

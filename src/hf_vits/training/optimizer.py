@@ -114,9 +114,14 @@ class OptimizedModel:
 
 def check_modules(model: VitsModel, args: VitsTrainingArguments) -> list[float]:
     """Return the factor on the learning rate for each parameter; raise `ValueError` for a module in the settings that
-    the model does not have."""
+    the model does not have, or if all are frozen."""
     names = [name for name, _ in model.named_parameters()]
-    matching_patterns(names, args.freeze_modules, "freeze_modules")
+    frozen = matching_patterns(names, args.freeze_modules, "freeze_modules")
+    if all(any(pattern.match(name) for pattern in frozen) for name in names):
+        raise ValueError(
+            f"`freeze_modules` is {args.freeze_modules}, which are all modules of the voice, so that it would not "
+            "change. Leave out those to train, such as decoder."
+        )
     return list(numbers_by_name(names, args.learning_rate_multipliers, 1.0, "learning_rate_multipliers").values())
 
 
