@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from huggingface_hub import ModelCard
@@ -170,6 +171,26 @@ def test_new_parts_are_named_with_the_steps_that_they_had_alone(make_model, make
     trainer.save_model()
     text = card_of(trainer.output_dir)[0].text
     assert "lacked duration_predictor, posterior_encoder, discriminator" in text and "the first 7 steps" in text
+    assert "its own speech" not in text and "was adapted" not in text
+
+
+def test_modules_of_a_completed_base_are_named_also_when_the_run_is_resumed(
+    make_model, make_trainer, forget_accelerate
+):
+    start = ModelInitialization.from_model(make_model(inference_only=True, sampling_rate=2000), DISCRIMINATOR)
+    start.take_modules(start.model)
+    settings = {"start": start, "new_module_steps": 0, "posterior_adaptation_steps": 4}
+    make_trainer(**settings).save_checkpoint()
+    start.provenance = replace(start.provenance, completed=[])
+    forget_accelerate()
+    trainer = make_trainer(**settings, max_steps=2)
+    trainer.train(resume_from_checkpoint="latest")
+    text = card_of(trainer.output_dir)[0].text
+    assert (
+        "lacked duration_predictor, posterior_encoder, in whole or in part; these were trained on its own speech"
+        in text
+    )
+    assert "lacked discriminator, in whole or in part; these were newly initialized. For 2 steps the posterior" in text
 
 
 def test_a_card_that_somebody_wrote_stays(make_trainer, caplog):

@@ -49,6 +49,8 @@ class Provenance:
             The license in words, if its name is not enough.
         language (`list[str]`, *optional*):
             As in the metadata of its card.
+        completed (`list[str]`, *optional*):
+            Modules that it lacked, and that were trained on its own speech.
     """
 
     name: str = ""
@@ -58,6 +60,7 @@ class Provenance:
     license_link: str | None = None
     terms: str = ""
     language: list[str] = field(default_factory=list)
+    completed: list[str] = field(default_factory=list)
 
     @property
     def is_non_commercial(self) -> bool:

@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,9 @@ class ModelInitialization:
         """Take the newly initialized parameters from a copy of the model in which they are trained."""
         for name in self.new_parameters:
             self.model.get_parameter(name).copy_(completed.get_parameter(name))
+        if self.provenance is not None:
+            modules = sorted({name.split(".")[0] for name in self.new_parameters})
+            self.provenance = replace(self.provenance, completed=modules)
         self.new_parameters = frozenset()
 
     @property

@@ -131,7 +131,10 @@ class ModelAndDataArguments:
         self, model: ModelInitialization, train, args: VitsTrainingArguments, tokenizer: VitsTokenizer
     ) -> None:
         """Train what the model lacks on its own speech, unless a checkpoint of this run has it."""
-        if not (self.complete_base and model.new_parameters) or list_checkpoints(Path(args.output_dir)):
+        if not (self.complete_base and model.new_parameters):
+            return
+        if list_checkpoints(Path(args.output_dir)):
+            model.new_parameters = frozenset()  # the checkpoint says what is new, and no warning does
             return
         from hf_vits.training.completed_base import complete_for_training
         from hf_vits.training.completion import CompletionSettings

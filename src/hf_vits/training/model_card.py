@@ -268,13 +268,22 @@ Settings that are not the default: {_listed(changed)}.
 
 
 def _new_modules(run: RunSummary) -> str:
-    if not run.new_modules:
-        return ""
-    steps = min(run.args.new_module_steps, run.progress.step)
-    return (
-        f"\n\nThe base model lacked {', '.join(run.new_modules)}, in whole or in part; these were newly initialized, "
-        f"and trained alone for the first {steps:,} steps."
-    )
+    """Return what the base model lacked, where that came from, and which modules were trained before the others."""
+    new, completed, args = run.new_modules, run.provenance.completed if run.provenance else [], run.args
+    parts = []
+    lacked = "The base model lacked {}, in whole or in part; these were "
+    if completed:
+        parts.append(f"{lacked.format(', '.join(completed))}trained on its own speech before this run.")
+    if new:
+        parts.append(f"{lacked.format(', '.join(new))}newly initialized.")
+        if args.new_module_steps:
+            parts.append(
+                f"They were trained alone for the first {min(args.new_module_steps, run.progress.step):,} steps."
+            )
+    first = args.new_module_steps if set(new) - {"discriminator"} else 0
+    if (adapted := min(args.posterior_adaptation_steps, run.progress.step - first)) > 0:
+        parts.append(f"For {adapted:,} steps the posterior encoder alone was adapted to the recordings.")
+    return f"\n\n{' '.join(parts)}" if parts else ""
 
 
 def _hours(output_dir: Path) -> float:
