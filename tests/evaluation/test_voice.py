@@ -1,6 +1,7 @@
 """A report has the speech that was measured, as the pipeline speaks it, the worst sentence first."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +78,18 @@ def test_texts_of_the_evaluation_list_are_spoken_and_its_recordings_measured(voi
         voice, settings(dataset_name=recordings, metrics="similarity,wer", output_dir=recordings + "2")
     )
     assert again == report
+
+
+def test_without_an_evaluation_list_all_texts_are_spoken_and_recordings_are_not_compared_with_themselves(
+    voice, settings, recordings, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("hf_vits.evaluation.voice.MAX_TARGET_RECORDINGS", 2)
+    Path(recordings, "eval.txt").unlink()
+    report = evaluate_voice(voice, settings(dataset_name=recordings, metrics=["wer", "similarity"]))
+    assert [row["text"] for row in report["voice"]["rows"]] == TEXTS
+    assert report["recordings"]["estimates"].keys() == {"wer"}
+    (line,) = [line for line in (tmp_path / "report/README.md").read_text().splitlines() if "| recordings |" in line]
+    assert line.endswith(" |  |")
 
 
 def test_mistakes_are_errors_before_anything_is_spoken(voice, settings, recordings, tmp_path):

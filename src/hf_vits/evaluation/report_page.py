@@ -13,7 +13,9 @@ def report_page(report: Mapping[str, Any]) -> str:
     parts = {"**this voice**": report["voice"], "recordings": report["recordings"]}
     if report["compared"]:
         parts |= {html.escape(report["compared_name"]): report["compared"]}
-    rows = [[label, *(_cell(name, part["estimates"][name]) for name in names)] for label, part in parts.items() if part]
+    rows = [
+        [label, *(_cell(name, part["estimates"].get(name)) for name in names)] for label, part in parts.items() if part
+    ]
     if report["difference"]:
         rows.append(["difference", *(_difference(name, report["difference"][name]) for name in names)])
     worst = sorted(report["voice"]["rows"], key=lambda row: [_badness(name, row[name]) for name in names], reverse=True)
@@ -50,7 +52,9 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def _cell(name: str, estimate: Mapping[str, float]) -> str:
+def _cell(name: str, estimate: Mapping[str, float] | None) -> str:
+    if estimate is None:
+        return ""
     shown = METRICS[name].shown
     return f"{shown(estimate['value'])} ({shown(estimate['low'])} to {shown(estimate['high'])})"
 

@@ -61,7 +61,7 @@ def evaluate_voice(voice: str, settings: EvaluationSettings) -> dict[str, Any]:
     refuse_existing(folder, overwrite=False)
     check_metrics(settings.metrics, settings.options(None))
     pipe = TextToSpeechPipeline(resolve_voice(voice))
-    target, recorded = _recordings(settings, pipe)
+    target, recorded, is_target = _recordings(settings, pipe)
     evaluator = SpeechEvaluator(settings.metrics, settings.options(language_code(pipe.tokenizer)))
     if "similarity" in settings.metrics:
         evaluator.prepare(target())
@@ -73,7 +73,7 @@ def evaluate_voice(voice: str, settings: EvaluationSettings) -> dict[str, Any]:
         difference = {name: asdict(one) for name, one in spoken.difference(compared).items()} if compared else None
         report = {
             "voice": asdict(spoken),
-            "recordings": _measure_recordings(evaluator, recorded),
+            "recordings": _measure_recordings(evaluator, recorded, is_target),
             "compared": compared and asdict(compared),
             "difference": difference,
             "instruments": evaluator.instruments,
@@ -115,14 +115,15 @@ class _Rows:
 
 
 def _recordings(settings: EvaluationSettings, pipe: TextToSpeechPipeline):
-    """Return a function that gives recordings of the target, and the recordings to measure, or `None`."""
+    """Return a function that gives recordings of the target, the recordings to measure, or `None`, and whether they are
+    of the target's."""
     if settings.dataset_name is None:
-        return (lambda: []), None
+        return (lambda: []), None, False
     names = (settings.dataset_name, settings.dataset_config_name, settings.train_split, settings.eval_split)
     train, evaluation = load_data(*names, columns=settings.columns)
     target = _Rows(train, settings, pipe, MAX_TARGET_RECORDINGS)
-    recorded = target if evaluation is None else _Rows(evaluation, settings, pipe, settings.max_sentences)
-    return (lambda: target), recorded
+    recorded = _Rows(train if evaluation is None else evaluation, settings, pipe, settings.max_sentences)
+    return (lambda: target), recorded, evaluation is None
 
 
 def _sentences(settings: EvaluationSettings, pipe: TextToSpeechPipeline, recorded: _Rows | None) -> list[Sentence]:
@@ -156,7 +157,11 @@ def _measured(
     return SpeechReport.of(rows, list(evaluator.metrics))
 
 
-def _measure_recordings(evaluator: SpeechEvaluator, recorded: _Rows | None) -> dict[str, Any] | None:
+def _measure_recordings(evaluator: SpeechEvaluator, recorded: _Rows | None, is_target: bool) -> dict[str, Any] | None:
     if recorded is None:
         return None
-    return asdict(evaluator.measure(tqdm(recorded, desc="measuring recordings", total=len(recorded.rows), leave=False)))
+    bar = tqdm(recorded, desc="measuring recordings", total=len(recorded.rows), leave=False)
+    report = asdict(evaluator.measure(bar))
+    if is_target:
+        report["estimates"].pop("similarity", None)  # with their own mean it would be too high
+    return report
