@@ -64,6 +64,8 @@ def test_a_verb_ends_with_one_line_and_a_status(verb, capsys, error, code, print
 def test_an_interrupted_verb_says_how_to_resume(verb, capsys):
     assert verb(KeyboardInterrupt(), RESUME="interrupted; run it again") == 130
     assert capsys.readouterr().err == "hf-vits toy: interrupted; run it again\n"
+    assert verb(KeyboardInterrupt("the same command continues"), RESUME="resume from a checkpoint") == 130
+    assert capsys.readouterr().err == "hf-vits toy: the same command continues\n"
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(verb):

@@ -124,7 +124,8 @@ def test_a_stopped_run_leaves_no_voice_and_continues_to_the_same_result(
     monkeypatch.setenv("HF_VITS_CACHE", str(tmp_path / "other"))
     monkeypatch.setattr(completed_base, "SECONDS_BETWEEN_CHECKPOINTS", 1e9 if stop is interrupt else -1)
     stop_at(2, stop)
-    with pytest.raises(KeyboardInterrupt if stop is interrupt else RuntimeError):
+    error, says = (KeyboardInterrupt, "the same command continues") if stop is interrupt else (RuntimeError, "killed")
+    with pytest.raises(error, match=says):
         complete(make_base(), tmp_path / "out", BASE_TEXTS, small_completion())
     assert not (tmp_path / "out").exists() and not list((tmp_path / "other").glob("**/config.json"))
     out = complete(make_base(), tmp_path / "out", BASE_TEXTS, small_completion())

@@ -1,6 +1,7 @@
 """Names in a file become a voice, discriminator, tokenizer and data that fit each other."""
 
 import itertools
+import logging
 from pathlib import Path
 
 import pytest
@@ -260,11 +261,11 @@ def trainer_of_base(make_base, make_folder, make_settings, small_completion, mon
     """A trainer that starts from the same base that lacks modules, with two recordings for evaluation."""
     monkeypatch.setattr("hf_vits.training.completion.CompletionSettings", small_completion)
 
-    def make(**names):
-        folder = make_folder()
+    def make(min_duration_seconds=None, **names):
+        folder, limits = make_folder(), {"min_duration_seconds": min_duration_seconds} if min_duration_seconds else {}
         Path(folder, "eval.txt").write_text("1.wav\n5.wav\n")  # all cabbages
         names = {"model_name_or_path": str(make_base()), "complete_base": True, **names}
-        settings = make_settings(discriminator_channel_multiplier=0.02, max_steps=1)
+        settings = make_settings(discriminator_channel_multiplier=0.02, max_steps=1, **limits)
         return ModelAndDataArguments(dataset_name=folder, **names).build_trainer(settings)
 
     return make
@@ -294,6 +295,19 @@ def test_a_base_is_completed_with_the_texts_of_training_before_it_is_trained(
     caplog.clear()
     assert trainer_of_base().initialization.new_modules == ["discriminator"]  # a resumed run loads its own
     assert "posterior_encoder" not in caplog.text
+
+
+def test_the_data_is_checked_and_its_table_printed_before_a_base_is_completed(trainer_of_base, monkeypatch, caplog):
+    def train_step(self):
+        raise AssertionError("it is completed")
+
+    monkeypatch.setattr(Completion, "train_step", train_step)
+    caplog.set_level(logging.INFO)
+    with pytest.raises(ValueError, match="No clip can be trained on"):
+        trainer_of_base(min_duration_seconds=19.0)
+    with pytest.raises(AssertionError, match="it is completed"):
+        trainer_of_base()
+    assert "Training:\nkept" in caplog.text
 
 
 def test_a_base_is_not_completed_unless_that_is_said(trainer_of_base, monkeypatch, caplog):

@@ -178,7 +178,8 @@ def test_modules_of_a_completed_base_are_named_also_when_the_run_is_resumed(
     make_model, make_trainer, forget_accelerate
 ):
     start = ModelInitialization.from_model(make_model(inference_only=True, sampling_rate=2000), DISCRIMINATOR)
-    start.take_modules(start.model)
+    start.completion = lambda: start.model
+    start.complete()
     settings = {"start": start, "new_module_steps": 0, "posterior_adaptation_steps": 4}
     make_trainer(**settings).save_checkpoint()
     start.provenance = replace(start.provenance, completed=[])

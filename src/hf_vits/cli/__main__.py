@@ -63,8 +63,8 @@ def _run(arguments: list[str], modules: dict[str, ModuleType], module: ModuleTyp
         return status
     except KeyboardInterrupt as interrupt:
         number = interrupt.number if isinstance(interrupt, Stopped) else 2
-        reason = f"stopped by {interrupt}" if isinstance(interrupt, Stopped) else "interrupted"
-        print(f"{name}: {getattr(module, 'RESUME', reason)}", file=sys.stderr)
+        reason = f"stopped by {interrupt}" if isinstance(interrupt, Stopped) else str(interrupt)
+        print(f"{name}: {reason or getattr(module, 'RESUME', 'interrupted')}", file=sys.stderr)
         return 128 + number
     except Exception as error:
         message = message_of(error, getattr(module, "OUT_OF_MEMORY", ""))

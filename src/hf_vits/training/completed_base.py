@@ -51,6 +51,9 @@ SECONDS_BETWEEN_LOOKS = 5.0
 TIMED_STEPS = 5
 """Steps that are timed for the message about the minutes that a run takes."""
 
+INTERRUPTED = "interrupted; the same command continues"
+"""What the error of a run that a signal ends says: no checkpoint of a training exists then."""
+
 STATE = "completion_state.pt"
 """File of a run that is not finished."""
 
@@ -277,7 +280,7 @@ def _train(completion: Completion, file: Path, base: Base) -> None:
                 _save(completion, file)
                 saved = time.monotonic()
             if shutdown.requested and completion.step < last:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(INTERRUPTED)  # which `hf-vits train` prints in place of its own advice
 
 
 def _announcement(base: Base, steps: int, step: int, seconds: float) -> str:

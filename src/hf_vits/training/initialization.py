@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -47,6 +47,9 @@ class ModelInitialization:
             Whether a trained generator got a new discriminator, which is trained first too.
         provenance ([`Provenance`], *optional*):
             Where the model came from; `None` if all of it is new.
+        completion (`Callable[[], VitsModel]`, *optional*):
+            Returns a copy of the model in which the new parameters are trained; [`VitsTrainer`] calls it when the data
+            is checked, because it may take an hour.
     """
 
     model: VitsModel
@@ -54,6 +57,7 @@ class ModelInitialization:
     new_parameters: frozenset[str] = field(default_factory=frozenset)
     new_discriminator: bool = False
     provenance: Provenance | None = field(default_factory=Provenance)
+    completion: Callable[[], VitsModel] | None = None
 
     @classmethod
     def of(
@@ -136,11 +140,14 @@ class ModelInitialization:
             with seeded(seed):
                 self.model.resize_speakers([*known, *new])
 
-    @torch.no_grad()
-    def take_modules(self, completed: VitsModel) -> None:
-        """Take the newly initialized parameters from a copy of the model in which they are trained."""
-        for name in self.new_parameters:
-            self.model.get_parameter(name).copy_(completed.get_parameter(name))
+    def complete(self) -> None:
+        """Take the newly initialized parameters from the model that `completion` returns, if there is one."""
+        if self.completion is None:
+            return
+        completed, self.completion = self.completion(), None
+        with torch.no_grad():
+            for name in self.new_parameters:
+                self.model.get_parameter(name).copy_(completed.get_parameter(name))
         if self.provenance is not None:
             modules = sorted({name.split(".")[0] for name in self.new_parameters})
             self.provenance = replace(self.provenance, completed=modules)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from hf_vits.data.columns import plain_rows, rows_of, speakers_of
 from hf_vits.data.dataset import Columns, check_data
 from hf_vits.data.load import load_data
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
+from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.speakers import NEW_EMBEDDING_SIZE
 from hf_vits.text import espeak
 from hf_vits.text.frontend import FrontEnd
@@ -124,29 +126,25 @@ class ModelAndDataArguments:
         model.add_speakers(speakers, args.seed)
         if evaluation is None:
             train, evaluation = split_eval_dataset(train, tokenizer, model.model.config, self.columns, args)
-        self._complete(model, train, args, tokenizer)
+        self._arrange_completion(model, train, args)
         return VitsTrainer(model, args, train, evaluation, tokenizer, self.columns, self.dataset_name)
 
-    def _complete(
-        self, model: ModelInitialization, train, args: VitsTrainingArguments, tokenizer: VitsTokenizer
-    ) -> None:
-        """Train what the model lacks on its own speech, unless a checkpoint of this run has it."""
+    def _arrange_completion(self, model: ModelInitialization, train, args: VitsTrainingArguments) -> None:
+        """Have the trainer complete the base when the data is checked, unless a checkpoint of this run has it."""
         if not (self.complete_base and model.new_parameters):
             return
         if list_checkpoints(Path(args.output_dir)):
             model.new_parameters = frozenset()  # the checkpoint says what is new, and no warning does
-            return
+        else:
+            model.completion = partial(self._completed, model.model.name_or_path, train, args.cpu_threads)
+
+    def _completed(self, voice: str, train, cpu_threads: int | None) -> VitsModel:
+        """Train what the base lacks on its own speech, or take it from the cache."""
         from hf_vits.training.completed_base import complete_for_training
         from hf_vits.training.completion import CompletionSettings
-        from hf_vits.training.speech_evaluation import load_evaluator
 
-        if args.eval_metrics:
-            load_evaluator(args, tokenizer, "cpu")  # fails now rather than in an hour
-        voice, settings = model.model.name_or_path, CompletionSettings(cpu_threads=args.cpu_threads)
-        other_language = self.language is not None
-        model.take_modules(
-            complete_for_training(voice, train, self.text_column, self.dataset_name, settings, other_language)
-        )
+        settings, other_language = CompletionSettings(cpu_threads=cpu_threads), self.language is not None
+        return complete_for_training(voice, train, self.text_column, self.dataset_name, settings, other_language)
 
     def _check_before_reading(self, args: VitsTrainingArguments) -> tuple[str | None, str | None]:
         """Check the launcher, trackers, output folder, names and language; return the paths of model and tokenizer."""

@@ -146,11 +146,13 @@ class VitsTrainer:
         check_launch(accelerator.num_processes)
         if accelerator.is_main_process:
             warn_of_ignored(args.mixed_precision, args.gradient_accumulation_steps)
-            self.initialization.warn_of_new_modules()
         use_cores(accelerator, args.cpu_threads)
         self.best, self.loaded_step = BestModel(args, self.output_dir), None
         with self._lost_processes_named():
             run_on_all_processes(self._prepare_data, train_dataset, eval_dataset)
+            run_on_all_processes(self.initialization.complete)
+            if accelerator.is_main_process:
+                self.initialization.warn_of_new_modules()
             self._check_processes_agree()
             self._prepare_models()
 
