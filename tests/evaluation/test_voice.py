@@ -92,6 +92,19 @@ def test_without_an_evaluation_list_all_texts_are_spoken_and_recordings_are_not_
     assert line.endswith(" |  |")
 
 
+def test_a_report_is_replaced_if_that_is_said_but_nothing_that_is_measured(voice, settings, recordings, tmp_path):
+    report = tmp_path / "report"
+    report.mkdir()
+    (report / "old").touch()
+    with pytest.raises(FileExistsError, match="`--overwrite`"):
+        evaluate_voice(voice, settings(dataset_name=recordings))
+    for source in (voice, recordings):
+        with pytest.raises(ValueError, match="the source"):
+            evaluate_voice(voice, settings(dataset_name=recordings, output_dir=source, overwrite=True))
+    evaluate_voice(voice, settings(dataset_name=recordings, overwrite=True))
+    assert (report / "README.md").exists() and not (report / "old").exists()
+
+
 def test_mistakes_are_errors_before_anything_is_spoken(voice, settings, recordings, tmp_path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "mine").touch()

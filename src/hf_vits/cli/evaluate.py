@@ -13,6 +13,7 @@ COMMON = (
     "dataset_name",
     "texts",
     "output_dir",
+    "overwrite",
     "metrics",
     "recognizer",
     "speaker_encoder",

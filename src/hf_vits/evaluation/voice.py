@@ -22,7 +22,7 @@ from hf_vits.evaluation.settings import EvaluationSettings
 from hf_vits.evaluation.speaking import Sentence, read_texts, speak
 from hf_vits.hub.cards import language_code
 from hf_vits.pipeline import TextToSpeechPipeline
-from hf_vits.utils.atomic_folder import new_folder, refuse_existing
+from hf_vits.utils.atomic_folder import new_folder, refuse_existing, refuse_losing
 
 MAX_TARGET_RECORDINGS = 64
 """Recordings of the target that similarity compares with at most."""
@@ -42,7 +42,7 @@ def evaluate_voice(voice: str, settings: EvaluationSettings) -> dict[str, Any]:
         `dict`: the contents of `report.json`.
 
     Raises:
-        FileExistsError: if `output_dir` holds anything.
+        FileExistsError: if `output_dir` holds anything and `overwrite` is not set.
         ImportError: if a metric needs packages that are not installed; says which.
         OSError: for a recognizer or encoder that cannot be loaded.
         ValueError: for data, texts or a speaker that do not fit.
@@ -57,8 +57,10 @@ def evaluate_voice(voice: str, settings: EvaluationSettings) -> dict[str, Any]:
     0.016
     ```
     """
-    folder = Path(settings.output_dir)
-    refuse_existing(folder, overwrite=False)
+    folder, overwrite = Path(settings.output_dir), settings.overwrite
+    for source in filter(None, (voice, settings.compare, settings.dataset_name, settings.texts)):
+        refuse_losing(folder, source)
+    refuse_existing(folder, overwrite)
     check_metrics(settings.metrics, settings.options(None))
     pipe = TextToSpeechPipeline(resolve_voice(voice))
     target, recorded, is_target = _recordings(settings, pipe)
@@ -67,7 +69,7 @@ def evaluate_voice(voice: str, settings: EvaluationSettings) -> dict[str, Any]:
         evaluator.prepare(target())
     other = None if settings.compare is None else TextToSpeechPipeline(resolve_voice(settings.compare))
     sentences = _sentences(settings, pipe, recorded)
-    with new_folder(folder) as staged:
+    with new_folder(folder, overwrite) as staged:
         spoken = _measured(pipe, sentences, evaluator, settings.seed, staged, "audio")
         compared = other and _measured(other, sentences, evaluator, settings.seed, staged, "compared")
         difference = {name: asdict(one) for name, one in spoken.difference(compared).items()} if compared else None
