@@ -99,6 +99,12 @@ def test_a_frozen_encoder_cannot_be_adapted(make_settings):
         make_settings(posterior_adaptation_steps=5, freeze_modules=["posterior_encoder"])
 
 
+@pytest.mark.parametrize(("steps", "warns"), [(5, True), (6, False)])
+def test_a_run_that_ends_before_the_voice_changes_says_so(make_trainer, tuned, caplog, steps, warns):
+    make_trainer(start=tuned(), max_steps=steps, posterior_adaptation_steps=5)
+    assert any("the voice will speak as before" in message for message in caplog.messages) == warns
+
+
 def test_the_divergence_must_have_a_weight(make_settings):
     with pytest.raises(ValueError, match="`posterior_adaptation_steps` is 5.*`loss_weights` has kl with 0"):
         make_settings(posterior_adaptation_steps=5, loss_weights={"kl": 0})

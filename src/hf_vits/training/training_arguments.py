@@ -1,5 +1,6 @@
 """Settings of a training run, each with its default, its meaning and its limits."""
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,8 @@ from hf_vits.utils.setting_fields import (
     check_fields,
     option,
 )
+
+logger = logging.getLogger(__name__)
 
 POSTERIOR_ENCODER = "posterior_encoder"
 """The module that `posterior_adaptation_steps` trains."""
@@ -175,6 +178,14 @@ class VitsTrainingArguments(EvaluationArguments):
             raise ValueError(
                 f"`join_clips_seconds` is {self.join_clips_seconds:g}, beyond `max_duration_seconds`, "
                 f"{self.max_duration_seconds:g}."
+            )
+
+    def warn_of_unchanged_voice(self) -> None:
+        """Log a warning if the run ends before it trains anything that speaks."""
+        if self.posterior_adaptation_steps >= self.max_steps:
+            logger.warning(
+                f"`max_steps` is {self.max_steps}, and the first {self.posterior_adaptation_steps} steps adapt the "
+                "posterior encoder alone (`posterior_adaptation_steps`): the voice will speak as before. Train longer."
             )
 
     @property
