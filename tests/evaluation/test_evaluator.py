@@ -7,6 +7,7 @@ import pytest
 from hf_vits.evaluation import METRICS, RECOGNIZERS, EvaluationOptions, Metric, SpeechEvaluator
 from hf_vits.evaluation.evaluator import check_metrics
 from hf_vits.evaluation.requirements import choose, is_installed
+from hf_vits.evaluation.speaker_encoders.base import SPEAKER_ENCODERS
 
 
 class Impossible(Metric):
@@ -62,6 +63,18 @@ def test_instruments_are_named_with_their_models(script, options):
     pytest.importorskip("jiwer")
     evaluator = SpeechEvaluator(["wer", "similarity", "script"], options)
     assert evaluator.instruments == {"wer": "script model", "similarity": "two numbers", "script": "a list"}
+
+
+def test_a_default_encoder_that_cannot_be_loaded_is_an_error_that_names_one_without_network(monkeypatch):
+    def offline(name):
+        raise OSError(f"{name} is not in the cache")
+
+    monkeypatch.setattr("transformers.AutoFeatureExtractor.from_pretrained", offline)
+    encoder = SPEAKER_ENCODERS["transformers"]
+    with pytest.raises(OSError, match="wavlm.*is not in the cache.*pip install .*resemblyzer"):
+        encoder(None, "cpu")
+    with pytest.raises(OSError, match="needs the network once.$"):
+        encoder("org/mine", "cpu")
 
 
 def test_a_folder_without_a_model_is_an_error_that_says_what_to_give(tmp_path):

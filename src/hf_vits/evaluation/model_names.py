@@ -8,9 +8,9 @@ from hf_vits.evaluation.normalization import is_english
 
 
 @contextmanager
-def loading(kind: str, given: str) -> Iterator[None]:
+def loading(kind: str, given: str, other: str = "") -> Iterator[None]:
     """
-    Say what to give if a model of a kind, such as a recognizer, cannot be loaded.
+    Say what to give if a model of a kind, such as a recognizer, cannot be loaded; `other` is one more sentence.
 
     Raises:
         OSError: with the reason, and what can be given.
@@ -21,7 +21,7 @@ def loading(kind: str, given: str) -> Iterator[None]:
         reason = " ".join(str(error).split())[:300]
         raise OSError(
             f"{given} cannot be loaded ({type(error).__name__}: {reason}). Give the {kind} as "
-            f"{given.split(':')[0]}:FOLDER; or with a name on the Hub, which needs the network once."
+            f"{given.split(':')[0]}:FOLDER; or with a name on the Hub, which needs the network once. {other}".rstrip()
         ) from error
 
 

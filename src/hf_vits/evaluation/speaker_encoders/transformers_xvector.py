@@ -7,6 +7,7 @@ from hf_vits.evaluation.model_names import loading, shown_model
 from hf_vits.evaluation.requirements import EXTRA, version_of
 from hf_vits.evaluation.resampling import RATE, resampled
 from hf_vits.evaluation.speaker_encoders.base import SPEAKER_ENCODERS, SpeakerEncoder
+from hf_vits.evaluation.speaker_encoders.resemblyzer import PIP
 
 DEFAULT = "microsoft/wavlm-base-plus-sv"
 
@@ -20,8 +21,9 @@ class TransformersXVector(SpeakerEncoder):
     def __init__(self, model: str | None, device: str):
         from transformers import AutoFeatureExtractor, AutoModelForAudioXVector
 
+        other = "" if model else f"Or run `pip install {PIP}`, whose model is in the package."
         model, self.device = model or DEFAULT, device
-        with loading("speaker encoder", f"transformers:{model}"):
+        with loading("speaker encoder", f"transformers:{model}", other):
             self.extractor = AutoFeatureExtractor.from_pretrained(model)
             self.model = AutoModelForAudioXVector.from_pretrained(model).eval().to(device)
         self.name = f"{shown_model(model)} ({version_of('transformers')})"
