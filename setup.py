@@ -14,6 +14,7 @@ extras = {
         "accelerate>=1.1",
         "datasets>=4.0",
         "filelock>=3.12",
+        "fsspec[http]",  # as datasets bounds it; reads recordings at an address
         "librosa>=0.10",
         "matplotlib>=3.7",
         "numba",  # as librosa bounds it
