@@ -40,9 +40,8 @@ def kind(request):
     return request.param
 
 
-@pytest.mark.parametrize(
-    ("rate", "dtype"), [(1.0, torch.float32), *((rate, torch.float64) for rate in (0.7, 1.0, 1.3, 2.0))]
-)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("rate", [0.7, 1.0, 1.3, 2.0])
 def test_same_seed_gives_the_same_waveform(make_model, make_upstream_model, kind, rate, dtype):
     model = make_model(**kind).to(dtype)
     upstream = make_upstream_model(model)
