@@ -3,7 +3,7 @@
 import os
 import signal
 
-from processes import CONTEXT, joint_environments, start
+from processes import CONTEXT, joint_environments, signal_at, start
 
 RATE = 2000
 
@@ -37,14 +37,7 @@ def run(folder, settings, texts, stopped_at=None):
 def _train(settings, texts, stopped_at, end):
     try:
         trainer = _trainer(settings, texts)
-        advance = trainer._advance
-
-        def advance_or_stop(*arguments):
-            advance(*arguments)
-            if trainer.progress.step == stopped_at:
-                os.kill(os.getpid(), signal.SIGSTOP)
-
-        trainer._advance = advance_or_stop
+        signal_at(trainer, stopped_at, signal.SIGSTOP)
         trainer.train()
         end.send("done")
     except Exception as error:

@@ -40,6 +40,18 @@ def exit_codes(started: Sequence) -> list[int | None]:
     return codes
 
 
+def signal_at(trainer, step: int | None, number: int) -> None:
+    """Let the process of a trainer send itself a signal once so many steps are taken; never for `None`."""
+    advance = trainer._advance
+
+    def advance_and_signal(*arguments):
+        advance(*arguments)
+        if trainer.progress.step == step:
+            os.kill(os.getpid(), number)
+
+    trainer._advance = advance_and_signal
+
+
 def joint_environments(count: int) -> list[dict[str, str]]:
     """Return the environment of each process of a run on this machine, as torchrun sets it; that of one is empty."""
     if count == 1:

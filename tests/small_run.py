@@ -4,6 +4,7 @@ import os
 import signal
 
 import torch
+from processes import signal_at
 from tiny_voices import enliven
 
 from hf_vits import VitsConfig
@@ -33,14 +34,7 @@ def train(folder, model, discriminator, settings, parameters, die_at=None, stray
             parameter.data += 0.1
     tokenizer = build_tokenizer(data["text"], phonemize=False)
     trainer = VitsTrainer(start, VitsTrainingArguments(**settings), data, None, tokenizer)
-    advance = trainer._advance
-
-    def advance_or_die(*arguments):
-        advance(*arguments)
-        if trainer.progress.step == die_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    trainer._advance = advance_or_die
+    signal_at(trainer, die_at, signal.SIGKILL)
     trainer.train(resume_from_checkpoint="latest")
     if trainer.accelerator.is_main_process:
         modules = {"generator": trainer.generator.module, "discriminator": trainer.discriminator.module}

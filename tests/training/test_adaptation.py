@@ -82,6 +82,17 @@ def test_it_learns_at_the_full_rate_whatever_its_factor_is_later(make_trainer, t
         assert moved[1] - moved[0] <= 2 * rate * factor
 
 
+def test_nothing_is_decoded_for_discriminators_that_are_not_trained(make_trainer, tuned, monkeypatch):
+    start = tuned()
+    start.new_discriminator = False
+    trainer = make_trainer(start=start, posterior_adaptation_steps=1, max_steps=2)
+    trainer._choose_trained_parameters(Phase.ADAPTATION)
+    monkeypatch.setattr(trainer.generator.module, "decode", lambda *_: pytest.fail("a segment is decoded"))
+    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.args, trainer.accelerator)
+    result = step([next(iter(trainer.train_dataloader.epoch(0)))], 0, 0, adapts=True)
+    assert result.losses.keys() == {"kl"}
+
+
 @pytest.mark.parametrize("new", [True, False], ids=["new encoder", "trained encoder"])
 def test_a_new_encoder_learns_to_hear_before_it_is_adapted(make_trainer, tuned, new):
     start = tuned()

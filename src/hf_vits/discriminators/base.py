@@ -119,6 +119,16 @@ def spectrum(waveform: Tensor, fft_size: int, hop_length: int, win_length: int) 
         return torch.stft(padded, fft_size, hop_length, win_length, window, center=False, return_complex=True)
 
 
+def spectral_convs(inputs: int, channels: int) -> nn.ModuleList:
+    """Return the convolutions over time and frequency of UnivNet (Jang et al. 2021) and descript-audio-codec (Kumar et
+    al. 2023), of which three halve the last axis."""
+    convs = [
+        nn.Conv2d(inputs if number == 0 else channels, channels, (3, 9), (1, stride), (1, 4))
+        for number, stride in enumerate((1, 2, 2, 2))
+    ]
+    return nn.ModuleList([*convs, nn.Conv2d(channels, channels, 3, padding=1)])
+
+
 def layer_features(signal: Tensor, convs: nn.ModuleList, conv_post: nn.Module) -> list[Tensor]:
     """signal (B, C, …) -> outputs of all layers, each but the last activated."""
     features: list[Tensor] = []

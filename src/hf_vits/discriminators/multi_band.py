@@ -16,6 +16,7 @@ from hf_vits.discriminators.base import (
     SubDiscriminator,
     SubDiscriminatorConfig,
     scale,
+    spectral_convs,
     spectrum,
 )
 from hf_vits.modules.weight_norm import add_weight_norm
@@ -25,9 +26,6 @@ WINDOWS = (2048, 1024, 512)
 
 BANDS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 """Limits of the frequency bands, as shares of half the sampling rate."""
-
-STRIDES = (1, 2, 2, 2)
-"""Strides along frequency of a band's convolutions with kernels of 3 frames and 9 bins; one of 3 by 3 follows."""
 
 
 @strict
@@ -92,7 +90,7 @@ class MultiBandDiscriminator(SubDiscriminator):
         super().__init__()
         self.window, bins = config.win_length, config.win_length // 2 + 1
         self.limits = [int(share * bins) for share in BANDS]
-        self.bands = nn.ModuleList(_band(config.channels) for _ in BANDS[1:])
+        self.bands = nn.ModuleList(spectral_convs(2, config.channels) for _ in BANDS[1:])
         self.conv_post = nn.Conv2d(config.channels, 1, 3, padding=1)
         add_weight_norm(self)
 
@@ -108,12 +106,3 @@ class MultiBandDiscriminator(SubDiscriminator):
                 features.append(band)
             outputs.append(band)
         return [*features, self.conv_post(torch.cat(outputs, dim=-1))]
-
-
-def _band(width: int) -> nn.ModuleList:
-    """Return the convolutions of one frequency band."""
-    convs = [
-        nn.Conv2d(2 if number == 0 else width, width, (3, 9), (1, stride), (1, 4))
-        for number, stride in enumerate(STRIDES)
-    ]
-    return nn.ModuleList([*convs, nn.Conv2d(width, width, 3, padding=1)])

@@ -14,6 +14,7 @@ from hf_vits.discriminators.base import (
     conv_shapes,
     layer_features,
     scale,
+    spectral_convs,
     spectrum,
 )
 from hf_vits.modules.spectrogram import MAGNITUDE_FLOOR
@@ -21,9 +22,6 @@ from hf_vits.modules.weight_norm import add_weight_norm
 
 RESOLUTIONS = ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))
 """FFT size, hop and window of each, in samples, in UnivNet."""
-
-STRIDES = (1, 2, 2, 2)
-"""Strides along time of the convolutions with kernels of 3 bins and 9 frames; one of 3 by 3 follows."""
 
 
 @strict
@@ -89,11 +87,7 @@ class MultiResolutionDiscriminator(SubDiscriminator):
     def __init__(self, config: MultiResolutionConfig):
         super().__init__()
         self.config, width = config, config.channels
-        self.convs = nn.ModuleList(
-            nn.Conv2d(1 if number == 0 else width, width, (3, 9), (1, stride), (1, 4))
-            for number, stride in enumerate(STRIDES)
-        )
-        self.convs.append(nn.Conv2d(width, width, 3, padding=1))
+        self.convs = spectral_convs(1, width)
         self.conv_post = nn.Conv2d(width, 1, 3, padding=1)
         add_weight_norm(self)
 

@@ -52,13 +52,13 @@ class LossNormalizer:
 @dataclass
 class GeneratorForward:
     """Generator outputs for one micro-batch: the posterior, a copy of it without its graph, and the segments decoded
-    from that copy; and the random generators that the duration predictor draws from next."""
+    from that copy, if any are needed; and the random generators that the duration predictor draws from next."""
 
     batch: VitsBatch
     noise: list[torch.Generator]
     posterior: Posterior
     detached: Posterior
-    segments: Segments
+    segments: Segments | None
 
 
 class TrainingStep:
@@ -101,7 +101,7 @@ class TrainingStep:
 
         def generate(with_graph: bool) -> Iterator[GeneratorForward]:
             for number, batch in enumerate(batches):
-                yield self._generate(batch, step, number, with_graph, decodes_with_graph=with_graph and not adapts)
+                yield self._generate(batch, step, number, with_graph, adapts)
 
         # One batch's graph serves both updates. Several would not fit: each is computed twice, with the same noise.
         kept = list(generate(True)) if len(batches) == 1 and self.generator.is_trained else None
@@ -121,10 +121,9 @@ class TrainingStep:
             scaler.update()  # once for both optimizers, whose gradients it saw
         return StepResult(losses, finite)
 
-    def _generate(
-        self, batch: VitsBatch, step: int, number: int, with_graph: bool, decodes_with_graph: bool
-    ) -> GeneratorForward:
-        """Encode and decode one batch; the graph, if there is one, is cut behind the posterior."""
+    def _generate(self, batch: VitsBatch, step: int, number: int, with_graph: bool, adapts: bool) -> GeneratorForward:
+        """Encode and decode one batch; the graph, if there is one, is cut behind the posterior. A step that `adapts`
+        decodes for the discriminator alone, if that is trained."""
         generator: VitsGenerator = self.generator.module
         seed = self.config.seed
         torch.manual_seed(seed_of(seed, step, number, self.accelerator.process_index))  # of dropout
@@ -132,8 +131,10 @@ class TrainingStep:
         with self.accelerator.autocast(), torch.set_grad_enabled(with_graph):
             posterior = generator.posterior(batch, noise)
             detached = posterior.detached_copy()
-            with torch.set_grad_enabled(decodes_with_graph):
-                segments = generator.decode(batch, detached, noise)
+            segments = None
+            if not adapts or self.discriminator.is_trained:
+                with torch.set_grad_enabled(with_graph and not adapts):
+                    segments = generator.decode(batch, detached, noise)
         if self.accelerator.device.type == "cpu":
             return_free_memory()  # of the places tried, here a step takes least time and memory
         return GeneratorForward(batch, noise, posterior, detached, segments)

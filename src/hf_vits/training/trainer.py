@@ -394,6 +394,8 @@ class VitsTrainer:
 
     def _is_any(self, condition: bool) -> bool:
         """Return True in all processes if the condition holds in any of them."""
+        if self.accelerator.num_processes == 1:
+            return condition
         return bool(self.accelerator.reduce(torch.tensor(int(condition), device=self.accelerator.device), "sum"))
 
     def _evaluates_after(self, step: int) -> bool:
