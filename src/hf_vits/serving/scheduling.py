@@ -25,7 +25,7 @@ AHEAD = 4
 """Items of a job that are made before the first of them is taken."""
 
 LONGEST_RETRY = 60
-"""Most seconds that a refused caller is told to wait."""
+"""Most seconds until a refused caller should try again."""
 
 
 class QueueFullError(RuntimeError):
