@@ -26,3 +26,12 @@ def test_it_is_upstreams(make_model, make_upstream_model):
     _, their_mean, their_log_std = make_upstream_model(model).posterior_encoder(spectrogram, mask)
     torch.testing.assert_close(mean, their_mean, rtol=0, atol=1e-12)
     torch.testing.assert_close(log_std, their_log_std, rtol=0, atol=1e-12)
+
+
+def test_the_context_is_the_reach_of_a_gradient(make_config):
+    config = make_config(posterior_encoder_num_wavenet_layers=3, wavenet_dilation_rate=2)
+    encoder = PosteriorEncoder(config)
+    features = torch.randn(1, config.spectrogram_bins, 81, requires_grad=True)
+    encoder(features, torch.ones(1, 1, 81))[1][..., 40].sum().backward()
+    reached = features.grad.abs().sum(dim=1)[0].nonzero().flatten()
+    assert 40 - int(reached.min()) == int(reached.max()) - 40 == encoder.context

@@ -65,7 +65,7 @@ def test_its_gradient_is_that_of_the_divergence(make_trainer, tuned):
 
 def test_it_learns_at_the_full_rate_whatever_its_factor_is_later(make_trainer, tuned):
     name = "posterior_encoder.conv_pre.bias"
-    for factor in (1.0, 0.01):
+    for factor in (1.0, 0.01, 0.0):
         multipliers = {"posterior_encoder": factor}
         settings = {"posterior_adaptation_steps": 1, "new_module_steps": 0, "learning_rate_multipliers": multipliers}
         trainer = make_trainer(start=tuned(), output_dir_name=f"{factor}", max_steps=2, save_steps=1, **settings)
@@ -80,6 +80,28 @@ def test_it_learns_at_the_full_rate_whatever_its_factor_is_later(make_trainer, t
         rate = trainer.args.learning_rate  # Adam's first step has the length of its rate
         assert moved[0] == pytest.approx(rate, rel=0.05)
         assert moved[1] - moved[0] <= 2 * rate * factor
+
+
+def test_with_a_factor_of_zero_it_is_only_adapted_and_later_steps_train_the_decoder_alone(
+    make_trainer, tuned, parameters_of, monkeypatch
+):
+    frozen = ["text_encoder", "flow", "duration_predictor"]
+    settings = {"freeze_modules": frozen, "learning_rate_multipliers": {"posterior_encoder": 0}, "new_module_steps": 0}
+    trainer = make_trainer(start=tuned(), max_steps=4, posterior_adaptation_steps=2, logging_steps=1, **settings)
+    before, after = parameters_of(trainer), {}
+    advance = trainer._advance
+    trainer._advance = lambda *a: (advance(*a), after.update({trainer.progress.step: parameters_of(trainer)}))
+    encoded = trainer.generator.module.posterior
+    trainer.generator.module.posterior = lambda *a: encoded(*a) if trainer.progress.step < 2 else pytest.fail("encoded")
+    trainer.train()
+
+    def moved(left, right):
+        names = (name for name in left if name.startswith("generator.") and not torch.equal(left[name], right[name]))
+        return {name.split(".")[2] for name in names}
+
+    assert moved(before, after[2]) == {"posterior_encoder"} and moved(after[2], after[4]) == {"decoder"}
+    logged = {name for name in read_history(trainer.output_dir)[-1] if name.startswith("train/")}
+    assert logged == {"train/mel", "train/adversarial", "train/feature_matching", "train/discriminator"}
 
 
 def test_nothing_is_decoded_for_discriminators_that_are_not_trained(make_trainer, tuned, monkeypatch):
@@ -121,15 +143,20 @@ def test_the_divergence_must_have_a_weight(make_settings):
         make_settings(posterior_adaptation_steps=5, loss_weights={"kl": 0})
 
 
+@pytest.mark.parametrize(
+    ("frozen", "factor"),
+    [(["flow"], 0.25), (["text_encoder", "flow", "duration_predictor"], 0)],
+    ids=["all", "decoder"],
+)
 def test_a_run_of_the_recipe_that_stopped_after_each_step_ends_as_one_that_did_not(
-    make_trainer, make_start, parameters_of, assert_equal, monkeypatch
+    make_trainer, make_start, parameters_of, assert_equal, monkeypatch, frozen, factor
 ):
     """At step 2 no rate can be fitted, so that the one of step 1 stays."""
     rates = iter([1.1, None, 1.3] * 2)
     monkeypatch.setattr(speaking_rate, "fit_speaking_rate", lambda *arguments: next(rates))
     recipe = {
         **{"posterior_adaptation_steps": 1, "new_module_steps": 0, "fit_speaking_rate": True, "match_loudness": True},
-        **{"freeze_modules": ["flow"], "learning_rate_multipliers": {"posterior_encoder": 0.25}},
+        **{"freeze_modules": frozen, "learning_rate_multipliers": {"posterior_encoder": factor}},
         **{"save_steps": 1, "save_total_limit": 3, "mixed_precision": "bf16"},
     }
 

@@ -206,3 +206,44 @@ def test_layers_run_again_in_the_backward_pass_and_nobody_warns(make_trainer, ca
     trainer.train()
     assert layers and {calls[layer] for layer in layers if calls[layer]} == {2}
     assert not [line for line in caplog.messages if "embeddings" in line]
+
+
+FROZEN_BUT_THE_DECODER = ("text_encoder", "posterior_encoder", "flow", "duration_predictor", "embed_speaker")
+
+
+@pytest.mark.parametrize("posterior_input", ["linear", "mel"])
+def test_latents_of_windows_are_those_of_whole_clips(make_model, speakers, batch, posterior_input):
+    fields = {"posterior_input": "mel"} if posterior_input == "mel" else {}
+    generator = VitsGenerator(without_noise(make_model(**speakers, **fields)), 16)
+    given = []
+    generator.model.decoder.register_forward_pre_hook(lambda _, arguments: given.append(arguments[0]))
+    for seed in range(4):  # at both ends and within
+        noise = [[torch.Generator().manual_seed(10 * seed + row) for row in range(3)] for _ in range(2)]
+        windows = generator.decode_windows(batch, noise[0])
+        posterior = generator.posterior(batch, [torch.Generator() for _ in range(3)])
+        whole = generator.decode(batch, posterior, noise[1])  # the same starts: nothing was drawn before
+        torch.testing.assert_close(given[-2], given[-1], rtol=0, atol=1e-5)
+        torch.testing.assert_close(vars(windows), vars(whole), rtol=0, atol=1e-5)
+
+
+def test_windows_are_sampled_with_the_spread_of_the_posterior(make_model, batch):
+    model, batch.speaker_id = make_model(), None
+    with torch.no_grad():
+        model.posterior_encoder.conv_proj.weight.zero_()
+        model.posterior_encoder.conv_proj.bias[model.config.flow_size :] = np.log(3.0)
+    generator, given = VitsGenerator(model, 10), []
+    model.decoder.register_forward_pre_hook(lambda _, arguments: given.append(arguments[0]))
+    for seed in range(50):
+        generator.decode_windows(batch, torch.Generator().manual_seed(seed))
+    latents = torch.stack(given)
+    mean = model.posterior_encoder.conv_proj.bias[: model.config.flow_size].detach()
+    assert float((latents - mean[:, None]).detach().std()) == pytest.approx(3, rel=0.02)
+
+
+def test_only_a_decoder_that_is_trained_alone_needs_no_whole_clips(make_model, speakers):
+    generator = VitsGenerator(make_model(**speakers), 16)
+    assert not generator.trains_decoder_alone
+    for name in FROZEN_BUT_THE_DECODER:
+        assert not generator.trains_decoder_alone
+        getattr(generator.model, name).requires_grad_(False)
+    assert generator.trains_decoder_alone

@@ -9,7 +9,7 @@ from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.modeling_vits import add_training_modules
 from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.training import own_speech
-from hf_vits.training.own_speech import OwnSpeech, posterior_context, texts_of, usable_texts
+from hf_vits.training.own_speech import OwnSpeech, texts_of, usable_texts
 
 
 @pytest.fixture
@@ -102,16 +102,6 @@ def test_seven_of_ten_crops_are_as_other_speakers_would_say_them(make_speech):
             plain += any(torch.equal(one.features[:, start : start + size], features) for start in same.tolist())
     assert 200 * 0.2 < plain < 200 * 0.4
     assert not speech.fresh(0).perturbed
-
-
-def test_the_context_is_the_reach_of_a_gradient(make_config):
-    from hf_vits.modules.posterior_encoder import PosteriorEncoder
-
-    config = make_config(posterior_encoder_num_wavenet_layers=3, wavenet_dilation_rate=2)
-    features = torch.randn(1, config.spectrogram_bins, 81, requires_grad=True)
-    PosteriorEncoder(config)(features, torch.ones(1, 1, 81))[1][..., 40].sum().backward()
-    reached = features.grad.abs().sum(dim=1)[0].nonzero().flatten()
-    assert 40 - int(reached.min()) == int(reached.max()) - 40 == posterior_context(config)
 
 
 def test_several_speakers_take_turns(make_speech, speakers):

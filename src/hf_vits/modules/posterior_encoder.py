@@ -27,7 +27,25 @@ class PosteriorEncoder(nn.Module):
         generator: Generators = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """spectrogram (B, F|M, T), mask (B, 1, T), speaker (B, S, 1) -> latents, posterior_mean, posterior_log_std."""
+        mean, log_std = self.distribution(spectrogram, mask, speaker)
+        return sample(mean, log_std, mask, generator), mean, log_std
+
+    def distribution(self, spectrogram: Tensor, mask: Tensor, speaker: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """spectrogram (B, F|M, T), mask (B, 1, T), speaker (B, S, 1) -> posterior_mean, posterior_log_std.
+
+        Frames that are masked at the start of an item are as those past its end: the encoder sees zeros there.
+        """
         hidden = self.wavenet(self.conv_pre(spectrogram) * mask, mask, speaker)
         mean, log_std = (self.conv_proj(hidden) * mask).chunk(2, dim=1)
-        noise = prior_noise(mean, lengths_from_mask(mask), generator)
-        return (mean + noise * log_std.exp()) * mask, mean, log_std
+        return mean, log_std
+
+    @property
+    def context(self) -> int:
+        """Frames to either side of a frame that are mixed into it; 32 in the paper's size."""
+        return self.wavenet.context
+
+
+def sample(mean: Tensor, log_std: Tensor, mask: Tensor, generator: Generators = None) -> Tensor:
+    """mean, log_std (B, C, T), mask (B, 1, T) of frames from the first one on -> a sample of the posterior."""
+    noise = prior_noise(mean, lengths_from_mask(mask), generator)
+    return (mean + noise * log_std.exp()) * mask

@@ -24,6 +24,11 @@ class WaveNet(GradientCheckpointingLayer):
             self.res_skip_layers.append(Conv(size, size if is_last else 2 * size, 1))
         add_weight_norm(self)
 
+    @property
+    def context(self) -> int:
+        """Frames to either side of a frame that are mixed into it."""
+        return sum(layer.dilation[0] * (layer.kernel_size[0] - 1) // 2 for layer in self.in_layers)
+
     def forward(self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """hidden (B, H, T), mask (B, 1, T), speaker (B, S, 1) -> (B, H, T)."""
         biases = [None] * len(self.in_layers)

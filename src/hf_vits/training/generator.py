@@ -13,6 +13,7 @@ from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.alignment import log_likelihood, search_where_finite
 from hf_vits.modules.duration_predictor import StochasticDurationPredictor
 from hf_vits.modules.masks import expand, frames_of_token, mask_from_lengths
+from hf_vits.modules.posterior_encoder import sample
 from hf_vits.modules.sampling import Generators, uniform
 from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.modules.text_encoder import TextEncoding
@@ -29,10 +30,10 @@ def random_starts(lengths: Tensor, size: int, generator: Generators = None) -> T
 
 
 def take(values: Tensor, starts: Tensor, size: int) -> Tensor:
-    """values (B, C, T), starts int64 (B,) -> (B, C, size); zero where an item ends before its segment does."""
+    """values (B, C, T), starts int64 (B,) -> (B, C, size); zero before the first position and past the last one."""
     position = starts[:, None] + torch.arange(size, device=values.device)
-    inside = position < values.shape[-1]
-    index = position.clamp(max=values.shape[-1] - 1).unsqueeze(1).expand(-1, values.shape[1], -1)
+    inside = (position >= 0) & (position < values.shape[-1])
+    index = position.clamp(0, values.shape[-1] - 1).unsqueeze(1).expand(-1, values.shape[1], -1)
     return values.gather(2, index) * inside.unsqueeze(1)
 
 
@@ -170,30 +171,71 @@ class VitsGenerator(nn.Module):
 
     def posterior(self, batch: VitsBatch, generator: Generators = None) -> Posterior:
         """batch -> Posterior, from the recordings alone; the first part of `forward`."""
-        model = self.model
-        speaker = model.speaker_vector(batch.speaker_id, len(batch))
-        with torch.no_grad():
-            spectrogram = self.spectrogram(batch.waveform, batch.waveform_lengths)
-        frame_lengths = batch.waveform_lengths // model.config.hop_length
-        mask = mask_from_lengths(frame_lengths, spectrogram.shape[-1], spectrogram.dtype)
-        features = self.spectrogram.mel(spectrogram) if model.config.posterior_input == "mel" else spectrogram
-        latents, _, log_std = model.posterior_encoder(features, mask, speaker, generator)
+        speaker = self.model.speaker_vector(batch.speaker_id, len(batch))
+        spectrogram, mask = self._spectrogram(batch)
+        latents, _, log_std = self.model.posterior_encoder(self._features(spectrogram), mask, speaker, generator)
         return Posterior(spectrogram, latents, log_std, mask, speaker)
 
     def decode(
         self, batch: VitsBatch, posterior: Posterior, generator: Generators = None, segment_frames: int | None = None
     ) -> Segments:
         """A batch and its posterior -> Segments; the second part of `forward`."""
-        hop, size = self.model.config.hop_length, segment_frames or self.segment_frames
-        starts = random_starts(batch.waveform_lengths // hop, size, generator)
-        frame_mask = take(posterior.frame_mask, starts, size)
-        sample_mask = frame_mask.repeat_interleave(hop, dim=-1)
-        fake = self.model.decoder(take(posterior.latents, starts, size), posterior.speaker) * sample_mask
+        size = segment_frames or self.segment_frames
+        starts = random_starts(batch.waveform_lengths // self.model.config.hop_length, size, generator)
+        spectrogram, mask = (take(values, starts, size) for values in (posterior.spectrogram, posterior.frame_mask))
+        latents = take(posterior.latents, starts, size)
+        return self._segments(batch, starts, spectrogram, mask, latents, posterior.speaker)
+
+    def decode_windows(self, batch: VitsBatch, generator: Generators = None) -> Segments:
+        """batch -> Segments as those of `decode`, where only the decoder is trained: no more of a clip is encoded than
+        the frames that are decoded and what the posterior encoder mixes into them. The noise is another one."""
+        size, context = self.segment_frames, self.model.posterior_encoder.context
+        with torch.no_grad():
+            speaker = self.model.speaker_vector(batch.speaker_id, len(batch))
+            spectrogram, mask = self._spectrogram(batch)
+            starts = random_starts(batch.waveform_lengths // self.model.config.hop_length, size, generator)
+            spectrogram, mask = (take(values, starts - context, size + 2 * context) for values in (spectrogram, mask))
+            distribution = self.model.posterior_encoder.distribution(self._features(spectrogram), mask, speaker)
+            inner = (values[..., context : context + size] for values in (spectrogram, mask, *distribution))
+            spectrogram, mask, mean, log_std = inner
+            latents = sample(mean, log_std, mask, generator)
+        return self._segments(batch, starts, spectrogram, mask, latents, speaker)
+
+    @property
+    def trains_decoder_alone(self) -> bool:
+        """Whether no parameter outside the decoder takes a gradient."""
+        parts = (part for name, part in self.model.named_children() if name != "decoder")
+        return not any(parameter.requires_grad for part in parts for parameter in part.parameters())
+
+    def _spectrogram(self, batch: VitsBatch) -> tuple[Tensor, Tensor]:
+        """Return linear magnitudes (B, F, T_spec) and the mask of frames (B, 1, T_spec)."""
+        with torch.no_grad():
+            spectrogram = self.spectrogram(batch.waveform, batch.waveform_lengths)
+        lengths = batch.waveform_lengths // self.model.config.hop_length
+        return spectrogram, mask_from_lengths(lengths, spectrogram.shape[-1], spectrogram.dtype)
+
+    def _features(self, spectrogram: Tensor) -> Tensor:
+        """Return the input of the posterior encoder, (B, F|M, T)."""
+        return self.spectrogram.mel(spectrogram) if self.model.config.posterior_input == "mel" else spectrogram
+
+    def _segments(
+        self,
+        batch: VitsBatch,
+        starts: Tensor,
+        spectrogram: Tensor,
+        mask: Tensor,
+        latents: Tensor,
+        speaker: Tensor | None,
+    ) -> Segments:
+        """Return the segments from `starts` on, given their linear magnitudes, masks and latents."""
+        hop, size = self.model.config.hop_length, latents.shape[-1]
+        sample_mask = mask.repeat_interleave(hop, dim=-1)
+        fake = self.model.decoder(latents, speaker) * sample_mask
         return Segments(
             real=take(batch.waveform, starts * hop, size * hop) * sample_mask,
             fake=fake,
-            real_mel=take(self.spectrogram.mel(posterior.spectrogram), starts, size) * frame_mask,
-            fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * frame_mask,
+            real_mel=self.spectrogram.mel(spectrogram) * mask,
+            fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * mask,
         )
 
     def align(self, batch: VitsBatch, posterior: Posterior, generator: Generators = None) -> AlignmentOutput:

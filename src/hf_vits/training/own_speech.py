@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hf_vits.configuration_vits import VitsConfig
 from hf_vits.data.columns import plain_rows, rows_of
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.sampling import seed_of
@@ -101,7 +100,7 @@ class OwnSpeech:
         self.fresh_texts = texts[9::10] or texts
         self.texts = [text for text in texts if text not in self.fresh_texts] or texts
         self.spectrogram = Spectrogram(model.config).to(model.device)
-        self.context = posterior_context(model.config)
+        self.context = model.posterior_encoder.context
         self.known: dict[int, Utterance] = {}
 
     def pool(self, step: int) -> range:
@@ -180,12 +179,6 @@ class OwnSpeech:
         """Return the utterance whose durations a step trains on."""
         draw = random.Random(seed_of(self.seed, DURATIONS, step))
         return self.utterance(draw.choice(self.pool(step)), step)
-
-
-def posterior_context(config: VitsConfig) -> int:
-    """Return the frames to either side of a frame that the posterior encoder mixes into it; 32 in the paper's size."""
-    layers = range(config.posterior_encoder_num_wavenet_layers)
-    return sum(config.wavenet_dilation_rate**layer * (config.wavenet_kernel_size - 1) // 2 for layer in layers)
 
 
 def texts_of(dataset, column: str) -> Iterator[str]:

@@ -52,12 +52,13 @@ class LossNormalizer:
 @dataclass
 class GeneratorForward:
     """Generator outputs for one micro-batch: the posterior, a copy of it without its graph, and the segments decoded
-    from that copy, if any are needed; and the random generators that the duration predictor draws from next."""
+    from that copy, if any are needed; and the random generators that the duration predictor draws from next. Where the
+    decoder alone is trained, there are only segments."""
 
     batch: VitsBatch
     noise: list[torch.Generator]
-    posterior: Posterior
-    detached: Posterior
+    posterior: Posterior | None
+    detached: Posterior | None
     segments: Segments | None
 
 
@@ -128,13 +129,16 @@ class TrainingStep:
         seed = self.config.seed
         torch.manual_seed(seed_of(seed, step, number, self.accelerator.process_index))  # of dropout
         noise = clip_generators(seed, step, batch.rows)
+        posterior = detached = segments = None
         with self.accelerator.autocast(), torch.set_grad_enabled(with_graph):
-            posterior = generator.posterior(batch, noise)
-            detached = posterior.detached_copy()
-            segments = None
-            if not adapts or self.discriminator.is_trained:
-                with torch.set_grad_enabled(with_graph and not adapts):
-                    segments = generator.decode(batch, detached, noise)
+            if generator.trains_decoder_alone:
+                segments = generator.decode_windows(batch, noise)
+            else:
+                posterior = generator.posterior(batch, noise)
+                detached = posterior.detached_copy()
+                if not adapts or self.discriminator.is_trained:
+                    with torch.set_grad_enabled(with_graph and not adapts):
+                        segments = generator.decode(batch, detached, noise)
         if self.accelerator.device.type == "cpu":
             return_free_memory()  # of the places tried, here a step takes least time and memory
         return GeneratorForward(batch, noise, posterior, detached, segments)
@@ -157,6 +161,8 @@ class TrainingStep:
 
         reconstruction = normalizer.normalize(losses_of("reconstruction", segments))
         self._backward(self._weighted_sum(reconstruction), (segments.fake, waveform_gradient))
+        if output.posterior is None:
+            return _add(losses, reconstruction)
 
         prior = self._prior_losses(output, normalizer)
         self._backward(self._weighted_sum(prior))

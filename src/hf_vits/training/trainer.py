@@ -364,9 +364,13 @@ class VitsTrainer:
 
     def _choose_trained_parameters(self, phase: Phase) -> None:
         initialization, model = self.initialization, self.generator.module.model
-        names = {Phase.NEW: initialization.new_parameters, Phase.ALL: None}.get(phase)
+        rates = {name: rate for (name, _), rate in zip(model.named_parameters(), self.multipliers, strict=True)}
         if phase is Phase.ADAPTATION:
-            names = [name for name, _ in model.named_parameters() if name.startswith(f"{POSTERIOR_ENCODER}.")]
+            names = [name for name in rates if name.startswith(f"{POSTERIOR_ENCODER}.")]
+        else:
+            names = [name for name, rate in rates.items() if rate]
+        if phase is Phase.NEW:
+            names = initialization.new_parameters.intersection(names)
         train_only(model, names, self.args.freeze_modules)
         self.generator.module.train()
         trains_discriminator = phase is Phase.ALL or initialization.new_discriminator

@@ -243,12 +243,12 @@ def _check_loss_weights(weights: dict[str, Any]) -> None:
 
 
 def _check_multipliers(multipliers: dict[str, Any]) -> None:
-    """Raise `ValueError` for a factor that is not a number above 0; names are checked against the model's."""
+    """Raise `ValueError` for a factor that is not a number, 0 or above; names are checked against the model's."""
     for name, factor in multipliers.items():
-        if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 < factor < math.inf:
+        if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor < math.inf:
             raise ValueError(
-                f"`learning_rate_multipliers` has {name!r} with {factor!r}; a factor is a finite number above 0. What "
-                "is not to be trained belongs in `freeze_modules`."
+                f"`learning_rate_multipliers` has {name!r} with {factor!r}; a factor is a finite number, 0 or above. "
+                "What is not to be trained at all, nor adapted, belongs in `freeze_modules`."
             )
 
 
