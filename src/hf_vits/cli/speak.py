@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--strict", action="store_true", help="refuse letters that the voice cannot read")
     add("--seed", type=int, metavar="N", help="makes the speech repeatable; a 64-bit integer")
     add_threads(parser)
-    formats = "wav flac ogg mp3 aiff au caf w64; - is raw float32"
+    formats = "wav flac ogg opus mp3 …; - is raw float32"
     add("--output", default="speech.wav", metavar="FILE", help=formats)
     add(
         "--subtitles",

@@ -14,13 +14,16 @@ from hf_vits.utils.atomic_file import check_writable, is_special, new_file, stor
 if TYPE_CHECKING:
     from soundfile import SoundFile
 
-FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "AU", "CAF", "W64")
+FORMATS = ("WAV", "FLAC", "OGG", "OPUS", "MP3", "AIFF", "AU", "CAF", "W64")
 """Formats that are written, by the extension of the file's name."""
 
-LOSSY = ("OGG", "MP3")
+LOSSY = ("OGG", "OPUS", "MP3")
 """Formats that change the samples."""
 
-CONVERTED = {".m4a", ".m4b", ".mp4", ".mov", ".3gp", ".webm", ".mkv", ".aac", ".wma", ".amr", ".opus"}
+OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
+"""Sampling rates of Opus; sound of another rate is resampled to the next higher one."""
+
+CONVERTED = {".m4a", ".m4b", ".mp4", ".mov", ".3gp", ".webm", ".mkv", ".aac", ".wma", ".amr"}
 """Extensions of files that other programs can make from those written here."""
 
 STORED = ("float16", "float32", "float64", "int16", "int32")
@@ -37,10 +40,12 @@ def check_output(path: str | Path) -> None:
 
     Raises:
         ValueError: for a file name whose extension is no known format.
+        ImportError: for Opus without soxr, which resamples to its rates.
         OSError: if the folder does not exist or cannot be written to.
     """
     path = Path(path).expanduser()
-    _format(path)
+    if _format(path) == "OPUS":
+        _soxr()
     with storage_errors(path, every=True):
         check_writable(path)
 
@@ -49,7 +54,7 @@ def _format(path: Path) -> str:
     """Return the format of a file name's extension; WAV for a FIFO or a device without one."""
     import soundfile
 
-    known = [name for name in FORMATS if name in soundfile.available_formats()]
+    known = [name for name in FORMATS if name in soundfile.available_formats() or name in _opus()]
     ending = path.suffix.lstrip(".").upper()
     if ending in known:
         return ending
@@ -66,13 +71,32 @@ def _format(path: Path) -> str:
     )
 
 
+def _opus() -> list[str]:
+    """Return the name of Opus, a kind of Ogg file, if libsndfile has it."""
+    import soundfile
+
+    return ["OPUS"] if "OPUS" in soundfile.available_subtypes("OGG") else []
+
+
+def _soxr():
+    try:
+        import soxr
+    except ImportError as error:
+        raise ImportError(
+            "Opus has five sampling rates, and resampling to them needs the package soxr: "
+            '`pip install "hf_vits[opus]"`. Without it, write a .ogg (Vorbis) or .mp3 file.'
+        ) from error
+    return soxr
+
+
 @contextmanager
 def audio_writer(path: str | Path, sampling_rate: int) -> Iterator[Callable[[np.ndarray], None]]:
     """
     Yield a function that appends samples, float (n,) within ±1, to an audio file in the format of its extension.
 
     The file appears when the block ends without an error; until then an older one stays. Several writers may write one
-    path: the last one to end wins. A FIFO or a device is written at the end. Errors as of `check_output`.
+    path: the last one to end wins. A FIFO or a device is written at the end. Opus is resampled to one of its rates,
+    which changes the length to the nearest sample of that rate. Errors as of `check_output`.
 
     Raises:
         ValueError: for samples that are not finite, not of one channel, or of a type that is not accepted.
@@ -84,9 +108,14 @@ def audio_writer(path: str | Path, sampling_rate: int) -> Iterator[Callable[[np.
     check_output(path)
     with new_file(path) as staged, staged.open("r+b", buffering=0) as raw:
         sink = _Sink(raw, path)
+        kind, rate = _format(path), sampling_rate
+        settings = {"format": kind}
+        if kind == "OPUS":
+            rate = next((known for known in OPUS_RATES if known >= sampling_rate), OPUS_RATES[-1])
+            settings = {"format": "OGG", "subtype": "OPUS"}
         with sink.errors():
-            file = soundfile.SoundFile(sink, "w", sampling_rate, 1, format=_format(path))
-        blocks = _Blocks(file, sink)
+            file = soundfile.SoundFile(sink, "w", rate, 1, **settings)
+        blocks = _Blocks(file, sink) if rate == sampling_rate else _Resampled(file, sink, sampling_rate)
         try:
             yield blocks.write
             blocks.flush()
@@ -140,6 +169,27 @@ class _Blocks:
         if not np.isfinite(samples).all():
             raise ValueError(f"The samples for {path} hold NaN or infinite values, so they were not written.")
         return samples.astype(np.float32) if samples.dtype == np.float16 else samples
+
+
+class _Resampled(_Blocks):
+    """Resample blocks to the rate of the file."""
+
+    def __init__(self, file: "SoundFile", sink: "_Sink", sampling_rate: int):
+        super().__init__(file, sink)
+        self.stream = _soxr().ResampleStream(sampling_rate, file.samplerate, 1, dtype="float32")
+
+    def flush(self) -> None:
+        """Write the waiting samples, and those that the resampler holds."""
+        self._encode(self.rest, last=True)
+        self.rest = self.rest[:0]
+
+    def _encode(self, block: np.ndarray, last: bool = False) -> None:
+        super()._encode(self.stream.resample_chunk(block, last=last))
+
+    def _checked(self, samples: np.ndarray) -> np.ndarray:
+        samples = super()._checked(samples)  # of one type from here on, so that `flush` comes once
+        scale = 1.0 if samples.dtype.kind == "f" else -float(np.iinfo(samples.dtype).min)
+        return (samples / scale).astype(np.float32)
 
 
 class _Sink:
