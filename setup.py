@@ -31,6 +31,8 @@ extras = {
     "eval": ["faster-whisper>=1.1", "jiwer>=3.0", "librosa>=0.10", "whisper-normalizer>=0.1"],
     # Writing Opus, whose few sampling rates are not those of most voices. LGPL-2.1.
     "opus": ["soxr>=0.4"],
+    # A page to try a voice, here or as a Space: `hf-vits demo`.
+    "gradio": ["gradio>=6.0"],
     # Everything `hf-vits speak` needs on a fresh machine.
     "demo": ["hf_vits[phonemes,onnx,words,opus]"],
 }
@@ -78,7 +80,7 @@ setup(
     keywords="text-to-speech tts vits speech-synthesis transformers piper mms",
     package_dir={"": "src"},
     packages=find_packages("src"),
-    package_data={"hf_vits": ["py.typed", "presets/*.json", "text/*.json", "text/expansion/*.json"]},
+    package_data={"hf_vits": ["py.typed", "presets/*.json", "text/**/*.json", "serving/page/[!_]*"]},
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.6",

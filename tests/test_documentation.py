@@ -150,6 +150,11 @@ def test_the_python_about_the_doctor_runs(here):
     run_python(ROOT / "docs" / "doctor.md")
 
 
+def test_the_python_about_the_demo_runs():
+    pytest.importorskip("gradio")
+    run_python(ROOT / "docs" / "demo.md")
+
+
 def test_the_python_about_evaluation_runs():
     from hf_vits.evaluation import METRICS
 
