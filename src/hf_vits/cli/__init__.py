@@ -12,6 +12,7 @@ VERBS = {
     "complete": "hf_vits.cli.complete",
     "synthesize": "hf_vits.cli.synthesize",
     "evaluate": "hf_vits.cli.evaluate",
+    "serve": "hf_vits.cli.serve",
     "demo": "hf_vits.cli.demo",
     "convert": "hf_vits.cli.convert",
     "merge": "hf_vits.cli.merge",

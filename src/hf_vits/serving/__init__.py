@@ -18,7 +18,15 @@ Example:
 
 from hf_vits.utils.lazy_imports import lazy_attributes
 
-__all__ = ["QueueFullError", "Scheduler", "SchedulerClosedError", "SpeechRequest", "UnknownVoiceError", "VoicePool"]
+__all__ = [
+    "QueueFullError",
+    "Scheduler",
+    "SchedulerClosedError",
+    "SpeechRequest",
+    "UnknownVoiceError",
+    "VoicePool",
+    "VoiceUnavailableError",
+]
 __getattr__ = lazy_attributes(
     __name__,
     {
@@ -28,5 +36,6 @@ __getattr__ = lazy_attributes(
         "SpeechRequest": "voice_pool",
         "UnknownVoiceError": "voice_pool",
         "VoicePool": "voice_pool",
+        "VoiceUnavailableError": "voice_pool",
     },
 )

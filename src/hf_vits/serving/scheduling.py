@@ -148,6 +148,11 @@ class Scheduler:
         """Number of unfinished jobs."""
         return len(self._jobs)
 
+    @property
+    def is_closing(self) -> bool:
+        """True after `close` was called: no more jobs are accepted."""
+        return self._closing
+
     def submit(self, make: Callable[[], Iterable[Item]]) -> Job[Item]:
         """
         Accept a job.

@@ -31,6 +31,10 @@ class UnknownVoiceError(ValueError):
     """Raised for a name that is no voice of the pool; lists those."""
 
 
+class VoiceUnavailableError(RuntimeError):
+    """Raised if a voice cannot be loaded; its cause, which may name files, is for the log of the server."""
+
+
 @dataclass(frozen=True)
 class SpeechRequest:
     """
@@ -167,17 +171,15 @@ class VoicePool:
 
         Raises:
             UnknownVoiceError: if there is no such voice.
-            OSError, ValueError: as loading does.
+            VoiceUnavailableError: if it cannot be loaded; the next use tries it again.
         """
-        entry = self._voices[self.find(name)[0]]
+        name, _ = self.find(name)
+        entry = self._voices[name]
         with self._lock:
             entry.users += 1
         try:
             with entry.loading:
-                if entry.pipe is None:
-                    entry.pipe = self._load(entry.source)
-                    entry.config, entry.size = entry.pipe.model.config, _size(entry.pipe)
-                pipe = entry.pipe
+                pipe = entry.pipe or self._loaded(name, entry)
             self._drop_least_recently_used()
             yield pipe
         finally:
@@ -185,6 +187,14 @@ class VoicePool:
                 entry.users -= 1
                 entry.last_use = next(self._uses)
             self._drop_least_recently_used()
+
+    def _loaded(self, name: str, entry: _Entry) -> "TextToSpeechPipeline":
+        try:
+            pipe = self._load(entry.source)
+        except Exception as error:
+            raise VoiceUnavailableError(f"The voice {name} cannot be loaded now.") from error
+        entry.config, entry.size, entry.pipe = pipe.model.config, _size(pipe), pipe
+        return pipe
 
     def _drop_least_recently_used(self) -> None:
         if self.max_bytes is None:
@@ -215,6 +225,7 @@ class VoicePool:
 
         Raises:
             UnknownVoiceError: if there is no such voice.
+            VoiceUnavailableError: if it cannot be loaded.
             ValueError: for a text with nothing to speak, an unknown speaker, or a number out of range.
         """
         with self.use(request.voice) as pipe:

@@ -1,0 +1,127 @@
+"""`hf-vits serve`: answer requests for speech over HTTP, as OpenAI's API does."""
+
+import argparse
+import os
+import sys
+from importlib.util import find_spec
+
+from hf_vits.utils.threads import add_threads, cores, use_threads
+
+HELP = "Serve voices over HTTP, with the interface of OpenAI's speech API."
+
+API_KEY = "HF_VITS_API_KEY"
+"""Environment variable of the secret, which a command line would show to other users of the machine."""
+
+PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "soxr")
+THREADS = 4
+"""Threads of a request by default, at most: the layers of a voice are too small for more."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the verb."""
+    parser.usage = "%(prog)s [NAME=]VOICE [[NAME=]VOICE ...] [options]"
+    parser.epilog = f"The environment variable {API_KEY} holds the key, if one is needed."
+    add = parser.add_argument
+    add("voices", nargs="+", metavar="VOICE", help="folder, default, or name on the Hub")
+    add("--alias", action="append", default=[], metavar="NAME=VOICE", help="as alloy=joe")
+    add("--host", default="127.0.0.1", help="0.0.0.0 for all addresses")
+    add("--port", type=int, default=8000, help="0 for a free one")
+    add("--max-requests", type=int, default=64, metavar="N", help="at once; more get status 429")
+    add("--max-characters", type=int, default=20_000, metavar="N", help="of a text")
+    add("--max-memory", type=float, default=2.0, metavar="GB", help="for voices that are kept")
+    add("--sample-rate", type=int, metavar="HZ", help="default: that of the voice")
+    add("--cors-origin", action="append", default=[], metavar="URL", help="page that may use it; * for all")
+    add("--workers", type=int, metavar="N", help="requests that compute at a time")
+    add_threads(parser)
+    add("--grace", type=float, default=30.0, metavar="SECONDS", help="for answers to end at a stop")
+    add("--verbose", action="store_true", help="log every request, without its text")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal; return the exit status."""
+    require_serve_extra()
+    from hf_vits.serving.server import listening_socket
+    from hf_vits.serving.server import run as serve
+    from hf_vits.serving.settings import ServerSettings
+
+    settings = ServerSettings(
+        max_characters=options.max_characters,
+        sample_rate=options.sample_rate,
+        api_key=os.environ.get(API_KEY) or None,
+        cors_origins=tuple(options.cors_origin),
+    )
+    listener = listening_socket(options.host, options.port)  # before voices are loaded, which takes longer
+    try:
+        app = _application(options, settings)
+        host, port = listener.getsockname()[:2]
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        print(
+            f"{', '.join(app.state.pool.names)} at {url}/v1 (base_url of OpenAI's client)", file=sys.stderr, flush=True
+        )
+        serve(app, listener, settings, options.grace, "info" if options.verbose else "warning")
+    except KeyboardInterrupt:  # raised again by uvicorn after it has stopped
+        print("The server has stopped.", file=sys.stderr)
+    finally:
+        listener.close()
+    return 0
+
+
+def require_serve_extra() -> None:
+    """Raise `ImportError` if a package is missing that the server needs."""
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise ImportError(f'The package {missing[0]} is not installed. Run `pip install "hf_vits[serve]"`.')
+
+
+def named_voices(words: list[str]) -> dict[str, str]:
+    """
+    Return what `from_pretrained` takes, by name, for voices of a command line: `VOICE` or `NAME=VOICE`.
+
+    Raises:
+        ValueError: if two voices have one name.
+        OSError: as `resolve_voice` does.
+    """
+    from hf_vits.conversion.resolve import resolve_voice, short_name
+
+    voices: dict[str, str] = {}
+    for word in words:
+        name, mark, voice = word.rpartition("=")
+        name = name if mark else short_name(voice)
+        if name in voices:
+            raise ValueError(f"Two voices have the name {name!r}; give one another, as NAME={voice}.")
+        voices[name] = resolve_voice(voice)
+    return voices
+
+
+def named_aliases(words: list[str], voices: dict[str, str]) -> dict[str, str]:
+    """Return names of voices by their aliases; raise `ValueError` for a word that is not `NAME=VOICE`."""
+    aliases = {}
+    for word in words:
+        alias, mark, name = word.partition("=")
+        if not mark or name not in voices:
+            raise ValueError(f"--alias is {word!r}; give NAME=VOICE with one of {', '.join(voices)}.")
+        aliases[alias] = name
+    return aliases
+
+
+def _application(options: argparse.Namespace, settings):
+    from transformers.utils import logging
+
+    from hf_vits.serving.app import create_app, seconds_of
+    from hf_vits.serving.scheduling import Scheduler
+    from hf_vits.serving.voice_pool import VoicePool
+
+    logging.disable_progress_bar()  # a model loads in a fraction of a second
+    voices = named_voices(options.voices)
+    pool = VoicePool(voices, named_aliases(options.alias, voices), round(options.max_memory * 1e9))
+    threads = options.threads or min(cores(), THREADS)
+    use_threads(threads)
+    workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares
+    scheduler = Scheduler(workers, options.max_requests, cost=seconds_of)
+    try:
+        with pool.use(pool.names[0]):  # so that the first request is no slower than others
+            pass
+        return create_app(pool, scheduler, settings)
+    except BaseException:
+        scheduler.close()
+        raise

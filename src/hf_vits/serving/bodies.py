@@ -1,0 +1,120 @@
+"""The body of `POST /v1/audio/speech`: the fields of OpenAI's client, and those that only this server has."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hf_vits.serving.encoders.base import AUDIO_FORMATS, RATES, available_formats
+from hf_vits.serving.errors import ApiError
+from hf_vits.serving.settings import ServerSettings
+from hf_vits.serving.voice_pool import SEEDS, SpeechRequest, UnknownVoiceError, VoicePool
+
+MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+"""OpenAI's names of models, which leave the choice to `voice`."""
+
+VOICES = (
+    *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
+    *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
+)
+"""OpenAI's names of voices, which stand for the first voice unless they are aliases of others."""
+
+Unit = Literal["word", "character", "phoneme", "sentence"]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class VoiceId(BaseModel):
+    """A voice as `{"id": name}`."""
+
+    model_config = ConfigDict(strict=True)
+    id: Name
+
+
+class SpeechBody(BaseModel):
+    """A request. Fields that are unknown are ignored, and named in a header of the answer."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    model: Name
+    input: Annotated[str, Field(min_length=1)]
+    voice: Name | VoiceId
+    instructions: str | None = None
+    response_format: str | None = None
+    speed: Annotated[float, Field(ge=0.25, le=4)] | None = None
+    stream_format: Literal["audio", "sse"] | None = None
+
+    stream: bool | None = None
+    sample_rate: Annotated[int, Field(ge=RATES[0], le=RATES[1])] | None = None
+    seed: Annotated[int, Field(ge=SEEDS[0], le=SEEDS[1])] | None = None
+    speaker: int | Name | None = None
+    language: int | Name | None = None
+    noise_scale: Annotated[float, Field(ge=0, le=10)] | None = None
+    noise_scale_duration: Annotated[float, Field(ge=0, le=10)] | None = None
+    pause: Annotated[float, Field(ge=0, le=60)] | None = None
+    timestamps: bool | Unit | Annotated[list[Unit], Field(min_length=1, max_length=4)] | None = None
+    strict: bool | None = None
+
+    @property
+    def format(self) -> str:
+        """Name of the audio format; OpenAI's default is MP3."""
+        return self.response_format or "mp3"
+
+    @property
+    def unused(self) -> list[str]:
+        """Names of fields that were given and have no effect."""
+        extra = [name for name in self.model_extra or {} if name.isidentifier() and name.isascii()]
+        return [*(["instructions"] if self.instructions else []), *sorted(extra)[:20]]
+
+    def check(self, settings: ServerSettings) -> None:
+        """Raise [`ApiError`] for a text that is too long, or a format that is unknown or not installed."""
+        if len(self.input) > settings.max_characters:
+            raise ApiError(
+                400,
+                f"`input` has {len(self.input):,} characters, and the most is {settings.max_characters:,}. Divide it.",
+                "string_above_max_length",
+                "input",
+            )
+        if self.format not in AUDIO_FORMATS or not AUDIO_FORMATS[self.format].is_available():
+            known = ", ".join(available_formats())
+            raise ApiError(
+                400,
+                f"`response_format` is {self.format[:40]!r}; give one of {known}.",
+                "invalid_value",
+                "response_format",
+            )
+
+    def request(self, pool: VoicePool, seed: int) -> SpeechRequest:
+        """Return what the pool is to speak; raise [`ApiError`] for an unknown model or voice."""
+        return SpeechRequest(
+            text=self.input,
+            voice=self._voice(pool),
+            speaker=self.speaker,
+            language=self.language,
+            speed=1.0 if self.speed is None else self.speed,
+            noise_scale=self.noise_scale,
+            noise_scale_duration=self.noise_scale_duration,
+            pause=self.pause or 0.0,
+            seed=seed,
+            timestamps=self.timestamps,
+            strict=bool(self.strict),
+        )
+
+    def _voice(self, pool: VoicePool) -> str:
+        """Return the voice that is meant: `voice`, or `model` if `voice` is only a name of OpenAI's."""
+        voice = self.voice.id if isinstance(self.voice, VoiceId) else self.voice
+        try:
+            if self.model not in MODELS:
+                pool.find(self.model)
+        except UnknownVoiceError as error:
+            raise ApiError(404, f"`model`: {error} {', '.join(MODELS)} work too.", "model_not_found", "model") from None
+        try:
+            pool.find(voice)
+        except UnknownVoiceError:
+            if voice not in VOICES:
+                raise
+            return pool.names[0] if self.model in MODELS else self.model
+        return voice
+
+
+def unused_header(names: list[str]) -> dict[str, Any]:
+    """Return the header that names fields without effect, if there are any."""
+    return {"X-Unused-Fields": ", ".join(names)} if names else {}
