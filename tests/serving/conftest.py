@@ -1,10 +1,15 @@
 """Tiny voices of letters, served without a file."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
+from tiny_voices import SPEAKERS
 
 from hf_vits import TextToSpeechPipeline, VitsTokenizer
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `http_server`
 
 LETTERS = "_abcdefghijklmnop .'"
 
@@ -25,3 +30,9 @@ def make_pipe(make_model, letters):
 @pytest.fixture(scope="session")
 def pipe(make_pipe):
     return make_pipe()
+
+
+@pytest.fixture(scope="session")
+def speakers_of_all():
+    """Fields of a configuration with three speakers."""
+    return dict(SPEAKERS)

@@ -40,8 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal; return the exit status."""
     require_serve_extra()
-    from hf_vits.serving.server import listening_socket
-    from hf_vits.serving.server import run as serve
+    from hf_vits.serving.server import listening_socket, make_server
     from hf_vits.serving.settings import ServerSettings
 
     settings = ServerSettings(
@@ -58,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
         print(
             f"{', '.join(app.state.pool.names)} at {url}/v1 (base_url of OpenAI's client)", file=sys.stderr, flush=True
         )
-        serve(app, listener, settings, options.grace, "info" if options.verbose else "warning")
+        level = "info" if options.verbose else "warning"
+        make_server(app, settings, options.grace, level).run(sockets=[listener])
     except KeyboardInterrupt:  # raised again by uvicorn after it has stopped
         print("The server has stopped.", file=sys.stderr)
     finally:

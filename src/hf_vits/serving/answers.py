@@ -109,7 +109,7 @@ class SpeechAnswer(Response):
                 return "refused" if error.status < 500 else "failed"
             logger.error("A stream ends early: %s", error)
             if last := self.failure(error):
-                await self._send(send, last)
+                await self._send(send, last, more=False)
             return "failed"
         await self._send(send, b"", more=False)
         return "complete"

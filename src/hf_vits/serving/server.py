@@ -69,20 +69,18 @@ def listening_socket(host: str, port: int) -> socket.socket:
         raise OSError(f"The server cannot listen at {host}, port {port}: {error}. Give others.") from error
 
 
-def run(app: FastAPI, listener: socket.socket, settings: ServerSettings, grace: float, log_level: str) -> None:
+def make_server(app: FastAPI, settings: ServerSettings, grace: float = 30.0, log_level: str = "warning"):
     """
-    Answer requests until SIGINT or SIGTERM; then let answers finish.
+    Return a `uvicorn.Server`: `run(sockets=[listener])` answers requests until SIGINT or SIGTERM.
 
     Args:
         app (`FastAPI`):
             The application.
-        listener (`socket`):
-            As `listening_socket` returns it.
         settings ([`ServerSettings`]):
             Limits.
-        grace (`float`):
+        grace (`float`, *optional*, defaults to 30.0):
             Seconds for answers to finish after the signal; then they are ended, as after a second signal.
-        log_level (`str`):
+        log_level (`str`, *optional*, defaults to `"warning"`):
             Of uvicorn; `"info"` logs every request, without its text.
     """
     config = uvicorn.Config(
@@ -95,4 +93,4 @@ def run(app: FastAPI, listener: socket.socket, settings: ServerSettings, grace: 
         ws="none",
         server_header=False,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
