@@ -18,7 +18,7 @@ export OMP_WAIT_POLICY
 .PHONY: speak test docs test-slow test-transformers test-oldest mutants lint bench clean
 
 speak: $(SPEAKS)  ## TEXT="…" [OUTPUT=speech.wav]: speak with the default voice
-	@$(BIN)/hf-vits speak --output $(call quoted,OUTPUT) -- $(call quoted,TEXT)
+	@$(BIN)/hf-vits speak --overwrite --output $(call quoted,OUTPUT) -- $(call quoted,TEXT)
 
 test: $(DEVELOPS)  ## the tests of every day, under six minutes: a file to each of two processes, a thread to each of those
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile

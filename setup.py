@@ -73,6 +73,7 @@ extras["dev"] = [
     "openai>=1.90",  # the client of what `hf-vits serve` answers
     "praatio>=6.2",  # this, pysubs2, srt and webvtt-py read the files of timestamps
     "pysubs2>=1.8",
+    "pyloudnorm>=0.1.1",  # compares the loudness
     "pytest>=8",
     "pytest-timeout>=2.3",
     "pytest-xdist>=3.6",

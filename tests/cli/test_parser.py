@@ -18,3 +18,20 @@ def test_a_short_option_is_not_suggested_for_a_long_one(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["train", "--epochs", "3"])
     assert stopped.value.code == 2 and "`-h`" not in capsys.readouterr().err
+
+
+def test_rare_options_are_in_the_long_help_only_and_taken_either_way(capsys):
+    def help_of(flag):
+        parser = Parser(prog="speak")
+        parser.add_argument("--speed", help="usual")
+        parser.add_rare("--colour", help="unusual")
+        parser.add_rare("--taste", help="strange")
+        assert parse(parser, ["--taste", "sweet"], parser).taste == "sweet"
+        with pytest.raises(SystemExit) as stopped:
+            parse(parser, [flag], parser)
+        assert stopped.value.code == 0
+        return capsys.readouterr().out
+
+    short, long = help_of("--help"), help_of("--help-all")
+    assert "--help-all" in short and "usual" in short and "colour" not in short and "taste" not in short
+    assert all(text in long for text in ("--speed", "usual", "--colour", "unusual", "--taste", "strange"))

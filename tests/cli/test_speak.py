@@ -14,6 +14,7 @@ import torch
 
 from hf_vits import TextToSpeechPipeline
 from hf_vits.cli import main
+from hf_vits.data.loudness import integrated_loudness
 
 
 @pytest.fixture
@@ -56,7 +57,8 @@ def test_a_language_is_chosen_by_name_or_number(make_model, make_tokenizer, tmp_
     for part in (model, tokenizer):
         part.save_pretrained(tmp_path / "voice")
     output = tmp_path / "out.wav"
-    arguments = ["speak", "a hope", "--voice", str(tmp_path / "voice"), "--seed", "1", "--output", str(output)]
+    arguments = ["speak", "a hope", "--voice", str(tmp_path / "voice"), "--seed", "1", "--overwrite"]
+    arguments += ["--output", str(output)]
     for given, language in (("en", 0), ("7", 1), ("1", 1)):
         assert main([*arguments, "--language", given]) == 0
         generator = torch.Generator().manual_seed(1)
@@ -301,3 +303,32 @@ def test_a_file_appears_when_all_is_said(voice, tmp_path, monkeypatch):
     monkeypatch.setattr(TextToSpeechPipeline, "stream", stops)
     assert main(["speak", "a hope", "--voice", voice[1], "--output", str(tmp_path / "out.wav")]) == 1
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
+
+
+def test_a_file_that_was_named_is_replaced_only_if_asked(voice, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["speak", "a hope", "--voice", voice[1], "--speaker", "0", "--seed", "1"]
+    for name in ("a.wav", "a.srt", "speech.wav"):
+        (tmp_path / name).write_text("old")
+    assert main([*arguments, "--output", "a.wav"]) == 1
+    assert "a.wav exists; give another name, or replace it with --overwrite." in capsys.readouterr().err
+    assert main([*arguments, "--output", "b.wav", "--subtitles", "a.srt"]) == 1 and not (tmp_path / "b.wav").exists()
+    assert (tmp_path / "a.wav").read_text() == (tmp_path / "a.srt").read_text() == "old"
+    assert main([*arguments, "--output", "a.wav", "--subtitles", "a.srt", "--overwrite"]) == 0
+    assert soundfile.info("a.wav").frames and (tmp_path / "a.srt").read_text().startswith("1\n")
+    assert main(arguments) == 0 and soundfile.info("speech.wav").frames  # the file of runs without a name
+    (tmp_path / "a.wav.resume.json").touch()
+    assert main([*arguments, "--output", "a.wav"]) == 1
+    assert "--resume continues the stopped run that made it." in capsys.readouterr().err
+
+
+def test_a_file_gets_the_loudness_that_is_asked_for(voice, tmp_path, capsys):
+    arguments = ["speak", "a hope", "--voice", voice[1], "--speaker", "0", "--seed", "1"]
+    for loudness in ("-30", "-20"):
+        output = tmp_path / f"{loudness}.wav"
+        assert main([*arguments, "--loudness", loudness, "--output", str(output)]) == 0
+        assert integrated_loudness(*soundfile.read(output)) == pytest.approx(float(loudness), abs=0.1)
+    assert main([*arguments, "--loudness", "-5", "--output", str(tmp_path / "c.wav")]) == 1
+    assert "it must be -50 to -12" in capsys.readouterr().err
+    assert main([*arguments, "--loudness", "-16", "--output", "-"]) == 1
+    assert "needs a file" in capsys.readouterr().err

@@ -13,6 +13,7 @@ import torch
 
 from hf_vits import TextToSpeechPipeline
 from hf_vits.cli import main
+from hf_vits.data.loudness import integrated_loudness
 
 TEXT = "A hope! Feed me! Lead me! A man came! He came back!"
 SENTENCES = ["A hope!", "Feed me!", "Lead me!", "A man came!", "He came back!"]
@@ -47,7 +48,16 @@ def speak(pipe, tmp_path, monkeypatch):
                 yield chunk
 
         monkeypatch.setattr(TextToSpeechPipeline, "stream", stopped)
-        given = ["speak", "--input", str(tmp_path / "text.txt"), "--voice", str(tmp_path / "voice"), "--pause", "0.1"]
+        given = [
+            "speak",
+            "--input",
+            str(tmp_path / "text.txt"),
+            "--voice",
+            str(tmp_path / "voice"),
+            "--pause",
+            "0.1",
+            "--overwrite",
+        ]
         return main([*given, "--output", str(tmp_path / "out" / output), *arguments])
 
     return run
@@ -72,6 +82,20 @@ def test_a_run_that_is_stopped_and_resumed_equals_one_that_is_not(speak, tmp_pat
         partial = samples(tmp_path / "out" / f"a.{ending}")
         assert len(partial) > 0
     assert speak(f"a.{ending}", "--seed", "3", "--resume") == 0
+    whole, resumed = (samples(tmp_path / "out" / f"{name}.{ending}") for name in ("whole", "a"))
+    np.testing.assert_array_equal(resumed, whole)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [f"a.{ending}", f"whole.{ending}"]
+
+
+@pytest.mark.parametrize("ending", ["wav", "ogg"])
+def test_the_loudness_of_a_run_that_is_stopped_and_resumed_is_that_of_the_whole(speak, tmp_path, ending):
+    wanted = ["--seed", "3", "--loudness", "-20"]
+    assert speak(f"whole.{ending}", *wanted) == 0
+    assert speak(f"a.{ending}", *wanted, stop_in=2) == 130
+    rate = soundfile.info(tmp_path / "out" / f"a.{ending}").samplerate
+    partial = soundfile.read(tmp_path / "out" / f"a.{ending}")[0]
+    assert integrated_loudness(partial, rate) == pytest.approx(-20, abs=0.3)
+    assert speak(f"a.{ending}", *wanted, "--resume") == 0
     whole, resumed = (samples(tmp_path / "out" / f"{name}.{ending}") for name in ("whole", "a"))
     np.testing.assert_array_equal(resumed, whole)
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [f"a.{ending}", f"whole.{ending}"]

@@ -33,7 +33,7 @@ def speak(make_model, make_tokenizer, tmp_path, monkeypatch):
                 yield chunk
 
         monkeypatch.setattr(TextToSpeechPipeline, "stream", stopped)
-        given = ["speak", TEXT, "--voice", str(tmp_path / "voice"), "--pause", "0.1", "--seed", "3"]
+        given = ["speak", TEXT, "--voice", str(tmp_path / "voice"), "--pause", "0.1", "--seed", "3", "--overwrite"]
         names = [argument if argument.startswith("--") else str(tmp_path / argument) for argument in arguments]
         return main([*given, "--output", str(tmp_path / output) if output != "-" else "-", *names])
 

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from hf_vits.utils.formatting import nearest
 
@@ -24,11 +24,31 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **kwargs):
         super().__init__(**{"formatter_class": HelpFormatter, "allow_abbrev": False, **kwargs})
         self.renamed: dict[str, str] = {}  # what options were called, and what they are called now
+        self.rare: dict[argparse.Action, str] = {}  # options that --help does not show, and their help
+
+    def add_rare(self, *flags: str, help: str, **settings: Any) -> None:
+        """Declare an option that `--help-all` shows and `--help`, which fits on a screen, does not."""
+        if not self.rare:
+            self.add_argument("--help-all", action=_HelpAll, nargs=0, help="list all options and exit")
+        self.rare[self.add_argument(*flags, help=argparse.SUPPRESS, **settings)] = help
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2."""
         end = "" if message.endswith("?") else "."
         self.exit(2, f"{self.prog}: {message}{end} See: {self.prog} --help\n")
+
+
+class _HelpAll(argparse.Action):
+    """Print the help with all options, and exit."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**{**kwargs, "default": argparse.SUPPRESS})
+
+    def __call__(self, parser: Parser, *_) -> None:
+        for action, text in parser.rare.items():
+            action.help = text
+        parser.print_help()
+        parser.exit()
 
 
 def parse(parser: Parser, arguments: Sequence[str], verb: Parser | None) -> argparse.Namespace:

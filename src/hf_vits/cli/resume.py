@@ -23,6 +23,7 @@ NAMES = {
     "noise_scale_duration": "--noise-scale-duration",
     "pause": "--pause",
     "seed": "--seed",
+    "loudness": "--loudness",
     "subtitles": "--subtitles",
 }
 """What the speech depends on, as the user knows it."""
@@ -71,7 +72,7 @@ def state_file(output: Path) -> Path:
 
 
 def copy_file(output: Path) -> Path:
-    """Return the lossless copy of the samples, for a lossy format of `output`."""
+    """Return the lossless copy of the samples, which a lossy format or another loudness of `output` changes."""
     return output.with_name(f"{output.name}.resume.flac")
 
 
@@ -121,13 +122,13 @@ def read_unfinished(output: Path, work: dict[str, Any]) -> Unfinished | None:
     return Unfinished(**table)
 
 
-def read_samples(output: Path, unfinished: Unfinished, lossy: bool) -> Iterator[np.ndarray]:
+def read_samples(output: Path, unfinished: Unfinished, changed: bool) -> Iterator[np.ndarray]:
     """
     Yield blocks of the samples that were spoken, int16 (n,); raise `ValueError` if the file was changed.
     """
     import soundfile
 
-    source = copy_file(output) if lossy else output
+    source = copy_file(output) if changed else output
     try:
         with soundfile.SoundFile(source) as sound:
             if sound.frames != unfinished.samples:

@@ -2,13 +2,17 @@
 
 import argparse
 import hashlib
+import os
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from hf_vits.cli.input_text import read_text_argument
-from hf_vits.cli.parser import number_or_name
+from hf_vits.cli.parser import Parser, number_or_name
+from hf_vits.cli.resume import state_file
 from hf_vits.cli.subtitles import check_subtitles
+from hf_vits.utils.atomic_file import is_special
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.threads import add_threads, use_threads
 
@@ -17,35 +21,34 @@ HELP = "Speak a text into an audio file or to standard output."
 RANGES = {"speed": (0.1, 10), "pause": (0, 60)}
 """Limits of options: at a tenth of the speed, a sentence lasts minutes and takes gigabytes."""
 
+SCRATCH = "speech.wav"
+"""File of a run without --output, which the next one replaces."""
+
 SEEDS = (-(2**63), 2**64 - 1)
 """Smallest and largest seed that PyTorch accepts."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Declare the options of the verb."""
     parser.usage = "%(prog)s [options] [text ...]"
-    add = parser.add_argument
+    add, add_rare = parser.add_argument, parser.add_rare
     add("text", nargs="*", help="[[ ]] holds phonemes; -- before a leading dash")
     add("--input", metavar="FILE", help="text file, or - for standard input")
     add("--voice", default="default", metavar="VOICE", help="folder, default, or name on the Hub")
     add("--speaker", metavar="ID", help="speaker, by number or name")
-    add("--language", metavar="ID", help="language, by number or name")
+    add_rare("--language", metavar="ID", help="language, by number or name")
     add("--speed", type=float, metavar="X", help="0.1 to 10; 2 is twice as fast")
-    add("--noise-scale", type=float, metavar="X", help="variation of the voice; default: the voice's own")
-    add("--noise-scale-duration", type=float, metavar="X", help="variation of the rhythm")
+    add_rare("--noise-scale", type=float, metavar="X", help="variation of the voice; default: the voice's own")
+    add_rare("--noise-scale-duration", type=float, metavar="X", help="variation of the rhythm")
     add("--pause", type=float, default=0.0, metavar="SECONDS", help="silence between sentences")
-    add("--strict", action="store_true", help="refuse letters that the voice cannot read")
+    add("--loudness", type=float, metavar="LUFS", help="-50 to -12; -16 for podcasts, -23 for broadcasts")
+    add_rare("--strict", action="store_true", help="refuse letters that the voice cannot read")
     add("--seed", type=int, metavar="N", help="makes the speech repeatable; a 64-bit integer")
     add_threads(parser)
-    formats = "wav flac ogg opus mp3 …; - is raw float32"
-    add("--output", default="speech.wav", metavar="FILE", help=formats)
-    add(
-        "--subtitles",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="times of words: srt vtt ass TextGrid json ctm txt",
-    )
+    add("--output", metavar="FILE", help=f"wav flac ogg opus mp3 …; default: {SCRATCH}; - is raw")
+    subtitles = "times of words: srt vtt ass TextGrid json ctm txt"
+    add("--subtitles", action="append", default=[], metavar="FILE", help=subtitles)
+    add("--overwrite", action="store_true", help="replace existing files of --output, --subtitles")
     add("--resume", action="store_true", help="continue a stopped run; repeat its other options")
     add("--stream", action="store_true", help="write within a sentence; needs --output -")
 
@@ -56,9 +59,10 @@ def run(options: argparse.Namespace) -> int:
 
     text = read_text_argument(options)
     check_numbers(options)
-    output = None if options.output == "-" else Path(options.output).expanduser()
+    output = None if options.output == "-" else Path(SCRATCH if options.output is None else options.output).expanduser()
     _check_output(output, options)
     subtitles = check_subtitles(options.subtitles, output)
+    _refuse_existing([output, *subtitles] if options.output else subtitles, options)
     voice = resolve_voice(options.voice)
     use_threads(options.threads)
     pipe = _pipeline(voice)
@@ -81,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         return 0
     from hf_vits.cli.speech_file import SpeechFile
 
-    speech = SpeechFile(output, pipe, text, options.pause, generator, subtitles, **controls)
+    speech = SpeechFile(output, pipe, text, options.pause, generator, subtitles, options.loudness, **controls)
     return speech.speak(partial(_identity, options, text, pipe), options.resume)
 
 
@@ -95,6 +99,10 @@ def check_numbers(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and not 0 <= value < float("inf"):
             raise ValueError(f"--{name.replace('_', '-')} is {value}; it must be a finite number of at least 0.")
+    if options.loudness is not None:
+        from hf_vits.data.leveling import check_loudness
+
+        check_loudness(options.loudness)
     if options.seed is not None and not SEEDS[0] <= options.seed <= SEEDS[1]:
         raise ValueError(f"--seed is {quoted(options.seed)}; it must be a 64-bit integer, {SEEDS[0]} to {SEEDS[1]}.")
 
@@ -103,7 +111,7 @@ def _check_output(output: Path | None, options: argparse.Namespace) -> None:
     from hf_vits.data.audio import check_output
 
     if output is not None:
-        if not options.output:
+        if options.output == "":
             raise ValueError("The name of the file to write is empty; give one with --output.")
         check_output(output)
         if options.stream:
@@ -114,13 +122,26 @@ def _check_output(output: Path | None, options: argparse.Namespace) -> None:
         raise ValueError("Standard output is a terminal; pipe the audio into a player or a file.")
     elif options.resume:
         raise ValueError("--resume needs a file; leave it out, or name a file with --output.")
+    elif options.loudness is not None:
+        raise ValueError("--loudness needs a file, as it is known at the end only; name one with --output.")
+
+
+def _refuse_existing(files: Sequence[Path | None], options: argparse.Namespace) -> None:
+    """Raise `FileExistsError` for files that the user named and that would be lost."""
+    if options.overwrite or options.resume:
+        return
+    for file in files:
+        if file is not None and os.path.lexists(file) and not is_special(file):
+            stopped = " --resume continues the stopped run that made it." if state_file(file).exists() else ""
+            raise FileExistsError(f"{file} exists; give another name, or replace it with --overwrite.{stopped}")
 
 
 def _identity(options: argparse.Namespace, text: str, pipe) -> dict:
     """Return everything that the speech depends on, by the names of `resume.NAMES`."""
     from hf_vits.utils.digests import voice_digest
 
-    given = {name: getattr(options, name) for name in ("speaker", "language", "speed", "noise_scale", "seed", "pause")}
+    names = ("speaker", "language", "speed", "noise_scale", "seed", "pause", "loudness")
+    given = {name: getattr(options, name) for name in names}
     return {
         "text": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12],
         "voice": voice_digest(pipe.model),

@@ -25,6 +25,7 @@ from hf_vits.cli.signals import Stopped, answer_signal, delayed_signals
 from hf_vits.cli.subtitles import Subtitles
 from hf_vits.data.audio import audio_writer
 from hf_vits.data.audio_writing import LOSSY
+from hf_vits.data.leveling import leveled_writer
 from hf_vits.utils.atomic_file import is_special
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class SpeechFile:
             Random generator.
         subtitles (`list[Path]`):
             Files for the times of the words.
+        loudness (`float`, *optional*):
+            LUFS that the file gets.
         **options:
             Arguments of `pipe.stream`.
     """
@@ -73,6 +76,7 @@ class SpeechFile:
         pause: float,
         generator: "torch.Generator",
         subtitles: Sequence[Path] = (),
+        loudness: float | None = None,
         **options: Any,
     ):
         self.output, self.pipe, self.text, self.generator, self.options = output, pipe, text, generator, options
@@ -80,7 +84,8 @@ class SpeechFile:
         self.silence = np.zeros(round(pause * pipe.sampling_rate), dtype=np.float32)
         self.sentences, self.special = pipe.sentences(text), is_special(output)
         self.former_sentences = 0  # in an unfinished file of the same options that is not resumed
-        self.lossy = not self.special and output.suffix.lstrip(".").upper() in LOSSY
+        self.loudness = loudness
+        self.changed = not self.special and (loudness is not None or output.suffix.lstrip(".").upper() in LOSSY)
 
     def speak(self, identity: Callable[[], dict[str, Any]], resume: bool = False) -> int:
         """
@@ -98,6 +103,9 @@ class SpeechFile:
             self.times = Subtitles(self.times.files, self.times.rate, previous.timestamps)
         with ExitStack() as files:
             write = files.enter_context(audio_writer(self.output, self.pipe.sampling_rate))
+            if self.loudness is not None:
+                folder = None if self.special else self.output.absolute().parent
+                write = files.enter_context(leveled_writer(write, self.pipe.sampling_rate, self.loudness, folder))
             copy = files.enter_context(self._copy())
             speech, stopped = self._spoken(lambda samples: [each(samples) for each in (write, *copy)], previous)
             if stopped is None or self.special:
@@ -134,8 +142,8 @@ class SpeechFile:
 
     @contextmanager
     def _copy(self) -> Iterator[list[Callable[[np.ndarray], None]]]:
-        """Open a lossless copy for a lossy format, as a list of one writer; emptying the list discards it."""
-        if not self.lossy or len(self.sentences) < 2:
+        """Open a lossless copy, if the file has other samples, as a list of one writer; an empty list discards it."""
+        if not self.changed or len(self.sentences) < 2:
             yield []
             return
         try:
@@ -155,7 +163,7 @@ class SpeechFile:
         state, stopped, streamed = self.generator.get_state(), None, 0
         progress, start = Progress(self.sentences, done), time.perf_counter()
         try:
-            for block in read_samples(self.output, previous, self.lossy) if previous else ():
+            for block in read_samples(self.output, previous, self.changed) if previous else ():
                 write(block)
             chunks = self.pipe.stream(
                 self.text,
@@ -171,7 +179,7 @@ class SpeechFile:
                     sound = np.concatenate([silence, chunk["audio"]])
                     self.times.add(chunk.get("timestamps", {}), samples + len(silence) - streamed)
                     streamed += len(chunk["audio"])
-                    write(_quantised(sound) if self.lossy else sound)
+                    write(_quantised(sound) if self.changed else sound)
                     samples, new, done = samples + len(sound), new + len(sound), chunk["sentence"] + 1
                     state, work = self.generator.get_state(), time.perf_counter() - start
                     progress.spoken(chunk["sentence"], samples / self.pipe.sampling_rate)
