@@ -27,8 +27,15 @@ extras = {
     "words": ["unicode-rbnf>=2.4", "emoji>=2.14"],
     # Reading voices in ONNX, such as Piper's and the default one, and writing them, each tried in its runtime.
     "onnx": ["onnx>=1.16", "onnxruntime>=1.20", "protobuf"],  # protobuf as onnx bounds it
-    # Error rates of a recognizer on what a voice says; further metrics name what they need.
-    "eval": ["faster-whisper>=1.1", "jiwer>=3.0", "librosa>=0.10", "whisper-normalizer>=0.1"],
+    # Error rates of a recognizer on what a voice says, and pictures; further metrics name what they need.
+    "eval": [
+        "faster-whisper>=1.1",
+        "jiwer>=3.0",
+        "librosa>=0.10",
+        "matplotlib>=3.7",
+        "numba",  # as librosa bounds it
+        "whisper-normalizer>=0.1",
+    ],
     # Writing Opus, whose few sampling rates are not those of most voices. LGPL-2.1.
     "opus": ["soxr>=0.4"],
     # A page to try a voice, here or as a Space: `hf-vits demo`.
@@ -99,9 +106,10 @@ setup(
     install_requires=[
         "torch>=2.6",
         "transformers>=5.4,<6",
-        "huggingface_hub",  # these five as transformers bounds them
+        "huggingface_hub",  # these six as transformers bounds them
         "safetensors",
         "numpy",
+        "pyyaml",
         "regex",
         "tqdm",
         "soundfile>=0.12",

@@ -17,6 +17,7 @@ PACKAGES = {
     "google": "protobuf",
     "faster_whisper": "faster-whisper",
     "whisper_normalizer": "whisper-normalizer",
+    "yaml": "pyyaml",
 }
 """What pip calls packages that are imported by another name."""
 

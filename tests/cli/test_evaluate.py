@@ -7,6 +7,7 @@ from hf_vits.cli import main
 
 pytest.importorskip("jiwer")
 pytest.importorskip("datasets")
+pytest.importorskip("matplotlib")
 
 
 def test_it_prints_figures_with_intervals_and_where_the_report_is(make_model, make_tokenizer, tmp_path, capsys):
@@ -20,7 +21,7 @@ def test_it_prints_figures_with_intervals_and_where_the_report_is(make_model, ma
         assert not main(["evaluate", str(tmp_path / "voice"), *options, *fakes])
     printed = capsys.readouterr().out
     assert "voice: wer 100.0 % (100.0 % to 100.0 %), cer 100.0 % (100.0 % to 100.0 %)" in printed
-    assert f"{output}/README.md" in printed and (tmp_path / "report" / "report.json").is_file()
+    assert f"{output}/index.html" in printed and (tmp_path / "report" / "report.json").is_file()
 
 
 def test_a_wrong_setting_ends_it_with_status_2(tmp_path, capsys):

@@ -38,7 +38,7 @@ def test_one_error_names_all_missing_packages_and_how_to_install_them(impossible
 
 
 def test_unknown_names_are_errors_that_list_the_known_ones(script):
-    with pytest.raises(ValueError, match=r"no metric 'wrr'.*wer, cer, similarity, naturalness"):
+    with pytest.raises(ValueError, match=r"no metric 'wrr'.*wer, cer, similarity, naturalness, mcd"):
         SpeechEvaluator(["wrr"])
     for given, reason in (
         ("ears:x", "begins with one of faster-whisper, transformers"),

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from hf_vits.evaluation import Estimate, SpeechReport
+from hf_vits.evaluation import METRICS, Estimate, SpeechReport
+from hf_vits.evaluation.report import Difference
 
 
 def all_resamples(values, weights):
@@ -64,3 +65,32 @@ def test_a_difference_is_that_of_pairs_and_its_interval_narrower_than_those_of_b
     swapped = Estimate.of_difference(other, one)
     assert [swapped.value, swapped.low] == pytest.approx([-difference.value, -difference.high])
     assert Estimate.of_difference(one, one) == Estimate(0.0, 0.0, 0.0, 60)
+
+
+@pytest.mark.parametrize(
+    ("metric", "shift", "verdict"),
+    [
+        ("similarity", 0.2, "better"),
+        ("similarity", -0.2, "worse"),
+        ("wer", -0.2, "better"),
+        ("rhythm", 0.2, "greater"),
+        ("rhythm", -0.2, "less"),
+        ("wer", 0.0, "not significant"),
+    ],
+)
+def test_the_verdict_on_a_difference_follows_from_what_is_better(metric, shift, verdict):
+    noise = np.random.default_rng(0)
+    one, other = (np.stack([noise.normal(0.5 + extra, 0.05, 40), np.ones(40)], axis=1) for extra in (shift, 0))
+    difference = Difference.between(METRICS[metric], one, other)
+    assert difference.verdict == verdict and difference.value == pytest.approx(shift, abs=0.05)
+
+
+def test_of_a_metric_with_a_target_the_nearer_voice_is_better_and_equally_far_ones_do_not_differ():
+    """Durations 10 % too long against 30 % too short, and against 10 % too short."""
+    noise = np.random.default_rng(0)
+    long, short, shorter = (np.stack([noise.normal(mean, 0.02, 60), np.ones(60)], axis=1) for mean in (1.1, 0.9, 0.7))
+    duration = METRICS["duration_ratio"]
+    assert Difference.between(duration, long, shorter).verdict == "better"
+    assert Difference.between(duration, shorter, long).verdict == "worse"
+    alike = Difference.between(duration, long, short)
+    assert alike.verdict == "not significant" and alike.low > 0.15  # though the durations themselves differ

@@ -1,4 +1,4 @@
-"""`hf-vits evaluate`: measure how well a voice is understood, whom it sounds like and how natural it is."""
+"""`hf-vits evaluate`: measure what a voice says, how it sounds beside recordings, and how fast it is."""
 
 import argparse
 import logging
@@ -7,13 +7,15 @@ from hf_vits.cli.parser import Parser
 from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
 from hf_vits.utils.threads import use_threads
 
-HELP = "Measure a voice: word errors, similarity, naturalness."
+HELP = "Measure a voice: word errors, similarity, distance from recordings, speed."
 
 COMMON = (
     "dataset_name",
     "texts",
+    "compare",
     "output_dir",
     "overwrite",
+    "write_card",
     "metrics",
     "recognizer",
     "speaker_encoder",
@@ -44,20 +46,22 @@ def run(options: argparse.Namespace) -> None:
     (settings,) = read_settings(options, [EvaluationSettings])
     use_threads(settings.cpu_threads)
     report = evaluate_voice(options.voice, settings)
-    for label in ("voice", "recordings", "compared"):
+    for label in ("voice", "recordings", "copy_synthesis", "compared"):
         if report[label]:
             print(f"{label}: {figures(report[label]['estimates'])}")
     if report["difference"]:
-        print(f"difference: {figures(report['difference'])}; significant without zero in the interval")
-    print(f"{settings.output_dir}/README.md has the sentences, the worst first, with their audio.")
+        print(f"difference: {figures(report['difference'])}")
+    if report["no_copy_synthesis"]:
+        print(report["no_copy_synthesis"])
+    print(f"{settings.output_dir}/index.html has the sentences, the worst first, with their audio.")
 
 
 def figures(estimates: dict) -> str:
-    """Return figures with their intervals in one line."""
+    """Return figures with their intervals, and verdicts on differences, in one line."""
     from hf_vits.evaluation.base import METRICS
 
     lines = []
     for name, estimate in estimates.items():
         value, low, high = (METRICS[name].shown(estimate[part]) for part in ("value", "low", "high"))
-        lines.append(f"{name} {value} ({low} to {high})")
+        lines.append(f"{name} {value} ({low} to {high}) {estimate.get('verdict', '')}".rstrip())
     return ", ".join(lines)

@@ -10,7 +10,23 @@ import numpy as np
 from hf_vits.evaluation.recognizers.base import RECOGNIZERS, Recognizer
 from hf_vits.evaluation.requirements import choose
 from hf_vits.evaluation.speaker_encoders.base import SPEAKER_ENCODERS, SpeakerEncoder
+from hf_vits.evaluation.speech_frames import AlignedFrames, SpeechFrames
 from hf_vits.utils.registry import Registry
+
+
+class Synthesis:
+    """How a voice spoke an utterance: the time that it took, and more readings of the text."""
+
+    seconds: float
+    """Time that the whole utterance took."""
+
+    def seconds_to_first_sound(self) -> float:
+        """Speak the text again, as a stream, and return the time until its first chunk."""
+        raise NotImplementedError
+
+    def readings(self) -> np.ndarray:
+        """Return the seconds of each token, (readings, T_text), in readings of the text with different noise."""
+        raise NotImplementedError
 
 
 @dataclass(eq=False)
@@ -29,6 +45,10 @@ class Utterance:
             Id of the speaker, for models of several.
         transcript (`str`, *optional*):
             What the recognizer understood; set by the first metric that asks for it.
+        recording ([`Utterance`], *optional*):
+            A recording of the same sentence, for metrics that compare with it.
+        synthesis ([`Synthesis`], *optional*):
+            How a voice spoke it; recordings have none.
     """
 
     text: str
@@ -36,6 +56,18 @@ class Utterance:
     sampling_rate: int
     speaker: int | None = None
     transcript: str | None = None
+    recording: "Utterance | None" = None
+    synthesis: Synthesis | None = None
+
+    @cached_property
+    def frames(self) -> SpeechFrames:
+        """Mel-cepstra and F0, computed when a metric first asks for them."""
+        return SpeechFrames(self.waveform, self.sampling_rate)
+
+    @cached_property
+    def aligned(self) -> AlignedFrames:
+        """Its frames and those of the recording, aligned by dynamic time warping."""
+        return AlignedFrames(self.frames, self.recording.frames)
 
 
 @dataclass(frozen=True)
@@ -110,10 +142,29 @@ class Metric:
     title: ClassVar[str] = ""
     """What is measured, in words, with the unit."""
 
-    greater_is_better: ClassVar[bool] = True
+    card_type: ClassVar[str] = ""
+    """Type of the metric in model cards, if it is not its name here."""
+
+    greater_is_better: ClassVar[bool | None] = True
+    """`None` if a greater value is neither better nor worse."""
+
+    target: ClassVar[float | None] = None
+    """The best value, if neither the greatest nor the least is."""
 
     percent: ClassVar[bool] = False
     """Whether values are fractions that are shown as percentages."""
+
+    is_time: ClassVar[bool] = False
+    """Whether values are times, which differ from run to run and between machines."""
+
+    needs_target: ClassVar[bool] = False
+    """Whether it compares with recordings of the speaker, which `prepare` takes."""
+
+    needs_recording: ClassVar[bool] = False
+    """Whether it compares with `Utterance.recording`."""
+
+    needs_synthesis: ClassVar[bool] = False
+    """Whether it takes `Utterance.synthesis`, which recordings lack."""
 
     instrument: str = ""
     """Name of the model that measures, for model cards."""
@@ -133,6 +184,25 @@ class Metric:
         """Score one utterance."""
         raise NotImplementedError
 
+    def applies_to(self, utterance: Utterance) -> bool:
+        """Return whether an utterance has what the metric takes."""
+        lacks_recording = self.needs_recording and utterance.recording is None
+        return not lacks_recording and not (self.needs_synthesis and utterance.synthesis is None)
+
+    @classmethod
+    def badness(cls, value: float) -> float:
+        """Return a number that is greater for a worse value; 0 if no value is better than another."""
+        if cls.target is not None:
+            return abs(value - cls.target)
+        return 0.0 if cls.greater_is_better is None else -value if cls.greater_is_better else value
+
+    @classmethod
+    def heading(cls) -> str:
+        """Return the title with an arrow that points to better values."""
+        if cls.target is not None:
+            return f"{cls.title} → {cls.target:g}"
+        return cls.title if cls.greater_is_better is None else f"{cls.title} {'↑' if cls.greater_is_better else '↓'}"
+
     @classmethod
     def shown(cls, value: float) -> str:
         """Return a value as people read it."""
@@ -146,6 +216,13 @@ METRICS: Registry[type[Metric]] = Registry(
         "cer": "hf_vits.evaluation.error_rates",
         "similarity": "hf_vits.evaluation.similarity",
         "naturalness": "hf_vits.evaluation.naturalness",
+        "mcd": "hf_vits.evaluation.mel_cepstral_distance",
+        "f0_rmse": "hf_vits.evaluation.f0_error",
+        "voicing_error": "hf_vits.evaluation.voicing_error",
+        "duration_ratio": "hf_vits.evaluation.duration_ratio",
+        "rhythm": "hf_vits.evaluation.rhythm",
+        "rtf": "hf_vits.evaluation.real_time_factor",
+        "first_sound": "hf_vits.evaluation.first_sound",
     },
 )
 """Classes of metrics by name."""

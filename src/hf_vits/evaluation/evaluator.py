@@ -1,6 +1,7 @@
 """SpeechEvaluator: load metrics by name, and measure utterances with them."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Any
 
 from hf_vits.evaluation.base import METRICS, EvaluationOptions, Instruments, Metric, Utterance
@@ -59,15 +60,39 @@ class SpeechEvaluator:
         """The name of what each metric measures with."""
         return {name: metric.instrument for name, metric in self.metrics.items()}
 
+    @property
+    def needs_target(self) -> bool:
+        """Whether a metric compares with recordings of the speaker, which `prepare` takes."""
+        return any(metric.needs_target for metric in self.metrics.values())
+
+    @property
+    def needs_recording(self) -> bool:
+        """Whether a metric compares with a recording of the same sentence."""
+        return any(metric.needs_recording for metric in self.metrics.values())
+
+    @property
+    def is_timing(self) -> bool:
+        """Whether a metric measures times."""
+        return any(metric.is_time for metric in self.metrics.values())
+
     def prepare(self, recordings: Iterable[Utterance]) -> None:
-        """Give the metrics recordings of the speakers that utterances should sound like."""
-        recordings = list(recordings)
-        for metric in self.metrics.values():
-            metric.prepare(recordings)
+        """Give the metrics recordings of the speakers that utterances should sound like, if any compares with them."""
+        if self.needs_target:
+            recordings = list(recordings)
+            for metric in self.metrics.values():
+                metric.prepare(recordings)
+
+    def without_target(self) -> "SpeechEvaluator":
+        """Return an evaluator of the metrics that do not compare with recordings of the speaker, to measure those."""
+        other = copy(self)
+        other.metrics = {name: metric for name, metric in self.metrics.items() if not metric.needs_target}
+        return other
 
     def row(self, utterance: Utterance) -> dict[str, Any]:
-        """Return a row of a [`SpeechReport`]: what was said and understood, and `[value, weight]` of each metric."""
-        scores = {name: metric.score(utterance) for name, metric in self.metrics.items()}
+        """Return a row of a [`SpeechReport`]: what was said and understood, and `[value, weight]` of each metric that
+        applies to the utterance."""
+        applying = {name: metric for name, metric in self.metrics.items() if metric.applies_to(utterance)}
+        scores = {name: metric.score(utterance) for name, metric in applying.items()}
         row: dict[str, Any] = {"text": utterance.text}
         if utterance.speaker is not None:
             row["speaker"] = utterance.speaker

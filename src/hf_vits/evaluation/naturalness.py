@@ -24,6 +24,7 @@ class Naturalness(Metric):
     """Predict a rating of listeners."""
 
     title = "naturalness (DistillMOS, 1 to 5)"
+    card_type = "mos"
 
     def __init__(self, instruments: Instruments):
         self.device = instruments.options.device

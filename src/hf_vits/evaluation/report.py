@@ -1,10 +1,12 @@
 """Figures of a set of utterances, each with a confidence interval by bootstrap over the sentences."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+
+from hf_vits.evaluation.base import METRICS, Metric
 
 RESAMPLES = 1000
 """Bootstrap samples of an interval."""
@@ -37,7 +39,9 @@ class Estimate:
         return cls._of_samples(_ratio(pairs[None]), _ratio(pairs[_drawn(len(pairs), seed)]), len(pairs))
 
     @classmethod
-    def of_difference(cls, scores: np.ndarray, others: np.ndarray, seed: int = 0) -> "Estimate":
+    def of_difference(
+        cls, scores: np.ndarray, others: np.ndarray, seed: int = 0, scale: Callable[[float], float] = float
+    ) -> "Estimate":
         """
         Estimate how much greater the figure of one voice is than that of another one on the same sentences.
 
@@ -49,10 +53,13 @@ class Estimate:
                 Value and weight of each sentence, as the two voices speak it.
             seed (`int`, *optional*, defaults to 0):
                 Seed of the drawing.
+            scale (`Callable`, *optional*):
+                What is compared of a figure, such as its distance from the best one; by default the figure.
         """
-        drawn = _drawn(len(scores), seed)
-        difference = _ratio(scores[drawn]) - _ratio(others[drawn])
-        return cls._of_samples(_ratio(scores[None]) - _ratio(others[None]), difference, len(scores))
+        pairs = [np.concatenate([one[None], one[_drawn(len(scores), seed)]]) for one in (scores, others)]
+        figures, other_figures = (np.array([scale(figure) for figure in _ratio(one)]) for one in pairs)
+        difference = figures - other_figures
+        return cls._of_samples(difference[:1], difference[1:], len(scores))
 
     @classmethod
     def _of_samples(cls, value: np.ndarray, samples: np.ndarray, sentences: int) -> "Estimate":
@@ -75,6 +82,33 @@ def _ratio(pairs: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Difference(Estimate):
+    """
+    A difference of two voices in one metric.
+
+    Args:
+        verdict (`str`):
+            "better", "worse", or "not significant"; "greater" and "less" of a metric in which no value is better.
+    """
+
+    verdict: str = ""
+
+    @classmethod
+    def between(cls, metric: type[Metric], scores: np.ndarray, others: np.ndarray) -> "Difference":
+        """Estimate a difference, and whether it is significant: by the values, or by their distances from a target."""
+        difference = Estimate.of_difference(scores, others)
+        compared = difference
+        if metric.greater_is_better is None and metric.target is None:
+            words = ("less", "greater")
+        else:
+            words, compared = ("better", "worse"), Estimate.of_difference(scores, others, scale=metric.badness)
+        verdict = "not significant"
+        if compared.low > 0 or compared.high < 0:
+            verdict = words[compared.low > 0]
+        return cls(**asdict(difference), verdict=verdict)
+
+
+@dataclass(frozen=True)
 class SpeechReport:
     """
     What metrics give for a set of utterances.
@@ -83,7 +117,8 @@ class SpeechReport:
         estimates (`dict[str, Estimate]`):
             The figure of each metric by name.
         rows (`list[dict]`):
-            For each utterance its text, speaker, transcript if there is one, and `[value, weight]` of each metric.
+            For each utterance its text, speaker, transcript if there is one, and `[value, weight]` of each metric that
+            applies to it.
     """
 
     estimates: dict[str, Estimate]
@@ -91,14 +126,20 @@ class SpeechReport:
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]], metrics: Sequence[str]) -> "SpeechReport":
-        """Summarize the rows of all utterances."""
+        """Summarize the rows of all utterances: a metric's figure is that of the rows that have it."""
         rows = [dict(row) for row in rows]
-        return cls({name: Estimate.of(*scores_of(rows, name).T) for name in metrics}, rows)
+        measured = {name: [row for row in rows if name in row] for name in metrics}
+        return cls({name: Estimate.of(*scores_of(of, name).T) for name, of in measured.items() if of or not rows}, rows)
 
-    def difference(self, other: "SpeechReport") -> dict[str, Estimate]:
+    def difference(self, other: "SpeechReport") -> dict[str, Difference]:
         """Return by how much figures are greater than those of another voice, which spoke the same sentences."""
-        pairs = {name: [scores_of(report.rows, name) for report in (self, other)] for name in self.estimates}
-        return {name: Estimate.of_difference(*scores) for name, scores in pairs.items()}
+        found = {}
+        for name in self.estimates:
+            pairs = [pair for pair in zip(self.rows, other.rows, strict=True) if all(name in row for row in pair)]
+            if pairs:
+                scores = (scores_of(rows, name) for rows in zip(*pairs, strict=True))
+                found[name] = Difference.between(METRICS[name], *scores)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return figures and rows, for a JSON file."""

@@ -30,28 +30,35 @@ class EvaluationSettings:
     compare: AnyPath | None = option(None, "Second voice, which speaks the same sentences.")
     output_dir: OutputPath = option("report", "Folder of the report.")
     overwrite: bool = option(False, "Replace the folder of the report if it exists.")
-    metrics: list[str] = option(["wer"], "Metrics, as wer,similarity; also cer and naturalness.")
+    metrics: list[str] = option(["wer"], f"Metrics, as wer,similarity; there are {', '.join(METRICS)}.")
     recognizer: str | None = option(None, "Recognizer, as faster-whisper:base.en or transformers:FOLDER.")
     speaker_encoder: str | None = option(None, "Encoder of similarity: resemblyzer or transformers:NAME.")
     language: str | None = option(None, "Language that is recognized, as en; by default the voice's.")
     speaker_id: NameOrNumber | None = option(None, "Speaker of a voice of several, by number or name.")
     max_sentences: Count = option(100, "Sentences and recordings that are measured at most.")
+    copy_synthesis: bool = option(True, "Measure recordings through posterior encoder and decoder too, if there are.")
+    write_card: bool = option(False, "Put figures, pictures and speech into the model card of the voice's folder.")
     seed: Whole = option(0, "Seed of the noise.")
     cpu_threads: Count | None = option(None, "Threads; by default all cores.")
 
     def __post_init__(self):
         check_fields(self)
         self.metrics = list(dict.fromkeys(self.metrics))
-        for name in self.metrics:
-            METRICS[name]  # raises for an unknown one
+        kinds = {name: METRICS[name] for name in self.metrics}  # raises for an unknown one
         check_name(RECOGNIZERS, self.recognizer, "recognizer")
         check_name(SPEAKER_ENCODERS, self.speaker_encoder, "speaker_encoder")
         if not self.metrics:
             raise ValueError(f"`metrics` is empty; name some of {', '.join(METRICS)}.")
         if self.dataset_name is None and self.texts is None:
             raise ValueError("There is nothing to speak: give recordings as `dataset_name`, or sentences as `texts`.")
-        if self.dataset_name is None and "similarity" in self.metrics:
-            raise ValueError("`metrics` has similarity, which compares with recordings: give them as `dataset_name`.")
+        for name, kind in kinds.items():
+            if self.dataset_name is None and (kind.needs_target or kind.needs_recording):
+                raise ValueError(f"`metrics` has {name}, which compares with recordings: give them as `dataset_name`.")
+            if self.texts is not None and kind.needs_recording:
+                raise ValueError(
+                    f"`metrics` has {name}, which compares with recordings of the same sentences: leave out `texts`, "
+                    "so that those of `dataset_name` are spoken."
+                )
 
     @property
     def columns(self) -> Columns:

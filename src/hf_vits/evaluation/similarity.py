@@ -13,6 +13,8 @@ class SpeakerSimilarity(Metric):
     """Compare with recordings of the target, which `prepare` takes."""
 
     title = "speaker similarity (cosine)"
+    card_type = "speaker_similarity"
+    needs_target = True
 
     def __init__(self, instruments: Instruments):
         self.encode = instruments.speaker_encoder

@@ -28,6 +28,11 @@ def called(name: str) -> str:
     return f"`{path.resolve().name if path.exists() or path.is_absolute() else name}`"
 
 
+def plain_name(name: str) -> str:
+    """Return the name of a data set, a file or a folder as text: the last two without their path."""
+    return name if is_on_hub(name) else called(name).strip("`")
+
+
 def language_code(tokenizer: VitsTokenizer) -> str | None:
     """Return an ISO 639 code, from eng or en-us."""
     code = re.match(r"[a-z]{2,3}(?![a-z])", tokenizer.language or tokenizer.phoneme_language or "")

@@ -68,11 +68,10 @@ class BestModel:
         """Return the rule in words, after "the best by"."""
         first, *rest = self.args.best_metrics
         if not rest:
-            return f"{'highest' if self.args.is_greater_better(first) else 'lowest'} {first}"
-        way = "highest" if self.args.is_greater_better(rest[0]) else "lowest"
+            return f"{self.args.best_value(first)} {first}"
         return (
-            f"{way} {rest[0]} where {first} is within {self.args.best_model_tolerance:g} of the better one of base and "
-            f"recordings, else best {first}"
+            f"{self.args.best_value(rest[0])} {rest[0]} where {first} is within {self.args.best_model_tolerance:g} of "
+            f"the better one of base and recordings, else best {first}"
         )
 
     def _candidates(self, history: History, steps: Iterable[int]) -> dict[int, list[float]]:
@@ -81,13 +80,13 @@ class BestModel:
         for step in sorted(set(steps)):
             values = history_values(history, "eval", step)
             if step and all(name in values for name in self.args.best_metrics):
-                found[step] = [self._signed(name, values[name]) for name in self.args.best_metrics]
+                found[step] = [self.args.goodness(name, values[name]) for name in self.args.best_metrics]
         return found
 
     def _limit(self, history: History) -> float | None:
         name = self.args.best_metrics[0]
         known = [history_values(history, "eval", 0).get(name), history_values(history, "recordings").get(name)]
-        return max((self._signed(name, value) for value in known if value is not None), default=None)
+        return max((self.args.goodness(name, value) for value in known if value is not None), default=None)
 
     def _key(self, values: Sequence[float], limit: float | None) -> tuple[float, ...]:
         if len(values) == 1:
@@ -96,8 +95,3 @@ class BestModel:
         if limit is not None and first >= limit - self.args.best_model_tolerance - 1e-9:
             return (1.0, second)
         return (0.0, first)
-
-    def _signed(self, name: str, value: float) -> float:
-        if value != value:  # not a number: worse than all
-            return -float("inf")
-        return value if self.args.is_greater_better(name) else -value

@@ -25,7 +25,7 @@ class EvaluationArguments:
     """
 
     eval_metrics: list[str] = option(
-        [], "Metrics of speech from texts at each evaluation, as wer,similarity; also cer and naturalness."
+        [], f"Metrics of speech from texts at each evaluation, as wer,similarity; there are {', '.join(METRICS)}."
     )
     eval_texts: AnyPath | None = option(
         None, "File of sentences to speak for them, one per line; by default the texts of the evaluation set."
@@ -93,11 +93,29 @@ class EvaluationArguments:
         pair = [name for name in pair if name != "cer" or "wer" not in pair]
         return pair or self.eval_metrics[:1] or ["mel"]
 
-    def is_greater_better(self, name: str) -> bool:
-        """Return whether a metric or loss is better if it is greater."""
+    def goodness(self, name: str, value: float) -> float:
+        """Return a number that is greater for a better value of a metric or loss; -inf for one that is not a number."""
+        if value != value:
+            return -float("inf")
+        is_greater_better = self._is_greater_better(name)
+        if is_greater_better is None:
+            return -METRICS[name].badness(value)
+        return value if is_greater_better else -value
+
+    def best_value(self, name: str) -> str:
+        """Return in words which value of a metric or loss is the best."""
+        is_greater_better = self._is_greater_better(name)
+        if is_greater_better is None:
+            return f"nearest to {METRICS[name].target:g}"
+        return "highest" if is_greater_better else "lowest"
+
+    def _is_greater_better(self, name: str) -> bool | None:
+        """Return whether greater values are better, `None` if those nearest to a target are."""
         if self.greater_is_better is not None:
             return self.greater_is_better
-        return LOSS_MEASURES[name] if name in LOSS_MEASURES else METRICS[name].greater_is_better
+        if name in LOSS_MEASURES:
+            return LOSS_MEASURES[name]
+        return METRICS[name].greater_is_better if METRICS[name].target is None else None
 
     def evaluation_options(self, language: str | None, device: str) -> EvaluationOptions:
         """Return what metrics measure with; `language` is that of the tokenizer."""
@@ -111,6 +129,9 @@ class EvaluationArguments:
                 raise ValueError(f"`{name}` belongs to `load_best_model_at_end`; set that to true, or leave it out.")
 
     def _check_measured(self, name: str) -> None:
+        kinds = [METRICS[name]] if name in METRICS else []
+        if any(kind.greater_is_better is kind.target is self.greater_is_better is None for kind in kinds):
+            raise ValueError(f"`metric_for_best_model` is {name}, of which no value is better; take another.")
         if name in LOSS_MEASURES or name in self.eval_metrics:
             return
         if name in METRICS:

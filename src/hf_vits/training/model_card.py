@@ -10,7 +10,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from hf_vits.hub.cards import called, is_on_hub, language_code, versions
+from hf_vits.hub.cards import called, is_on_hub, language_code, plain_name, versions
 from hf_vits.hub.license import CARD, CARD_BESIDE
 from hf_vits.training.evaluation import SHOWN_CLIPS
 from hf_vits.training.evaluation_arguments import shown_settings
@@ -102,9 +102,7 @@ def _model_index(run: RunSummary) -> dict[str, Any]:
     figures = run.speech_figures()
     if figures is None:
         return {}
-    name = run.dataset_name
-    dataset = name if is_on_hub(name) else called(name).strip("`") if name else "unknown"
-    results = figures.eval_results(run.speech, dataset)
+    results = figures.eval_results(run.speech, plain_name(run.dataset_name) if run.dataset_name else "unknown")
     return {"model_name": run.output_dir.resolve().name, "eval_results": results}
 
 

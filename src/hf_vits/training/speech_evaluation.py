@@ -102,10 +102,15 @@ class SpeechEvaluation:
                 "`eval_metrics` needs sentences to speak, and there is no evaluation set: give a file of sentences as "
                 "`eval_texts`, or recordings to evaluate on."
             )
-        if "similarity" in self.args.eval_metrics and not (train_clips or eval_clips):
+        if self.evaluator.needs_target and not (train_clips or eval_clips):
             raise ValueError(
                 "`eval_metrics` has similarity, which compares with recordings; of a stream none are kept: give "
                 "recordings to evaluate on, as `eval_split`, or leave it out."
+            )
+        if self.evaluator.needs_recording and self.texts is not None:
+            raise ValueError(
+                "`eval_metrics` has a metric that compares with recordings of the same sentences: leave out "
+                "`eval_texts`, so that those of the evaluation set are spoken."
             )
         if self.texts is None:
             rows = (eval_clips.rows[clip.row][text_column] for clip in eval_clips.clips)
@@ -148,12 +153,17 @@ class SpeechEvaluation:
 
     @property
     def _recorded_metrics(self) -> list[str]:
-        """Metrics of the recordings: no similarity if they are themselves what it compares with."""
-        return [name for name in self.evaluator.metrics if name != "similarity" or self.train_clips]
+        """Metrics of the recordings: not of comparisons with recordings, if these are the only ones, nor of voices."""
+        metrics = self.evaluator.metrics.items()
+        return [
+            name
+            for name, metric in metrics
+            if not (metric.needs_recording or metric.needs_synthesis or metric.needs_target and not self.train_clips)
+        ]
 
     def _prepare(self) -> None:
         if not self.is_prepared:
-            if "similarity" in self.evaluator.metrics:
+            if self.evaluator.needs_target:
                 run_on_all_processes(lambda: self.evaluator.prepare(self._targets()))
             self.is_prepared = True
 
@@ -174,16 +184,21 @@ class SpeechEvaluation:
 
     def _recordings(self) -> Iterator[tuple[int, Utterance]]:
         for number, index in self._shared(self._recorded_clips, "measuring recordings"):
-            text = self.eval_clips.rows[self.eval_clips.clips[index].row][self.text_column]
-            yield number, self._utterance(self.eval_clips, index, text)
+            yield number, self._recording(index)
+
+    def _recording(self, index: int) -> Utterance:
+        text = self.eval_clips.rows[self.eval_clips.clips[index].row][self.text_column]
+        return self._utterance(self.eval_clips, index, text)
 
     def _utterance(self, dataset: VitsDataset | JoinedDataset, index: int, text: str = "") -> Utterance:
         clip, waveform = dataset[index]
         return Utterance(text, waveform.numpy(), self.sampling_rate, clip.speaker_id)
 
     def _spoken(self, pipe: TextToSpeechPipeline) -> Iterator[tuple[int, Utterance]]:
+        is_compared = self.evaluator.needs_recording  # then sentences are those of the evaluation set, in its order
         for number, sentence in self._shared(self.sentences, "measuring speech"):
-            yield number, speak(pipe, sentence, self.args.seed, number)
+            recording = self._recording(self._recorded_clips[number]) if is_compared else None
+            yield number, speak(pipe, sentence, self.args.seed, number, recording)
 
     def _shared(self, items: Sequence, description: str) -> Iterable[tuple[int, Any]]:
         """Return the numbered items of this process, with a progress bar."""
@@ -200,9 +215,9 @@ class SpeechEvaluation:
     def _log(self, kind: str, step: int, report: SpeechReport, experiment: ExperimentLogger) -> None:
         """Log the figures and their intervals, and the rows to a file beside the samples."""
         values = {}
-        names = self._recorded_metrics if kind == "recordings" else self.evaluator.metrics
-        for name in names:
-            estimate = report.estimates[name]
+        for name, estimate in report.estimates.items():
+            if kind == "recordings" and name not in self._recorded_metrics:
+                continue
             values |= {f"{kind}/{name}": estimate.value}
             values |= {f"{kind}/{name}/low": estimate.low, f"{kind}/{name}/high": estimate.high}
         experiment.log(step, values)

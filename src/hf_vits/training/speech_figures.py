@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from huggingface_hub import EvalResult
 
 from hf_vits.evaluation.base import METRICS
+from hf_vits.evaluation.eval_results import eval_result
+from hf_vits.evaluation.report import Estimate
 
 Values = Mapping[str, float]
 """Values by the name of a metric, with `wer/low` and `wer/high` for the interval of `wer`."""
@@ -72,23 +74,15 @@ class SpeechFigures:
     def eval_results(self, setup: SpeechSetup, dataset: str) -> list[EvalResult]:
         """Return the voice's figures for the metadata of a model card; error rates in percent."""
         return [
-            EvalResult(
-                task_type="text-to-speech",
-                task_name="Text-to-Speech",
-                dataset_type=dataset,
-                dataset_name=dataset,
-                metric_type=METRIC_TYPES.get(name, name),
-                metric_name=f"{METRICS[name].title}{', percent' if METRICS[name].percent else ''}",
-                metric_value=_in_units(name, self.voice[name]),
-                metric_args={
-                    "interval_95": [_in_units(name, self.voice[f"{name}/{end}"]) for end in ("low", "high")],
-                    "sentences": setup.sentences,
-                    "measured_by": setup.instruments[name],
-                },
-            )
+            eval_result(name, estimate, setup.instruments[name], dataset)
             for name in self.metrics
-            if name in self.voice
+            if (estimate := self._estimate(name, setup.sentences)) is not None
         ]
+
+    def _estimate(self, name: str, sentences: int) -> Estimate | None:
+        if name not in self.voice:
+            return None
+        return Estimate(self.voice[name], *(self.voice[f"{name}/{end}"] for end in ("low", "high")), sentences)
 
     def _in_line(self, name: str) -> str:
         shown = METRICS[name].shown
@@ -105,11 +99,3 @@ class SpeechFigures:
             return ""
         shown = METRICS[name].shown
         return f"{shown(values[name])} ({shown(values[f'{name}/low'])} to {shown(values[f'{name}/high'])})"
-
-
-METRIC_TYPES = {"similarity": "speaker_similarity", "naturalness": "mos"}
-"""The types of metrics in model cards, where they differ from ours."""
-
-
-def _in_units(name: str, value: float) -> float:
-    return round(100 * value if METRICS[name].percent else value, 4)

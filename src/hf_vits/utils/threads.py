@@ -2,6 +2,9 @@
 
 import argparse
 import os
+import platform
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +31,16 @@ def cores() -> int:
     except ImportError:  # part of the extra `train`; `hf-vits info` works without
         return allowed
     return min(allowed, psutil.cpu_count(logical=False) or allowed)
+
+
+def processor() -> str:
+    """Return PyTorch's threads and the processor, as measured times must name them."""
+    import torch
+
+    file = Path("/proc/cpuinfo")  # `platform.processor` names only the architecture on Linux
+    model = re.search(r"model name\s*:\s*(.+)", file.read_text(encoding="utf-8")) if file.is_file() else None
+    threads = torch.get_num_threads()
+    return f"{threads} thread{'s' if threads > 1 else ''}, {model[1] if model else platform.machine()}"
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
