@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 import torch
@@ -187,3 +188,23 @@ def test_a_text_that_espeak_cannot_speak_is_left_out_and_the_others_make_the_voc
     assert "'deadly'" in caplog.text
     with pytest.raises(ValueError, match="no token"):
         build_tokenizer(["deadly"], phonemize=False)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "steps", "words", "advises"),
+    [
+        (
+            {"posterior_encoder.conv_pre.bias"},
+            0,
+            "posterior_encoder, discriminator: .* with the rest from the first",
+            True,
+        ),
+        ({"posterior_encoder.conv_pre.bias"}, 300, "posterior_encoder, discriminator: .* for 300 steps", True),
+        (set(), 1000, "of discriminator: .* before the rest, for 1,000 steps", False),
+    ],
+)
+def test_a_warning_says_how_long_new_modules_are_trained_alone(make_start, caplog, parameters, steps, words, advises):
+    start = make_start()
+    start.new_parameters, start.new_discriminator = frozenset(parameters), True
+    start.warn_of_new_modules(steps)
+    assert re.search(words, caplog.text) and ("complete_base" in caplog.text) == advises

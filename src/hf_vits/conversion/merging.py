@@ -39,7 +39,8 @@ def merge_voices(
 
     A voice that lost words in fine-tuning may regain them on the way to its base, and keep the sound of the speaker
     (Wortsman et al. 2022, for classifiers). Modules that only training uses are those of the tuned voice if the base
-    lacks them; tokenizer, speaking rate and other defaults are the tuned voice's too.
+    lacks them; tokenizer, speaking rate and other defaults are the tuned voice's too. Weights of two types are saved in
+    the one that holds both, so that a base in half precision is no obstacle.
 
     Args:
         base, tuned (`str` or `Path`):
@@ -55,7 +56,7 @@ def merge_voices(
 
     Raises:
         ValueError: for a weight out of range, a name that begins no parameter's, or voices whose configurations,
-            vocabularies or types of weights differ; says which.
+            or vocabularies differ; says which.
         FileExistsError: if `output` is not empty and `overwrite` is not set.
         FileNotFoundError: if there is no such voice.
     """
@@ -65,6 +66,8 @@ def merge_voices(
         refuse_losing(directory, path)
     refuse_existing(directory, overwrite)
     first, model = (VitsModel.from_pretrained(path, state_dict=generator_tensors(path)) for path in paths)
+    wider = torch.promote_types(first.dtype, model.dtype)
+    first, model = first.to(wider), model.to(wider)
     tokenizers = [VitsTokenizer.from_pretrained(path) for path in paths]
     _check_match(first, model, *tokenizers)
     by_name = numbers_by_name(list(model.state_dict()), by_start, default, "weights")
@@ -104,10 +107,6 @@ def _check_match(base: VitsModel, tuned: VitsModel, base_tokenizer: VitsTokenize
                 f"The voices cannot be merged: `{name}` is {quoted(one.get(name))} in the base's configuration and "
                 f"{quoted(other.get(name))} in the other's. Give a voice and one that was trained from it."
             )
-    if base.dtype != tuned.dtype:
-        raise ValueError(
-            f"The weights of the base are {base.dtype}, the other's {tuned.dtype}. Save both in the same type."
-        )
     first, second = base_tokenizer.get_vocab(), tokenizer.get_vocab()
     for token in sorted(first.keys() | second.keys()):
         if first.get(token) != second.get(token):

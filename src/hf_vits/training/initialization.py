@@ -159,12 +159,19 @@ class ModelInitialization:
         names = sorted({name.split(".")[0] for name in self.new_parameters})
         return [*names, *(["discriminator"] if self.new_discriminator else [])]
 
-    def warn_of_new_modules(self) -> None:
-        """Name in a warning what a trained model lacks."""
-        if new := self.new_modules:
-            logger.warning(
-                f"The model lacks all or part of {', '.join(new)}: newly initialized, and trained before the rest."
-            )
+    def warn_of_new_modules(self, new_module_steps: int) -> None:
+        """Name in a warning what a trained model lacks, and say how that is trained."""
+        if not (new := self.new_modules):
+            return
+        how = (
+            f"trained before the rest, for {new_module_steps:,} steps"
+            if new_module_steps
+            else "trained with the rest from the first step, because `new_module_steps` is 0"
+        )
+        advice = (
+            " `complete_base` trains modules on the voice's own speech before the run." if self.new_parameters else ""
+        )
+        logger.warning(f"The model lacks all or part of {', '.join(new)}: newly initialized, and {how}.{advice}")
 
 
 def load_discriminator(path: str) -> VitsDiscriminator | None:

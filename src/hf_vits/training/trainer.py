@@ -153,7 +153,7 @@ class VitsTrainer:
             run_on_all_processes(self._prepare_data, train_dataset, eval_dataset)
             run_on_all_processes(self.initialization.complete)
             if accelerator.is_main_process:
-                self.initialization.warn_of_new_modules()
+                self.initialization.warn_of_new_modules(args.new_module_steps)
             self._check_processes_agree()
             self._prepare_models()
 
