@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import select
 import socket
 import threading
 import time
@@ -83,13 +84,14 @@ def ask(port, method="POST", path="/v1/audio/speech", body=None, headers=None, *
 
 
 def exchange(port, *parts, pause=0.0, timeout=60):
-    """Sends bytes as they are, in parts, and returns all that comes back until the server closes or is silent."""
+    """Sends bytes as they are, in parts until there is an answer; returns what comes until the server closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
         answer = bytearray()
         try:
             for part in parts:
                 connection.sendall(part)
-                time.sleep(pause)
+                if select.select([connection], [], [], pause)[0]:
+                    break
             while block := connection.recv(65_536):
                 answer += block
         except (TimeoutError, ConnectionError):

@@ -58,7 +58,7 @@ def create_app(pool: VoicePool, scheduler: Scheduler, settings: ServerSettings |
     app = FastAPI(title="hf_vits", docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.pool, app.state.scheduler, app.state.settings = pool, scheduler, settings
     app.state.metrics, app.state.voices = Metrics(pool, scheduler), list(_described(pool))
-    app.state.created = int(time.time())
+    app.state.formats, app.state.created = available_formats(), int(time.time())
     add_error_handlers(app)
     app.include_router(routes)
     app.add_middleware(Guard, settings=settings)
@@ -165,7 +165,7 @@ async def list_voices(request: Request) -> dict[str, Any]:
     """List voices and speakers, OpenAI's names that stand for the first voice, and the formats of answers."""
     state = request.app.state
     others = [name for name in VOICES if name not in state.pool.aliases and name not in state.pool.names]
-    return {"voices": state.voices, "default_names": others, "formats": available_formats()}
+    return {"voices": state.voices, "default_names": others, "formats": state.formats}
 
 
 @routes.get("/health")

@@ -8,6 +8,7 @@ from hf_vits.serving.encoders.base import AUDIO_FORMATS, RATES, available_format
 from hf_vits.serving.errors import ApiError
 from hf_vits.serving.settings import ServerSettings
 from hf_vits.serving.voice_pool import SEEDS, SpeechRequest, UnknownVoiceError, VoicePool
+from hf_vits.utils.formatting import listed, quoted
 
 MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """OpenAI's names of models, which leave the choice to `voice`."""
@@ -56,7 +57,7 @@ class SpeechBody(BaseModel):
     @property
     def format(self) -> str:
         """Name of the audio format; OpenAI's default is MP3."""
-        return self.response_format or "mp3"
+        return "mp3" if self.response_format is None else self.response_format
 
     @property
     def unused(self) -> list[str]:
@@ -101,11 +102,10 @@ class SpeechBody(BaseModel):
     def _voice(self, pool: VoicePool) -> str:
         """Return the voice that is meant: `voice`, or `model` if `voice` is only a name of OpenAI's."""
         voice = self.voice.id if isinstance(self.voice, VoiceId) else self.voice
-        try:
-            if self.model not in MODELS:
-                pool.find(self.model)
-        except UnknownVoiceError as error:
-            raise ApiError(404, f"`model`: {error} {', '.join(MODELS)} work too.", "model_not_found", "model") from None
+        models = [*pool.names, *pool.aliases]
+        if self.model not in (*MODELS, *models):
+            message = f"There is no model {quoted(self.model)}. Give one of {listed([*models, *MODELS], 20)}."
+            raise ApiError(404, message, "model_not_found", "model")
         try:
             pool.find(voice)
         except UnknownVoiceError:

@@ -75,7 +75,15 @@ class Guard:
             raise ApiError(408, message, "body_too_slow") from None
 
     def _check_headers(self, scope: Message) -> None:
+        size = sum(len(name) + len(value) for name, value in scope["headers"])
+        if size + len(scope.get("raw_path") or b"") > self.settings.max_header_bytes:
+            message = f"The headers are larger than {self.settings.max_header_bytes:,} bytes."
+            raise ApiError(431, message, "headers_too_large")
+        if scope["http_version"] not in ("1.0", "1.1"):
+            raise ApiError(400, f"HTTP {scope['http_version']} is not known here; use HTTP 1.1.", "unknown_version")
         length = _values(scope, b"content-length")
+        if length and _values(scope, b"transfer-encoding"):  # between two servers, each could take another for true
+            raise ApiError(400, "A request has `Content-Length` or `Transfer-Encoding`, not both.", "ambiguous_length")
         if length and length[0].isdigit():
             self._check_size(int(length[0][:20]))
         kinds = _values(scope, b"content-type")
