@@ -17,7 +17,7 @@ def money(language: Language, sign: str, text: str, scale: str = "") -> str | No
     unit, _, hundredth = entry.partition("/")
     minus, whole, decimals = parsed
     if scale:
-        if (amount := count(language, text, "scales", scale)) is None:
+        if (amount := count(language, text, "scales", scale.strip())) is None:
             return None
         names = unit.rpartition(":")[2].split("|")
         return language.templates["money_scale"].format(amount=amount, unit=names[-1])
@@ -29,6 +29,17 @@ def money(language: Language, sign: str, text: str, scale: str = "") -> str | No
     if not whole.strip("0"):
         return part
     return language.templates["money"].format(whole=_counted(language, minus + whole, unit), part=part)
+
+
+@reading
+def money_attributive(language: Language, sign: str, text: str, scale: str = "") -> str | None:
+    """Read an amount of money before a noun, with the unit in the singular: "a five dollar bill"."""
+    entry, said = language.word("currencies", sign), number(language, text)
+    if entry is None or said is None or "." in text and not scale:
+        return money(language, sign, text, scale)
+    names = entry.partition("/")[0].rpartition(":")[2].split("|")
+    amount = count(language, text, "scales", scale.strip()) if scale else said
+    return amount and f"{amount} {names[0]}"
 
 
 def _counted(language: Language, text: str, entry: str) -> str:

@@ -36,7 +36,7 @@ def date(language: Language, y: str, m: str, d: str) -> str | None:
 
 
 @reading
-def time(language: Language, h: str, m: str = "", s: str = "", half: str = "") -> str | None:
+def time(language: Language, h: str, m: str = "", half: str = "", s: str = "") -> str | None:
     """Read a time of day; `half` is "am" or "pm" in any spelling, or empty. None if there is no such time."""
     if int(h) > 24 or int(m or 0) > 59 or int(s or 0) > 59:
         return None
@@ -44,11 +44,3 @@ def time(language: Language, h: str, m: str = "", s: str = "", half: str = "") -
     shown = "hms" if s else "hm" if int(m or 0) else "h24" if int(h) > 12 and "time_h24" in language.templates else "h"
     template = language.templates[f"time_{shown}_half" if half else f"time_{shown}"]
     return language.fill(template, {"h": str(int(h)), "m": m, "s": s and str(int(s)), "half": half})
-
-
-@reading
-def minute(language: Language, text: str) -> str | None:
-    """Read minutes; "05" with the word that a language has for its zero, if any."""
-    value, zero = int(text), language.templates.get("zero_minute", "")
-    said = language.numbers.cardinal(value)
-    return f"{zero} {said}" if zero and value < 10 else said

@@ -1,13 +1,17 @@
 """Expand the written forms of a text, and keep the place of each in it."""
 
+import re
+import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from hf_vits.text.abbreviations import conventions
-from hf_vits.text.expansion import amounts, calendar, readings  # noqa: F401 - they register what templates call
+from hf_vits.text.expansion import amounts, calendar, names, readings  # noqa: F401 - they register what templates call
 from hf_vits.text.expansion.language import language_of
 from hf_vits.text.offsets import TextWithOffsets
 from hf_vits.text.phoneme_blocks import BLOCK
+
+_BEGINS = re.compile(r"[.!?…]\s+$")
 
 
 class Expansion(NamedTuple):
@@ -53,14 +57,31 @@ def expansions(text: str, language: str | None, taken: Iterable[tuple[int, int]]
         free[start:end] = bytes(end - start)
     for rule in known.rules:
         for match in rule.pattern.finditer(text):
-            start, end = match.span()
+            start, end = match.span("at" if "at" in rule.pattern.groupindex else 0)
             if start == end or 0 in free[start:end]:
                 continue
-            if (spoken := known.fill(rule.template, match.groupdict())) is None:
+            spoken = known.fill(rule.template, {".": text[start:end], **match.groupdict()})
+            if spoken is None:
                 continue
             free[start:end] = bytes(end - start)
-            found.append(Expansion(start, end, match[0], _with_stop(text, match[0], end, spoken, language), rule.name))
+            found.append(Expansion(start, end, text[start:end], _fitted(text, start, end, spoken, language), rule.name))
     return sorted(found)
+
+
+def _fitted(text: str, start: int, end: int, spoken: str, language: str) -> str:
+    """Return a reading with the case, the full stop and the spaces that its place needs."""
+    if text[start].isupper() or _BEGINS.search(text, max(0, start - 4), start):
+        spoken = spoken[:1].upper() + spoken[1:]
+    spoken = _with_stop(text, text[start:end], end, spoken, language)
+    before, after = text[start - 1 : start], text[end : end + 1]
+    return " " * _joins(before, spoken[:1]) + spoken + " " * _joins(spoken[-1:], after)
+
+
+def _joins(left: str, right: str) -> bool:
+    """Return True if a letter or digit touches another one, or a symbol."""
+    return bool(left and right) and all(
+        c.isalnum() or unicodedata.category(c) in ("So", "Sc", "Sm") for c in left + right
+    )
 
 
 def _with_stop(text: str, written: str, end: int, spoken: str, language: str) -> str:

@@ -24,7 +24,13 @@ _CALL = re.compile(r"\{(\w+)((?: [^\s{}]+)*)\}")
 
 
 class Rule(NamedTuple):
-    """A pattern, and what to say for it."""
+    """
+    A pattern, and a template of what to say for it.
+
+    The template says all that the pattern matches, or only the group `at` if it has one. A call in it, such as
+    `{count n units u}`, names a function of `READINGS` and its arguments: groups, "." for all that is said, "-" for
+    nothing, or words.
+    """
 
     name: str
     pattern: re.Pattern
@@ -59,7 +65,7 @@ class Language:
         """Return a template with the readings of its calls; None if one of them does not apply."""
         parts, position = [], 0
         for call in _CALL.finditer(template):
-            arguments = [(groups[name] or "") if name in groups else name for name in call[2].split()]
+            arguments = [_argument(name, groups) for name in call[2].split()]
             if (reading := READINGS[call[1]](self, *arguments)) is None:
                 return None
             parts += [template[position : call.start()], reading]
@@ -70,6 +76,11 @@ class Language:
         """Return the word of a table for a written form, in its own case or else in small letters."""
         words = self.tables.get(table, {})
         return words.get(key, words.get(key.lower()))
+
+
+def _argument(name: str, groups: Mapping[str, str | None]) -> str:
+    """Return the content of a group, "" for "-" and the word itself if there is no such group."""
+    return "" if name == "-" else (groups[name] or "") if name in groups else name
 
 
 def codes() -> list[str]:
@@ -95,8 +106,8 @@ def _load(code: str) -> Language:
 def _entries(entries: str | list[str]) -> Iterator[tuple[str, str]]:
     """Yield the pairs of "kg=kilogram|kilograms; lb,lbs=pound|pounds"."""
     for entry in (entries if isinstance(entries, str) else "; ".join(entries)).split("; "):
-        keys, _, word = entry.partition("=")
-        yield from ((key, word) for key in keys.split(","))
+        end = entry.index("=", 1)  # the first character may be that sign
+        yield from ((key, entry[end + 1 :]) for key in entry[:end].split(","))
 
 
 def _alternatives(table: dict[str, str]) -> str:

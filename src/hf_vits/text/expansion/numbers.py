@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 MAX_DIGITS = 15  # longer numbers are read digit by digit
+MAX_LENGTH = 60  # what is longer is no number that anyone reads
 
 
 def is_available() -> bool:
@@ -82,6 +83,8 @@ class Numbers:
     def parse(self, text: str) -> tuple[str, str, str] | None:
         """Return sign, digits before and digits after the decimal mark of a written number; None if it is none."""
         text = text.strip()
+        if len(text) > MAX_LENGTH:
+            return None
         sign = "-" if text[:1] in ("-", "−", "–") else ""
         whole, *rest = self._mark.split(self._thousands.sub("", text[len(sign) :].lstrip("+")))
         if len(rest) > 1 or not re.fullmatch("[0-9]*", whole + "".join(rest)) or not whole + "".join(rest):

@@ -1,7 +1,6 @@
-"""What templates of rules can call: readings of numbers, amounts, times and letters."""
+"""What templates of rules can call: readings of numbers and of what they count."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 
 from hf_vits.text.expansion.language import READINGS, Language
@@ -9,7 +8,6 @@ from hf_vits.text.expansion.numbers import is_one
 
 _ROMAN = re.compile(r"(?=[MDCLXVI])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
-_PIECE = re.compile(r"[0-9]+|[^\W\d_]|[^\w\s]|_")
 
 
 def reading(function: Callable[..., str | None]) -> Callable[..., str | None]:
@@ -57,7 +55,7 @@ def word(language: Language, table: str, key: str) -> str | None:
 @reading
 def roman(language: Language, text: str, kind: str = "number", form: str = "") -> str | None:
     """Read a Roman numeral as a cardinal, or as an ordinal."""
-    if (value := roman_value(text)) is None:
+    if (value := roman_value(text.upper())) is None:
         return None
     return language.numbers.ordinal(value, form) if kind == "ordinal" else language.numbers.cardinal(value, form)
 
@@ -98,31 +96,54 @@ def counted(language: Language, parsed: tuple[str, str, str], forms: str, case: 
 
 
 @reading
-def letters(language: Language, text: str) -> str:
-    """Read letters by their names, digits and signs one by one."""
-    return " ".join(filter(None, (_name(language, character) for character in text)))
-
-
-def _name(language: Language, character: str) -> str:
-    if character.isdecimal():
-        return language.numbers.cardinal(int(character))
-    if name := language.word("letters", character) or language.word("signs", character):
-        return name
-    base = unicodedata.normalize("NFKD", character)[:1]
-    if base.isdecimal():
-        return language.numbers.cardinal(int(base))
-    return character.upper() if character.isalpha() else ""
-
-
-@reading
-def formula(language: Language, text: str) -> str:
-    """Read letters by their names and digits, also subscripts, as numbers."""
-    pieces = _PIECE.findall(unicodedata.normalize("NFKC", text))
-    return " ".join(number(language, piece) if piece.isdecimal() else _name(language, piece) for piece in pieces)
-
-
-@reading
 def phone(language: Language, text: str) -> str:
-    """Read a telephone number, its plus sign included."""
+    """Read a telephone number in its groups; a group such as "800" as a number."""
     plus = f"{language.templates['plus']} " if text.lstrip(" (").startswith("+") else ""
-    return plus + groups(language, text)
+    parts = re.findall("[0-9]+", text)
+    hundreds = [len(part) == 3 and part[0] != "0" and part[1:] == "00" for part in parts]
+    numbers = language.numbers
+    read = [
+        numbers.cardinal(int(part)) if whole else numbers.digits(part)
+        for part, whole in zip(parts, hundreds, strict=True)
+    ]
+    return plus + ", ".join(read)
+
+
+@reading
+def version(language: Language, text: str) -> str:
+    """Read the parts of a version or address of four numbers, with the word for the dot or the decimal mark."""
+    parts = [language.numbers.cardinal(int(part)) for part in text.split(".")]
+    return f" {language.templates['dot'] if len(parts) == 4 else language.numbers.settings['point']} ".join(parts)
+
+
+@reading
+def decade(language: Language, text: str) -> str | None:
+    """Read the number of a decade as an English plural, as "nineteen eighties"."""
+    said = language.numbers.year(int(text))
+    return f"{said[:-1]}ies" if said.endswith("y") else f"{said}s"
+
+
+@reading
+def house(language: Language, text: str) -> str | None:
+    """Read the number of an English house: three digits as "two twenty-one", four as a year."""
+    if len(text) != 3 or text[1:] == "00":
+        return language.numbers.year(int(text))
+    rest = (
+        f"oh {language.numbers.cardinal(int(text[2]))}" if text[1] == "0" else language.numbers.cardinal(int(text[1:]))
+    )
+    return f"{language.numbers.cardinal(int(text[0]))} {rest}"
+
+
+@reading
+def count_one(language: Language, text: str, table: str, key: str) -> str | None:
+    """Read a number with a unit in the singular, as before a noun: "a twelve inch ruler"."""
+    entry, said = language.word(table, key), number(language, text)
+    return None if entry is None or said is None else f"{said} {entry.rpartition(':')[2].split('|')[0]}"
+
+
+@reading
+def minute(language: Language, text: str) -> str | None:
+    """Read two digits, as those of minutes; "05" with the word that a language has for its zero, if any."""
+    value, zero = int(text), language.templates.get("zero_minute", "")
+    said = language.numbers.cardinal(value)
+    return f"{zero} {said}" if zero and value < 10 else said

@@ -2,7 +2,7 @@
 
 import re
 
-from hf_vits.text.expansion import amounts, calendar, readings
+from hf_vits.text.expansion import amounts, calendar, names, readings
 from hf_vits.text.expansion.expand import expand
 from hf_vits.text.expansion.language import Language, codes, language_of
 from hf_vits.utils.formatting import nearest, quoted
@@ -51,10 +51,10 @@ def say_as(text: str, interpret_as: str, language: str | None = "en", format: st
     """
     kind = _ALIASES.get(interpret_as, interpret_as)
     if kind not in KINDS:
-        names = [*KINDS, *_ALIASES]
+        allowed = [*KINDS, *_ALIASES]
         raise ValueError(
-            f"`interpret_as` is {quoted(interpret_as)}{nearest(str(interpret_as), names) or '.'} It can be one of "
-            f"{', '.join(names)}."
+            f"`interpret_as` is {quoted(interpret_as)}{nearest(str(interpret_as), allowed) or '.'} It can be one of "
+            f"{', '.join(allowed)}."
         )
     if (known := language_of(language)) is None:
         raise ValueError(f"There are no rules for the language {quoted(language)}, but for {', '.join(codes())}.")
@@ -77,12 +77,12 @@ def _ordinal(language: Language, text: str, format: str) -> str | None:
 
 @KINDS.register("characters")
 def _characters(language: Language, text: str, format: str) -> str | None:
-    return readings.letters(language, text) or None
+    return names.letters(language, text) or None
 
 
 @KINDS.register("digits")
 def _digits(language: Language, text: str, format: str) -> str | None:
-    return readings.letters(language, text) if _NUMBER.search(text) else None
+    return names.letters(language, text) if _NUMBER.search(text) else None
 
 
 @KINDS.register("telephone")
@@ -106,7 +106,7 @@ def _time(language: Language, text: str, format: str) -> str | None:
     if (match := _TIME.fullmatch(text)) is None:
         return _changed(language, text)
     half = match["half"] and f"{match['half'][0]}m"
-    return calendar.time(language, match["h"], match["m"] or "", match["s"] or "", half or "")
+    return calendar.time(language, match["h"], match["m"] or "", half or "", match["s"] or "")
 
 
 @KINDS.register("date")
@@ -126,8 +126,8 @@ def _order(language: Language, parts: list[str], text: str) -> str:
     if len(parts) == 3:
         if len(parts[0]) == 4:
             return "ymd"
-        names = [not part.isdecimal() for part in parts]
-        return "mdy" if names[0] else "dmy" if names[1] else language.templates["date_order"]
+        words = [not part.isdecimal() for part in parts]
+        return "mdy" if words[0] else "dmy" if words[1] else language.templates["date_order"]
     if len(parts) == 2:
         if len(parts[0]) == 4:
             return "ym"
