@@ -16,18 +16,20 @@ from transformers.utils import to_py_obj
 
 from hf_vits.text import coqui_cleaners, vocabulary, writing_systems
 from hf_vits.text.errors import check_added_tokens, check_text, dropped_message, is_batch, no_tokens_error, of_item
+from hf_vits.text.expansion.rewriting import Expansion, Rewriting
 from hf_vits.text.frontend import (
     FLAGS,
     FrontEnd,
-    UpstreamFrontEnd,
-    add_blanks,
     add_special_ids,
     add_special_spans,
     check_types,
+    pad_spans,
     remove_special_ids,
     select_by_mask,
 )
+from hf_vits.text.lexicon import Lexicon, read_beside, write_beside
 from hf_vits.text.offsets import Span, TextWithOffsets
+from hf_vits.text.upstream import UpstreamMethods
 from hf_vits.utils.atomic_folder import new_files
 from hf_vits.utils.default_name import refuse_default_name
 from hf_vits.utils.files import named_in_errors, require_if_there
@@ -40,6 +42,8 @@ CALL_ARGUMENTS = (
     *[name for name in signature(PreTrainedTokenizerBase.__call__).parameters if name not in ("self", "kwargs")],
     "normalize",
     "split_special_tokens",
+    "expand",
+    "lexicon",
 )
 # Arguments of `decode`: the first three, and those of transformers, which have no effect here.
 DECODE_ARGUMENTS = (
@@ -50,7 +54,7 @@ UPSTREAM_OPTIONS = ("language", "add_blank", "normalize", "phonemize", "is_uroma
 PADDING_OPTIONS = frozenset(["max_length", "pad_to_multiple_of", "padding_side", "return_attention_mask"])
 
 
-class VitsTokenizer(PreTrainedTokenizer):
+class VitsTokenizer(UpstreamMethods, PreTrainedTokenizer):
     """
     Convert text to the ids that a VITS model was trained on, with a blank around and between all tokens.
 
@@ -146,7 +150,7 @@ class VitsTokenizer(PreTrainedTokenizer):
         self.language, self.add_blank, self.normalize = language, add_blank, normalize
         self.phonemize, self.is_uroman, self.phoneme_language = phonemize, is_uroman, phoneme_language
         self.phoneme_style, self.unicode_form, self.cleaner = phoneme_style, unicode_form, cleaner
-        self.upstream_compatible, self.add_bos_eos = upstream_compatible, add_bos_eos
+        self.upstream_compatible, self.add_bos_eos, self.lexicon = upstream_compatible, add_bos_eos, Lexicon()
         check_types({name: getattr(self, name) for name in FLAGS})
         self._front_end(normalize)  # raises for wrong values here instead of at the first text
         ends = {"bos_token": bos_token, "eos_token": eos_token}
@@ -214,7 +218,9 @@ class VitsTokenizer(PreTrainedTokenizer):
             f"The tokenizer {str(pretrained_model_name_or_path)!r}, or one of its JSON files,",
             pretrained_model_name_or_path,
         ):
-            return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+            tokenizer = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        tokenizer.lexicon = read_beside(pretrained_model_name_or_path, **kwargs)
+        return tokenizer
 
     @classmethod
     def _from_pretrained(cls, files: dict, name: str, configuration: dict, *inputs, **kwargs):
@@ -247,7 +253,10 @@ class VitsTokenizer(PreTrainedTokenizer):
         if pad is not None and class_name == "VitsTokenizer" and self.pad_token_id != self.encoder.get(pad):
             pad = self.decoder.get(self.pad_token_id, pad)  # the model has no row for a token without an id
         vocabulary.update_config(file_names[0], class_name, options, {"pad_token": pad})
-        return super()._save_pretrained(save_directory, file_names, **kwargs)
+        return (
+            *super()._save_pretrained(save_directory, file_names, **kwargs),
+            *write_beside(self.lexicon, save_directory),
+        )
 
     @property
     def is_upstream_equivalent(self) -> bool:
@@ -255,7 +264,7 @@ class VitsTokenizer(PreTrainedTokenizer):
         if self.upstream_compatible:
             return True
         american = self.phoneme_style == "vits" and self._front_end(self.normalize).voice.lower() == "en-us"
-        other_steps = self.unicode_form or self.cleaner in coqui_cleaners.CLEANERS
+        other_steps = self.unicode_form or self.lexicon or self.cleaner in coqui_cleaners.CLEANERS
         return self.blank_id == 0 and not (self._adds_ends or other_steps) and (american or not self.phonemize)
 
     @property
@@ -295,13 +304,15 @@ class VitsTokenizer(PreTrainedTokenizer):
             return self.convert_tokens_to_ids(self.pad_token)
         return self.encoder.get(self.pad_token, self.blank_id)
 
-    def dropped_characters(self, text: str) -> Counter:
+    def dropped_characters(self, text: str, expand: bool = False, lexicon=None) -> Counter:
         """
         Count the characters of a text that are not in the vocabulary.
 
         Args:
             text (`str`):
                 A text of at most 100,000 characters.
+            expand, lexicon:
+                As in a call.
 
         Returns:
             `Counter`: How often each character (with `phonemize`, each phoneme) is dropped.
@@ -309,7 +320,18 @@ class VitsTokenizer(PreTrainedTokenizer):
         Raises:
             ValueError: if the text is not a string or is too long.
         """
-        return self._tokens(text, track=False, normalize=self.normalize)[1]
+        return self._tokens(text, False, self.normalize, self._rewriting(expand, lexicon))[1]
+
+    def rewritten(self, text: str, expand: bool = True, lexicon=None) -> list[Expansion]:
+        """Return what a call with these arguments rewrites in a text: each place, its reading and the rule."""
+        check_text(text)
+        return rewriting.found(text) if (rewriting := self._rewriting(expand, lexicon)) else []
+
+    def _rewriting(self, expand: bool | None, lexicon: Any) -> Rewriting | None:
+        """Return what to do with a text before the front end; None if there is nothing to do."""
+        if not expand and lexicon is None and not self.lexicon:
+            return None
+        return Rewriting(self.text_language, bool(expand), self.lexicon + Lexicon.of(lexicon), self.phonemize)
 
     def letters_of_other_scripts(self, text: str) -> Counter:
         """
@@ -342,28 +364,32 @@ class VitsTokenizer(PreTrainedTokenizer):
         """Return the tokens of a text, one string per id, with blanks and, by default, BOS and EOS."""
         if self.upstream_compatible:
             return super().tokenize(text, **kwargs)
-        refuse_unknown("VitsTokenizer.tokenize", kwargs, ("add_special_tokens", "normalize", "pair"))
-        ids, _, _ = self._ids(text, False, kwargs.get("normalize"), add_special_tokens)
+        refuse_unknown("VitsTokenizer.tokenize", kwargs, ("normalize", "pair", "expand", "lexicon"))
+        rewriting = self._rewriting(kwargs.get("expand"), kwargs.get("lexicon"))
+        ids, _, _ = self._ids(text, False, kwargs.get("normalize"), add_special_tokens, rewriting)
         return [self.decoder[index] for index in ids]
 
     def _front_end(self, normalize: bool) -> FrontEnd:
         options = {field.name: getattr(self, field.name) for field in fields(FrontEnd)}
         return FrontEnd(**{**options, "normalize": normalize})
 
-    def _tokens(self, text: str, track: bool, normalize: bool) -> tuple[TextWithOffsets, Counter]:
+    def _tokens(
+        self, text: str, track: bool, normalize: bool, rewriting: Rewriting | None
+    ) -> tuple[TextWithOffsets, Counter]:
         """Return the tokens of a text that are in the vocabulary, and a count of the others."""
         check_text(text)
-        tokens = self._front_end(normalize).tokens(TextWithOffsets.original(text, track))
+        original = TextWithOffsets.original(text, track)
+        tokens = self._front_end(normalize).tokens(original if rewriting is None else rewriting(original))
         if not self.phonemize:
             tokens = vocabulary.match_unicode_form(tokens, self._known)
         tokens, dropped = tokens.keep(self._known)
         return (tokens.strip() if normalize and not self.phonemize else tokens), dropped
 
     def _ids(
-        self, text: str, track: bool, normalize: bool | None, with_ends: bool
+        self, text: str, track: bool, normalize: bool | None, with_ends: bool, rewriting: Rewriting | None
     ) -> tuple[list[int], list[Span] | None, Counter]:
         """Return the ids of a text, their spans in it, and a count of what was dropped."""
-        tokens, dropped = self._tokens(text, track, self.normalize if normalize is None else normalize)
+        tokens, dropped = self._tokens(text, track, self.normalize if normalize is None else normalize, rewriting)
         if not tokens.text:
             raise no_tokens_error(text, dropped, self._known)
         bos, eos = self._bos_eos_ids() if with_ends else (None, None)
@@ -379,38 +405,33 @@ class VitsTokenizer(PreTrainedTokenizer):
         vocabulary.check_special_tokens(self.encoder, **ends)  # they may have changed
         return tuple(None if token is None else self.encoder[token] for token in ends.values())
 
-    def _encode_plus(self, text, text_pair=None, return_offsets_mapping=False, **kwargs) -> BatchEncoding:
-        self._warn_of_other_scripts(text)
+    def _encode_plus(
+        self, text, text_pair=None, return_offsets_mapping=False, expand=False, lexicon=None, **kwargs
+    ) -> BatchEncoding:
+        if self.phonemize or self.is_uroman:  # letter models drop such letters, which has a warning of its own
+            writing_systems.warn_of_others(text, self)
         if self.upstream_compatible:
-            if return_offsets_mapping:
-                raise ValueError("Offsets are not available with `upstream_compatible=True`; leave that option off.")
+            for name, given in {"Offsets": return_offsets_mapping, "expand": expand, "lexicon": lexicon}.items():
+                if given:
+                    raise ValueError(f"{name} cannot be had with `upstream_compatible=True`; leave that option off.")
             return super()._encode_plus(text, text_pair, **kwargs)
         given = [name for name in kwargs if name not in ("padding_strategy", "truncation_strategy")]
         refuse_unknown("The tokenizer", given, CALL_ARGUMENTS)
         batched = is_batch(text, text_pair, kwargs.get("is_split_into_words", False))
         dropped, encodings = Counter(), []
-        with_ends = kwargs.get("add_special_tokens", True)
+        rewriting = self._rewriting(expand, lexicon)
+        options = kwargs.get("normalize"), kwargs.get("add_special_tokens", True), rewriting
         for i, item in enumerate(text if batched else [text]):
             with of_item(i if batched else None):
-                ids, spans, missing = self._ids(item, return_offsets_mapping, kwargs.get("normalize"), with_ends)
+                ids, spans, missing = self._ids(item, return_offsets_mapping, *options)
             dropped += missing
             encodings.append(self._truncate(ids, spans, **kwargs))
         if dropped:
             logger.warning(dropped_message(dropped))
-        options = {name: kwargs[name] for name in PADDING_OPTIONS & kwargs.keys()}
-        padding = kwargs.get("padding_strategy", False)
-        padded = self.pad(encodings if batched else encodings[0], padding=padding, **options)
+        padding = {name: kwargs[name] for name in PADDING_OPTIONS & kwargs.keys()}
+        padding["padding"] = kwargs.get("padding_strategy", False)
+        padded = self.pad(encodings if batched else encodings[0], **padding)
         return BatchEncoding(dict(padded), tensor_type=kwargs.get("return_tensors"), prepend_batch_axis=not batched)
-
-    def _warn_of_other_scripts(self, text) -> None:
-        """Warn once for a text or a batch; letter models drop these letters, which has a warning of its own."""
-        if writing_systems.warnings_disabled() or not (self.phonemize or self.is_uroman):
-            return
-        others = Counter()
-        for item in [text] if isinstance(text, str) else text if isinstance(text, list | tuple) else []:
-            others += self.letters_of_other_scripts(item) if isinstance(item, str) else Counter()
-        if others:
-            logger.warning(self.supported_scripts.describe(others))
 
     def _truncate(self, ids: list[int], spans: list[Span] | None, **kwargs) -> dict:
         later = {"padding": False, "return_attention_mask": False, "return_tensors": None, "pad_to_multiple_of": None}
@@ -424,32 +445,10 @@ class VitsTokenizer(PreTrainedTokenizer):
 
     def _pad(self, encoded_inputs, **kwargs) -> dict:
         padded = super()._pad(encoded_inputs, **kwargs)
-        spans = padded.get("offset_mapping")
-        if spans is not None and (missing := len(padded["input_ids"]) - len(spans)):
+        if spans := padded.get("offset_mapping"):
             side = kwargs.get("padding_side") or self.padding_side
-            end, start = (spans[-1][1],) * 2, (spans[0][0],) * 2  # spans of padding are empty
-            padded["offset_mapping"] = [*spans, *[end] * missing] if side == "right" else [*[start] * missing, *spans]
+            padded["offset_mapping"] = pad_spans(spans, len(padded["input_ids"]), side)
         return padded
-
-    def prepare_for_tokenization(self, text: str, is_split_into_words: bool = False, normalize=None, **kwargs):
-        """Prepare a text as upstream does; raise ValueError without `upstream_compatible=True`."""
-        if not self.upstream_compatible:
-            raise ValueError(
-                "`prepare_for_tokenization` needs `upstream_compatible=True`; call the tokenizer itself, or "
-                "`tokenize(text)` for the tokens."
-            )
-        front_end = self._front_end(self.normalize if normalize is None else normalize)
-        return UpstreamFrontEnd(front_end, self.get_vocab(), self.encoder).tokens(text), kwargs
-
-    def _tokenize(self, text: str, **kwargs) -> list[str]:
-        blank = self.decoder.get(0)  # without an id 0, upstream's blank is None, which is the id of `<unk>`
-        return add_blanks(list(text), blank) if self.add_blank else list(text)
-
-    def _convert_token_to_id(self, token: str) -> int | None:
-        return self.encoder.get(token, self._added_tokens_encoder.get(self.unk_token))
-
-    def _convert_id_to_token(self, index: int) -> str | None:
-        return self.decoder.get(index)
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
         """Return the text of tokens with blanks, BOS and EOS, as `tokenize` returns them."""

@@ -173,6 +173,12 @@ def add_special_spans(spans: list[Span], blanks: bool, bos: bool, eos: bool) -> 
     return out + [end] * (bool(blanks) + bool(eos))
 
 
+def pad_spans(spans: list[Span], length: int, side: str) -> list[Span]:
+    """Add the spans of padding, which are empty, on the right or left."""
+    missing, start, end = length - len(spans), (spans[0][0],) * 2, (spans[-1][1],) * 2
+    return [*spans, *[end] * missing] if side == "right" else [*[start] * missing, *spans]
+
+
 def remove_special_ids(
     ids: Sequence[int], blank: int | None, bos: int | None, eos: int | None, pad: int | None, pad_is_letter: bool
 ) -> Sequence[int]:

@@ -5,6 +5,7 @@ are read letter by letter, or by the rules of another language.
 """
 
 import functools
+import logging
 import re
 import unicodedata
 from collections import Counter
@@ -169,6 +170,17 @@ def script_of(letter: str) -> str | None:
 def too_many_other_letters(others: Counter, text: str) -> bool:
     """Return True if the share of letters of other scripts is too large for the model."""
     return others.total() > 0 and others.total() >= MIN_OTHER_SHARE * sum(map(Counter.total, letters(text).values()))
+
+
+def warn_of_others(texts: object, tokenizer) -> None:
+    """Warn once of the letters of other scripts in a text or a batch."""
+    if warnings_disabled():
+        return
+    others = Counter()
+    for text in [texts] if isinstance(texts, str) else texts if isinstance(texts, list | tuple) else []:
+        others += tokenizer.letters_of_other_scripts(text) if isinstance(text, str) else Counter()
+    if others:
+        logging.getLogger(tokenizer.__module__).warning(tokenizer.supported_scripts.describe(others))
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def _fitted(text: str, start: int, end: int, spoken: str, language: str) -> str:
     """Return a reading with the case, the full stop and the spaces that its place needs."""
     if text[start].isupper() or _BEGINS.search(text, max(0, start - 4), start):
         spoken = spoken[:1].upper() + spoken[1:]
-    spoken = _with_stop(text, text[start:end], end, spoken, language)
+    spoken = with_stop(text, text[start:end], end, spoken, language)
     before, after = text[start - 1 : start], text[end : end + 1]
     return " " * _joins(before, spoken[:1]) + spoken + " " * _joins(spoken[-1:], after)
 
@@ -84,7 +84,7 @@ def _joins(left: str, right: str) -> bool:
     )
 
 
-def _with_stop(text: str, written: str, end: int, spoken: str, language: str) -> str:
+def with_stop(text: str, written: str, end: int, spoken: str, language: str | None) -> str:
     """Return a reading with the full stop of the written form, if that ends the sentence too."""
     if not written.endswith("."):
         return spoken
