@@ -20,6 +20,7 @@ from hf_vits.inference.arguments import CallArguments, check_chunk_frames
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.text import sentence_splitter, writing_systems
 from hf_vits.text.errors import NoTokensError, UnsupportedTextError, dropped_message
+from hf_vits.text.lexicon import Lexicon
 from hf_vits.timestamps.timeline import Timeline, Timestamps, check_units, sentence_tokens
 from hf_vits.timestamps.tokens import SentenceTokens
 from hf_vits.tokenization_vits import VitsTokenizer
@@ -31,7 +32,10 @@ logger = logging.getLogger(__name__)
 PER_TEXT_ARGUMENTS = ("speaker_id", "language_id", "noise_scale", "noise_scale_duration", "speaking_rate", "generator")
 """Arguments that take one value for all texts, or a list with one per text."""
 
-ARGUMENTS = (*PER_TEXT_ARGUMENTS, "pause", "strict", "return_timestamps", "preprocess_params", "forward_params")
+ARGUMENTS = (
+    *(*PER_TEXT_ARGUMENTS, "pause", "strict", "return_timestamps", "expand", "lexicon"),
+    *("preprocess_params", "forward_params"),
+)
 """All arguments of a call; the last two, which are transformers', go to the tokenizer and to the model."""
 
 MAX_CHARACTERS = 1_000_000
@@ -71,6 +75,11 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         return_timestamps (`str`, `list[str]` or `bool`, *optional*):
             `"word"`, `"character"`, `"phoneme"` or `"sentence"` for their times, as written in the text; several of
             them, or `True` for all.
+
+        expand (`bool`, *optional*, defaults to `False`):
+            Read numbers, money, dates, abbreviations and other written forms as a person reads them.
+        lexicon (`str`, `PathLike`, `dict` or [`Lexicon`], *optional*):
+            How to pronounce words: a table, or `{"Nguyen": "[[wˈɪn]]", "GIF": "jiff"}`.
 
     Returns:
         `{"audio": float32 array (T_wav,), "sampling_rate": int}` in hertz for a text, a list of them for a list. With
@@ -200,6 +209,8 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         pause=None,
         strict=None,
         return_timestamps=None,
+        expand=None,
+        lexicon=None,
         preprocess_params=None,
         forward_params=None,
         **per_text,
@@ -213,10 +224,21 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             raise ValueError(f"`pause` is {pause!r}; it must be a number of seconds, 0 to {MAX_PAUSE:g}.")
         preprocess = {**(preprocess_params or {}), **({} if strict is None else {"strict": strict})}
         postprocess = {} if pause is None else {"pause": pause}
+        if expand is not None or lexicon is not None:
+            preprocess |= self._rewriting(expand, lexicon)
         if return_timestamps is not None:
             postprocess["return_timestamps"] = check_units(return_timestamps)
             preprocess["return_offsets_mapping"] = postprocess["return_timestamps"] is not None
         return preprocess, {**(forward_params or {}), **given}, postprocess
+
+    def _rewriting(self, expand: bool | None, lexicon: Any) -> dict:
+        """Return the tokenizer's arguments for these; raise `ValueError` for a tokenizer that does not take them."""
+        if not isinstance(self.tokenizer, VitsTokenizer):
+            raise ValueError(
+                "`expand` and `lexicon` need the tokenizer of hf_vits; pass "
+                "`tokenizer=VitsTokenizer.from_pretrained(voice)`."
+            )
+        return {"expand": bool(expand), "lexicon": Lexicon.of(lexicon)}
 
     def preprocess(
         self, text: str | dict, strict: bool = False, first_sentence: int = 0, **tokenizer_arguments
@@ -224,7 +246,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         """text -> input_ids and attention_mask (1, T_text) of each sentence from `first_sentence` on, the arguments of
         its item, its index, whether it is the last, and with offsets the tokens of it and of skipped ones beside it."""
         text, arguments = _text_and_arguments(text)
-        self._check_readable(text, strict)
+        self._check_readable(text, strict, tokenizer_arguments)
         previous, skipped = None, []  # one behind, to know which is the last
         for index, encoding in self._encodings(text, tokenizer_arguments, first_sentence):
             if isinstance(encoding, str):
@@ -243,7 +265,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         """Return the sentences in which a text is synthesized, by the conventions of its language."""
         return sentence_splitter.split(text, language=getattr(self.tokenizer, "text_language", None))
 
-    def _check_readable(self, text: str, strict: bool) -> None:
+    def _check_readable(self, text: str, strict: bool, arguments: dict) -> None:
         """Warn once about letters of other scripts; if `strict`, raise for those and for all else that is left out."""
         if not hasattr(self.tokenizer, "letters_of_other_scripts"):  # transformers' own
             return
@@ -254,7 +276,9 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             if self.tokenizer.phonemize or self.tokenizer.is_uroman:  # otherwise the tokenizer warns of dropping them
                 logger.warning(message)
         if strict:
-            dropped = sum(map(self.tokenizer.dropped_characters, self.sentences(text)), Counter())
+            given = {name: arguments[name] for name in ("expand", "lexicon") if name in arguments}
+            sentences = self.sentences(text)
+            dropped = sum((self.tokenizer.dropped_characters(item, **given) for item in sentences), Counter())
             if lost := Counter({character: count for character, count in dropped.items() if character.isalnum()}):
                 raise UnsupportedTextError(dropped_message(lost))
 

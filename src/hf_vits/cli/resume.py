@@ -25,6 +25,8 @@ NAMES = {
     "seed": "--seed",
     "loudness": "--loudness",
     "subtitles": "--subtitles",
+    "expand": "--no-expand",
+    "lexicon": "--lexicon",
 }
 """What the speech depends on, as the user knows it."""
 

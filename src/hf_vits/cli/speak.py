@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from hf_vits.cli.explain import explain, reading
 from hf_vits.cli.input_text import read_text_argument
 from hf_vits.cli.parser import Parser, number_or_name
 from hf_vits.cli.resume import state_file
@@ -42,6 +43,9 @@ def add_arguments(parser: Parser) -> None:
     add_rare("--noise-scale-duration", type=float, metavar="X", help="variation of the rhythm")
     add("--pause", type=float, default=0.0, metavar="SECONDS", help="silence between sentences")
     add("--loudness", type=float, metavar="LUFS", help="-50 to -12; -16 for podcasts, -23 for broadcasts")
+    add("--lexicon", metavar="FILE", help="table of words and how to pronounce them")
+    add_rare("--no-expand", action="store_true", help="leave $5, Dr. and 1984 to espeak-ng")
+    add("--explain", action="store_true", help="print how the text is read; no speech")
     add_rare("--strict", action="store_true", help="refuse letters that the voice cannot read")
     add("--seed", type=int, metavar="N", help="makes the speech repeatable; a 64-bit integer")
     add_threads(parser)
@@ -58,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
     from hf_vits.conversion.resolve import resolve_voice
 
     text = read_text_argument(options)
+    if options.explain:
+        return explain(options, text)
     check_numbers(options)
     output = None if options.output == "-" else Path(SCRATCH if options.output is None else options.output).expanduser()
     _check_output(output, options)
@@ -75,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
         "noise_scale": options.noise_scale,
         "noise_scale_duration": options.noise_scale_duration,
         "strict": options.strict,
+        **reading(options, pipe.tokenizer, text),
     }
     generator = torch.Generator()
     generator.seed() if options.seed is None else generator.manual_seed(options.seed)
@@ -86,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     from hf_vits.cli.speech_file import SpeechFile
 
     speech = SpeechFile(output, pipe, text, options.pause, generator, subtitles, options.loudness, **controls)
-    return speech.speak(partial(_identity, options, text, pipe), options.resume)
+    return speech.speak(partial(_identity, options, text, pipe, controls["lexicon"]), options.resume)
 
 
 def check_numbers(options: argparse.Namespace) -> None:
@@ -136,7 +143,7 @@ def _refuse_existing(files: Sequence[Path | None], options: argparse.Namespace) 
             raise FileExistsError(f"{file} exists; give another name, or replace it with --overwrite.{stopped}")
 
 
-def _identity(options: argparse.Namespace, text: str, pipe) -> dict:
+def _identity(options: argparse.Namespace, text: str, pipe, lexicon) -> dict:
     """Return everything that the speech depends on, by the names of `resume.NAMES`."""
     from hf_vits.utils.digests import voice_digest
 
@@ -147,6 +154,8 @@ def _identity(options: argparse.Namespace, text: str, pipe) -> dict:
         "voice": voice_digest(pipe.model),
         "noise_scale_duration": options.noise_scale_duration,
         "subtitles": bool(options.subtitles) or None,  # a run without any has not kept the times
+        "expand": not options.no_expand,
+        "lexicon": hashlib.sha256(lexicon.table().encode()).hexdigest()[:12] if lexicon else None,
         **given,
     }
 

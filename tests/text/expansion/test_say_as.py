@@ -37,7 +37,7 @@ def test_a_text_is_read_as_its_kind(written, kind):
 
 
 def test_characters_are_read_by_their_names():
-    assert say_as("Ab1", "characters") == say_as("Ab1", "spell-out") == "ay bee one"
+    assert say_as("Ab1", "characters") == say_as("Ab1", "spell-out") == "eigh bee one"
 
 
 def test_the_format_gives_the_order_of_a_date():

@@ -70,7 +70,7 @@ def expansions(text: str, language: str | None, taken: Iterable[tuple[int, int]]
 
 def _fitted(text: str, start: int, end: int, spoken: str, language: str) -> str:
     """Return a reading with the case, the full stop and the spaces that its place needs."""
-    if text[start].isupper() or _BEGINS.search(text, max(0, start - 4), start):
+    if _BEGINS.search(text, max(0, start - 4), start):
         spoken = spoken[:1].upper() + spoken[1:]
     spoken = with_stop(text, text[start:end], end, spoken, language)
     before, after = text[start - 1 : start], text[end : end + 1]
@@ -90,7 +90,7 @@ def with_stop(text: str, written: str, end: int, spoken: str, language: str | No
         return spoken
     following = end
     while following < len(text) and not text[following].isalnum():
-        if not text[following].isspace() and text[following] not in "\"'“‘«([”’»)]":
+        if text[following] in ",;:–—-":
             return spoken
         following += 1
     ends = conventions(language).ends_sentence(text, 0, end - 1, following)

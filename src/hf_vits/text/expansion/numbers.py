@@ -10,8 +10,8 @@ MAX_LENGTH = 60  # what is longer is no number that anyone reads
 
 
 def is_available() -> bool:
-    """Return True if the package that spells numbers is installed."""
-    return importlib.util.find_spec("unicode_rbnf") is not None
+    """Return True if the packages that spell numbers and name emoji are installed."""
+    return all(map(importlib.util.find_spec, ("unicode_rbnf", "emoji")))
 
 
 @functools.cache
