@@ -28,7 +28,15 @@ def money(language: Language, sign: str, text: str, scale: str = "") -> str | No
     part = _counted(language, decimals.lstrip("0"), hundredth)
     if not whole.strip("0"):
         return part
+    if "money_part" in language.templates:
+        part = language.fill(language.templates["money_part"], {"part": decimals.lstrip("0")})
     return language.templates["money"].format(whole=_counted(language, minus + whole, unit), part=part)
+
+
+@reading
+def money_case(language: Language, sign: str, text: str, case: str) -> str | None:
+    """Read an amount of money in a grammatical case."""
+    return count(language, text, "currencies", sign, case)
 
 
 @reading

@@ -44,3 +44,9 @@ def time(language: Language, h: str, m: str = "", half: str = "", s: str = "") -
     shown = "hms" if s else "hm" if int(m or 0) else "h24" if int(h) > 12 and "time_h24" in language.templates else "h"
     template = language.templates[f"time_{shown}_half" if half else f"time_{shown}"]
     return language.fill(template, {"h": str(int(h)), "m": m, "s": s and str(int(s)), "half": half})
+
+
+@reading
+def day(language: Language, text: str) -> str:
+    """Read the day of a month as a cardinal, the first one by its own word."""
+    return language.templates["first_day"] if int(text) == 1 else language.numbers.cardinal(int(text))

@@ -105,7 +105,7 @@ def _load(code: str) -> Language:
 
 def _entries(entries: str | list[str]) -> Iterator[tuple[str, str]]:
     """Yield the pairs of "kg=kilogram|kilograms; lb,lbs=pound|pounds"."""
-    for entry in (entries if isinstance(entries, str) else "; ".join(entries)).split("; "):
+    for entry in filter(None, (entries if isinstance(entries, str) else "; ".join(entries)).split("; ")):
         end = entry.index("=", 1)  # the first character may be that sign
         yield from ((key, entry[end + 1 :]) for key in entry[:end].split(","))
 

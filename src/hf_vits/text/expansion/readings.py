@@ -7,6 +7,7 @@ from hf_vits.text.expansion.language import READINGS, Language
 from hf_vits.text.expansion.numbers import is_one
 
 _ROMAN = re.compile(r"(?=[MDCLXVI])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_FEMININE_END = re.compile("[ая]$")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 
@@ -29,9 +30,34 @@ def ordinal(language: Language, text: str, form: str = "") -> str | None:
 
 
 @reading
+def ordinal_form(language: Language, text: str, table: str, key: str) -> str | None:
+    """Read digits as an ordinal in the form that a table has for what follows them, such as "3-й"."""
+    form = language.word(table, key)
+    return None if form is None else ordinal(language, text, form)
+
+
+@reading
 def year(language: Language, text: str) -> str | None:
     """Read digits as a year."""
     return language.numbers.year(int(text)) if text.isdecimal() and len(text) <= 6 else None
+
+
+@reading
+def year2(language: Language, text: str) -> str | None:
+    """Read a year of four digits, or of two in this or the last century."""
+    return year(language, text if len(text) != 2 else ("19" if int(text) > 50 else "20") + text)
+
+
+@reading
+def number_plain(language: Language, text: str, form: str = "") -> str:
+    """Read digits as a number without the zeros before it."""
+    return language.numbers.cardinal(int(text), form)
+
+
+@reading
+def keep(language: Language, text: str) -> str:
+    """Return a group as it is written."""
+    return text
 
 
 @reading
@@ -60,6 +86,13 @@ def roman(language: Language, text: str, kind: str = "number", form: str = "") -
     return language.numbers.ordinal(value, form) if kind == "ordinal" else language.numbers.cardinal(value, form)
 
 
+@reading
+def roman_form(language: Language, text: str, table: str, key: str) -> str | None:
+    """Read a Roman numeral as an ordinal in the form that a table has for the next word."""
+    form = language.word(table, key)
+    return None if form is None else roman(language, text, "ordinal", form)
+
+
 def roman_value(text: str) -> int | None:
     """Return the value of a Roman numeral in capitals; None for other text."""
     if not _ROMAN.fullmatch(text):
@@ -71,7 +104,7 @@ def roman_value(text: str) -> int | None:
 @reading
 def count(language: Language, text: str, table: str, key: str, case: str = "") -> str | None:
     """Read a number with what it counts, in the right form: "two kilograms"."""
-    entry = language.word(table, key)
+    entry = (language.word(table, key) or "").partition("/")[0] or None
     parsed = language.numbers.parse(text)
     if entry is None or parsed is None:
         return None
@@ -87,12 +120,42 @@ def counted(language: Language, parsed: tuple[str, str, str], forms: str, case: 
     if len(names) == 3:
         if decimals:
             return names[1]
-        if case:
+        if case == "accusative" and is_one(value):
+            return _FEMININE_END.sub(lambda end: {"а": "у", "я": "ю"}[end[0]], names[0])
+        if case == "genitive":
             return names[1] if is_one(value) else names[2]
         few = value % 10 in (2, 3, 4) and value % 100 not in (12, 13, 14)
         return names[0] if is_one(value) else names[1] if few else names[2]
     singular = value < 2 if language.code == "fr" else value == 1 and not decimals
     return names[0] if singular else names[-1]
+
+
+@reading
+def counted_word(language: Language, table: str, key: str) -> str | None:
+    """Return a unit in the singular."""
+    entry = language.word(table, key)
+    return entry and entry.partition("/")[0].rpartition(":")[2].split("|")[0]
+
+
+@reading
+def plural(language: Language, table: str, key: str) -> str | None:
+    """Return a unit in the plural, that after five."""
+    entry = language.word(table, key)
+    return entry and entry.partition("/")[0].rpartition(":")[2].split("|")[-1]
+
+
+@reading
+def version_dots(language: Language, text: str) -> str:
+    """Read numbers between dots, with the word for the dot."""
+    parts = (language.numbers.cardinal(int(part)) for part in text.split("."))
+    return f" {language.templates['dot']} ".join(parts)
+
+
+@reading
+def roman_capital(language: Language, text: str, form: str = "") -> str | None:
+    """Read the number of a ruler as a noun: "der Achte"."""
+    said = roman(language, text, "ordinal", form)
+    return said and said[0].upper() + said[1:]
 
 
 @reading
@@ -107,6 +170,13 @@ def phone(language: Language, text: str) -> str:
         for part, whole in zip(parts, hundreds, strict=True)
     ]
     return plus + ", ".join(read)
+
+
+@reading
+def phone_numbers(language: Language, text: str) -> str:
+    """Read a telephone number in its groups, each as a number, but digit by digit where it begins with zero."""
+    plus = f"{language.templates['plus']} " if text.lstrip(" (").startswith("+") else ""
+    return plus + ", ".join(number(language, group) or "" for group in re.findall("[0-9]+", text))
 
 
 @reading
