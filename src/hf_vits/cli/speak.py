@@ -54,7 +54,7 @@ def add_arguments(parser: Parser) -> None:
     add("--subtitles", action="append", default=[], metavar="FILE", help=subtitles)
     add("--overwrite", action="store_true", help="replace existing files of --output, --subtitles")
     add("--resume", action="store_true", help="continue a stopped run; repeat its other options")
-    add("--stream", action="store_true", help="write within a sentence; needs --output -")
+    add_rare("--stream", action="store_true", help="write within a sentence; needs --output -")
 
 
 def run(options: argparse.Namespace) -> int:
