@@ -33,7 +33,7 @@ def pytest_collection_finish():
     gc.set_threshold(700, 10, 50)
 
 
-pytest_plugins = ["training_runs"]  # data, settings and trainers of tiny runs
+pytest_plugins = ["training_runs", "browsers"]  # data, settings and trainers of tiny runs; a browser
 
 
 @pytest.fixture(scope="session")

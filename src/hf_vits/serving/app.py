@@ -18,6 +18,7 @@ from hf_vits.serving.encoders.base import AUDIO_FORMATS, available_formats, make
 from hf_vits.serving.errors import ApiError, add_error_handlers, api_error
 from hf_vits.serving.guard import Guard
 from hf_vits.serving.metrics import Metrics, Observation
+from hf_vits.serving.page import add_page
 from hf_vits.serving.scheduling import QueueFullError, Scheduler
 from hf_vits.serving.settings import ServerSettings
 from hf_vits.serving.voice_pool import SPEAKER_MARK, SpeechRequest, VoicePool
@@ -61,6 +62,7 @@ def create_app(pool: VoicePool, scheduler: Scheduler, settings: ServerSettings |
     app.state.formats, app.state.created = available_formats(), int(time.time())
     add_error_handlers(app)
     app.include_router(routes)
+    add_page(app)
     app.add_middleware(Guard, settings=settings)
     if settings.cors_origins:
         app.add_middleware(
@@ -162,10 +164,11 @@ def _model(name: str, request: Request) -> dict[str, Any]:
 
 @routes.get("/v1/audio/voices")
 async def list_voices(request: Request) -> dict[str, Any]:
-    """List voices and speakers, OpenAI's names that stand for the first voice, and the formats of answers."""
+    """List voices and speakers, OpenAI's names that stand for the first voice, formats, and the longest text."""
     state = request.app.state
     others = [name for name in VOICES if name not in state.pool.aliases and name not in state.pool.names]
-    return {"voices": state.voices, "default_names": others, "formats": state.formats}
+    limits = {"formats": state.formats, "max_characters": state.settings.max_characters}
+    return {"voices": state.voices, "default_names": others, **limits}
 
 
 @routes.get("/health")

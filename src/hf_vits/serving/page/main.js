@@ -67,7 +67,7 @@ function numbers(count) {
 function showValue(id) {
   const { value, dataset } = $(id);
   const text = `${Number(value).toFixed(2)}${dataset.unit ?? ""}`;
-  document.querySelector(`output[for="${id}"]`).textContent = text;
+  $(`${id}-value`).textContent = text;
   $(id).setAttribute("aria-valuetext", text);
 }
 
