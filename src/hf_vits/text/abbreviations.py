@@ -78,7 +78,8 @@ class Conventions:
 
     def _after(self, name: str, text: str, following: int) -> bool | None:
         """Return True if a sentence ends after an abbreviation; None for other words."""
-        if name in self.before_numbers and (text[following].isdigit() or _is_roman(text, following)):
+        is_street = "str" in self.before_numbers and name.endswith("str")  # German "Hauptstr. 5"
+        if (name in self.before_numbers or is_street) and (text[following].isdigit() or _is_roman(text, following)):
             return False
         if name in self.titles:
             return not self.titles_are_sure and self._begins(text, following, after_name=True)

@@ -93,6 +93,8 @@ def with_stop(text: str, written: str, end: int, spoken: str, language: str | No
         if text[following] in ",;:–—-":
             return spoken
         following += 1
+    if text[following : following + 1].islower():
+        return spoken
     ends = conventions(language).ends_sentence(text, 0, end - 1, following)
     return f"{spoken}." if ends else spoken
 
