@@ -1,10 +1,7 @@
-"""A server on this machine, and a browser that notes what it plays; tests skip where either is not installed."""
+"""A browser that notes what a page plays; tests skip where none is installed."""
 
 import shutil
-import socket
-import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,25 +13,9 @@ NOTES = (Path(__file__).parent / "browser_notes.js").read_text(encoding="utf-8")
 """A script that runs before those of a page."""
 
 
-@contextmanager
-def served(app):
-    """Answer requests to an application in a thread -> its address."""
-    uvicorn = pytest.importorskip("uvicorn")
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Chromium without a window."""
+    """Chromium without a window. While it lives, asyncio has a running loop in this thread."""
     playwright = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed")

@@ -25,8 +25,9 @@ class GatedPipe:
         self.chunks, self.closed, self.is_open = chunks, threading.Event(), threading.Event()
         self.allowed = threading.Semaphore(0)
         config = {"sampling_rate": 16_000, "num_speakers": 1, "speaker_names": None, "language_names": None}
+        config |= {"speaking_rate": 1.0, "noise_scale": 0.5}
         parameters = SimpleNamespace(parameters=lambda: [], buffers=lambda: [])
-        self.model = SimpleNamespace(config=SimpleNamespace(**config, speaking_rate=1.0), **vars(parameters))
+        self.model = SimpleNamespace(config=SimpleNamespace(**config), **vars(parameters))
 
     def allow(self, chunks=None):
         """Allows a number of chunks, all by default."""

@@ -8,11 +8,12 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 import soundfile
-from browsers import played, served, until
+from browsers import played, until
 
-from hf_vits.serving import Scheduler, SpeechRequest, VoicePool
+from hf_vits.serving import SpeechRequest, VoicePool
 
 pytest.importorskip("fastapi")
+from http_server import serving
 
 TEXT = "A bed is made. Deaf jam, a nap and a kid."
 COMPLETE = "document.getElementById('download').hidden === false"
@@ -44,16 +45,8 @@ def slow_pipe(make_pipe):
 @pytest.fixture
 def serve():
     """Serves a pool -> the address."""
-    from hf_vits.serving.app import create_app, seconds_of
-    from hf_vits.serving.settings import ServerSettings
-
     with ExitStack() as stack:
-
-        def go(pool, max_jobs=8, **settings):
-            scheduler = stack.enter_context(Scheduler(2, max_jobs, cost=seconds_of))
-            return stack.enter_context(served(create_app(pool, scheduler, ServerSettings(**settings))))
-
-        yield go
+        yield lambda pool, **options: f"http://127.0.0.1:{stack.enter_context(serving(pool, **options)).port}/"
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ def _described(pool: VoicePool) -> Iterator[dict[str, Any]]:
         config = pool.config(name)
         entry = {
             "sampling_rate": config.sampling_rate,
+            "noise_scale": config.noise_scale,
             "languages": list(config.language_names or ()),
             "aliases": sorted(alias for alias, voice in pool.aliases.items() if voice == name),
         }

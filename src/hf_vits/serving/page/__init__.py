@@ -1,10 +1,10 @@
 """
 The page at `/`: static files beside this module, which call the routes of the server as any other client does.
 
-Of `GET /v1/audio/voices` it reads `voices` (`id`, and where known `name`, `language`, `sampling_rate`, `noise_scale`,
-`speakers` and `languages` as lists of names) and `max_characters`. It sends `POST /v1/audio/speech` with
-`stream_format: "sse"`, `response_format: "pcm"` and `timestamps: "word"`, and reads `audio` and `timestamps` of
-each `speech.audio.delta`, and the rate in the header `X-Sample-Rate`.
+Of `GET /v1/audio/voices` it reads `max_characters` and `voices`: `id`, and where known `name`, `sampling_rate`,
+`noise_scale`, `num_speakers`, and `speakers` and `languages` as lists of names. It sends `POST /v1/audio/speech` with
+`stream_format: "sse"`, `response_format: "pcm"` and `timestamps: "word"`, and reads `audio` and `timestamps` of each
+`speech.audio.delta`, and the rate in the header `X-Sample-Rate`.
 """
 
 from functools import partial

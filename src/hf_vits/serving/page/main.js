@@ -28,7 +28,7 @@ async function load() {
   limit = answer.max_characters ?? LIMIT;
   $("voice").replaceChildren(...voices.map((voice) => new Option(voice.name ?? voice.id, voice.id)));
   chooseVoice();
-  if (!$("text").value && (chosen().language ?? "").startsWith("en")) $("text").value = SAMPLE;
+  if (!$("text").value && languagesOf(chosen())[0]?.startsWith("en")) $("text").value = SAMPLE;
   count();
 }
 
@@ -39,18 +39,22 @@ function chosen() {
 function chooseVoice() {
   const voice = chosen();
   choices("speaker", voice.speakers?.length ? voice.speakers : numbers(voice.num_speakers ?? 1));
-  choices("language", voice.languages);
+  choices("language", languagesOf(voice));
   if (voice.noise_scale !== undefined) $("noise_scale").value = voice.noise_scale;
   SLIDERS.forEach(showValue);
   const rate = voice.sampling_rate ? `${voice.sampling_rate.toLocaleString("en")} Hz` : "";
-  $("about").textContent = [languageName(voice.language), rate].filter(Boolean).join(", ");
+  $("about").textContent = [...languagesOf(voice).slice(0, 3).map(languageName), rate].filter(Boolean).join(", ");
+}
+
+function languagesOf(voice) {
+  return voice.languages ?? [];
 }
 
 function languageName(code) {
   try {
-    return new Intl.DisplayNames("en", { type: "language" }).of(code) ?? "";
-  } catch { // no code, or one in another notation
-    return code ?? "";
+    return new Intl.DisplayNames("en", { type: "language" }).of(code);
+  } catch { // a name of its own
+    return code;
   }
 }
 
