@@ -94,6 +94,13 @@ def test_a_run_that_would_train_nothing_is_refused(make_trainer):
     make_trainer(freeze_modules=modules)
 
 
+def test_the_speaker_embedding_may_be_frozen_in_a_voice_that_has_none(make_trainer):
+    trainer = make_trainer(freeze_modules=["flow", "embed_speaker"], max_steps=1)
+    trainer.train()
+    trained = {name.split(".")[1] for name, p in trainer.generator.module.named_parameters() if p.requires_grad}
+    assert trained == {"text_encoder", "posterior_encoder", "duration_predictor", "decoder"}
+
+
 def test_a_run_moves_each_module_by_its_own_rate(make_trainer, make_start, parameters_of):
     """AdamW without decay moves a parameter by its rate in the first step, whatever its gradient."""
     multipliers = {"flow": 0.5, "decoder": 2, "decoder.conv_post": 0.1}

@@ -96,10 +96,16 @@ def test_the_rate_is_not_fitted_by_an_untrained_posterior_encoder(make_trainer, 
     assert len(calls) == 1, "once a step"
 
 
-def test_streams_and_several_speakers_are_errors(make_trainer, make_start, make_data):
+def test_a_stream_is_refused_and_a_voice_of_several_speakers_keeps_its_rate(
+    make_trainer, make_start, make_data, caplog
+):
     with pytest.raises(ValueError, match="`fit_speaking_rate` needs data that is no stream"):
         make_trainer(data=make_data().to_iterable_dataset(), fit_speaking_rate=True)
     start = make_start(num_speakers=2, speaker_embedding_size=4, speaker_names=["ann", "bob"])
     data = make_data(4, speaker=["ann", "bob"] * 2)
-    with pytest.raises(ValueError, match="sets one rate for a voice, and it has 2 speakers"):
-        make_trainer(start=start, data=data, columns=Columns(speaker="speaker"), fit_speaking_rate=True)
+    trainer = make_trainer(
+        start=start, data=data, columns=Columns(speaker="speaker"), fit_speaking_rate=True, max_steps=1
+    )
+    trainer.train()
+    assert "a voice has one rate, and this one has 2 speakers" in caplog.text
+    assert trainer.output_model.config.speaking_rate == start.model.config.speaking_rate == 1

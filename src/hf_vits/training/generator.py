@@ -113,6 +113,10 @@ class Segments:
     real_mel: Tensor
     fake_mel: Tensor
 
+    def joined(self, more: "Segments") -> "Segments":
+        """Return both as one batch."""
+        return Segments(**{name: torch.cat([value, getattr(more, name)]) for name, value in vars(self).items()})
+
 
 @dataclass
 class VitsTrainingOutput(AlignmentOutput, Segments):
@@ -184,7 +188,7 @@ class VitsGenerator(nn.Module):
         starts = random_starts(batch.waveform_lengths // self.model.config.hop_length, size, generator)
         spectrogram, mask = (take(values, starts, size) for values in (posterior.spectrogram, posterior.frame_mask))
         latents = take(posterior.latents, starts, size)
-        return self._segments(batch, starts, spectrogram, mask, latents, posterior.speaker)
+        return self.decode_latents(batch.waveform, starts, spectrogram, mask, latents, posterior.speaker)
 
     def decode_windows(self, batch: VitsBatch, generator: Generators = None) -> Segments:
         """batch -> Segments as those of `decode`, where only the decoder is trained: no more of a clip is encoded than
@@ -199,7 +203,7 @@ class VitsGenerator(nn.Module):
             inner = (values[..., context : context + size] for values in (spectrogram, mask, *distribution))
             spectrogram, mask, mean, log_std = inner
             latents = sample(mean, log_std, mask, generator)
-        return self._segments(batch, starts, spectrogram, mask, latents, speaker)
+        return self.decode_latents(batch.waveform, starts, spectrogram, mask, latents, speaker)
 
     @property
     def trains_decoder_alone(self) -> bool:
@@ -218,21 +222,22 @@ class VitsGenerator(nn.Module):
         """Return the input of the posterior encoder, (B, F|M, T)."""
         return self.spectrogram.mel(spectrogram) if self.model.config.posterior_input == "mel" else spectrogram
 
-    def _segments(
+    def decode_latents(
         self,
-        batch: VitsBatch,
+        waveform: Tensor,
         starts: Tensor,
         spectrogram: Tensor,
         mask: Tensor,
         latents: Tensor,
         speaker: Tensor | None,
     ) -> Segments:
-        """Return the segments from `starts` on, given their linear magnitudes, masks and latents."""
+        """waveform (B, 1, T_wav), starts int64 (B,), and of the segments that begin there: spectrogram (B, F, frames),
+        mask (B, 1, frames), latents (B, C, frames); speaker (B, S, 1) -> Segments."""
         hop, size = self.model.config.hop_length, latents.shape[-1]
         sample_mask = mask.repeat_interleave(hop, dim=-1)
         fake = self.model.decoder(latents, speaker) * sample_mask
         return Segments(
-            real=take(batch.waveform, starts * hop, size * hop) * sample_mask,
+            real=take(waveform, starts * hop, size * hop) * sample_mask,
             fake=fake,
             real_mel=self.spectrogram.mel(spectrogram) * mask,
             fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * mask,

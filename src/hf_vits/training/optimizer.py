@@ -17,6 +17,10 @@ Average = Callable[[Tensor], Tensor]
 """A tensor -> its mean over all processes."""
 
 
+OPTIONAL = ("embed_speaker",)
+"""Modules that `freeze_modules` may name though a model of one speaker lacks them, so that a recipe suits any model."""
+
+
 def learning_rate_factor(config: VitsTrainingArguments, step: int, epoch: int) -> float:
     """Return the factor on the learning rates: linear warm-up by steps, exponential decay by epochs."""
     warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
@@ -116,7 +120,7 @@ def check_modules(model: VitsModel, args: VitsTrainingArguments) -> list[float]:
     """Return the factor on the learning rate for each parameter; raise `ValueError` for a module in the settings that
     the model does not have, or if all are frozen."""
     names = [name for name, _ in model.named_parameters()]
-    frozen = matching_patterns(names, args.freeze_modules, "freeze_modules")
+    frozen = matching_patterns(names, args.freeze_modules, "freeze_modules", OPTIONAL)
     if all(any(pattern.match(name) for pattern in frozen) for name in names):
         raise ValueError(
             f"`freeze_modules` is {args.freeze_modules}, which are all modules of the voice, so that it would not "
@@ -140,7 +144,7 @@ def train_only(module: nn.Module, trained: Iterable[str] | None, frozen: Sequenc
     Raises:
         ValueError: if a frozen name matches nothing; lists the modules.
     """
-    patterns = matching_patterns([name for name, _ in module.named_parameters()], frozen, "freeze_modules")
+    patterns = matching_patterns([name for name, _ in module.named_parameters()], frozen, "freeze_modules", OPTIONAL)
     wanted = set((name for name, _ in module.named_parameters()) if trained is None else trained)
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(name in wanted and not any(pattern.match(name) for pattern in patterns))

@@ -113,7 +113,7 @@ class SpeakingRate:
             Speakers of the model.
 
     Raises:
-        ValueError: if the rate is to be fitted, and the data is a stream or the model has several speakers.
+        ValueError: if the rate is to be fitted, and the data is a stream.
     """
 
     def __init__(self, args: VitsTrainingArguments, loader: MapLoader | StreamingLoader, num_speakers: int):
@@ -124,14 +124,15 @@ class SpeakingRate:
             raise ValueError(
                 "`fit_speaking_rate` needs data that is no stream. Load it as a whole, or set it to false."
             )
-        if num_speakers > 1:
-            raise ValueError(
-                f"`fit_speaking_rate` sets one rate for a voice, and it has {num_speakers} speakers; set it to false."
+        self.is_shared = num_speakers > 1
+        if self.is_shared:
+            logger.warning(
+                f"`fit_speaking_rate` has no effect: a voice has one rate, and this one has {num_speakers} speakers."
             )
 
     def update(self, model: VitsModel, step: int) -> None:
         """Fit the rate of a model after so many steps, and set it in its configuration; once for each step."""
-        if not self.args.fit_speaking_rate or step == self.step:
+        if not self.args.fit_speaking_rate or self.is_shared or step == self.step:
             return
         self.step = step
         generator = VitsGenerator(model).to(model.device)

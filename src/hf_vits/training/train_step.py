@@ -20,6 +20,7 @@ from hf_vits.training.generator import Posterior, Segments, VitsGenerator
 from hf_vits.training.losses import LOSSES, discriminator_loss, losses_of
 from hf_vits.training.optimizer import OptimizedModel, learning_rate_factor
 from hf_vits.training.process import hold_free_memory, return_free_memory
+from hf_vits.training.replay import Replay
 from hf_vits.training.training_arguments import VitsTrainingArguments
 
 
@@ -73,6 +74,8 @@ class TrainingStep:
             Settings.
         accelerator (`Accelerator`):
             Gives device, precision and processes.
+        replay ([`Replay`], *optional*):
+            Segments of other speakers that each batch is joined by.
     """
 
     def __init__(
@@ -81,9 +84,11 @@ class TrainingStep:
         discriminator: OptimizedModel,
         config: VitsTrainingArguments,
         accelerator: Accelerator,
+        replay: Replay | None = None,
     ):
-        self.generator, self.discriminator = generator, discriminator
+        self.generator, self.discriminator, self.replay = generator, discriminator, replay
         self.config, self.accelerator = config, accelerator
+        self._process_index = accelerator.process_index
         self.average = self._mean if accelerator.num_processes > 1 else None
         if accelerator.device.type == "cpu":
             hold_free_memory()
@@ -127,7 +132,7 @@ class TrainingStep:
         decodes for the discriminator alone, if that is trained."""
         generator: VitsGenerator = self.generator.module
         seed = self.config.seed
-        torch.manual_seed(seed_of(seed, step, number, self.accelerator.process_index))  # of dropout
+        torch.manual_seed(seed_of(seed, step, number, self._process_index))  # of dropout
         noise = clip_generators(seed, step, batch.rows)
         posterior = detached = segments = None
         with self.accelerator.autocast(), torch.set_grad_enabled(with_graph):
@@ -139,6 +144,8 @@ class TrainingStep:
                 if not adapts or self.discriminator.is_trained:
                     with torch.set_grad_enabled(with_graph and not adapts):
                         segments = generator.decode(batch, detached, noise)
+            if self.replay is not None and not adapts:
+                segments = segments.joined(self.replay.segments(generator, step, number, self._process_index))
         if self.accelerator.device.type == "cpu":
             return_free_memory()  # of the places tried, here a step takes least time and memory
         return GeneratorForward(batch, noise, posterior, detached, segments)

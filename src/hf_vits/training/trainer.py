@@ -34,6 +34,7 @@ from hf_vits.training.loudness import match_loudness
 from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo_id, write_card
 from hf_vits.training.optimizer import OptimizedModel, check_modules, moving_average, train_only
 from hf_vits.training.process import GracefulShutdown
+from hf_vits.training.replay import replay_of
 from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
 from hf_vits.training.run_summary import RunSummary, eval_clips_of
 from hf_vits.training.speaking_rate import SpeakingRate
@@ -203,6 +204,7 @@ class VitsTrainer:
         for optimized in (self.generator, self.discriminator):
             optimized.broadcast_parameters()
         self.ema = moving_average(model, args.ema_decay) if args.ema_decay else None
+        self.replay = replay_of(args, model, self.train_dataloader, self.accelerator.is_main_process)
         clips = self.eval_clips
         self.evaluation = None if clips is None else Evaluation(self.output_model, clips, self.accelerator, args.seed)
 
@@ -265,7 +267,7 @@ class VitsTrainer:
     def _train_steps(self, experiment: ExperimentLogger, shutdown: GracefulShutdown) -> None:
         """Train up to the last step, or the one in which a signal comes; log, save and evaluate on the way."""
         args, progress, meter = self.args, self.progress, AverageMeter()
-        train_step = TrainingStep(self.generator, self.discriminator, args, self.accelerator)
+        train_step = TrainingStep(self.generator, self.discriminator, args, self.accelerator, self.replay)
         with self._progress_bar() as bar:
             for batches in self._batches_by_step():
                 result = train_step(batches, progress.step, progress.epoch, self._phase() is Phase.ADAPTATION)

@@ -111,6 +111,11 @@ class VitsTrainingArguments(EvaluationArguments):
         "Steps in which only the posterior encoder learns, by its divergence from the frozen prior, and a new "
         "discriminator beside it: the encoder learns another speaker before the decoder does.",
     )
+    replay_batch_size: Whole = option(
+        0,
+        "Segments per step, beside those of the data, of the base model's own speech by speakers that the data lacks, "
+        "so that the decoder keeps them.",
+    )
     ema_decay: Decay = option(0.999, "Decay of the generator's moving average, which is evaluated and saved; 0: none.")
     mixed_precision: Annotated[str, OneOf(PRECISIONS)] | None = option(
         None,

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 
-def matching_patterns(names: Sequence[str], starts: Iterable[str], setting: str) -> list[re.Pattern]:
+def matching_patterns(
+    names: Sequence[str], starts: Iterable[str], setting: str, optional: Sequence[str] = ()
+) -> list[re.Pattern]:
     """
     Return a pattern for each name of a module or parameter, which matches to a dot or the end.
 
@@ -15,12 +17,15 @@ def matching_patterns(names: Sequence[str], starts: Iterable[str], setting: str)
             Starts of names.
         setting (`str`):
             Name of the setting, for the error.
+        optional (`Sequence[str]`, *optional*):
+            Starts that need not begin any name.
 
     Raises:
         ValueError: for a start that begins no parameter's name; lists the modules.
     """
     patterns = {start: re.compile(rf"{re.escape(start.rstrip('.'))}(\.|$)") for start in starts}
-    unknown = [start for start, pattern in patterns.items() if not any(map(pattern.match, names))]
+    wanted = {start: pattern for start, pattern in patterns.items() if start not in optional}
+    unknown = [start for start, pattern in wanted.items() if not any(map(pattern.match, names))]
     if unknown:
         parts = sorted({name.split(".")[0] for name in names})
         raise ValueError(f"`{setting}` has {unknown}, which begin no parameter's name. The modules are {parts}.")
