@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+NOTHING = "There is no text to speak; give it as an argument, with --input, or on standard input."
+
 MAX_BYTES = 2**25
 """Largest text that is read; a pipeline takes a million characters, which are at most four million bytes."""
 
@@ -29,7 +31,7 @@ def read_text_argument(options: argparse.Namespace) -> str:
     else:
         text = _file(Path(options.input).expanduser())
     if not text.strip():
-        raise ValueError("There is no text to speak; give it as an argument, with --input, or on standard input.")
+        raise ValueError(NOTHING)
     return text
 
 

@@ -2,13 +2,14 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hf_vits.cli.errors import discard_output
+from hf_vits.cli.incoming_text import stream_sentences
 from hf_vits.cli.progress import Progress
 from hf_vits.cli.subtitles import Subtitles
 
@@ -20,7 +21,11 @@ WHOLE_SENTENCE = 10**9
 
 
 def play(
-    pipe: "TextToSpeechPipeline", text: str, whole_sentences: bool, subtitles: Sequence[Path] = (), **options: Any
+    pipe: "TextToSpeechPipeline",
+    text: str | Iterator[str],
+    whole_sentences: bool,
+    subtitles: Sequence[Path] = (),
+    **options: Any,
 ) -> None:
     """
     Speak a text to standard output: samples as 32-bit floats, little-endian, mono.
@@ -28,8 +33,8 @@ def play(
     Args:
         pipe ([`TextToSpeechPipeline`]):
             The voice.
-        text (`str`):
-            What to say.
+        text (`str` or `Iterator[str]`):
+            What to say; or its sentences, which may be written while the first ones are spoken.
         whole_sentences (`bool`):
             Write each sentence at once, which takes less work, instead of its chunks.
         subtitles (`list[Path]`, *optional*):
@@ -45,14 +50,16 @@ def play(
     print(f"{rate} samples per second; play them with: aplay -f FLOAT_LE -r {rate}", file=sys.stderr)
     options |= {"chunk_frames": WHOLE_SENTENCE if whole_sentences else None}
     times = Subtitles(subtitles, rate)
-    progress, sentence, start = Progress(pipe.sentences(text)), None, time.perf_counter()
+    is_whole, options["return_timestamps"] = isinstance(text, str), times.units
+    chunks = pipe.stream(text, **options) if is_whole else stream_sentences(pipe, text, **options)
+    progress, sentence, start = Progress(pipe.sentences(text) if is_whole else ()), None, time.perf_counter()
     try:
-        for chunk in pipe.stream(text, return_timestamps=times.units, **options):
+        for chunk in chunks:
             work += time.perf_counter() - start  # without the time that the reader takes
             if sentence is not None and chunk["sentence"] != sentence:
                 progress.spoken(sentence, samples / rate)
             sentence, samples = chunk["sentence"], samples + len(chunk["audio"])
-            times.add(chunk.get("timestamps", {}))
+            times.add(chunk.get("timestamps", {}), chunk.get("later", 0))
             if not _written(chunk["audio"]):
                 break
             start = time.perf_counter()
@@ -60,10 +67,8 @@ def play(
         progress.close()
     times.write()
     seconds = samples / rate
-    print(
-        f"standard output: {seconds:.2f} s of audio in {work:.2f} s of work (real-time factor {work / seconds:.3f})",
-        file=sys.stderr,
-    )
+    speed = f" in {work:.2f} s of work (real-time factor {work / seconds:.3f})" if is_whole else ""  # without waiting
+    print(f"standard output: {seconds:.2f} s of audio{speed}", file=sys.stderr)
 
 
 def _written(samples: np.ndarray) -> bool:

@@ -59,13 +59,16 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Speak, print the duration and the time it took, and return the exit status."""
+    from hf_vits.cli.incoming_text import incoming_text, sentences_of
     from hf_vits.conversion.resolve import resolve_voice
 
-    text = read_text_argument(options)
+    output = None if options.output == "-" else Path(SCRATCH if options.output is None else options.output).expanduser()
+    is_incoming = output is None and not (options.text or options.explain) and options.input in (None, "-")
+    incoming = incoming_text() if is_incoming else None
+    text = read_text_argument(options) if incoming is None else ""
     if options.explain:
         return explain(options, text)
     check_numbers(options)
-    output = None if options.output == "-" else Path(SCRATCH if options.output is None else options.output).expanduser()
     _check_output(output, options)
     subtitles = check_subtitles(options.subtitles, output)
     _refuse_existing([output, *subtitles] if options.output else subtitles, options)
@@ -88,6 +91,8 @@ def run(options: argparse.Namespace) -> int:
     if output is None:
         from hf_vits.cli.raw_output import play
 
+        if incoming is not None:
+            text = sentences_of(incoming, getattr(pipe.tokenizer, "text_language", None))
         play(pipe, text, not options.stream, subtitles, pause=options.pause, generator=generator, **controls)
         return 0
     from hf_vits.cli.speech_file import SpeechFile
@@ -106,7 +111,7 @@ def check_numbers(options: argparse.Namespace) -> None:
         value = getattr(options, name)
         if value is not None and not 0 <= value < float("inf"):
             raise ValueError(f"--{name.replace('_', '-')} is {value}; it must be a finite number of at least 0.")
-    if options.loudness is not None:
+    if getattr(options, "loudness", None) is not None:  # other verbs have none
         from hf_vits.data.leveling import check_loudness
 
         check_loudness(options.loudness)
