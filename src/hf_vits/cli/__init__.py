@@ -13,6 +13,7 @@ VERBS = {
     "synthesize": "hf_vits.cli.synthesize",
     "evaluate": "hf_vits.cli.evaluate",
     "serve": "hf_vits.cli.serve",
+    "wyoming": "hf_vits.cli.wyoming",
     "demo": "hf_vits.cli.demo",
     "convert": "hf_vits.cli.convert",
     "merge": "hf_vits.cli.merge",

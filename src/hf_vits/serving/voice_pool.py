@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from hf_vits.utils.formatting import listed, nearest, quoted
 
 if TYPE_CHECKING:
+    import torch
+
     from hf_vits.configuration_vits import VitsConfig
     from hf_vits.pipeline import TextToSpeechPipeline
 
@@ -53,8 +55,9 @@ class SpeechRequest:
             Variation of the sound and of the rhythm; by default the voice's own.
         pause (`float`, *optional*, defaults to 0.0):
             Seconds of silence between sentences.
-        seed (`int`, *optional*):
-            The same seed gives the same samples; by default another one each time.
+        seed (`int` or `torch.Generator`, *optional*):
+            The same seed gives the same samples; by default another one each time. Requests with one generator, one
+            after the other, continue each other.
         timestamps (`str`, `list[str]` or `bool`, *optional*):
             As `return_timestamps` of the pipeline.
         strict (`bool`, *optional*, defaults to `False`):
@@ -69,7 +72,7 @@ class SpeechRequest:
     noise_scale: float | None = None
     noise_scale_duration: float | None = None
     pause: float = 0.0
-    seed: int | None = None
+    seed: "int | torch.Generator | None" = None
     timestamps: str | Sequence[str] | bool | None = None
     strict: bool = False
 
@@ -164,6 +167,15 @@ class VoicePool:
             entry.config = _read_config(entry.source)
         return entry.config
 
+    def languages(self, name: str) -> list[str]:
+        """Return the names of a model's languages, or its tokenizer's one as an espeak-ng voice; none if unknown."""
+        entry, config = self._voices[self.find(name)[0]], self.config(name)
+        if config.num_languages > 1 and config.language_names:
+            return list(config.language_names)
+        pipe = entry.pipe if entry.pipe is not None else entry.source
+        language = getattr(getattr(pipe, "tokenizer", None) or _read_tokenizer(pipe), "text_language", None)
+        return [] if language is None else [language]
+
     @contextmanager
     def use(self, name: str) -> Iterator["TextToSpeechPipeline"]:
         """
@@ -247,7 +259,7 @@ class VoicePool:
             "pause": request.pause,
             "strict": request.strict,
             "return_timestamps": request.timestamps,
-            "generator": _generator(request.seed),
+            "generator": make_generator(request.seed),
         }
 
 
@@ -264,9 +276,16 @@ def _number(name: str, value: Any) -> float:
     return value
 
 
-def _generator(seed: int | None):
+def make_generator(seed: "int | torch.Generator | None") -> "torch.Generator":
+    """Return a generator with a seed, by default a random one; a generator as it is.
+
+    Raises:
+        ValueError: for anything but a 64-bit integer.
+    """
     import torch
 
+    if isinstance(seed, torch.Generator):
+        return seed
     generator = torch.Generator()
     if seed is None:
         generator.seed()
@@ -290,6 +309,13 @@ def _load(source: Any) -> "TextToSpeechPipeline":
     pipe = TextToSpeechPipeline(source)
     pipe.model.eval()
     return pipe
+
+
+def _read_tokenizer(source: Any):
+    from hf_vits.conversion.resolve import resolve_voice
+    from hf_vits.tokenization_vits import VitsTokenizer
+
+    return VitsTokenizer.from_pretrained(resolve_voice(source, "tokenizer_config.json"))
 
 
 def _read_config(source: Any) -> "VitsConfig":

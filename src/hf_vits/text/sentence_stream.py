@@ -19,7 +19,8 @@ class SentenceStream:
     """
     Collect a text in pieces, and return each sentence as soon as the first word after it is complete.
 
-    The sentences are those of [`split`] for the whole text, except that a line break is judged by the lines so far.
+    The sentences are those of [`split`] for the whole text, except that what a line break means depends on
+    the lines so far.
 
     Args:
         language (`str`, *optional*):

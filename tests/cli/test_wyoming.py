@@ -1,0 +1,65 @@
+"""`hf-vits wyoming` passes its options on, and says what is wrong before a voice is loaded."""
+
+import pytest
+
+pytest.importorskip("wyoming")
+
+from hf_vits.cli import main
+from hf_vits.serving.wyoming import WyomingServer
+
+
+@pytest.fixture
+def folder(make_model, make_tokenizer, tmp_path):
+    make_model().save_pretrained(tmp_path / "joe")
+    make_tokenizer().save_pretrained(tmp_path / "joe")
+    return str(tmp_path / "joe")
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """Records servers and their addresses instead of serving."""
+    found = []
+
+    async def serve(self, uri, zeroconf=None, ready=None):
+        ready()
+        found.append((self.service, uri, zeroconf, self.service.pool.loaded))
+
+    monkeypatch.setattr(WyomingServer, "serve", serve)
+    return found
+
+
+def test_options_reach_the_server_and_the_first_voice_is_loaded(folder, served, capsys):
+    options = ["--speed", "1.5", "--noise-scale", "0.1", "--pause", "0.2", "--seed", "3", "--speaker", "0"]
+    options += ["--max-characters", "99", "--max-requests", "7", "--uri", "tcp://0.0.0.0:1234"]
+    assert main(["wyoming", f"a={folder}", folder, *options]) == 0
+    ((service, uri, zeroconf, loaded),) = served
+    request = service.request
+    assert (uri, zeroconf, loaded, service.max_characters, service.scheduler.max_jobs) == (
+        "tcp://0.0.0.0:1234",
+        None,
+        ["a"],
+        99,
+        7,
+    )
+    assert (request.speed, request.noise_scale, request.noise_scale_duration) == (1.5, 0.1, None)
+    assert (request.pause, request.seed, request.speaker, request.voice) == (0.2, 3, "0", "a")
+    assert [voice.name for voice in service.info.tts[0].voices] == ["a", "joe"]
+    assert "a, joe at tcp://0.0.0.0:1234" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--uri", "http://127.0.0.1:1"], "is no address to serve at"),
+        (["--speed", "99"], "--speed is 99.0; it must be 0.1 to 10"),
+        (["--seed", str(2**64)], "--seed is"),
+        (["--zeroconf", "joe"], "cannot be reached from a network"),
+        (["--workers", "-1"], "`workers` is -1"),
+        (["--max-characters", "0"], "`max_characters` is 0"),
+        (["--speaker", "dan"], "speaker"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(folder, served, capsys, options, reason):
+    assert main(["wyoming", folder, *options]) == 1
+    errors = capsys.readouterr().err
+    assert reason in errors and len(errors.strip().splitlines()) == 1 and not served
