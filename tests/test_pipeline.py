@@ -366,3 +366,26 @@ def test_a_wrong_model_or_tokenizer_is_an_error_that_says_what_to_pass(make_mode
     make_model().save_pretrained(tmp_path / "alone")
     with pytest.raises(ValueError, match="There is no tokenizer in .*alone.*pass `tokenizer="):
         TextToSpeechPipeline(VitsModel.from_pretrained(tmp_path / "alone"))
+
+
+def test_written_forms_and_words_of_a_lexicon_are_spoken_as_read_and_timed_as_written(make_model):
+    pytest.importorskip("unicode_rbnf")
+    letters = {letter: i for i, letter in enumerate("_abcdefghijklmnopqrstuvwxyz ,.'-")}
+    tokenizer = VitsTokenizer.from_vocab(letters, pad_token="_", phonemize=False, language="eng")
+    pipe = TextToSpeechPipeline(make_model(vocab_size=40), tokenizer, expand=True)
+    options = {"generator": seeded(), "lexicon": {"Nguyen": "when"}, "return_timestamps": "word"}
+    speech = pipe("Dr. Nguyen paid $5.", **options)
+    expected = pipe("doctor when paid five dollars.", generator=seeded())["audio"]
+    np.testing.assert_array_equal(speech["audio"], expected)
+    assert [word["text"] for word in speech["timestamps"]] == ["Dr.", "Nguyen", "paid", "$5."]
+    assert speech["timestamps"][-1]["start"] < speech["timestamps"][-1]["end"]
+    chunks = list(pipe.stream("Dr. Nguyen paid $5.", **{**options, "generator": seeded()}))
+    np.testing.assert_allclose(np.concatenate([chunk["audio"] for chunk in chunks]), expected, rtol=0, atol=1e-5)
+    assert sum((chunk["timestamps"] for chunk in chunks), []) == speech["timestamps"]
+    assert (
+        pipe("it is 5.", expand=False, generator=seeded())["audio"].size
+        < pipe("it is 5.", generator=seeded())["audio"].size
+    )
+    pipe("5", strict=True)
+    with pytest.raises(UnsupportedTextError, match="5"):
+        pipe("a 5", strict=True, expand=False)

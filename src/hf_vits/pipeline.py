@@ -246,7 +246,8 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
                 "`expand` and `lexicon` need the tokenizer of hf_vits; pass "
                 "`tokenizer=VitsTokenizer.from_pretrained(voice)`."
             )
-        return {"expand": bool(expand), "lexicon": Lexicon.of(lexicon)}
+        given = {} if expand is None else {"expand": bool(expand)}
+        return given if lexicon is None else {**given, "lexicon": Lexicon.of(lexicon)}
 
     def preprocess(
         self,

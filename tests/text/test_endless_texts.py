@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from hf_vits.text import coqui_cleaners, normalizers, sentence_splitter, writing_systems
+from hf_vits.text.expansion.expand import expansions
+from hf_vits.text.expansion.numbers import is_available
+from hf_vits.text.lexicon import Lexicon
 from hf_vits.text.normalizers import romanize
 from hf_vits.text.offsets import TextWithOffsets
 from hf_vits.text.phoneme_blocks import BLOCK
@@ -24,6 +27,11 @@ def plain(text):
     return TextWithOffsets.original(text, track=False)
 
 
+def written_forms(text):
+    if is_available():
+        expansions(text, "en")
+
+
 def read_metadata(text, folder):
     from hf_vits.data.metadata_folder import _rows
 
@@ -34,6 +42,7 @@ def read_metadata(text, folder):
             _rows(table)
 
 
+WORDS = Lexicon.of({"a": "b", "a a a a": "c", "dr.": "doctor", "x": "y"})
 GREEK = writing_systems.SupportedScripts(frozenset(["Greek"]), "el", passes_latin=True)
 
 READERS = {
@@ -53,6 +62,8 @@ READERS = {
     "letters of a vocabulary": lambda text, folder: match_unicode_form(
         TextWithOffsets.original(text, True), frozenset("aé\u0301")
     ),
+    "written forms": lambda text, folder: written_forms(text),
+    "lexicon": lambda text, folder: list(WORDS.matches(text, "en")),
     "composed letters": lambda text, folder: TextWithOffsets.original(text, True).composed(),
 } | {
     f"{name} in {language}": lambda text, folder, name=name, language=language: coqui_cleaners.clean(

@@ -104,7 +104,10 @@ def expanded(text: TextWithOffsets, found: Iterable[Expansion]) -> TextWithOffse
     parts, position = [], 0
     for item in found:
         span = None if text.spans is None else [text.span(item.start, item.end)] * len(item.spoken)
-        parts += [text.slice(position, item.start), TextWithOffsets(item.spoken, span)]
+        spoken = TextWithOffsets(item.spoken, span)
+        if parts and item.start == position and parts[-1].text.endswith(" "):  # both are separated from each other
+            spoken = spoken.slice(item.spoken.startswith(" "), len(item.spoken))
+        parts += [text.slice(position, item.start), spoken]
         position = item.end
     return TextWithOffsets.join([*parts, text.slice(position, len(text.text))], text.spans is not None)
 
