@@ -310,7 +310,7 @@ def check_make(words):
     subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, check=True)
 
 
-ELSEWHERE = ("aplay", "python3")
+ELSEWHERE = ("aplay", "curl", "python3")
 """Programs whose arguments are not ours."""
 
 

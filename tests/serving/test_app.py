@@ -4,7 +4,10 @@ import base64
 import http.client
 import io
 import json
+import re
+import runpy
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +22,9 @@ from http_server import GatedPipe, ask, pool_of, serving, wait_until
 from tiny_voices import SMALLEST
 
 from hf_vits.serving import VoicePool
+from hf_vits.serving.encoders import AUDIO_FORMATS
+
+ROOT = Path(__file__).parents[2]
 
 WORDS = ["a", "bed", "jam", "kid", "nap", "deaf", "lion", "mop", "goal", "flip"]
 
@@ -352,3 +358,38 @@ def test_an_error_in_the_middle_is_an_event_or_a_missing_end(client_of):
         with pytest.raises(http.client.IncompleteRead):
             ask(server.port, response_format="pcm")
         assert ask(server.port, response_format="pcm", stream=False)[0] == 500
+
+
+@pytest.fixture
+def joe(pool):
+    """A server with one voice, of a name that the documentation uses."""
+    with pool.use("tiny") as pipe, serving(VoicePool({"joe": pipe}, aliases={"nova": "joe"})) as server:
+        yield server
+
+
+def test_the_example_runs(joe, tmp_path, monkeypatch):
+    pytest.importorskip("openai")
+    monkeypatch.chdir(tmp_path)
+    file = str(ROOT / "examples" / "openai_client.py")
+    monkeypatch.setattr("sys.argv", [file, joe.url])
+    runpy.run_path(file, run_name="__main__")
+    assert {file.name: soundfile.info(file).frames > 100 for file in tmp_path.iterdir()} == {
+        "hello.flac": True,
+        "streamed.wav": True,
+    }
+
+
+def test_the_python_of_the_page_about_serving_runs(joe, pipe, tmp_path, monkeypatch):
+    pytest.importorskip("openai")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hf_vits.serving.voice_pool._load", lambda source: pipe)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "serving.md").read_text(), re.DOTALL))
+    try:
+        exec(code.replace("http://127.0.0.1:8000/v1", joe.url), {"__name__": "page"})
+        assert soundfile.info(tmp_path / "hello.wav").frames > 100
+        for stream in (True, False):
+            fields = {"voice": "joe", "seed": 1, "stream": stream}
+            found, samples = (ask(joe.port, **fields, response_format=name)[2] for name in ("hex", "pcm"))
+            assert bytes.fromhex(found.decode()) == samples
+    finally:
+        AUDIO_FORMATS.unregister("hex")

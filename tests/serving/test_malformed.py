@@ -34,7 +34,7 @@ for encoding in (
     "utf-16-le",
     "utf-32-be",
     "utf-32-le",
-):  # which JSON may be in; Python reads their modules
+):  # of JSON, perhaps: Python reads modules
     codecs.lookup(encoding)
 
 
