@@ -83,6 +83,7 @@ def here(tmp_path, voice, monkeypatch):
     shutil.copytree(voice, tmp_path / "voice")
     shutil.copytree(ROOT / "examples" / "recordings", tmp_path / "recordings")
     (tmp_path / "chapter.txt").write_text("A first sentence. A second one.")
+    (tmp_path / "names.tsv").write_text("sentence\tphrase\n")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     return tmp_path
 
@@ -136,6 +137,15 @@ def test_the_python_about_timestamps_runs(here, capsys):
         "\n"
     ) == 10
     assert capsys.readouterr().out.startswith("Dr. 0.")
+
+
+def test_the_python_about_text_runs(here, capsys):
+    pytest.importorskip("unicode_rbnf")
+    run_python(ROOT / "docs" / "text.md")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "['Dr.', 'Smith', 'paid', '$3.50', 'on', '3/14/2024.']"
+    assert printed[1] == "fünf Kilogramm am dritten Mai" and printed[3] == "April third"
+    assert (here / "tokenizer" / "lexicon.tsv").read_text(encoding="utf-8") == "Nguyen\t[[wˈɪn]]\n"
 
 
 def test_the_python_about_conversion_runs(here, voice, monkeypatch):
@@ -378,7 +388,7 @@ def test_commands_that_speak_do_so(here, monkeypatch, capfdbinary):
     monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda voice: pipe)
     monkeypatch.setattr("sys.stdout.isatty", lambda: False)
     spoken = [words for _, line in commands() for words in words_of(line)[:1] if words[1:2] == ["speak"]]
-    spoken = [words for words in spoken if "--voice" not in words]
+    spoken = [words for words in spoken if not {"--voice", "--explain"} & set(words)]
     assert len(spoken) >= 4
     for words in spoken:
         capfdbinary.readouterr()

@@ -44,6 +44,7 @@ def test_the_format_gives_the_order_of_a_date():
     assert say_as("3/4/2024", "date", format="dmy").startswith("April third")
     assert say_as("3/4/2024", "date", format="mdy") == say_as("3/4/2024", "date")
     assert say_as("3/2024", "date", format="mmyyyy") == "March twenty twenty-four"
+    assert say_as("3/4", "date", format="dmy") == "April third"
 
 
 @pytest.mark.parametrize("text", ["13/45/2024", "2/30/2024", "noon", ""])

@@ -115,6 +115,8 @@ def _date(language: Language, text: str, format: str) -> str | None:
     order = format.lower().replace("yyyy", "y").replace("yy", "y").replace("mm", "m").replace("dd", "d")
     if not order:
         order = _order(language, parts, text)
+    if len(order) > len(parts):
+        order = order.replace("y", "")
     if len(order) != len(parts) or set(order) - set("ymd"):
         return _changed(language, text)
     given = dict(zip(order, parts, strict=True))
