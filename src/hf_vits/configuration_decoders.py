@@ -17,7 +17,10 @@ from hf_vits.utils.registry import Registry, config_of
 UPSTREAM_DECODER = "hifigan"
 """The decoder of a configuration without `decoder`; its fields are those of the configuration itself."""
 
-DECODERS: Registry[Any] = Registry("decoder", {UPSTREAM_DECODER: "hf_vits.modules.decoders.hifigan"})
+DECODERS: Registry[Any] = Registry(
+    "decoder",
+    {UPSTREAM_DECODER: "hf_vits.modules.decoders.hifigan", "vocos": "hf_vits.modules.decoders.vocos"},
+)
 """Classes of decoders (`hf_vits.modules.decoders.base.Decoder`) by name."""
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -102,7 +105,7 @@ def decoder_config(config: PreTrainedConfig) -> DecoderConfig:
     if "type" not in config.decoder or config.decoder["type"] == UPSTREAM_DECODER:
         raise ValueError(
             f"`decoder` is {quoted(config.decoder)}; it must be an object whose `type` is one of "
-            f"{', '.join(name for name in DECODERS if name != UPSTREAM_DECODER) or 'the decoders that you register'}. "
+            f"{', '.join(name for name in DECODERS if name != UPSTREAM_DECODER)}. "
             f"Leave it out for {UPSTREAM_DECODER}, whose fields are those of the configuration itself."
         )
     return DECODERS[config.decoder["type"]].config_class.of(config)
