@@ -80,6 +80,20 @@ def test_a_run_saves_the_rate_and_trains_as_without(make_trainer, make_model, pa
     assert_equal(parameters_of(fitted), parameters_of(plain))
 
 
+def test_the_longest_recordings_are_measured_and_not_what_they_are_joined_to(make_trainer, monkeypatch):
+    lengths = []
+    monkeypatch.setattr(speaking_rate, "CLIPS", 3)
+    monkeypatch.setattr(
+        speaking_rate,
+        "fit_speaking_rate",
+        lambda _, batches, seed: lengths.extend(int(b.waveform_lengths) for b in batches),
+    )
+    trainer = make_trainer(max_steps=1, fit_speaking_rate=True, join_clips_seconds=8.5)
+    trainer.save_model()
+    samples = sorted(clip.num_samples for clip in trainer.train_dataloader.clips_dataset.clips)
+    assert lengths == samples[-3:]
+
+
 def test_the_rate_is_not_fitted_by_an_untrained_posterior_encoder(make_trainer, monkeypatch):
     calls = []
     monkeypatch.setattr(speaking_rate, "fit_speaking_rate", lambda generator, batches, seed: calls.append(seed))
