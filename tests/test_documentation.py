@@ -148,6 +148,12 @@ def test_the_python_about_text_runs(here, capsys):
     assert (here / "tokenizer" / "lexicon.tsv").read_text(encoding="utf-8") == "Nguyen\t[[wˈɪn]]\n"
 
 
+def test_the_python_about_alignment_runs(here):
+    alignment = run_python(ROOT / "docs" / "alignment.md")["alignment"]
+    assert [word["text"] for word in alignment.words] == ["Nobody", "is", "available", "to", "take", "your", "call."]
+    assert (here / "recording.TextGrid").read_text().startswith('File type = "ooTextFile"')
+
+
 def test_the_python_about_conversion_runs(here, voice, monkeypatch):
     convert = hf_vits.convert  # a folder stands for the file of another project, whose readers have tests of their own
     monkeypatch.setattr("hf_vits.conversion.convert", lambda file: convert(voice))

@@ -35,6 +35,7 @@ def run(cache, tmp_path, monkeypatch, capsys):
 
 def test_every_example_is_run_here():
     elsewhere = {"train.py", "synthesize_dataset.py"}  # in tests/cli
+    elsewhere |= {"align.py"}  # in tests/alignment
     elsewhere |= {"openai_client.py", "wyoming_client.py"}  # in tests/serving
     assert {file.name for file in (ROOT / "examples").glob("*.py")} == {*MAKES, *elsewhere}
 

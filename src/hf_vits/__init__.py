@@ -10,6 +10,7 @@ from hf_vits.auto_registration import register
 from hf_vits.utils.lazy_imports import lazy_attributes
 
 if TYPE_CHECKING:
+    from hf_vits.alignment.aligner import ForcedAligner
     from hf_vits.configuration_vits import VitsConfig
     from hf_vits.conversion import convert
     from hf_vits.conversion.default_voice import default_voice
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ForcedAligner",
     "TextToSpeechPipeline",
     "VitsConfig",
     "VitsModel",
@@ -31,6 +33,7 @@ __all__ = [
 __getattr__ = lazy_attributes(
     __name__,
     {
+        "ForcedAligner": "alignment.aligner",
         "TextToSpeechPipeline": "pipeline",
         "VitsConfig": "configuration_vits",
         "VitsModel": "modeling_vits",

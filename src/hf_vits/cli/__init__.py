@@ -12,6 +12,8 @@ VERBS = {
     "complete": "hf_vits.cli.complete",
     "synthesize": "hf_vits.cli.synthesize",
     "evaluate": "hf_vits.cli.evaluate",
+    "prepare": "hf_vits.cli.prepare",
+    "align": "hf_vits.cli.align",
     "serve": "hf_vits.cli.serve",
     "wyoming": "hf_vits.cli.wyoming",
     "demo": "hf_vits.cli.demo",

@@ -32,7 +32,9 @@ def _ending(path: Path) -> str:
     return path.suffix.lstrip(".").lower()
 
 
-def write_timestamps(path: str | Path, timestamps: Mapping[str, list[dict[str, Any]]]) -> None:
+def write_timestamps(
+    path: str | Path, timestamps: Mapping[str, list[dict[str, Any]]], duration: float | None = None
+) -> None:
     """
     Write a file of timestamps, completely or not at all.
 
@@ -42,6 +44,8 @@ def write_timestamps(path: str | Path, timestamps: Mapping[str, list[dict[str, A
             `.TextGrid` (tiers of words and phones), `.json`, `.ctm` or `.txt` (labels of Audacity).
         timestamps (`dict`):
             Those of a text from a pipeline with `return_timestamps=True`, or lists of at least sentences and words.
+        duration (`float`, *optional*):
+            Seconds of the recording; by default up to the end of the last sentence.
 
     Raises:
         ValueError: for an unknown ending, or if units are missing.
@@ -64,6 +68,6 @@ def write_timestamps(path: str | Path, timestamps: Mapping[str, list[dict[str, A
             '`speech["timestamps"]` of a pipeline with `return_timestamps=True`.'
         )
     lists = {f"{unit}s": timestamps.get(unit, []) for unit in ("sentence", "word", "phoneme", "character")}
-    content = FORMATS[_ending(path)](SpeechTimes(path.stem, **lists))
+    content = FORMATS[_ending(path)](SpeechTimes(path.stem, **lists, seconds=duration))
     with new_file(path) as staged, staged.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
         file.write(content)

@@ -1,50 +1,23 @@
 """Scale recordings to the level at which the base model speaks: its posterior encoder knows spectra of that level."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from hf_vits.data.dataset import VitsDataset
+from hf_vits.data.levels import speech_level
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.training.dataloader import MapLoader, StreamingLoader
 
 logger = logging.getLogger(__name__)
-
-WINDOW_SECONDS = 0.02
-"""Length of the windows whose energy is measured."""
-
-RANGE_DB = 20.0
-"""A window is speech if its level is at most so far below that of the loudest."""
 
 SPOKEN, RECORDED = 8, 64
 """Clips whose texts the base model speaks, and clips that are measured; both spread evenly."""
 
 SMALL_DB = 0.5
 """Difference that is left as it is."""
-
-
-def speech_level(waveforms: Iterable[np.ndarray], sampling_rate: int) -> float:
-    """
-    Return the level of speech without its pauses, in dB relative to a constant of 1.
-
-    Args:
-        waveforms (`Iterable[np.ndarray]`):
-            Waveforms, each of shape `(T,)` and within ±1.
-        sampling_rate (`int`):
-            Hertz.
-
-    Returns:
-        `float`: ten times the logarithm of the mean energy of all windows that are speech; -inf if there are none.
-    """
-    size, energies = max(1, int(WINDOW_SECONDS * sampling_rate)), []
-    for waveform in waveforms:
-        windows = waveform[: len(waveform) // size * size].reshape(-1, size).astype(np.float64)
-        energy = np.square(windows).mean(axis=1)
-        energies.append(energy[energy > energy.max(initial=0) * 10 ** (-RANGE_DB / 10)])
-    speech = np.concatenate(energies) if energies else np.zeros(0)
-    return 10 * float(np.log10(speech.mean())) if len(speech) else -np.inf
 
 
 @torch.no_grad()

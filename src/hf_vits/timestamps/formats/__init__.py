@@ -34,6 +34,8 @@ class SpeechTimes:
         sentences, words (`list[dict]`):
             Timestamps, as the pipeline returns them.
         phonemes, characters (`list[dict]`, *optional*)
+        seconds (`float`, *optional*):
+            Duration of a recording, which may last longer than its last sentence.
     """
 
     name: str
@@ -41,10 +43,13 @@ class SpeechTimes:
     words: Sequence[dict]
     phonemes: Sequence[dict] = field(default_factory=list)
     characters: Sequence[dict] = field(default_factory=list)
+    seconds: float | None = None
 
     @property
     def duration(self) -> float:
-        """Seconds of the speech: its last sentence ends with it."""
+        """Seconds of the speech: its last sentence ends with it, unless `seconds` are given."""
+        if self.seconds is not None:
+            return self.seconds
         return self.sentences[-1]["end"] if self.sentences else 0.0
 
     @property

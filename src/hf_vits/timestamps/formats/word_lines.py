@@ -1,7 +1,7 @@
 """Formats with a line for each word.
 
-CTM (.ctm) of NIST and Kaldi: recording, channel, start, duration and word. Audacity's labels (.txt), for its menu
-File > Import > Labels: start, end and word, separated by tabs. Times are seconds.
+CTM (.ctm) of NIST and Kaldi: recording, channel, start, duration, word, and confidence if there is one. Audacity's
+labels (.txt), for its menu File > Import > Labels: start, end and word, separated by tabs. Times are seconds.
 
     chapter 1 0.046440 0.348299 Dr.
 """
@@ -21,7 +21,8 @@ def ctm(speech: SpeechTimes) -> str:
     name, lines = "_".join(speech.name.split()), []
     for word in speech.words:
         text = "_".join(word["text"].split())
-        lines.append(f"{name} 1 {word['start']:.6f} {word['end'] - word['start']:.6f} {text}\n")
+        confidence = f" {word['confidence']:.3f}" if "confidence" in word else ""
+        lines.append(f"{name} 1 {word['start']:.6f} {word['end'] - word['start']:.6f} {text}{confidence}\n")
     return "".join(lines)
 
 

@@ -1,0 +1,131 @@
+"""Forced alignment: word times of the voice's own speech, where the truth is known, and planted wrong transcripts.
+
+Needs "hf_vits[train,phonemes]" and a voice with a posterior encoder, such as the result of `hf-vits complete default
+completed`; the second part takes a folder of recordings with a metadata.csv. Run:
+
+    python benchmarks/forced_alignment.py completed --sentences 30 --recordings FOLDER --rows 300
+"""
+
+import argparse
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from meters.installed import check_installed, print_versions
+from meters.speech import SENTENCES
+
+PACKAGES = {"torch": "torch", "transformers": "transformers", "librosa": "librosa", "datasets": "datasets"}
+"""What is imported, and what pip calls it."""
+
+TOLERANCE_MS = 25
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("voice", help="folder of a voice with a posterior encoder")
+    parser.add_argument("--sentences", type=int, default=30, help="sentences of its own to align")
+    parser.add_argument("--recordings", metavar="FOLDER", help="recordings with a metadata.csv")
+    parser.add_argument("--rows", type=int, default=300, help="recordings that are used")
+    parser.add_argument("--planted", type=int, default=20, help="wrong transcripts among them")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", metavar="FILE", help="keep the figures")
+    arguments = parser.parse_args()
+    check_installed(PACKAGES)
+    print_versions(PACKAGES, arguments.threads)
+    torch.set_num_threads(arguments.threads)
+    from hf_vits import ForcedAligner
+
+    aligner, figures = ForcedAligner(arguments.voice), {}
+    if arguments.sentences:
+        figures["own_speech"] = own_speech(aligner, arguments.sentences)
+    if arguments.recordings:
+        figures["recordings"] = recordings(aligner, arguments)
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def own_speech(aligner, count: int) -> dict[str, Any]:
+    """Errors of the boundaries of words and phonemes, in speech alone and with silence and noise around it."""
+    from hf_vits import TextToSpeechPipeline
+
+    pipe = TextToSpeechPipeline(aligner.model, aligner.tokenizer)
+    rate, frame = pipe.sampling_rate, 1000 * aligner.model.config.hop_length / pipe.sampling_rate
+    errors = {(kind, unit): [] for kind in ("alone", "in silence") for unit in ("word", "phoneme")}
+    for seed in range(count):
+        text = SENTENCES[seed % len(SENTENCES)]
+        said = pipe(text, return_timestamps=True, generator=torch.Generator().manual_seed(seed))
+        noise = np.random.default_rng(seed)
+        before, after = (int(rate * seconds) for seconds in noise.uniform(0.3, 1.5, 2))
+        around = np.pad(said["audio"], (before, after)) + noise.normal(0, 1e-3, before + after + len(said["audio"]))
+        for kind, audio, shift in (("alone", said["audio"], 0.0), ("in silence", around, before / rate)):
+            sound = {"array": audio.astype(np.float32), "sampling_rate": rate}
+            found = aligner.align(sound, text).timestamps
+            for unit in ("word", "phoneme"):
+                for true, ours in zip(said["timestamps"][unit], found[unit], strict=True):
+                    errors[kind, unit] += [ours[edge] - shift - true[edge] for edge in ("start", "end")]
+    figures = {}
+    for (kind, unit), values in errors.items():
+        ms = np.abs(values) * 1000
+        figures[f"{unit}s {kind}"] = {
+            "boundaries": len(ms),
+            "median_frames": float(np.median(ms) / frame),
+            f"within_{TOLERANCE_MS}_ms": float((ms <= TOLERANCE_MS).mean()),
+            "percentile_99_ms": float(np.quantile(ms, 0.99)),
+        }
+        print(f"{unit}s {kind}: {figures[f'{unit}s {kind}']}", flush=True)
+    return figures
+
+
+def recordings(aligner, arguments) -> dict[str, Any]:
+    """Which recordings with a wrong transcript, that of another one, and which with their own are reported."""
+    from datasets import concatenate_datasets
+
+    from hf_vits.data.load import load_data
+
+    draw = random.Random(arguments.seed)
+    data = concatenate_datasets([part for part in load_data(arguments.recordings) if part is not None])
+    rows = [data[i] for i in sorted(draw.sample(range(len(data)), min(arguments.rows, len(data))))]
+    sounds, texts = [row["audio"] for row in rows], [row["text"] for row in rows]
+    planted = sorted(draw.sample(range(len(rows)), arguments.planted))
+    given = list(texts)
+    for i in planted:
+        given[i] = draw.choice([text for text in texts if text.lower() != texts[i].lower()])
+    waveforms = [aligner.waveform(sound) for sound in sounds]
+    latents = aligner.latents(waveforms)
+    figures: dict[str, Any] = {"rows": len(rows), "planted": len(planted)}
+    for name in ("unadapted", "adapted"):
+        if name == "adapted":
+            aligner.adapt_latents(latents, waveforms, given, [None] * len(given))
+        confidence, is_aligned = [], 0
+        for one, waveform, text in zip(latents, waveforms, given, strict=True):
+            try:
+                confidence.append(aligner.align_latents(one, waveform, text).confidence)
+                is_aligned += 1
+            except ValueError:  # shorter than its text
+                confidence.append(0.0)
+        figures[name] = found_of(np.array(confidence), planted) | {"aligned": is_aligned}
+        print(f"{name}: {figures[name]}", flush=True)
+        worst = np.argsort(confidence)[: len(planted) + 8]
+        for i in worst:
+            note = f"planted, really {texts[i]!r}" if i in planted else "its own"
+            print(f"  {confidence[i]:.3f} {given[i][:60]!r} ({note[:70]})")
+    return figures
+
+
+def found_of(confidence: np.ndarray, planted: list[int]) -> dict[str, Any]:
+    is_planted = np.isin(np.arange(len(confidence)), planted)
+    reported = confidence < 0.5
+    lowest = confidence <= confidence[is_planted].max()
+    return {
+        "found": int((reported & is_planted).sum()),
+        "false_alarms": float(reported[~is_planted].mean()),
+        "false_alarms_if_all_found": float(lowest[~is_planted].mean()),
+    }
+
+
+if __name__ == "__main__":
+    main()

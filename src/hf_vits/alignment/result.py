@@ -1,0 +1,121 @@
+"""The alignment of one recording with its text."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hf_vits.alignment.evidence import Evidence
+from hf_vits.alignment.states import SILENCE, States
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.timestamps.files import write_timestamps
+from hf_vits.timestamps.timeline import UNITS, Timeline, Timestamp
+
+CENTER, SLOPE = {False: 0.57, True: 0.69}, 34.0
+"""Agreement at which a text is as likely right as wrong, without adaptation and with it, and how the log-odds grow with
+it. Fitted by logistic regression to 300 recordings with their own texts and those of other recordings."""
+
+FULL_FRAMES = 100
+"""Frames from which on a longer stretch is not more certain; the log-odds of a shorter one are smaller."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """
+    Times of what is said in a recording, as those of a pipeline's speech, with how well each word fits.
+
+    Args:
+        text (`str`):
+            The text.
+        duration (`float`):
+            Seconds of the recording.
+        timestamps (`dict[str, list[dict]]`):
+            By unit, `{"text": str, "start": float, "end": float}` in seconds. Words and sentences also have `"score"`,
+            the mean log-likelihood ratio of their frames on the best path (Viterbi) against the best sound of the
+            language, in nats (0 is best), and `"confidence"`.
+        score (`float`):
+            That of all frames that are not silent.
+        confidence (`float`):
+            Estimated probability, 0 to 1, that this is said, rather than the text of another recording.
+    """
+
+    text: str
+    duration: float
+    timestamps: dict[str, list[Timestamp]]
+    score: float
+    confidence: float
+
+    @property
+    def words(self) -> list[Timestamp]:
+        """Words as written, each once and in order."""
+        return self.timestamps["word"]
+
+    @property
+    def sentences(self) -> list[Timestamp]:
+        """Sentences, from their first token to the last."""
+        return self.timestamps["sentence"]
+
+    @property
+    def phonemes(self) -> list[Timestamp]:
+        """Phonemes, or letters for a voice that reads letters."""
+        return self.timestamps["phoneme"]
+
+    @property
+    def characters(self) -> list[Timestamp]:
+        """Characters of the text."""
+        return self.timestamps["character"]
+
+    def save(self, path: str | Path) -> None:
+        """
+        Write a file in the format of its ending, as [`write_timestamps`] does: `.TextGrid`, `.json`, `.ctm`, `.srt` …
+
+        Raises:
+            ValueError: for an unknown ending.
+            OSError: if it cannot be written.
+        """
+        write_timestamps(path, self.timestamps, duration=self.duration)
+
+
+def alignment_of(
+    text: str, states: States, path: np.ndarray, evidence: Evidence, config: VitsConfig, samples: int
+) -> Alignment:
+    """Return the alignment of a recording of so many samples: path is the state of each frame, int64 (T_spec,)."""
+    durations, pauses = _durations(states, path)
+    timeline, first = Timeline(UNITS, config), 0
+    for sentence, length in zip(states.sentences, states.lengths, strict=True):
+        timeline.pause(int(pauses[first]) * config.hop_length)
+        timeline.sentence(sentence.sentences, durations[first : first + length].tolist())
+        first += length
+    timestamps = timeline.take()
+    ratios, is_adapted = evidence.of_path(states, path), evidence.adaptation is not None
+    for unit in ("word", "sentence"):
+        for item in timestamps[unit]:
+            start, end = (round(item[key] * config.sampling_rate / config.hop_length) for key in ("start", "end"))
+            item |= _fit(ratios, evidence, np.arange(start, end), is_adapted)
+    loud = np.flatnonzero(evidence.is_loud)
+    return Alignment(text, samples / config.sampling_rate, timestamps, **_fit(ratios, evidence, loud, is_adapted))
+
+
+def _durations(states: States, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return frames of each token, with those of silences within sentences at the marks after them, and of the silence
+    before each token that begins a sentence; the last one is that at the end."""
+    counts, total = np.bincount(path, minlength=len(states.tokens)), sum(states.lengths)
+    durations, pauses, starts = np.zeros(total, np.int64), np.zeros(total + 1, np.int64), np.cumsum(states.lengths)
+    begins = {0, *starts.tolist()}
+    for state, token in enumerate(states.tokens.tolist()):
+        if token != SILENCE:
+            durations[token] += counts[state]
+            continue
+        following = int(states.tokens[state + 1]) if state + 1 < len(states.tokens) else total
+        (pauses if following in begins else durations)[following] += counts[state]
+    return durations, pauses
+
+
+def _fit(ratios: np.ndarray, evidence: Evidence, frames: np.ndarray, is_adapted: bool) -> dict[str, float]:
+    """Return score and confidence of frames; those of no frame are 0: nothing was said."""
+    if not len(frames):
+        return {"score": 0.0, "confidence": 0.0}
+    agreement = 1 - ratios[frames].sum() / evidence.usual[frames].sum()
+    certain = min(1.0, len(frames) / FULL_FRAMES) ** 0.5
+    odds = SLOPE * certain * (agreement - CENTER[is_adapted])
+    return {"score": float(ratios[frames].mean()), "confidence": float(1 / (1 + np.exp(-odds)))}
