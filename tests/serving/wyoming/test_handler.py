@@ -145,6 +145,16 @@ def test_options_of_the_server_are_those_of_the_pipeline(uri, pipes):
     np.testing.assert_array_equal(samples, expected)
 
 
+def test_the_speaker_of_the_server_is_one_of_the_first_voice_alone(uri, pipes):
+    async def conversation(scheduler):
+        pool = VoicePool({"three": pipes["three"], "one": pipes["one"]})
+        async with serving(uri, pool, scheduler, seed=5, speaker="cem"):
+            return sound(await whole(uri, "A hope.", voice=SynthesizeVoice("one")))
+
+    with Scheduler() as scheduler:
+        np.testing.assert_array_equal(asyncio.run(conversation(scheduler)), spoken(pipes["one"], "A hope."))
+
+
 def test_several_clients_at_once_each_hear_their_own_text(talk, uri, pipes):
     texts = ["A hope.", "Home, a lamp and a man.", "Fog. No end of it.", "Open a can."]
 
