@@ -303,10 +303,11 @@ def _size(pipe: "TextToSpeechPipeline") -> int:
 
 def _load(source: Any) -> "TextToSpeechPipeline":
     from hf_vits.pipeline import TextToSpeechPipeline
+    from hf_vits.text.expansion.numbers import is_available
 
     if isinstance(source, TextToSpeechPipeline):
         return source
-    pipe = TextToSpeechPipeline(source)
+    pipe = TextToSpeechPipeline(source, expand=is_available())
     pipe.model.eval()
     return pipe
 

@@ -45,6 +45,8 @@ class Language:
     Args:
         code (`str`):
             ISO 639-1 code.
+        voice (`str`):
+            The espeak voice that it was loaded for, which may have a variant of its own.
         tables (`dict`):
             Words by written form, such as the names of months and units.
         rules (`tuple[Rule, ...]`):
@@ -56,6 +58,7 @@ class Language:
     """
 
     code: str
+    voice: str
     tables: dict[str, dict[str, str]]
     rules: tuple[Rule, ...]
     templates: dict[str, str]
@@ -89,18 +92,24 @@ def codes() -> list[str]:
 
 
 def language_of(voice: str | None) -> Language | None:
-    """Return the rules of a language, given as ISO code or espeak voice; None if there are none."""
-    code = voice_for(voice).split("-")[0].split("+")[0] if voice else ""
-    return _load(code) if code in codes() else None
+    """Return the rules of a language, given as ISO code or espeak voice, in its variant for the voice; None if there are
+    none."""
+    name = voice_for(voice).split("+")[0] if voice else ""
+    code = name.split("-")[0]
+    return _load(code, name) if code in codes() else None
 
 
 @functools.cache
-def _load(code: str) -> Language:
+def _load(code: str, voice: str) -> Language:
     content = json.loads((_FOLDER / f"{code}.json").read_text(encoding="utf-8"))
+    variant = next((parts for name, parts in content.get("variants", {}).items() if voice.startswith(name)), {})
+    content["rules"] = variant.pop("rules", []) + content["rules"]
+    for part, changes in variant.items():
+        content[part] |= changes
     tables = {name: dict(_entries(entries)) for name, entries in content["tables"].items()}
     macros = {name: _alternatives(table) for name, table in tables.items()} | content.get("macros", {})
     rules = tuple(Rule(name, _compiled(pattern, macros), say) for name, pattern, say in content["rules"])
-    return Language(code, tables, rules, content["templates"], Numbers(code, content["numbers"]))
+    return Language(code, voice, tables, rules, content["templates"], Numbers(code, content["numbers"]))
 
 
 def _entries(entries: str | list[str]) -> Iterator[tuple[str, str]]:

@@ -52,7 +52,7 @@ def formula(language: Language, text: str) -> str:
 @reading
 def address(language: Language, text: str) -> str:
     """Read an address of the internet: words as words, what has no vowel and the country by letters, signs by name."""
-    pieces, said = _ADDRESS_PIECE.findall(_SCHEME.sub("", text)), []
+    pieces, said = _ADDRESS_PIECE.findall(_SCHEME.sub("", text.removesuffix("/"))), []
     host_ends = next((i for i, piece in enumerate(pieces) if piece == "/"), len(pieces)) - 1
     for i, piece in enumerate(pieces):
         if piece.isdecimal():

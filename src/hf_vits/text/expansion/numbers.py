@@ -40,10 +40,11 @@ class Numbers:
         language (`str`):
             ISO 639-1 code.
         settings (`Mapping`):
-            `"numbers"` of the language's file: `cardinal`, `ordinal` and `year` are names of CLDR's rule sets;
-            `genders` maps "m", "f" and "n" to the endings of their names; `decimal_mark` and `thousands_mark` are
-            patterns, `point` is the word for the mark, `decimals` how what follows it is read (`"digits"`, `"number"`
-            or `"fraction"`), and `fixes` are pairs of a pattern and what replaces it in spelled numbers.
+            `"numbers"` of the language's file: `locale` is CLDR's, if it is not the language; `cardinal`, `ordinal` and
+            `year` are names of CLDR's rule sets; `genders` maps "m", "f" and "n" to the endings of their names;
+            `decimal_mark` and `thousands_mark` are patterns, `point` is the word for the mark, `decimals` how what
+            follows it is read (`"digits"`, `"number"` or `"fraction"`), and `fixes` are pairs of a pattern and what
+            replaces it in spelled numbers.
     """
 
     def __init__(self, language: str, settings: Mapping):
@@ -55,7 +56,7 @@ class Numbers:
 
     def spelled(self, number: int, rule_set: str) -> str:
         """Return a number as CLDR's rule set spells it, without soft hyphens."""
-        text = _engine(self.language).format_number(number, ruleset_names=[rule_set]).text
+        text = _engine(self.settings.get("locale", self.language)).format_number(number, ruleset_names=[rule_set]).text
         for pattern, new in self._fixes:
             text = pattern.sub(new, text)
         return text

@@ -148,5 +148,5 @@ for _name in ("unit", "currency", "address"):
 
 def _changed(language: Language, text: str) -> str | None:
     """Return the reading of the language's rules; None if none of them applies."""
-    reading = expand(text, language.code)
+    reading = expand(text, language.voice)
     return None if reading == text else reading
