@@ -92,8 +92,7 @@ def codes() -> list[str]:
 
 
 def language_of(voice: str | None) -> Language | None:
-    """Return the rules of a language, given as ISO code or espeak voice, in its variant for the voice; None if there are
-    none."""
+    """Return the rules of a language, an ISO code or espeak voice, in its variant for the voice; None without any."""
     name = voice_for(voice).split("+")[0] if voice else ""
     code = name.split("-")[0]
     return _load(code, name) if code in codes() else None
