@@ -30,7 +30,7 @@ def test_small_letters_stand_for_any_case_and_capitals_for_themselves():
 
 
 def test_the_longest_entry_counts_also_over_other_white_space():
-    words = {"New": "old", "New York": "the city", "New York Times": "the paper"}
+    words = {"New York Times": "the paper", "New": "old", "New York": "the city"}
     assert read("New\nYork  Times, New York, New Jersey", words) == "the paper, the city, old Jersey"
 
 

@@ -61,8 +61,8 @@ def test_a_reading_is_separated_from_letters_and_signs_around_it():
 
 @pytest.mark.parametrize("language", codes())
 def test_sentences_are_not_split_within_written_forms(language):
-    for _, written, _ in rows(language):
-        if not re.search(r"mi\. N\.|\. (That|Nobody) ", written):
+    for rule, written, _ in rows(language):
+        if rule != "plain" and not re.search(r"mi\. N\.|\. (That|Nobody) ", written):
             assert split(written, language=language) == [written]
 
 
