@@ -6,6 +6,7 @@ import pytest
 
 from hf_vits.evaluation import METRICS, RECOGNIZERS, EvaluationOptions, Metric, SpeechEvaluator
 from hf_vits.evaluation.evaluator import check_metrics
+from hf_vits.evaluation.model_names import TIMEOUT, source_of
 from hf_vits.evaluation.requirements import choose, is_installed
 from hf_vits.evaluation.speaker_encoders.base import SPEAKER_ENCODERS
 
@@ -77,10 +78,26 @@ def test_a_default_encoder_that_cannot_be_loaded_is_an_error_that_names_one_with
         encoder("org/mine", "cpu")
 
 
+def test_without_network_a_model_is_asked_for_once_and_taken_from_the_cache(monkeypatch):
+    asked = []
+
+    def unreachable(address, timeout):
+        asked.append(timeout)
+        raise OSError("no such host")
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", unreachable)
+    with pytest.raises(ConnectionError, match=r"org/mine is not in the cache of the Hub.*no such host"):
+        source_of("org/mine")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, local_files_only: f"/cache/{name}")
+    assert source_of("org/mine") == "/cache/org/mine" and asked == [TIMEOUT, TIMEOUT]
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda address, timeout: None)
+    assert source_of("org/mine") == "org/mine" and source_of("folder") == "folder"
+
+
 def test_a_folder_without_a_model_is_an_error_that_says_what_to_give(tmp_path):
     pytest.importorskip("jiwer")
     options = EvaluationOptions(f"transformers:{tmp_path}", f"transformers:{tmp_path}", "xx")
     for metric, kind in (("wer", "recognizer"), ("similarity", "speaker encoder")):
         with pytest.raises(OSError, match=re.escape(f"transformers:{tmp_path} cannot be loaded")) as raised:
             SpeechEvaluator([metric], options)
-        assert f"Give the {kind} as transformers:FOLDER" in str(raised.value)
+        assert f"Give the {kind}, as --{kind.replace(' ', '_')} or in" in str(raised.value)

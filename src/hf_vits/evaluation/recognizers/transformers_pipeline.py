@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hf_vits.evaluation.model_names import language_without_region, loading, shown_model
+from hf_vits.evaluation.model_names import language_without_region, loading, shown_model, source_of
 from hf_vits.evaluation.normalization import is_english
 from hf_vits.evaluation.recognizers.base import RECOGNIZERS, Recognizer
 from hf_vits.evaluation.requirements import EXTRA, version_of
@@ -20,7 +20,7 @@ class TransformersPipeline(Recognizer):
 
         model = model or ("openai/whisper-base.en" if is_english(language) else "openai/whisper-base")
         with loading("recognizer", f"transformers:{model}"):
-            self.pipeline = pipeline("automatic-speech-recognition", model=model, device=device)
+            self.pipeline = pipeline("automatic-speech-recognition", model=source_of(model), device=device)
         self.options = {}
         known = getattr(self.pipeline.model.generation_config, "lang_to_id", None) if self._generates() else None
         if known:  # a Whisper of many languages, which would guess

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from hf_vits.evaluation.model_names import loading, shown_model
+from hf_vits.evaluation.model_names import loading, shown_model, source_of
 from hf_vits.evaluation.requirements import EXTRA, version_of
 from hf_vits.evaluation.resampling import RATE, resampled
 from hf_vits.evaluation.speaker_encoders.base import SPEAKER_ENCODERS, SpeakerEncoder
@@ -24,8 +24,9 @@ class TransformersXVector(SpeakerEncoder):
         other = "" if model else f"Or run `pip install {PIP}`, whose model is in the package."
         model, self.device = model or DEFAULT, device
         with loading("speaker encoder", f"transformers:{model}", other):
-            self.extractor = AutoFeatureExtractor.from_pretrained(model)
-            self.model = AutoModelForAudioXVector.from_pretrained(model).eval().to(device)
+            source = source_of(model)
+            self.extractor = AutoFeatureExtractor.from_pretrained(source)
+            self.model = AutoModelForAudioXVector.from_pretrained(source).eval().to(device)
         self.name = f"{shown_model(model)} ({version_of('transformers')})"
 
     def __call__(self, waveform: np.ndarray, sampling_rate: int) -> np.ndarray:
