@@ -159,6 +159,23 @@ def test_a_weight_that_is_none_and_a_module_that_does_not_exist_are_errors(voice
         merge_voices(*voices, tmp_path / "merged", weights)
 
 
+def test_voices_in_the_wrong_order_are_refused_by_what_a_card_says(voices, tmp_path):
+    base, tuned = voices
+    (tuned / "README.md").write_text("# tuned\n\nTrained with hf_vits from `base` on `recordings`, 10 steps.\n")
+    with pytest.raises(ValueError, match="base, tuned, was trained from base, .*base as base and tuned as the tuned"):
+        merge_voices(tuned, base, tmp_path / "merged")
+    merge_voices(base, tuned, tmp_path / "merged")
+
+
+def test_a_tuned_voice_without_what_training_needs_is_doubted(make_model, make_tokenizer, voices, tmp_path, caplog):
+    make_model(inference_only=True).save_pretrained(tmp_path / "exported")
+    make_tokenizer().save_pretrained(tmp_path / "exported")
+    merge_voices(tmp_path / "exported", voices[1], tmp_path / "merged")
+    assert "is the order right" not in caplog.text
+    merge_voices(voices[1], tmp_path / "exported", tmp_path / "other")
+    assert "is the order right" in caplog.text
+
+
 def test_neither_voice_is_written_over(voices, tmp_path):
     with pytest.raises(ValueError, match="the source"):
         merge_voices(*voices, voices[1], overwrite=True)

@@ -1,6 +1,7 @@
 """Merge a voice with one that was fine-tuned from it: interpolate their weights, with a weight for each module."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ import torch
 from hf_vits.conversion.discriminators import generator_tensors
 from hf_vits.conversion.resolve import resolve_voice
 from hf_vits.hub.cards import card
-from hf_vits.hub.license import CARD, inherit_license, joint_origin, origin_of
+from hf_vits.hub.license import CARD, Provenance, inherit_license, joint_origin, origin_of, trained_from
 from hf_vits.hub.state_dict import TRAINING_ONLY
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.tokenization_vits import VitsTokenizer
@@ -16,6 +17,8 @@ from hf_vits.utils.atomic_folder import destination, new_folder, refuse_existing
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.logging import no_progress_bar
 from hf_vits.utils.parameter_names import numbers_by_name
+
+logger = logging.getLogger(__name__)
 
 TUNED = 1.0
 """Weight of the tuned voice in modules that are not named."""
@@ -56,7 +59,7 @@ def merge_voices(
 
     Raises:
         ValueError: for a weight out of range, a name that begins no parameter's, or voices whose configurations,
-            or vocabularies differ; says which.
+            or vocabularies differ, says which; or if the base was trained from the other voice.
         FileExistsError: if `output` is not empty and `overwrite` is not set.
         FileNotFoundError: if there is no such voice.
     """
@@ -65,14 +68,20 @@ def merge_voices(
     for path in paths:
         refuse_losing(directory, path)
     refuse_existing(directory, overwrite)
+    origins = [inherit_license(origin_of(path)) for path in paths]
+    _check_order(paths, origins)
     first, model = (VitsModel.from_pretrained(path, state_dict=generator_tensors(path)) for path in paths)
     wider = torch.promote_types(first.dtype, model.dtype)
     first, model = first.to(wider), model.to(wider)
     tokenizers = [VitsTokenizer.from_pretrained(path) for path in paths]
     _check_match(first, model, *tokenizers)
+    if model.config.inference_only and not first.config.inference_only:
+        logger.warning(
+            f"The base has what training needs, and {paths[1]}, which was trained from it, lacks it: is the order "
+            "right? The base comes first."
+        )
     by_name = numbers_by_name(list(model.state_dict()), by_start, default, "weights")
     _interpolate(first, model, by_name)
-    origins = [inherit_license(origin_of(path)) for path in paths]
     names = [f"`{origin.name}`" if origin.name else "a voice without a name" for origin in origins]
     made_of = f"Weights of {names[0]} and {names[1]}, which was trained from it, were interpolated."
     notes = [made_of, *_notes(by_start, default)]
@@ -84,6 +93,17 @@ def merge_voices(
             staged / CARD
         )
     return directory
+
+
+def _check_order(paths: Sequence[str], origins: Sequence[Provenance]) -> None:
+    """Raise `ValueError` if the card of the base says that it was trained from the other voice."""
+    base, tuned = origins
+    parents = {*trained_from(paths[0]), *(name for name in base.on_hub if name != base.name)}
+    if tuned.name and tuned.name in parents and base.name not in trained_from(paths[1]):
+        raise ValueError(
+            f"The voice given as base, {base.name}, was trained from {tuned.name}, says its card: give them the other "
+            f"way round, {tuned.name} as base and {base.name} as the tuned voice."
+        )
 
 
 def _checked_weights(weights: float | Mapping[str, float]) -> tuple[dict[str, float], float]:

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ LARGEST_CARD = 2**24
 
 LARGEST_METADATA = 100_000
 """Characters of the metadata of a card, which take a second to parse; those of a voice are some hundred."""
+
+TRAINED = re.compile(r"Trained with hf_vits from\s+`([^`]+)`")
+"""The sentence of a run's card that names its base."""
 
 MMS = re.compile(r"(.*/)?mms-tts-[^/]+")
 """Names of the voices of MMS, and of copies with the same name."""
@@ -108,6 +112,16 @@ def origin_beside(folder: Path) -> Provenance | None:
     """
     fields = _fields_in_card(str(folder), _is_of_voice)
     return Provenance(Path(os.path.realpath(folder)).name, **fields) if fields else None
+
+
+def trained_from(name_or_path: str) -> list[str]:
+    """Return the names of the voices that cards of training runs in a folder name as its base; empty if there are
+    none."""
+    found = []
+    for name in (CARD, CARD_BESIDE):
+        with suppress(ValueError, OSError):  # no card, or one that cannot be read, which is not an error
+            found += TRAINED.findall(read_text(Path(name_or_path) / name, LARGEST_CARD))
+    return found
 
 
 def inherit_license(origin: Provenance, base: str | None = None) -> Provenance:
