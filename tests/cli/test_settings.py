@@ -58,6 +58,12 @@ def test_all_mistakes_of_a_file_are_reported_at_once_and_without_the_usage(setti
     assert all(part in printed for part in ("`batchsize`", "`seed`", "`pause`")) and "usage" not in printed
 
 
+def test_a_wrong_argument_says_what_the_file_has_in_its_place(settings):
+    assert settings("--seed", "abc").splitlines()[0].endswith("from 0 up. If it is left out, it is 0.")
+    printed = settings("--seed", "abc", "--pause", "long", file={"seed": 3})
+    assert "from 0 up. If it is left out, it is 3." in printed and "`pause` is 'long'" in printed
+
+
 def test_a_file_that_is_not_there_is_an_error(settings, tmp_path):
     assert "there is no such file" in settings("--config", str(tmp_path / "none.json"))
 

@@ -103,10 +103,24 @@ def read_settings(
     owners = {name: kind for kind in kinds for name in hints_of(kind)}
     try:
         values = {} if options.config is None else _read(_config_file(options.config, presets), owners)
-        values |= {name: getattr(options, name) for name in owners if hasattr(options, name)}
+        given = {name: getattr(options, name) for name in owners if hasattr(options, name)}
+        _check_options(given, values, owners)
+        values |= given
         return tuple(kind(**{name: values[name] for name in hints_of(kind) if name in values}) for kind in kinds)
     except (ValueError, OSError) as error:
         raise UsageError(f"{error}\nNothing was started; --help-all lists all settings.") from error
+
+
+def _check_options(given: Mapping[str, Any], in_file: Mapping[str, Any], owners: Mapping[str, type]) -> None:
+    """Raise `ValueError` for options that cannot be converted, which says what each is without it: that of the file."""
+    problems = []
+    for name, value in given.items():
+        try:
+            checked(owners[name], name, value, in_file.get(name, MISSING))
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
 
 
 def _config_file(name: str, presets: Traversable | None) -> Traversable:

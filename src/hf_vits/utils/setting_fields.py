@@ -119,7 +119,7 @@ def is_switch(kind: type, name: str) -> bool:
     return bool in _unwrapped(hints_of(kind)[name])[0]
 
 
-def checked(kind: type, name: str, value: Any) -> Any:
+def checked(kind: type, name: str, value: Any, left_out: Any = MISSING) -> Any:
     """
     Convert the value of one field of a dataclass to its annotated type.
 
@@ -127,7 +127,8 @@ def checked(kind: type, name: str, value: Any) -> Any:
     command line; `~` and environment variables in paths are expanded.
 
     Raises:
-        ValueError: for a value of another type or out of range; says what was given and what is allowed.
+        ValueError: for a value of another type or out of range; says what was given, what is allowed, and what it is if
+            it is left out: `left_out`, or else the default.
     """
     kinds, marks, optional = _unwrapped(hints_of(kind)[name])
     if value is None and optional:
@@ -138,7 +139,9 @@ def checked(kind: type, name: str, value: Any) -> Any:
         result = _converted(kinds, value)
     except (ValueError, OverflowError):
         shown = "null" if value is None else quoted(value)
-        raise ValueError(f"`{name}` is {shown}; {_allowed(kinds, marks, optional)}{_advice(kind, name)}") from None
+        raise ValueError(
+            f"`{name}` is {shown}; {_allowed(kinds, marks, optional)}{_advice(kind, name, left_out)}"
+        ) from None
     for mark in marks:
         if isinstance(mark, Range) and result not in mark or isinstance(mark, OneOf) and result not in mark.values:
             raise ValueError(f"`{name}` is {quoted(value)}; {_allowed(kinds, marks, optional)}")
@@ -281,10 +284,11 @@ def _allowed(kinds: tuple[type, ...], marks: tuple[Any, ...], optional: bool) ->
     return f"it must be {allowed}{', or null' if optional else ''}."
 
 
-def _advice(kind: type, name: str) -> str:
-    """Return the hint of a setting, or else a sentence about its default."""
+def _advice(kind: type, name: str, default: Any) -> str:
+    """Return the hint of a setting, or else a sentence about what it is by default."""
     item = next(item for item in fields(kind) if item.name == name)
     if hint := item.metadata.get("hint"):
         return f" {hint}"
-    default = item.default if item.default_factory is MISSING else item.default_factory()
+    if default is MISSING:
+        default = item.default if item.default_factory is MISSING else item.default_factory()
     return "" if default is MISSING else f" If it is left out, it is {'null' if default is None else quoted(default)}."
