@@ -84,6 +84,21 @@ def test_building_a_model_initializes_its_weights_once(make_config, monkeypatch)
     assert called == []
 
 
+def test_loading_prints_nothing(make_model, tmp_path, capfd):
+    from transformers.utils import logging
+
+    make_model().save_pretrained(tmp_path)
+    shown = logging.is_progress_bar_enabled()
+    logging.enable_progress_bar()
+    capfd.readouterr()
+    try:
+        VitsModel.from_pretrained(tmp_path)
+        assert logging.is_progress_bar_enabled() and capfd.readouterr().err == ""
+    finally:
+        if not shown:
+            logging.disable_progress_bar()
+
+
 def test_threads_that_share_a_loaded_model_return_what_one_thread_returns(make_model, tmp_path):
     make_model().save_pretrained(tmp_path)
     alone = VitsModel.from_pretrained(tmp_path)

@@ -17,6 +17,7 @@ from hf_vits.utils.atomic_file import storage_errors
 from hf_vits.utils.atomic_folder import new_files
 from hf_vits.utils.default_name import refuse_default_name
 from hf_vits.utils.formatting import listed
+from hf_vits.utils.logging import no_progress_bar
 from hf_vits.utils.torch_state import is_finite
 
 
@@ -156,7 +157,8 @@ class StrictPreTrainedModel(PreTrainedModel):
             shapes = {key: tensor.shape for key, tensor in cls(config).state_dict().items()}
         state_dict = match_state_dict(state_dict, shapes, source)
         check_weights(state_dict, source)
-        loaded = super().from_pretrained(None, *model_args, config=config, state_dict=state_dict, **dtype, **kwargs)
+        with no_progress_bar():
+            loaded = super().from_pretrained(None, *model_args, config=config, state_dict=state_dict, **dtype, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.config.name_or_path = model.name_or_path = source
         return loaded

@@ -26,7 +26,6 @@ from hf_vits.timestamps.timeline import Timeline, Timestamps, check_units, sente
 from hf_vits.timestamps.tokens import SentenceTokens
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.utils.formatting import meant, refuse_unknown
-from hf_vits.utils.logging import no_progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -388,8 +387,7 @@ def _resolve_model(model: Any) -> VitsModel:
     if isinstance(model, VitsModel):
         return model
     if isinstance(model, str | os.PathLike):
-        with no_progress_bar():
-            return VitsModel.from_pretrained(resolve_voice(model))
+        return VitsModel.from_pretrained(resolve_voice(model))
     if isinstance(model, PreTrainedModel) and model.config.model_type == VitsConfig.model_type:
         return _from_transformers(model)
     raise TypeError(

@@ -11,7 +11,6 @@ from hf_vits.inference.arguments import NotFiniteError
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.text.vocabulary import EXTENDED_CLASS
 from hf_vits.tokenization_vits import VitsTokenizer
-from hf_vits.utils.logging import no_progress_bar
 
 TRANSFORMERS_FAILS = {
     "weights.norm_folded": "it would initialize layers anew",
@@ -48,8 +47,7 @@ def generate(folder: ModelFolder) -> tuple[str, list[Diagnostic]]:
 @torch.no_grad()
 def _generate(folder: ModelFolder) -> tuple[int, torch.Tensor]:
     """Return the number of predicted frames and the waveform (1, 1, T_wav) of the first of them."""
-    with no_progress_bar():
-        model = VitsModel.from_pretrained(folder.path).float().eval()
+    model = VitsModel.from_pretrained(folder.path).float().eval()
     ids = torch.tensor([[index % model.config.vocab_size for index in (0, 1, 0, 2, 0)]])
     speaker = model.speaker_vector(0 if model.config.num_speakers > 1 else None, 1)
     language = model.language_vector(0 if model.config.num_languages > 1 else None, 1)

@@ -34,7 +34,7 @@ from hf_vits.utils.distributed import (
     run_on_all_processes,
     warn_of_ignored,
 )
-from hf_vits.utils.logging import no_progress_bar, silence_logging
+from hf_vits.utils.logging import silence_logging
 from hf_vits.utils.run_lock import run_lock
 from hf_vits.utils.threads import use_cores
 
@@ -246,8 +246,7 @@ def _tokens(rows: Sequence[Row]) -> int:
 def load_voice(name: str, device: torch.device | str = "cpu") -> TextToSpeechPipeline:
     """Load a voice by any name that [`resolve_voice`] takes, ready to speak."""
     folder = resolve_voice(name)
-    with no_progress_bar():
-        model = VitsModel.from_pretrained(folder)
+    model = VitsModel.from_pretrained(folder)
     return TextToSpeechPipeline(model, VitsTokenizer.from_pretrained(folder), device=device)
 
 

@@ -163,8 +163,7 @@ def complete_for_training(
         with suppress(ValueError):
             texts = built_in_texts(base)
     folder = completed_folder(base, texts, settings, any_texts=True)
-    with no_progress_bar():
-        return VitsModel.from_pretrained(folder)
+    return VitsModel.from_pretrained(folder)
 
 
 def built_in_texts(base: Base) -> Texts:
@@ -187,8 +186,7 @@ def load_base(voice: str) -> Base:
             raise ValueError(f"{path} has no tokenizer, so it cannot speak a text.") from None
         discriminator = found.discriminator and found.discriminator.model()
         return Base(found.model(), found.tokenizer, discriminator, found.origin, path.stem)
-    with no_progress_bar():
-        model = VitsModel.from_pretrained(name, state_dict=generator_tensors(name))
+    model = VitsModel.from_pretrained(name, state_dict=generator_tensors(name))
     origin = inherit_license(origin_of(name))
     label = origin.name or short_name(voice)
     return Base(model, VitsTokenizer.from_pretrained(name), load_discriminator(name), origin, label)
