@@ -56,6 +56,14 @@ def test_less_is_better_for_errors_and_losses_and_more_for_similarity_and_focus(
     assert best(metric_for_best_model="eval_mel", greater_is_better=True).best_of(history, [10, 20]) == 20
 
 
+def test_of_a_metric_with_a_target_the_nearest_value_is_best(best):
+    rule = best(eval_metrics=["duration_ratio"])
+    history = [{"step": 10 * i, "eval/duration_ratio": value} for i, value in enumerate([1.0, 0.8, 1.1, 1.3])]
+    assert rule.best_of(history, [10, 20, 30]) == 20 and rule.describe() == "nearest to 1 duration_ratio"
+    greatest = best(eval_metrics=["duration_ratio"], greater_is_better=True)
+    assert greatest.best_of(history, [10, 20, 30]) == 30 and greatest.describe() == "highest duration_ratio"
+
+
 def test_of_equal_models_the_earlier_is_better_and_a_value_that_is_no_number_is_the_worst(best):
     rule = best(eval_metrics=["similarity"])
     assert rule.best_of(lines(similarity=[0, 0.5, 0.5]), [10, 20]) == 10

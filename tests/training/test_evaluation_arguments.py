@@ -43,6 +43,7 @@ def test_without_a_choice_words_come_first_and_then_similarity(metrics, expected
         ),
         ({**BEST, "eval_metrics": "wer", "metric_for_best_model": "wer_then_wer"}, "or two different ones"),
         ({**BEST, "eval_metrics": "wer,similarity", "greater_is_better": True}, "is for one metric"),
+        ({**BEST, "eval_metrics": "rhythm"}, "is rhythm, of which no value is better"),
         ({**BEST, "save_steps": 300}, "`eval_steps` is 500 and `save_steps` 300.*such as `save_steps` 500"),
     ],
 )

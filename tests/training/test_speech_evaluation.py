@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 from tiny_voices import SMALLEST
 
 from hf_vits import TextToSpeechPipeline, VitsModel
-from hf_vits.evaluation import METRICS, Metric
+from hf_vits.evaluation import METRICS, Metric, SentenceScore
 from hf_vits.hub.license import Provenance
 from hf_vits.modules.sampling import seed_of
 from hf_vits.training import dataloader
@@ -166,6 +166,37 @@ def test_a_resumed_run_chooses_and_ends_as_one_that_was_not_interrupted(make_run
     one, other = (weights(tmp_path / name) for name in ("out", "again"))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert values_of(resumed, "eval/script") == {0: 0.1, 2: 0.3, 4: 0.8, 6: 0.2, 8: 0.4}
+
+
+def test_a_run_that_is_resumed_with_another_recognizer_says_so(make_run, script, caplog):
+    make_run(**SPEECH, max_steps=2).train()
+    make_run(**SPEECH).train("latest")
+    assert "cannot be compared" not in caplog.text
+    make_run(**{**SPEECH, "eval_recognizer": "script:other"}, max_steps=6).train("latest")
+    assert "wer was measured by script None, now by script other" in caplog.text
+
+
+def test_metrics_of_recordings_are_of_the_evaluation_set_in_its_order(make_run, monkeypatch):
+    """The fake compares first samples: that of the recording with that of its own sentence."""
+    seen = []
+
+    class Compared(Metric):
+        title, needs_recording = "compared", True
+
+        def score(self, utterance):
+            seen.append((utterance.text, utterance.recording.text))
+            return SentenceScore(float(utterance.recording.waveform[0]))
+
+    METRICS.register("compared")(Compared)
+    try:
+        trainer = make_run(eval_metrics=["compared", "rhythm"], max_steps=2)
+        trainer.train()
+        assert seen[:2] == [("a hope", "a hope"), ("cabbage", "cabbage")]
+        assert values_of(trainer, "recordings/compared") == {} and len(values_of(trainer, "eval/rhythm")) == 2
+        with pytest.raises(ValueError, match="recordings of the same sentences: leave out `eval_texts`"):
+            make_run(eval_metrics=["compared"], eval_texts=__file__)
+    finally:
+        METRICS.unregister("compared")
 
 
 def test_metrics_that_a_crash_prevented_are_measured_at_the_resume(make_run, script):

@@ -106,6 +106,13 @@ class ExperimentLogger:
             text = json.dumps(value, indent=1, ensure_ascii=False)
             (self._samples(step) / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
+    def read_json(self, step: int, name: str) -> dict:
+        """Return the mapping that `log_json` wrote, empty if it is missing or damaged."""
+        try:
+            return json.loads((self.output_dir / "samples" / f"step-{step}" / f"{name}.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+
     def draw_losses(self) -> None:
         """Draw the history into losses.png."""
         if self.accelerator.is_main_process and any("/" in name for line in self.history for name in line):

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.data.dataset import VitsDataset
 from hf_vits.data.joining import JoinedDataset
-from hf_vits.evaluation.base import Utterance
+from hf_vits.evaluation.base import METRICS, Utterance
 from hf_vits.evaluation.evaluator import SpeechEvaluator, check_metrics
 from hf_vits.evaluation.report import SpeechReport
 from hf_vits.evaluation.speaking import Sentence, read_texts, speak
@@ -129,7 +129,7 @@ class SpeechEvaluation:
 
     def run(self, step: int, model: VitsModel, experiment: ExperimentLogger) -> None:
         """Measure the voice of a model, and before that the recordings if the history lacks them; log both."""
-        self._prepare()
+        self._prepare(experiment)
         recorded = history_values(experiment.history, "recordings")
         if self.eval_clips and not all(name in recorded for name in self._recorded_metrics):
             self._log("recordings", step, self._measure(self._recordings(), len(self._recorded_clips)), experiment)
@@ -161,11 +161,25 @@ class SpeechEvaluation:
             if not (metric.needs_recording or metric.needs_synthesis or metric.needs_target and not self.train_clips)
         ]
 
-    def _prepare(self) -> None:
+    def _prepare(self, experiment: ExperimentLogger) -> None:
         if not self.is_prepared:
+            if self.accelerator.is_main_process:
+                self._warn_of_other_instruments(experiment)
             if self.evaluator.needs_target:
                 run_on_all_processes(lambda: self.evaluator.prepare(self._targets()))
             self.is_prepared = True
+
+    def _warn_of_other_instruments(self, experiment: ExperimentLogger) -> None:
+        """Log a warning if the newest figures of the run so far were measured with something else."""
+        steps = [line["step"] for line in experiment.history if any(f"eval/{name}" in line for name in METRICS)]
+        before = experiment.read_json(max(steps, default=0), "speech").get("instruments", {})
+        now = self.evaluator.instruments
+        if changed := [name for name in now if before.get(name, now[name]) != now[name]]:
+            differing = "; ".join(f"{name} was measured by {before[name]}, now by {now[name]}" for name in changed)
+            logger.warning(
+                f"Figures of this run cannot be compared with those before it was resumed: {differing}. The choice of "
+                "the best checkpoint compares them: give the former ones, or start anew."
+            )
 
     def _targets(self) -> Iterator[Utterance]:
         """Yield recordings of each speaker: those trained on, or if there are none those to evaluate on."""
@@ -221,7 +235,8 @@ class SpeechEvaluation:
             values |= {f"{kind}/{name}": estimate.value}
             values |= {f"{kind}/{name}/low": estimate.low, f"{kind}/{name}/high": estimate.high}
         experiment.log(step, values)
-        experiment.log_json(step, "recordings" if kind == "recordings" else "speech", report.to_dict())
+        name = "recordings" if kind == "recordings" else "speech"
+        experiment.log_json(step, name, {**report.to_dict(), "instruments": self.evaluator.instruments})
 
 
 def _evenly(items: Sequence, count: int) -> list:
