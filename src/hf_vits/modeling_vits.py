@@ -157,6 +157,7 @@ class VitsModel(StrictPreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        token_rates: Tensor | None = None,
     ) -> VitsModelOutput | tuple:
         """
         Synthesize the waveform of each text of a batch (paper, figure 1b).
@@ -185,6 +186,8 @@ class VitsModel(StrictPreTrainedModel):
                 Id or name of the language; required by a model of several languages.
             output_attentions, output_hidden_states, return_dict (`bool`, *optional*):
                 As in every model of transformers.
+            token_rates (`Tensor` of shape `(B, T_text)`, *optional*):
+                Factor of `speaking_rate` for each token, 0.1 to 10, blanks and padding included.
 
         Returns:
             [`VitsModelOutput`], or a tuple of its fields that are not `None` if `return_dict` is `False`.
@@ -206,6 +209,7 @@ class VitsModel(StrictPreTrainedModel):
             noise_scale=noise_scale,
             noise_scale_duration=noise_scale_duration,
             speaking_rate=speaking_rate,
+            token_rates=token_rates,
             durations=durations,
             generator=generator,
         )

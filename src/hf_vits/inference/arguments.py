@@ -82,6 +82,7 @@ class SynthesisOptions(TypedDict, total=False):
     noise_scale: Scale
     noise_scale_duration: Scale
     speaking_rate: Scale
+    token_rates: Any
     durations: Any
     generator: Generators
 
@@ -94,7 +95,8 @@ class CallArguments:
     Args:
         input_ids (`Tensor` of shape `(B, T_text)`, int64), mask (`Tensor` of shape `(B, 1, T_text)`, float)
         speaker (`Tensor` of shape `(B, S, 1)`, *optional*), language (`Tensor` of shape `(B, L, 1)`, *optional*)
-        noise_scale, noise_scale_duration, speaking_rate (`Tensor` of shape `(B, 1, 1)`)
+        noise_scale, noise_scale_duration (`Tensor` of shape `(B, 1, 1)`)
+        speaking_rate (`Tensor` of shape `(B, 1, 1)`, or `(B, 1, T_text)` with a rate for each token)
         durations (`Tensor` of shape `(B, T_text)`, int64, *optional*)
         generator (`torch.Generator` or one per item, *optional*)
     """
@@ -153,12 +155,14 @@ class CallArguments:
         noise_scale: Scale = None,
         noise_scale_duration: Scale = None,
         speaking_rate: Scale = None,
+        token_rates: Any = None,
         durations: Any = None,
         generator: Generators = None,
     ) -> "CallArguments":
         config, batch = model.config, input_ids.shape[0]
         mask = text_mask(input_ids, attention_mask, config.vocab_size, model.dtype)
         check_generator(generator, batch)
+        rate = scale("speaking_rate", speaking_rate, config.speaking_rate, batch, mask.double())
         return cls(
             input_ids=input_ids,
             mask=mask,
@@ -168,7 +172,7 @@ class CallArguments:
             noise_scale_duration=scale(
                 "noise_scale_duration", noise_scale_duration, config.noise_scale_duration, batch, mask
             ),
-            speaking_rate=scale("speaking_rate", speaking_rate, config.speaking_rate, batch, mask.double()),
+            speaking_rate=rate if token_rates is None else rate * given_rates(token_rates, input_ids),
             durations=None if durations is None else given_durations(durations, input_ids, mask),
             generator=generator,
         )
@@ -297,6 +301,20 @@ def check_generator(generator: Generators, batch: int) -> None:
     if not isinstance(generator, Sequence) or not all(isinstance(item, torch.Generator) for item in generator):
         raise TypeError(f"`generator` is {generator!r}; pass a `torch.Generator`, or a list with one for each item.")
     _check_count("generator", len(generator), batch)
+
+
+def given_rates(token_rates: Any, input_ids: Tensor) -> Tensor:
+    """token_rates (B, T_text) -> float64 (B, 1, T_text); `ValueError` for a wrong shape or a rate out of range."""
+    rates = torch.as_tensor(token_rates, device=input_ids.device).double()
+    if rates.shape != input_ids.shape:
+        raise ValueError(
+            f"`token_rates` is {tuple(rates.shape)} but `input_ids` is {tuple(input_ids.shape)}; give one rate for "
+            "every token, blanks and padding included."
+        )
+    least, most = RANGES["speaking_rate"]
+    if not is_traced() and not ((rates >= least) & (rates <= most)).all():
+        raise ValueError(f"`token_rates` has a value outside of {least:g} to {most:g}; 1 is the usual rate.")
+    return rates.unsqueeze(1)
 
 
 def given_durations(durations: Any, input_ids: Tensor, mask: Tensor) -> Tensor:
