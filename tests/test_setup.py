@@ -17,6 +17,7 @@ PACKAGES = {
     "google": "protobuf",
     "faster_whisper": "faster-whisper",
     "whisper_normalizer": "whisper-normalizer",
+    "markdown_it": "markdown-it-py",
     "yaml": "pyyaml",
 }
 """What pip calls packages that are imported by another name."""

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+from hf_vits.documents import is_document, read_document
+
 NOTHING = "There is no text to speak; give it as an argument, with --input, or on standard input."
 
 MAX_BYTES = 2**25
@@ -29,7 +31,7 @@ def read_text_argument(options: argparse.Namespace) -> str:
     elif options.input in (None, "-"):
         text = _standard_input()
     else:
-        text = _file(Path(options.input).expanduser())
+        text = text_of_file(Path(options.input).expanduser())
     if not text.strip():
         raise ValueError(NOTHING)
     return text
@@ -60,16 +62,27 @@ def _standard_input() -> str:
     return sys.stdin.read() if stream is None else _decoded(stream, "The text on standard input")
 
 
-def _file(path: Path) -> str:
+def text_of_file(path: Path) -> str:
+    """Return the text of a file; errors as of `read_text_argument`."""
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}; --input takes a text file, or - for standard input.")
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; --input takes a text file.")
     try:
+        if is_document(path):
+            return _spoken(path)
         with path.open("rb") as stream:
             return _decoded(stream, str(path))
     except PermissionError as error:
         raise PermissionError(f"{path} is not readable by this user; give another file.") from error
+
+
+def _spoken(path: Path) -> str:
+    """Return what is spoken of a document, and print what is not."""
+    document = read_document(path)
+    if document.omitted:
+        print(f"{path}: {' and '.join(document.omitted)} left out.", file=sys.stderr)
+    return document.text
 
 
 def _decoded(stream: BinaryIO, name: str) -> str:

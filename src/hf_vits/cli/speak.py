@@ -4,18 +4,23 @@ import argparse
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hf_vits.cli.explain import explain, reading
-from hf_vits.cli.input_text import read_text_argument
+from hf_vits.cli.input_text import read_text_argument, text_of_file
 from hf_vits.cli.parser import Parser, number_or_name
 from hf_vits.cli.resume import state_file
 from hf_vits.cli.subtitles import check_subtitles
+from hf_vits.documents.subtitles import SpokenCue, is_subtitles, read_cues
 from hf_vits.utils.atomic_file import is_special
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.threads import add_threads, use_threads
+
+if TYPE_CHECKING:
+    from hf_vits.pipeline import TextToSpeechPipeline
 
 HELP = "Speak a text into an audio file or to standard output."
 
@@ -34,7 +39,7 @@ def add_arguments(parser: Parser) -> None:
     parser.usage = "%(prog)s [options] [text ...]"
     add, add_rare = parser.add_argument, parser.add_rare
     add("text", nargs="*", help="[[ ]] holds phonemes; -- before a leading dash")
-    add("--input", metavar="FILE", help="text file, or - for standard input")
+    add("--input", metavar="FILE", help="txt md epub srt vtt ass, or - for standard input")
     add("--voice", default="default", metavar="VOICE", help="folder, default, or name on the Hub")
     add("--speaker", metavar="ID", help="speaker, by number or name")
     add_rare("--language", metavar="ID", help="language, by number or name")
@@ -46,6 +51,7 @@ def add_arguments(parser: Parser) -> None:
     add("--lexicon", metavar="FILE", help="table of words and how to pronounce them")
     add_rare("--no-expand", action="store_true", help="leave $5, Dr. and 1984 to espeak-ng")
     add("--explain", action="store_true", help="print how the text is read; no speech")
+    add_rare("--short-text-context", action="store_true", help="speak texts of one to three words more clearly")
     add_rare("--strict", action="store_true", help="refuse letters that the voice cannot read")
     add("--seed", type=int, metavar="N", help="makes the speech repeatable; a 64-bit integer")
     add_threads(parser)
@@ -63,9 +69,10 @@ def run(options: argparse.Namespace) -> int:
     from hf_vits.conversion.resolve import resolve_voice
 
     output = None if options.output == "-" else Path(SCRATCH if options.output is None else options.output).expanduser()
+    cues = _cues(options)
     is_incoming = output is None and not (options.text or options.explain) and options.input in (None, "-")
     incoming = incoming_text() if is_incoming else None
-    text = read_text_argument(options) if incoming is None else ""
+    text = "\n\n".join(cue.text for cue in cues or ()) if cues or incoming else read_text_argument(options)
     if options.explain:
         return explain(options, text)
     check_numbers(options)
@@ -84,21 +91,48 @@ def run(options: argparse.Namespace) -> int:
         "noise_scale": options.noise_scale,
         "noise_scale_duration": options.noise_scale_duration,
         "strict": options.strict,
+        "short_text_context": options.short_text_context,
         **reading(options, pipe.tokenizer, text),
     }
     generator = torch.Generator()
     generator.seed() if options.seed is None else generator.manual_seed(options.seed)
+    if incoming is not None:
+        text = sentences_of(incoming, getattr(pipe.tokenizer, "text_language", None))
+    return _speak(options, pipe, text if cues is None else cues, output, subtitles, generator=generator, **controls)
+
+
+def _speak(
+    options: argparse.Namespace,
+    pipe: "TextToSpeechPipeline",
+    text: str | Iterable[str] | list[SpokenCue],
+    output: Path | None,
+    subtitles: Sequence[Path],
+    **controls: Any,
+) -> int:
+    """Speak a text, sentences that arrive one by one, or cues at their times; return the exit status."""
     if output is None:
         from hf_vits.cli.raw_output import play
 
-        if incoming is not None:
-            text = sentences_of(incoming, getattr(pipe.tokenizer, "text_language", None))
-        play(pipe, text, not options.stream, subtitles, pause=options.pause, generator=generator, **controls)
+        play(pipe, text, not options.stream, subtitles, pause=options.pause, **controls)
         return 0
+    if isinstance(text, list):
+        from hf_vits.cli.timed_speech import TimedSpeech
+
+        return TimedSpeech(output, pipe, text, subtitles, options.loudness, pause=options.pause, **controls).speak()
     from hf_vits.cli.speech_file import SpeechFile
 
+    generator = controls.pop("generator")
     speech = SpeechFile(output, pipe, text, options.pause, generator, subtitles, options.loudness, **controls)
     return speech.speak(partial(_identity, options, text, pipe, controls["lexicon"]), options.resume)
+
+
+def _cues(options: argparse.Namespace) -> list[SpokenCue] | None:
+    """Return the cues of --input, if those are to be spoken at their times."""
+    if options.text or options.input is None or not is_subtitles(options.input):
+        return None
+    if options.resume or options.output == "-":
+        raise ValueError("Subtitles are spoken into a file, from the beginning; leave --resume and --output - out.")
+    return read_cues(text_of_file(Path(options.input).expanduser()), Path(options.input).suffix.lower())
 
 
 def check_numbers(options: argparse.Namespace) -> None:

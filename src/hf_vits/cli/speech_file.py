@@ -34,6 +34,18 @@ if TYPE_CHECKING:
     from hf_vits.pipeline import TextToSpeechPipeline
 
 
+@contextmanager
+def speech_writer(output: Path, rate: int, loudness: float | None) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yield a function that appends samples to an audio file, which gets a loudness in LUFS if one is given."""
+    with audio_writer(output, rate) as write:
+        if loudness is None:
+            yield write
+            return
+        folder = None if is_special(output) else output.absolute().parent
+        with leveled_writer(write, rate, loudness, folder) as append:
+            yield append
+
+
 class Speech(NamedTuple):
     """Counts of the sentences and samples in the file, of new samples, the seconds of work for those, and the state of
     the random generator."""
@@ -102,10 +114,7 @@ class SpeechFile:
             self.generator.set_state(previous.state())
             self.times = Subtitles(self.times.files, self.times.rate, previous.timestamps)
         with ExitStack() as files:
-            write = files.enter_context(audio_writer(self.output, self.pipe.sampling_rate))
-            if self.loudness is not None:
-                folder = None if self.special else self.output.absolute().parent
-                write = files.enter_context(leveled_writer(write, self.pipe.sampling_rate, self.loudness, folder))
+            write = files.enter_context(speech_writer(self.output, self.pipe.sampling_rate, self.loudness))
             copy = files.enter_context(self._copy())
             speech, stopped = self._spoken(lambda samples: [each(samples) for each in (write, *copy)], previous)
             if stopped is None or self.special:
