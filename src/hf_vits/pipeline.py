@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from hf_vits.inference.arguments import CallArguments, check_chunk_frames
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.text import sentence_splitter, writing_systems
 from hf_vits.text.errors import NoTokensError, UnsupportedTextError, dropped_message
+from hf_vits.text.espeak import voice_for
 from hf_vits.text.lexicon import Lexicon
 from hf_vits.timestamps.timeline import Timeline, Timestamps, check_units, sentence_tokens
 from hf_vits.timestamps.tokens import SentenceTokens
@@ -72,9 +73,9 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             Refuse a text with letters of a script that its language is not written in, or with letters, digits or
             phonemes that are not in the vocabulary. Otherwise a warning names them.
         short_text_context (`bool`, *optional*, defaults to `False`):
-            Speak a text of one to three words after two repetitions of itself, which are cut away: voices that were
-            trained on sentences pronounce it more clearly. It takes three times the work. Other texts do not change,
-            nor those of a voice without commas.
+            Speak a text of one to three words after others, which are cut away: voices that were trained on sentences
+            pronounce it more clearly. It takes two to three times the work. Other texts do not change, nor those of a
+            voice without commas.
         return_timestamps (`str`, `list[str]` or `bool`, *optional*):
             `"word"`, `"character"`, `"phoneme"` or `"sentence"` for their times, as written in the text; several of
             them, or `True` for all.
@@ -201,11 +202,11 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             inputs = self._ensure_tensor_on_device(inputs, self.device)
             arguments = CallArguments.from_ids(self.model, **inputs, **{**forward, **sentence["arguments"]})
             prior = self.model._prior(arguments)
-            spoken = _kept(sentence, prior.durations[0].tolist())
+            spoken = short_texts.kept(sentence, prior.durations[0].tolist())
             if timeline is not None:
                 timeline.sentence(spoken["tokens"], spoken["durations"])
             chunks = self.model._stream(prior, arguments.speaker, chunk_frames)
-            for waveform in _without_first(chunks, spoken["cut"] * self.model.config.hop_length):
+            for waveform in short_texts.without_first(chunks, spoken["cut"] * self.model.config.hop_length):
                 times = {} if timeline is None else {"timestamps": timeline.take(waveform.shape[1])}
                 yield {"audio": _to_numpy(waveform[0]).copy(), **fields, **times}
 
@@ -315,9 +316,10 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             yield 0, self._encoding(text, **arguments)
 
     def _in_context(self, text: str, arguments: dict) -> dict | None:
-        """Return the encoding of a short text with its repetitions; None for other texts, and voices without commas."""
-        sentences = self.sentences(text)
-        found = short_texts.repeated(sentences[0]) if len(sentences) == 1 else None
+        """Return the encoding of a short text in its context; None for other texts, and voices without commas."""
+        sentences, language = self.sentences(text), getattr(self.tokenizer, "text_language", None)
+        code = voice_for(language).split("-")[0] if language else None
+        found = short_texts.in_context(sentences[0], code) if len(sentences) == 1 else None
         if found is None or "," not in self.tokenizer.get_vocab():
             return None
         wanted = arguments.get("return_offsets_mapping", False)
@@ -325,7 +327,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             encoding = self._encoding(found[0], **{**arguments, "return_offsets_mapping": True})
         lead = round(short_texts.LEAD_SECONDS * self.sampling_rate / self.model.config.hop_length)
         tokens = encoding.pop("tokens")
-        encoding["context"] = short_texts.Repeated(sentences[0], found[1], tokens, lead)
+        encoding["context"] = short_texts.InContext(sentences[0], found[1], tokens, lead)
         return {**encoding, "tokens": [tokens]} if wanted else encoding
 
     def _encoding(self, sentence: str, return_offsets_mapping: bool = False, **arguments) -> dict:
@@ -371,7 +373,7 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         silence = np.zeros(round(pause * self.sampling_rate), dtype=np.float32)
         parts, timeline = [], self._timeline(return_timestamps)
         for output in outputs:
-            spoken = _kept(output, output.get("durations", ()))
+            spoken = short_texts.kept(output, output.get("durations", ()))
             begin = spoken["cut"] * self.model.config.hop_length
             waveform = output["waveform"][0, begin : int(output["sequence_lengths"][0])]
             if timeline is not None:
@@ -461,22 +463,6 @@ def _merged(texts: Any, per_text: dict) -> list[dict]:
             )
     items = [text if isinstance(text, dict) else {"text": text} for text in texts]
     return [{**item, **{name: values[name][i] for name in values}} for i, item in enumerate(items)]
-
-
-def _kept(sentence: dict, durations: Sequence[int]) -> dict:
-    """Return how many frames of a sentence are cut away, and the tokens, if any, and durations of the rest."""
-    if sentence.get("context") is None:
-        return {"cut": 0, "tokens": sentence.get("tokens"), "durations": durations}
-    kept = sentence["context"].kept(durations)
-    return {"cut": kept.cut, "tokens": [kept.tokens], "durations": kept.durations}
-
-
-def _without_first(chunks: Iterable[Tensor], samples: int) -> Iterator[Tensor]:
-    """Yield chunks (1, n) without the first samples."""
-    for chunk in chunks:
-        if chunk.shape[1] > samples:
-            yield chunk[:, samples:]
-        samples = max(0, samples - chunk.shape[1])
 
 
 def _pause(timeline: Timeline | None, samples: int) -> dict[str, Timestamps]:

@@ -1,11 +1,11 @@
-"""A short text in a context: the end of its repetitions, with its own times; nothing else changes."""
+"""A short text in a context: the end of what was spoken, with its own times; nothing else changes."""
 
 import numpy as np
 import pytest
 import torch
 
 from hf_vits import TextToSpeechPipeline, VitsTokenizer
-from hf_vits.inference.short_texts import LEAD_SECONDS, repeated
+from hf_vits.inference.short_texts import LEAD_SECONDS, LEADS, in_context
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 
@@ -16,11 +16,16 @@ def seeded():
     return torch.Generator().manual_seed(3)
 
 
-@pytest.fixture(params=[True, False])
+@pytest.fixture(params=[(True, "eng"), (False, "eng"), (True, None), (False, "fin")], ids=str)
 def pipe(make_model, request):
-    letters = {token: i for i, token in enumerate("_abcdefghijklmnop .,!'")}
-    tokenizer = VitsTokenizer.from_vocab(letters, pad_token="_", phonemize=False, add_blank=request.param)
-    return TextToSpeechPipeline(make_model(vocab_size=len(letters)), tokenizer)
+    blank, language = request.param
+    letters = {token: i for i, token in enumerate("_abcdefghijklmnopqrstuvwxyz .,!'")}
+    fields = {"pad_token": "_", "phonemize": False, "add_blank": blank, "language": language}
+    return TextToSpeechPipeline(make_model(vocab_size=len(letters)), VitsTokenizer.from_vocab(letters, **fields))
+
+
+def context_of(pipe, text):
+    return in_context(text, {"en-us": "en", "fi": "fi", None: None}[pipe.tokenizer.text_language])
 
 
 @pytest.mark.parametrize(
@@ -34,15 +39,17 @@ def pipe(make_model, request):
         ("...", None),
     ],
 )
-def test_texts_of_one_to_three_words_are_repeated(text, expected):
-    found = repeated(text)
-    assert found == (expected and (expected, len(expected) - len(text)))
+def test_texts_of_one_to_three_words_follow_words_of_their_language_or_their_own(text, expected):
+    for language in (None, "fi"):
+        assert in_context(text, language) == (expected and (expected, len(expected) - len(text)))
+    for language, lead in LEADS.items():
+        assert in_context(text, language) == (expected and (lead + text, len(lead)))
 
 
 @pytest.mark.parametrize("text", ["feed me!", "A hope", "fan. ", "a man came"])
-def test_a_short_text_is_the_end_of_its_repetitions_from_the_pause_before_it(pipe, text):
+def test_a_short_text_is_the_end_of_what_was_spoken_from_the_pause_before_it(pipe, text):
     speech = pipe(text, short_text_context=True, return_timestamps=UNITS, generator=seeded())
-    whole = pipe(repeated(text.strip())[0], return_timestamps="word", generator=seeded())
+    whole = pipe(context_of(pipe, text.strip())[0], return_timestamps="word", generator=seeded())
     rate, hop = pipe.sampling_rate, pipe.model.config.hop_length
     kept = len(speech["audio"])
     np.testing.assert_array_equal(speech["audio"], whole["audio"][-kept:])
