@@ -25,7 +25,8 @@ class GatedPipe:
         self.chunks, self.closed, self.is_open = chunks, threading.Event(), threading.Event()
         self.allowed = threading.Semaphore(0)
         config = {"sampling_rate": 16_000, "num_speakers": 1, "speaker_names": None, "language_names": None}
-        config |= {"speaking_rate": 1.0, "noise_scale": 0.5}
+        config |= {"speaking_rate": 1.0, "noise_scale": 0.5, "num_languages": 1}
+        self.tokenizer = SimpleNamespace(text_language="en-us")
         parameters = SimpleNamespace(parameters=lambda: [], buffers=lambda: [])
         self.model = SimpleNamespace(config=SimpleNamespace(**config), **vars(parameters))
 

@@ -88,7 +88,7 @@ def _described(pool: VoicePool) -> Iterator[dict[str, Any]]:
         entry = {
             "sampling_rate": config.sampling_rate,
             "noise_scale": config.noise_scale,
-            "languages": list(config.language_names or ()),
+            "languages": pool.languages(name),
             "aliases": sorted(alias for alias, voice in pool.aliases.items() if voice == name),
         }
         speakers = list(config.speaker_names or ())

@@ -1,6 +1,7 @@
 """A demo of one voice in Gradio, on this machine or as a Space: it plays a text while it is made."""
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,7 @@ def _controls(gradio: Any, config: Any) -> dict[str, Any]:
         "language": _choice(gradio, "Language", config.language_names, config.num_languages),
         "speed": gradio.Slider(0.5, 2, 1, step=0.05, label="Rate"),
         "noise_scale": gradio.Slider(0, 1, config.noise_scale, step=0.001, label="Noise"),
-        "seed": gradio.Textbox(label="Seed", placeholder="new each time", max_length=15),
+        "seed": gradio.Textbox(label="Seed", placeholder="random", max_length=15),
     }
 
 
@@ -134,7 +135,7 @@ def _request(name: str, text: str, seed: str, **controls: Any) -> SpeechRequest:
         raise ValueError(f"The text has {len(text):,} characters; {MAX_CHARACTERS:,} are allowed.")
     if seed.strip() and not seed.strip().isdecimal():
         raise ValueError(f"The seed is {quoted(seed)}; it must be a whole number, or empty.")
-    number = int(seed) if seed.strip() else int.from_bytes(os.urandom(4))
+    number = int(seed) if seed.strip() else secrets.randbelow(10**6)
     return SpeechRequest(text, voice=name, seed=number, timestamps="word", **controls)
 
 

@@ -106,7 +106,7 @@ function body() {
     speed: Number($("speed").value),
     ...Object.fromEntries(extras),
     noise_scale: Number($("noise_scale").value),
-    seed: seed ? Number(seed) : crypto.getRandomValues(new Uint32Array(1))[0],
+    seed: seed ? Number(seed) : Math.floor(Math.random() * 1e6),
     timestamps: "word",
   };
 }
@@ -155,7 +155,7 @@ async function receive(request, control) {
     paint();
   }
   const [made, sound] = [performance.now() - began, first].map((time) => (time / 1000).toFixed(2));
-  say(`${player.duration.toFixed(1)} s of speech made in ${made} s, first sound after ${sound} s. Seed ${request.seed}.`);
+  say(`${player.duration.toFixed(1)} s of speech in ${made} s, the first after ${sound} s. Seed ${request.seed}.`);
 }
 
 /** Show the result of a request, whose first samples have arrived. */
