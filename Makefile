@@ -15,7 +15,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
-.PHONY: speak test docs test-slow test-transformers test-oldest mutants lint bench clean
+.PHONY: speak test docs test-slow test-browser test-transformers test-oldest mutants lint bench clean
 
 speak: $(SPEAKS)  ## TEXT="…" [OUTPUT=speech.wav]: speak with the default voice
 	@$(BIN)/hf-vits speak --overwrite --output $(call quoted,OUTPUT) -- $(call quoted,TEXT)
@@ -25,6 +25,10 @@ test: $(DEVELOPS)  ## the tests of every day, under six minutes: a file to each 
 
 test-slow: $(DEVELOPS)  ## the tests that take minutes each
 	$(BIN)/python -m pytest -q -m slow
+
+test-browser: $(DEVELOPS)  ## [needs Chromium] the page of the server and the demo in a browser
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev,browser]"
+	$(BIN)/python -m pytest -q tests/serving -k "page"
 
 test-transformers: $(DEVELOPS)  ## SOURCE=transformers-….tar.gz: transformers' own tests of VITS, on this package and on itself
 	@$(BIN)/python -m pip install --quiet parameterized

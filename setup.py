@@ -71,6 +71,8 @@ extras["bench"] = [
     "sherpa-onnx==2.0.1",
     "whisper-normalizer>=0.1",
 ]
+# Tests of pages in Chromium, which is no package of Python's: `make test-browser`.
+extras["browser"] = ["hf_vits[serve,gradio]", "playwright>=1.50"]
 # The site of the documentation: `make docs`.
 extras["docs"] = ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"]
 # The lowest versions that the tests pass with; `make test-oldest` holds them to it.

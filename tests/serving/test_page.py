@@ -4,6 +4,7 @@ import re
 import subprocess
 import threading
 from contextlib import ExitStack
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -83,8 +84,10 @@ def test_a_text_sounds_as_the_pool_speaks_it_without_a_gap(open_page, serve, poo
     until(page, COMPLETE)
     samples, _, rate = expected(pool)
     assert np.abs(played(page) - samples).max() < 2 / 32768
-    parts = page.evaluate("notes.played.map(({at, rate, samples}) => [at, rate, samples.length])")
+    parts = page.evaluate("notes.played.map(({at, rate, samples}) => [at, rate, at + samples.length / rate])")
     assert len(parts) > 3 and {part[1] for part in parts} == {rate}
+    gaps = np.array([after[0] - before[2] for before, after in pairwise(parts)])
+    assert (gaps > -1e-6).all() and (gaps < 1e-6).sum() > len(gaps) / 2  # a busy machine may be late at times
     until(page, "notes.peak > 0")
     status = page.get_by_role("status").inner_text()
     assert f"{len(samples) / rate:.1f} s of speech" in status and "Seed 7" in status
@@ -118,6 +121,22 @@ def test_each_word_lights_up_at_its_time_in_its_place(open_page, serve, pool):
     assert [mark for _, mark, _ in shown] == [word["text"] for word in words]
     places = [len(before) for before, _, _ in shown]
     assert places == [found.start() for found in re.finditer(r"\S+", TEXT)]
+
+
+def test_playing_goes_on_at_the_place_that_was_chosen_and_after_the_end_at_the_beginning(open_page, serve, pool):
+    page = open_page(serve(pool))
+    speak(page)
+    until(page, COMPLETE)
+    until(page, AT_REST)
+    whole = played(page)
+    page.evaluate("notes.played.length = 0")
+    page.get_by_role("button", name="Play").click()
+    assert np.array_equal(played(page), whole)
+    page.get_by_role("button", name="Pause").click()
+    page.evaluate("notes.played.length = 0")
+    page.get_by_role("slider", name="Position").fill("1")
+    page.get_by_role("button", name="Play").click()
+    assert np.array_equal(played(page), whole[8000:])
 
 
 def test_words_light_up_one_after_the_other_while_it_plays(open_page, serve, pool):
@@ -245,6 +264,17 @@ def test_a_server_that_is_gone_is_named(open_page, serve, pool):
     page.route("**/v1/audio/speech", lambda route: route.abort("connectionrefused"))
     speak(page)
     assert "does not answer" in error_of(page)
+
+
+def test_a_stream_without_its_end_is_an_error(open_page, serve, pool):
+    page = open_page(serve(pool))
+    until(page, "document.getElementById('voice').length > 0")
+    event = 'data: {"type": "speech.audio.delta", "audio": "AAAB", "timestamps": []}\n\n'
+    headers = {"Content-Type": "text/event-stream", "X-Sample-Rate": "8000"}
+    page.route("**/v1/audio/speech", lambda route: route.fulfill(body=event, headers=headers))
+    speak(page)
+    assert "ended before the speech did" in error_of(page)
+    assert len(played(page)) == 1
 
 
 def test_what_arrived_before_a_failure_can_be_played(open_page, serve, held):
