@@ -3,6 +3,7 @@
 import re
 import subprocess
 import threading
+import time
 from contextlib import ExitStack
 from itertools import pairwise
 
@@ -26,15 +27,19 @@ class HeldPool(VoicePool):
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
-        self.released, self.error = threading.Event(), None
+        self.released, self.ended, self.error, self.chunks = threading.Event(), threading.Event(), None, 0
 
     def speak(self, request):
-        for number, chunk in enumerate(super().speak(request)):
-            if number:
-                assert self.released.wait(60)
-                if self.error:
-                    raise self.error
-            yield chunk
+        try:
+            for number, chunk in enumerate(super().speak(request)):
+                if number:
+                    assert self.released.wait(60)
+                    if self.error:
+                        raise self.error
+                self.chunks += 1
+                yield chunk
+        finally:
+            self.ended.set()
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +172,9 @@ def test_stop_ends_the_work_and_keeps_what_arrived(open_page, serve, held):
     until(page, "notes.played.length > 0")
     page.get_by_role("button", name="Stop").click()
     until(page, COMPLETE)
+    time.sleep(0.5)  # until the server notices
     held.released.set()
+    assert held.ended.wait(30) and held.chunks < 4  # of 17
     assert page.get_by_role("status").inner_text() == "Stopped."
     assert page.get_by_role("button", name="Play", exact=True).is_visible()
 

@@ -46,7 +46,8 @@ CONTRAST = """() => {
 @pytest.fixture(scope="module")
 def url(make_pipe):
     speakers = {"num_speakers": 2, "speaker_embedding_size": 6, "speaker_names": ["ada", "bea" * 30]}
-    pipe = make_pipe(**speakers, speaking_rate=0.1, sampling_rate=8000)
+    longer = {"upsample_rates": [8, 2], "upsample_kernel_sizes": [16, 4]}
+    pipe = make_pipe(**speakers, **longer, speaking_rate=0.1, sampling_rate=8000)
     with serving(VoicePool({"tiny": pipe})) as server:
         yield f"http://127.0.0.1:{server.port}/"
 
@@ -98,7 +99,6 @@ def test_everything_can_be_done_with_the_keyboard(open_page, url):
     page.keyboard.type("7")
     page.keyboard.press("Control+Enter")
     until(page, COMPLETE)
-    page.keyboard.press("Escape")
     until(page, "document.getElementById('play').textContent === 'Play'")
     go_to("position")
     page.keyboard.press("End")
@@ -106,7 +106,10 @@ def test_everything_can_be_done_with_the_keyboard(open_page, url):
     page.keyboard.press("Home")
     go_to("play")
     page.keyboard.press("Enter")
-    until(page, "notes.marks.length > 0")
+    until(page, "document.querySelector('mark')")
+    page.keyboard.press("Escape")
+    until(page, "document.getElementById('play').textContent === 'Play'")
+    assert page.evaluate("(({ value, max }) => value < 0.9 * max)(document.getElementById('position'))")
     go_to("download")
     go_to("tab-curl")
     page.keyboard.press("ArrowRight")
