@@ -102,7 +102,7 @@ class Lexicon:
         if isinstance(source, Mapping):
             return cls(tuple(_entry(f"The entry {quoted(word)}", word, said) for word, said in source.items()))
         if isinstance(source, str | os.PathLike):
-            return cls(tuple(_lines(Path(source))))
+            return cls(tuple(_lines(Path(source).expanduser())))
         raise ValueError(f"A lexicon is a file or a dictionary of words, and this is a {type(source).__name__}.")
 
     def __add__(self, other: "Lexicon") -> "Lexicon":
