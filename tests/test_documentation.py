@@ -405,6 +405,9 @@ def test_commands_that_speak_do_so(here, monkeypatch, capfdbinary):
         else:
             assert 0.3 < soundfile.info(here / output).duration < 10
             assert soundfile.info(here / output).format == Path(output).suffix[1:].upper()
+        for option, file in zip(words, words[1:], strict=False):  # which another command may write
+            if option in ("--output", "--subtitles") and file != "-":
+                (here / file).unlink()
 
 
 def test_the_doctors_command_finds_the_voice_good(here, capsys):

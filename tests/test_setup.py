@@ -16,6 +16,7 @@ PACKAGES = {
     "espeakng_loader": "espeakng-loader",
     "google": "protobuf",
     "faster_whisper": "faster-whisper",
+    "unicode_rbnf": "unicode-rbnf",
     "whisper_normalizer": "whisper-normalizer",
     "markdown_it": "markdown-it-py",
     "yaml": "pyyaml",
