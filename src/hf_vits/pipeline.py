@@ -1,45 +1,45 @@
 """TextToSpeechPipeline: texts of any length to waveforms, in the calling convention of transformers' pipeline."""
 
 import logging
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from transformers import PreTrainedModel, TextToAudioPipeline
+from transformers import TextToAudioPipeline
 from transformers.pipelines.base import ChunkPipeline
 
-from hf_vits.configuration_vits import VitsConfig
-from hf_vits.conversion.resolve import resolve_voice
-from hf_vits.hub.state_dict import match_state_dict
-from hf_vits.inference import short_texts
+from hf_vits.conversion.pipeline_parts import resolve_model, resolve_tokenizer
+from hf_vits.inference import items, short_texts
 from hf_vits.inference.arguments import CallArguments, check_chunk_frames
-from hf_vits.modeling_vits import VitsModel
+from hf_vits.prosody import arguments as prosody
+from hf_vits.prosody.effects import SentenceEffects
+from hf_vits.prosody.script import Sentence
+from hf_vits.prosody.spoken import SpokenText
+from hf_vits.ssml.document import is_ssml
+from hf_vits.ssml.reader import VoiceTraits
+from hf_vits.ssml.texts import scripted_sentences
 from hf_vits.text import sentence_splitter, writing_systems
 from hf_vits.text.errors import NoTokensError, UnsupportedTextError, dropped_message
 from hf_vits.text.espeak import voice_for
 from hf_vits.text.lexicon import Lexicon
-from hf_vits.timestamps.timeline import Timeline, Timestamps, check_units, sentence_tokens
+from hf_vits.timestamps.timeline import check_units, sentence_tokens
 from hf_vits.timestamps.tokens import SentenceTokens
 from hf_vits.tokenization_vits import VitsTokenizer
-from hf_vits.utils.formatting import meant, refuse_unknown
+from hf_vits.utils.formatting import refuse_unknown
 
 logger = logging.getLogger(__name__)
 
-PER_TEXT_ARGUMENTS = ("speaker_id", "language_id", "noise_scale", "noise_scale_duration", "speaking_rate", "generator")
-"""Arguments that take one value for all texts, or a list with one per text."""
-
 OTHER_ARGUMENTS = ("pause", "strict", "short_text_context", "return_timestamps", "expand", "lexicon")
 
-ARGUMENTS = (*PER_TEXT_ARGUMENTS, *OTHER_ARGUMENTS, "preprocess_params", "forward_params")
+ARGUMENTS = (*items.PER_TEXT_ARGUMENTS, *prosody.NAMES, *OTHER_ARGUMENTS, "preprocess_params", "forward_params")
 """All arguments of a call; the last two, which are transformers', go to the tokenizer and to the model."""
 
-MAX_CHARACTERS = 1_000_000
-"""Longest text of one call: a long book, and more than a day of speech."""
+BESIDE = ("context", "effects")
+"""What accompanies a sentence through the model."""
 
 MAX_PAUSE = 60.0
 """Longest silence between sentences, in seconds."""
@@ -52,7 +52,8 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
     Build it as `TextToSpeechPipeline(voice)`, or by `transformers.pipeline(…, pipeline_class=TextToSpeechPipeline)`.
     Call it with a text, a list of texts, or an iterable of texts (a generator, a column of a dataset), which is read as
     results are asked for; `batch_size` sentences are synthesized at once. In place of a text it takes
-    `{"text": …, "speaker_id": …}` with any of the arguments that a list can give per text.
+    `{"text": …, "speaker_id": …}` with any of the arguments up to `durations`. A text that begins with `<speak` is an
+    SSML document.
 
     Args:
         model ([`VitsModel`], `transformers.VitsModel`, `str` or `PathLike`):
@@ -67,6 +68,11 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             As in [`VitsModel.forward`]; the configuration's values by default.
         generator (`torch.Generator`, or a list with one per text, *optional*):
             Source of the noise, for repeatable output.
+        word_rates, pauses, volume, pitch, pitch_range (`float`, or by word, *optional*):
+            Factor of the rate, seconds of silence after a word, decibels, semitones, and factor of the range of pitch:
+            a number for the whole text, a list with one for each word, or a dictionary by the index of the word.
+        durations (`list`, *optional*):
+            Frames of every token, in place of the predicted ones; a list of lists for several sentences.
         pause (`float`, *optional*, defaults to 0.0):
             Seconds of silence between sentences, 60 at most.
         strict (`bool`, *optional*, defaults to `False`):
@@ -88,10 +94,12 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
     Returns:
         `{"audio": float32 array (T_wav,), "sampling_rate": int}` in hertz for a text, a list of them for a list. With
         `return_timestamps`, `"timestamps"` too: a list of `{"text": str, "start": float, "end": float}` in seconds,
-        for several units a dictionary of such lists by unit.
+        for several units a dictionary of such lists by unit. For SSML, `"marks"` too: `{"name": str, "time": float}`.
 
     Raises:
         ValueError: if a text holds nothing to synthesize, or an argument is out of range.
+        SsmlError: a `ValueError`, for an SSML document that is not well-formed or, with `strict`, asks for something
+            that has no effect here, which otherwise a warning lists.
         UnsupportedTextError: a `ValueError`, if a text cannot be read completely, with `strict`.
         TypeError: for an unknown argument; names the nearest ones.
 
@@ -110,19 +118,24 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
     _load_tokenizer = False  # `transformers.pipeline` would load its own class; `__init__` loads ours
 
     def __init__(self, model, tokenizer=None, **kwargs):
-        model = _resolve_model(model)
-        super().__init__(model=model, tokenizer=_resolve_tokenizer(tokenizer, model), **kwargs)
+        model = resolve_model(model)
+        super().__init__(model=model, tokenizer=resolve_tokenizer(tokenizer, model), **kwargs)
 
     def __call__(self, text_inputs, **kwargs):
         """Synthesize; arguments are those of the class."""
-        per_text = {name: kwargs.pop(name) for name in PER_TEXT_ARGUMENTS if _is_list(kwargs.get(name))}
+        per_text = {name: kwargs.pop(name) for name in items.PER_TEXT_ARGUMENTS if items.is_list(kwargs.get(name))}
         if isinstance(text_inputs, tuple):
             text_inputs = list(text_inputs)
         elif isinstance(text_inputs, Iterable) and not isinstance(text_inputs, str | bytes | dict | list | Dataset):
             text_inputs = (text for text in text_inputs)
         if isinstance(text_inputs, list) and not text_inputs:
             return []
-        return super().__call__(_merged(text_inputs, per_text) if per_text else text_inputs, **kwargs)
+        by_word = [
+            name for name in prosody.NAMES if items.is_list(value := kwargs.get(name)) or isinstance(value, Mapping)
+        ]
+        if by_word and not isinstance(text_inputs, str | dict):
+            raise ValueError(f"Values by word of {', '.join(by_word)} belong to one text; give them in its dictionary.")
+        return super().__call__(items.merged(text_inputs, per_text) if per_text else text_inputs, **kwargs)
 
     def stream(
         self, text: str | dict, *, chunk_frames: int | None = None, first_sentence: int = 0, **kwargs
@@ -145,10 +158,11 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
                 Other arguments of the class, such as `speaker_id` and `pause`.
 
         Returns:
-            `Iterator[dict]`: `{"audio": float32 array (samples,), "sampling_rate": int, "sentence": int}` per chunk;
-            `sentence` is the index in `sentences(text)`, for a pause that of the sentence after it. With
-            `return_timestamps`, `"timestamps"` of what begins in the chunk, in seconds from the beginning of the
-            stream; concatenated they equal those of a call.
+            `Iterator[dict]`: `{"audio": float32 array (samples,), "sampling_rate": int, "sentence": int, "is_pause":
+            bool}` per chunk; `sentence` is the index in `sentences(text)`, for a pause that of the sentence after it. A
+            sentence with a change of pitch is one chunk. With `return_timestamps`, `"timestamps"` of what begins in the
+            chunk, in seconds from the beginning of the stream; concatenated they equal those of a call. So do the
+            `"marks"` of SSML.
 
         Raises:
             ValueError: as a call. What depends on the tokenizer or the model (a number out of range, nothing to
@@ -169,18 +183,15 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         if isinstance(text, list | tuple):
             raise TypeError(f"There are {len(text)} texts; a stream takes one. Join them, or stream one after another.")
         refuse_unknown("TextToSpeechPipeline.stream", kwargs, (*ARGUMENTS, "chunk_frames"))
-        _text_and_arguments(text)
+        items.text_and_arguments(text)
         check_chunk_frames(chunk_frames)
         preprocess, forward, postprocess = self._sanitize_parameters(**kwargs)
         preprocess = {**self._preprocess_params, **preprocess, "first_sentence": first_sentence}
         forward = {**self._forward_params, **forward}
         postprocess = {**self._postprocess_params, **postprocess}
-        pause, timeline = postprocess.get("pause", 0.0), self._timeline(postprocess.get("return_timestamps"))
+        pause, wanted = postprocess.get("pause", 0.0), postprocess.get("return_timestamps")
         sentences = self.preprocess(text, **preprocess)
-        return self._chunks(sentences, forward, pause, timeline, chunk_frames, first_sentence > 0)
-
-    def _timeline(self, wanted: str | tuple[str, ...] | None) -> Timeline | None:
-        return None if wanted is None else Timeline(wanted, self.model.config)
+        return self._chunks(sentences, forward, pause, wanted, chunk_frames, first_sentence > 0)
 
     @torch.no_grad()
     def _chunks(
@@ -188,27 +199,31 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         sentences: Iterator[dict],
         forward: dict,
         pause: float,
-        timeline: Timeline | None,
+        wanted: str | tuple[str, ...] | None,
         chunk_frames: int | None,
         pause_first: bool,
     ) -> Iterator[dict]:
         silence = np.zeros(round(pause * self.sampling_rate), dtype=np.float32)
+        spoken = SpokenText(wanted, self.model.config)
         for sentence in sentences:
             fields = {"sampling_rate": self.sampling_rate, "sentence": sentence["sentence"]}
-            if pause_first and len(silence):
-                yield {"audio": silence.copy(), **fields, **_pause(timeline, len(silence))}
+            effects = sentence["effects"]
+            if pause_first and len(silence) and not (effects and effects.begins_with_pause):
+                spoken.pause(len(silence))
+                yield {"audio": silence.copy(), **fields, "is_pause": True, **spoken.take(len(silence))}
             pause_first = True
             inputs = {name: sentence[name] for name in ("input_ids", "attention_mask")}
             inputs = self._ensure_tensor_on_device(inputs, self.device)
             arguments = CallArguments.from_ids(self.model, **inputs, **{**forward, **sentence["arguments"]})
             prior = self.model._prior(arguments)
-            spoken = short_texts.kept(sentence, prior.durations[0].tolist())
-            if timeline is not None:
-                timeline.sentence(spoken["tokens"], spoken["durations"])
-            chunks = self.model._stream(prior, arguments.speaker, chunk_frames)
-            for waveform in short_texts.without_first(chunks, spoken["cut"] * self.model.config.hop_length):
-                times = {} if timeline is None else {"timestamps": timeline.take(waveform.shape[1])}
-                yield {"audio": _to_numpy(waveform[0]).copy(), **fields, **times}
+            kept = short_texts.kept(sentence, prior.durations[0].tolist())
+            audio = spoken.sentence(kept["tokens"], kept["durations"], effects)
+            frames = prior.sample.shape[-1] if effects and effects.needs_whole else chunk_frames
+            chunks = self.model._stream(prior, arguments.speaker, frames)
+            for waveform in short_texts.without_first(chunks, kept["cut"] * self.model.config.hop_length):
+                samples = _to_numpy(waveform[0]).copy()
+                samples = audio.add(samples) if audio else samples
+                yield {"audio": samples, **fields, "is_pause": False, **spoken.take(len(samples))}
 
     def _sanitize_parameters(
         self,
@@ -223,13 +238,14 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         **per_text,
     ) -> tuple[dict, dict, dict]:
         refuse_unknown("TextToSpeechPipeline", per_text, (*ARGUMENTS, "batch_size", "num_workers"))
-        given = {name: value for name, value in per_text.items() if value is not None}
-        lists = [name for name, value in given.items() if _is_list(value)]
+        given = {name: value for name, value in per_text.items() if value is not None and name not in prosody.NAMES}
+        lists = [name for name, value in given.items() if items.is_list(value)]
         if lists:
             raise ValueError(f"A list of values for {', '.join(lists)} belongs in a call, beside its list of texts.")
         if pause is not None and not (isinstance(pause, int | float) and 0 <= pause <= MAX_PAUSE):
             raise ValueError(f"`pause` is {pause!r}; it must be a number of seconds, 0 to {MAX_PAUSE:g}.")
         switches = {"strict": strict, "short_text_context": short_text_context}
+        switches["prosody_arguments"] = prosody.check_prosody(per_text) or None
         preprocess = {**(preprocess_params or {}), **{k: value for k, value in switches.items() if value is not None}}
         postprocess = {} if pause is None else {"pause": pause}
         if expand is not None or lexicon is not None:
@@ -255,32 +271,70 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         strict: bool = False,
         first_sentence: int = 0,
         short_text_context: bool = False,
+        prosody_arguments: Mapping[str, Any] | None = None,
         **tokenizer_arguments,
     ) -> Iterator[dict]:
         """text -> input_ids and attention_mask (1, T_text) of each sentence from `first_sentence` on, the arguments of
-        its item, its index, whether it is the last, and with offsets the tokens of it and of skipped ones beside it."""
-        text, arguments = _text_and_arguments(text)
-        self._check_readable(text, strict, tokenizer_arguments)
-        if short_text_context and (encoding := self._in_context(text, tokenizer_arguments)) is not None:
-            yield {**encoding, "arguments": arguments, "sentence": 0, "is_last": True}
-            return
+        its item, its effects, its index, whether it is the last, and with offsets the tokens of it and of skipped ones
+        beside it."""
+        text, arguments = items.text_and_arguments(text)
+        prosody_arguments = {**(prosody_arguments or {}), **prosody.check_prosody(arguments)}
+        arguments = {name: value for name, value in arguments.items() if name not in prosody.NAMES}
+        sentences = self._scripted(text, prosody_arguments, strict)
+        plain = text if sentences is None else "\n".join(sentence.text for sentence in sentences)
+        self._check_readable(plain, strict, tokenizer_arguments)
+        if sentences is None:
+            sentences = self.sentences(text)
+            if short_text_context and (encoding := self._in_context(sentences, tokenizer_arguments)) is not None:
+                yield {**encoding, "arguments": arguments, "sentence": 0, "effects": None, "is_last": True}
+                return
         previous, skipped = None, []  # one behind, to know which is the last
-        for index, encoding in self._encodings(text, tokenizer_arguments, first_sentence):
-            if isinstance(encoding, str):
-                skipped.append(SentenceTokens(encoding))
+        for index, sentence, encoding in self._encodings(plain, sentences, tokenizer_arguments, first_sentence):
+            if encoding is None:
+                skipped.append(sentence)
                 continue
             if previous is not None:
                 yield {**previous, "is_last": False}
-            previous = {**encoding, "context": None, "arguments": arguments, "sentence": index}
-            if "tokens" in previous:
-                previous["tokens"], skipped = [*skipped, previous["tokens"]], []
+            previous = {**encoding, "context": None, "sentence": index, "effects": None, "arguments": arguments}
+            if isinstance(sentence, Sentence):
+                with_tokens = tokenizer_arguments.get("return_offsets_mapping", False)
+                self._add_effects(previous, sentence, is_ssml(text), with_tokens)
+            _add_skipped(previous, skipped, before=True)
+            skipped = []
         if previous is not None:
-            previous |= {"tokens": [*previous["tokens"], *skipped]} if "tokens" in previous else {}
+            _add_skipped(previous, skipped, before=False)
             yield {**previous, "is_last": True}
 
-    def sentences(self, text: str) -> list[str]:
-        """Return the sentences in which a text is synthesized, by the conventions of its language."""
+    def _scripted(
+        self, text: str, prosody_arguments: Mapping[str, Any], strict: bool | None = None
+    ) -> list[Sentence] | None:
+        """Return the sentences of an SSML document, or of a text with a prosody; None for any other text."""
+        if not prosody_arguments and not is_ssml(text):
+            return None
+        config, reads_phonemes = self.model.config, getattr(self.tokenizer, "phonemize", False)
+        language = getattr(self.tokenizer, "text_language", None)
+        names = config.speaker_names or (), config.language_names or ()
+        voice = VoiceTraits(language, reads_phonemes, *names, config.num_speakers)
+        found = scripted_sentences(text, voice, self._split, prosody_arguments, strict)
+        has_comma = "," in self.tokenizer.get_vocab()
+        return [sentence.with_commas() for sentence in found] if has_comma else found
+
+    def _split(self, text: str) -> list[str]:
         return sentence_splitter.split(text, language=getattr(self.tokenizer, "text_language", None))
+
+    def sentences(self, text: str) -> list[str]:
+        """Return the sentences in which a text is synthesized, by the conventions of its language; for SSML, what is
+        written in them."""
+        found = self._scripted(text, {})
+        return self._split(text) if found is None else [sentence.content for sentence in found]
+
+    def _add_effects(self, item: dict, sentence: Sentence, is_document: bool, with_tokens: bool) -> None:
+        """Add the effects of a sentence, and what they mean for the arguments of its call."""
+        effects = item["effects"] = SentenceEffects(sentence, item.pop("tokens"), is_document)
+        rates = {} if set(effects.token_rates) == {1.0} else {"token_rates": [effects.token_rates]}
+        item["arguments"] = {**item["arguments"], **sentence.arguments, **rates}
+        if with_tokens:
+            item["tokens"] = effects.tokens
 
     def _check_readable(self, text: str, strict: bool, arguments: dict) -> None:
         """Warn once about letters of other scripts; if `strict`, raise for those and for all else that is left out."""
@@ -294,30 +348,35 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
                 logger.warning(message)
         if strict:
             given = {name: arguments[name] for name in ("expand", "lexicon") if name in arguments}
-            sentences = self.sentences(text)
-            dropped = sum((self.tokenizer.dropped_characters(item, **given) for item in sentences), Counter())
+            dropped = sum((self.tokenizer.dropped_characters(item, **given) for item in self._split(text)), Counter())
             if lost := Counter({character: count for character, count in dropped.items() if character.isalnum()}):
                 raise UnsupportedTextError(dropped_message(lost))
 
-    def _encodings(self, text: str, arguments: dict, first: int = 0) -> Iterator[tuple[int, Mapping | str]]:
-        """Return index and encoding of each sentence from `first` on, the sentence itself if it has no tokens; if no
+    def _encodings(
+        self, text: str, sentences: Sequence[str | Sentence], arguments: dict, first: int = 0
+    ) -> Iterator[tuple[int, str | Sentence, dict | None]]:
+        """Return index, sentence and encoding of each sentence from `first` on, None for one without tokens; if no
         sentence of the text has any, raise the tokenizer's error for the text."""
         is_empty = first == 0
-        for index, sentence in enumerate(self.sentences(text)[first:], first):
+        for index, sentence in enumerate(sentences[first:], first):
+            plain = isinstance(sentence, str)
             try:
                 with writing_systems.without_warnings():
-                    encoding = self._encoding(sentence, **arguments)
+                    if plain:
+                        encoding = self._encoding(sentence, **arguments)
+                    else:
+                        encoding = self._encoding(sentence.text, **{**arguments, "return_offsets_mapping": True})
             except NoTokensError:  # such as a line of asterisks between paragraphs
-                yield index, sentence
+                yield index, sentence, None
                 continue
             is_empty = False
-            yield index, encoding
+            yield index, sentence, encoding
         if is_empty:
-            yield 0, self._encoding(text, **arguments)
+            yield 0, text, self._encoding(text, **arguments)
 
-    def _in_context(self, text: str, arguments: dict) -> dict | None:
+    def _in_context(self, sentences: list[str], arguments: dict) -> dict | None:
         """Return the encoding of a short text in its context; None for other texts, and voices without commas."""
-        sentences, language = self.sentences(text), getattr(self.tokenizer, "text_language", None)
+        language = getattr(self.tokenizer, "text_language", None)
         code = voice_for(language).split("-")[0] if language else None
         found = short_texts.in_context(sentences[0], code) if len(sentences) == 1 else None
         if found is None or "," not in self.tokenizer.get_vocab():
@@ -336,8 +395,9 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             return self.tokenizer(sentence, return_tensors="pt", **arguments)
         if not isinstance(self.tokenizer, VitsTokenizer):
             raise ValueError(
-                f"Timestamps need the tokenizer of hf_vits, and this pipeline has {type(self.tokenizer).__module__}."
-                f"{type(self.tokenizer).__name__}; pass `tokenizer=VitsTokenizer.from_pretrained(voice)`."
+                "Timestamps and prosody need the tokenizer of hf_vits, and this pipeline has "
+                f"{type(self.tokenizer).__module__}.{type(self.tokenizer).__name__}; pass "
+                "`tokenizer=VitsTokenizer.from_pretrained(voice)`."
             )
         encoding = self.tokenizer(sentence, return_tensors="pt", return_offsets_mapping=True, **arguments)
         ids, offsets = encoding["input_ids"][0].tolist(), encoding.pop("offset_mapping")[0].tolist()
@@ -345,15 +405,20 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
 
     def _forward(self, model_inputs: dict, **forward) -> dict:
         arguments, is_last = model_inputs.pop("arguments"), model_inputs.pop("is_last")
-        tokens, context = model_inputs.pop("tokens", None), model_inputs.pop("context")
+        tokens, beside = model_inputs.pop("tokens", None), {name: model_inputs.pop(name) for name in BESIDE}
         model_inputs.pop("sentence")
         if isinstance(arguments, list):  # a batch of several sentences
             names = {name for item in arguments for name in item}
-            arguments = {name: [self._argument(name, item, forward) for item in arguments] for name in names}
+            by_token = items.padded(arguments, names, model_inputs["input_ids"].shape[1])
+            own = {
+                name: [self._argument(name, item, forward) for item in arguments]
+                for name in names - set(items.BY_TOKEN)
+            }
+            arguments = {**own, **by_token}
         out = self.model(**model_inputs, **{**forward, **arguments})
         outputs = {"waveform": out.waveform, "sequence_lengths": out.sequence_lengths, "is_last": is_last}
-        outputs["context"] = context
-        if tokens is not None or (any(context) if isinstance(is_last, list) else context):
+        outputs |= beside
+        if tokens is not None or any(any(value) if isinstance(value, list) else value for value in beside.values()):
             real = model_inputs["attention_mask"].bool()
             frames = [row[mask].tolist() for row, mask in zip(out.durations, real, strict=True)]
             outputs["durations"] = frames if isinstance(is_last, list) else frames[0]
@@ -371,111 +436,29 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
     ) -> dict:
         """Outputs of the sentences of one text -> `{"audio": (T_wav,), "sampling_rate": hertz}`, and timestamps."""
         silence = np.zeros(round(pause * self.sampling_rate), dtype=np.float32)
-        parts, timeline = [], self._timeline(return_timestamps)
+        parts, spoken = [], SpokenText(return_timestamps, self.model.config)
         for output in outputs:
-            spoken = short_texts.kept(output, output.get("durations", ()))
-            begin = spoken["cut"] * self.model.config.hop_length
-            waveform = output["waveform"][0, begin : int(output["sequence_lengths"][0])]
-            if timeline is not None:
-                timeline.pause(len(silence) if parts else 0)
-                timeline.sentence(spoken["tokens"], spoken["durations"])
-            parts += [silence, _to_numpy(waveform)]
-        speech = {"audio": np.concatenate(parts[1:]), "sampling_rate": self.sampling_rate}
-        return speech if timeline is None else {**speech, "timestamps": timeline.take()}
+            kept, effects = short_texts.kept(output, output.get("durations", ())), output.get("effects")
+            begin = kept["cut"] * self.model.config.hop_length
+            waveform = _to_numpy(output["waveform"][0, begin : int(output["sequence_lengths"][0])])
+            if parts and not (effects and effects.begins_with_pause):
+                parts.append(silence)
+                spoken.pause(len(silence))
+            audio = spoken.sentence(kept["tokens"], kept["durations"], effects)
+            parts.append(audio.add(waveform) if audio else waveform)
+        return {"audio": np.concatenate(parts), "sampling_rate": self.sampling_rate, **spoken.take()}
 
 
-def _resolve_model(model: Any) -> VitsModel:
-    """Return a model as it is, load it by name, or copy the weights of transformers' model; `TypeError` for others."""
-    if isinstance(model, VitsModel):
-        return model
-    if isinstance(model, str | os.PathLike):
-        return VitsModel.from_pretrained(resolve_voice(model))
-    if isinstance(model, PreTrainedModel) and model.config.model_type == VitsConfig.model_type:
-        return _from_transformers(model)
-    raise TypeError(
-        f"`model` is {type(model).__name__}; give a `VitsModel`, or the folder or name of a voice, such as 'default'."
-    )
-
-
-def _from_transformers(model: PreTrainedModel) -> VitsModel:
-    """Return our model with the weights of transformers' model, on its device and in its dtype."""
-    copied = VitsModel(VitsConfig.from_dict(model.config.to_dict())).to(device=model.device, dtype=model.dtype)
-    shapes = {key: tensor.shape for key, tensor in copied.state_dict().items()}
-    copied.load_state_dict(match_state_dict(model.state_dict(), shapes, "the model of transformers"))
-    copied.config.name_or_path = copied.name_or_path = model.name_or_path
-    return copied.train(model.training)
-
-
-def _resolve_tokenizer(tokenizer: Any, model: VitsModel) -> Any:
-    """Return a tokenizer as it is, or load it by name, by default from where the model was loaded; `ValueError` if
-    there is none."""
-    if isinstance(tokenizer, str | os.PathLike):
-        return VitsTokenizer.from_pretrained(resolve_voice(tokenizer, "tokenizer_config.json"))
-    if tokenizer is not None:
-        return tokenizer
-    source = str(model.name_or_path or "")
-    if not source:
-        raise ValueError(
-            "A pipeline needs a tokenizer, and this model was not loaded from a folder that could have one; pass "
-            "`tokenizer=VitsTokenizer.from_pretrained(voice)`."
-        )
-    try:
-        return VitsTokenizer.from_pretrained(source)
-    except OSError as error:
-        raise ValueError(
-            f"There is no tokenizer in {source}, from where the model was loaded; pass "
-            "`tokenizer=VitsTokenizer.from_pretrained(voice)`."
-        ) from error
-
-
-def _text_and_arguments(text: str | dict) -> tuple[str, dict]:
-    """Return the text of an item, and its own arguments if it is a dictionary."""
-    arguments = {}
-    if isinstance(text, dict):
-        arguments = {name: value for name, value in text.items() if name != "text"}
-        unknown = sorted(arguments.keys() - set(PER_TEXT_ARGUMENTS))
-        if "text" not in text or unknown:
-            hint = meant(unknown[0], PER_TEXT_ARGUMENTS) if unknown else ""
-            raise ValueError(
-                f"An item has the keys {list(text)}{hint or '.'} It takes 'text' and any of "
-                f"{', '.join(PER_TEXT_ARGUMENTS)}."
-            )
-        text = text["text"]
-    if not isinstance(text, str):
-        raise TypeError(f"A text is given as {type(text).__name__}; pass a string, or a list of strings.")
-    if len(text) > MAX_CHARACTERS:
-        raise ValueError(
-            f"The text has {len(text):,} characters; one call takes at most {MAX_CHARACTERS:,}. Divide it, "
-            "for example by chapter, into a list or a generator of texts."
-        )
-    return text, arguments
-
-
-def _merged(texts: Any, per_text: dict) -> list[dict]:
-    """Return one dictionary per text, with its value of each argument that has a list of values."""
-    if not isinstance(texts, list):
-        raise ValueError(f"A list of values for {', '.join(per_text)} needs a list of texts.")
-    values = {name: value if isinstance(value, list | tuple) else value.tolist() for name, value in per_text.items()}
-    for name, items in values.items():
-        if len(items) != len(texts):
-            raise ValueError(
-                f"`{name}` has {len(items)} values for {len(texts)} texts; pass one, or one for each text."
-            )
-    items = [text if isinstance(text, dict) else {"text": text} for text in texts]
-    return [{**item, **{name: values[name][i] for name in values}} for i, item in enumerate(items)]
-
-
-def _pause(timeline: Timeline | None, samples: int) -> dict[str, Timestamps]:
-    """Return the timestamps of a chunk of silence, which holds none, if there are to be any."""
-    if timeline is None:
-        return {}
-    timeline.pause(samples)
-    return {"timestamps": timeline.take(samples)}
+def _add_skipped(item: dict, skipped: list[str | Sentence], before: bool) -> None:
+    """Add the tokens and events of sentences that are not spoken, before or after an encoded one."""
+    events = [event for one in skipped if isinstance(one, Sentence) for _, event in one.events]
+    if events:
+        (item["effects"].prepend if before else item["effects"].append)(events)
+    if "tokens" in item:
+        tokens = [SentenceTokens(one if isinstance(one, str) else one.content) for one in skipped]
+        own = item["tokens"] if isinstance(item["tokens"], list) else [item["tokens"]]
+        item["tokens"] = [*tokens, *own] if before else [*own, *tokens]
 
 
 def _to_numpy(waveform: Tensor) -> np.ndarray:
     return waveform.to("cpu", torch.float32).numpy()
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple) or (isinstance(value, Tensor | np.ndarray) and value.ndim == 1)

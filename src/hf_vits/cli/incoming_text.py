@@ -15,7 +15,7 @@ from hf_vits.text.sentence_stream import SentenceStream
 if TYPE_CHECKING:
     from hf_vits.pipeline import TextToSpeechPipeline
 
-MARKUP = ("<speak", "<?xml")
+MARKUP = ("<speak", "<?xml", "<!--", "<!DOCTYPE")
 """How a document begins that is read as a whole."""
 
 QUIET = 0.3

@@ -59,7 +59,7 @@ def play(
             if sentence is not None and chunk["sentence"] != sentence:
                 progress.spoken(sentence, samples / rate)
             sentence, samples = chunk["sentence"], samples + len(chunk["audio"])
-            times.add(chunk.get("timestamps", {}), chunk.get("later", 0))
+            times.add(chunk, chunk.get("later", 0))
             if not _written(chunk["audio"]):
                 break
             start = time.perf_counter()

@@ -91,9 +91,9 @@ class SpeechFile:
         loudness: float | None = None,
         **options: Any,
     ):
-        self.output, self.pipe, self.text, self.generator, self.options = output, pipe, text, generator, options
+        self.output, self.pipe, self.text, self.generator = output, pipe, text, generator
+        self.options = {**options, "pause": pause}
         self.times = Subtitles(subtitles, pipe.sampling_rate)
-        self.silence = np.zeros(round(pause * pipe.sampling_rate), dtype=np.float32)
         self.sentences, self.special = pipe.sentences(text), is_special(output)
         self.former_sentences = 0  # in an unfinished file of the same options that is not resumed
         self.loudness = loudness
@@ -169,7 +169,7 @@ class SpeechFile:
     ) -> tuple[Speech, Stopped | None]:
         """Speak to the end of the text, or to a signal; an interrupted sentence is not in the file."""
         done, samples, new, work = (previous.sentences, previous.samples, 0, 0.0) if previous else (0, 0, 0, 0.0)
-        state, stopped, streamed = self.generator.get_state(), None, 0
+        state, stopped, begun, silence = self.generator.get_state(), None, samples, []
         progress, start = Progress(self.sentences, done), time.perf_counter()
         try:
             for block in read_samples(self.output, previous, self.changed) if previous else ():
@@ -183,11 +183,12 @@ class SpeechFile:
                 **self.options,
             )
             for chunk in chunks:
+                if chunk.get("is_pause"):
+                    silence = [chunk["audio"]]
+                    continue
                 with delayed_signals():
-                    silence = self.silence if samples else self.silence[:0]
-                    sound = np.concatenate([silence, chunk["audio"]])
-                    self.times.add(chunk.get("timestamps", {}), samples + len(silence) - streamed)
-                    streamed += len(chunk["audio"])
+                    sound, silence = np.concatenate([*silence, chunk["audio"]]), []
+                    self.times.add(chunk, begun)
                     write(_quantised(sound) if self.changed else sound)
                     samples, new, done = samples + len(sound), new + len(sound), chunk["sentence"] + 1
                     state, work = self.generator.get_state(), time.perf_counter() - start

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hf_vits.timestamps.files import check_timestamps_file, write_timestamps
 
 UNITS = ("sentence", "word", "phoneme")
 """What the files are made of."""
+
+MARKS = "mark"
+"""The list of the marks of SSML, in files that hold everything."""
 
 
 class Subtitles:
@@ -31,11 +35,11 @@ class Subtitles:
         """The value of the pipeline's `return_timestamps`."""
         return UNITS if self.files else None
 
-    def add(self, timestamps: Mapping[str, list[dict]], later: int = 0) -> None:
-        """Add the timestamps of a chunk, moved by a number of samples; sums are exact to the sample."""
-        for unit, times in timestamps.items():
+    def add(self, chunk: Mapping[str, Any], later: int = 0) -> None:
+        """Add the timestamps and marks of a chunk, moved by a number of samples; sums are exact to the sample."""
+        for unit, times in {**chunk.get("timestamps", {}), MARKS: chunk.get("marks", [])}.items():
             moved = [{name: self._moved(value, later) for name, value in item.items()} for item in times]
-            self.timestamps[unit] += moved
+            self.timestamps[unit] = [*self.timestamps.get(unit, []), *moved]
 
     def _moved(self, value: str | float, samples: int) -> str | float:
         return value if isinstance(value, str) else (round(value * self.rate) + samples) / self.rate

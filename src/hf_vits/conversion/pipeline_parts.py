@@ -10,7 +10,6 @@ from hf_vits.conversion.resolve import resolve_voice
 from hf_vits.hub.state_dict import match_state_dict
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.tokenization_vits import VitsTokenizer
-from hf_vits.utils.logging import no_progress_bar
 
 
 def resolve_model(model: Any) -> VitsModel:
@@ -18,8 +17,7 @@ def resolve_model(model: Any) -> VitsModel:
     if isinstance(model, VitsModel):
         return model
     if isinstance(model, str | os.PathLike):
-        with no_progress_bar():
-            return VitsModel.from_pretrained(resolve_voice(model))
+        return VitsModel.from_pretrained(resolve_voice(model))
     if isinstance(model, PreTrainedModel) and model.config.model_type == VitsConfig.model_type:
         return _from_transformers(model)
     raise TypeError(

@@ -158,7 +158,7 @@ def _planned(
     for sentence in pipe.sentences(text):
         plan.dropped.update(pipe.tokenizer.dropped_characters(sentence))
     if pipe.tokenizer.phonemize or pipe.tokenizer.is_uroman:  # else they are dropped
-        plan.other_scripts.update(pipe.tokenizer.letters_of_other_scripts(text))
+        plan.other_scripts.update(pipe.tokenizer.letters_of_other_scripts("\n".join(pipe.sentences(text))))
     digest = hashlib.blake2b(json.dumps(ids).encode(), digest_size=8).digest()
     return Row(number, len(ids), sum(map(len, ids)), None, digest)
 

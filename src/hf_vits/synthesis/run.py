@@ -276,6 +276,10 @@ def speak_batch(
     """
     with silence_logging():
         sentences = [list(pipe.preprocess(text)) for text in texts]
+    if any(sentence["effects"] for own in sentences for sentence in own):  # SSML, which only the pipeline speaks
+        named = zip(texts, speakers, generators, strict=True)
+        items = [{"text": text, "speaker_id": speaker, "generator": noise} for text, speaker, noise in named]
+        return [speech["audio"] for speech in pipe(items, pause=pause, **controls)]
     spoken: list[list[dict]] = [[] for _ in texts]
     for number in range(max(map(len, sentences), default=0)):
         items = [item for item, own in enumerate(sentences) if number < len(own)]

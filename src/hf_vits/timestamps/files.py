@@ -68,6 +68,7 @@ def write_timestamps(
             '`speech["timestamps"]` of a pipeline with `return_timestamps=True`.'
         )
     lists = {f"{unit}s": timestamps.get(unit, []) for unit in ("sentence", "word", "phoneme", "character")}
+    lists["marks"] = timestamps.get("mark", [])
     content = FORMATS[_ending(path)](SpeechTimes(path.stem, **lists, seconds=duration))
     with new_file(path) as staged, staged.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
         file.write(content)

@@ -1,7 +1,7 @@
 """Timestamps of a text in seconds: of the model's output, and of sentences that are spoken one after another."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.timestamps.tokens import BLANK, END, SentenceTokens, Timed, time_units
@@ -63,6 +63,16 @@ def sentence_tokens(
     return SentenceTokens(text, symbols, spans)
 
 
+class SpeechAudio(Protocol):
+    """The waveform of a sentence with pauses in it."""
+
+    marks: Sequence[tuple[str, int]]
+    """Names, and samples of the speech."""
+
+    def moved(self, start: int, end: int) -> tuple[int, int]:
+        """Return the samples of the speech at which two samples of the model's waveform are."""
+
+
 class Timeline:
     """
     The timestamps of sentences that are spoken one after another.
@@ -79,12 +89,15 @@ class Timeline:
         self.hop_length, self.sampling_rate = config.hop_length, config.sampling_rate
         self.samples, self._taken = 0, 0  # added, and returned
         self._left: dict[str, list[Timed]] = {unit: [] for unit in self.units}
+        self._marks: list[tuple[str, int]] = []
 
     def pause(self, samples: int) -> None:
         """Add silence."""
         self.samples += samples
 
-    def sentence(self, sentences: Sequence[SentenceTokens], durations: Sequence[int]) -> None:
+    def sentence(
+        self, sentences: Sequence[SentenceTokens], durations: Sequence[int], audio: "SpeechAudio | None" = None
+    ) -> None:
         """
         Add a sentence, with those beside it that are not spoken.
 
@@ -93,24 +106,44 @@ class Timeline:
                 One that has tokens, and others without.
             durations (`list[int]`):
                 Frames of its tokens.
+            audio (`SpeechAudio`, *optional*):
+                The sentence with pauses in it, and its marks.
         """
+        length = self.hop_length * sum(durations)
+        moved = audio.moved if audio else lambda start, end: (start, end)
+        begun = self.samples
         for sentence in sentences:
             frames = durations if sentence.symbols else ()
             for unit in self.units:
                 for text, start, end in time_units(unit, sentence, frames, self.hop_length):
-                    self._left[unit].append((text, self.samples + start, self.samples + end))
-            self.samples += self.hop_length * sum(frames)
+                    times = moved(start, end) if frames else (start, end)
+                    if unit == "sentence" and frames:
+                        times = moved(0, 0)[0], moved(length, length)[0]
+                    self._left[unit].append((text, self.samples + times[0], self.samples + times[1]))
+            if frames:
+                self.samples += moved(length, length)[0]
+        if audio:
+            self._marks += [(name, begun + place) for name, place in audio.marks]
 
     def take(self, samples: int | None = None) -> Timestamps:
         """Return the timestamps that begin in the next samples, all that are left by default; each is returned once."""
         self._taken = self.samples if samples is None else self._taken + samples
         taken = {}
         for unit, left in self._left.items():
-            is_end = self._taken >= self.samples  # what has no sound may be at the very end
-            count = len(left) if is_end else sum(1 for _, start, _ in left if start < self._taken)
+            count = self._count(start for _, start, _ in left)
             taken[unit] = [self._in_seconds(*timed) for timed in left[:count]]
             self._left[unit] = left[count:]
         return taken[self.wanted] if isinstance(self.wanted, str) else taken
+
+    def take_marks(self) -> list[dict[str, Any]]:
+        """Return the marks up to where the last call of `take` ended, as `{"name": str, "time": seconds}`."""
+        count = self._count(place for _, place in self._marks)
+        taken, self._marks = self._marks[:count], self._marks[count:]
+        return [{"name": name, "time": place / self.sampling_rate} for name, place in taken]
+
+    def _count(self, starts: Iterable[int]) -> int:
+        """Return how many of these have begun; what has no sound may be at the very end."""
+        return sum(1 for start in starts if start < self._taken or self._taken >= self.samples)
 
     def _in_seconds(self, text: str, start: int, end: int) -> Timestamp:
         return {"text": text, "start": start / self.sampling_rate, "end": end / self.sampling_rate}

@@ -36,6 +36,8 @@ class SpeechTimes:
         phonemes, characters (`list[dict]`, *optional*)
         seconds (`float`, *optional*):
             Duration of a recording, which may last longer than its last sentence.
+        marks (`list[dict]`, *optional*):
+            Names and times of the marks of SSML.
     """
 
     name: str
@@ -44,6 +46,7 @@ class SpeechTimes:
     phonemes: Sequence[dict] = field(default_factory=list)
     characters: Sequence[dict] = field(default_factory=list)
     seconds: float | None = None
+    marks: Sequence[dict] = field(default_factory=list)
 
     @property
     def duration(self) -> float:

@@ -20,6 +20,7 @@ def json_lists(speech: SpeechTimes) -> str:
     units = {"sentence": speech.sentences, "word": speech.words}
     units |= {"character": speech.characters} if speech.characters else {}
     units |= {"phoneme": speech.phonemes} if speech.phonemes else {}
+    units |= {"mark": speech.marks} if speech.marks else {}
     lists = []
     for unit, times in units.items():
         lines = ",\n".join(f"  {json.dumps(item, ensure_ascii=False)}" for item in times)
