@@ -127,6 +127,12 @@ def test_the_python_about_forked_processes_runs(here):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+def test_the_python_about_prosody_and_ssml_runs(here):
+    names = run_python(ROOT / "docs" / "ssml.md")
+    assert [mark["name"] for mark in names["speech"]["marks"]] == ["end"]
+    assert names["script"].ignored == ["<foo>, but for its text (line 1)"]
+
+
 def test_the_python_about_timestamps_runs(here, capsys):
     from hf_vits.timestamps.formats import FORMATS
 

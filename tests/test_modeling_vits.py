@@ -400,3 +400,16 @@ def test_what_the_halves_of_forward_take_by_position_forward_takes_there_too(hal
         return [one.name.removesuffix("_id") for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
 
     assert by_position(half) == by_position(VitsModel.forward)[:4]
+
+
+def test_the_rhythm_of_utterances_varies_more_with_more_noise_of_durations(make_model):
+    """The paper's figure 3: lengths of utterances of one text."""
+    model, ids = make_model(), torch.arange(1, 13).repeat(64, 1)
+    spreads, rhythms = [], []
+    for scale in (0.0, 0.3, 1.0):
+        noise = torch.Generator().manual_seed(1)
+        durations = model.prior(ids, noise_scale_duration=scale, speaking_rate=0.1, generator=noise).durations.double()
+        spreads.append(durations.sum(dim=1).std().item())
+        rhythms.append((durations / durations.sum(dim=1, keepdim=True)).std(dim=0).mean().item())
+    assert spreads[0] == rhythms[0] == 0
+    assert 0 < spreads[1] < spreads[2] and 0 < rhythms[1] < rhythms[2]

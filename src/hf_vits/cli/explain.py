@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from functools import partial
 
 from hf_vits.utils.formatting import quoted
 
@@ -32,13 +33,21 @@ def reading(options: argparse.Namespace, tokenizer, text: str) -> dict:
 def explain(options: argparse.Namespace, text: str) -> int:
     """Print the sentences of a text, what is rewritten in each, by which rule, and its phonemes or letters."""
     from hf_vits.conversion.resolve import resolve_voice
+    from hf_vits.ssml import VoiceTraits, is_ssml, read_ssml
     from hf_vits.text.errors import NoTokensError
     from hf_vits.text.sentence_splitter import split
     from hf_vits.tokenization_vits import VitsTokenizer
 
     tokenizer = VitsTokenizer.from_pretrained(resolve_voice(options.voice, "tokenizer_config.json"))
     arguments = reading(options, tokenizer, text)
-    for sentence in split(text, language=tokenizer.text_language):
+    divide = partial(split, language=tokenizer.text_language)
+    sentences = divide(text)
+    if is_ssml(text):
+        script = read_ssml(text, VoiceTraits(tokenizer.text_language, tokenizer.phonemize))
+        sentences = [sentence.text for sentence in script.sentences(divide)]
+        for part in script.ignored:
+            print(f"without effect: {part}")
+    for sentence in sentences:
         print(sentence)
         found = tokenizer.rewritten(sentence, **arguments)
         rows = [(item.written.strip(), item.spoken.strip(), item.rule) for item in found]
