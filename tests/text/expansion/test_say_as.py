@@ -24,7 +24,8 @@ READ = {
     ("1:02:03", "time"): "one oh two and three seconds",
     ("+1 (555) 867-5309", "telephone"): "plus one, five five five, eight six seven, five three zero nine",
     ("3/4", "fraction"): "three quarters",
-    ("2 1/2", "fraction"): "two and one half",
+    ("2 1/2", "fraction"): "two and a half",
+    ("2 3/4", "fraction"): "two and three quarters",
     ("7/13", "fraction"): "seven over thirteen",
     ("5 kg", "unit"): "five kilograms",
     ("$3.50", "currency"): "three dollars and fifty cents",
@@ -34,6 +35,29 @@ READ = {
 @pytest.mark.parametrize("written, kind", READ)
 def test_a_text_is_read_as_its_kind(written, kind):
     assert say_as(written, kind) == READ[written, kind]
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "kind", "read"),
+    [
+        ("de", "14.3.2024", "date", "vierzehnter März zweitausendvierundzwanzig"),
+        ("de", "5:30 pm", "time", "siebzehn Uhr dreißig"),
+        ("de", "1/3", "fraction", "ein Drittel"),
+        ("de", "2 1/2", "fraction", "zweieinhalb"),
+        ("fr", "17:30", "time", "dix-sept heures trente"),
+        ("fr", "3/4", "fraction", "trois quarts"),
+        ("fr", "1", "ordinal", "premier"),
+        ("es", "14/3/2024", "date", "catorce de marzo de dos mil veinticuatro"),
+        ("es", "1/3", "fraction", "un tercio"),
+        ("es", "5:30 pm", "time", "cinco treinta P M"),
+        ("ru", "2024-03-14", "date", "четырнадцатое марта две тысячи двадцать четвёртого года"),
+        ("ru", "12 am", "time", "ноль часов"),
+        ("ru", "5 кг", "unit", "пять килограммов"),
+        ("en-gb", "3/4/2024", "date", "the third of April, twenty twenty-four"),
+    ],
+)
+def test_other_languages_have_their_own_readings(language, written, kind, read):
+    assert say_as(written, kind, language) == read
 
 
 def test_characters_are_read_by_their_names():

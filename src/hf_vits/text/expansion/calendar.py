@@ -41,6 +41,8 @@ def time(language: Language, h: str, m: str = "", half: str = "", s: str = "") -
     if int(h) > 24 or int(m or 0) > 59 or int(s or 0) > 59:
         return None
     half = half.replace(".", "").replace(" ", "").lower()
+    if half and "time_h_half" not in language.templates:  # a language that counts 24 hours
+        h, half = str(int(h) % 12 + 12 * half.startswith("p")), ""
     shown = "hms" if s else "hm" if int(m or 0) else "h24" if int(h) > 12 and "time_h24" in language.templates else "h"
     template = language.templates[f"time_{shown}_half" if half else f"time_{shown}"]
     return language.fill(template, {"h": str(int(h)), "m": m, "s": s and str(int(s)), "half": half})

@@ -97,8 +97,8 @@ def _fraction(language: Language, text: str, format: str) -> str | None:
     part = amounts.fraction(language, match["above"], match["below"])
     if not part or not match["whole"]:
         return part
-    whole = readings.number(language, match["whole"])
-    return language.templates["mixed"].format(whole=whole, part=part)
+    whole, is_half = readings.number(language, match["whole"]), int(match["above"]) * 2 == int(match["below"])
+    return language.templates["mixed_half" if is_half else "mixed"].format(whole=whole, part=part)
 
 
 @KINDS.register("time")
