@@ -5,10 +5,11 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
+import time
 import urllib.request
 
+import processes
 import pytest
 
 from hf_vits.cli import main, serve
@@ -25,32 +26,38 @@ def voice(make_model, make_tokenizer, tmp_path):
     return str(tmp_path / "voice")
 
 
-def test_it_answers_with_the_key_until_a_signal_ends_it(voice):
-    command = [
-        sys.executable,
-        "-m",
-        "hf_vits.cli",
-        "serve",
-        f"ada={voice}",
-        voice,
-        "--alias",
-        "nova=ada",
-        "--port",
-        "0",
-    ]
-    environment = {**os.environ, "HF_VITS_API_KEY": "sesame"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as server:
-        said = server.stderr.readline()
-        url = re.search(r"http://127\.0\.0\.1:\d+/v1", said)[0]
-        assert said.startswith("ada, voice at http")
+def serve_into(log, options):
+    """Runs the verb in a process of its own, which writes its messages to a file."""
+    with open(log, "w", buffering=1) as sys.stderr:
+        sys.exit(main(["serve", *options]))
+
+
+def address_in(log, server):
+    """Waits for the address that a server says."""
+    while server.is_alive():
+        if found := re.search(r"http://127\.0\.0\.1:\d+/v1", log.read_text() if log.exists() else ""):
+            return found[0]
+        time.sleep(0.02)
+    raise AssertionError(log.read_text())
+
+
+def test_it_answers_with_the_key_until_a_signal_ends_it(voice, tmp_path):
+    options = [f"ada={voice}", voice, "--alias", "nova=ada", "--port", "0"]
+    log = tmp_path / "log"
+    server = processes.start(serve_into, str(log), options, environment={"HF_VITS_API_KEY": "sesame"})
+    try:
+        url = address_in(log, server)
+        assert log.read_text().startswith("ada, voice at http")
         body = json.dumps({"model": "voice", "voice": "nova", "input": "a bed.", "response_format": "wav"}).encode()
         headers = {"Content-Type": "application/json", "Authorization": "Bearer sesame"}
         answer = urllib.request.urlopen(urllib.request.Request(f"{url}/audio/speech", body, headers), timeout=60)
         assert answer.headers["X-Voice"] == "ada" and answer.read().startswith(b"RIFF")
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"{url}/models", timeout=60)
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(60) == 0 and server.stderr.read().strip() == "The server has stopped."
+    finally:
+        os.kill(server.pid, signal.SIGTERM)
+    assert processes.exit_codes([server]) == [0]
+    assert log.read_text().splitlines()[-1] == "The server has stopped."
 
 
 def test_an_address_that_is_taken_is_reported(capsys):

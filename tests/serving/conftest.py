@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_voices import SPEAKERS
+from tiny_voices import SMALLEST, SPEAKERS
 
 from hf_vits import TextToSpeechPipeline, VitsTokenizer
 
@@ -24,7 +24,7 @@ def letters(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_pipe(make_model, letters):
-    return lambda **fields: TextToSpeechPipeline(make_model(**fields), tokenizer=letters)
+    return lambda **fields: TextToSpeechPipeline(make_model(**SMALLEST, **fields), tokenizer=letters)
 
 
 @pytest.fixture(scope="session")

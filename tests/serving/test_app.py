@@ -19,7 +19,6 @@ pytest.importorskip("uvicorn")
 pytest.importorskip("prometheus_client")
 
 from http_server import GatedPipe, ask, pool_of, serving, wait_until
-from tiny_voices import SMALLEST
 
 from hf_vits.serving import VoicePool
 from hf_vits.serving.encoders import AUDIO_FORMATS
@@ -42,7 +41,7 @@ def text_of(words):
 
 @pytest.fixture(scope="module")
 def pool(make_pipe, speakers_of_all):
-    voices = {"tiny": make_pipe(**SMALLEST), "three": make_pipe(**SMALLEST, **speakers_of_all)}
+    voices = {"tiny": make_pipe(), "three": make_pipe(**speakers_of_all)}
     return VoicePool(voices, aliases={"nova": "three"})
 
 

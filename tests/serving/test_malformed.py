@@ -14,7 +14,6 @@ pytest.importorskip("prometheus_client")
 
 import malformed
 from http_server import ask, exchange, serving
-from tiny_voices import SMALLEST
 
 from hf_vits.serving import VoicePool
 
@@ -41,7 +40,7 @@ for encoding in (
 @pytest.fixture(scope="module")
 def server(make_pipe):
     limits = {"max_body_bytes": malformed.MAX_BODY, "max_characters": malformed.MAX_CHARACTERS}
-    with serving(VoicePool({"tiny": make_pipe(**SMALLEST)}), header_seconds=0.6, body_seconds=0.6, **limits) as server:
+    with serving(VoicePool({"tiny": make_pipe()}), header_seconds=0.6, body_seconds=0.6, **limits) as server:
         assert ask(server.port)[0] == 200
         yield server
 

@@ -119,7 +119,7 @@ def _application(options: argparse.Namespace, settings):
     workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares
     scheduler = Scheduler(workers, options.max_requests, cost=seconds_of)
     try:
-        with pool.use(pool.names[0]):  # so that the first request is no slower than others
+        with pool.use(pool.names[0]):  # so that the first request does not wait for it
             pass
         return create_app(pool, scheduler, settings)
     except BaseException:

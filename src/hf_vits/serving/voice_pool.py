@@ -302,13 +302,17 @@ def _size(pipe: "TextToSpeechPipeline") -> int:
 
 
 def _load(source: Any) -> "TextToSpeechPipeline":
+    import torch
+
     from hf_vits.pipeline import TextToSpeechPipeline
     from hf_vits.text.expansion.numbers import is_available
 
     if isinstance(source, TextToSpeechPipeline):
         return source
     pipe = TextToSpeechPipeline(source, expand=is_available())
-    pipe.model.eval()
+    model = pipe.model.eval()
+    with torch.no_grad():  # so that kernels prepare the weights now
+        model(torch.zeros(1, 9, dtype=torch.long), speaker_id=0, language_id=0, generator=torch.Generator())
     return pipe
 
 
