@@ -35,6 +35,8 @@ FIELDS = {
     "pause": (NUMBER, INTEGER),
     "timestamps": (SWITCH,),
     "strict": (SWITCH,),
+    "expand": (SWITCH,),
+    "short_text_context": (SWITCH,),
 }
 """The types of each field; names and choices of which no value above is one have none."""
 

@@ -53,6 +53,8 @@ class SpeechBody(BaseModel):
     pause: Annotated[float, Field(ge=0, le=60)] | None = None
     timestamps: bool | Unit | Annotated[list[Unit], Field(min_length=1, max_length=4)] | None = None
     strict: bool | None = None
+    expand: bool | None = None
+    short_text_context: bool | None = None
 
     @property
     def format(self) -> str:
@@ -97,6 +99,8 @@ class SpeechBody(BaseModel):
             seed=seed,
             timestamps=self.timestamps,
             strict=bool(self.strict),
+            expand=self.expand,
+            short_text_context=self.short_text_context,
         )
 
     def _voice(self, pool: VoicePool) -> str:

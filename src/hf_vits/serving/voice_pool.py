@@ -62,6 +62,8 @@ class SpeechRequest:
             As `return_timestamps` of the pipeline.
         strict (`bool`, *optional*, defaults to `False`):
             Refuse letters that the voice cannot read.
+        expand, short_text_context (`bool`, *optional*):
+            As in the pipeline: say numbers and dates in full; speak a word or two in a context that is cut away.
     """
 
     text: str
@@ -75,6 +77,8 @@ class SpeechRequest:
     seed: "int | torch.Generator | None" = None
     timestamps: str | Sequence[str] | bool | None = None
     strict: bool = False
+    expand: bool | None = None
+    short_text_context: bool | None = None
 
 
 @dataclass
@@ -258,6 +262,8 @@ class VoicePool:
             "noise_scale_duration": request.noise_scale_duration,
             "pause": request.pause,
             "strict": request.strict,
+            "expand": request.expand,
+            "short_text_context": request.short_text_context,
             "return_timestamps": request.timestamps,
             "generator": make_generator(request.seed),
         }
