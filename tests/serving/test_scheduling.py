@@ -203,3 +203,19 @@ def test_closing_lets_jobs_finish_for_a_time_and_then_ends_them():
 def test_numbers_that_make_no_queue_are_refused(name, value):
     with pytest.raises(ValueError, match=f"`{name}` is {value!r}; it must be a whole number of at least 1"):
         Scheduler(**{name: value})
+
+
+def test_a_job_that_waited_for_its_consumer_gets_no_credit_for_that_time():
+    log = []
+    with Scheduler(workers=1, ahead=5) as scheduler:
+        waiting, busy = (scheduler.submit(lambda n=name: Source(range(60), log=log, name=n)) for name in "wb")
+        assert [next(busy) for _ in range(30)] == list(range(30))
+        wait_until(lambda: len(log) == 40)  # five and thirty-five
+        first, gate = hold(scheduler)
+        wait_until(lambda: not scheduler._ready)
+        [(next(waiting), next(busy)) for _ in range(5)]
+        gate.release(2)
+        list(first)
+        wait_until(lambda: len(log) == 50)
+        assert abs(log[40:44].count("w") - 2) <= 1
+        waiting.cancel(), busy.cancel()
