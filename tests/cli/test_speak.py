@@ -332,3 +332,13 @@ def test_a_file_gets_the_loudness_that_is_asked_for(voice, tmp_path, capsys):
     assert "it must be -50 to -12" in capsys.readouterr().err
     assert main([*arguments, "--loudness", "-16", "--output", "-"]) == 1
     assert "needs a file" in capsys.readouterr().err
+
+
+def test_markdown_is_spoken_without_its_markup(voice, tmp_path, capsys):
+    pytest.importorskip("markdown_it")
+    (tmp_path / "a.md").write_text("a *hope*\n\n```\nx = 1\n```\n")
+    arguments = ["speak", "--input", str(tmp_path / "a.md"), "--voice", voice[1], "--speaker", "0", "--seed", "1"]
+    assert main([*arguments, "--output", str(tmp_path / "a.wav")]) == 0
+    expected = voice[0]("a hope", speaker_id=0, generator=torch.Generator().manual_seed(1))["audio"]
+    np.testing.assert_allclose(soundfile.read(tmp_path / "a.wav")[0], expected, rtol=0, atol=1.1 / 32767)
+    assert "a.md: 1 block of code left out." in capsys.readouterr().err
