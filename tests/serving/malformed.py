@@ -35,6 +35,9 @@ FIELDS = {
     "pause": (NUMBER, INTEGER),
     "timestamps": (SWITCH,),
     "strict": (SWITCH,),
+    "volume": (NUMBER, INTEGER),
+    "pitch": (NUMBER, INTEGER),
+    "pitch_range": (NUMBER, INTEGER),
     "expand": (SWITCH,),
     "short_text_context": (SWITCH,),
 }
@@ -45,6 +48,9 @@ RANGES = {
     "seed": (str(2**64), str(-(2**63) - 1), "1.5", "9" * 5_000, "NaN", "1e3"),
     "noise_scale": ("-0.001", "10.001", "NaN", "1e999"),
     "noise_scale_duration": ("-0.001", "10.001", "NaN", "-Infinity"),
+    "volume": ("-100.1", "24.1", "NaN"),
+    "pitch": ("-24.1", "24.1", "1e999"),
+    "pitch_range": ("-0.001", "4.001", "NaN"),
     "pause": ("-0.001", "60.001", "NaN", "1e999"),
     "sample_rate": ("7999", "48001", "0", "-1", "22050.5", "9" * 30),
     "speaker": ("-1", "1", "99", "1e3", "9" * 400, '""', '"nobody"', '"' + "x" * 300 + '"'),
@@ -55,6 +61,20 @@ RANGES = {
 }
 TEXTS = ("", " ", "\n\t \n", "\0", "\ud800", "\ud83d", "😀", "…—!?", "a" * (MAX_CHARACTERS + 1), "中文", "123")
 """Texts with nothing that the tiny voice can speak, and one that is too long."""
+DOCUMENTS = (
+    *(
+        "<speak>",
+        "<speak>a bed</speek>",
+        "<speak>a <bed</speak>",
+        "<speak/>",
+        "<speak> </speak>",
+        "<speak>a & b</speak>",
+    ),
+    '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><speak>&a;</speak>',
+    '<!DOCTYPE x [<!ENTITY a "a bed">]><speak>&a;</speak>',
+    "<speak>" + 500 * "<p>" + "a" + 500 * "</p>" + "</speak>",
+)
+"""Documents that are not well-formed, declare entities, or say nothing."""
 
 NAMES = (
     *("", " ", "TINY", "tiny ", " tiny", "tiny\0", "tiny\n", "tiny:", ":tiny", "tiny:nobody", "tiny:-1", "tiny::0"),
@@ -90,6 +110,8 @@ def wrong_fields() -> Iterator[tuple[str, bytes]]:
         yield from ((f"{name} is {literal[:20]}", with_literal(name, literal)) for literal in literals)
     for text in TEXTS:
         yield f"input is {text[:10]!r}", with_literal("input", json.dumps(text))
+    for document in DOCUMENTS:
+        yield f"SSML is {document[:40]}", with_literal("input", json.dumps(document))
     for name in NAMES:
         yield f"voice is {name[:20]!r}", with_literal("voice", json.dumps(name))
         yield f"voice id is {name[:20]!r}", with_literal("voice", json.dumps({"id": name}))

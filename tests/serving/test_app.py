@@ -392,3 +392,16 @@ def test_the_python_of_the_page_about_serving_runs(joe, pipe, tmp_path, monkeypa
             assert bytes.fromhex(found.decode()) == samples
     finally:
         AUDIO_FORMATS.unregister("hex")
+
+
+def test_ssml_is_spoken_with_its_marks_and_opens_no_file(server, pool):
+    text = '<speak>a bed <break time="200ms"/> <mark name="here"/> a nap<audio src="/etc/passwd">a mop</audio></speak>'
+    with pool.use("tiny") as pipe:
+        whole = pipe(text, generator=torch.Generator().manual_seed(1), return_timestamps="word", pitch=0.0)
+    fields = {"voice": "tiny", "input": text, "seed": 1, "response_format": "pcm", "timestamps": "word", "pitch": 0}
+    deltas = events(ask(server.port, **fields, stream_format="sse")[2])[:-1]
+    audio = b"".join(base64.b64decode(delta["audio"]) for delta in deltas)
+    assert close_to(np.frombuffer(audio, "<i2") / 32767, whole["audio"])
+    assert [mark for delta in deltas for mark in delta.get("marks", ())] == whole["marks"] != []
+    answer = json.loads(ask(server.port, **fields)[2])
+    assert answer["marks"] == whole["marks"] and answer["timestamps"] == whole["timestamps"]

@@ -22,11 +22,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Piece:
-    """Encoded bytes of a chunk of speech, its seconds, and its timestamps if there are any."""
+    """Encoded bytes of a chunk of speech, its seconds, and its timestamps and the marks of SSML if there are any."""
 
     data: bytes
     seconds: float = 0.0
     timestamps: Any = None
+    marks: list[dict[str, Any]] | None = None
 
 
 def pieces(chunks: Iterable[dict[str, Any]], make_encoder: Callable[[int], Encoder]) -> Iterator[Piece]:
@@ -43,7 +44,8 @@ def pieces(chunks: Iterable[dict[str, Any]], make_encoder: Callable[[int], Encod
     for chunk in chunks:
         encoder = make_encoder(chunk["sampling_rate"]) if encoder is None else encoder
         data = encoder.encode(chunk["audio"]) if len(chunk["audio"]) else b""
-        yield Piece(data, len(chunk["audio"]) / chunk["sampling_rate"], chunk.get("timestamps"))
+        seconds = len(chunk["audio"]) / chunk["sampling_rate"]
+        yield Piece(data, seconds, chunk.get("timestamps"), chunk.get("marks"))
     if encoder is not None:
         yield Piece(encoder.finish())
 
@@ -161,7 +163,8 @@ class TimedAnswer(SpeechAnswer):
     def _document(self, made: list[Piece]) -> bytes:
         times = joined([piece.timestamps for piece in made if piece.timestamps is not None])
         audio = base64.b64encode(b"".join(piece.data for piece in made)).decode("ascii")
-        return json.dumps({"audio": audio, "timestamps": times}).encode("ascii")
+        marks = [mark for piece in made for mark in piece.marks or ()]
+        return json.dumps({"audio": audio, "timestamps": times, "marks": marks}).encode("ascii")
 
 
 class EventAnswer(SpeechAnswer):
@@ -175,7 +178,9 @@ class EventAnswer(SpeechAnswer):
             event = {"type": "speech.audio.delta", "audio": base64.b64encode(piece.data).decode("ascii")}
             if piece.timestamps is not None:
                 event["timestamps"] = piece.timestamps
-            if piece.data or piece.timestamps:
+            if piece.marks:
+                event["marks"] = piece.marks
+            if piece.data or piece.timestamps or piece.marks:
                 yield _event(event)
         tokens = {"input_tokens": self.observation.characters, "output_tokens": round(1000 * seconds)}
         usage = {**tokens, "total_tokens": sum(tokens.values())}

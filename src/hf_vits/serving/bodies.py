@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from hf_vits.serving.encoders.base import AUDIO_FORMATS, RATES, available_formats
 from hf_vits.serving.errors import ApiError
 from hf_vits.serving.settings import ServerSettings
-from hf_vits.serving.voice_pool import SEEDS, SpeechRequest, UnknownVoiceError, VoicePool
+from hf_vits.serving.voice_pool import SAME_NAMES, SEEDS, SpeechRequest, UnknownVoiceError, VoicePool
 from hf_vits.utils.formatting import listed, quoted
 
 MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
@@ -53,6 +53,9 @@ class SpeechBody(BaseModel):
     pause: Annotated[float, Field(ge=0, le=60)] | None = None
     timestamps: bool | Unit | Annotated[list[Unit], Field(min_length=1, max_length=4)] | None = None
     strict: bool | None = None
+    volume: Annotated[float, Field(ge=-100, le=24)] | None = None
+    pitch: Annotated[float, Field(ge=-24, le=24)] | None = None
+    pitch_range: Annotated[float, Field(ge=0, le=4)] | None = None
     expand: bool | None = None
     short_text_context: bool | None = None
 
@@ -99,8 +102,7 @@ class SpeechBody(BaseModel):
             seed=seed,
             timestamps=self.timestamps,
             strict=bool(self.strict),
-            expand=self.expand,
-            short_text_context=self.short_text_context,
+            **{name: getattr(self, name) for name in SAME_NAMES},
         )
 
     def _voice(self, pool: VoicePool) -> str:

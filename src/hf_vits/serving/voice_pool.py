@@ -29,6 +29,10 @@ SEEDS = (-(2**63), 2**64 - 1)
 """Smallest and largest seed that PyTorch accepts."""
 
 
+SAME_NAMES = ("volume", "pitch", "pitch_range", "expand", "short_text_context")
+"""Fields of a request that are arguments of the pipeline."""
+
+
 class UnknownVoiceError(ValueError):
     """Raised for a name that is no voice of the pool; lists those."""
 
@@ -44,7 +48,7 @@ class SpeechRequest:
 
     Args:
         text (`str`):
-            What to say.
+            What to say; SSML if it begins with `<speak`.
         voice (`str`):
             Name or alias of a voice; with `:` and the name or number of a speaker, such as `"vctk:p225"`.
         speaker, language (`int` or `str`, *optional*):
@@ -62,6 +66,8 @@ class SpeechRequest:
             As `return_timestamps` of the pipeline.
         strict (`bool`, *optional*, defaults to `False`):
             Refuse letters that the voice cannot read.
+        volume, pitch, pitch_range (`float`, *optional*):
+            Decibels, semitones, and factor of the range of pitch, of the whole text; SSML has them for parts of it.
         expand, short_text_context (`bool`, *optional*):
             As in the pipeline: say numbers and dates in full; speak a word or two in a context that is cut away.
     """
@@ -77,6 +83,9 @@ class SpeechRequest:
     seed: "int | torch.Generator | None" = None
     timestamps: str | Sequence[str] | bool | None = None
     strict: bool = False
+    volume: float | None = None
+    pitch: float | None = None
+    pitch_range: float | None = None
     expand: bool | None = None
     short_text_context: bool | None = None
 
@@ -262,8 +271,7 @@ class VoicePool:
             "noise_scale_duration": request.noise_scale_duration,
             "pause": request.pause,
             "strict": request.strict,
-            "expand": request.expand,
-            "short_text_context": request.short_text_context,
+            **{name: getattr(request, name) for name in SAME_NAMES},
             "return_timestamps": request.timestamps,
             "generator": make_generator(request.seed),
         }
