@@ -51,6 +51,13 @@ def test_each_sentence_and_each_line_comes_before_the_next_one_is_written(writte
     assert list(sentences) == ["Three", "Four"]
 
 
+def test_the_lines_of_a_document_of_markup_belong_together(written):
+    write, stream = written
+    threading.Timer(3 * incoming_text.QUIET, lambda: (write("One. Two three.</speak>"), write(None))).start()
+    write("<speak>\n")
+    assert list(sentences_of(stream, "en")) == ["<speak>\nOne. Two three.</speak>"]
+
+
 def test_a_line_that_goes_on_at_once_is_not_divided(written):
     write, stream = written
     write("- The text goes on with a line that was wrapped\n")
@@ -74,7 +81,7 @@ def test_bytes_that_are_read_one_by_one_are_the_text():
 def test_a_document_of_markup_is_read_as_a_whole():
     for document in ("\n<speak>One. Two. Three.</speak>\n", "<?xml version='1.0'?>One. Two three. "):
         assert list(sentences_of(Divided(document.encode()), "en")) == [document]
-    for text in ("<sp", " <", "<spoken. Words here."):
+    for text in ("<sp", " <", "<spoken. Words here.", "< a. Words here."):
         assert list(sentences_of(Divided(text.encode()), "en")) == split(text)
 
 

@@ -15,9 +15,6 @@ from hf_vits.text.sentence_stream import SentenceStream
 if TYPE_CHECKING:
     from hf_vits.pipeline import TextToSpeechPipeline
 
-MARKUP = ("<speak", "<?xml", "<!--", "<!DOCTYPE")
-"""How a document begins that is read as a whole."""
-
 QUIET = 0.3
 """Seconds without further input after which the last line is complete. Until then the next one may continue it."""
 
@@ -38,18 +35,13 @@ def sentences_of(stream: BinaryIO, language: str | None) -> Iterator[str]:
     Raises:
         ValueError: for bytes that are not UTF-8.
     """
-    sentences, beginning = SentenceStream(language), ""
+    sentences = SentenceStream(language)
     for text in _decoded(stream):
-        if beginning is not None:
-            text = beginning = beginning + text
-            if any(mark.startswith(text.lstrip()[: len(mark)]) for mark in MARKUP):
-                continue
-            beginning = None
-        yield from sentences.add(text) if text else sentences.finish()
-    if beginning is not None and beginning.lstrip().startswith(MARKUP):
-        yield beginning
-    else:
-        yield from [*sentences.add(beginning or ""), *sentences.finish()]
+        if text:
+            yield from sentences.add(text)
+        elif not sentences.is_document:  # whose lines belong together
+            yield from sentences.finish()
+    yield from sentences.finish()
 
 
 def _decoded(stream: BinaryIO) -> Iterator[str]:

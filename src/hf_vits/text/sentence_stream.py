@@ -10,6 +10,9 @@ _MAY_END = re.compile(rf"[{ENDS}\r\n\u2028\u2029\x0b\x0c\x85][\W_]*+")
 # A digit, a complete word or the beginning of a long one: the splitter asks what follows a full stop.
 _NEXT_WORD = re.compile(r"[\W_]*+(?:\d|[^\W\d_]++[\W\d_]|\w{40})")
 _OPEN_BLOCK = re.compile(r"\[\[[^\[\]]*\]?\Z")
+# A document of markup, such as SSML, and what may become one.
+_DOCUMENT = re.compile(r"\ufeff?\s*+<(?:\?xml|!--|!DOCTYPE|(?:\w+:)?speak[\s>/])")
+_UNDECIDED = re.compile(r"\ufeff?\s*+(?:<[^\s>]{0,40}+)?\Z")
 _LONGEST_BLOCK = 1000
 _CONTEXT = 1000
 """Characters before the next sentence that are kept: they decide what a line break after it means."""
@@ -20,7 +23,7 @@ class SentenceStream:
     Collect a text in pieces, and return each sentence as soon as the first word after it is complete.
 
     The sentences are those of [`split`] for the whole text, except that what a line break means depends on
-    the lines so far.
+    the lines so far. A document of markup, such as SSML, is returned whole at its end.
 
     Args:
         language (`str`, *optional*):
@@ -46,6 +49,7 @@ class SentenceStream:
         self._start()
 
     def _start(self) -> None:
+        self._is_document: bool | None = None  # until that is known
         self._text = ""  # the last sentences that were returned, and what follows
         self._returned = 0  # characters of it that are not white space and were returned
         self._end = 0  # of what was returned
@@ -54,6 +58,9 @@ class SentenceStream:
     def add(self, text: str) -> list[str]:
         """Return the sentences that are complete with these characters."""
         self._text += text
+        if self.is_document or (self._is_document is None and _UNDECIDED.match(self._text)):
+            return []
+        self._is_document = False
         if not self._has_next_word() and len(self._text) - self._end <= self.max_characters:
             return []
         places = [place for place, character in enumerate(self._text) if not character.isspace()]
@@ -70,10 +77,21 @@ class SentenceStream:
 
     def finish(self) -> list[str]:
         """Return the sentences that are left, and begin a new text."""
+        if self.is_document:
+            document = self._text
+            self._start()
+            return [document]
         sentences = split(self._text, self.max_characters, self.language)
         found = self._after_returned(sentences, list(_counts(sentences)))
         self._start()
         return found
+
+    @property
+    def is_document(self) -> bool:
+        """True if the text so far begins as a document of markup."""
+        if self._is_document is None and not _UNDECIDED.match(self._text):
+            self._is_document = _DOCUMENT.match(self._text) is not None
+        return bool(self._is_document)
 
     def _has_next_word(self) -> bool:
         """Return True if a word is complete after another mark, so that a sentence may have ended."""

@@ -198,6 +198,21 @@ def test_what_is_no_speech_within_a_stream_is_left_out(talk, uri, pipes):
     np.testing.assert_array_equal(samples, spoken(pipes["one"], "A hope.\n\n***\n\nHome.", pause=0.1))
 
 
+SSML = '<speak>A hope. <break time="300ms"/><prosody rate="slow">Home.</prosody> A lamp.</speak>'
+
+
+@pytest.mark.parametrize("speak", [whole, in_pieces])
+@pytest.mark.parametrize("text_format", ["ssml", None])
+def test_ssml_has_the_samples_of_the_pipeline_whole_and_in_pieces(talk, uri, pipes, speak, text_format):
+    samples = sound(talk(speak(uri, SSML, text_format=text_format), seed=5))
+    np.testing.assert_array_equal(samples, spoken(pipes["one"], SSML))
+
+
+def test_a_text_in_pieces_that_is_said_to_be_ssml_and_is_none_is_an_error(talk, uri):
+    events = talk(in_pieces(uri, "A hope. Home.", compatible=False, text_format="ssml"))
+    assert [event.type for event in events] == ["error"] and "<speak>" in events[0].data["text"]
+
+
 def test_unknown_events_are_ignored_and_ping_is_answered(talk, uri):
     events = talk(said(uri, Event("select-program", {"name": "x"}), Event("transcribe"), Ping("a"), last="pong"))
     assert [Pong.from_event(event).text for event in events] == ["a"]
@@ -214,7 +229,8 @@ WRONG = {
     "voice a string": (Event("synthesize", {"text": "a", "voice": "one"}), "`voice` is 'one'"),
     "name a number": (Event("synthesize", {"text": "a", "voice": {"name": 1}}), "`voice` is"),
     "a format": (Event("synthesize", {"text": "a", "text_format": "html"}), "'text' or 'ssml'"),
-    "no SSML": (Event("synthesize", {"text": "a", "text_format": "ssml"}), "SSML"),
+    "no SSML": (Event("synthesize", {"text": "a", "text_format": "ssml"}), "<speak>"),
+    "broken SSML": (Event("synthesize", {"text": "<speak>a", "text_format": "ssml"}), "not well-formed"),
     "too long": (Event("synthesize", {"text": "a" * 1001}), "1,001 characters; at most 1,000"),
     "no start": (Event("synthesize-chunk", {"text": "a"}), "synthesize-start"),
     "no start, stop": (Event("synthesize-stop"), "synthesize-start"),

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from hf_vits.serving.scheduling import QueueFullError, Scheduler
 from hf_vits.serving.voice_pool import SpeechRequest, VoicePool, make_generator
 from hf_vits.serving.wyoming.events import EventError, read_event
 from hf_vits.serving.wyoming.information import choose_voice
+from hf_vits.ssml import is_ssml as is_document
 from hf_vits.text.errors import NoTokensError
 from hf_vits.text.sentence_stream import SentenceStream
 from hf_vits.utils.formatting import quoted
@@ -61,12 +62,11 @@ class Service:
 
 @dataclass
 class _Stream:
-    """A text that arrives in pieces: its request, the sentences so far, and what was received of an SSML document."""
+    """A text that arrives in pieces, and whether it must be an SSML document."""
 
     request: SpeechRequest
     sentences: SentenceStream
     is_ssml: bool
-    received: list[str] = field(default_factory=list)
     characters: int = 0
 
 
@@ -92,7 +92,7 @@ class SpeechHandler(AsyncEventHandler):
                 pass
         except EventError as error:
             await self._refuse(error)
-        except (ConnectionError, TimeoutError, asyncio.IncompleteReadError) as error:
+        except (OSError, asyncio.IncompleteReadError) as error:
             logger.debug("A client has gone: %r", error)
         finally:
             self.writer.close()
@@ -114,10 +114,8 @@ class SpeechHandler(AsyncEventHandler):
 
     async def _refuse(self, error: Exception) -> None:
         logger.warning("A request was refused: %s", error)
-        try:
+        with suppress(OSError):  # the client may have gone
             await self.write_event(Error(text=str(error), code=type(error).__name__).event())
-        except (ConnectionError, TimeoutError):
-            logger.debug("The client has gone before the error was sent.")
 
     async def write_event(self, event: Event) -> None:
         """Send an event; `TimeoutError` if the client takes nothing for a long time."""
@@ -149,17 +147,11 @@ class SpeechHandler(AsyncEventHandler):
         stream, text = self._open_stream(), self._text(data)
         stream.characters += len(text)
         self._check_length(stream.characters)
-        if not stream.is_ssml:
-            await self._speak_sentences(stream, stream.sentences.add(text))
-        else:
-            stream.received.append(text)
+        await self._speak_sentences(stream, stream.sentences.add(text))
 
     async def _stop(self, data: dict[str, Any]) -> None:
         stream = self._open_stream()
-        if stream.is_ssml:
-            await self._speak(self._checked(replace(stream.request, text="".join(stream.received)), True))
-        else:
-            await self._speak_sentences(stream, stream.sentences.finish())
+        await self._speak_sentences(stream, stream.sentences.finish())
         self._stream = None
         await self._end_audio(stream.request)
         await self.write_event(SynthesizeStopped().event())
@@ -189,10 +181,8 @@ class SpeechHandler(AsyncEventHandler):
             raise ValueError(f"The text has {characters:,} characters; at most {most:,} are read at once.")
 
     def _checked(self, request: SpeechRequest, is_ssml: bool) -> SpeechRequest:
-        if is_ssml and find_spec("hf_vits.ssml") is None:
-            raise ValueError("SSML is not read by this version; send plain text.")
-        if is_ssml and "<speak" not in request.text:
-            raise ValueError("The text is no SSML document: it has no <speak> element.")
+        if is_ssml and not is_document(request.text):
+            raise ValueError("The text is no SSML document: it does not begin with <speak>.")
         return request
 
     def _open_stream(self) -> _Stream:
@@ -202,7 +192,7 @@ class SpeechHandler(AsyncEventHandler):
 
     async def _speak_sentences(self, stream: _Stream, sentences: list[str]) -> None:
         for sentence in sentences:
-            await self._speak(replace(stream.request, text=sentence))
+            await self._speak(self._checked(replace(stream.request, text=sentence), stream.is_ssml))
 
     async def _speak(self, request: SpeechRequest) -> None:
         """Send the audio of a text as it is made, after a pause if there was some before; a text without anything to
