@@ -200,5 +200,5 @@ async def _standard_streams() -> tuple[asyncio.StreamReader, asyncio.StreamWrite
         closing = asyncio.StreamReaderProtocol(asyncio.StreamReader())  # knows when all is written
         transport, _ = await loop.connect_write_pipe(lambda: closing, output)
     except ValueError as error:
-        raise ValueError(f"stdio:// needs pipes as standard input and output, not files: {error}.") from error
+        raise ValueError(f"stdio:// needs pipes as standard input and output, not files ({error}).") from error
     return reader, asyncio.StreamWriter(transport, closing, None, loop)
