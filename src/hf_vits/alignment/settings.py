@@ -25,11 +25,11 @@ class _Common:
     """Settings of both verbs."""
 
     output: OutputPath = option("", "Folder to write to.")
-    voice: AnyPath | None = option(None, "Voice with a posterior encoder: folder, or name on the Hub.")
+    voice: AnyPath | None = option(None, "Voice with a posterior encoder; a folder, or a name on the Hub.")
     overwrite: bool = option(False, "Replace what is there.")
     min_confidence: Probability = option(0.5, "Confidence below which a text does not fit its sound.")
-    adapt: bool = option(True, "Adapt to the speaker and the room of the recordings first.")
-    speaker_id: NameOrNumber | None = option(None, "Speaker of the voice, by number or name, if it has several.")
+    adapt: bool = option(True, "Adapt to the recordings first; to their speaker and room.")
+    speaker_id: NameOrNumber | None = option(None, "Speaker of a voice of several, by number or name.")
     text_column: str = option("text", "Column of the texts.")
     audio_column: str = option("audio", "Column of the audio.")
     batch_size: Count = option(8, "Recordings that are encoded at once.")
@@ -75,4 +75,4 @@ class PreparationSettings(_Common):
     sampling_rate: Count | None = option(None, "Hertz of the result; by default the voice's, or 22050.")
     level: Decibels = option(-20.0, "Level of speech in dB of full scale, without its pauses.")
     min_seconds: Positive = option(0.5, "Shorter clips are dropped.")
-    max_seconds: Positive = option(15.0, "Longer recordings are cut into sentences, which needs a voice.")
+    max_seconds: Positive = option(15.0, "Longer recordings are cut into sentences; needs a voice.")

@@ -79,9 +79,8 @@ def _parsers(modules: dict[str, ModuleType], chosen: ModuleType | None) -> tuple
     parser = Parser(
         prog="hf-vits",
         usage="hf-vits VERB [options]",
-        description="Text-to-speech with VITS voices.",
-        epilog="\n".join(["verbs:", *(f"  {name:12}{module.HELP}" for name, module in modules.items())])
-        + "\n\n`hf-vits VERB --help` lists the options of a verb.",
+        description="Text-to-speech with VITS. `hf-vits VERB --help` lists the options of a verb.",
+        epilog="\n".join(["verbs:", *(f"  {name:12}{module.HELP}" for name, module in modules.items())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

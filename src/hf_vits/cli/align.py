@@ -19,8 +19,8 @@ def add_arguments(parser: Parser) -> None:
 
     parser.add_argument("recordings", help="folder with a metadata.csv, or data set of the Hub")
     add_settings(parser, {"settings": AlignmentSettings}, COMMON)
-    parser.usage = "%(prog)s recordings --voice VOICE --output FOLDER [--SETTING VALUE ...]"
-    parser.epilog = "The same command continues a run that was stopped. `hf-vits complete` makes a voice that aligns."
+    parser.usage = "%(prog)s recordings --voice VOICE --output FOLDER [--SETTING X ...]"
+    parser.epilog = "The same command continues a stopped run. `hf-vits complete` makes a voice."
 
 
 def run(options: argparse.Namespace) -> None:

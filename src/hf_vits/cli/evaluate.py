@@ -7,7 +7,7 @@ from hf_vits.cli.parser import Parser
 from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
 from hf_vits.utils.threads import use_threads
 
-HELP = "Measure a voice: word errors, similarity, distance from recordings, speed."
+HELP = "Measure a voice: word errors, similarity, distance, speed."
 
 COMMON = (
     "dataset_name",

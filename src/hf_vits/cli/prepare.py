@@ -29,8 +29,8 @@ def add_arguments(parser: Parser) -> None:
 
     parser.add_argument("recordings", help="folder with a metadata.csv, or data set of the Hub")
     add_settings(parser, {"settings": PreparationSettings}, COMMON)
-    parser.usage = "%(prog)s recordings --output FOLDER [--voice VOICE] [--SETTING VALUE ...]"
-    parser.epilog = "With a voice, wrong texts are dropped and long recordings are cut into sentences."
+    parser.usage = "%(prog)s recordings --output FOLDER [--SETTING X ...]"
+    parser.epilog = "A voice finds wrong texts, and cuts long recordings into sentences."
 
 
 def run(options: argparse.Namespace) -> None:
