@@ -394,7 +394,7 @@ def test_the_python_of_the_page_about_serving_runs(joe, pipe, tmp_path, monkeypa
         AUDIO_FORMATS.unregister("hex")
 
 
-def test_ssml_is_spoken_with_its_marks_and_opens_no_file(server, pool):
+def test_ssml_is_spoken_with_its_marks(server, pool):
     text = '<speak>a bed <break time="200ms"/> <mark name="here"/> a nap<audio src="/etc/passwd">a mop</audio></speak>'
     with pool.use("tiny") as pipe:
         whole = pipe(text, generator=torch.Generator().manual_seed(1), return_timestamps="word", pitch=0.0)

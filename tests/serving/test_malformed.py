@@ -65,6 +65,8 @@ def test_malformed_requests_are_refused_with_a_reason_and_no_file_is_opened(serv
     is_recorded.append(True)
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda request: exchange(server.port, request[1]), requests))
+    document = '<speak><lexicon uri="/etc/passwd"/>a bed<audio src="/etc/passwd">a mop</audio></speak>'
+    assert ask(server.port, input=document)[0] == 200
     is_recorded.clear()
     faults = [fault_of(name, answer) for (name, _), answer in zip(requests, answers, strict=True)]
     found = [fault for fault in faults if fault]
