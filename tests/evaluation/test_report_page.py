@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from hf_vits.evaluation import METRICS
 from hf_vits.evaluation.report import SpeechReport
 from hf_vits.evaluation.report_page import figures_table, html_page, markdown_page, sentences_table
 
@@ -57,6 +58,7 @@ def test_the_worst_sentence_by_the_first_metric_comes_first_and_ties_go_by_the_n
 def test_a_metric_that_does_not_apply_to_a_part_has_an_empty_cell(report):
     table = figures_table(report)
     assert table.head == ["metric", "this voice", "recordings"]
+    assert figures_table({**report, "recordings": {"estimates": {}, "rows": []}}).head == ["metric", "this voice"]
     assert table.rows[1][2] == "" and table.rows[1][1].startswith("1.5 (") and table.rows[0][0].endswith("↓")
 
 
@@ -78,3 +80,9 @@ def test_markdown_and_html_have_the_same_cells_and_files(report):
 def test_recordings_of_other_sentences_are_not_beside_a_sentence(report):
     assert sentences_table(report).head[-1] == "recording"
     assert sentences_table({**report, "is_parallel": False}).head[-1] == "audio"
+
+
+def test_values_have_three_digits_or_all_of_those_before_the_point():
+    shown = METRICS["f0_rmse"].shown
+    assert [shown(value) for value in (0.12345, 55.46, 1467.2, -1074.0)] == ["0.123", "55.5", "1467", "-1074"]
+    assert METRICS["wer"].shown(0.0312) == "3.1 %"

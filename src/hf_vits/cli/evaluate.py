@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
     use_threads(settings.cpu_threads)
     report = evaluate_voice(options.voice, settings)
     for label in ("voice", "recordings", "copy_synthesis", "compared"):
-        if report[label]:
+        if report[label] and report[label]["estimates"]:
             print(f"{label}: {figures(report[label]['estimates'])}")
     if report["difference"]:
         print(f"difference: {figures(report['difference'])}")

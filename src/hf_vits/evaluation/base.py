@@ -206,7 +206,9 @@ class Metric:
     @classmethod
     def shown(cls, value: float) -> str:
         """Return a value as people read it."""
-        return f"{100 * value:.1f} %" if cls.percent else f"{value:.3g}"
+        if cls.percent:
+            return f"{100 * value:.1f} %"
+        return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 METRICS: Registry[type[Metric]] = Registry(

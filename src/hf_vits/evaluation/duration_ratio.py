@@ -9,7 +9,7 @@ from hf_vits.evaluation.speech_frames import SILENCE
 class DurationRatio(RecordingComparison):
     """Seconds of speech per second of recording, both without the silence at beginning and end."""
 
-    title = "duration, of the recordings'"
+    title = "duration relative to recordings"
     target = 1.0
     method = f"without silence {SILENCE:g} dB below the loudest frame at beginning and end"
 

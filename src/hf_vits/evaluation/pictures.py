@@ -50,7 +50,7 @@ def sentence_figure(utterances: Mapping[str, Utterance]):
     axes[-1].minorticks_off()
     axes[-1].set_yticks([75, 150, 300], ["75", "150", "300"])
     axes[-1].set_title("F0", loc="left")
-    axes[-1].legend(loc="upper right", markerscale=3, fontsize="small")
+    figure.legend(loc="outside lower center", ncols=len(utterances), markerscale=3, fontsize="small")
     return figure
 
 

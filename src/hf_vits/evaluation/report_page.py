@@ -103,7 +103,7 @@ def html_page(report: Mapping[str, Any]) -> str:
 
 def figures_table(report: Mapping[str, Any]) -> Table:
     """Return the figures: a row for each metric, a column for each part of the report."""
-    parts = {label: report[part] for part, label in LABELS.items() if report[part]}
+    parts = {label: report[part] for part, label in LABELS.items() if (report[part] or {}).get("estimates")}
     if report["compared"]:
         parts[html.escape(report["compared_name"])] = report["compared"]
     differences = report["difference"] or {}
