@@ -18,7 +18,7 @@ from meters.installed import check_installed, print_versions
 from meters.speech import SENTENCES
 
 SHIFTS = (0, 2, -2, 4)
-HOP = 128
+HOP = 256
 """Samples between two measurements of F0."""
 
 
@@ -35,35 +35,35 @@ def main():
         packages |= speech.PACKAGES[metric]
     check_installed(packages)
     print_versions(packages, arguments.threads)
-    texts = SENTENCES[: arguments.sentences]
-    spoken, rate = speak(texts, arguments.threads)
+    texts, reference = SENTENCES[: arguments.sentences], []
     evaluator, figures = speech.evaluator(arguments.threads, *metrics), {}
-    reference = [f0(samples, rate) for samples in spoken[0]]
-    for shift in SHIFTS:
-        found = [f0(samples, rate) for samples in spoken[shift]] if shift else reference
-        rows = speech.measured(evaluator, texts, spoken[shift], rate)
+    for shift, spoken, rate in speak(texts, arguments.threads):
+        found = [f0(samples, rate) for samples in spoken]
+        reference = reference or found
+        rows = speech.measured(evaluator, texts, spoken, rate)
         figures[shift] = {**differences(reference, found, shift), "words_wrong": speech.word_errors(rows).wrong}
         if arguments.naturalness:
             figures[shift]["naturalness"] = float(np.mean([row["naturalness"][0] for row in rows]))
-        print(f"{shift:+d} semitones: " + ", ".join(f"{name} {value:.2f}" for name, value in figures[shift].items()))
+        named = ", ".join(f"{name} {value:.2f}" for name, value in figures[shift].items())
+        print(f"{shift:+d} semitones: {named}", flush=True)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def speak(texts, threads: int) -> tuple[dict[int, list[np.ndarray]], int]:
-    """-> by shift, the samples of each text, which have the same noise."""
+def speak(texts, threads: int):
+    """-> each shift with the samples of each text, whose noise is that of the other shifts, and the sampling rate."""
     import torch
 
     from hf_vits import TextToSpeechPipeline
 
     torch.set_num_threads(threads)
     pipe = TextToSpeechPipeline("default")
-    spoken: dict[int, list[np.ndarray]] = {shift: [] for shift in SHIFTS}
-    for shift, samples in spoken.items():
-        for seed, text in enumerate(texts):
-            noise = torch.Generator().manual_seed(seed)
-            samples.append(pipe(text, pitch=float(shift), generator=noise)["audio"])
-    return spoken, pipe.sampling_rate
+    for shift in SHIFTS:
+        noises = [torch.Generator().manual_seed(seed) for seed in range(len(texts))]
+        spoken = [
+            pipe(text, pitch=float(shift), generator=noise)["audio"] for text, noise in zip(texts, noises, strict=True)
+        ]
+        yield shift, spoken, pipe.sampling_rate
 
 
 def f0(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -71,7 +71,7 @@ def f0(samples: np.ndarray, rate: int) -> np.ndarray:
     import librosa
 
     found, voiced, _ = librosa.pyin(
-        samples, fmin=45, fmax=450, sr=rate, frame_length=1200, hop_length=HOP, resolution=0.05
+        samples, fmin=50, fmax=350, sr=rate, frame_length=1200, hop_length=HOP, resolution=0.05
     )
     return np.where(voiced, found, np.nan)
 
