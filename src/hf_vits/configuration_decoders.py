@@ -54,6 +54,11 @@ class DecoderConfig:
         """Frames to either side of a frame that its samples depend on."""
         raise NotImplementedError
 
+    @classmethod
+    def fields_for_hop(cls, hop_length: int) -> dict[str, Any]:
+        """Return the fields, if any, that give this decoder so many samples per frame."""
+        return {}
+
     def check_fields(self) -> None:
         """Raise `ValueError` for a value that is out of range on its own; called before anything is computed."""
         check_numbers({field.name: getattr(self, field.name) for field in fields(self)})

@@ -10,6 +10,7 @@ VERBS = {
     "speak": "hf_vits.cli.speak",
     "train": "hf_vits.cli.train",
     "complete": "hf_vits.cli.complete",
+    "distill": "hf_vits.cli.distill",
     "synthesize": "hf_vits.cli.synthesize",
     "evaluate": "hf_vits.cli.evaluate",
     "prepare": "hf_vits.cli.prepare",

@@ -132,20 +132,22 @@ class VitsGenerator(nn.Module):
             The model to train; its parameters are the only ones here.
         segment_frames (`int`, *optional*, defaults to 32):
             Frames that are decoded per item and step.
+        decodes_only (`bool`, *optional*, defaults to `False`):
+            Take any model, of which only `decode_latents` is called.
 
     Raises:
         ValueError: if the model lacks modules that only training uses, which are named, or has several languages.
     """
 
-    def __init__(self, model: VitsModel, segment_frames: int = 32):
+    def __init__(self, model: VitsModel, segment_frames: int = 32, decodes_only: bool = False):
         super().__init__()
-        missing = model.missing_for_training()
+        missing = [] if decodes_only else model.missing_for_training()
         if missing:
             raise ValueError(
                 f"This model was converted for inference only and lacks {', '.join(missing)}; "
                 "it cannot be trained as it is. `hf-vits complete` trains what it lacks."
             )
-        if model.config.num_languages > 1:
+        if model.config.num_languages > 1 and not decodes_only:
             raise ValueError(
                 f"This model has {model.config.num_languages} languages, and training does not know the language of "
                 "a clip. Use the model for inference only."

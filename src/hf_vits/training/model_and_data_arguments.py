@@ -83,7 +83,7 @@ class ModelAndDataArguments:
     def __post_init__(self):
         check_fields(self)
         if isinstance(self.discriminator_config, str):
-            self.discriminator_config = _named_discriminators(self.discriminator_config)
+            self.discriminator_config = named_discriminators(self.discriminator_config)
         self.discriminator_config = _checked_config(
             "discriminator_config", VitsDiscriminatorConfig, self.discriminator_config
         )
@@ -242,7 +242,7 @@ def _checked_config(name: str, kind: type, given: dict[str, Any], **assumed: Any
     return given
 
 
-def _named_discriminators(names: str) -> dict[str, Any]:
+def named_discriminators(names: str) -> dict[str, Any]:
     """Return the fields of the configuration of discriminators by their names, separated by commas."""
     try:
         config = VitsDiscriminatorConfig.from_names([name.strip() for name in names.split(",")])

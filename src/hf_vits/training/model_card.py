@@ -187,6 +187,8 @@ def _samples(samples: Samples) -> str:
 
 def _data(run: RunSummary) -> str:
     report, name = run.filter_report, run.dataset_name
+    if run.is_distilled:
+        return f"## Data\n\nNo recordings: speech of the base model, which said {called(name) if name else 'texts'}."
     part = ", and part of the next" if run.progress.batch else ""
     passes = f"{run.progress.epoch} complete pass{'' if run.progress.epoch == 1 else 'es'}{part}"
     lines = ["## Data", "", f"Data: {called(name)}." if name else "The name of the data is unknown.", ""]
@@ -269,6 +271,11 @@ def _new_modules(run: RunSummary) -> str:
     """Return what the base model lacked, where that came from, and which modules were trained before the others."""
     new, completed, args = run.new_modules, run.provenance.completed if run.provenance else [], run.args
     parts = []
+    if run.is_distilled:
+        parts.append(
+            "The decoder is new: it was trained on latents of the base model and what the base model's decoder made of "
+            "them. All other parameters are the base model's, bitwise."
+        )
     lacked = "The base model lacked {}, in whole or in part; these were "
     if completed:
         parts.append(f"{lacked.format(', '.join(completed))}trained on its own speech before this run.")

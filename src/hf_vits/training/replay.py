@@ -37,7 +37,7 @@ class Utterance:
     latents: Tensor
     spectrogram: Tensor
     waveform: Tensor
-    speaker_id: int
+    speaker_id: int | None
 
 
 class Replay:
@@ -49,15 +49,17 @@ class Replay:
             The model before training, of which a copy is kept.
         texts (`Sequence[Sequence[int]]`):
             What it says: the tokens of each text.
-        speakers (`Sequence[int]`):
-            Ids of the speakers who say it.
+        speakers (`Sequence[int | None]`):
+            Ids of the speakers who say it; `None` is the only one of a model.
         size (`int`):
             Segments per step.
         seed (`int`):
             Seed of all draws.
     """
 
-    def __init__(self, model: VitsModel, texts: Sequence[Sequence[int]], speakers: Sequence[int], size: int, seed: int):
+    def __init__(
+        self, model: VitsModel, texts: Sequence[Sequence[int]], speakers: Sequence[int | None], size: int, seed: int
+    ):
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         by_length = sorted(texts, key=len)
         self.texts = by_length[len(by_length) // 2 :]  # single words make poor speech
@@ -80,10 +82,11 @@ class Replay:
 
         latents, spectrogram = (stacked([getattr(one, name) for one in chosen]) for name in ("latents", "spectrogram"))
         mask = stacked([torch.ones_like(one.latents[:1]) for one in chosen])
-        ids = torch.tensor([one.speaker_id for one in chosen], device=latents.device)
+        ids = [one.speaker_id for one in chosen]
+        ids = None if None in ids else torch.tensor(ids, device=latents.device)
         return generator.decode_latents(
             stacked([one.waveform for one in chosen], hop),
-            torch.zeros_like(ids),
+            torch.zeros(len(chosen), dtype=torch.long, device=latents.device),
             spectrogram,
             mask,
             latents,

@@ -80,6 +80,8 @@ class RunSummary:
             How it was chosen, in words.
         stopped_early (`bool`):
             Whether the run ended because models did not get better.
+        is_distilled (`bool`):
+            Whether a new decoder was trained on speech of the base model.
     """
 
     output_dir: Path
@@ -100,6 +102,7 @@ class RunSummary:
     best_step: int | None = None
     best_rule: str = ""
     stopped_early: bool = False
+    is_distilled: bool = False
 
     @property
     def model_step(self) -> int:

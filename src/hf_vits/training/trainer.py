@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from accelerate import Accelerator
@@ -120,6 +120,8 @@ class VitsTrainer:
     ```
     """
 
+    step_class: ClassVar[type[TrainingStep]] = TrainingStep
+
     def __init__(
         self,
         model: ModelInitialization | VitsModel | str | Path,
@@ -197,7 +199,7 @@ class VitsTrainer:
         model = initialization.model.to(device)
         if args.gradient_checkpointing:
             recompute_activations(model)
-        generator = VitsGenerator(model, args.segment_frames).to(device).train()
+        generator = self._build_generator(model).to(device).train()
         rate, discriminator_rate = args.learning_rates
         self.generator = OptimizedModel(generator, rate, args, self.multipliers)
         self.discriminator = OptimizedModel(initialization.discriminator.to(device).train(), discriminator_rate, args)
@@ -207,6 +209,9 @@ class VitsTrainer:
         self.replay = replay_of(args, model, self.train_dataloader, self.accelerator.is_main_process)
         clips = self.eval_clips
         self.evaluation = None if clips is None else Evaluation(self.output_model, clips, self.accelerator, args.seed)
+
+    def _build_generator(self, model: VitsModel) -> VitsGenerator:
+        return VitsGenerator(model, self.args.segment_frames)
 
     def _lost_processes_named(self) -> AbstractContextManager[None]:
         """Name processes that do not answer, instead of PyTorch's errors about sockets."""
@@ -267,7 +272,7 @@ class VitsTrainer:
     def _train_steps(self, experiment: ExperimentLogger, shutdown: GracefulShutdown) -> None:
         """Train up to the last step, or the one in which a signal comes; log, save and evaluate on the way."""
         args, progress, meter = self.args, self.progress, AverageMeter()
-        train_step = TrainingStep(self.generator, self.discriminator, args, self.accelerator, self.replay)
+        train_step = self.step_class(self.generator, self.discriminator, args, self.accelerator, self.replay)
         with self._progress_bar() as bar:
             for batches in self._batches_by_step():
                 result = train_step(batches, progress.step, progress.epoch, self._phase() is Phase.ADAPTATION)
@@ -418,8 +423,11 @@ class VitsTrainer:
         if losses:
             self.evaluation.run(step, experiment)
         if speech:
-            self.speech.run(step, self.output_model, experiment)
+            self._measure_speech(step, experiment)
         self.best.choose(history)
+
+    def _measure_speech(self, step: int, experiment: ExperimentLogger) -> None:
+        self.speech.run(step, self.output_model, experiment)
 
     def _load_best_model(self) -> None:
         """Load the best checkpoint into the model and its discriminators, if that is wanted."""

@@ -65,6 +65,11 @@ class VocosConfig(DecoderConfig):
         overlap = frames_around(self.fft_size, self.hop_length, self.trim)
         return (self.layers + 1) * (self.kernel_size // 2) + overlap
 
+    @classmethod
+    def fields_for_hop(cls, hop_length: int) -> dict[str, Any]:
+        """Return the fields that give this decoder so many samples per frame."""
+        return {"fft_size": 4 * hop_length}
+
     def check(self) -> None:
         """Raise `ValueError` for fields that contradict each other."""
         for field in fields(self):
@@ -94,8 +99,8 @@ class VocosConfig(DecoderConfig):
     def describe(self) -> str:
         """Return the row of the model card."""
         return (
-            f"Vocos of {self.layers} blocks with {self.channels} channels, inverse STFT of {self.fft_size} samples, "
-            f"{self.hop_length} samples per frame"
+            f"Vocos with {self.channels} channels in {self.layers} ConvNeXt block(s), inverse STFT of "
+            f"{self.fft_size} samples, {self.hop_length} samples per frame"
         )
 
     @classmethod

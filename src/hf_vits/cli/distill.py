@@ -1,0 +1,64 @@
+"""`hf-vits distill`: teach a lighter decoder what a voice's own decoder says."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from hf_vits.cli.parser import Parser
+from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
+
+HELP = "Teach a lighter decoder what the decoder of a voice says."
+
+RESUME = "interrupted; continue from the last checkpoint with --resume_from_checkpoint latest"
+
+OUT_OF_MEMORY = "Lower `per_device_train_batch_size`."
+
+COMMON = (
+    *("decoder", "texts", "dataset_name", "max_steps", "per_device_train_batch_size", "learning_rate"),
+    *("discriminator_config", "cpu_threads", "mixed_precision", "eval_metrics", "resume_from_checkpoint"),
+)
+"""The settings that `--help` shows."""
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the options of the verb."""
+    from hf_vits.training import RunOptions
+    from hf_vits.training.completion_texts import CompletionTexts
+    from hf_vits.training.distillation import DistillationArguments
+
+    parser.add_argument("voice", help="folder, default, name on the Hub, or file to convert")
+    parser.add_argument("output", help="folder of the run, and of the voice")
+    groups = {"texts": CompletionTexts, "training": DistillationArguments, "run": RunOptions}
+    add_settings(parser, groups, COMMON)
+    parser.usage = "%(prog)s [--config FILE] [--SETTING VALUE ...] voice output"
+    parser.epilog = "Words, rhythm and pitch stay those of the voice: only its decoder is replaced."
+
+
+def settings(options: argparse.Namespace) -> tuple:
+    """Return the checked settings: `CompletionTexts`, `DistillationArguments` and `RunOptions`."""
+    from hf_vits.training import RunOptions
+    from hf_vits.training.completion_texts import CompletionTexts
+    from hf_vits.training.distillation import DistillationArguments
+
+    options.output_dir = options.output
+    return read_settings(options, [CompletionTexts, DistillationArguments, RunOptions])
+
+
+def run(options: argparse.Namespace) -> None:
+    """Distill the voice, and upload it if it is finished and that is wanted."""
+    require_train_extra()
+    from hf_vits.training import check_login
+    from hf_vits.training.checkpoints import check_resumable
+    from hf_vits.training.completed_base import Texts, built_in_texts, load_base
+    from hf_vits.training.distillation import Distiller
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    texts, training, run_options = settings(options)
+    if run_options.push_to_hub:
+        check_login()
+    check_resumable(Path(training.output_dir), run_options.resume_from_checkpoint)
+    teacher, given = load_base(options.voice), texts.load()
+    trainer = Distiller(teacher, built_in_texts(teacher) if given is None else Texts(given, texts.name), training)
+    trainer.train(resume_from_checkpoint=run_options.resume_from_checkpoint)
+    if run_options.push_to_hub and trainer.is_finished:
+        trainer.push_to_hub(run_options.hub_model_id, run_options.hub_private_repo)

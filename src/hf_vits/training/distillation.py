@@ -1,0 +1,230 @@
+"""Teach a new decoder what a voice's own decoder makes of its latents; text side, flow and durations stay bitwise.
+
+Latents come from texts, by all speakers of the voice; the waveform of the voice's decoder stands for a recording. The
+losses are those of training: log-mels, adversarial, feature matching.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from hf_vits.configuration_decoders import DECODERS
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
+from hf_vits.modeling_vits import VitsModel
+from hf_vits.training import checkpoints
+from hf_vits.training.completed_base import Base, Texts
+from hf_vits.training.generator import VitsGenerator
+from hf_vits.training.initialization import ModelInitialization, seeded
+from hf_vits.training.loggers import ExperimentLogger
+from hf_vits.training.losses import losses_of
+from hf_vits.training.model_and_data_arguments import named_discriminators
+from hf_vits.training.optimizer import check_modules
+from hf_vits.training.own_speech import usable_texts
+from hf_vits.training.replay import Replay
+from hf_vits.training.run_summary import RunSummary
+from hf_vits.training.speaking_rate import SpeakingRate
+from hf_vits.training.speech_evaluation import SpeechEvaluation
+from hf_vits.training.train_step import GeneratorForward, LossNormalizer, TrainingStep
+from hf_vits.training.trainer import VitsTrainer
+from hf_vits.training.training_arguments import VitsTrainingArguments
+from hf_vits.utils.formatting import quoted
+from hf_vits.utils.setting_fields import Count, Mapping, Positive, option
+
+logger = logging.getLogger(__name__)
+
+STEPS_PER_EPOCH = 1000
+"""Steps after which `lr_decay` applies: there is no data whose end would be that of an epoch."""
+
+CHECKED_BATCHES = 4
+"""Batches of utterances with texts that are not trained on, which an evaluation decodes."""
+
+EVALUATION_SEED = 1
+"""Added to the seed of a run for the utterances of its evaluations."""
+
+
+@dataclass
+class DistillationArguments(VitsTrainingArguments):
+    """
+    Settings of a distillation: those of a training, with defaults of its own.
+
+    Raises:
+        ValueError: for a value out of range, or a decoder or discriminator that does not exist.
+    """
+
+    decoder: Mapping | str = option("vocos", "New decoder: its name, or a JSON object with its type and sizes.")
+    discriminator_config: Mapping | str = option(
+        "multi_resolution",
+        "Configuration of the discriminators, before discriminator_channel_multiplier: names, or a JSON object.",
+    )
+    max_steps: Count = option(20000, "Steps to train for.")
+    per_device_train_batch_size: Count = option(8, "Segments per step and process.")
+    segment_frames: Count = option(64, "Spectrogram frames of a segment; memory grows with it.")
+    learning_rate: Positive = option(5e-4, "Learning rate; that of the discriminator may differ.")
+    lr_decay: Positive = option(0.95, "Factor on the learning rate after each thousand steps.")
+    eval_steps: Count = option(1000, "Steps between two evaluations.")
+    save_steps: Count = option(500, "Steps between two checkpoints.")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if isinstance(self.decoder, str):
+            self.decoder = {"type": self.decoder}
+        if self.decoder.get("type") not in DECODERS:
+            raise ValueError(
+                f"`decoder` is {quoted(dict(self.decoder))}; its `type` must be one of {', '.join(DECODERS)}."
+            )
+        if isinstance(self.discriminator_config, str):
+            self.discriminator_config = named_discriminators(self.discriminator_config)
+
+
+@dataclass(frozen=True)
+class NoBatch:
+    """Stands for a batch of a step whose segments follow from its number."""
+
+    def to(self, device: torch.device) -> "NoBatch":
+        """Return it as it is."""
+        return self
+
+
+class Steps:
+    """Stand for a data loader."""
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[NoBatch]:
+        """Iterate over what is left of an epoch."""
+        return iter([NoBatch()] * (STEPS_PER_EPOCH - start))
+
+
+class DistillationStep(TrainingStep):
+    """A step of training whose segments are all of the voice's own speech."""
+
+    def _generate(self, batch: NoBatch, step: int, number: int, with_graph: bool, adapts: bool) -> GeneratorForward:
+        with self.accelerator.autocast(), torch.set_grad_enabled(with_graph):
+            segments = self.replay.segments(self.generator.module, step, number, self._process_index)
+        return GeneratorForward(batch, [], None, None, segments)
+
+    def _normalizers(self, batches: Sequence[NoBatch]) -> list[LossNormalizer]:
+        share = torch.tensor(1 / len(batches), device=self.accelerator.device)
+        return [LossNormalizer(share, share, share)] * len(batches)
+
+
+class DecoderEvaluation:
+    """Measure the losses of the decoder that need no discriminator on utterances that are not trained on."""
+
+    def __init__(self, generator: VitsGenerator, replay: Replay):
+        self.generator, self.replay = generator, replay
+
+    @torch.no_grad()
+    def run(self, step: int, experiment: ExperimentLogger) -> None:
+        """Log their means."""
+        self.generator.eval()
+        found = [
+            losses_of("reconstruction", self.replay.segments(self.generator, 0, n)) for n in range(CHECKED_BATCHES)
+        ]
+        experiment.log(
+            step, {f"eval/{name}": float(torch.stack([one[name] for one in found]).mean()) for name in found[0]}
+        )
+        experiment.draw_losses()
+
+
+class Distiller(VitsTrainer):
+    """
+    Train a new decoder of a voice to say what its own decoder says.
+
+    Args:
+        teacher ([`Base`]):
+            The voice, as [`load_base`] returns it.
+        texts ([`Texts`]):
+            What the voice says.
+        args ([`DistillationArguments`]):
+            Settings of the run.
+
+    Raises:
+        ValueError: for a decoder that does not fit the voice, or texts of which it can say none.
+    """
+
+    step_class = DistillationStep
+
+    def __init__(self, teacher: Base, texts: Texts, args: DistillationArguments):
+        self.teacher = teacher.model.float().eval()
+        student = with_decoder(self.teacher, args.decoder, args.seed)
+        frozen = sorted({name.split(".")[0] for name, _ in student.named_parameters()} - {"decoder"})
+        args = replace(args, freeze_modules=frozen, new_module_steps=0)
+        config = VitsDiscriminatorConfig(**args.discriminator_config)
+        config = config.scale_channels_by(args.discriminator_channel_multiplier)
+        with seeded(args.seed):
+            start = ModelInitialization(student, VitsDiscriminator(config), provenance=teacher.origin)
+        super().__init__(start, args, texts, processing_class=teacher.tokenizer, dataset_name=texts.name)
+
+    def _prepare_data(self, train_dataset: Texts, eval_dataset: None) -> None:
+        """Choose the texts; some are kept for evaluation if there are enough."""
+        args, model = self.args, self.initialization.model
+        self.multipliers = check_modules(checkpoints.add_decoder_weight_norm(model), args)
+        self.best.check(False)
+        usable = usable_texts(train_dataset.texts, self.processing_class)
+        self.eval_texts = usable[9::10] or usable
+        self.texts = [text for text in usable if text not in self.eval_texts] or usable
+        self.train_dataloader, self.filter_report, self.eval_clips = Steps(), None, None
+        self.speaking_rate = SpeakingRate(replace(args, fit_speaking_rate=False), self.train_dataloader, 1)
+        self.speech = SpeechEvaluation(args, self.processing_class, self.accelerator) if args.eval_metrics else None
+        if self.speech is not None:
+            self.speech.set_clips(None, None, self.columns.text, model.config)
+
+    def _build_generator(self, model: VitsModel) -> VitsGenerator:
+        return VitsGenerator(model, self.args.segment_frames, decodes_only=True)
+
+    def _prepare_models(self) -> None:
+        super()._prepare_models()
+        self.teacher.to(self.accelerator.device)
+        self.replay = self._own_speech(self.texts, self.args.seed)
+        generator = VitsGenerator(self.output_model, self.args.segment_frames, decodes_only=True)
+        fresh = self._own_speech(self.eval_texts, self.args.seed + EVALUATION_SEED)
+        self.evaluation = DecoderEvaluation(generator.to(self.accelerator.device), fresh)
+
+    def _own_speech(self, texts: Sequence[str], seed: int) -> Replay:
+        count, ids = self.teacher.config.num_speakers, [self.processing_class(text).input_ids for text in texts]
+        speakers = range(count) if count > 1 else [None]
+        return Replay(self.teacher, ids, speakers, self.args.per_device_train_batch_size, seed)
+
+    def _measure_speech(self, step: int, experiment: ExperimentLogger) -> None:
+        """Measure the voice as it is; before the first step, with its own decoder, which the new one is compared to."""
+        self.speech.run(step, self.output_model if step else self.teacher, experiment)
+
+    def summary(self) -> RunSummary:
+        """Return the facts that the model card and the closing message state."""
+        return replace(super().summary(), is_distilled=True)
+
+
+def with_decoder(voice: VitsModel, decoder: dict[str, Any], seed: int) -> VitsModel:
+    """
+    Return a copy of a voice with a newly initialized decoder.
+
+    Args:
+        voice ([`VitsModel`]):
+            The voice.
+        decoder (`dict[str, Any]`):
+            Configuration of the decoder, with its `type`; samples per frame are those of the voice if it has none.
+        seed (`int`):
+            Seed of the new weights.
+
+    Raises:
+        ValueError: for an unknown decoder or field, or another number of samples per frame than the voice has.
+    """
+    if "type" not in decoder:
+        raise ValueError(f"`decoder` is {quoted(dict(decoder))}; it must have a `type`: {', '.join(DECODERS)}.")
+    hop = voice.config.hop_length
+    own = DECODERS[decoder["type"]].config_class.fields_for_hop(hop) | dict(decoder)
+    config = VitsConfig.from_dict({**voice.config.to_dict(), "model_type": "vits", "decoder": own})
+    if config.hop_length != hop:
+        raise ValueError(
+            f"`decoder` makes {config.hop_length} samples of a frame, and the voice has {hop}; frames of its latents "
+            "must stay as long."
+        )
+    with seeded(seed):
+        model = VitsModel(config)
+    kept = {name: value for name, value in voice.state_dict().items() if not name.startswith("decoder.")}
+    model.load_state_dict({**model.state_dict(), **kept})
+    model.config.name_or_path = model.name_or_path = voice.name_or_path
+    return model
