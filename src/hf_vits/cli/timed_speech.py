@@ -100,7 +100,7 @@ class TimedSpeech:
         if number + 1 < len(self.cues):
             room = max(0, round(self.cues[number + 1].start * self.rate) - self.samples)
         speech, faster = self._fitted(cue.text, room)
-        self.times.add(speech.get("timestamps", {}), self.samples)
+        self.times.add(speech, self.samples)
         self._write(write, speech["audio"])
         return Fitted(number + 1, faster, late)
 
