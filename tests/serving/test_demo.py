@@ -24,19 +24,19 @@ class FakeGradio(SimpleNamespace):
 
 @pytest.fixture
 def pool(pipe):
-    return VoicePool({"tiny": pipe})
+    return VoicePool({module.NAME: pipe})
 
 
 def outputs(pool, is_streaming=True, text=TEXT, seed="7", **controls):
     given = {"text": text, **CONTROLS, "seed": seed, **controls}
-    function = module._function(FakeGradio, pool, "tiny", list(given), is_streaming)
+    function = module._function(FakeGradio, pool, list(given), is_streaming)
     return list(function(*given.values()))
 
 
 def test_segments_are_those_of_the_pool_in_sixteen_bits_and_equal_the_whole(pool, monkeypatch):
     monkeypatch.setattr(module, "SEGMENT", 0.01)
     *live, (nothing, speech) = outputs(pool)
-    request = SpeechRequest(TEXT, "tiny", noise_scale=0.5, seed=7, timestamps="word")
+    request = SpeechRequest(TEXT, module.NAME, noise_scale=0.5, seed=7, timestamps="word")
     chunks = list(pool.speak(request))
     expected = np.concatenate([chunk["audio"] for chunk in chunks])
     rate, whole = speech.value

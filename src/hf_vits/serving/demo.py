@@ -22,6 +22,14 @@ MAX_CHARACTERS = 4096
 SEGMENT = 1.0
 """Seconds of speech that are sent at once; each is a request of the browser."""
 
+NAME = "voice"
+"""Name of the voice in the pool, where the name of a folder might not be allowed."""
+
+SAMPLE = "Type something here, and listen to it while it is being made."
+
+ACCENT = "#0d9488"
+"""Color of the part that was played, as that of buttons."""
+
 STYLE = "footer { display: none !important }"
 
 
@@ -43,28 +51,20 @@ def make_demo(voice: str | os.PathLike = "default", title: str | None = None) ->
         ImportError: without the extra `gradio`.
         OSError, ValueError: as loading a voice does.
     """
-    gradio = import_gradio()
-    voice = os.fspath(voice)
-    name, origin = short_name(voice), origin_of(resolve_voice(voice))
-    pool = VoicePool({name: voice})
-    with pool.use(name) as pipe:
-        config, is_english = pipe.model.config, "en" in (getattr(pipe.tokenizer, "phoneme_language", "") or "")[:2]
-    with gradio.Blocks(title=title or name, analytics_enabled=False) as blocks:
-        gradio.Markdown(f"# {title or name}\n{config.sampling_rate:,} Hz. License: {origin.license_in_words}.")
-        text = gradio.Textbox(
-            label="Text",
-            lines=4,
-            max_length=MAX_CHARACTERS,
-            value="Type something here, and listen to it while it is being made." if is_english else "",
-        )
+    gradio, voice = import_gradio(), os.fspath(voice)
+    title, pool = title or short_name(voice), VoicePool({NAME: voice})
+    license, can_stream = origin_of(resolve_voice(voice)).license_in_words, shutil.which("ffmpeg") is not None
+    with pool.use(NAME) as pipe, gradio.Blocks(title=title, analytics_enabled=False) as blocks:
+        gradio.Markdown(f"# {title}\n{pipe.sampling_rate:,} Hz. License: {license}.")
+        text = gradio.Textbox(SAMPLE if _is_english(pool) else "", label="Text", lines=4, max_length=MAX_CHARACTERS)
         with gradio.Row():
-            controls = _controls(gradio, config)
+            inputs = {"text": text, **_controls(gradio, pipe.model.config)}
         with gradio.Row():
             speak, stop = gradio.Button("Speak", variant="primary"), gradio.Button("Stop")
-        live = gradio.Audio(label="While it is made", streaming=True, autoplay=True, visible=_can_stream())
-        speech = gradio.Audio(label="Speech", buttons=["download"], visible=False)
-        inputs = {"text": text, **controls}
-        function = _function(gradio, pool, name, list(inputs), _can_stream())
+        live = gradio.Audio(label="While it is made", streaming=True, autoplay=True, visible=can_stream)
+        colors = gradio.WaveformOptions(waveform_progress_color=ACCENT)
+        speech = gradio.Audio(label="Speech", buttons=["download"], waveform_options=colors, visible=False)
+        function = _function(gradio, pool, list(inputs), can_stream)
         run = gradio.on([speak.click, text.submit], function, list(inputs.values()), [live, speech], api_name="speak")
         stop.click(None, cancels=[run])
     return blocks.queue(max_size=32)
@@ -101,17 +101,17 @@ def _choice(gradio: Any, label: str, names: Sequence[str] | None, number: int) -
     return gradio.Dropdown(choices, value=choices[0], label=label, visible=number > 1)
 
 
-def _can_stream() -> bool:
-    return shutil.which("ffmpeg") is not None
+def _is_english(pool: VoicePool) -> bool:
+    return any(language.startswith("en") for language in pool.languages(NAME))
 
 
-def _function(gradio: Any, pool: VoicePool, name: str, arguments: Sequence[str], is_streaming: bool):
+def _function(gradio: Any, pool: VoicePool, arguments: Sequence[str], is_streaming: bool):
     """Return the function that Gradio calls with the values of the components, in the order of `arguments`."""
 
     def speak(*values):
         given = dict(zip(arguments, values, strict=True))
         try:
-            request = _request(name, **given)
+            request = _request(**given)
             parts, words = [], []
             for rate, samples, timestamps in _segments(pool.speak(request)):
                 parts.append(samples)
@@ -127,7 +127,7 @@ def _function(gradio: Any, pool: VoicePool, name: str, arguments: Sequence[str],
     return speak
 
 
-def _request(name: str, text: str, seed: str, **controls: Any) -> SpeechRequest:
+def _request(text: str, seed: str, **controls: Any) -> SpeechRequest:
     """Return the request of the values of the components; `ValueError` for a text or seed that is none."""
     if not text.strip():
         raise ValueError("Write something to speak first.")
@@ -136,7 +136,7 @@ def _request(name: str, text: str, seed: str, **controls: Any) -> SpeechRequest:
     if seed.strip() and not seed.strip().isdecimal():
         raise ValueError(f"The seed is {quoted(seed)}; it must be a whole number, or empty.")
     number = int(seed) if seed.strip() else secrets.randbelow(10**6)
-    return SpeechRequest(text, voice=name, seed=number, timestamps="word", **controls)
+    return SpeechRequest(text, voice=NAME, seed=number, timestamps="word", **controls)
 
 
 def _segments(chunks: Iterator[dict[str, Any]]) -> Iterator[tuple[int, np.ndarray, list]]:
