@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from huggingface_hub import ModelCard
 
 from hf_vits import TextToSpeechPipeline
 from hf_vits.evaluation import EvaluationSettings, evaluate_voice
@@ -144,3 +145,31 @@ def test_a_second_voice_speaks_the_same_sentences_and_the_difference_is_reported
     page = (tmp_path / "report" / "README.md").read_text()
     assert "| metric | this voice | other | difference |" in page
     assert "| 100.0 % (100.0 % to 100.0 %) | -100.0 % (-100.0 % to -100.0 %), better |" in page
+
+
+def test_speech_and_copy_synthesis_stand_beside_recordings_of_the_same_sentences_and_in_the_card(
+    voice, settings, recordings, tmp_path
+):
+    metrics = ["duration_ratio", "wer", "rhythm"]
+    report = evaluate_voice(voice, settings(dataset_name=recordings, metrics=metrics, write_card=True))
+    assert report["no_copy_synthesis"] is None and report["copy_synthesis"]["estimates"].keys() == {*metrics[:2]}
+    assert report["recordings"]["estimates"].keys() == {"wer"}
+    for part in ("recordings", "copy_synthesis"):  # a tiny decoder of constant speech is as long as its recording
+        lengths = [len(soundfile.read(tmp_path / "report" / row["audio"])[0]) for row in report[part]["rows"]]
+        assert lengths == [8000, 8000]
+    spoken = report["voice"]["rows"][1]
+    speech, rate = soundfile.read(tmp_path / "report" / spoken["audio"])
+    assert spoken["duration_ratio"] == pytest.approx([len(speech) / rate, 0.5], abs=0.05)
+    results = ModelCard.load(Path(voice) / "README.md").data.eval_results
+    assert [result.metric_type for result in results] == metrics
+    assert (tmp_path / "report" / "pictures" / "durations.png").is_file()
+
+
+def test_a_voice_without_posterior_encoder_has_no_copy_synthesis_and_the_report_says_why(
+    settings, recordings, make_model, make_tokenizer, tmp_path
+):
+    make_model(inference_only=True).save_pretrained(tmp_path / "exported")
+    make_tokenizer().save_pretrained(tmp_path / "exported")
+    report = evaluate_voice(str(tmp_path / "exported"), settings(dataset_name=recordings))
+    assert report["copy_synthesis"] is None and "no posterior encoder" in report["no_copy_synthesis"]
+    assert "no posterior encoder" in (tmp_path / "report" / "index.html").read_text()

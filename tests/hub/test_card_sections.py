@@ -59,6 +59,7 @@ def test_results_of_an_earlier_call_and_of_the_same_metric_and_data_are_replaced
 
 @pytest.mark.parametrize("text", ["", "# Only a title\n", "---\nlicense: mit\n---\n\nText.\n"])
 def test_a_card_without_results_or_metadata_gets_them(text):
+    assert with_results(text, "voice", [], "tool") == text
     changed = with_results(text, "voice", [result()], "tool")
     assert ModelCard(changed).data.model_name == "voice" and changed.endswith(text.split("---\n")[-1])
 

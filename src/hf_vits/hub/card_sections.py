@@ -64,7 +64,7 @@ def with_results(text: str, model_name: str, results: Sequence[EvalResult], mark
     rest = rest if not rest or rest.endswith("\n") else f"{rest}\n"
     after = f"{rest}{yaml_dump({'model-index': index})}" if index else rest
     changed = f"---\n{after}---{text[front.end() :]}" if front else f"---\n{after}---\n\n{text}"
-    if yaml.safe_load(after) != {**before, **({"model-index": index} if index else {})}:
+    if (yaml.safe_load(after) or {}) != {**before, **({"model-index": index} if index else {})}:
         raise ValueError("The metadata of the model card is in an unusual form; write it as the Hub does in README.md.")
     if index and ModelCard(changed).data.eval_results is None:
         raise ValueError("The `model-index` of the model card is not as the Hub has it; correct it in README.md.")
