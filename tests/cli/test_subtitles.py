@@ -25,7 +25,7 @@ def speak(make_model, make_tokenizer, tmp_path, monkeypatch):
     monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda folder: MADE["pipe"])
     stream = TextToSpeechPipeline.stream
 
-    def run(output, *arguments, stop_in=None):
+    def run(output, *arguments, stop_in=None, text=TEXT):
         def stopped(self, *given, **options):
             for chunk in stream(self, *given, **options):
                 if chunk["sentence"] == stop_in:
@@ -33,7 +33,7 @@ def speak(make_model, make_tokenizer, tmp_path, monkeypatch):
                 yield chunk
 
         monkeypatch.setattr(TextToSpeechPipeline, "stream", stopped)
-        given = ["speak", TEXT, "--voice", str(tmp_path / "voice"), "--pause", "0.1", "--seed", "3", "--overwrite"]
+        given = ["speak", text, "--voice", str(tmp_path / "voice"), "--pause", "0.1", "--seed", "3", "--overwrite"]
         names = [argument if argument.startswith("--") else str(tmp_path / argument) for argument in arguments]
         return main([*given, "--output", str(tmp_path / output) if output != "-" else "-", *names])
 
@@ -66,6 +66,25 @@ def test_a_run_that_is_stopped_and_resumed_has_the_times_of_one_that_is_not(spea
     assert words(tmp_path / "a.json") == whole[:6]
     assert speak("a.wav", "--subtitles", "a.json", "--resume") == 0
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+DOCUMENT = """<speak>A hope! <mark name="a"/><break time="0.5s"/>Feed me! Lead <break time="70ms"/> me!
+<prosody volume="-6dB">A man</prosody> came.<mark name="b"/></speak>"""
+
+
+def test_a_document_that_is_stopped_and_resumed_has_the_sound_times_and_marks_of_one_that_is_not(speak, tmp_path):
+    import torch
+
+    assert speak("whole.wav", "--subtitles", "whole.json", text=DOCUMENT) == 0
+    expected = MADE["pipe"](DOCUMENT, pause=0.1, return_timestamps="word", generator=torch.Generator().manual_seed(3))
+    assert soundfile.info(tmp_path / "whole.wav").frames == len(expected["audio"])
+    assert (
+        json.loads((tmp_path / "whole.json").read_text())["mark"] == expected["marks"] and len(expected["marks"]) == 2
+    )
+    assert speak("a.wav", "--subtitles", "a.json", stop_in=1, text=DOCUMENT) == 130
+    assert speak("a.wav", "--subtitles", "a.json", "--resume", text=DOCUMENT) == 0
+    for ending in ("wav", "json"):
+        assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"whole.{ending}").read_bytes()
 
 
 @pytest.mark.parametrize("first", [True, False])
