@@ -55,6 +55,7 @@ ENCRYPTION = '<encryption xmlns:enc="e"><enc:CipherReference URI="OEBPS/text/1.x
         ({"META-INF/container.xml": "<a/>"}, "names a file '' that"),
         ({"OEBPS/book.opf": "<package"}, "'OEBPS/book.opf' is damaged"),
         ({"OEBPS/book.opf": "<package/>"}, "holds no text"),
+        ({"OEBPS/book.opf": "<p>" + "<itemref idref='a'/>" * 10_001 + "</p>"}, "it has 10,001 documents"),
         ({"OEBPS/text/1.xhtml": None}, "'OEBPS/text/1.xhtml' that it does not hold"),
         ({"META-INF/encryption.xml": ENCRYPTION}, "encrypted"),
         ({"OEBPS/text/1.xhtml": "<p>" + "a" * 2**25 + "</p>"}, "larger than 16,777,216 bytes"),

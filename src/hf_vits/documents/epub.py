@@ -73,8 +73,10 @@ def _spoken(book: _Book) -> SpokenText:
     elements, folder = book.elements(package), posixpath.dirname(package)
     items = {attributes.get("id"): attributes for tag, attributes in elements if tag == "item"}
     spine = [attributes for tag, attributes in elements if tag == "itemref" and attributes.get("linear") != "no"]
+    if len(spine) > MAX_DOCUMENTS:
+        raise ValueError(f"it has {len(spine):,} documents; {MAX_DOCUMENTS:,} are allowed.")
     chapters, protected = [], _encrypted(book)
-    for reference in spine[:MAX_DOCUMENTS]:
+    for reference in spine:
         item = items.get(reference.get("idref"), {})
         if item.get("media-type") not in TYPES or "nav" in item.get("properties", "").split():
             continue
