@@ -133,3 +133,9 @@ def test_a_recording_of_any_rate_keeps_its_seconds(make_model, make_tokenizer, t
         found = aligner.align(tmp_path / "x.wav", TEXT)
         assert found.duration == pytest.approx(0.125, abs=1e-3)
         assert 0 <= found.words[0]["start"] <= found.words[-1]["end"] <= found.duration
+
+
+def test_a_missing_package_names_the_extra(monkeypatch):
+    monkeypatch.setattr("hf_vits.alignment.aligner.find_spec", lambda name: None if name == "numba" else True)
+    with pytest.raises(ImportError, match=r"numba is not installed.*hf_vits\[train\]"):
+        ForcedAligner("voice")

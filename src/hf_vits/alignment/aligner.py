@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class ForcedAligner:
             Its tokenizer; by default the one stored beside the model.
 
     Raises:
+        ImportError: without librosa or numba; names the extra.
         ValueError: for a voice without a posterior encoder, such as one from an ONNX file: `hf-vits complete` makes one
             of it.
 
@@ -61,6 +63,8 @@ class ForcedAligner:
     """
 
     def __init__(self, voice: Any, tokenizer: Any = None):
+        if missing := [name for name in ("librosa", "numba") if find_spec(name) is None]:
+            raise ImportError(f'The package {missing[0]} is not installed. Run `pip install "hf_vits[train]"`.')
         pipe = TextToSpeechPipeline(voice, tokenizer)
         self.model, self.tokenizer = pipe.model.eval(), pipe.tokenizer
         self.encoder = LatentEncoder(self.model)

@@ -85,7 +85,7 @@ def adapt_to(aligner: ForcedAligner, rows: Sequence[Row], speaker_id: Any, batch
     seconds = ADAPTED_SECONDS
     for row in _spread(known):
         try:
-            if audio_seconds(row.source) > seconds:
+            if waveforms and audio_seconds(row.source) > seconds:
                 continue
             aligner.tokenizer(row.text)
             waveforms.append(aligner.waveform(row.source))
