@@ -243,8 +243,8 @@ MUTANTS = [
     Mutant("training/best_model.py", "% self.args.save_steps == 0", ">= 0", "training/test_best_model.py", "patience"),
     Mutant(
         "training/speech_evaluation.py",
-        "self.args.seed, number)",
-        "self.args.seed, 0)",
+        "self.args.seed, number, recording)",
+        "self.args.seed, 0, recording)",
         "training/test_speech_evaluation.py",
         "same_seeds",
     ),
@@ -256,8 +256,8 @@ MUTANTS = [
     ),
     Mutant(
         "evaluation/report.py",
-        "others[drawn])",
-        "others[_drawn(len(others), 1)])",
+        "one[_drawn(len(scores), seed)]",
+        "one[_drawn(len(scores), seed + (one is others))]",
         "evaluation/test_report.py",
         "pairs",
     ),
@@ -265,6 +265,16 @@ MUTANTS = [
     Mutant(
         "evaluation/similarity.py", "_unit(self.encode(", "(self.encode(", "evaluation/test_similarity.py", "cosine"
     ),
+    Mutant("evaluation/speech_frames.py", " / np.sqrt(2)", "", "evaluation/test_speech_frames.py", "cosine"),
+    Mutant(
+        "evaluation/voicing_error.py",
+        "speech != recording",
+        "speech & recording",
+        "evaluation/test_recording_comparison.py",
+        "voice",
+    ),
+    Mutant("evaluation/report.py", ", scale=metric.badness", "", "evaluation/test_report.py", "target"),
+    Mutant("hub/card_sections.py", "if 0 <= start < stop:", "if False:", "hub/test_card_sections.py", "replaced"),
     Mutant(
         "evaluation/error_rates.py",
         "missed + alignment.insertions, ",
