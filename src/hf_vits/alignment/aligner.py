@@ -89,7 +89,7 @@ class ForcedAligner:
         Align a recording with its text, or a list of recordings with a list of texts.
 
         There may be silence before, after, and between words, and more than one sentence. A recording may have any
-        rate, and any length: memory grows with it by about 4 MB a minute.
+        rate, and any length: memory grows with it by about 40 MB a minute.
 
         Args:
             recording (`str`, `Path`, `bytes`, `dict`, or a list of them):
