@@ -396,3 +396,11 @@ def test_texts_of_several_sentences_may_stand_anywhere_in_a_batch(make_voice, sp
 def test_the_noise_of_a_row_depends_on_the_seed_and_its_number():
     first = [row_generator(seed, row).initial_seed() for seed, row in [(0, 1), (1, 0), (0, 1), (0, 2)]]
     assert first[0] == first[2] and len(set(first)) == 3
+
+
+def test_documents_of_ssml_are_spoken_as_the_pipeline_speaks_them(make_voice):
+    pipe, texts = load_voice(str(make_voice())), ["a hope", '<speak>A <break time="0.1s"/> hope. Feed me.</speak>']
+    spoken = speak_batch(pipe, texts, [None, None], [row_generator(3, row) for row in (0, 1)], {}, pause=0.2)
+    for row, (samples, text) in enumerate(zip(spoken, texts, strict=True)):
+        expected = pipe(text, generator=row_generator(3, row), pause=0.2)["audio"]
+        np.testing.assert_allclose(samples, expected, atol=1e-5)
