@@ -32,7 +32,7 @@ class SentenceEffects:
     """
 
     def __init__(self, sentence: Sentence, tokens: SentenceTokens, is_document: bool):
-        self.is_document, self.text_length = is_document, len(sentence.text)
+        self.is_document = is_document
         self.styles = _styles_of_tokens(sentence, tokens)
         self.events = [(self._token(sentence.text, tokens, place), event) for place, event in sentence.events]
         self.tokens = _in_content(sentence, tokens)

@@ -1,6 +1,6 @@
 """What is to be said and how: sentences, with a style for each character, pauses and marks."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -202,8 +202,3 @@ def _without_marks_in_replacements(text: TextWithOffsets) -> str:
         "x" if not (character.isalnum() or character.isspace()) and span[1] - span[0] != 1 else character
         for character, span in pairs
     )
-
-
-def spoken_text(sentences: Sequence[Sentence]) -> str:
-    """Return what the tokenizer reads of sentences, one per line."""
-    return "\n".join(sentence.text for sentence in sentences)
