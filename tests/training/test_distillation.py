@@ -8,7 +8,8 @@ from training_runs import BASE_TEXTS, SMALL_DISCRIMINATOR
 
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.training.completed_base import Texts, load_base
-from hf_vits.training.distillation import STEPS_PER_EPOCH, DistillationArguments, Distiller, Steps, with_decoder
+from hf_vits.training.distillation import STEPS_PER_EPOCH, Distiller, Steps, with_decoder
+from hf_vits.training.distillation_arguments import DistillationArguments
 from hf_vits.training.loggers import read_history
 
 DECODER = {"type": "vocos", "channels": 12, "intermediate_channels": 16, "layers": 1, "kernel_size": 3}

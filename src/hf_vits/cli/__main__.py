@@ -82,7 +82,9 @@ def _parsers(modules: dict[str, ModuleType], chosen: ModuleType | None) -> tuple
         description="Text-to-speech with VITS. `hf-vits VERB --help` lists the options of a verb.",
         epilog="\n".join(["verbs:", *(f"  {name:12}{module.HELP}" for name, module in modules.items())]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
     )
+    parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)  # whoever reads this found it
     parser.add_argument(
         "--version", action="version", version=f"hf_vits {hf_vits.__version__}", help="print the version"
     )

@@ -14,8 +14,8 @@ RESUME = "interrupted; continue from the last checkpoint with --resume_from_chec
 OUT_OF_MEMORY = "Lower `per_device_train_batch_size`."
 
 COMMON = (
-    *("decoder", "texts", "dataset_name", "max_steps", "per_device_train_batch_size", "learning_rate"),
-    *("discriminator_config", "cpu_threads", "mixed_precision", "eval_metrics", "resume_from_checkpoint"),
+    *("decoder", "texts", "dataset_name", "max_steps", "per_device_train_batch_size"),
+    *("cpu_threads", "resume_from_checkpoint"),
 )
 """The settings that `--help` shows."""
 
@@ -24,7 +24,7 @@ def add_arguments(parser: Parser) -> None:
     """Declare the options of the verb."""
     from hf_vits.training import RunOptions
     from hf_vits.training.completion_texts import CompletionTexts
-    from hf_vits.training.distillation import DistillationArguments
+    from hf_vits.training.distillation_arguments import DistillationArguments
 
     parser.add_argument("voice", help="folder, default, name on the Hub, or file to convert")
     parser.add_argument("output", help="folder of the run, and of the voice")
@@ -38,7 +38,7 @@ def settings(options: argparse.Namespace) -> tuple:
     """Return the checked settings: `CompletionTexts`, `DistillationArguments` and `RunOptions`."""
     from hf_vits.training import RunOptions
     from hf_vits.training.completion_texts import CompletionTexts
-    from hf_vits.training.distillation import DistillationArguments
+    from hf_vits.training.distillation_arguments import DistillationArguments
 
     options.output_dir = options.output
     return read_settings(options, [CompletionTexts, DistillationArguments, RunOptions])

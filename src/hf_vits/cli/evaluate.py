@@ -19,10 +19,7 @@ COMMON = (
     "metrics",
     "recognizer",
     "speaker_encoder",
-    "language",
-    "speaker_id",
     "max_sentences",
-    "seed",
 )
 """The settings that `--help` shows."""
 

@@ -17,11 +17,11 @@ from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, Vit
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.training import checkpoints
 from hf_vits.training.completed_base import Base, Texts
+from hf_vits.training.distillation_arguments import DistillationArguments
 from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.initialization import ModelInitialization, seeded
 from hf_vits.training.loggers import ExperimentLogger
 from hf_vits.training.losses import losses_of
-from hf_vits.training.model_and_data_arguments import named_discriminators
 from hf_vits.training.optimizer import check_modules
 from hf_vits.training.own_speech import usable_texts
 from hf_vits.training.replay import Replay
@@ -30,9 +30,7 @@ from hf_vits.training.speaking_rate import SpeakingRate
 from hf_vits.training.speech_evaluation import SpeechEvaluation
 from hf_vits.training.train_step import GeneratorForward, LossNormalizer, TrainingStep
 from hf_vits.training.trainer import VitsTrainer
-from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.utils.formatting import quoted
-from hf_vits.utils.setting_fields import Count, Mapping, Positive, option
 
 logger = logging.getLogger(__name__)
 
@@ -44,40 +42,6 @@ CHECKED_BATCHES = 4
 
 EVALUATION_SEED = 1
 """Added to the seed of a run for the utterances of its evaluations."""
-
-
-@dataclass
-class DistillationArguments(VitsTrainingArguments):
-    """
-    Settings of a distillation: those of a training, with defaults of its own.
-
-    Raises:
-        ValueError: for a value out of range, or a decoder or discriminator that does not exist.
-    """
-
-    decoder: Mapping | str = option("vocos", "New decoder: its name, or a JSON object with its type and sizes.")
-    discriminator_config: Mapping | str = option(
-        "multi_resolution",
-        "Configuration of the discriminators, before discriminator_channel_multiplier: names, or a JSON object.",
-    )
-    max_steps: Count = option(20000, "Steps to train for.")
-    per_device_train_batch_size: Count = option(8, "Segments per step and process.")
-    segment_frames: Count = option(64, "Spectrogram frames of a segment; memory grows with it.")
-    learning_rate: Positive = option(5e-4, "Learning rate; that of the discriminator may differ.")
-    lr_decay: Positive = option(0.95, "Factor on the learning rate after each thousand steps.")
-    eval_steps: Count = option(1000, "Steps between two evaluations.")
-    save_steps: Count = option(500, "Steps between two checkpoints.")
-
-    def __post_init__(self):
-        super().__post_init__()
-        if isinstance(self.decoder, str):
-            self.decoder = {"type": self.decoder}
-        if self.decoder.get("type") not in DECODERS:
-            raise ValueError(
-                f"`decoder` is {quoted(dict(self.decoder))}; its `type` must be one of {', '.join(DECODERS)}."
-            )
-        if isinstance(self.discriminator_config, str):
-            self.discriminator_config = named_discriminators(self.discriminator_config)
 
 
 @dataclass(frozen=True)
