@@ -54,6 +54,9 @@ def test_it_answers_with_the_key_until_a_signal_ends_it(voice, tmp_path):
         assert answer.headers["X-Voice"] == "ada" and answer.read().startswith(b"RIFF")
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"{url}/models", timeout=60)
+        other = urllib.request.Request(f"{url}/models", headers={**headers, "Host": "evil.example"})
+        with pytest.raises(urllib.error.HTTPError, match="421"):
+            urllib.request.urlopen(other, timeout=60)
     finally:
         os.kill(server.pid, signal.SIGTERM)
     assert processes.exit_codes([server]) == [0]
@@ -89,3 +92,19 @@ def test_a_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setattr(serve, "PACKAGES", ("no_such_package",))
     with pytest.raises(ImportError, match=r"no_such_package is not installed. Run `pip install \"hf_vits\[serve\]\"`"):
         serve.require_serve_extra()
+
+
+@pytest.mark.parametrize(
+    ("names", "address", "hosts"),
+    [
+        ([], "127.0.0.1", ()),
+        ([], "::1", ()),
+        ([], "0.0.0.0", None),
+        ([], "192.168.1.7", None),
+        (["Voice.Example"], "127.0.0.1", ("voice.example",)),
+        (["voice.example"], "0.0.0.0", ("voice.example",)),
+        (["*"], "127.0.0.1", None),
+    ],
+)
+def test_a_loopback_server_answers_for_no_other_names_unless_they_are_allowed(names, address, hosts):
+    assert serve.allowed_hosts(names, address) == hosts

@@ -3,7 +3,10 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
+from ipaddress import ip_address
 
 from hf_vits.utils.threads import add_threads, cores, use_threads
 
@@ -31,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-memory", type=float, default=2.0, metavar="GB", help="for voices that are kept")
     add("--sample-rate", type=int, metavar="HZ", help="default: that of the voice")
     add("--cors-origin", action="append", default=[], metavar="URL", help="page that may use it; * for all")
+    add("--allow-host", action="append", default=[], metavar="NAME", help="of a proxy, as voice.example; * for any")
     add("--workers", type=int, metavar="N", help="requests that compute at a time")
     add_threads(parser)
     add("--grace", type=float, default=30.0, metavar="SECONDS", help="for answers to end at a stop")
@@ -50,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
         cors_origins=tuple(options.cors_origin),
     )
     listener = listening_socket(options.host, options.port)  # before voices are loaded, which takes longer
+    settings = replace(settings, hosts=allowed_hosts(options.allow_host, listener.getsockname()[0]))
     try:
         app = _application(options, settings)
         host, port = listener.getsockname()[:2]
@@ -71,6 +76,14 @@ def require_serve_extra() -> None:
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise ImportError(f'The package {missing[0]} is not installed. Run `pip install "hf_vits[serve]"`.')
+
+
+def allowed_hosts(names: Sequence[str], address: str) -> tuple[str, ...] | None:
+    """Return the names of `--allow-host`, `None` for any: that is the default if the server listens at an IP address
+    that other machines can reach, whose names are not known."""
+    if "*" in names or (not names and not ip_address(address).is_loopback):
+        return None
+    return tuple(name.lower() for name in names)
 
 
 def named_voices(words: list[str]) -> dict[str, str]:

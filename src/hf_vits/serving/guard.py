@@ -1,12 +1,15 @@
-"""Refuse requests that are too large, too slow, not JSON or without the key, before they reach the application."""
+"""Refuse requests that are too large, too slow, not JSON, without the key or for another host, before they reach the
+application."""
 
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, MutableMapping
+from ipaddress import ip_address
 from typing import Any
 
 from hf_vits.serving.errors import ApiError
 from hf_vits.serving.settings import ServerSettings
+from hf_vits.utils.formatting import quoted
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -38,6 +41,7 @@ class Guard:
             await self.application(scope, receive, send)
             return
         try:
+            self._check_host(scope)
             self._check_key(scope)
             body = await self._body(scope, receive)
         except ApiError as error:
@@ -47,6 +51,15 @@ class Guard:
             return
         if body is not None:
             await self.application(scope, _replayed(body, receive), send)
+
+    def _check_host(self, scope: Message) -> None:
+        given = b",".join(_values(scope, b"host")).decode("latin-1").lower()
+        if self.settings.hosts is None or not given:  # browsers always name one
+            return
+        name = host_name(given)
+        if name not in ("localhost", *self.settings.hosts) and not _is_address(name):
+            message = f"The server does not answer for the host {quoted(given)}; start it with --allow-host NAME."
+            raise ApiError(421, message, "unknown_host")
 
     def _check_key(self, scope: Message) -> None:
         if self.key is None or not scope["path"].startswith(PROTECTED):
@@ -97,6 +110,22 @@ class Guard:
     def _check_size(self, size: int) -> None:
         if size > self.settings.max_body_bytes:
             raise ApiError(413, f"The body is larger than {self.settings.max_body_bytes:,} bytes.", "body_too_large")
+
+
+def host_name(host: str) -> str:
+    """Return a `Host` header without its port, and an IPv6 address without its brackets."""
+    name, mark, port = host.rpartition(":")
+    name = name if mark and (port.isdecimal() or not port) else host
+    return name[1:-1] if name.startswith("[") and name.endswith("]") else name
+
+
+def _is_address(name: str) -> bool:
+    """Return True for an IP address, which no name server can let stand for another one."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _values(scope: Message, name: bytes) -> list[bytes]:

@@ -31,6 +31,10 @@ class ServerSettings:
             Secret that requests to `/v1/` and `/metrics` must give as a bearer token.
         cors_origins (`tuple[str, ...]`, *optional*):
             Origins of web pages that may use the server; `"*"` for all.
+        hosts (`tuple[str, ...]`, *optional*):
+            Names, lower case and without a port, by which clients may call the server, beside `localhost` and IP
+            addresses; by default any. Without this check, a web page can let its own name stand for the address of
+            this machine, and so be of the same origin as the server (DNS rebinding).
     """
 
     max_characters: int = 20_000
@@ -43,6 +47,7 @@ class ServerSettings:
     sample_rate: int | None = None
     api_key: str | None = None
     cors_origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] | None = None
 
     def __post_init__(self):
         for field in fields(self)[:7]:
