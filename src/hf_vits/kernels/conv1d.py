@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_vits.kernels import conv_autograd, fft_conv, winograd
+from hf_vits.kernels import conv_autograd, fft_conv, products, winograd
 from hf_vits.utils.torch_state import is_inference, is_ordinary
 
 T = TypeVar("T")
@@ -60,9 +60,9 @@ def conv(plain: Callable, layer: nn.Conv1d, signal: Tensor) -> Tensor:
         return plain(layer, signal)
     shape, (kernel,), (dilation,) = form(layer), layer.kernel_size, layer.dilation
     if shape.is_product and signal.device.type == "cpu":
-        folded = layer._modules and is_inference(layer)  # weight norm
-        weight = cached(layer, _flat).flatten(1) if folded else layer.weight.squeeze(2)
-        return F.linear(signal.transpose(1, 2), weight, layer.bias).transpose(1, 2)
+        if is_inference(layer) and (layer._modules or products.is_faster(layer.weight)):  # weight norm is folded
+            return cached(layer, _matrix).linear(signal.transpose(1, 2), layer.bias).transpose(1, 2)
+        return F.linear(signal.transpose(1, 2), layer.weight.squeeze(2), layer.bias).transpose(1, 2)
     if not is_inference(layer):
         columns = channels_last(signal)
         if shape.learns_filtered and conv_autograd.is_long_enough(columns, kernel, dilation):
@@ -142,6 +142,11 @@ def _convolve(layer: nn.Conv1d, columns: Tensor, weight: Tensor) -> Tensor:
 def _flat(layer: nn.Conv1d) -> Tensor:
     """Return the weight, (C_out, C_in, 1, k), channels last."""
     return layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+
+
+def _matrix(layer: nn.Conv1d) -> products.Matrix:
+    """Return the weight of a layer of one tap."""
+    return products.Matrix(layer.weight.squeeze(2))
 
 
 def _spectrum(layer: nn.Conv1d) -> Tensor:

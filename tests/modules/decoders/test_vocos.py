@@ -41,11 +41,11 @@ def written_out(weights, latents, speaker):
     x = norm(x, "first_norm")
     for block in ("blocks.0", "blocks.1"):
         y = F.conv1d(x, w[f"{block}.depthwise.weight"], w[f"{block}.depthwise.bias"], padding=2, groups=12)
-        y = w[f"{block}.expand.weight"] @ norm(y, f"{block}.norm") + w[f"{block}.expand.bias"][:, None]
+        y = w[f"{block}.expand.weight"][..., 0] @ norm(y, f"{block}.norm") + w[f"{block}.expand.bias"][:, None]
         y = y * 0.5 * (1 + torch.erf(y / 2**0.5))
-        y = w[f"{block}.project.weight"] @ y + w[f"{block}.project.bias"][:, None]
-        x = x + w[f"{block}.scale"][:, None] * y
-    spectrum = (w["head.weight"] @ norm(x, "last_norm") + w["head.bias"][:, None]).numpy()
+        y = w[f"{block}.project.weight"][..., 0] @ y + w[f"{block}.project.bias"][:, None]
+        x = x + w[f"{block}.scale"] * y
+    spectrum = (w["head.weight"][..., 0] @ norm(x, "last_norm") + w["head.bias"][:, None]).numpy()
     spectrum = np.minimum(np.exp(spectrum[:17]), 100) * np.exp(1j * spectrum[17:])
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(32) / 32)
     total, weight = np.zeros((2, (spectrum.shape[1] - 1) * 8 + 32))

@@ -11,6 +11,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from hf_vits.configuration_decoders import Shapes
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.modules.convolution import Conv
 from hf_vits.modules.decoders.base import DECODERS, Decoder, DecoderConfig
 from hf_vits.modules.decoders.inverse_stft import InverseStft, frames_around
 from hf_vits.modules.masks import Valid, mask_from_lengths, zero_outside
@@ -108,11 +109,11 @@ class VocosConfig(DecoderConfig):
         """Return the fields that shapes determine, all but a hop of its own; `None` if it is another decoder."""
         first, head = shapes.get("embed.weight", ()), shapes.get("head.weight", ())
         blocks = {name.split(".")[1] for name in shapes if name.startswith("blocks.")}
-        if len(first) != 3 or len(head) != 2 or not blocks:
+        if not len(first) == len(head) == 3 or not blocks:
             return None
         inner = shapes.get("blocks.0.expand.weight", ())
         found = {"channels": first[0], "kernel_size": first[2], "layers": len(blocks), "fft_size": head[0] - 2}
-        return {**found, "intermediate_channels": inner[0]} if len(inner) == 2 else found
+        return {**found, "intermediate_channels": inner[0]} if len(inner) == 3 else found
 
 
 class ConvNextBlock(GradientCheckpointingLayer):
@@ -121,16 +122,15 @@ class ConvNextBlock(GradientCheckpointingLayer):
     def __init__(self, config: VocosConfig):
         super().__init__()
         channels, inner = config.channels, config.intermediate_channels
-        padding = config.kernel_size // 2
-        self.depthwise = nn.Conv1d(channels, channels, config.kernel_size, padding=padding, groups=channels)
+        self.depthwise = Conv(channels, channels, config.kernel_size, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
-        self.expand, self.project = nn.Linear(channels, inner), nn.Linear(inner, channels)
-        self.scale = nn.Parameter(torch.full((channels,), 1 / config.layers))
+        self.expand, self.project = Conv(channels, inner, 1), Conv(inner, channels, 1)
+        self.scale = nn.Parameter(torch.full((channels, 1), 1 / config.layers))
 
     def forward(self, signal: Tensor, valid: Valid = None) -> Tensor:
         """signal (B, C, T) -> (B, C, T); see `zero_outside`."""
-        inner = self.norm(self.depthwise(zero_outside(signal, valid)).mT)
-        return signal + (self.scale * self.project(F.gelu(self.expand(inner)))).mT
+        inner = self.norm(self.depthwise(zero_outside(signal, valid)).mT).mT
+        return signal + self.scale * self.project(F.gelu(self.expand(inner)))
 
 
 @DECODERS.register("vocos")
@@ -142,15 +142,14 @@ class Vocos(Decoder):
     def __init__(self, config: VitsConfig):
         super().__init__()
         own: VocosConfig = config.decoder_config
-        padding = own.kernel_size // 2
-        self.embed = nn.Conv1d(config.flow_size, own.channels, own.kernel_size, padding=padding)
+        self.embed = Conv(config.flow_size, own.channels, own.kernel_size)
         self.first_norm = nn.LayerNorm(own.channels, eps=1e-6)
         self.blocks = nn.ModuleList([ConvNextBlock(own) for _ in range(own.layers)])
         self.last_norm = nn.LayerNorm(own.channels, eps=1e-6)
-        self.head = nn.Linear(own.channels, own.fft_size + 2)
+        self.head = Conv(own.channels, own.fft_size + 2, 1)
         self.inverse_stft = InverseStft(own.fft_size, own.hop_length, own.trim)
         for layer in self.modules():
-            if isinstance(layer, nn.Conv1d | nn.Linear):
+            if isinstance(layer, Conv):
                 nn.init.trunc_normal_(layer.weight, std=INITIAL_STD)
                 nn.init.zeros_(layer.bias)
         if config.speaker_embedding_size:
@@ -168,7 +167,7 @@ class Vocos(Decoder):
         signal = self.first_norm(signal.mT).mT
         for block in self.blocks:
             signal = block(signal, mask)
-        spectrum = self.head(self.last_norm(signal.mT)).mT
+        spectrum = self.head(self.last_norm(signal.mT).mT)
         spectrum = spectrum.to(torch.promote_types(spectrum.dtype, torch.float32))  # half precision is too coarse here
         magnitude, phase = spectrum.chunk(2, dim=1)
         magnitude = magnitude.exp().clamp(max=MAX_MAGNITUDE)
