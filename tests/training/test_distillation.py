@@ -105,8 +105,66 @@ def test_the_card_says_what_is_new(make_distiller):
     )
 
 
-def test_epochs_have_a_thousand_steps_and_resume_within():
-    assert len(list(Steps().epoch(3))) == STEPS_PER_EPOCH and len(list(Steps().epoch(3, 990))) == STEPS_PER_EPOCH - 990
+def test_epochs_have_a_thousand_steps_of_any_number_of_batches_and_resume_within():
+    assert len(list(Steps(1).epoch(3))) == STEPS_PER_EPOCH
+    assert len(list(Steps(1).epoch(3, 990))) == STEPS_PER_EPOCH - 990
+    assert len(list(Steps(4).epoch(3, 12))) == 4 * STEPS_PER_EPOCH - 12
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("freeze_modules", ["flow"]), ("new_module_steps", 5), ("posterior_adaptation_steps", 5)),
+        *(("fit_speaking_rate", True), ("replay_batch_size", 4), ("max_batch_seconds", 20.0), ("max_tokens", 99)),
+        *(("min_duration_seconds", 0.1), ("max_duration_seconds", 9.0), ("dataloader_num_workers", 0)),
+        *(("match_loudness", True), ("join_clips_seconds", 8.0), ("max_eval_samples", 3)),
+    ],
+)
+def test_settings_of_recordings_and_of_other_modules_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` has no effect here: .*Leave it out"):
+        DistillationArguments("out", **{name: value})
+
+
+def test_every_setting_without_effect_is_one_of_the_class_and_may_be_left_at_its_default():
+    given = {name: getattr(DistillationArguments("out"), name) for name in DistillationArguments.unused}
+    assert DistillationArguments("out", **given) == DistillationArguments("out")
+
+
+def test_losses_and_modules_beside_the_decoder_are_refused():
+    with pytest.raises(ValueError, match="`loss_weights` has kl, no loss of a decoder"):
+        DistillationArguments("out", loss_weights={"mel": 30, "kl": 1})
+    with pytest.raises(ValueError, match="`learning_rate_multipliers` has flow, decoders; nothing but the decoder"):
+        DistillationArguments("out", learning_rate_multipliers={"flow": 0.5, "decoders": 1, "decoder.head": 2})
+    with pytest.raises(ValueError, match="`metric_for_best_model` is kl, which is not measured here; give one of mel"):
+        DistillationArguments("out", load_best_model_at_end=True, metric_for_best_model="kl")
+
+
+def test_the_best_decoder_is_chosen_by_the_distance_that_is_measured(make_distiller):
+    trainer = make_distiller(max_steps=2, eval_steps=1, save_steps=1, load_best_model_at_end=True)
+    trainer.train()
+    found = {line["step"]: line["eval/mel"] for line in read_history(trainer.output_dir) if "eval/mel" in line}
+    assert trainer.best.step == min((1, 2), key=found.__getitem__)
+
+
+def test_a_checkpoint_of_another_voice_is_not_resumed(make_distiller, make_base):
+    make_distiller("run", max_steps=1, save_steps=1).train()
+    other = VitsModel.from_pretrained(make_base())
+    with torch.no_grad():
+        other.text_encoder.project.bias += 1
+    base = make_base("other")
+    other.save_pretrained(base)
+    trainer = make_distiller("run", base=base, max_steps=2, save_steps=1)
+    with pytest.raises(ValueError, match="is of a voice with another text_encoder.project.bias"):
+        trainer.train(resume_from_checkpoint="latest")
+
+
+def test_the_settings_in_the_card_are_those_that_were_given_and_can_be_given_again(make_distiller):
+    trainer = make_distiller(max_steps=1, warmup_steps=3)
+    trainer.train()
+    listed, shown = (trainer.output_dir / "README.md").read_text().split("```json", 1)
+    assert "warmup_steps" in listed and "freeze_modules" not in listed and "new_module_steps" not in listed
+    again = DistillationArguments(**json.loads(shown.split("```")[0]))
+    assert again.warmup_steps == 3 and again.decoder == DECODER
 
 
 def test_a_decoder_that_does_not_fit_is_refused(make_base, tmp_path):

@@ -6,7 +6,9 @@ losses are those of training: log-mels, adversarial, feature matching.
 
 import logging
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -54,11 +56,20 @@ class NoBatch:
 
 
 class Steps:
-    """Stand for a data loader."""
+    """
+    Stand for a data loader.
+
+    Args:
+        batches_per_step (`int`):
+            Batches that a step takes.
+    """
+
+    def __init__(self, batches_per_step: int):
+        self.batches = STEPS_PER_EPOCH * batches_per_step
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[NoBatch]:
         """Iterate over what is left of an epoch."""
-        return iter([NoBatch()] * (STEPS_PER_EPOCH - start))
+        return iter([NoBatch()] * (self.batches - start))
 
 
 class DistillationStep(TrainingStep):
@@ -115,7 +126,8 @@ class Distiller(VitsTrainer):
         self.teacher = teacher.model.float().eval()
         student = with_decoder(self.teacher, args.decoder, args.seed)
         frozen = sorted({name.split(".")[0] for name, _ in student.named_parameters()} - {"decoder"})
-        args = replace(args, freeze_modules=frozen, new_module_steps=0)
+        self.given, args = args, copy(args)
+        args.freeze_modules, args.new_module_steps = frozen, 0  # which nobody may set
         config = VitsDiscriminatorConfig(**args.discriminator_config)
         config = config.scale_channels_by(args.discriminator_channel_multiplier)
         with seeded(args.seed):
@@ -126,12 +138,13 @@ class Distiller(VitsTrainer):
         """Choose the texts; some are kept for evaluation if there are enough."""
         args, model = self.args, self.initialization.model
         self.multipliers = check_modules(checkpoints.add_decoder_weight_norm(model), args)
-        self.best.check(False)
+        self.best.check(True)
         usable = usable_texts(train_dataset.texts, self.processing_class)
         self.eval_texts = usable[9::10] or usable
-        self.texts = [text for text in usable if text not in self.eval_texts] or usable
-        self.train_dataloader, self.filter_report, self.eval_clips = Steps(), None, None
-        self.speaking_rate = SpeakingRate(replace(args, fit_speaking_rate=False), self.train_dataloader, 1)
+        kept = set(self.eval_texts)
+        self.texts = [text for text in usable if text not in kept] or usable
+        self.train_dataloader, self.filter_report, self.eval_clips = Steps(args.gradient_accumulation_steps), None, None
+        self.speaking_rate = SpeakingRate(args, self.train_dataloader, 1)
         self.speech = SpeechEvaluation(args, self.processing_class, self.accelerator) if args.eval_metrics else None
         if self.speech is not None:
             self.speech.set_clips(None, None, self.columns.text, model.config)
@@ -158,7 +171,18 @@ class Distiller(VitsTrainer):
 
     def summary(self) -> RunSummary:
         """Return the facts that the model card and the closing message state."""
-        return replace(super().summary(), is_distilled=True)
+        return replace(super().summary(), args=self.given, is_distilled=True)
+
+    def _load_state(self, folder: Path) -> None:
+        """Load a checkpoint; raise `ValueError` if it is of another voice, whose latents the decoder learned."""
+        super()._load_state(folder)
+        own = self.teacher.state_dict()
+        for name, value in self.generator.module.model.state_dict().items():
+            if not name.startswith("decoder.") and not torch.equal(value, own[name].to(value)):
+                raise ValueError(
+                    f"{folder} is of a voice with another {name}. Resume with the voice that it was begun with, or "
+                    "choose another folder for the output."
+                )
 
 
 def with_decoder(voice: VitsModel, decoder: dict[str, Any], seed: int) -> VitsModel:
