@@ -168,3 +168,12 @@ def test_the_configuration_of_a_voice_is_read_without_its_weights(make_pipe, spe
     (tmp_path / "model.safetensors").unlink()
     pool = VoicePool({"three": str(tmp_path)})
     assert pool.config("three").speaker_names == ["ada", "bea", "cem"] and pool.loaded == []
+
+
+def test_a_voice_is_read_for_its_languages_once_and_no_stream_of_a_dropped_voice_reads_a_file(make_pipe, tmp_path):
+    make_pipe().save_pretrained(tmp_path)
+    pool = VoicePool({"tiny": str(tmp_path)})
+    found = pool.languages("tiny")
+    (tmp_path / "tokenizer_config.json").unlink()
+    found.append("changed by a caller")
+    assert pool.languages("tiny") == found[:-1]

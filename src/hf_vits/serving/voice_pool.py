@@ -98,6 +98,7 @@ class _Entry:
     loading: threading.Lock = field(default_factory=threading.Lock)
     pipe: "TextToSpeechPipeline | None" = None
     config: "VitsConfig | None" = None
+    languages: list[str] | None = None
     users: int = 0
     last_use: int = 0
     size: int = 0
@@ -181,13 +182,12 @@ class VoicePool:
         return entry.config
 
     def languages(self, name: str) -> list[str]:
-        """Return the names of a model's languages, or its tokenizer's one as an espeak-ng voice; none if unknown."""
-        entry, config = self._voices[self.find(name)[0]], self.config(name)
-        if config.num_languages > 1 and config.language_names:
-            return list(config.language_names)
-        pipe = entry.pipe if entry.pipe is not None else entry.source
-        language = getattr(getattr(pipe, "tokenizer", None) or _read_tokenizer(pipe), "text_language", None)
-        return [] if language is None else [language]
+        """Return the names of a model's languages, or its tokenizer's one as an espeak-ng voice; none if unknown. A
+        voice is read for them once."""
+        entry = self._voices[self.find(name)[0]]
+        if entry.languages is None:
+            entry.languages = _languages(self.config(name), entry.pipe or entry.source)
+        return list(entry.languages)
 
     @contextmanager
     def use(self, name: str) -> Iterator["TextToSpeechPipeline"]:
@@ -328,6 +328,13 @@ def _load(source: Any) -> "TextToSpeechPipeline":
     with torch.no_grad():  # so that kernels prepare the weights now
         model(torch.zeros(1, 9, dtype=torch.long), speaker_id=0, language_id=0, generator=torch.Generator())
     return pipe
+
+
+def _languages(config: "VitsConfig", source: Any) -> list[str]:
+    if config.num_languages > 1 and config.language_names:
+        return list(config.language_names)
+    language = getattr(getattr(source, "tokenizer", None) or _read_tokenizer(source), "text_language", None)
+    return [] if language is None else [language]
 
 
 def _read_tokenizer(source: Any):
