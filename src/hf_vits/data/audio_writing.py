@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from hf_vits.data.opus_end import LOOKAHEAD, take_back_lookahead
 from hf_vits.utils.atomic_file import check_writable, is_special, new_file, storage_errors
 
 if TYPE_CHECKING:
@@ -119,12 +120,17 @@ def audio_writer(path: str | Path, sampling_rate: int) -> Iterator[Callable[[np.
         try:
             yield blocks.write
             blocks.flush()
+            if kind == "OPUS":
+                blocks.append_silence(LOOKAHEAD * rate // OPUS_RATES[-1])
         except BaseException:
             with suppress(Exception):
                 file.close()
             raise
         with sink.errors():
             file.close()
+        if kind == "OPUS":
+            with staged.open("r+b") as written:
+                take_back_lookahead(written)
 
 
 def write_audio(path: str | Path, waveform: np.ndarray, sampling_rate: int) -> None:
@@ -155,6 +161,10 @@ class _Blocks:
         if len(self.rest):
             self._encode(self.rest)
         self.rest = self.rest[:0]
+
+    def append_silence(self, samples: int) -> None:
+        """Write zeros, at the rate of the file, after everything."""
+        _Blocks._encode(self, np.zeros(samples, np.float32))
 
     def _encode(self, block: np.ndarray) -> None:
         with self.sink.errors():
