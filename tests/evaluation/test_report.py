@@ -1,6 +1,7 @@
 """Confidence intervals: closed forms, all resamples of few sentences, and properties."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -94,3 +95,9 @@ def test_of_a_metric_with_a_target_the_nearer_voice_is_better_and_equally_far_on
     assert Difference.between(duration, shorter, long).verdict == "worse"
     alike = Difference.between(duration, long, short)
     assert alike.verdict == "not significant" and alike.low > 0.15  # though the durations themselves differ
+
+
+def test_a_metric_of_texts_without_a_word_has_no_figure_so_that_the_file_stays_json():
+    report = SpeechReport.of([{"text": "…", "wer": [1, 0], "cer": [0, 3]}], ["wer", "cer"])
+    assert list(report.estimates) == ["cer"] and report.rows[0]["wer"] == [1, 0]
+    json.dumps(report.to_dict(), allow_nan=False)

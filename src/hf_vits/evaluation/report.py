@@ -126,10 +126,11 @@ class SpeechReport:
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]], metrics: Sequence[str]) -> "SpeechReport":
-        """Summarize the rows of all utterances: a metric's figure is that of the rows that have it."""
+        """Summarize the rows of all utterances: a metric's figure is that of the rows that have it; without any weight,
+        as of texts without a word, it has none."""
         rows = [dict(row) for row in rows]
-        measured = {name: [row for row in rows if name in row] for name in metrics}
-        return cls({name: Estimate.of(*scores_of(of, name).T) for name, of in measured.items() if of or not rows}, rows)
+        scores = {name: scores_of([row for row in rows if name in row], name) for name in metrics}
+        return cls({name: Estimate.of(*of.T) for name, of in scores.items() if of[:, 1].sum() > 0 or not rows}, rows)
 
     def difference(self, other: "SpeechReport") -> dict[str, Difference]:
         """Return by how much figures are greater than those of another voice, which spoke the same sentences."""
