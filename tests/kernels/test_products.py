@@ -17,19 +17,18 @@ needs_onednn = pytest.mark.skipif(
 def test_a_packed_matrix_gives_the_same_product(shape, has_bias, monkeypatch):
     monkeypatch.setattr(products, "prefers_onednn", lambda: True)
     weight, bias = torch.randn(shape), torch.randn(shape[0]) if has_bias else None
-    matrix = products.Matrix(weight)
-    assert matrix.is_packed
+    packed, product = products.prepared(weight)
+    assert packed.is_mkldnn
     for rows in (torch.randn(2, 7, shape[1]), torch.randn(1, shape[1], 9).transpose(1, 2), torch.randn(1, 1, shape[1])):
         expected = F.linear(rows.double(), weight.double(), None if bias is None else bias.double())
-        torch.testing.assert_close(matrix.linear(rows, bias).double(), expected, rtol=1e-5, atol=1e-4)
+        torch.testing.assert_close(product(rows, packed, bias).double(), expected, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("case", ["narrow", "double", "other processor"])
 def test_what_onednn_is_not_faster_with_is_left_to_pytorch(case, monkeypatch):
     monkeypatch.setattr(products, "prefers_onednn", lambda: case != "other processor")
     weight = torch.randn(192, 64 if case == "narrow" else 192).to(torch.float64 if case == "double" else torch.float32)
-    matrix, rows = products.Matrix(weight), torch.randn(1, 5, weight.shape[1], dtype=weight.dtype)
-    assert not matrix.is_packed and torch.equal(matrix.linear(rows, None), F.linear(rows, weight))
+    assert products.prepared(weight) == (weight, F.linear)
 
 
 @pytest.mark.parametrize(

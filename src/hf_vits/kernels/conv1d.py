@@ -27,6 +27,7 @@ class Form(NamedTuple):
     """Record which faster forms a layer of this shape has."""
 
     is_product: bool
+    is_packed: bool
     is_depthwise: bool
     is_single: bool
     has_spectrum: bool
@@ -45,6 +46,7 @@ def form(layer: nn.Conv1d) -> Form:
         is_odd, channels = kernel % 2 == 1, min(inputs, outputs)
         found = _forms[layer] = Form(
             is_product=kernel == groups == 1,
+            is_packed=kernel == groups == 1 and products.is_faster(channels),
             is_depthwise=is_odd and groups == inputs == outputs > 1,
             is_single=is_odd and groups == outputs == 1,
             has_spectrum=is_odd and groups == 1 and fft_conv.is_faster(channels, kernel, fft_conv.FEWEST_CHANNELS),
@@ -60,8 +62,9 @@ def conv(plain: Callable, layer: nn.Conv1d, signal: Tensor) -> Tensor:
         return plain(layer, signal)
     shape, (kernel,), (dilation,) = form(layer), layer.kernel_size, layer.dilation
     if shape.is_product and signal.device.type == "cpu":
-        if is_inference(layer) and (layer._modules or products.is_faster(layer.weight)):  # weight norm is folded
-            return cached(layer, _matrix).linear(signal.transpose(1, 2), layer.bias).transpose(1, 2)
+        if is_inference(layer) and (layer._modules or shape.is_packed):  # weight norm is folded
+            weight, product = cached(layer, _matrix)
+            return product(signal.transpose(1, 2), weight, layer.bias).transpose(1, 2)
         return F.linear(signal.transpose(1, 2), layer.weight.squeeze(2), layer.bias).transpose(1, 2)
     if not is_inference(layer):
         columns = channels_last(signal)
@@ -144,9 +147,9 @@ def _flat(layer: nn.Conv1d) -> Tensor:
     return layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
 
 
-def _matrix(layer: nn.Conv1d) -> products.Matrix:
-    """Return the weight of a layer of one tap."""
-    return products.Matrix(layer.weight.squeeze(2))
+def _matrix(layer: nn.Conv1d) -> tuple[Tensor, Callable]:
+    """Return the weight of a layer of one tap, and its product."""
+    return products.prepared(layer.weight.squeeze(2))
 
 
 def _spectrum(layer: nn.Conv1d) -> Tensor:

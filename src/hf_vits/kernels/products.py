@@ -8,7 +8,8 @@ Private functions used, and why: `torch.ops.mkldnn._reorder_linear_weight` and `
 `torch.compile` generates calls. There is no public function for a product by oneDNN in float32.
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -30,27 +31,16 @@ def prefers_onednn() -> bool:
     return torch.backends.cpu.get_cpu_capability() == "AVX512" and "GenuineIntel" not in vendor
 
 
-def is_faster(weight: Tensor) -> bool:
-    """Return True for a weight (C_out, C_in, …) with which products are faster by oneDNN."""
+def is_faster(channels: int) -> bool:
+    """Return True for so many inputs or outputs, whichever are fewer, with which products are faster by oneDNN."""
+    return channels >= FEWEST_CHANNELS and prefers_onednn()
+
+
+def prepared(weight: Tensor) -> tuple[Tensor, Callable[[Tensor, Tensor, Tensor | None], Tensor]]:
+    """weight (C_out, C_in) -> the same in the order of the fastest product, and that product of rows (B, T, C_in), this
+    weight and a bias (C_out,), to (B, T, C_out), without gradients."""
     suits = weight.dtype == torch.float32 and weight.device.type == "cpu"
-    return suits and min(weight.shape[:2]) >= FEWEST_CHANNELS and prefers_onednn()
-
-
-class Matrix:
-    """
-    A matrix that rows are multiplied with, in the order in which that is fastest.
-
-    Args:
-        weight (`Tensor` of shape `(C_out, C_in)`):
-            The matrix.
-    """
-
-    def __init__(self, weight: Tensor):
-        self.is_packed = is_faster(weight)
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous()) if self.is_packed else weight
-
-    def linear(self, rows: Tensor, bias: Tensor | None) -> Tensor:
-        """rows (B, T, C_in), bias (C_out,) -> (B, T, C_out), without gradients."""
-        if self.is_packed:
-            return torch.ops.mkldnn._linear_pointwise(rows, self.weight, bias, "none", [], "")
-        return F.linear(rows, self.weight, bias)
+    if not (suits and is_faster(min(weight.shape))):
+        return weight, F.linear
+    product = partial(torch.ops.mkldnn._linear_pointwise, attr="none", scalars=[], algorithm="")
+    return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous()), product
