@@ -78,7 +78,7 @@ def test_an_address_that_is_taken_is_reported(capsys):
         (["default", "default"], "Two voices have the name 'en_US-joe-medium'"),
         (["default", "--sample-rate", "7"], "`sample_rate` is 7; it must be 8000 to 48000"),
         (["default", "--max-characters", "0"], "`max_characters` is 0; it must be above 0"),
-        (["default", "--port", "70000"], "cannot listen"),
+        (["default", "--port", "70000"], "must be 0-65535. Give others"),
         (["default", "--host", "203.0.113.9"], "cannot listen at 203.0.113.9"),
     ],
 )

@@ -74,6 +74,11 @@ def test_plain_text_stays_as_it_is(note):
     assert is_document("a.MD") and not is_document("a.txt")
 
 
+def test_marks_of_notes_are_not_spoken(note):
+    found = read_document(note("Here[^1] and there[^long].\n\nA class [^ab].\n\n[^1]: One.\n[^long]: Two."))
+    assert found.text.split("\n\n") == ["Here and there.", "A class [^ab].", "One.", "Two."]
+
+
 def test_other_encodings_are_named(note):
     with pytest.raises(ValueError, match="a.md cannot be read: it is not UTF-8"):
         read_document(note("Wörter".encode("latin-1")))

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from pathlib import Path
 
 from hf_vits.cli.parser import Parser
 from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
@@ -33,4 +34,4 @@ def run(options: argparse.Namespace) -> None:
     (settings,) = read_settings(options, [AlignmentSettings])
     use_threads(settings.cpu_threads)
     print(align_folder(options.recordings, settings))
-    print(f"{settings.output}/{REPORT} has all recordings, the worst first.")
+    print(f"{Path(settings.output) / REPORT} has all recordings, the worst first.")

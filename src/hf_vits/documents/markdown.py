@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n(---|\.\.\.)[ \t]*(\n|\Z)", re.DOTALL)
+_NOTE = re.compile(r"^ {0,3}\[\^([^\]\s]+)\]:[ \t]*", re.MULTILINE)
+_NOTE_MARK = re.compile(r"\[\^([^\]\s]+)\]")
 
 
 @DOCUMENTS.register("md")
@@ -19,7 +21,7 @@ def markdown(content: bytes) -> SpokenText:
     """
     Return what is spoken of Markdown: links and images by their texts, tables row by row.
 
-    Blocks of code are omitted, and so is YAML at the beginning.
+    Blocks of code are omitted, and so are YAML at the beginning and the marks of notes.
 
     Args:
         content (`bytes`):
@@ -30,6 +32,8 @@ def markdown(content: bytes) -> SpokenText:
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 text ({error.reason} at byte {error.start}).") from error
     text = _FRONT_MATTER.sub("", text.replace("\r\n", "\n"), count=1)
+    notes = set(_NOTE.findall(text))
+    text = _NOTE_MARK.sub(lambda mark: "" if mark[1] in notes else mark[0], _NOTE.sub("\n", text))
     blocks, cells, code = [], None, 0
     for token in _parser().parse(text):
         if token.type == "tr_open":

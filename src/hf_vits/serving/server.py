@@ -66,7 +66,9 @@ def listening_socket(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=128)
     except (OSError, OverflowError) as error:
-        raise OSError(f"The server cannot listen at {host}, port {port}: {error}. Give others.") from error
+        raise OSError(
+            f"The server cannot listen at {host}, port {port}: {str(error).rstrip('.')}. Give others."
+        ) from error
 
 
 def make_server(app: FastAPI, settings: ServerSettings, grace: float = 30.0, log_level: str = "warning"):
