@@ -17,7 +17,8 @@ TELL = "import torch, accelerate, hf_vits.utils.threads as t; t.use_cores(accele
 
 
 @pytest.fixture(autouse=True)
-def keep_threads():
+def keep_threads(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -29,10 +30,19 @@ def processes(count, device="cpu"):
 
 def test_a_process_that_was_left_one_thread_takes_all_cores():
     """As `accelerate launch` starts it on a machine without a GPU, unless configured otherwise."""
-    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    assert threads_of({"OMP_NUM_THREADS": "1", "ACCELERATE_MIXED_PRECISION": "no"}) == cores()
+
+
+def test_a_number_in_the_environment_of_the_user_is_kept():
+    assert threads_of({"OMP_NUM_THREADS": "1"}) == 1
+
+
+def threads_of(environment):
     command = [sys.executable, "-c", TELL + "print(torch.get_num_threads())"]
-    done = subprocess.run(command, env=alone, capture_output=True, text=True, check=True)
-    assert int(done.stdout) == cores()
+    launchers = ("ACCELERATE_MIXED_PRECISION", "LOCAL_WORLD_SIZE")
+    environment = {**{name: value for name, value in os.environ.items() if name not in launchers}, **environment}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return int(done.stdout)
 
 
 @pytest.mark.parametrize(("count", "share"), [(1, 8), (2, 4), (3, 2), (16, 1)])

@@ -148,7 +148,7 @@ class VitsTrainer:
         )
         check_launch(accelerator.num_processes)
         if accelerator.is_main_process:
-            warn_of_ignored(args.mixed_precision, args.gradient_accumulation_steps)
+            warn_of_ignored(args.mixed_precision and precision, args.gradient_accumulation_steps)
             args.warn_of_unchanged_voice()
         use_cores(accelerator, args.cpu_threads)
         self.best, self.loaded_step = BestModel(args, self.output_dir), None

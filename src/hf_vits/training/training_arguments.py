@@ -10,7 +10,7 @@ from hf_vits.data.dataset import ClipFilter
 from hf_vits.data.joining import MIN_SECONDS
 from hf_vits.training.evaluation_arguments import EvaluationArguments
 from hf_vits.training.losses import LOSSES, default_weights
-from hf_vits.utils.distributed import PRECISIONS
+from hf_vits.utils.distributed import AUTO, PRECISIONS
 from hf_vits.utils.formatting import nearest
 from hf_vits.utils.setting_fields import (
     AnyPath,
@@ -117,10 +117,10 @@ class VitsTrainingArguments(EvaluationArguments):
         "so that the decoder keeps them.",
     )
     ema_decay: Decay = option(0.999, "Decay of the generator's moving average, which is evaluated and saved; 0: none.")
-    mixed_precision: Annotated[str, OneOf(PRECISIONS)] | None = option(
+    mixed_precision: Annotated[str, OneOf((*PRECISIONS, AUTO))] | None = option(
         None,
-        "no, bf16 or fp16; by default that of accelerate launch. Spectrograms, durations, alignment and losses stay in "
-        "float32.",
+        "no, bf16, fp16, or auto: bf16 where the processor has units for it. By default that of accelerate launch. "
+        "Spectrograms, durations, alignment and losses stay in float32.",
     )
     gradient_checkpointing: bool = option(False, "Recompute activations in the backward pass, to save memory.")
     discriminator_channel_multiplier: Positive = option(

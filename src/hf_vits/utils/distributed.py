@@ -25,6 +25,9 @@ SHARDING = {
 PRECISIONS = ("no", "bf16", "fp16")
 """Precisions that training supports."""
 
+AUTO = "auto"
+"""Precision of a run that is bf16 where the processor or GPU multiplies in it, and no elsewhere."""
+
 ON_CPUS = "Without GPUs, start N processes by `ACCELERATE_USE_CPU=1 torchrun --nproc_per_node N …`."
 
 LOST = re.compile(
@@ -155,13 +158,15 @@ def launched_precision(own: str | None) -> str:
             `mixed_precision` of the run's settings.
 
     Returns:
-        `str`: "no", "bf16" or "fp16".
+        `str`: "no", "bf16" or "fp16"; what "auto" stands for here.
 
     Raises:
         ValueError: for a precision that training does not support, and for fp16 on a CPU.
     """
     launchers = os.environ.get(LAUNCHED, "no").lower()
     precision = launchers if own is None else own
+    if own == AUTO:
+        precision = "bf16" if _multiplies_in_bf16() else "no"
     if precision not in PRECISIONS:
         raise ValueError(
             f"`accelerate launch` asks for the precision {precision}; training supports {', '.join(PRECISIONS)}. "
@@ -199,6 +204,16 @@ def warn_of_ignored(own_precision: str | None = None, accumulation: int | None =
         ignored[f"num_cpu_threads_per_process {threads}"] = "`cpu_threads` of the run sets the number"
     for name, instead in ignored.items():
         logger.warning(f"`accelerate launch` asks for {name}, which has no effect: {instead}.")
+
+
+def _multiplies_in_bf16() -> bool:
+    """Return True if bf16 is faster than float32 on the device of this process; False where PyTorch cannot say."""
+    import torch
+
+    if not _on_cpu():
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    units = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(units.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _launcher_arguments() -> Mapping[str, object]:

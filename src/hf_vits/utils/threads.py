@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hf_vits.utils.distributed import LAUNCHED
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
@@ -15,12 +17,20 @@ MAX_THREADS = 1024
 
 
 def use_cores(accelerator: "Accelerator", threads: int | None = None) -> None:
-    """Set PyTorch's threads for a training process: a number, or its share of the cores; on a GPU, change nothing."""
+    """
+    Set PyTorch's threads for a training process: a number, or its share of the cores; on a GPU, change nothing.
+
+    `OMP_NUM_THREADS` of the user counts. That of a launcher does not: it is 1 unless somebody asks for more.
+    """
     import torch
 
-    if accelerator.device.type == "cpu":
-        local = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
-        torch.set_num_threads(threads or max(1, cores() // local))
+    if accelerator.device.type != "cpu":
+        return
+    launched = LAUNCHED in os.environ or "LOCAL_WORLD_SIZE" in os.environ
+    if threads is None and os.environ.get("OMP_NUM_THREADS") and not launched:
+        return
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
+    torch.set_num_threads(threads or max(1, cores() // local))
 
 
 def cores() -> int:
