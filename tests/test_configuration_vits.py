@@ -9,7 +9,11 @@ from huggingface_hub.errors import StrictDataclassError
 from hf_vits import VitsConfig, VitsModel
 from hf_vits.configuration_vits import index_of
 
-EXTENSIONS = {"resblock_type": "2"}, {"inference_only": True}, {"posterior_input": "mel"}, {"window_size": None}
+EXTENSIONS = (
+    *({"resblock_type": "2"}, {"inference_only": True}, {"posterior_input": "mel"}, {"window_size": None}),
+    {"num_speakers": 2, "speaker_embedding_size": 4, "text_encoder": {"speaker_layer": 1}},
+    {"flow": {"transformer": "pre_conv"}},
+)
 
 
 def test_every_upstream_field_has_upstreams_default():
@@ -80,6 +84,17 @@ def test_fields_of_other_tools_survive_a_round_trip(make_config, tmp_path):
         ({"resblock_dilation_sizes": [[1], []]}, ["[[1], []]"]),
         ({"resblock_type": "3"}, ["'3'", "'1' and '2'"]),
         ({"posterior_input": "loud"}, ["'loud'", "'linear' or 'mel'"]),
+        ({"text_encoder": {"speaker_layer": 1}}, ["speaker_embedding_size", "Leave `speaker_layer` out"]),
+        ({"text_encoder": {"speaker_layer": 2}, "speaker_embedding_size": 4}, ["2", "layers are 0 to 1"]),
+        ({"text_encoder": {"speaker": 1}}, ["`text_encoder` has 'speaker'", "fields are speaker_layer"]),
+        ({"text_encoder": {"speaker_layer": "1"}}, ["`text_encoder`", "expected int"]),
+        ({"flow": {"transformer": "fft"}}, ["'fft'", "'pre_conv'"]),
+        ({"flow": {"type": "pre_conv"}}, ["`flow` has 'type'", "transformer_heads"]),
+        ({"flow": {"transformer_layers": 1}}, ["no effect without `transformer`"]),
+        ({"flow": {"transformer": "pre_conv", "transformer_heads": 3}}, ["3", "half of `flow_size`, 4"]),
+        ({"flow": {"transformer": "pre_conv", "transformer_layers": 0}}, ["transformer_layers", "above 0"]),
+        ({"flow": {"transformer": "pre_conv", "transformer_layers": 10**6}}, ["layers", "the most is 5,000"]),
+        ({"flow": {"transformer": "pre_conv", "transformer_dropout": 2}}, ["transformer_dropout", "between 0 and 1"]),
         ({"num_speakers": 4, "speaker_embedding_size": 0}, ["4", "0"]),
         ({"num_speakers": 2, "speaker_embedding_size": 4, "speaker_names": ["ann"]}, ["1 names", "2"]),
         ({"num_speakers": 2, "speaker_embedding_size": 4, "speaker_names": ["ann", "ann"]}, ["ann"]),
@@ -199,3 +214,9 @@ def test_a_plan_for_several_devices_in_a_file_is_not_used(make_model, tmp_path, 
     table = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**table, name: value}))
     assert not getattr(VitsModel.from_pretrained(tmp_path).config, name)
+
+
+def test_transformers_finds_no_other_configuration_in_the_parts(make_config, speakers):
+    config = make_config(**speakers, text_encoder={"speaker_layer": 0}, decoder={"type": "vocos"})
+    assert config.get_text_config() is config and config.get_text_config(decoder=True) is config
+    assert config.to_dict()["text_encoder"] == {"speaker_layer": 0} and "flow" not in config.to_dict()

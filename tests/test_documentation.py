@@ -128,6 +128,10 @@ def test_the_python_about_forked_processes_runs(here):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+def test_the_python_about_vits2_runs(here):
+    run_python(ROOT / "docs" / "vits2.md")
+
+
 def test_the_python_about_prosody_and_ssml_runs(here):
     names = run_python(ROOT / "docs" / "ssml.md")
     assert [mark["name"] for mark in names["speech"]["marks"]] == ["end"]

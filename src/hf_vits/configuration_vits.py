@@ -7,7 +7,9 @@ from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
 from hf_vits.configuration_decoders import UPSTREAM_DECODER, DecoderConfig, decoder_config
+from hf_vits.configuration_vits2 import FlowConfig, TextEncoderConfig
 from hf_vits.utils.config_validation import StrictConfigMixin, check_architecture
+from hf_vits.utils.registry import config_of
 
 
 def index_of(kind: str, chosen: int | str, count: int, names: Sequence[str] | None) -> int:
@@ -35,6 +37,8 @@ DERIVED = (
     "fft_size",
     "decoder_type",
     "decoder_config",
+    "text_encoder_config",
+    "flow_config",
     "needs_extension",
     "beyond_upstream",
     "text_size",
@@ -144,6 +148,12 @@ class VitsConfig(StrictConfigMixin, PreTrainedConfig):
         decoder (`dict`, *optional*):
             Extension. Another decoder than HiFi-GAN: `{"type": name, ...}` with the name that it is registered by and
             its fields. `None` is HiFi-GAN, whose fields are `upsample_*`, `resblock_*` and `leaky_relu_slope`.
+        text_encoder (`dict`, *optional*):
+            Extension. Fields of [`TextEncoderConfig`], as `{"speaker_layer": 2}`: a text encoder that knows
+            the speaker (VITS2).
+        flow (`dict`, *optional*):
+            Extension. Fields of [`FlowConfig`], as `{"transformer": "pre_conv"}`: a transformer in each
+            coupling (VITS2).
         resblock_type (`str`, *optional*, defaults to `"1"`):
             Extension. HiFi-GAN's residual block: `"1"` has two convolutions per dilation, `"2"` one (Piper's models of
             low and medium quality).
@@ -237,6 +247,8 @@ class VitsConfig(StrictConfigMixin, PreTrainedConfig):
 
     blank_id: int = 0
     decoder: dict | None = None
+    text_encoder: dict | None = None
+    flow: dict | None = None
     resblock_type: str = "1"
     inference_only: bool = False
     posterior_input: str = "linear"
@@ -261,6 +273,16 @@ class VitsConfig(StrictConfigMixin, PreTrainedConfig):
         return decoder_config(self)
 
     @property
+    def text_encoder_config(self) -> TextEncoderConfig:
+        """The text encoder's part of this configuration beyond upstream's."""
+        return config_of(TextEncoderConfig, self.text_encoder or {}, "text_encoder", is_registered=False)
+
+    @property
+    def flow_config(self) -> FlowConfig:
+        """The flow's part of this configuration beyond upstream's."""
+        return config_of(FlowConfig, self.flow or {}, "flow", is_registered=False)
+
+    @property
     def hop_length(self) -> int:
         """Samples per latent frame."""
         return self.decoder_config.hop_length
@@ -281,12 +303,21 @@ class VitsConfig(StrictConfigMixin, PreTrainedConfig):
         own = self.duration_predictor_layer_norm_eps
         return self.layer_norm_eps if own is None else own
 
+    def describe_vits2(self) -> list[tuple[str, str]]:
+        """Return a row of the model card for each part of VITS2 that the model has."""
+        layer = self.text_encoder_config.speaker_layer
+        rows = [] if layer is None else [("text encoder", f"speaker vector added at layer {layer} (VITS2)")]
+        rows += [("flow", self.flow_config.describe())] if self.flow_config.transformer else []
+        return rows + ([("posterior encoder", "log-mels (VITS2)")] if self.posterior_input == "mel" else [])
+
     @property
     def beyond_upstream(self) -> list[str]:
         """Names of the fields for which transformers would build other layers."""
         has_own_eps = self.duration_norm_eps != self.layer_norm_eps and not self.use_stochastic_duration_prediction
         fields = {
             "decoder": self.decoder is not None,
+            "text_encoder": self.text_encoder_config != TextEncoderConfig(),
+            "flow": self.flow_config != FlowConfig(),
             "resblock_type": self.resblock_type != "1",
             "inference_only": self.inference_only,
             "posterior_input": self.posterior_input != "linear",
@@ -309,11 +340,16 @@ class VitsConfig(StrictConfigMixin, PreTrainedConfig):
         """Return the id of a language given by id or name; `ValueError` for an unknown one, which lists the known."""
         return index_of("language", language, self.num_languages, self.language_names)
 
+    def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> "VitsConfig":
+        """Return this configuration; transformers would take `text_encoder` or `decoder` for it."""
+        return self
+
     def to_dict(self) -> dict[str, Any]:
         """Return a dictionary; its `model_type` is `"vits"` if transformers can run the model, else `"hf_vits"`."""
         output = super().to_dict()
-        if self.decoder is None:
-            del output["decoder"]
+        for name in ("decoder", "text_encoder", "flow"):  # in which transformers looks for other configurations
+            if not getattr(self, name):
+                del output[name]
         output["model_type"] = EXTENDED_MODEL_TYPE if self.needs_extension else "vits"
         for name in ("noise_scale", "noise_scale_duration", "duration_predictor_tail_bound"):
             output[name] = float(output[name])  # upstream refuses whole numbers here

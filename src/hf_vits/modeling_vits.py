@@ -247,7 +247,7 @@ class VitsModel(StrictPreTrainedModel):
 
     def _prior(self, arguments: CallArguments, keep_states: bool = False) -> VitsPrior:
         mask = arguments.mask
-        text = self.text_encoder(arguments.input_ids, mask, keep_states, arguments.language)
+        text = self.text_encoder(arguments.input_ids, mask, keep_states, arguments.language, arguments.speaker)
         durations = arguments.durations
         if durations is None:
             durations = self._predict_durations(text.hidden, arguments)
@@ -367,7 +367,8 @@ class VitsModel(StrictPreTrainedModel):
 
         Args:
             latents (`Tensor` of shape `(1, C, T_spec)` or [`VitsPrior`]):
-                Of one item. From a prior, the flow runs chunk by chunk too.
+                Of one item. From a prior, the flow runs chunk by chunk too, unless it has a transformer, whose frames
+                depend on all others: then it runs once, before the first chunk.
             speaker (`Tensor` of shape `(1, S, 1)`, *optional*):
                 As `speaker_vector` returns it.
             chunk_frames (`int`, *optional*):
@@ -403,7 +404,8 @@ class VitsModel(StrictPreTrainedModel):
     def _stream(self, latents: Tensor | VitsPrior, speaker: Tensor | None, chunk_frames: int | None) -> Iterator:
         if isinstance(latents, VitsPrior):
             frames = latents.sample.detach()
-            source = StreamingFlow(self.flow, frames, flow_context(self.config), speaker)
+            context = None if self.config.flow_config.mixes_all_frames else flow_context(self.config)
+            source = StreamingFlow(self.flow, frames, context, speaker)
         else:
             source = frames = latents.detach()
         chunks = windows(frames.shape[-1], self.config.decoder_config.receptive_field, chunk_frames)

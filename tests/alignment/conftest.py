@@ -27,7 +27,7 @@ class Recordings:
         aligner.encoder = self.encode
         aligner.waveform = lambda source: self.known[source][1]
 
-    def encode_text(self, input_ids, mask, keep_states=False, language=None):
+    def encode_text(self, input_ids, mask, keep_states=False, language=None, speaker=None):
         before = torch.cat([input_ids[:, :1], input_ids[:, :-1]], dim=1)
         mean = (self.places[input_ids] + 2 * self.places[before]).mT  # as tokens of a voice depend on their context
         return SimpleNamespace(prior_mean=mean, prior_log_std=torch.zeros_like(mean))

@@ -121,6 +121,21 @@ ONE_DIFFERENCE = {
         "speaker_embedding_size": 6,
         "use_stochastic_duration_prediction": False,
     },
+    "speaker layer": {
+        "num_hidden_layers": 3,
+        "num_speakers": 3,
+        "speaker_embedding_size": 6,
+        "text_encoder": {"speaker_layer": 2},
+    },
+    "transformer in the flow": {"flow": {"transformer": "pre_conv"}},
+    "other transformer in the flow": {
+        "flow": {
+            "transformer": "pre_conv",
+            "transformer_layers": 1,
+            "transformer_ffn_dim": 10,
+            "transformer_kernel_size": 5,
+        }
+    },
     "outside speaker vectors": {"speaker_embedding_size": 6},
     "inference only": {"inference_only": True},
     "inference only, deterministic durations": {"inference_only": True, "use_stochastic_duration_prediction": False},

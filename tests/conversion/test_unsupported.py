@@ -26,7 +26,10 @@ FILES = {
         "model",
         ("enc_p.tone_emb.weight", "enc_p.ja_bert_proj.weight", "ref_enc.convs.0.weight_v", *ORIGINAL),
     ),
-    "a VITS2 voice": ("model", ("flow.flows.0.pre_transformer.attn_layers.0.conv_q.weight", *ORIGINAL)),
+    "a VITS2 voice with another flow": (
+        "model",
+        ("flow.flows.0.pre_transformer.attn_layers.0.emb_rel_k", *ORIGINAL),
+    ),
     "a model of Matcha-TTS or Grad-TTS": (
         "state_dict",
         ("encoder.emb.weight", "encoder.proj_m.weight", "decoder.estimator.time_mlp.linear_1.weight"),

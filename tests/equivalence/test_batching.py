@@ -6,11 +6,13 @@ import torch
 pytestmark = pytest.mark.usefixtures("without_gradients")
 
 LENGTHS = [3, 17, 1, 9, 30, 2, 12, 5]
+SPEAKERS = {"num_speakers": 3, "speaker_embedding_size": 6}
 KINDS = {
     "blocks of type 1": {},
     "blocks of type 2": {"resblock_type": "2"},
     "plain durations": {"use_stochastic_duration_prediction": False},
-    "speakers": {"num_speakers": 3, "speaker_embedding_size": 6},
+    "speakers": SPEAKERS,
+    "VITS2": {**SPEAKERS, "text_encoder": {"speaker_layer": 1}, "flow": {"transformer": "pre_conv"}},
 }
 
 

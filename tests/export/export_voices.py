@@ -19,6 +19,12 @@ KINDS = {
     "plain durations": {"use_stochastic_duration_prediction": False, "num_speakers": 2, "speaker_embedding_size": 4},
     "one who could be several": {"speaker_embedding_size": 6},
     "languages": {"num_languages": 2, "language_embedding_size": 4, "language_names": ["en", "cs"]},
+    "VITS2": {
+        "num_speakers": 3,
+        "speaker_embedding_size": 6,
+        "text_encoder": {"speaker_layer": 0},
+        "flow": {"transformer": "pre_conv"},
+    },
     "no window": {"window_size": None, "wavenet_dilation_rate": 2},
 }
 LETTERS = "_abcdefghijklmno .'é"

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hf_vits.modules.text_encoder import RelativeAttention
+from hf_vits.modules.transformer import RelativeAttention, TransformerConfig
 
 
 @pytest.mark.parametrize("window", [1, 4, 30])
@@ -10,7 +10,7 @@ def test_it_is_the_sum_written_out_position_by_position(make_config, window, siz
     """Shaw et al. 2018, equations 3 and 4, in loops."""
     torch.manual_seed(0)
     config = make_config(window_size=window)
-    attention = RelativeAttention(config).double().eval()
+    attention = RelativeAttention(TransformerConfig.of_text(config)).double().eval()
     hidden = torch.randn(1, size, 16).double()
     q, k, v = (p(hidden)[0].view(size, 2, 8) for p in (attention.q_proj, attention.k_proj, attention.v_proj))
     mixed = torch.zeros(size, 2, 8).double()
@@ -30,7 +30,7 @@ def test_it_is_the_sum_written_out_position_by_position(make_config, window, siz
 
 
 def test_without_a_window_there_are_no_tables(make_config):
-    attention = RelativeAttention(make_config(window_size=None)).double().eval()
+    attention = RelativeAttention(TransformerConfig.of_text(make_config(window_size=None))).double().eval()
     assert not any("emb_rel" in name for name, _ in attention.named_parameters())
     hidden = torch.randn(1, 5, 16).double()
     order = torch.tensor([3, 0, 4, 1, 2])
@@ -41,7 +41,7 @@ def test_without_a_window_there_are_no_tables(make_config):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_tokens_see_no_padding(make_config, dtype):
     torch.manual_seed(0)
-    attention = RelativeAttention(make_config(window_size=2)).to(dtype).eval()
+    attention = RelativeAttention(TransformerConfig.of_text(make_config(window_size=2))).to(dtype).eval()
     hidden, mask = torch.randn(2, 7, 16).to(dtype), torch.ones(2, 1, 7, dtype=dtype)
     mask[0, :, 4:] = 0
     out, weights = attention(100 * hidden, mask)

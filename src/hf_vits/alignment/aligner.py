@@ -116,7 +116,7 @@ class ForcedAligner:
         waveforms = [self.waveform(one) for one in recording]
         latents = self.latents(waveforms, speaker_id, batch_size)
         groups = zip(latents, waveforms, text, strict=True)
-        return [self.align_latents(*one, _item(language_id, i)) for i, one in enumerate(groups)]
+        return [self.align_latents(*one, _item(language_id, i), _item(speaker_id, i)) for i, one in enumerate(groups)]
 
     def adapt(
         self,
@@ -136,8 +136,8 @@ class ForcedAligner:
         _check_pairs(recordings, texts)
         waveforms = [self.waveform(one) for one in recordings]
         latents = self.latents(waveforms, speaker_id, batch_size)
-        languages = [_item(language_id, i) for i in range(len(texts))]
-        return self.adapt_latents(latents, waveforms, texts, languages)
+        languages, speakers = ([_item(one, i) for i in range(len(texts))] for one in (language_id, speaker_id))
+        return self.adapt_latents(latents, waveforms, texts, languages, speakers)
 
     def waveform(self, recording: Any) -> np.ndarray:
         """Read a recording -> float32 (T_wav,) at the voice's rate and about its level; errors as of `align`."""
@@ -151,22 +151,31 @@ class ForcedAligner:
         """Return the latents (C, T_spec) of waveforms."""
         return self.encoder(waveforms, self.model.speaker_vector(speaker_id, len(waveforms)), batch_size)
 
-    def align_latents(self, latents, waveform: np.ndarray, text: str, language_id: Choice = None) -> Alignment:
+    def align_latents(
+        self, latents, waveform: np.ndarray, text: str, language_id: Choice = None, speaker_id: Choice = None
+    ) -> Alignment:
         """Align the latents (C, T_spec) of a waveform (T_wav,) with a text."""
         evidence = Evidence.of(latents, waveform, self.inventory, self.adaptation)
-        states = states_of(self.model, spoken_sentences(self.tokenizer, text), self._language(language_id))
+        states = self._states(text, language_id, speaker_id)
         path = self._path(evidence, states, text)
         return alignment_of(text, states, path, evidence, self.model.config, len(waveform))
 
     def adapt_latents(
-        self, latents: Sequence, waveforms: Sequence[np.ndarray], texts: Sequence[str], languages: Sequence[Choice]
+        self,
+        latents: Sequence,
+        waveforms: Sequence[np.ndarray],
+        texts: Sequence[str],
+        languages: Sequence[Choice],
+        speakers: Sequence[Choice] | None = None,
     ) -> "ForcedAligner":
         """Do as `adapt`, with latents that were computed before."""
+        speakers = [None] * len(texts) if speakers is None else speakers
         for _ in range(2):
             found = []
-            for one, waveform, text, language in zip(latents, waveforms, texts, languages, strict=True):
+            rows = zip(latents, waveforms, texts, languages, speakers, strict=True)
+            for one, waveform, text, language, speaker in rows:
                 evidence = Evidence.of(one, waveform, self.inventory, self.adaptation)
-                states = states_of(self.model, spoken_sentences(self.tokenizer, text), self._language(language))
+                states = self._states(text, language, speaker)
                 try:
                     path = self._path(evidence, states, text)
                 except ValueError:  # more tokens than frames: the text is wrong
@@ -197,6 +206,12 @@ class ForcedAligner:
                 f"{frames} frames; it cannot be all of what is said."
             )
         return path
+
+    def _states(self, text: str, language_id: Choice, speaker_id: Choice) -> States:
+        """Return the states of a text as a speaker says it; if no speaker is given, as an average one does."""
+        speaker = None if speaker_id is None else self.model.speaker_vector(speaker_id, 1)
+        sentences = spoken_sentences(self.tokenizer, text)
+        return states_of(self.model, sentences, self._language(language_id), speaker)
 
     def _language(self, language_id: Choice):
         return self.model.language_vector(language_id, 1)

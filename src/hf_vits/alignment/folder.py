@@ -173,7 +173,9 @@ def _aligned(aligner: ForcedAligner, rows: Sequence[Row], settings: AlignmentSet
             results[number] = str(error)
     for number, latents in _latents(aligner, waveforms, settings, results).items():
         try:
-            results[number] = aligner.align_latents(latents, waveforms[number], rows[number].text)
+            results[number] = aligner.align_latents(
+                latents, waveforms[number], rows[number].text, speaker_id=settings.speaker_id
+            )
         except ValueError as error:
             results[number] = str(error)
     return [results[number] for number in range(len(rows))]

@@ -31,7 +31,8 @@ class LatentEncoder:
     """
     Compute the latents of recordings from the mean of the posterior, without noise.
 
-    Windows hold the context of all layers, so that the latents do not depend on how a recording is divided.
+    Windows hold the context of all convolutions, so that the latents do not depend on how a recording is divided. A
+    transformer in the flow sees one window, which is longer than the clips that it was trained on.
 
     Args:
         model ([`VitsModel`]):

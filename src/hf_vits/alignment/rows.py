@@ -95,7 +95,7 @@ def adapt_to(aligner: ForcedAligner, rows: Sequence[Row], speaker_id: Any, batch
         seconds -= len(waveforms[-1]) / aligner.sampling_rate
     if waveforms:
         latents = aligner.latents(waveforms, _speakers(speaker_id, len(texts)), batch_size)
-        aligner.adapt_latents(latents, waveforms, texts, [None] * len(texts))
+        aligner.adapt_latents(latents, waveforms, texts, [None] * len(texts), _speakers(speaker_id, len(texts)))
 
 
 def _speakers(speaker_id: Any, count: int) -> list | None:

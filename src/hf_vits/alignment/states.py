@@ -83,9 +83,11 @@ def spoken_sentences(tokenizer: VitsTokenizer, text: str) -> list[SpokenSentence
     return found
 
 
-def states_of(model: VitsModel, sentences: Sequence[SpokenSentence], language: Tensor | None) -> States:
-    """Return the states of sentences; language is a vector (1, L, 1) of a voice of several."""
-    priors = [prior_of(model, sentence.input_ids, language) for sentence in sentences]
+def states_of(
+    model: VitsModel, sentences: Sequence[SpokenSentence], language: Tensor | None, speaker: Tensor | None = None
+) -> States:
+    """Return the states of sentences; language (1, L, 1) and speaker (1, S, 1) are vectors of a voice of several."""
+    priors = [prior_of(model, sentence.input_ids, language, speaker) for sentence in sentences]
     mean, log_std = (torch.cat(parts, dim=1) for parts in zip(*priors, strict=True))
     tokens, number = [SILENCE], 0
     for sentence in sentences:
@@ -99,10 +101,16 @@ def states_of(model: VitsModel, sentences: Sequence[SpokenSentence], language: T
 
 
 @torch.no_grad()
-def prior_of(model: VitsModel, input_ids: Sequence[int], language: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Token ids -> mean and log standard deviation of the prior (C, T_text), on the CPU."""
+def prior_of(
+    model: VitsModel, input_ids: Sequence[int], language: Tensor | None, speaker: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Token ids -> mean and log standard deviation of the prior (C, T_text), on the CPU; by default, of the mean of all
+    speakers where the text encoder knows the speaker."""
+    if speaker is None and model.config.num_speakers > 1:
+        speaker = model.embed_speaker.weight.mean(dim=0)[None, :, None]
     ids = torch.tensor([list(input_ids)], device=model.device)
-    encoded = model.text_encoder(ids, torch.ones_like(ids).unsqueeze(1).to(model.dtype), language=language)
+    mask = torch.ones_like(ids).unsqueeze(1).to(model.dtype)
+    encoded = model.text_encoder(ids, mask, language=language, speaker=speaker)
     return encoded.prior_mean[0].float().cpu(), encoded.prior_log_std[0].float().cpu()
 
 

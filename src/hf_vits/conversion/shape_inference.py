@@ -13,6 +13,7 @@ from huggingface_hub.errors import StrictDataclassError
 
 from hf_vits.configuration_decoders import DECODERS, fields_from_shapes
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.configuration_vits2 import PRE_TRANSFORMER, FlowConfig, TextEncoderConfig
 from hf_vits.conversion.vits_keys import original_name
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
 from hf_vits.utils.formatting import listed
@@ -225,7 +226,7 @@ def _text_encoder(layers: _Layers) -> dict[str, Any]:
             fields |= {"window_size": (rows - 1) // 2, "num_attention_heads": width // size}
     elif layers.strict:
         fields["window_size"] = None
-    return fields
+    return fields | {"text_encoder": TextEncoderConfig.from_shapes(layers.shapes, fields["num_hidden_layers"])}
 
 
 def _decoder_shapes(shapes: Shapes) -> dict[str, Shape]:
@@ -283,7 +284,10 @@ def _durations(layers: _Layers) -> dict[str, Any]:
 
 
 def _flow(layers: _Layers) -> dict[str, Any]:
+    transformers = layers.count(PRE_TRANSFORMER)
+    size = (layers.weight("text_encoder.project", 3)[0] or 0) // 2
     return {
+        "flow": FlowConfig.from_shapes(layers.shapes, transformers, size),
         "prior_encoder_num_flows": layers.count("flow.flows"),
         "prior_encoder_num_wavenet_layers": layers.count("flow.flows.0.wavenet.in_layers"),
         "wavenet_kernel_size": layers.weight("flow.flows.0.wavenet.in_layers.0", 3)[2],

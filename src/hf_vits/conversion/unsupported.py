@@ -68,9 +68,13 @@ UNSUPPORTED = (
         "transformers. " + ANOTHER_PROGRAM,
     ),
     UnsupportedModel(
-        "a VITS2 voice",
-        (r"(model_g\.)?flow\.flows\.\d+\.pre_transformer\.",),
-        "Each coupling of its flow has a transformer, unlike VITS. " + ANOTHER_PROGRAM,
+        "a VITS2 voice with another flow than `pre_conv`",
+        (
+            r"(model_g\.)?flow\.flows\.(\d+\.pre_transformer\.attn_layers\.\d+\.emb_rel|\d+\.enc\.self_attn_layers\.|"
+            r"\d*[13579]\.pre_transformer\.)",
+        ),
+        "Of VITS2's flows, only `pre_conv`, a transformer on half of the channels before the convolutions, is known "
+        "here. " + ANOTHER_PROGRAM,
     ),
     UnsupportedModel(
         "a model of Matcha-TTS or Grad-TTS",

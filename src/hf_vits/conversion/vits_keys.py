@@ -11,16 +11,33 @@ from hf_vits.hub.state_dict import TRAINING_ONLY
 ROOTS = ("enc_p", "enc_q", "dec", "flow", "dp", "emb_g")
 """First part of the name of every tensor of a generator."""
 
+SPEAKER_LAYER = "text_encoder.cond"
+"""A linear layer in VITS2's checkpoints, and a convolution of kernel 1 here."""
+
+UNUSED = (r"flow\.flows\.\d+\.post_transformer\.", "which the code of VITS2 has and never runs")
+"""Layers of VITS2's checkpoints that nothing is computed with."""
+
 MODULES = (
     # Text encoder
     ("enc_p.emb", "text_encoder.embed_tokens"),
     ("enc_p.proj", "text_encoder.project"),
-    ("enc_p.encoder.attn_layers.N.conv_o", "text_encoder.encoder.layers.N.attention.out_proj"),
-    ("enc_p.encoder.attn_layers.N.conv_X", "text_encoder.encoder.layers.N.attention.X_proj"),
-    ("enc_p.encoder.attn_layers.N.emb_rel_X", "text_encoder.encoder.layers.N.attention.emb_rel_X"),
-    ("enc_p.encoder.ffn_layers.N", "text_encoder.encoder.layers.N.feed_forward"),
-    ("enc_p.encoder.norm_layers_1.N", "text_encoder.encoder.layers.N.layer_norm"),
-    ("enc_p.encoder.norm_layers_2.N", "text_encoder.encoder.layers.N.final_layer_norm"),
+    ("enc_p.encoder.spk_emb_linear", SPEAKER_LAYER),
+    # Transformers of the text encoder, and of the flow in VITS2
+    *(
+        (f"{original}.{part}", f"{ours}.layers.N.{name}")
+        for original, ours in (
+            ("enc_p.encoder", "text_encoder.encoder"),
+            ("flow.flows.E.pre_transformer", "flow.flows.E.pre_transformer"),
+        )
+        for part, name in (
+            ("attn_layers.N.conv_o", "attention.out_proj"),
+            ("attn_layers.N.conv_X", "attention.X_proj"),
+            ("attn_layers.N.emb_rel_X", "attention.emb_rel_X"),
+            ("ffn_layers.N", "feed_forward"),
+            ("norm_layers_1.N", "layer_norm"),
+            ("norm_layers_2.N", "final_layer_norm"),
+        )
+    ),
     # Posterior encoder and decoder
     ("enc_q.pre", "posterior_encoder.conv_pre"),
     ("enc_q.proj", "posterior_encoder.conv_proj"),
@@ -138,10 +155,12 @@ def rename_tensors(
     """
     inference_only = inference_only or not any(name.startswith("enc_q.") for name in tensors)
     dropped = [(re.escape(prefix), "used in training only") for prefix in TRAINING_ONLY if inference_only]
-    renamed, notes = translate(tensors, rules_for(tensors), dropped)
+    renamed, notes = translate(tensors, rules_for(tensors), [*dropped, UNUSED])
     for name, tensor in renamed.items():
         if re.search(r"\.attention\.\w+_proj\.weight$", name) and tensor.dim() == 3 and tensor.shape[-1] == 1:
             renamed[name] = tensor.squeeze(-1)  # a convolution of kernel 1 there, a linear layer here
+        elif name == f"{SPEAKER_LAYER}.weight" and tensor.dim() == 2:
+            renamed[name] = tensor.unsqueeze(-1)
     return renamed, notes
 
 

@@ -29,7 +29,7 @@ INITIALLY_ZERO = re.compile(
 )
 """Tensors that are zeros in a new model and that every step of training changes."""
 
-LAYER_NORM = re.compile(r"(?:text_encoder|duration_predictor)\..*norm.*\.weight")
+LAYER_NORM = re.compile(r"(?:text_encoder|flow|duration_predictor)\..*norm.*\.weight")
 """Gains that are ones in a new model."""
 
 SPEAKER_CONDITIONING = re.compile(r".*\bcond(_layer)?\.")

@@ -24,7 +24,7 @@ FLOW_LOOKAHEAD = 512
 
 
 def flow_context(config: VitsConfig) -> int:
-    """Return the frames to either side of a frame that the flow mixes into it; 32 in the paper's size."""
+    """Return the frames to either side of a frame that the flow's convolutions mix into it; 32 in the paper's size."""
     layers = range(config.prior_encoder_num_wavenet_layers)
     wavenet = sum(config.wavenet_dilation_rate**i * (config.wavenet_kernel_size - 1) // 2 for i in layers)
     return config.prior_encoder_num_flows * wavenet
@@ -63,10 +63,11 @@ class StreamingFlow:
     """
     Compute latents (1, C, T_spec) from a sample of the prior on demand, from left to right.
 
-    No request may begin before the previous one; latents before it are dropped.
+    No request may begin before the previous one; latents before it are dropped. Without a `context`, every frame
+    depends on all, which are computed at the first request.
     """
 
-    def __init__(self, flow: Flow, sample: Tensor, context: int, speaker: Tensor | None):
+    def __init__(self, flow: Flow, sample: Tensor, context: int | None, speaker: Tensor | None):
         self.flow, self.sample, self.context, self.speaker = flow, sample, context, speaker
         self.latents, self.first = sample[..., :0], 0
 
@@ -75,8 +76,11 @@ class StreamingFlow:
         assert start >= self.first, "these frames are dropped"
         done = self.first + self.latents.shape[-1]
         if end > done:
-            left, right = max(0, done - self.context), max(end, done + min(done, FLOW_LOOKAHEAD))
-            window = self.sample[..., left : right + self.context]
+            context, frames = self.context, self.sample.shape[-1]
+            left, right = 0, frames
+            if context is not None:
+                left, right = max(0, done - context), max(end, done + min(done, FLOW_LOOKAHEAD))
+            window = self.sample[..., left : right + (context or 0)]
             new = self.flow.inverse(window, torch.ones_like(window[:, :1]), self.speaker)
             self.latents = torch.cat([self.latents, new[..., done - left : right - left]], dim=-1)
         self.latents, self.first = self.latents[..., start - self.first :], start

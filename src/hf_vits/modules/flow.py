@@ -6,15 +6,21 @@ from torch import Tensor, nn
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.convolution import Conv
 from hf_vits.modules.kernel_lookup import has_kernel
+from hf_vits.modules.transformer import Transformer, TransformerConfig
 from hf_vits.modules.wavenet import WaveNet
 
 
 class ResidualCoupling(nn.Module):
-    """Shift half of the channels by a function of the other half (volume preserving, so no log-determinant)."""
+    """Shift half of the channels by a function of the other half (volume preserving, so no log-determinant).
+
+    With a transformer, the function sees frames far away too (VITS2, section 2.3).
+    """
 
     def __init__(self, config: VitsConfig):
         super().__init__()
         half = config.flow_size // 2
+        has_transformer = config.flow_config.transformer is not None
+        self.pre_transformer = Transformer(TransformerConfig.of_flow(config)) if has_transformer else None
         self.conv_pre = Conv(half, config.hidden_size, 1)
         self.wavenet = WaveNet(config, config.prior_encoder_num_wavenet_layers)
         self.conv_post = Conv(config.hidden_size, half, 1)
@@ -32,6 +38,8 @@ class ResidualCoupling(nn.Module):
         return torch.cat([kept, (moved - self._shift(kept, mask, speaker)) * mask], dim=1)
 
     def _shift(self, kept: Tensor, mask: Tensor, speaker: Tensor | None) -> Tensor:
+        if self.pre_transformer is not None:
+            kept = kept + self.pre_transformer(kept, mask)
         return self.conv_post(self.wavenet(self.conv_pre(kept) * mask, mask, speaker))
 
 

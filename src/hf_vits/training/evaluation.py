@@ -108,7 +108,7 @@ def eval_mode(generator: VitsGenerator) -> Iterator[None]:
 def _scores(generator: VitsGenerator, batch: VitsBatch, out: VitsTrainingOutput) -> Tensor:
     mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], out.prior_latents.dtype)
     language = generator.model.language_vector(None, len(batch))
-    text = generator.model.text_encoder(batch.input_ids, mask, language=language)
+    text = generator.model.text_encoder(batch.input_ids, mask, language=language, speaker=out.speaker)
     return log_likelihood(out.prior_latents, text.prior_mean, text.prior_log_std)
 
 

@@ -253,7 +253,7 @@ class VitsGenerator(nn.Module):
         text_mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], posterior.frame_mask.dtype)
         prior_latents = model.flow(posterior.latents, posterior.frame_mask, speaker)
         language = model.language_vector(None, len(batch))
-        text = model.text_encoder(batch.input_ids, text_mask, language=language)
+        text = model.text_encoder(batch.input_ids, text_mask, language=language, speaker=speaker)
         index, is_finite = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
         return AlignmentOutput(

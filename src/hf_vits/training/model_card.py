@@ -207,6 +207,7 @@ def _data(run: RunSummary) -> str:
 
 def _architecture(run: RunSummary) -> str:
     rows = [("decoder", run.config.decoder_config.describe())]
+    rows += run.config.describe_vits2()
     rows += [(f"{kind} discriminator", one.describe()) for kind, one in run.discriminator_config.sub_discriminators]
     return "\n".join(["## Architecture", "", "| | |", "|---|---|", *(f"| {part} | {text} |" for part, text in rows)])
 

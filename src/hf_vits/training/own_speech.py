@@ -144,7 +144,8 @@ class OwnSpeech:
                 features = self._features(self.spectrogram(waveform))
                 changes = [Perturbation.draw(draw) for _ in range(perturbations)]
                 perturbed = tuple(self._features(self._perturbed(waveform, change))[0] for change in changes)
-                hidden = model.text_encoder(ids, torch.ones_like(ids).unsqueeze(1).float(), language=language).hidden
+                mask = torch.ones_like(ids).unsqueeze(1).float()
+                hidden = model.text_encoder(ids, mask, language=language, speaker=speaker).hidden
                 return Utterance(features[0], out.latents[0], hidden[0], out.durations[0], speaker_id, perturbed)
         raise ValueError(
             f"The voice says texts in at most {edge} samples, which have no spectrogram; give longer texts."

@@ -96,7 +96,8 @@ def predicted_frames(generator: VitsGenerator, batch: VitsBatch, speaker: Tensor
     """A batch of one clip -> frames of its tokens at rate 1, not rounded, (T_text,)."""
     model = generator.model
     arguments = CallArguments.from_vectors(model, batch.input_ids, None, speaker, None, generator=noise)
-    hidden = model.text_encoder(arguments.input_ids, arguments.mask, False, arguments.language).hidden
+    language, speaker = arguments.language, arguments.speaker
+    hidden = model.text_encoder(arguments.input_ids, arguments.mask, language=language, speaker=speaker).hidden
     return model.log_durations(hidden, arguments).exp()[0, 0].cpu()
 
 

@@ -10,7 +10,7 @@ from hf_vits.utils.atomic_file import storage_errors
 from hf_vits.utils.default_name import refuse_default_name
 from hf_vits.utils.files import named_in_errors, read_table, require_if_there
 from hf_vits.utils.formatting import quoted
-from hf_vits.utils.model_size import check_size
+from hf_vits.utils.model_size import check_numbers, check_size
 
 PARALLEL_PLANS = ("base_model_tp_plan", "base_model_pp_plan", "base_model_ep_plan")
 """Fields of config.json that distribute a model over devices, which this package does not support. transformers would
@@ -193,10 +193,13 @@ def _check_signal(config) -> None:
 
 CHECKS = {
     "decoder_fields": lambda config: config.decoder_config.check_fields(),
+    "part_fields": lambda config: check_numbers({**vars(config.text_encoder_config), **vars(config.flow_config)}),
     "size": check_size,
     "ranges": _check_ranges,
     "layers": _check_layers,
     "decoder": lambda config: config.decoder_config.check(),
+    "text_encoder": lambda config: config.text_encoder_config.check(config),
+    "flow": lambda config: config.flow_config.check(config),
     "speakers": partial(_check_named, "speaker"),
     "languages": partial(_check_named, "language"),
     "signal": _check_signal,

@@ -49,6 +49,7 @@ def count_layers(config) -> int:
     return sum(
         (
             6 * config.num_hidden_layers,
+            config.prior_encoder_num_flows * config.flow_config.count_layers(),
             2 * (waves + config.posterior_encoder_num_wavenet_layers) + 2 * config.prior_encoder_num_flows,
             2 * (config.duration_predictor_num_flows + 1) * (separable + 2),
             config.decoder_config.count_layers(),
@@ -67,6 +68,8 @@ def _parts(config) -> Iterator[int]:
     yield c.vocab_size * hidden + c.num_languages * c.language_embedding_size + c.num_speakers * speaker
     yield c.num_hidden_layers * (4 * text * text + 2 * text * c.ffn_dim * c.ffn_kernel_size + positions)
     yield 2 * text * c.flow_size
+    yield text * speaker if c.text_encoder_config.speaker_layer is not None else 0
+    yield c.prior_encoder_num_flows * c.flow_config.count_parameters(c.flow_size)
     wave = 2 * hidden * (hidden * (c.wavenet_kernel_size + 1) + speaker)
     yield c.prior_encoder_num_flows * (c.prior_encoder_num_wavenet_layers * wave + hidden * c.flow_size)
     if not c.inference_only:
@@ -91,7 +94,7 @@ def _longest_span(config) -> float:
         (c.duration_predictor_kernel_size, c.duration_predictor_kernel_size, c.depth_separable_num_layers),
     )
     spans = [kernel * 2.0 ** min(1000, (layers - 1) * math.log2(max(rate, 1))) for kernel, rate, layers in grow]
-    return max([c.ffn_kernel_size, c.decoder_config.longest_span(), *spans])
+    return max([c.ffn_kernel_size, c.flow_config.transformer_kernel_size, c.decoder_config.longest_span(), *spans])
 
 
 def check_numbers(fields: Mapping[str, Any]) -> None:

@@ -79,9 +79,9 @@ class Registry(Generic[Entry]):
         return [(name, self[name]) for name in self]
 
 
-def config_of(config_class: type, given: Mapping[str, Any], field: str) -> Any:
+def config_of(config_class: type, given: Mapping[str, Any], field: str, is_registered: bool = True) -> Any:
     """
-    Build the configuration of a registered part.
+    Build the configuration of a part.
 
     Args:
         config_class (`type`):
@@ -90,21 +90,24 @@ def config_of(config_class: type, given: Mapping[str, Any], field: str) -> Any:
             Its fields by name, and the part's registered name as `"type"`.
         field (`str`):
             The field that `given` is from, for errors.
+        is_registered (`bool`, *optional*, defaults to `True`):
+            False for a part of which there is one kind, so that it has no `"type"`.
 
     Raises:
         ValueError: for a field that does not exist, or has a value of another type.
     """
     known = [item.name for item in fields(config_class)]
-    if unknown := [name for name in given if name not in (*known, "type")]:
+    kind = repr(given["type"]) if is_registered else ""
+    if unknown := [name for name in given if name not in known and not (is_registered and name == "type")]:
         raise ValueError(
-            f"`{field}` has {quoted(unknown[0])}, which is no field of {given['type']!r}"
+            f"`{field}` has {quoted(unknown[0])}, which is no field{kind and f' of {kind}'}"
             f"{nearest(str(unknown[0]), known) or '.'} Its fields are {', '.join(known) or 'none'}."
         )
     try:
         return config_class(**{name: value for name, value in given.items() if name != "type"})
     except (StrictDataclassError, TypeError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
-        raise ValueError(f"`{field}` of type {given['type']!r} has an impossible field: {reason}") from error
+        raise ValueError(f"`{field}`{kind and f' of type {kind}'} has an impossible field: {reason}") from error
 
 
 def _is_reloaded(taken: object, entry: object) -> bool:

@@ -190,10 +190,12 @@ def _speaker_names(fields: JsonReader, count: int) -> tuple[list[str] | None, No
 
 def _config(tensors: Mapping[str, Tensor], voice: OriginalVoice) -> VitsConfig:
     """Infer the configuration, and check that file and weights agree."""
-    has_posterior = any(name.startswith("posterior_encoder.") for name in tensors)
+    bins, posterior = voice.filter_length // 2 + 1, tensors.get("posterior_encoder.conv_pre.weight")
+    hears_mels = posterior is not None and posterior.dim() == 3 and posterior.shape[1] == voice.mel_bins != bins
     config = infer_config(
         {name: tensor.shape for name, tensor in tensors.items()},
-        **({} if has_posterior else {"spectrogram_bins": voice.filter_length // 2 + 1}),
+        **({"spectrogram_bins": bins} if posterior is None or hears_mels else {}),
+        **({"posterior_input": "mel"} if hears_mels else {}),  # VITS2
         upsample_rates=voice.upsample_rates,
         resblock_dilation_sizes=voice.resblock_dilation_sizes,
         num_attention_heads=voice.num_heads,
