@@ -14,7 +14,7 @@ LETTERS = 17
 class VisibleText(nn.Module):
     """Give a prior of 1 to letters, and to blanks after them, and of 0 to everything else."""
 
-    def forward(self, input_ids, mask, keep_states=False, language=None):
+    def forward(self, input_ids, mask, keep_states=False, language=None, speaker=None):
         is_letter = (input_ids > 0) & (input_ids < LETTERS)
         sounds = is_letter.clone()
         sounds[:, 1:] |= is_letter[:, :-1] & (input_ids[:, 1:] == 0)
