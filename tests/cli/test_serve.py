@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -78,6 +79,7 @@ def test_an_address_that_is_taken_is_reported(capsys):
         (["default", "default"], "Two voices have the name 'en_US-joe-medium'"),
         (["default", "--sample-rate", "7"], "`sample_rate` is 7; it must be 8000 to 48000"),
         (["default", "--max-characters", "0"], "`max_characters` is 0; it must be above 0"),
+        (["default", "--allow-host", "https://voice.example"], "give the name alone, as voice.example"),
         (["default", "--port", "70000"], "must be 0-65535. Give others"),
         (["default", "--host", "203.0.113.9"], "cannot listen at 203.0.113.9"),
     ],
@@ -103,8 +105,26 @@ def test_a_missing_package_names_the_extra(monkeypatch):
         ([], "192.168.1.7", None),
         (["Voice.Example"], "127.0.0.1", ("voice.example",)),
         (["voice.example"], "0.0.0.0", ("voice.example",)),
+        (["voice.example:443", "[fd00::1]:80"], "127.0.0.1", ("voice.example", "fd00::1")),
         (["*"], "127.0.0.1", None),
     ],
 )
 def test_a_loopback_server_answers_for_no_other_names_unless_they_are_allowed(names, address, hosts):
     assert serve.allowed_hosts(names, address) == hosts
+
+
+def test_a_folder_may_have_an_equals_sign_in_its_path(voice, tmp_path):
+    shutil.copytree(voice, folder := tmp_path / "runs" / "rate=2e-4")
+    assert serve.named_voices([str(folder), f"ada={folder}"]) == {"rate=2e-4": str(folder), "ada": str(folder)}
+
+
+@pytest.mark.parametrize(("host", "key", "warns"), [("0.0.0.0", "", True), ("0.0.0.0", "k", False), ("", "", False)])
+def test_it_says_if_others_can_use_it_without_a_key(voice, tmp_path, host, key, warns):
+    log = tmp_path / "log"
+    options = [voice, "--port", "0", *(["--host", host] if host else [])]
+    server = processes.start(serve_into, str(log), options, environment={"HF_VITS_API_KEY": key})
+    while server.is_alive() and "/v1" not in (log.read_text() if log.exists() else ""):
+        time.sleep(0.02)
+    os.kill(server.pid, signal.SIGTERM)
+    processes.exit_codes([server])
+    assert ("The server needs no key: whoever reaches 0.0.0.0 can use it" in log.read_text()) is warns

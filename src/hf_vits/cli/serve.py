@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from ipaddress import ip_address
+from pathlib import Path
 
 from hf_vits.utils.threads import add_threads, cores, use_threads
 
@@ -59,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
         app = _application(options, settings)
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        if settings.api_key is None and not ip_address(host).is_loopback:
+            print(f"The server needs no key: whoever reaches {host} can use it. Set {API_KEY} to ask for one.", file=sys.stderr)
         print(
             f"{', '.join(app.state.pool.names)} at {url}/v1 (base_url of OpenAI's client)", file=sys.stderr, flush=True
         )
@@ -80,15 +83,22 @@ def require_serve_extra() -> None:
 
 def allowed_hosts(names: Sequence[str], address: str) -> tuple[str, ...] | None:
     """Return the names of `--allow-host`, `None` for any: that is the default if the server listens at an IP address
-    that other machines can reach, whose names are not known."""
+    that other machines can reach, whose names are not known. A port, as in a `Host` header, is left out."""
+    from hf_vits.serving.guard import host_name
+
+    for name in names:
+        if "/" in name or not host_name(name):
+            raise ValueError(f"--allow-host is {name!r}; give the name alone, as voice.example, or * for any.")
     if "*" in names or (not names and not ip_address(address).is_loopback):
         return None
-    return tuple(name.lower() for name in names)
+    return tuple(host_name(name.lower()) for name in names)
 
 
 def named_voices(words: list[str]) -> dict[str, str]:
     """
     Return what `from_pretrained` takes, by name, for voices of a command line: `VOICE` or `NAME=VOICE`.
+
+    A file or folder with `=` in its path is a voice without a name.
 
     Raises:
         ValueError: if two voices have one name.
@@ -98,8 +108,9 @@ def named_voices(words: list[str]) -> dict[str, str]:
 
     voices: dict[str, str] = {}
     for word in words:
-        name, mark, voice = word.rpartition("=")
-        name = name if mark else short_name(voice)
+        name, mark, voice = word.partition("=")
+        if not mark or Path(word).exists():
+            name, voice = short_name(word), word
         if name in voices:
             raise ValueError(f"Two voices have the name {name!r}; give one another, as NAME={voice}.")
         voices[name] = resolve_voice(voice)
