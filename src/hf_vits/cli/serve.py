@@ -61,7 +61,8 @@ def run(options: argparse.Namespace) -> int:
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         if settings.api_key is None and not ip_address(host).is_loopback:
-            print(f"The server needs no key: whoever reaches {host} can use it. Set {API_KEY} to ask for one.", file=sys.stderr)
+            warning = f"The server needs no key: whoever reaches {host} can use it. Set {API_KEY} to ask for one."
+            print(warning, file=sys.stderr)
         print(
             f"{', '.join(app.state.pool.names)} at {url}/v1 (base_url of OpenAI's client)", file=sys.stderr, flush=True
         )
