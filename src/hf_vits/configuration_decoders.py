@@ -6,7 +6,7 @@ field that streaming needs, its size, the fields that the shapes of its weights 
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from transformers import PreTrainedConfig
 
@@ -19,7 +19,13 @@ UPSTREAM_DECODER = "hifigan"
 
 DECODERS: Registry[Any] = Registry(
     "decoder",
-    {UPSTREAM_DECODER: "hf_vits.modules.decoders.hifigan", "vocos": "hf_vits.modules.decoders.vocos"},
+    {
+        UPSTREAM_DECODER: "hf_vits.modules.decoders.hifigan",
+        "vocos": "hf_vits.modules.decoders.vocos",
+        "istft": "hf_vits.modules.decoders.istft",
+        "multiband_istft": "hf_vits.modules.decoders.multiband_istft",
+        "multistream_istft": "hf_vits.modules.decoders.multistream_istft",
+    },
 )
 """Classes of decoders (`hf_vits.modules.decoders.base.Decoder`) by name."""
 
@@ -33,6 +39,9 @@ class DecoderConfig:
 
     `VitsConfig.decoder` holds the fields as a dictionary, with the registered name as `"type"`.
     """
+
+    losses: ClassVar[tuple[str, ...]] = ()
+    """Losses of its training beside those of all decoders; they are registered with `on_request`."""
 
     @classmethod
     def of(cls, config: PreTrainedConfig) -> "DecoderConfig":

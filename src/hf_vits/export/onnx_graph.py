@@ -124,7 +124,7 @@ class ConvolutionsOfRows(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         """Replace convolutions, but those of one output, for which onnxruntime would compute a block of channels."""
-        if function not in TWO_DIMENSIONAL:
+        if function not in TWO_DIMENSIONAL or kwargs:
             return function(*args, **(kwargs or {}))
         if len(args[1]) == 1:
             signal, *others = args

@@ -85,7 +85,7 @@ def decode(
     speaker: Tensor | None = None,
     frame_lengths: Tensor | None = None,
 ) -> Tensor:
-    """Compute `HifiGan.forward` stage by stage, each in chunks."""
+    """Compute the stages of `HifiGan`, one after the other, each in chunks."""
     if frame_lengths is not None or latents.device.type != "cpu" or not is_inference(decoder):
         return plain(decoder, latents, speaker, frame_lengths)
     end = latents.shape[-1]
@@ -98,9 +98,9 @@ def decode(
         def compute(chunk: Tensor, end: int, stage: int = stage, rate: int = rate) -> Tensor:
             chunk = decoder.upsample(stage, chunk, condition, end)
             chunk = decoder.residual_blocks(stage, chunk, rate * end)
-            return decoder.to_waveform(chunk, rate * end) if stage == last else chunk
+            return decoder.finish(chunk, rate * end) if stage == last else chunk
 
-        channels = 1 if stage == last else upsample.out_channels
+        channels = decoder.output_channels if stage == last else upsample.out_channels
         signal = run_chunked(compute, signal, end, decoder.stage_context(stage), channels, rate)
         end *= rate
     return signal[..., :end]

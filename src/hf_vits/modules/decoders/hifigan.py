@@ -212,7 +212,7 @@ class ResidualBlock2(GradientCheckpointingLayer):
         return signal
 
 
-def blocks_receptive_field(config: VitsConfig | HifiGanConfig) -> int:
+def blocks_receptive_field(config: HifiGanConfig) -> int:
     """Return the samples to either side that the residual blocks of a stage mix into a sample, at the stage's rate."""
     pairs = config.resblock_type == "1"  # each dilated convolution is followed by a plain one
     shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
@@ -233,23 +233,29 @@ class HifiGan(Decoder):
 
     def __init__(self, config: VitsConfig):
         super().__init__()
-        channels = config.upsample_initial_channel
-        block = ResidualBlock1 if config.resblock_type == "1" else ResidualBlock2
-        shapes = list(zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True))
-        self.slope = config.leaky_relu_slope
+        own: HifiGanConfig = config.decoder_config
+        channels = own.upsample_initial_channel
+        block = ResidualBlock1 if own.resblock_type == "1" else ResidualBlock2
+        shapes = list(zip(own.resblock_kernel_sizes, own.resblock_dilation_sizes, strict=True))
+        self.slope = own.leaky_relu_slope
         self.conv_pre = Conv(config.flow_size, channels, 7)
         self.upsampler, self.resblocks = nn.ModuleList(), nn.ModuleList()
-        for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
+        for rate, kernel in zip(own.upsample_rates, own.upsample_kernel_sizes, strict=True):
             self.upsampler.append(Upsample(channels, channels // 2, kernel, rate))
             channels //= 2
             self.resblocks.extend(block(channels, kernel, dilations, self.slope) for kernel, dilations in shapes)
         for conv in [*self.upsampler.modules(), *self.resblocks.modules()]:
             if isinstance(conv, Conv | Upsample):
                 nn.init.normal_(conv.weight, std=INITIAL_STD)
-        self.blocks_per_stage, self.block_context = len(shapes), blocks_receptive_field(config)
-        self.conv_post = Conv(channels, 1, 7, bias=False)
+        self.blocks_per_stage, self.block_context = len(shapes), blocks_receptive_field(own)
+        self.output_channels = self.add_output(own, channels)
         if config.speaker_embedding_size:
-            self.cond = nn.Conv1d(config.speaker_embedding_size, config.upsample_initial_channel, 1)
+            self.cond = nn.Conv1d(config.speaker_embedding_size, own.upsample_initial_channel, 1)
+
+    def add_output(self, own: HifiGanConfig, channels: int) -> int:
+        """Add the layers behind the last stage, of so many channels; return the channels of what `finish` returns."""
+        self.conv_post = Conv(channels, 1, 7, bias=False)
+        return 1
 
     @has_kernel("inference", "decode")
     def forward(self, latents: Tensor, speaker: Tensor | None = None, frame_lengths: Tensor | None = None) -> Tensor:
@@ -276,7 +282,7 @@ class HifiGan(Decoder):
             lengths = None if lengths is None else lengths * upsampler.stride[0]
             mask = _mask(lengths, signal)
             signal = residual_blocks(stage, signal, mask)
-        return zero_outside(self.to_waveform(signal, mask), mask)
+        return zero_outside(self.finish(signal, mask), mask)
 
     def upsample(self, stage: int, signal: Tensor, condition: Tensor | None, valid: Valid = None) -> Tensor:
         """signal (B, C, T), latents in the first stage, condition (B, C, 1) -> (B, C / 2, rate · T)."""
@@ -315,7 +321,7 @@ class HifiGan(Decoder):
         rows = self.residual_blocks(stage, halves(signal), None if mask is None else halves(mask))
         return torch.cat([rows[:, :, :1, :half], rows[:, :, 1:, half - length :]], dim=3)
 
-    def to_waveform(self, signal: Tensor, valid: Valid = None) -> Tensor:
+    def finish(self, signal: Tensor, valid: Valid = None) -> Tensor:
         """signal (B, C, T_wav) of the last stage, which is written to -> waveform (B, 1, T_wav)."""
         signal = self.conv_post(zero_outside(F.leaky_relu(signal, FINAL_SLOPE, inplace=True), valid))
         if self.training or is_traced():
