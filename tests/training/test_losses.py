@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 import torch
+from scipy.signal import get_window
 from torch.distributions import Normal
 
 from hf_vits.training import losses
@@ -62,6 +64,40 @@ def test_features_of_the_recording_get_no_gradient():
     real, fake = torch.randn(1, 4, requires_grad=True), torch.randn(1, 4, requires_grad=True)
     losses.feature_loss([[real]], [[fake]]).backward()
     assert real.grad is None and fake.grad.abs().sum() > 0
+
+
+def spectra(signal, fft_size, hop, window_size):
+    """signal (T,) -> magnitudes by NumPy: frames about every hop, mirrored ends, a window in the middle of a frame."""
+    padded = np.pad(signal, fft_size // 2, mode="reflect")
+    window, left = np.zeros(fft_size), (fft_size - window_size) // 2
+    window[left : left + window_size] = get_window("hann", window_size)
+    frames = [padded[start : start + fft_size] * window for start in range(0, len(padded) - fft_size + 1, hop)]
+    return np.sqrt(np.maximum(np.abs(np.fft.rfft(frames)) ** 2, 1e-7))
+
+
+def test_the_sub_band_loss_is_that_of_its_equations_at_the_published_resolutions():
+    real, fake = np.random.default_rng(0).standard_normal((2, 2, 4, 500))
+    real[0, 1] = 0  # its magnitudes are the floor
+    expected = 0
+    for settings in ((384, 30, 150), (683, 60, 300), (171, 10, 60)):
+        y, x = (np.array([spectra(band, *settings) for band in bands.reshape(8, -1)]) for bands in (real, fake))
+        expected += (np.linalg.norm(y - x) / np.linalg.norm(y) + np.abs(np.log(y) - np.log(x)).mean()) / 3
+    real, fake = torch.from_numpy(real), torch.from_numpy(fake)
+    assert losses.subband_stft_loss(real, fake).item() == pytest.approx(expected, rel=1e-4)
+    assert losses.subband_stft_loss(real, real).item() == 0
+    assert losses.subband_stft_loss(real.bfloat16(), fake.bfloat16()).dtype == torch.float32
+
+
+def test_the_sub_band_loss_of_a_short_segment_is_finite_and_has_a_gradient_at_silence():
+    real, fake = torch.randn(1, 4, 16), torch.zeros(1, 4, 16, requires_grad=True)
+    losses.subband_stft_loss(real, fake).backward()
+    assert fake.grad.isfinite().all()
+
+
+def test_a_loss_on_request_is_computed_for_decoders_that_name_it():
+    assert "subband_stft" not in losses.names_of_losses(())
+    assert losses.names_of_losses(["subband_stft"])[:3] == losses.names_of_losses(())[:3]
+    assert "subband_stft" in losses.names_of_losses(["subband_stft"])
 
 
 def test_losses_of_half_precision_inputs_are_float32():

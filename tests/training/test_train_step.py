@@ -284,7 +284,7 @@ def test_the_losses_of_a_step_are_the_registered_ones_with_the_papers_weights(mo
     generator, discriminator = models
     losses = losses_for(generator(batch), discriminator)
     paper = {"adversarial": 1, "feature_matching": 1, "mel": 45, "kl": 1, "duration": 1}
-    assert losses.keys() == paper.keys() and default_weights() == paper
+    assert losses.keys() == paper.keys() and paper.items() <= default_weights().items()
     weights = {**paper, "mel": 3.0}
     torch.testing.assert_close(weighted_sum(losses, weights), sum(weights[name] * losses[name] for name in weights))
 

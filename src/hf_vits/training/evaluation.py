@@ -17,7 +17,7 @@ from hf_vits.modules.masks import mask_from_lengths
 from hf_vits.modules.sampling import seed_of
 from hf_vits.training.generator import VitsGenerator, VitsTrainingOutput
 from hf_vits.training.loggers import ExperimentLogger
-from hf_vits.training.losses import LOSSES, losses_of
+from hf_vits.training.losses import LOSSES, losses_of, names_of_losses
 from hf_vits.training.train_step import clip_generators
 
 logger = logging.getLogger(__name__)
@@ -26,9 +26,9 @@ SHOWN_CLIPS = 3
 """Clips that are spoken and drawn at each evaluation."""
 
 
-def measure_names() -> list[str]:
-    """Return the losses that need no discriminator, and focus."""
-    return [*(name for name, loss in LOSSES.items() if loss.stage != "adversarial"), "focus"]
+def measure_names(requested: Sequence[str] = ()) -> list[str]:
+    """Return the losses of a decoder with these `losses` that need no discriminator, and focus."""
+    return [*(name for name in names_of_losses(requested) if LOSSES[name].stage != "adversarial"), "focus"]
 
 
 def has_evaluation(history: Sequence[Mapping[str, float]], step: int) -> bool:
@@ -71,7 +71,7 @@ def evaluate_clip(generator: VitsGenerator, batch: VitsBatch, seed: int) -> Eval
     measures = {**losses_of("reconstruction", out), **losses_of("prior", out)}
     measures["focus"] = scores.softmax(dim=-1).amax(dim=-1).mean()
     return EvalSample(
-        {name: float(measures[name]) for name in measure_names()},
+        {name: float(value) for name, value in measures.items()},
         out.real_mel[0],
         out.fake_mel[0],
         scores[0],
@@ -134,7 +134,7 @@ class Evaluation:
     def run(self, step: int, experiment: ExperimentLogger) -> dict[str, float]:
         """Log the means over all clips, and return them by name."""
         index, processes = self.accelerator.process_index, self.accelerator.num_processes
-        names = measure_names()
+        names = measure_names(self.generator.model.config.decoder_config.losses)
         sums = torch.zeros(len(names) + 1, dtype=torch.float64)
         with eval_mode(self.generator):
             for number in range(index, len(self.clips), processes):

@@ -1,6 +1,6 @@
 """The generator in training: posterior → segment → decoder, posterior → flow → alignment (paper, figure 1a)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -14,6 +14,7 @@ from hf_vits.modules.alignment import log_likelihood, search_where_finite
 from hf_vits.modules.duration_predictor import StochasticDurationPredictor
 from hf_vits.modules.masks import expand, frames_of_token, mask_from_lengths
 from hf_vits.modules.posterior_encoder import sample
+from hf_vits.modules.pqmf import BANDS, split
 from hf_vits.modules.sampling import Generators, uniform
 from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.modules.text_encoder import TextEncoding
@@ -106,16 +107,24 @@ class Segments:
             Recorded and generated samples; both zero past the end of a short clip.
         real_mel, fake_mel (`Tensor` of shape `(B, M, frames)`):
             Their log-mels, the real one taken from that of the whole clip; zero past the end of a short clip.
+        real_bands, fake_bands (`Tensor` of shape `(B, 4, T_seg / 4)`, *optional*):
+            Their sub-bands, for a decoder whose losses compare them.
+        requested_losses (`tuple[str, ...]`, *optional*):
+            Names of the losses on request that the decoder is trained with.
     """
 
     real: Tensor
     fake: Tensor
     real_mel: Tensor
     fake_mel: Tensor
+    real_bands: Tensor | None = field(default=None, kw_only=True)
+    fake_bands: Tensor | None = field(default=None, kw_only=True)
+    requested_losses: tuple[str, ...] = field(default=(), kw_only=True)
 
     def joined(self, more: "Segments") -> "Segments":
         """Return both as one batch."""
-        return Segments(**{name: torch.cat([value, getattr(more, name)]) for name, value in vars(self).items()})
+        tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **{name: torch.cat([value, getattr(more, name)]) for name, value in tensors.items()})
 
 
 @dataclass
@@ -237,12 +246,16 @@ class VitsGenerator(nn.Module):
         mask (B, 1, frames), latents (B, C, frames); speaker (B, S, 1) -> Segments."""
         hop, size = self.model.config.hop_length, latents.shape[-1]
         sample_mask = mask.repeat_interleave(hop, dim=-1)
-        fake = self.model.decoder(latents, speaker) * sample_mask
+        fake, bands = self.model.decoder.forward_with_bands(latents, speaker)
+        fake, real = fake * sample_mask, take(waveform, starts * hop, size * hop) * sample_mask
         return Segments(
-            real=take(waveform, starts * hop, size * hop) * sample_mask,
+            real=real,
             fake=fake,
             real_mel=self.spectrogram.mel(spectrogram) * mask,
             fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * mask,
+            real_bands=None if bands is None else split(real),
+            fake_bands=None if bands is None else bands * sample_mask[..., ::BANDS],
+            requested_losses=self.model.config.decoder_config.losses,
         )
 
     def align(self, batch: VitsBatch, posterior: Posterior, generator: Generators = None) -> AlignmentOutput:

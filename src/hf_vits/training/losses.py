@@ -43,6 +43,8 @@ class Loss:
             One sentence for the model card.
         source (`str`):
             Where it is from.
+        on_request (`bool`, *optional*, defaults to `False`):
+            Compute it only for decoders whose configuration names it in `losses`.
     """
 
     function: Callable[..., Tensor]
@@ -51,6 +53,7 @@ class Loss:
     normalize_by: Literal["clips", "tokens", "frames"]
     description: str
     source: str
+    on_request: bool = False
 
 
 LOSSES: Registry[Loss] = Registry("loss")
@@ -64,19 +67,26 @@ def register_loss(
     description: str,
     normalize_by: Literal["clips", "tokens", "frames"] = "clips",
     source: str = "",
+    on_request: bool = False,
 ) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Return a decorator that registers a function as a [`Loss`]; arguments are the fields of that class."""
 
     def register(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        LOSSES.register(name)(Loss(function, stage, weight, normalize_by, description, source))
+        LOSSES.register(name)(Loss(function, stage, weight, normalize_by, description, source, on_request))
         return function
 
     return register
 
 
 def losses_of(stage: Stage, *outputs: Any) -> dict[str, Tensor]:
-    """Outputs of a stage -> its losses by name, each ()."""
-    return {name: loss.function(*outputs) for name, loss in LOSSES.items() if loss.stage == stage}
+    """Outputs of a stage -> its losses by name, each (); those on request if `Segments.requested_losses` has them."""
+    names = names_of_losses(getattr(outputs[0], "requested_losses", ()))
+    return {name: LOSSES[name].function(*outputs) for name in names if LOSSES[name].stage == stage}
+
+
+def names_of_losses(requested: Sequence[str]) -> list[str]:
+    """Return the names of the losses that are computed for a decoder with these `losses`."""
+    return [name for name, loss in LOSSES.items() if not loss.on_request or name in requested]
 
 
 def default_weights() -> dict[str, float]:
@@ -87,6 +97,34 @@ def default_weights() -> dict[str, float]:
 def mel_loss(real: Tensor, fake: Tensor) -> Tensor:
     """real and fake log-mels (B, M, T) -> (): mean absolute difference (equation 2)."""
     return F.l1_loss(fake.float(), real.float())
+
+
+SUBBAND_RESOLUTIONS = ((384, 30, 150), (683, 60, 300), (171, 10, 60))
+"""Samples of a band in a transform, between frames, and in a window, of the sub-band loss."""
+
+SUBBAND_FLOOR = 1e-7
+"""Least squared magnitude in it."""
+
+
+def subband_stft_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """real and fake sub-bands (B, bands, T) -> (): difference of magnitudes, relative and of logarithms, over the
+    batch; the mean of three resolutions (Yamamoto et al. 2020, equations 4 to 6; Kawamura et al. 2022)."""
+    total = real.new_zeros((), dtype=torch.float32)
+    for settings in SUBBAND_RESOLUTIONS:
+        magnitudes, target = (_magnitudes(bands.flatten(0, 1), *settings) for bands in (fake, real))
+        total = total + (target - magnitudes).norm() / target.norm() + F.l1_loss(magnitudes.log(), target.log())
+    return total / len(SUBBAND_RESOLUTIONS)
+
+
+def _magnitudes(signal: Tensor, fft_size: int, hop_length: int, window_size: int) -> Tensor:
+    """signal (B, T) -> (B, F, frames), float32 under autocast too; edges are reflected if the signal is long enough."""
+    mode = "reflect" if signal.shape[-1] > fft_size // 2 else "constant"
+    with torch.autocast(signal.device.type, enabled=False):
+        window = torch.hann_window(window_size, device=signal.device)
+        spectrum = torch.stft(
+            signal.float(), fft_size, hop_length, window_size, window, pad_mode=mode, return_complex=True
+        )
+        return (spectrum.real.square() + spectrum.imag.square()).clamp(min=SUBBAND_FLOOR).sqrt()
 
 
 def kl_loss(
@@ -176,3 +214,12 @@ register_loss(
     description="Loss of the duration predictor, per token.",
     source="paper, equation 7",
 )(lambda out: out.duration_loss)
+
+register_loss(
+    "subband_stft",
+    stage="reconstruction",
+    weight=1.0,
+    description="Difference of the spectra of sub-bands, relative and of logarithms, at three resolutions.",
+    source="Kawamura et al. 2022, section 3.2",
+    on_request=True,
+)(lambda segments: subband_stft_loss(segments.real_bands, segments.fake_bands))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from hf_vits.modeling_vits import VitsModel
+from hf_vits.training.losses import LOSSES, names_of_losses
 from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.utils.parameter_names import matching_patterns, numbers_by_name
 
@@ -117,8 +118,9 @@ class OptimizedModel:
 
 
 def check_modules(model: VitsModel, args: VitsTrainingArguments) -> list[float]:
-    """Return the factor on the learning rate for each parameter; raise `ValueError` for a module in the settings that
-    the model does not have, or if all are frozen."""
+    """Return the factor on the learning rate for each parameter; raise `ValueError` for a module or loss in the
+    settings that the model does not have, or if all modules are frozen."""
+    _check_losses(model, args)
     names = [name for name, _ in model.named_parameters()]
     frozen = matching_patterns(names, args.freeze_modules, "freeze_modules", OPTIONAL)
     if all(any(pattern.match(name) for pattern in frozen) for name in names):
@@ -127,6 +129,18 @@ def check_modules(model: VitsModel, args: VitsTrainingArguments) -> list[float]:
             "change. Leave out those to train, such as decoder."
         )
     return list(numbers_by_name(names, args.learning_rate_multipliers, 1.0, "learning_rate_multipliers").values())
+
+
+def _check_losses(model: VitsModel, args: VitsTrainingArguments) -> None:
+    """Raise `ValueError` for a loss on request in the settings that the decoder is not trained with."""
+    there = names_of_losses(model.config.decoder_config.losses)
+    settings = {"loss_weights": args.loss_weights, "metric_for_best_model": args.best_metrics}
+    for setting, names in settings.items():
+        if others := [name for name in names if name in LOSSES and name not in there]:
+            raise ValueError(
+                f"`{setting}` has {others[0]}, which the decoder {model.config.decoder_type} is not trained with. "
+                "Leave it out."
+            )
 
 
 def train_only(module: nn.Module, trained: Iterable[str] | None, frozen: Sequence[str] = ()) -> None:
