@@ -7,6 +7,7 @@ Both take the tensor names of this package; `vits_keys.rename_tensors` makes the
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
@@ -130,14 +131,18 @@ def infer_config(shapes: Shapes, **known: Any) -> VitsConfig:
         shapes (`Mapping[str, Shape]`):
             By tensor name of this package, in any format of weight norm.
         known:
-            Fields of [`VitsConfig`] that shapes do not determine, such as `upsample_rates` and
-            `resblock_dilation_sizes` of HiFi-GAN, and any others; they take precedence over inferred ones.
+            Fields of [`VitsConfig`] that shapes do not determine, and any others; they take precedence over inferred
+            ones. So do fields of the decoder, such as `upsample_rates` and `resblock_dilation_sizes`.
 
     Raises:
         ValueError: if a part of the generator is missing, if its parts do not fit each other, or if a field is not
             known that shapes do not determine.
     """
     fields = _fields(_Layers(layer_shapes(shapes).shapes, strict=True)) | {"layerdrop": 0.0} | known
+    if fields.get("decoder"):
+        names = [item.name for item in dataclass_fields(DECODERS[fields["decoder"]["type"]].config_class)]
+        own = {name: fields.pop(name) for name in names if name in known}
+        fields["decoder"] = {**fields["decoder"], **own}
     if missing := [name for name in _undetermined_of_decoder(shapes) if name not in known and "decoder" not in known]:
         raise ValueError(f"The tensors do not determine {listed(missing)} of the decoder, which must be given.")
     try:

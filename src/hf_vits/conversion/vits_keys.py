@@ -17,6 +17,9 @@ SPEAKER_LAYER = "text_encoder.cond"
 UNUSED = (r"flow\.flows\.\d+\.post_transformer\.", "which the code of VITS2 has and never runs")
 """Layers of VITS2's checkpoints that nothing is computed with."""
 
+CONSTANT = (r"dec\.updown_filter$", "a constant")
+"""What MB-iSTFT-VITS stores to put zeros between samples."""
+
 MODULES = (
     # Text encoder
     ("enc_p.emb", "text_encoder.embed_tokens"),
@@ -44,6 +47,7 @@ MODULES = (
     ("enc_q.enc", "posterior_encoder.wavenet"),
     ("dec.ups", "decoder.upsampler"),
     *((f"dec.{part}", f"decoder.{part}") for part in ("conv_pre", "conv_post", "cond", "resblocks")),
+    *((f"dec.{part}", f"decoder.{part}") for part in ("subband_conv_post", "multistream_conv_post")),
     ("emb_g", "embed_speaker"),
     # Flow
     ("flow.flows.E.pre", "flow.flows.E.conv_pre"),
@@ -155,7 +159,7 @@ def rename_tensors(
     """
     inference_only = inference_only or not any(name.startswith("enc_q.") for name in tensors)
     dropped = [(re.escape(prefix), "used in training only") for prefix in TRAINING_ONLY if inference_only]
-    renamed, notes = translate(tensors, rules_for(tensors), [*dropped, UNUSED])
+    renamed, notes = translate(tensors, rules_for(tensors), [*dropped, UNUSED, CONSTANT])
     for name, tensor in renamed.items():
         if re.search(r"\.attention\.\w+_proj\.weight$", name) and tensor.dim() == 3 and tensor.shape[-1] == 1:
             renamed[name] = tensor.squeeze(-1)  # a convolution of kernel 1 there, a linear layer here

@@ -29,6 +29,15 @@ SPEAKER_TABLE = "emb_g.weight"
 SPEAKER_NAMES = ("speakers", "data.spk2id")
 """Where the original's descendants keep their speakers' names."""
 
+SPECTRUM = {
+    "model.gen_istft_n_fft": "fft_size",
+    "model.gen_istft_hop_size": "samples_per_frame",
+    "model.subbands": "bands",
+}
+"""Fields of MB-iSTFT-VITS, and what its decoders call them here."""
+
+HOP = "model.gen_istft_hop_size"
+
 PUNCTUATION = ';:,.!?¡¿—…"«»“” '
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 IPA = (
@@ -114,6 +123,7 @@ class OriginalVoice:
     upsample_rates: list[int]
     resblock_type: str
     resblock_dilation_sizes: list[list[int]]
+    spectrum: dict[str, int]
 
 
 def _config_file(source: Source) -> Path:
@@ -157,6 +167,7 @@ def read_description(file: Path) -> OriginalVoice:
         upsample_rates=fields.wholes("model.upsample_rates"),
         resblock_type=_resblock_type(fields),
         resblock_dilation_sizes=fields.rows("model.resblock_dilation_sizes"),
+        spectrum=_spectrum(fields),
     )
 
 
@@ -172,6 +183,12 @@ def _resblock_type(fields: JsonReader) -> str:
     if kind not in ("1", "2"):
         fields.refuse("model.resblock", kind, '"1" or "2"')
     return kind
+
+
+def _spectrum(fields: JsonReader) -> dict[str, int]:
+    """Return what the file has of `SPECTRUM`; MB-iSTFT-VITS writes false for no bands."""
+    found = {path: fields.whole(path, None) for path in SPECTRUM if fields.value(path, None) is not False}
+    return {path: value for path, value in found.items() if value is not None}
 
 
 def _speaker_names(fields: JsonReader, count: int) -> tuple[list[str] | None, Notes]:
@@ -198,6 +215,7 @@ def _config(tensors: Mapping[str, Tensor], voice: OriginalVoice) -> VitsConfig:
         **({"posterior_input": "mel"} if hears_mels else {}),  # VITS2
         upsample_rates=voice.upsample_rates,
         resblock_dilation_sizes=voice.resblock_dilation_sizes,
+        **({"samples_per_frame": voice.spectrum[HOP]} if HOP in voice.spectrum else {}),
         num_attention_heads=voice.num_heads,
         hidden_dropout=voice.dropout,
         attention_dropout=voice.dropout,
@@ -209,12 +227,14 @@ def _config(tensors: Mapping[str, Tensor], voice: OriginalVoice) -> VitsConfig:
         mel_fmax=voice.mel_fmax,
         speaker_names=voice.speaker_names,
     )
+    decoder = config.decoder_config
     check_agreement(
         [
             ("data.n_speakers", voice.num_speakers, config.num_speakers),
             ("data.hop_length", voice.hop_length, config.hop_length),
-            ("model.resblock", voice.resblock_type, config.resblock_type),
+            ("model.resblock", voice.resblock_type, decoder.resblock_type),
             ("data.filter_length", voice.filter_length, config.fft_size),
+            *((path, value, getattr(decoder, SPECTRUM[path], None)) for path, value in voice.spectrum.items()),
         ],
         voice.file,
     )

@@ -120,6 +120,7 @@ def _config(tensors: Mapping[str, Tensor], source: Source, voice: PiperVoice) ->
     fields = _arguments(source)
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     decoder = decoder_fields(shapes)
+    decoder = decoder.get("decoder", decoder)
     rates, rate_notes = _rates(fields, decoder)
     dilations, dilation_notes = _dilations(fields, decoder)
     config = infer_config(
