@@ -1,9 +1,12 @@
 """Monotonic alignment search: the token of each frame as an index, never a dense matrix (paper, section 2.2.1)."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from hf_vits.modules.sampling import Generators
 
 
 @torch.no_grad()
@@ -19,6 +22,27 @@ def log_likelihood(latents: Tensor, prior_mean: Tensor, prior_log_std: Tensor) -
     frames = torch.cat([latents, -0.5 * latents.square()], dim=1).transpose(1, 2)
     with torch.autocast(latents.device.type, enabled=False):
         return torch.baddbmm(constant, frames, torch.cat([mean * precision, precision], dim=1))
+
+
+@torch.no_grad()
+def with_noise(
+    scores: Tensor, text_lengths: Tensor, frame_lengths: Tensor, scale: float, generator: Generators = None
+) -> Tensor:
+    """scores (B, T_spec, T_text), lengths int64 (B,) -> scores plus normal noise, `scale` times the standard deviation
+    of an item's scores (VITS2, section 2.2); the search then finds other alignments too. At a scale of 0, nothing is
+    drawn.
+
+    The deviation is that of each item's own cells, so that it does not depend on the batch.
+    """
+    if scale == 0:
+        return scores
+    noisy, sources = scores.clone(), generator if isinstance(generator, Sequence) else [generator] * len(scores)
+    for item, source, frames, tokens in zip(noisy, sources, frame_lengths.tolist(), text_lengths.tolist(), strict=True):
+        own = item[:frames, :tokens]
+        device = source.device if source else own.device
+        noise = torch.randn(frames, tokens, generator=source, device=device).to(own)
+        own += scale * own.std(correction=0) * noise
+    return noisy
 
 
 @torch.no_grad()

@@ -44,7 +44,10 @@ class DistillationArguments(VitsTrainingArguments):
             "no recordings are read",
         ),
         **dict.fromkeys(
-            ("fit_speaking_rate", "freeze_modules", "new_module_steps", "posterior_adaptation_steps"),
+            (
+                *("alignment_noise_scale", "alignment_noise_decay", "fit_speaking_rate", "freeze_modules"),
+                *("new_module_steps", "posterior_adaptation_steps"),
+            ),
             "nothing but the decoder is trained, which is new",
         ),
     }

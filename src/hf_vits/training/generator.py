@@ -10,14 +10,13 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from hf_vits.data.batch import VitsBatch
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.modules.alignment import log_likelihood, search_where_finite
+from hf_vits.modules.alignment import log_likelihood, search_where_finite, with_noise
 from hf_vits.modules.duration_predictor import StochasticDurationPredictor
 from hf_vits.modules.masks import expand, frames_of_token, mask_from_lengths
 from hf_vits.modules.posterior_encoder import sample
 from hf_vits.modules.pqmf import BANDS, split
 from hf_vits.modules.sampling import Generators, uniform
 from hf_vits.modules.spectrogram import Spectrogram
-from hf_vits.modules.text_encoder import TextEncoding
 from hf_vits.training.losses import deterministic_duration_loss, stochastic_duration_loss
 
 
@@ -258,16 +257,20 @@ class VitsGenerator(nn.Module):
             requested_losses=self.model.config.decoder_config.losses,
         )
 
-    def align(self, batch: VitsBatch, posterior: Posterior, generator: Generators = None) -> AlignmentOutput:
+    def align(
+        self, batch: VitsBatch, posterior: Posterior, generator: Generators = None, noise_scale: float = 0.0
+    ) -> AlignmentOutput:
         """A batch and its posterior -> AlignmentOutput; the last part of `forward`: flow, text encoder, alignment,
-        durations."""
+        durations. The alignment is searched with noise of `noise_scale`, as [`with_noise`] adds it."""
         model, speaker = self.model, posterior.speaker
         frame_lengths = batch.waveform_lengths // model.config.hop_length
         text_mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], posterior.frame_mask.dtype)
         prior_latents = model.flow(posterior.latents, posterior.frame_mask, speaker)
         language = model.language_vector(None, len(batch))
         text = model.text_encoder(batch.input_ids, text_mask, language=language, speaker=speaker)
-        index, is_finite = self._align(prior_latents, text, batch.text_lengths, frame_lengths)
+        scores = log_likelihood(prior_latents.detach(), text.prior_mean.detach(), text.prior_log_std.detach())
+        scores = with_noise(scores, batch.text_lengths, frame_lengths, noise_scale, generator)
+        index, is_finite = search_where_finite(scores, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
         return AlignmentOutput(
             **vars(posterior),
@@ -277,11 +280,6 @@ class VitsGenerator(nn.Module):
             duration_loss=self._duration_loss(text.hidden, text_mask, durations, speaker, language, generator),
             token_index=index,
         )
-
-    def _align(self, prior_latents: Tensor, text: TextEncoding, text_lengths: Tensor, frame_lengths: Tensor):
-        """Return the alignment, int64 (B, T_spec), and bool (B,): whether an item's scores were finite."""
-        scores = log_likelihood(prior_latents.detach(), text.prior_mean.detach(), text.prior_log_std.detach())
-        return search_where_finite(scores, text_lengths, frame_lengths)
 
     def _duration_loss(
         self,

@@ -53,14 +53,15 @@ class LossNormalizer:
 @dataclass
 class GeneratorForward:
     """Generator outputs for one micro-batch: the posterior, a copy of it without its graph, and the segments decoded
-    from that copy, if any are needed; and the random generators that the duration predictor draws from next. Where the
-    decoder alone is trained, there are only segments."""
+    from that copy, if any are needed; and the random generators that alignment and duration predictor draw from next,
+    with the scale of the alignment's noise. Where the decoder alone is trained, there are only segments."""
 
     batch: VitsBatch
     noise: list[torch.Generator]
     posterior: Posterior | None
     detached: Posterior | None
     segments: Segments | None
+    alignment_noise: float = 0.0
 
 
 class TrainingStep:
@@ -148,7 +149,8 @@ class TrainingStep:
                 segments = segments.joined(self.replay.segments(generator, step, number, self._process_index))
         if self.accelerator.device.type == "cpu":
             return_free_memory()  # of the places tried, here a step takes least time and memory
-        return GeneratorForward(batch, noise, posterior, detached, segments)
+        scale = alignment_noise_scale(self.config, step)
+        return GeneratorForward(batch, noise, posterior, detached, segments, scale)
 
     def _discriminator_backward(self, segments: Segments, normalizer: LossNormalizer) -> Tensor:
         """Add the gradient of the discriminator's loss on one batch; return the loss ()."""
@@ -186,7 +188,8 @@ class TrainingStep:
 
     def _prior_losses(self, output: GeneratorForward, normalizer: LossNormalizer) -> dict[str, Tensor]:
         with self.accelerator.autocast():
-            alignment = self.generator.module.align(output.batch, output.detached, output.noise)
+            generator: VitsGenerator = self.generator.module
+            alignment = generator.align(output.batch, output.detached, output.noise, output.alignment_noise)
         return normalizer.normalize(losses_of("prior", alignment))
 
     def _adversarial_backward(
@@ -236,6 +239,11 @@ class TrainingStep:
 
     def _mean(self, tensor: Tensor) -> Tensor:
         return self.accelerator.reduce(tensor, "mean")
+
+
+def alignment_noise_scale(config: VitsTrainingArguments, step: int) -> float:
+    """Return the scale of the alignment's noise in the step of this number, from 0; it decreases to 0 (VITS2)."""
+    return max(0.0, config.alignment_noise_scale - config.alignment_noise_decay * step)
 
 
 def clip_generators(seed: int, step: int, rows: Tensor) -> list[torch.Generator]:

@@ -116,6 +116,11 @@ class VitsTrainingArguments(EvaluationArguments):
         "Segments per step, beside those of the data, of the base model's own speech by speakers that the data lacks, "
         "so that the decoder keeps them.",
     )
+    alignment_noise_scale: NotNegative = option(
+        0.0,
+        "Noise in the search of the alignment at step 0, in standard deviations of its scores; 0.01 in VITS2.",
+    )
+    alignment_noise_decay: NotNegative = option(2e-6, "What that loses in each step, down to 0.")
     ema_decay: Decay = option(0.999, "Decay of the generator's moving average, which is evaluated and saved; 0: none.")
     mixed_precision: Annotated[str, OneOf((*PRECISIONS, AUTO))] | None = option(
         None,
