@@ -247,3 +247,15 @@ def test_only_a_decoder_that_is_trained_alone_needs_no_whole_clips(make_model, s
         assert not generator.trains_decoder_alone
         getattr(generator.model, name).requires_grad_(False)
     assert generator.trains_decoder_alone
+
+
+@pytest.mark.parametrize("trained", ["all", "project", "none"])
+def test_frozen_parts_have_no_dropout_whatever_they_are_part_of(make_model, batch, trained):
+    model, batch.speaker_id = make_model(hidden_dropout=0.5), None
+    model.text_encoder.requires_grad_(trained == "all")
+    model.text_encoder.project.requires_grad_(trained != "none")
+    generator = VitsGenerator(model, 16).train()
+    posterior = generator.posterior(batch, torch.Generator())
+    first, second = (generator.align(batch, posterior, torch.Generator()).prior_mean for _ in range(2))
+    assert torch.equal(first, second) is (trained != "all")
+    assert model.text_encoder.project.training is (trained != "none")

@@ -164,12 +164,16 @@ class VitsGenerator(nn.Module):
         self.spectrogram = Spectrogram(model.config)
 
     def train(self, mode: bool = True) -> "VitsGenerator":
-        """Set training or evaluation mode. Modules of which nothing is trained stay in evaluation mode: their dropout
-        would be noise in the targets of others."""
+        """Set training or evaluation mode. Modules of which nothing is trained stay in evaluation mode, and so does the
+        dropout of those that are trained in part: it would be noise in the targets of others."""
         super().train(mode)
-        for module in self.model.children():
-            if not any(parameter.requires_grad for parameter in module.parameters()):
+        for module in self.model.modules():
+            trained = [parameter.requires_grad for parameter in module.parameters()]
+            if trained and not any(trained):
                 module.eval()
+            elif not all(trained):
+                for child in module.children():
+                    child.train(child.training and not isinstance(child, nn.Dropout))
         return self
 
     def forward(
