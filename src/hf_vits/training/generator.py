@@ -173,7 +173,8 @@ class VitsGenerator(nn.Module):
                 module.eval()
             elif not all(trained):
                 for child in module.children():
-                    child.train(child.training and not isinstance(child, nn.Dropout))
+                    if isinstance(child, nn.Dropout):
+                        child.eval()
         return self
 
     def forward(
