@@ -12,7 +12,6 @@ KINDS = {
     "type 1": {},
     "type 2": {"resblock_type": "2"},
     "speakers": {"num_speakers": 2, "speaker_embedding_size": 6},
-    "transformer in the flow": {"flow": {"transformer": "pre_conv"}},
     "long flow": {"wavenet_dilation_rate": 2, "prior_encoder_num_wavenet_layers": 3},
 }
 IDS = torch.arange(1, 19).unsqueeze(0)

@@ -47,10 +47,14 @@ def test_every_frame_depends_on_the_farthest_one(make_model):
     assert (flow(other, mask) - flow(latents, mask))[..., 0].abs().max() > 1e-6
 
 
-def test_the_flow_runs_once_in_a_stream(make_model, monkeypatch):
+@torch.no_grad()
+def test_the_flow_runs_once_in_a_stream_whose_chunks_equal_the_whole(make_model, monkeypatch):
     model = make_model(**TRANSFORMER).double()
     prior, seen = model.prior(torch.arange(1, 9)[None], durations=torch.full((1, 8), 40)), []
     original = model.flow.inverse
     monkeypatch.setattr(model.flow, "inverse", lambda sample, *a: seen.append(sample.shape[2]) or original(sample, *a))
-    assert len(list(model.stream(prior, chunk_frames=50))) == 7
-    assert seen == [320]
+    for chunk_frames in (50, 3, None):
+        chunks = torch.cat(list(model.stream(prior, chunk_frames=chunk_frames)), dim=1)
+        whole = model.decode(original(prior.sample, torch.ones(1, 1, 320).double())).squeeze(1)
+        torch.testing.assert_close(chunks, whole, rtol=0, atol=1e-11)
+    assert seen == [320] * 3

@@ -72,16 +72,16 @@ def test_steps_search_with_the_noise_of_their_number_and_a_resumed_run_with_the_
 
     monkeypatch.setattr(module, "with_noise", noted)
     settings = {
-        "max_steps": 3,
+        "max_steps": 2,
         "save_steps": 1,
-        "save_total_limit": 3,
+        "save_total_limit": 2,
         "alignment_noise_scale": 0.3,
         "alignment_noise_decay": 0.2,
     }
     whole = make_trainer(start=make_start(lively=True), **settings)
     whole.train()
-    assert [scale for *_, scale in seen] == [0.3, pytest.approx(0.1), 0]
-    assert not torch.equal(seen[1][0], seen[1][1]) and seen[2][0] is seen[2][1]
+    assert [scale for *_, scale in seen] == [0.3, pytest.approx(0.1)]
+    assert not torch.equal(seen[1][0], seen[1][1])
 
     resumed = make_trainer(start=make_start(lively=True), **settings)
     resumed.train(resume_from_checkpoint=whole.output_dir / "checkpoint-1")

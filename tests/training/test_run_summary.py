@@ -10,7 +10,7 @@ import soundfile
 
 from hf_vits.cli import main
 from hf_vits.training import Columns
-from hf_vits.training.trainer import NOT_EVALUATED
+from hf_vits.training.evaluation import NOT_EVALUATED
 
 
 def commands(text):

@@ -45,7 +45,8 @@ class DistillationArguments(VitsTrainingArguments):
         ),
         **dict.fromkeys(
             (
-                *("alignment_noise_scale", "alignment_noise_decay", "fit_speaking_rate", "freeze_modules"),
+                *("alignment_noise_scale", "alignment_noise_decay", "duration_adversarial_steps"),
+                *("duration_discriminator", "fit_speaking_rate", "freeze_modules"),
                 *("new_module_steps", "posterior_adaptation_steps"),
             ),
             "nothing but the decoder is trained, which is new",
@@ -71,7 +72,7 @@ class DistillationArguments(VitsTrainingArguments):
             default = item.default if item.default_factory is MISSING else item.default_factory()
             if item.name in self.unused and getattr(self, item.name) != default:
                 raise ValueError(f"`{item.name}` has no effect here: {self.unused[item.name]}. Leave it out.")
-        others = [name for name in self.loss_weights if LOSSES[name].stage == "prior"]
+        others = [name for name in self.loss_weights if LOSSES[name].stage in ("prior", "durations")]
         if others:
             raise ValueError(f"`loss_weights` has {', '.join(others)}, no loss of a decoder. Leave that out.")
         others = [name for name in self.learning_rate_multipliers if name.split(".")[0] != "decoder"]

@@ -17,7 +17,7 @@ from hf_vits.modules.masks import mask_from_lengths
 from hf_vits.modules.sampling import seed_of
 from hf_vits.training.generator import VitsGenerator, VitsTrainingOutput
 from hf_vits.training.loggers import ExperimentLogger
-from hf_vits.training.losses import LOSSES, losses_of, names_of_losses
+from hf_vits.training.losses import LOSSES, MEASURED, losses_of, names_of_losses
 from hf_vits.training.train_step import clip_generators
 
 logger = logging.getLogger(__name__)
@@ -26,9 +26,17 @@ SHOWN_CLIPS = 3
 """Clips that are spoken and drawn at each evaluation."""
 
 
+NOT_EVALUATED = (
+    "There is no evaluation set, so the run is not evaluated: it writes no samples to listen to, and nothing shows "
+    "when it overfits. Name recordings in the folder's eval.txt (of ten usable clips or more some are drawn without "
+    "it), or give `eval_split`, or in Python `eval_dataset`."
+)
+"""Warning at the start of a run without evaluation."""
+
+
 def measure_names(requested: Sequence[str] = ()) -> list[str]:
     """Return the losses of a decoder with these `losses` that need no discriminator, and focus."""
-    return [*(name for name in names_of_losses(requested) if LOSSES[name].stage != "adversarial"), "focus"]
+    return [*(name for name in names_of_losses(requested) if LOSSES[name].stage in MEASURED), "focus"]
 
 
 def has_evaluation(history: Sequence[Mapping[str, float]], step: int) -> bool:

@@ -7,13 +7,13 @@ from hf_vits.evaluation.base import METRICS, EvaluationOptions
 from hf_vits.evaluation.recognizers.base import RECOGNIZERS
 from hf_vits.evaluation.requirements import check_name
 from hf_vits.evaluation.speaker_encoders.base import SPEAKER_ENCODERS
-from hf_vits.training.losses import LOSSES
+from hf_vits.training.losses import LOSSES, MEASURED
 from hf_vits.utils.setting_fields import AnyPath, Count, NotNegative, option
 
 THEN = "_then_"
 """Joins two metrics: the second chooses among models that the first finds good enough."""
 
-LOSS_MEASURES = {**{name: False for name, loss in LOSSES.items() if loss.stage != "adversarial"}, "focus": True}
+LOSS_MEASURES = {**{name: False for name, loss in LOSSES.items() if loss.stage in MEASURED}, "focus": True}
 
 
 @dataclass(kw_only=True)

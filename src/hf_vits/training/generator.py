@@ -17,6 +17,7 @@ from hf_vits.modules.posterior_encoder import sample
 from hf_vits.modules.pqmf import BANDS, split
 from hf_vits.modules.sampling import Generators, uniform
 from hf_vits.modules.spectrogram import Spectrogram
+from hf_vits.modules.text_encoder import TextEncoding
 from hf_vits.training.losses import deterministic_duration_loss, stochastic_duration_loss
 
 
@@ -94,6 +95,38 @@ class AlignmentOutput(Posterior):
     prior_log_std: Tensor
     duration_loss: Tensor
     token_index: Tensor
+
+
+@dataclass
+class AlignedText:
+    """
+    A text, and the token of each frame.
+
+    Args:
+        prior_latents (`Tensor` of shape `(B, C, T_spec)`):
+            The latents after the flow.
+        text ([`TextEncoding`]):
+            Hidden states and prior of each token.
+        mask (`Tensor` of shape `(B, 1, T_text)`):
+            One at tokens, zero at padding.
+        speaker, language (`Tensor` of shape `(B, S, 1)` and `(B, L, 1)`, *optional*):
+            Vectors.
+        token_index (`Tensor` of shape `(B, T_spec)`, int64):
+            The alignment.
+        is_finite (`Tensor` of shape `(B,)`, bool):
+            Whether an item's scores were, so that there is an alignment.
+        durations (`Tensor` of shape `(B, T_text)`, int64):
+            Frames of each token.
+    """
+
+    prior_latents: Tensor
+    text: TextEncoding
+    mask: Tensor
+    speaker: Tensor | None
+    language: Tensor | None
+    token_index: Tensor
+    is_finite: Tensor
+    durations: Tensor
 
 
 @dataclass
@@ -267,38 +300,39 @@ class VitsGenerator(nn.Module):
     ) -> AlignmentOutput:
         """A batch and its posterior -> AlignmentOutput; the last part of `forward`: flow, text encoder, alignment,
         durations. The alignment is searched with noise of `noise_scale`, as [`with_noise`] adds it."""
+        found = self.aligned_text(batch, posterior, generator, noise_scale)
+        text, index = found.text, found.token_index
+        return AlignmentOutput(
+            **vars(posterior),
+            prior_latents=found.prior_latents,
+            prior_mean=_nan_unless(found.is_finite, expand(text.prior_mean, index)),
+            prior_log_std=expand(text.prior_log_std, index),
+            duration_loss=self._duration_loss(found, generator),
+            token_index=index,
+        )
+
+    def aligned_text(
+        self, batch: VitsBatch, posterior: Posterior, generator: Generators = None, noise_scale: float = 0.0
+    ) -> AlignedText:
+        """A batch and its posterior -> AlignedText: flow, text encoder, alignment."""
         model, speaker = self.model, posterior.speaker
         frame_lengths = batch.waveform_lengths // model.config.hop_length
-        text_mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], posterior.frame_mask.dtype)
+        mask = mask_from_lengths(batch.text_lengths, batch.input_ids.shape[1], posterior.frame_mask.dtype)
         prior_latents = model.flow(posterior.latents, posterior.frame_mask, speaker)
         language = model.language_vector(None, len(batch))
-        text = model.text_encoder(batch.input_ids, text_mask, language=language, speaker=speaker)
+        text = model.text_encoder(batch.input_ids, mask, language=language, speaker=speaker)
         scores = log_likelihood(prior_latents.detach(), text.prior_mean.detach(), text.prior_log_std.detach())
         scores = with_noise(scores, batch.text_lengths, frame_lengths, noise_scale, generator)
         index, is_finite = search_where_finite(scores, batch.text_lengths, frame_lengths)
         durations = frames_of_token(index, frame_lengths, batch.input_ids.shape[1])
-        return AlignmentOutput(
-            **vars(posterior),
-            prior_latents=prior_latents,
-            prior_mean=_nan_unless(is_finite, expand(text.prior_mean, index)),
-            prior_log_std=expand(text.prior_log_std, index),
-            duration_loss=self._duration_loss(text.hidden, text_mask, durations, speaker, language, generator),
-            token_index=index,
-        )
+        return AlignedText(prior_latents, text, mask, speaker, language, index, is_finite, durations)
 
-    def _duration_loss(
-        self,
-        hidden: Tensor,
-        mask: Tensor,
-        durations: Tensor,
-        speaker: Tensor | None,
-        language: Tensor | None,
-        generator: Generators,
-    ) -> Tensor:
+    def _duration_loss(self, found: AlignedText, generator: Generators) -> Tensor:
         """Return the loss of the duration predictor, whose gradient stops at its inputs (section 2.2.2)."""
-        predictor, hidden = self.model.duration_predictor, hidden.detach()
-        speaker = None if speaker is None else speaker.detach()
-        language = None if language is None else language.detach()
+        predictor, hidden = self.model.duration_predictor, found.text.hidden.detach()
+        mask, durations = found.mask, found.durations
+        speaker = None if found.speaker is None else found.speaker.detach()
+        language = None if found.language is None else found.language.detach()
         with torch.autocast(hidden.device.type, enabled=False):  # logarithms and splines need float32
             hidden = hidden.to(mask.dtype)
             if isinstance(predictor, StochasticDurationPredictor):

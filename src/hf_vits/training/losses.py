@@ -19,9 +19,13 @@ from torch.nn import functional as F
 
 from hf_vits.utils.registry import Registry
 
-Stage = Literal["adversarial", "reconstruction", "prior"]
+Stage = Literal["adversarial", "reconstruction", "prior", "durations"]
 """What a loss is a function of: `"adversarial"` of a sub-discriminator's outputs, a `DiscriminatorOutput` for the
-recording and one for the generated segment; `"reconstruction"` of a `Segments`; `"prior"` of an `AlignmentOutput`."""
+recording and one for the generated segment; `"reconstruction"` of a `Segments`; `"prior"` of an `AlignmentOutput`;
+`"durations"`, in the last steps of a run, of a `DurationOutput`."""
+
+MEASURED = ("reconstruction", "prior")
+"""Stages whose losses an evaluation measures."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Loss:
         function (`Callable`):
             Takes the outputs of the stage, returns a float32 scalar, a mean over the batch.
         stage (`str`):
-            `"adversarial"`, `"reconstruction"` or `"prior"`; the losses of a stage share one backward pass. An
-            adversarial loss is computed for each sub-discriminator and summed over them.
+            `"adversarial"`, `"reconstruction"`, `"prior"` or `"durations"`; the losses of a stage share one backward
+            pass. An adversarial loss is computed for each sub-discriminator and summed over them.
         weight (`float`):
             Default weight in the sum of all losses.
         normalize_by (`str`):
@@ -44,7 +48,7 @@ class Loss:
         source (`str`):
             Where it is from.
         on_request (`bool`, *optional*, defaults to `False`):
-            Compute it only for decoders whose configuration names it in `losses`.
+            Compute it only for decoders whose configuration names it in `losses`, or in steps that ask for it.
     """
 
     function: Callable[..., Tensor]
@@ -145,6 +149,11 @@ def deterministic_duration_loss(log_durations: Tensor, durations: Tensor, mask: 
     return ((log_durations.float() - target).square() * mask).sum() / mask.float().sum()
 
 
+def token_least_squares(logits: Tensor, target: float, mask: Tensor) -> Tensor:
+    """logits (B, 1, T_text), mask (B, 1, T_text) -> (): squared difference from the target, per token."""
+    return ((logits.float() - target).square() * mask).sum() / mask.float().sum()
+
+
 def stochastic_duration_loss(negative_log_likelihood: Tensor, mask: Tensor) -> Tensor:
     """Upper bounds of −log p(durations | text) (B,), mask (B, 1, T_text) -> (): nats per token (equation 7)."""
     return negative_log_likelihood.float().sum() / mask.float().sum()
@@ -223,3 +232,13 @@ register_loss(
     source="Kawamura et al. 2022, section 3.2",
     on_request=True,
 )(lambda segments: subband_stft_loss(segments.real_bands, segments.fake_bands))
+
+register_loss(
+    "duration_adversarial",
+    stage="durations",
+    weight=1.0,
+    normalize_by="tokens",
+    on_request=True,
+    description="Least squares of the duration discriminator's logits on predicted durations to 1, per token.",
+    source="VITS2, section 2.1",
+)(lambda out: token_least_squares(out.logits, 1, out.mask))

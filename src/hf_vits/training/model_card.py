@@ -16,6 +16,7 @@ from hf_vits.training.evaluation import SHOWN_CLIPS
 from hf_vits.training.evaluation_arguments import shown_settings
 from hf_vits.training.loggers import read_history
 from hf_vits.training.losses import LOSSES
+from hf_vits.training.phases import first_duration_step
 from hf_vits.training.run_summary import RunSummary
 from hf_vits.utils.atomic_file import new_file
 
@@ -289,6 +290,8 @@ def _new_modules(run: RunSummary) -> str:
     first = args.new_module_steps if set(new) - {"discriminator"} else 0
     if (adapted := min(args.posterior_adaptation_steps, run.progress.step - first)) > 0:
         parts.append(f"For {adapted:,} steps the posterior encoder alone was adapted to the recordings.")
+    if (last := run.model_step - first_duration_step(args)) > 0:
+        parts.append(f"In the last {last:,} steps the duration predictor alone was trained, against a discriminator.")
     return f"\n\n{' '.join(parts)}" if parts else ""
 
 

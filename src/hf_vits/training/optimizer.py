@@ -121,6 +121,12 @@ def check_modules(model: VitsModel, args: VitsTrainingArguments) -> list[float]:
     """Return the factor on the learning rate for each parameter; raise `ValueError` for a module or loss in the
     settings that the model does not have, or if all modules are frozen."""
     _check_losses(model, args)
+    if args.duration_adversarial_steps and model.config.use_stochastic_duration_prediction:
+        raise ValueError(
+            f"`duration_adversarial_steps` is {args.duration_adversarial_steps}, but this voice has the stochastic "
+            "duration predictor, whose loss is a likelihood: only the deterministic one can be trained against a "
+            "discriminator. Make the voice with `use_stochastic_duration_prediction` false, or leave the steps out."
+        )
     names = [name for name, _ in model.named_parameters()]
     frozen = matching_patterns(names, args.freeze_modules, "freeze_modules", OPTIONAL)
     if all(any(pattern.match(name) for pattern in frozen) for name in names):
@@ -134,12 +140,13 @@ def check_modules(model: VitsModel, args: VitsTrainingArguments) -> list[float]:
 def _check_losses(model: VitsModel, args: VitsTrainingArguments) -> None:
     """Raise `ValueError` for a loss on request in the settings that the decoder is not trained with."""
     there = names_of_losses(model.config.decoder_config.losses)
+    there += ["duration_adversarial"] if args.duration_adversarial_steps else []
     settings = {"loss_weights": args.loss_weights, "metric_for_best_model": args.best_metrics}
     for setting, names in settings.items():
         if others := [name for name in names if name in LOSSES and name not in there]:
             raise ValueError(
-                f"`{setting}` has {others[0]}, which the decoder {model.config.decoder_type} is not trained with. "
-                "Leave it out."
+                f"`{setting}` has {others[0]}, which the decoder {model.config.decoder_type} is not trained with "
+                "in this run. Leave it out."
             )
 
 

@@ -115,13 +115,13 @@ class TrainingStep:
 
         if self.discriminator.is_trained:
             for output, normalizer in zip(kept or generate(False), normalizers, strict=True):
-                _add(losses, {"discriminator": self._discriminator_backward(output.segments, normalizer)})
+                add_losses(losses, {"discriminator": self._discriminator_backward(output.segments, normalizer)})
         finite = self.discriminator.update(rate, self.average, scaler)
 
         if self.generator.is_trained:
             for output, normalizer in zip(kept or generate(True), normalizers, strict=True):
                 backward = self._adaptation_backward if adapts else self._generator_backward
-                _add(losses, backward(output, normalizer))
+                add_losses(losses, backward(output, normalizer))
         finite = self.generator.update(rate, self.average, scaler, multiplies=not adapts) and finite
 
         if scaler is not None:
@@ -171,20 +171,20 @@ class TrainingStep:
         reconstruction = normalizer.normalize(losses_of("reconstruction", segments))
         self._backward(self._weighted_sum(reconstruction), (segments.fake, waveform_gradient))
         if output.posterior is None:
-            return _add(losses, reconstruction)
+            return add_losses(losses, reconstruction)
 
         prior = self._prior_losses(output, normalizer)
         self._backward(self._weighted_sum(prior))
 
         self._backward_from(*output.posterior.backward_roots(output.detached))
-        return _add(_add(losses, reconstruction), prior)
+        return add_losses(add_losses(losses, reconstruction), prior)
 
     def _adaptation_backward(self, output: GeneratorForward, normalizer: LossNormalizer) -> dict[str, Tensor]:
         """Add the gradient of the posterior's divergence from the prior on one batch; return this loss ()."""
         loss = {"kl": self._prior_losses(output, normalizer)["kl"]}
         self._backward(self._weighted_sum(loss))
         self._backward_from(*output.posterior.backward_roots(output.detached))
-        return _add({}, loss)
+        return add_losses({}, loss)
 
     def _prior_losses(self, output: GeneratorForward, normalizer: LossNormalizer) -> dict[str, Tensor]:
         with self.accelerator.autocast():
@@ -206,7 +206,7 @@ class TrainingStep:
                         real = sub_discriminator(segments.real)
                     adversarial = normalizer.normalize(losses_of("adversarial", real, sub_discriminator(fake)))
                 self._backward(self._weighted_sum(adversarial))
-                _add(losses, adversarial)
+                add_losses(losses, adversarial)
         return losses, fake.grad
 
     def _weighted_sum(self, losses: Mapping[str, Tensor]) -> Tensor:
@@ -269,7 +269,8 @@ def frozen(module: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def _add(losses: dict[str, Tensor], more: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def add_losses(losses: dict[str, Tensor], more: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Add losses by name, each (), to those in `losses`, without their graph, and return that."""
     for name, value in more.items():
         losses[name] = losses.get(name, 0) + value.detach()
     return losses

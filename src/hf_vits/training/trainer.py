@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from datetime import timedelta
-from enum import Enum
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,13 +25,15 @@ from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training import checkpoints, training_state
 from hf_vits.training.best_model import BestModel
 from hf_vits.training.dataloader import build_eval_dataset, build_train_dataloader
-from hf_vits.training.evaluation import Evaluation, has_evaluation
+from hf_vits.training.duration_step import DurationStep, duration_discriminator_of
+from hf_vits.training.evaluation import NOT_EVALUATED, Evaluation, has_evaluation
 from hf_vits.training.generator import VitsGenerator, recompute_activations
 from hf_vits.training.initialization import ModelInitialization, tokenizer_of
 from hf_vits.training.loggers import AverageMeter, ExperimentLogger, check_trackers
 from hf_vits.training.loudness import match_loudness
 from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo_id, write_card
 from hf_vits.training.optimizer import OptimizedModel, check_modules, moving_average, train_only
+from hf_vits.training.phases import Phase, first_duration_step, phase_at, trained_names
 from hf_vits.training.process import GracefulShutdown
 from hf_vits.training.replay import replay_of
 from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
@@ -40,7 +41,7 @@ from hf_vits.training.run_summary import RunSummary, eval_clips_of
 from hf_vits.training.speaking_rate import SpeakingRate
 from hf_vits.training.speech_evaluation import SpeechEvaluation
 from hf_vits.training.train_step import StepResult, TrainingStep
-from hf_vits.training.training_arguments import POSTERIOR_ENCODER, VitsTrainingArguments
+from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.training.training_state import Progress
 from hf_vits.utils.atomic_file import storage_errors
 from hf_vits.utils.distributed import (
@@ -56,27 +57,11 @@ from hf_vits.utils.threads import use_cores
 
 logger = logging.getLogger(__name__)
 
-NOT_EVALUATED = (
-    "There is no evaluation set, so the run is not evaluated: it writes no samples to listen to, and nothing shows "
-    "when it overfits. Name recordings in the folder's eval.txt (of ten usable clips or more some are drawn without "
-    "it), or give `eval_split`, or in Python `eval_dataset`."
-)
-"""Warning at the start of a run without evaluation."""
-
 MAX_SKIPPED = 100
 """Consecutive steps without a finite gradient after which a run has failed."""
 
 NOT_UPLOADED = ["checkpoint-*", "samples/*", "runs/*", ".*"]
 """Files of a run's folder that stay on this machine."""
-
-
-class Phase(Enum):
-    """What a step trains: the modules that the base model lacked; the posterior encoder, by its divergence from the
-    prior; or all that is not frozen."""
-
-    NEW = "new modules"
-    ADAPTATION = "posterior encoder"
-    ALL = "all modules"
 
 
 def check_login() -> None:
@@ -203,8 +188,10 @@ class VitsTrainer:
         rate, discriminator_rate = args.learning_rates
         self.generator = OptimizedModel(generator, rate, args, self.multipliers)
         self.discriminator = OptimizedModel(initialization.discriminator.to(device).train(), discriminator_rate, args)
-        for optimized in (self.generator, self.discriminator):
-            optimized.broadcast_parameters()
+        self.durations = duration_discriminator_of(args, model, bool(initialization.new_parameters))
+        for optimized in (self.generator, self.discriminator, self.durations):
+            if optimized is not None:
+                optimized.broadcast_parameters()
         self.ema = moving_average(model, args.ema_decay) if args.ema_decay else None
         self.replay = replay_of(args, model, self.train_dataloader, self.accelerator.is_main_process)
         clips = self.eval_clips
@@ -273,9 +260,13 @@ class VitsTrainer:
         """Train up to the last step, or the one in which a signal comes; log, save and evaluate on the way."""
         args, progress, meter = self.args, self.progress, AverageMeter()
         train_step = self.step_class(self.generator, self.discriminator, args, self.accelerator, self.replay)
+        if self.durations is not None:
+            duration_step = DurationStep(self.generator, self.durations, args, self.accelerator)
         with self._progress_bar() as bar:
             for batches in self._batches_by_step():
-                result = train_step(batches, progress.step, progress.epoch, self._phase() is Phase.ADAPTATION)
+                phase = self._phase()
+                take = duration_step if phase is Phase.DURATIONS else train_step
+                result = take(batches, progress.step, progress.epoch, phase is Phase.ADAPTATION)
                 self._advance(len(batches), result)
                 meter.add(result.losses)
                 bar.update()
@@ -363,24 +354,16 @@ class VitsTrainer:
 
     def _phase(self, step: int | None = None) -> Phase:
         """Return what the step after so many steps trains; by default the coming one."""
-        step, args, initialization = self.progress.step if step is None else step, self.args, self.initialization
-        start = args.new_module_steps if initialization.new_parameters else 0  # an encoder that is new learns to hear
-        if start <= step < start + args.posterior_adaptation_steps:
-            return Phase.ADAPTATION
-        return Phase.NEW if initialization.new_modules and step < args.new_module_steps else Phase.ALL
+        return phase_at(self.progress.step if step is None else step, self.args, self.initialization)
 
     def _choose_trained_parameters(self, phase: Phase) -> None:
         initialization, model = self.initialization, self.generator.module.model
         rates = {name: rate for (name, _), rate in zip(model.named_parameters(), self.multipliers, strict=True)}
-        if phase is Phase.ADAPTATION:
-            names = [name for name in rates if name.startswith(f"{POSTERIOR_ENCODER}.")]
-        else:
-            names = [name for name, rate in rates.items() if rate]
-        if phase is Phase.NEW:
-            names = initialization.new_parameters.intersection(names)
-        train_only(model, names, self.args.freeze_modules)
+        if phase is Phase.DURATIONS and self.ema is not None and self.progress.step == first_duration_step(self.args):
+            model.load_state_dict(self.ema.module.state_dict())  # durations of what is saved, which stays as it is
+        train_only(model, trained_names(phase, rates, initialization), self.args.freeze_modules)
         self.generator.module.train()
-        trains_discriminator = phase is Phase.ALL or initialization.new_discriminator
+        trains_discriminator = phase is Phase.ALL or (initialization.new_discriminator and phase is not Phase.DURATIONS)
         train_only(self.discriminator.module, None if trains_discriminator else ())
 
     def _advance(self, batches: int, result: StepResult) -> None:
@@ -439,7 +422,7 @@ class VitsTrainer:
     def _fit_speaking_rate(self) -> None:
         """Fit the default rate of the model that is saved, once the posterior encoder, which aligns, is trained."""
         step = self.progress.step if self.loaded_step is None else self.loaded_step
-        if self._phase(step) is Phase.ALL:
+        if self._phase(step) in (Phase.ALL, Phase.DURATIONS):
             self.speaking_rate.update(self.output_model, step)
 
     def _progress_bar(self) -> tqdm:
@@ -482,6 +465,7 @@ class VitsTrainer:
             "discriminator": self.discriminator.module.state_dict(),
             "discriminator_optimizer": self.discriminator.optimizer.state_dict(),
             "scaler": scaler and scaler.state_dict(),
+            **training_state.durations_state(self.durations),
         }
 
     def _load_state(self, folder: Path) -> None:
@@ -492,6 +476,7 @@ class VitsTrainer:
         for optimized, name in ((self.generator, "generator"), (self.discriminator, "discriminator")):
             saved = state[f"{name}_optimizer"]
             training_state.load_optimizer(optimized.optimizer, saved, f"optimizer of the {name}", folder)
+        training_state.load_durations(self.durations, state, folder)
         if self.accelerator.scaler is not None and state["scaler"]:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         initialization.new_parameters = frozenset(state["new_parameters"])

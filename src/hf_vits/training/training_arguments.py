@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from hf_vits.data.dataset import ClipFilter
 from hf_vits.data.joining import MIN_SECONDS
+from hf_vits.discriminators.duration import DURATION_DISCRIMINATORS
 from hf_vits.training.evaluation_arguments import EvaluationArguments
 from hf_vits.training.losses import LOSSES, default_weights
 from hf_vits.utils.distributed import AUTO, PRECISIONS
@@ -121,6 +122,12 @@ class VitsTrainingArguments(EvaluationArguments):
         "Noise in the search of the alignment at step 0, in standard deviations of its scores; 0.01 in VITS2.",
     )
     alignment_noise_decay: NotNegative = option(2e-6, "What that loses in each step, down to 0.")
+    duration_adversarial_steps: Whole = option(
+        0,
+        "Last steps, in which a deterministic duration predictor alone is trained, against a discriminator of "
+        "durations, and all else is frozen (VITS2).",
+    )
+    duration_discriminator: str = option("convolutional", "Name of that discriminator.")
     ema_decay: Decay = option(0.999, "Decay of the generator's moving average, which is evaluated and saved; 0: none.")
     mixed_precision: Annotated[str, OneOf((*PRECISIONS, AUTO))] | None = option(
         None,
@@ -174,6 +181,7 @@ class VitsTrainingArguments(EvaluationArguments):
                 f"`min_duration_seconds` is {self.min_duration_seconds:g}, which is not below `max_duration_seconds`, "
                 f"{self.max_duration_seconds:g}."
             )
+        self._check_duration_steps()
         if self.posterior_adaptation_steps and any(name.startswith(POSTERIOR_ENCODER) for name in self.freeze_modules):
             raise ValueError(
                 f"`posterior_adaptation_steps` is {self.posterior_adaptation_steps}, but `freeze_modules` has "
@@ -188,6 +196,18 @@ class VitsTrainingArguments(EvaluationArguments):
             raise ValueError(
                 f"`join_clips_seconds` is {self.join_clips_seconds:g}, beyond `max_duration_seconds`, "
                 f"{self.max_duration_seconds:g}."
+            )
+
+    def _check_duration_steps(self) -> None:
+        """Raise `ValueError` if the last steps are more than all, or would train nothing."""
+        steps = self.duration_adversarial_steps
+        DURATION_DISCRIMINATORS[self.duration_discriminator]  # raises for an unknown one
+        if steps > self.max_steps:
+            raise ValueError(f"`duration_adversarial_steps` is {steps}, beyond `max_steps`, {self.max_steps}.")
+        if steps and "duration_predictor" in self.freeze_modules:
+            raise ValueError(
+                f"`duration_adversarial_steps` is {steps}, but `freeze_modules` has duration_predictor, which they "
+                "train: leave it out of them, or train for 0 such steps."
             )
 
     def warn_of_unchanged_voice(self) -> None:

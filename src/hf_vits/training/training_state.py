@@ -11,10 +11,13 @@ from torch import Tensor
 from hf_vits.hub.license import Provenance
 from hf_vits.hub.model_files import STATE_FILE
 from hf_vits.hub.state_dict import read_contents
+from hf_vits.training.optimizer import OptimizedModel
 from hf_vits.training.training_arguments import VitsTrainingArguments
 
 MODULES = ("generator", "ema", "discriminator")
 OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
+DURATIONS = ("duration_discriminator", "duration_discriminator_optimizer")
+"""Entries of runs that train one, beside the others."""
 MOMENTS = ("exp_avg", "exp_avg_sq")
 ENTRIES = {
     "progress": dict,
@@ -88,11 +91,14 @@ def check_state(state: Mapping[str, Any], folder: Path) -> None:
         _check_provenance(state["provenance"] or {})
         for field, value in (state["scaler"] or {}).items():
             _require(isinstance(value, int | float), f"scaler.{field}", "is no number")
-        for name in MODULES:
+        durations = [name for name in DURATIONS if name in state]
+        for name in durations:
+            _require(isinstance(state[name], dict), name, f"is a {type(state[name]).__name__}")
+        for name in (*MODULES, *durations[:1]):
             for key, value in (state[name] or {}).items():
                 _require(isinstance(key, str), name, f"has the name {key!r}")
                 _check_tensor(f"{name}.{key}", value)
-        for name in OPTIMIZERS:
+        for name in (*OPTIMIZERS, *durations[1:]):
             _check_optimizer(name, state[name])
     except InvalidEntry as error:
         raise ValueError(
@@ -126,6 +132,21 @@ def load_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any], n
             )
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
+
+
+def durations_state(durations: OptimizedModel | None) -> dict[str, Any]:
+    """Return the entries of a discriminator of durations, if the run has one."""
+    if durations is None:
+        return {}
+    return dict(zip(DURATIONS, (durations.module.state_dict(), durations.optimizer.state_dict()), strict=True))
+
+
+def load_durations(durations: OptimizedModel | None, state: Mapping[str, Any], folder: Path) -> None:
+    """Load a discriminator of durations, where both the run and the checkpoint have one."""
+    module, optimizer = DURATIONS
+    if durations is not None and module in state and optimizer in state:
+        load_module(durations.module, state[module], "duration discriminator")
+        load_optimizer(durations.optimizer, state[optimizer], "optimizer of the duration discriminator", folder)
 
 
 def _require(condition: bool, name: str, problem: str) -> None:

@@ -1,0 +1,50 @@
+"""The phases of a run: what each step trains."""
+
+from enum import Enum
+
+from hf_vits.training.initialization import ModelInitialization
+from hf_vits.training.training_arguments import POSTERIOR_ENCODER, VitsTrainingArguments
+
+
+class Phase(Enum):
+    """What a step trains: the modules that the base model lacked; the posterior encoder, by its divergence from the
+    prior; all that is not frozen; or the duration predictor, against a discriminator of durations."""
+
+    NEW = "new modules"
+    ADAPTATION = "posterior encoder"
+    ALL = "all modules"
+    DURATIONS = "duration predictor"
+
+
+def phase_at(step: int, args: VitsTrainingArguments, initialization: ModelInitialization) -> Phase:
+    """Return what the step after so many steps trains."""
+    if args.duration_adversarial_steps and step >= first_duration_step(args):
+        return Phase.DURATIONS
+    start = args.new_module_steps if initialization.new_parameters else 0  # an encoder that is new learns to hear
+    if start <= step < start + args.posterior_adaptation_steps:
+        return Phase.ADAPTATION
+    return Phase.NEW if initialization.new_modules and step < args.new_module_steps else Phase.ALL
+
+
+def first_duration_step(args: VitsTrainingArguments) -> int:
+    """Return the number of steps before those that train the duration predictor alone."""
+    return args.max_steps - args.duration_adversarial_steps
+
+
+def trained_names(phase: Phase, rates: dict[str, float], initialization: ModelInitialization) -> list[str]:
+    """
+    Return the names of the parameters that a phase trains, before those of frozen modules are left out.
+
+    Args:
+        phase ([`Phase`]):
+            The phase.
+        rates (`dict[str, float]`):
+            Factor on the learning rate of each parameter by name; a phase of one module takes it in full.
+        initialization ([`ModelInitialization`]):
+            Tells which are newly initialized.
+    """
+    module = {Phase.ADAPTATION: POSTERIOR_ENCODER, Phase.DURATIONS: "duration_predictor"}.get(phase)
+    if module is not None:
+        return [name for name in rates if name.startswith(f"{module}.")]
+    new = initialization.new_parameters
+    return [name for name, rate in rates.items() if rate and (phase is Phase.ALL or name in new)]
