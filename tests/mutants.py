@@ -514,6 +514,39 @@ MUTANTS = [
         "training/test_initialization.py",
         "completed_copy",
     ),
+    # Decoders that end in inverse transforms
+    Mutant(
+        "modules/decoders/upsampled_spectrum.py",
+        "[signal[..., 1:2], signal]",
+        "[signal[..., :1], signal]",
+        "modules/decoders/test_upsampled_spectrum.py",
+        "published",
+    ),
+    Mutant(
+        "modules/decoders/upsampled_spectrum.py",
+        "shift = 1",
+        "shift = 0",
+        "modules/decoders/test_upsampled_spectrum.py",
+        "reach",
+    ),
+    Mutant(
+        "modules/decoders/upsampled_spectrum.py",
+        "* self.upsampling + 1, length",
+        "* self.upsampling, length",
+        "modules/decoders/test_upsampled_spectrum.py",
+        "batch",
+    ),
+    Mutant("modules/pqmf.py", "(TAPS - 2) / 2", "(TAPS - 1) / 2", "modules/test_pqmf.py", ""),
+    Mutant(
+        "training/generator.py", "bands * sample_mask[..., ::BANDS]", "bands", "training/test_istft_voices.py", "bands"
+    ),
+    Mutant(
+        "conversion/shape_inference.py",
+        '{**fields["decoder"], **own}',
+        'fields["decoder"]',
+        "conversion/formats/test_mb_istft_vits.py",
+        "",
+    ),
     # When words are spoken
     Mutant(
         "timestamps/tokens.py",

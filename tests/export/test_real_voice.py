@@ -8,11 +8,13 @@ import pytest
 import soundfile
 import torch
 from export_voices import documented
+from tiny_voices import enliven
 
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.conversion import convert
 from hf_vits.export import export
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, fold
+from hf_vits.training.distillation import with_decoder
 
 SENTENCES = ("Hello there, my old friend.", "Is this the voice that came in?")
 
@@ -85,6 +87,36 @@ def test_sherpa_speaks_the_voice_as_we_speak(ours, for_sherpa, sherpa_says, sile
     waveform = sherpa_says(for_sherpa, phonemes=phonemes)
 
     np.testing.assert_allclose(waveform, silent(ours[0], [ids])[0], rtol=0, atol=1e-3)
+
+
+LIGHT = {
+    "vocos": {"channels": 32, "intermediate_channels": 48, "layers": 2},
+    "istft": {"upsample_initial_channel": 32},
+    "multiband_istft": {"upsample_initial_channel": 32},
+    "multistream_istft": {"upsample_initial_channel": 32},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LIGHT)
+def test_piper_and_sherpa_speak_the_voice_with_a_light_decoder_as_we_speak(kind, ours, tmp_path, sherpa_says, silent):
+    piper = pytest.importorskip("piper", reason="needs the package piper-tts")
+    from piper.config import SynthesisConfig
+
+    model, tokenizer = with_decoder(ours[0], {"type": kind, **LIGHT[kind]}, seed=0).eval(), ours[1]
+    enliven(model.decoder)
+    export(model, tokenizer, tmp_path / "piper", name="light")
+    export(model, tokenizer, tmp_path / "sherpa", target="sherpa")
+    ids = tokenizer(SENTENCES[0]).input_ids
+    expected = silent(model, [ids])[0]
+    assert np.abs(expected).max() > 0.05
+
+    config = SynthesisConfig(noise_scale=0, noise_w_scale=0, normalize_audio=False)
+    (chunk,) = piper.PiperVoice.load(str(tmp_path / "piper" / "light.onnx")).synthesize(SENTENCES[0], config)
+    waveform = sherpa_says(tmp_path / "sherpa", phonemes=[tokenizer.decoder[index] for index in ids[2:-1:2]])
+
+    np.testing.assert_allclose(chunk.audio_float_array, expected, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(waveform, expected, rtol=0, atol=1e-3)
 
 
 def test_the_example_of_the_documentation_has_sherpa_speak_phonemes(ours, for_sherpa, monkeypatch):

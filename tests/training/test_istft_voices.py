@@ -41,7 +41,9 @@ def make_new(make_start):
     return make
 
 
-@each_decoder
+@pytest.mark.parametrize(
+    "kind", [pytest.param("istft", marks=pytest.mark.slow), "multiband_istft", "multistream_istft"]
+)
 def test_two_steps_train_all_of_the_decoder_with_its_losses(kind, make_new, make_trainer, make_data):
     data = make_data(2)
     trainer = make_trainer(
@@ -58,6 +60,9 @@ def test_two_steps_train_all_of_the_decoder_with_its_losses(kind, make_new, make
     assert ("subband_stft: Difference of the spectra" in (trainer.output_dir / "README.md").read_text()) == LOSS[kind]
     assert trainer.generator.module.model.config.decoder_config.title in (trainer.output_dir / "README.md").read_text()
     assert not [found for found in examine(trainer.output_dir).diagnostics if found.severity == "error"]
+    (trainer.output_dir / "config.json").unlink()
+    (missing,) = (found for found in examine(trainer.output_dir).diagnostics if found.id.startswith("config."))
+    assert missing.details["weights"]["decoder"]["type"] == kind
 
 
 @each_decoder

@@ -94,7 +94,12 @@ class SpectrumConfig(HifiGanConfig):
 
     @property
     def receptive_field(self) -> int:
-        """Frames to either side of a frame that its samples depend on; from its samples back through the layers."""
+        """Frames to either side of a frame that its samples depend on."""
+        return max(self.reach)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Frames before and after a frame that its samples depend on: from its samples back through the layers."""
         first, last, half = 0, self.hop_length - 1, self.fft_size // 2
         if self.bands > 1:
             first, last = _ceil(first - pqmf.EDGE, self.bands), (last + pqmf.EDGE) // self.bands
@@ -106,7 +111,7 @@ class SpectrumConfig(HifiGanConfig):
         for rate, kernel in zip(reversed(self.upsample_rates), reversed(self.upsample_kernel_sizes), strict=True):
             padding = (kernel - rate) // 2
             first, last = _ceil(first - blocks + padding - kernel + 1, rate), (last + blocks + padding) // rate
-        return max(-first, last) + ENDS_RECEPTIVE_FIELD
+        return ENDS_RECEPTIVE_FIELD - first, ENDS_RECEPTIVE_FIELD + last
 
     @classmethod
     def fields_for_hop(cls, hop_length: int) -> dict[str, Any]:
