@@ -363,7 +363,8 @@ def test_gradient_checkpointing_gives_the_same_gradients(make_config, reentrant,
         torch.testing.assert_close(one, other, rtol=0, atol=tolerance * one.abs().max().item())
 
 
-MOST_FILES = 15
+MOST_FILES = 16
+"""Fifteen, and the transformer that text encoder and flow share."""
 SOURCE = Path(hf_vits.__file__).parent
 WIDE = {"hidden_size": 192, "upsample_initial_channel": 256, "resblock_kernel_sizes": [3, 11], **SPEAKERS}
 
@@ -413,3 +414,18 @@ def test_the_rhythm_of_utterances_varies_more_with_more_noise_of_durations(make_
         rhythms.append((durations / durations.sum(dim=1, keepdim=True)).std(dim=0).mean().item())
     assert spreads[0] == rhythms[0] == 0
     assert 0 < spreads[1] < spreads[2] and 0 < rhythms[1] < rhythms[2]
+
+
+@pytest.mark.parametrize("speakers", [{}, SPEAKERS], ids=["one speaker", "several"])
+def test_half_precision_is_that_of_the_decoder_and_changes_no_duration(make_model, tmp_path, speakers):
+    make_model(**speakers).save_pretrained(tmp_path)
+    exact, half = (VitsModel.from_pretrained(tmp_path, dtype=dtype) for dtype in (torch.float32, torch.bfloat16))
+    speaker = "bea" if speakers else None
+    expected, out = (model(IDS, speaker_id=speaker, generator=seeded()) for model in (exact, half))
+    assert torch.equal(out.durations, expected.durations) and out.waveform.dtype == torch.float32
+    assert not torch.equal(out.waveform, expected.waveform)
+    tolerance = {"rtol": 0, "atol": 0.03 * float(expected.waveform.abs().max())}
+    torch.testing.assert_close(out.waveform, expected.waveform, **tolerance)
+    prior = half.prior(IDS, speaker=half.speaker_vector(speaker, 1), generator=seeded())
+    chunks = torch.cat([*half.stream(prior, half.speaker_vector(speaker, 1), chunk_frames=7)], dim=1)
+    torch.testing.assert_close(chunks, out.waveform, **tolerance)

@@ -120,6 +120,11 @@ class VitsModel(StrictPreTrainedModel):
     base_model_prefix = "vits"
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
+    # Loaded in half precision, only the decoder is: durations are then those of float32, and a sentence no longer.
+    _keep_in_fp32_modules_strict = (
+        *("text_encoder", "duration_predictor", "flow", "posterior_encoder"),
+        *("embed_speaker", "embed_language"),
+    )
 
     speaking_rate, noise_scale, noise_scale_duration = map(
         _config_field, ("speaking_rate", "noise_scale", "noise_scale_duration")
@@ -343,18 +348,24 @@ class VitsModel(StrictPreTrainedModel):
     def _decode(self, latents: Tensor, frame_lengths: Tensor | None, speaker: Tensor | None) -> Tensor:
         """Decode items of unequal length one by one, so that padding costs nothing and changes no sample."""
         if is_traced():
-            return self.decoder(latents, speaker, frame_lengths)
+            return self._run_decoder(latents, speaker, frame_lengths)
         batch, _, frames = latents.shape
         lengths = [frames] * batch if frame_lengths is None else frame_lengths.tolist()
         if min(lengths) == frames:
-            waveform = self.decoder(latents, speaker)
+            waveform = self._run_decoder(latents, speaker)
         else:
             waveform = latents.new_zeros(batch, 1, frames * self.hop_length)
             for item, length in enumerate(lengths):
                 one = slice(item, item + 1)
-                samples = self.decoder(latents[one, :, :length], None if speaker is None else speaker[one])
+                samples = self._run_decoder(latents[one, :, :length], None if speaker is None else speaker[one])
                 waveform[one, :, : samples.shape[-1]] = samples
         return check_finite("waveform", waveform, self.training)
+
+    def _run_decoder(self, latents: Tensor, speaker: Tensor | None, *frame_lengths: Tensor | None) -> Tensor:
+        """Decode in the dtype of the decoder's weights; return that of the latents."""
+        dtype = next(self.decoder.parameters()).dtype
+        speaker = None if speaker is None else speaker.to(dtype)
+        return self.decoder(latents.to(dtype), speaker, *frame_lengths).to(latents.dtype)
 
     @entry_point
     def stream(
@@ -409,7 +420,7 @@ class VitsModel(StrictPreTrainedModel):
         else:
             source = frames = latents.detach()
         chunks = windows(frames.shape[-1], self.config.decoder_config.receptive_field, chunk_frames)
-        for waveform in decode_chunks(self.decoder, source, chunks, speaker):
+        for waveform in decode_chunks(self._run_decoder, source, chunks, speaker):
             yield check_finite("waveform", waveform, self.training)
 
     def speaker_vector(self, speaker_id: Choice, batch: int) -> Tensor | None:

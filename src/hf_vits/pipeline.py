@@ -60,6 +60,8 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
             The voice: a model, a folder, `"default"`, or a name on the Hub.
         tokenizer ([`VitsTokenizer`], `str` or `PathLike`, *optional*):
             Its tokenizer, or the folder or name of it; by default the one stored beside the model.
+        dtype (`torch.dtype`, *optional*):
+            In which the decoder of a model that is loaded by its name computes; by default as it was saved.
         speaker_id (`int` or `str`, or a list with one per text, *optional*):
             Id or name of the speaker; required by a model of several speakers.
         language_id (`int` or `str`, or a list with one per text, *optional*):
@@ -117,8 +119,8 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
 
     _load_tokenizer = False  # `transformers.pipeline` would load its own class; `__init__` loads ours
 
-    def __init__(self, model, tokenizer=None, **kwargs):
-        model = resolve_model(model)
+    def __init__(self, model, tokenizer=None, dtype=None, **kwargs):
+        model = resolve_model(model, dtype)
         super().__init__(model=model, tokenizer=resolve_tokenizer(tokenizer, model), **kwargs)
 
     def __call__(self, text_inputs, **kwargs):

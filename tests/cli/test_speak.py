@@ -40,6 +40,18 @@ def test_speak_writes_what_the_pipeline_says_and_reports_the_times(voice, tmp_pa
     assert "s of work" in printed and "real-time factor" in printed
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_decoder_computes_in_the_dtype_asked_for(voice, tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    folder, file = voice[1], tmp_path / "out.wav"
+    options = ["--voice", folder, "--speaker", "0", "--seed", "1", "--dtype", dtype, "--output", str(file)]
+    assert main(["speak", "a bed.", *options]) == 0
+    pipe = TextToSpeechPipeline(folder, dtype=getattr(torch, dtype), speaker_id=0)
+    assert next(pipe.model.decoder.parameters()).dtype == getattr(torch, dtype)
+    expected = pipe("a bed.", generator=torch.Generator().manual_seed(1), expand=True)["audio"]
+    np.testing.assert_allclose(soundfile.read(file)[0], expected, rtol=0, atol=2**-15)
+
+
 def test_a_text_with_letters_that_the_voice_cannot_read_is_refused_if_strict(voice, tmp_path, capsys):
     output = tmp_path / "out.wav"
     arguments = ["speak", "a hope, да", "--voice", voice[1], "--speaker", "bea", "--output", str(output)]

@@ -5,10 +5,13 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 
+from hf_vits.cli.parser import Parser
+from hf_vits.utils.precision import add_dtype, usable_dtype
 from hf_vits.utils.threads import add_threads, cores, use_threads
 
 HELP = "Serve voices over HTTP, with the interface of OpenAI's speech API."
@@ -21,7 +24,7 @@ THREADS = 4
 """Threads of a request by default, at most: the layers of a voice are too small for more."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Declare the options of the verb."""
     parser.usage = "%(prog)s [NAME=]VOICE [[NAME=]VOICE ...] [options]"
     parser.epilog = f"The environment variable {API_KEY} holds the key, if one is needed."
@@ -34,11 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-characters", type=int, default=20_000, metavar="N", help="of a text")
     add("--max-memory", type=float, default=2.0, metavar="GB", help="for voices that are kept")
     add("--sample-rate", type=int, metavar="HZ", help="default: that of the voice")
-    add("--cors-origin", action="append", default=[], metavar="URL", help="page that may use it; * for all")
+    parser.add_rare("--cors-origin", action="append", default=[], metavar="URL", help="page that may use it; * for all")
     add("--allow-host", action="append", default=[], metavar="NAME", help="of a proxy, as voice.example; * for any")
     add("--workers", type=int, metavar="N", help="requests that compute at a time")
     add_threads(parser)
-    add("--grace", type=float, default=30.0, metavar="SECONDS", help="for answers to end at a stop")
+    add_dtype(parser)
+    parser.add_rare("--grace", type=float, default=30.0, metavar="SECONDS", help="for answers to end at a stop")
     add("--verbose", action="store_true", help="log every request, without its text")
 
 
@@ -134,11 +138,12 @@ def _application(options: argparse.Namespace, settings):
 
     from hf_vits.serving.app import create_app, seconds_of
     from hf_vits.serving.scheduling import Scheduler
-    from hf_vits.serving.voice_pool import VoicePool
+    from hf_vits.serving.voice_pool import VoicePool, load_pipeline
 
     logging.disable_progress_bar()  # a model loads in a fraction of a second
     voices = named_voices(options.voices)
-    pool = VoicePool(voices, named_aliases(options.alias, voices), round(options.max_memory * 1e9))
+    load = partial(load_pipeline, dtype=usable_dtype(options.dtype))
+    pool = VoicePool(voices, named_aliases(options.alias, voices), round(options.max_memory * 1e9), load)
     threads = options.threads or min(cores(), THREADS)
     use_threads(threads)
     workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares

@@ -17,6 +17,7 @@ from hf_vits.cli.subtitles import check_subtitles
 from hf_vits.documents.subtitles import SpokenCue, is_subtitles, read_cues
 from hf_vits.utils.atomic_file import is_special
 from hf_vits.utils.formatting import quoted
+from hf_vits.utils.precision import add_dtype, usable_dtype
 from hf_vits.utils.threads import add_threads, use_threads
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def add_arguments(parser: Parser) -> None:
     add_rare("--strict", action="store_true", help="refuse letters that the voice cannot read")
     add("--seed", type=int, metavar="N", help="makes the speech repeatable; a 64-bit integer")
     add_threads(parser)
+    add_dtype(parser)
     add("--output", metavar="FILE", help=f"wav flac ogg opus mp3 …; default: {SCRATCH}; - is raw")
     subtitles = "times of words: srt vtt ass TextGrid json ctm txt"
     add("--subtitles", action="append", default=[], metavar="FILE", help=subtitles)
@@ -81,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     _refuse_existing([output, *subtitles] if options.output else subtitles, options)
     voice = resolve_voice(options.voice)
     use_threads(options.threads)
-    pipe = _pipeline(voice)
+    pipe = _pipeline(voice, options.dtype)
     import torch  # late, as it takes seconds: mistakes are reported first
 
     controls = {
@@ -199,10 +201,12 @@ def _identity(options: argparse.Namespace, text: str, pipe, lexicon) -> dict:
     }
 
 
-def _pipeline(voice: str):
+def _pipeline(voice: str, dtype: str):
     from transformers.utils import logging
 
     from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer
 
     logging.disable_progress_bar()  # a model loads in a fraction of a second
-    return TextToSpeechPipeline(VitsModel.from_pretrained(voice), VitsTokenizer.from_pretrained(voice))
+    return TextToSpeechPipeline(
+        VitsModel.from_pretrained(voice, dtype=usable_dtype(dtype)), VitsTokenizer.from_pretrained(voice)
+    )

@@ -4,10 +4,12 @@ import argparse
 import asyncio
 import logging
 import sys
+from functools import partial
 
 from hf_vits.cli.parser import Parser
 from hf_vits.cli.serve import THREADS, named_voices
 from hf_vits.cli.speak import check_numbers
+from hf_vits.utils.precision import add_dtype, usable_dtype
 from hf_vits.utils.threads import add_threads, cores, use_threads
 
 HELP = "Serve voices to Home Assistant, by the Wyoming protocol."
@@ -33,8 +35,8 @@ def add_arguments(parser: Parser) -> None:
     add("--uri", default=URI, help=f"tcp://HOST:PORT, unix:///PATH or stdio:// (default: {URI})")
     add("--speaker", metavar="ID", help="speaker of the first voice, by number or name")
     add("--speed", type=float, default=1.0, metavar="X", help="0.1 to 10; 2 is twice as fast")
-    add("--noise-scale", type=float, metavar="X", help="variation of the voice; default: the voice's own")
-    add("--noise-scale-duration", type=float, metavar="X", help="variation of the rhythm")
+    parser.add_rare("--noise-scale", type=float, metavar="X", help="variation of the voice; default: the voice's own")
+    parser.add_rare("--noise-scale-duration", type=float, metavar="X", help="variation of the rhythm")
     add("--pause", type=float, default=0.0, metavar="SECONDS", help="silence between sentences")
     add("--seed", type=int, metavar="N", help="makes the speech repeatable; a 64-bit integer")
     add("--max-characters", type=int, default=100_000, metavar="N", help="longest text of a request")
@@ -43,6 +45,7 @@ def add_arguments(parser: Parser) -> None:
     add("--workers", type=int, metavar="N", help="texts that compute at the same time")
     add("--zeroconf", metavar="NAME", help="let Home Assistant find the server, by this name")
     add_threads(parser)
+    add_dtype(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -55,12 +58,14 @@ def run(options: argparse.Namespace) -> None:
     from transformers.utils import logging as transformers_logging
 
     from hf_vits.serving import Scheduler, VoicePool
+    from hf_vits.serving.voice_pool import load_pipeline
     from hf_vits.serving.wyoming import WyomingServer
 
     transformers_logging.disable_progress_bar()  # a model loads in a fraction of a second
     threads = options.threads or min(cores(), THREADS)
     use_threads(threads)
-    pool = VoicePool(named_voices(options.voices), max_bytes=round(1e9 * options.max_memory))
+    load = partial(load_pipeline, dtype=usable_dtype(options.dtype))
+    pool = VoicePool(named_voices(options.voices), max_bytes=round(1e9 * options.max_memory), load=load)
     workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares
     with Scheduler(workers, options.max_requests, cost=seconds) as scheduler:
         given = {name: getattr(options, name) for name in REQUEST}

@@ -12,12 +12,13 @@ from hf_vits.modeling_vits import VitsModel
 from hf_vits.tokenization_vits import VitsTokenizer
 
 
-def resolve_model(model: Any) -> VitsModel:
-    """Return a model as it is, load it by name, or copy the weights of transformers' model; `TypeError` for others."""
+def resolve_model(model: Any, dtype: Any = None) -> VitsModel:
+    """Return a model as it is, load it by name in a dtype, or copy the weights of transformers' model; `TypeError` for
+    others."""
     if isinstance(model, VitsModel):
         return model
     if isinstance(model, str | os.PathLike):
-        return VitsModel.from_pretrained(resolve_voice(model))
+        return VitsModel.from_pretrained(resolve_voice(model), **({} if dtype is None else {"dtype": dtype}))
     if isinstance(model, PreTrainedModel) and model.config.model_type == VitsConfig.model_type:
         return _from_transformers(model)
     raise TypeError(

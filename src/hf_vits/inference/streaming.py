@@ -1,13 +1,12 @@
 """Decode latents chunk by chunk, from windows with all the context of the layers, so that chunks equal the whole."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.modules.decoders.base import Decoder
 from hf_vits.modules.flow import Flow
 
 FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 96
@@ -89,7 +88,7 @@ class StreamingFlow:
 
 @torch.no_grad()
 def decode_chunks(
-    decoder: Decoder, frames: StreamingFlow | Tensor, chunks: Iterable[Window], speaker: Tensor | None
+    decoder: Callable[..., Tensor], frames: StreamingFlow | Tensor, chunks: Iterable[Window], speaker: Tensor | None
 ) -> Iterator[Tensor]:
     """Return the waveform of each chunk, (1, samples), without recording a graph."""
     for left, start, end, right in chunks:

@@ -140,7 +140,7 @@ class VoicePool:
     ):
         if not voices:
             raise ValueError("There is no voice to serve; give one or more.")
-        self.aliases, self.max_bytes, self._load = dict(aliases or {}), max_bytes, load or _load
+        self.aliases, self.max_bytes, self._load = dict(aliases or {}), max_bytes, load or load_pipeline
         self._voices = {name: _Entry(source) for name, source in voices.items()}
         self._lock, self._uses = threading.Lock(), itertools.count(1)
         for name in [*self._voices, *self.aliases]:
@@ -315,7 +315,8 @@ def _size(pipe: "TextToSpeechPipeline") -> int:
     return FORMS_OF_WEIGHTS * sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-def _load(source: Any) -> "TextToSpeechPipeline":
+def load_pipeline(source: Any, dtype: "torch.dtype | None" = None) -> "TextToSpeechPipeline":
+    """Load the pipeline of a source and prepare its weights; `dtype` is that of the decoder."""
     import torch
 
     from hf_vits.pipeline import TextToSpeechPipeline
@@ -323,7 +324,7 @@ def _load(source: Any) -> "TextToSpeechPipeline":
 
     if isinstance(source, TextToSpeechPipeline):
         return source
-    pipe = TextToSpeechPipeline(source, expand=is_available())
+    pipe = TextToSpeechPipeline(source, dtype=dtype, expand=is_available())
     model = pipe.model.eval()
     with torch.no_grad():  # so that kernels prepare the weights now
         model(torch.zeros(1, 9, dtype=torch.long), speaker_id=0, language_id=0, generator=torch.Generator())

@@ -6,11 +6,13 @@ from typing import Annotated, Any, ClassVar
 from huggingface_hub.utils import validate_repo_id
 
 from hf_vits.pipeline import MAX_PAUSE
+from hf_vits.utils.precision import DTYPES
 from hf_vits.utils.setting_fields import (
     AnyPath,
     Count,
     NameOrNumber,
     NotNegative,
+    OneOf,
     OutputPath,
     Positive,
     Range,
@@ -47,6 +49,9 @@ class SynthesisSettings:
     strict: bool = option(False, "Skip texts the voice cannot fully read; otherwise their letters are reported.")
     seed: Whole = option(0, "Seed of the noise; a row's number adds to it.")
     per_device_eval_batch_size: Count = option(16, "Texts per process and batch; memory grows with it.")
+    dtype: Annotated[str, OneOf(DTYPES)] = option(
+        "float32", "Of the decoder: float32, bfloat16, or auto, which is bfloat16 where it is faster."
+    )
     cpu_threads: Count | None = option(None, "Threads of a process without a GPU; its share of the cores if not set.")
     push_to_hub: bool = option(False, "Upload the finished folder to the Hub.", "Name it with `hub_dataset_id`.")
     hub_dataset_id: str | None = option(None, "Data set to upload to, such as org/speech.")

@@ -35,6 +35,7 @@ from hf_vits.utils.distributed import (
     warn_of_ignored,
 )
 from hf_vits.utils.logging import silence_logging
+from hf_vits.utils.precision import usable_dtype
 from hf_vits.utils.run_lock import run_lock
 from hf_vits.utils.threads import use_cores
 
@@ -118,7 +119,7 @@ class Synthesis:
         columns = [name for name in (settings.text_column, settings.speaker_column) if name]
         self.dataset = load_texts(settings.dataset_name, settings.dataset_config_name, settings.split, columns)
         check_columns(self.dataset.column_names, settings.text_column, settings.speaker_column)
-        self.pipe = load_voice(voice, self.accelerator.device)
+        self.pipe = load_voice(voice, self.accelerator.device, settings.dtype)
         if settings.speaker_column is None:
             self.pipe.model.speaker_vector(self._speaker(), 1)
         for name, value in model_controls(settings, self.pipe).items():
@@ -243,10 +244,10 @@ def _tokens(rows: Sequence[Row]) -> int:
     return sum(row.tokens for row in rows)
 
 
-def load_voice(name: str, device: torch.device | str = "cpu") -> TextToSpeechPipeline:
-    """Load a voice by any name that [`resolve_voice`] takes, ready to speak."""
+def load_voice(name: str, device: torch.device | str = "cpu", dtype: str = "float32") -> TextToSpeechPipeline:
+    """Load a voice by any name that [`resolve_voice`] takes, its decoder in one of `DTYPES`, ready to speak."""
     folder = resolve_voice(name)
-    model = VitsModel.from_pretrained(folder)
+    model = VitsModel.from_pretrained(folder, dtype=usable_dtype(dtype, device))
     return TextToSpeechPipeline(model, VitsTokenizer.from_pretrained(folder), device=device)
 
 

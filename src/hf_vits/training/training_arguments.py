@@ -131,8 +131,8 @@ class VitsTrainingArguments(EvaluationArguments):
     ema_decay: Decay = option(0.999, "Decay of the generator's moving average, which is evaluated and saved; 0: none.")
     mixed_precision: Annotated[str, OneOf((*PRECISIONS, AUTO))] | None = option(
         None,
-        "no, bf16, fp16, or auto: bf16 where the processor has units for it. By default that of accelerate launch. "
-        "Spectrograms, durations, alignment and losses stay in float32.",
+        "no, bf16, fp16 or auto; by default that of accelerate launch. auto is bf16 where the processor has units for "
+        "it. Spectrograms, durations, alignment and losses stay in float32.",
     )
     gradient_checkpointing: bool = option(False, "Recompute activations in the backward pass, to save memory.")
     discriminator_channel_multiplier: Positive = option(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from hf_vits.utils.formatting import quoted
+from hf_vits.utils.precision import multiplies_in_bf16
 
 logger = logging.getLogger(__name__)
 
@@ -166,7 +167,7 @@ def launched_precision(own: str | None) -> str:
     launchers = os.environ.get(LAUNCHED, "no").lower()
     precision = launchers if own is None else own
     if own == AUTO:
-        precision = "bf16" if _multiplies_in_bf16() else "no"
+        precision = "bf16" if multiplies_in_bf16(_on_cpu()) else "no"
     if precision not in PRECISIONS:
         raise ValueError(
             f"`accelerate launch` asks for the precision {precision}; training supports {', '.join(PRECISIONS)}. "
@@ -204,16 +205,6 @@ def warn_of_ignored(own_precision: str | None = None, accumulation: int | None =
         ignored[f"num_cpu_threads_per_process {threads}"] = "`cpu_threads` of the run sets the number"
     for name, instead in ignored.items():
         logger.warning(f"`accelerate launch` asks for {name}, which has no effect: {instead}.")
-
-
-def _multiplies_in_bf16() -> bool:
-    """Return True if bf16 is faster than float32 on the device of this process; False where PyTorch cannot say."""
-    import torch
-
-    if not _on_cpu():
-        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    units = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return any(units.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _launcher_arguments() -> Mapping[str, object]:

@@ -1,0 +1,41 @@
+"""In which precision a processor multiplies fast, and what a command that asks for one gets."""
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger(__name__)
+
+DTYPES = ("float32", "bfloat16", "auto")
+"""What commands accept for the decoder; `auto` is bfloat16 where it is faster."""
+
+
+def add_dtype(parser: Any) -> None:
+    """Declare the option `--dtype` of a [`Parser`], which lists it with the rare ones."""
+    choices = ", ".join(DTYPES)
+    parser.add_rare("--dtype", choices=DTYPES, default=DTYPES[0], metavar="TYPE", help=f"of the decoder: {choices}")
+
+
+def usable_dtype(name: str, device: "str | torch.device" = "cpu") -> "torch.dtype":
+    """Return the dtype of one of `DTYPES` on a device: float32, with a warning, where bfloat16 has no units."""
+    import torch
+
+    if name not in DTYPES:
+        raise ValueError(f"`dtype` is {name!r}; choose from {', '.join(DTYPES)}.")
+    if name == "float32" or multiplies_in_bf16(torch.device(device).type == "cpu"):
+        return torch.float32 if name == "float32" else torch.bfloat16
+    if name == "bfloat16":
+        logger.warning("This processor has no units for bfloat16, which would be slower: float32 is used.")
+    return torch.float32
+
+
+def multiplies_in_bf16(on_cpu: bool) -> bool:
+    """Return True if bfloat16 is faster than float32, on the CPU or on the GPU; False where PyTorch cannot say."""
+    import torch
+
+    if not on_cpu:
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    units = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return any(units.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
