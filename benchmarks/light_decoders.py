@@ -20,6 +20,13 @@ DECODERS = {
     "multi-band": {"type": "multiband_istft"},
     "mini multi-band": {"type": "multiband_istft", "upsample_initial_channel": 256},
     "multi-stream": {"type": "multistream_istft"},
+    "multi-band, 1.7 M": {
+        "type": "multiband_istft",
+        "upsample_initial_channel": 256,
+        "resblock_type": "2",
+        "resblock_kernel_sizes": [3, 5, 7],
+        "resblock_dilation_sizes": [[1, 2], [2, 6], [3, 12]],
+    },
 }
 """Configurations by name."""
 
@@ -49,7 +56,7 @@ def measure(options, threads: int) -> dict:
     print_versions({"torch": "torch"}, threads)
     voice = load_base(options.voice).model.eval()
     models = {OWN: voice} | {name: with_decoder(voice, fields, seed=0).eval() for name, fields in DECODERS.items()}
-    print(f"{'decoder':<16} {'weights':>9} {'frames':>7} {'ms':>8} {'p90':>8} {'x own':>6}")
+    print(f"{'decoder':<18} {'weights':>9} {'frames':>7} {'ms':>8} {'p90':>8} {'x own':>6}")
     rows = []
     for frames in options.frames:
         latents = torch.randn(1, voice.config.flow_size, frames, generator=torch.Generator().manual_seed(frames))
@@ -64,7 +71,7 @@ def measure(options, threads: int) -> dict:
             row = {"decoder": name, "weights": weights, "frames": frames, "ms": median(times)}
             row |= {"p90": quantiles(times, n=10)[-1], "times_own": own / median(times)}
             rows.append(row)
-            print(f"{name:<16} {weights:>9,} {frames:>7} {row['ms']:>8.1f} {row['p90']:>8.1f} {row['times_own']:>6.2f}")
+            print(f"{name:<18} {weights:>9,} {frames:>7} {row['ms']:>8.1f} {row['p90']:>8.1f} {row['times_own']:>6.2f}")
     return {"threads": threads, "rows": rows}
 
 
