@@ -63,6 +63,18 @@ def test_only_the_predictor_of_the_saved_voice_changes_in_the_last_steps_and_a_r
         )
 
 
+@pytest.mark.slow
+def test_accumulated_batches_take_the_step_of_the_joint_batch(make_run, data):
+    settings = {"data": data, "max_steps": 2, "duration_adversarial_steps": 2, "ema_decay": 0}
+    joint = make_run(output_dir_name="joint", per_device_train_batch_size=8, **settings)
+    split = make_run(output_dir_name="split", gradient_accumulation_steps=2, **settings)
+    for trainer in (joint, split):
+        trainer.train()
+    found = generator_of(split)
+    for name, value in generator_of(joint).items():
+        torch.testing.assert_close(found[name], value, rtol=0, atol=1e-5, msg=name)
+
+
 def test_the_gradients_are_those_of_the_least_squares_written_out(make_run, data):
     """Mao et al. 2017 per token, with the squared error of log durations; the predictor's dropout is off here."""
     trainer = make_run(data=data, duration_adversarial_steps=1, max_steps=1, loss_weights={"duration_adversarial": 3})
