@@ -194,7 +194,8 @@ def test_another_text_and_another_voice_are_not_resumed(speak, pipe, tmp_path, c
     other = make_model()
     with torch.no_grad():
         other.text_encoder.embed_tokens.weight[0, 0] += 1
-    monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda folder, dtype: TextToSpeechPipeline(other, pipe.tokenizer))
+    changed = TextToSpeechPipeline(other, pipe.tokenizer)
+    monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda folder, dtype: changed)
     assert speak("a.wav", "--resume") == 1
     assert "the text differs, the voice differs" in capsys.readouterr().err
 
