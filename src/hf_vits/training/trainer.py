@@ -260,8 +260,7 @@ class VitsTrainer:
         """Train up to the last step, or the one in which a signal comes; log, save and evaluate on the way."""
         args, progress, meter = self.args, self.progress, AverageMeter()
         train_step = self.step_class(self.generator, self.discriminator, args, self.accelerator, self.replay)
-        if self.durations is not None:
-            duration_step = DurationStep(self.generator, self.durations, args, self.accelerator)
+        duration_step = self.durations and DurationStep(self.generator, self.durations, args, self.accelerator)
         with self._progress_bar() as bar:
             for batches in self._batches_by_step():
                 phase = self._phase()
