@@ -3,13 +3,14 @@
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-from transformers import AddedToken
+from typing import TYPE_CHECKING, Any
 
 from hf_vits.text.offsets import TextWithOffsets, clusters
 from hf_vits.utils.files import read_json, read_table
 from hf_vits.utils.formatting import quoted
+
+if TYPE_CHECKING:
+    from transformers import AddedToken
 
 EXTENDED_CLASS = "HfVitsTokenizer"
 # Fields beyond upstream's, written to tokenizer_config.json where they differ from these defaults.
@@ -179,7 +180,7 @@ def match_unicode_form(text: TextWithOffsets, known: frozenset[str]) -> TextWith
     return TextWithOffsets.join(letters, text.spans is not None)
 
 
-def check_special_tokens(vocabulary: dict[str, int], **tokens: str | AddedToken | None) -> None:
+def check_special_tokens(vocabulary: dict[str, int], **tokens: "str | AddedToken | None") -> None:
     """Raise ValueError if a special token is not in the vocabulary."""
     for name, token in tokens.items():
         if token is not None and str(token) not in vocabulary:
@@ -190,13 +191,15 @@ def check_special_tokens(vocabulary: dict[str, int], **tokens: str | AddedToken 
 
 
 def assign_added_ids(
-    vocabulary: dict[str, int], added: dict[int, AddedToken], *required: str | AddedToken
-) -> dict[int, AddedToken]:
+    vocabulary: dict[str, int], added: "dict[int, AddedToken]", *required: "str | AddedToken"
+) -> "dict[int, AddedToken]":
     """Return added and required tokens by ids that are not those of other tokens in the vocabulary.
 
     transformers takes the number of entries as the id of `<unk>`; in a vocabulary with a gap, such as the original
     VITS one, that is the id of its last token.
     """
+    from transformers import AddedToken  # the front end works without transformers
+
     wanted = {str(token): (index, token) for index, token in added.items()}
     for token in required:
         special = token if isinstance(token, AddedToken) else AddedToken(token, normalized=False, special=True)
