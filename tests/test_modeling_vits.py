@@ -10,7 +10,7 @@ from tiny_voices import SPEAKERS, enliven
 
 import hf_vits
 from hf_vits import VitsModel
-from hf_vits.inference.arguments import MAX_TOKENS, NotFiniteError
+from hf_vits.inference.limits import MAX_TOKENS, NotFiniteError
 from hf_vits.modules.kernel_lookup import HAS_KERNELS
 
 pytestmark = pytest.mark.usefixtures("without_gradients")

@@ -25,6 +25,7 @@ from hf_vits.inference.arguments import (
     chosen_ids,
     entry_point,
 )
+from hf_vits.inference.limits import ENDLESS
 from hf_vits.inference.streaming import StreamingFlow, decode_chunks, flow_context, windows
 from hf_vits.modeling_utils import StrictPreTrainedModel
 from hf_vits.modules.decoders.base import DECODERS
@@ -273,10 +274,7 @@ class VitsModel(StrictPreTrainedModel):
         slowness = (1 / arguments.speaking_rate).to(mask.dtype)
         frames = torch.ceil(log_durations.exp() * mask * slowness).squeeze(1)
         if not is_traced() and not torch.isfinite(frames).all():
-            raise ValueError(
-                "The predicted durations are not finite: the weights are damaged or overflow their dtype, "
-                "`speaking_rate` is too small, or `noise_scale_duration` too large."
-            )
+            raise ValueError(ENDLESS)
         frames = frames.double().clamp(max=2**31)  # half precision cannot count frames
         first = mask.squeeze(1).argmax(dim=1, keepdim=True)
         return frames.long().scatter_add(1, first, (frames.sum(dim=1, keepdim=True) == 0).long())

@@ -1,8 +1,7 @@
 """TextToSpeechPipeline: texts of any length to waveforms, in the calling convention of transformers' pipeline."""
 
 import logging
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from transformers.pipelines.base import ChunkPipeline
 from hf_vits.conversion.pipeline_parts import resolve_model, resolve_tokenizer
 from hf_vits.inference import items, short_texts
 from hf_vits.inference.arguments import CallArguments, check_chunk_frames
+from hf_vits.inference.sentences import SentenceEncoder
 from hf_vits.prosody import arguments as prosody
 from hf_vits.prosody.effects import SentenceEffects
 from hf_vits.prosody.script import Sentence
@@ -22,8 +22,7 @@ from hf_vits.prosody.spoken import SpokenText
 from hf_vits.ssml.document import is_ssml
 from hf_vits.ssml.reader import VoiceTraits
 from hf_vits.ssml.texts import scripted_sentences
-from hf_vits.text import sentence_splitter, writing_systems
-from hf_vits.text.errors import NoTokensError, UnsupportedTextError, dropped_message
+from hf_vits.text import writing_systems
 from hf_vits.text.espeak import voice_for
 from hf_vits.text.lexicon import Lexicon
 from hf_vits.timestamps.timeline import check_units, sentence_tokens
@@ -45,7 +44,7 @@ MAX_PAUSE = 60.0
 """Longest silence between sentences, in seconds."""
 
 
-class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
+class TextToSpeechPipeline(SentenceEncoder, ChunkPipeline, TextToAudioPipeline):
     """
     Synthesize texts of any length, sentence by sentence, each trimmed to its own end.
 
@@ -321,9 +320,6 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         has_comma = "," in self.tokenizer.get_vocab()
         return [sentence.with_commas() for sentence in found] if has_comma else found
 
-    def _split(self, text: str) -> list[str]:
-        return sentence_splitter.split(text, language=getattr(self.tokenizer, "text_language", None))
-
     def sentences(self, text: str) -> list[str]:
         """Return the sentences in which a text is synthesized, by the conventions of its language; for SSML, what is
         written in them."""
@@ -337,44 +333,6 @@ class TextToSpeechPipeline(ChunkPipeline, TextToAudioPipeline):
         item["arguments"] = {**item["arguments"], **sentence.arguments, **rates}
         if with_tokens:
             item["tokens"] = effects.tokens
-
-    def _check_readable(self, text: str, strict: bool, arguments: dict) -> None:
-        """Warn once about letters of other scripts; if `strict`, raise for those and for all else that is left out."""
-        if not hasattr(self.tokenizer, "letters_of_other_scripts"):  # transformers' own
-            return
-        if others := self.tokenizer.letters_of_other_scripts(text):
-            message = self.tokenizer.supported_scripts.describe(others)
-            if strict:
-                raise UnsupportedTextError(message)
-            if self.tokenizer.phonemize or self.tokenizer.is_uroman:  # otherwise the tokenizer warns of dropping them
-                logger.warning(message)
-        if strict:
-            given = {name: arguments[name] for name in ("expand", "lexicon") if name in arguments}
-            dropped = sum((self.tokenizer.dropped_characters(item, **given) for item in self._split(text)), Counter())
-            if lost := Counter({character: count for character, count in dropped.items() if character.isalnum()}):
-                raise UnsupportedTextError(dropped_message(lost))
-
-    def _encodings(
-        self, text: str, sentences: Sequence[str | Sentence], arguments: dict, first: int = 0
-    ) -> Iterator[tuple[int, str | Sentence, dict | None]]:
-        """Return index, sentence and encoding of each sentence from `first` on, None for one without tokens; if no
-        sentence of the text has any, raise the tokenizer's error for the text."""
-        is_empty = first == 0
-        for index, sentence in enumerate(sentences[first:], first):
-            plain = isinstance(sentence, str)
-            try:
-                with writing_systems.without_warnings():
-                    if plain:
-                        encoding = self._encoding(sentence, **arguments)
-                    else:
-                        encoding = self._encoding(sentence.text, **{**arguments, "return_offsets_mapping": True})
-            except NoTokensError:  # such as a line of asterisks between paragraphs
-                yield index, sentence, None
-                continue
-            is_empty = False
-            yield index, sentence, encoding
-        if is_empty:
-            yield 0, text, self._encoding(text, **arguments)
 
     def _in_context(self, sentences: list[str], arguments: dict) -> dict | None:
         """Return the encoding of a short text in its context; None for other texts, and voices without commas."""

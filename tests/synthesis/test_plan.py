@@ -4,7 +4,7 @@ import datasets
 import pytest
 
 from hf_vits import TextToSpeechPipeline
-from hf_vits.inference.arguments import MAX_TOKENS
+from hf_vits.inference.limits import MAX_TOKENS
 from hf_vits.synthesis.plan import (
     MAX_BATCH_TOKENS,
     SHOWN_ROWS,

@@ -186,7 +186,7 @@ def test_a_row_that_was_refused_is_tried_again(spoken, table, make_texts, monkey
     whole = spoken(dataset_name=file)
     longest = max(row["seconds"] for row in table(whole))
     frames = round(longest * 2000 / 8)  # of the tiny voice, at 2000 Hz
-    monkeypatch.setattr("hf_vits.inference.arguments.MAX_FRAMES_PER_ITEM", frames - 1)
+    monkeypatch.setattr("hf_vits.inference.limits.MAX_FRAMES_PER_ITEM", frames - 1)
     again = spoken(dataset_name=file, output_dir="again")
     assert [row["text"] for row in table(again)] == ["cab", "hi"]
     monkeypatch.undo()

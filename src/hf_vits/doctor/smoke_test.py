@@ -7,7 +7,7 @@ import torch
 from hf_vits.configuration_vits import EXTENDED_MODEL_TYPE
 from hf_vits.doctor.diagnostics import ERROR, Diagnostic, error, warning
 from hf_vits.doctor.model_folder import ModelFolder
-from hf_vits.inference.arguments import NotFiniteError
+from hf_vits.inference.limits import NotFiniteError
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.text.vocabulary import EXTENDED_CLASS
 from hf_vits.tokenization_vits import VitsTokenizer

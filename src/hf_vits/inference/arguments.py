@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
+from hf_vits.inference.limits import RANGES, NotFiniteError, check_frames, check_tokens
 from hf_vits.modules.sampling import Generators
 from hf_vits.utils.formatting import refuse_unknown
 from hf_vits.utils.torch_state import is_finite, is_traced, is_transformed
@@ -27,16 +28,7 @@ Choice = int | str | Sequence[int | str] | Tensor | None
 Scale = float | Sequence[float] | Tensor | None
 """One number, or one per item."""
 
-RANGES = {"speaking_rate": (0.1, 10.0), "noise_scale": (0.0, 10.0), "noise_scale_duration": (0.0, 10.0)}
-"""Smallest and largest allowed value; outside of them the waveform is no speech and its length may be unbounded."""
-
-MAX_TOKENS = 5_000
-"""Tokens of a text, blanks included; attention takes about 1 GB for as many, and grows with the square."""
-
 MAX_FRAMES_PER_TOKEN = 10_000_000
-
-MAX_FRAMES_PER_ITEM = 2**15
-"""6 minutes at 22,050 Hz and 256 samples a frame. The decoder takes 60 kB a frame, 2 GB in all."""
 
 MAX_FRAMES_PER_CALL = 2**18
 """All items of a batch, each padded to the longest. The flow takes about 20 kB a frame, 5 GB in all."""
@@ -222,11 +214,7 @@ def _check_text(input_ids: Tensor, mask: Tensor, vocab_size: int) -> None:
     if batch == 0 or size == 0 or empty:
         where = f" (items {empty})" if empty and batch > 1 else ""
         raise ValueError(f"The text is empty{where}: `input_ids` holds no token. Give at least one.")
-    if size > MAX_TOKENS:
-        raise ValueError(
-            f"The text has {size} tokens; one call takes at most {MAX_TOKENS}. Synthesize it sentence by sentence, "
-            "for example with `hf_vits.text.sentence_splitter.split`."
-        )
+    check_tokens(size)
     low, high = input_ids.min().item(), input_ids.max().item()
     if low < 0 or high >= vocab_size:
         raise ValueError(
@@ -347,13 +335,7 @@ def check_frame_lengths(frame_lengths: Tensor, config: VitsConfig) -> None:
     if is_traced():
         return
     longest = frame_lengths.max().item()
-    if longest > MAX_FRAMES_PER_ITEM:
-        seconds_per_frame = config.hop_length / config.sampling_rate
-        raise ValueError(
-            f"The speech would last {longest * seconds_per_frame:.0f} s, which is {longest:,} frames; a call makes at "
-            f"most {MAX_FRAMES_PER_ITEM:,} frames of a text, {MAX_FRAMES_PER_ITEM * seconds_per_frame:.0f} s. Raise "
-            "`speaking_rate`, check `durations`, or synthesize sentence by sentence."
-        )
+    check_frames(longest, config)
     if len(frame_lengths) * longest > MAX_FRAMES_PER_CALL:
         raise ValueError(
             f"The {len(frame_lengths)} texts would last up to {longest:,} frames each; a call makes at most "
@@ -369,21 +351,13 @@ def check_chunk_frames(chunk_frames: int | None) -> None:
         )
 
 
-class NotFiniteError(ValueError):
-    """The output for a text would hold NaN or infinity."""
-
-
 def check_finite(name: str, output: Tensor, is_training: bool) -> Tensor:
     """Return an output of a model; raise `NotFiniteError` if it holds NaN or infinity.
 
     Nothing is checked in training, which may skip such a batch, or while a graph is traced.
     """
     if not (is_training or is_traced() or is_finite(output)):
-        raise NotFiniteError(
-            f"The {name} would hold NaN or infinity: weights of the model are damaged, or overflow {output.dtype}. "
-            "Load the model again, in float32 or bfloat16 if it was float16; if that does not help, take another "
-            "checkpoint (`hf-vits doctor` examines one)."
-        )
+        raise NotFiniteError.of(name, output.dtype)
     return output
 
 

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from hf_vits.inference.arguments import NotFiniteError
+from hf_vits.inference.limits import NotFiniteError
 from hf_vits.serving.scheduling import QueueFullError, SchedulerClosedError
 from hf_vits.serving.voice_pool import UnknownVoiceError, VoiceUnavailableError
 from hf_vits.utils.formatting import quoted

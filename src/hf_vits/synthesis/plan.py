@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from hf_vits.data.columns import speaker_labels, speaker_name, speaker_number
-from hf_vits.inference.arguments import MAX_TOKENS
+from hf_vits.inference.limits import MAX_TOKENS
 from hf_vits.pipeline import TextToSpeechPipeline
 from hf_vits.text.errors import NoTokensError, format_counts, shortened
 from hf_vits.utils.logging import silence_logging
