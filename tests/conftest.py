@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ["HF_VITS_RUNTIME"] = "torch"  # otherwise `hf-vits speak` starts processes that make graphs
 
 import pytest
 import torch

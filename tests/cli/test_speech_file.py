@@ -35,7 +35,7 @@ def speak(pipe, tmp_path, monkeypatch):
     """Runs `hf-vits speak` on the text; a signal comes while a sentence is computed."""
     (tmp_path / "voice").mkdir()
     (tmp_path / "voice" / "config.json").write_text("{}")
-    monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda folder, dtype: pipe)
+    monkeypatch.setattr("hf_vits.cli.speech_runtime._pipeline", lambda folder, dtype: pipe)
     (tmp_path / "text.txt").write_text(TEXT)
     (tmp_path / "out").mkdir()
     stream = TextToSpeechPipeline.stream
@@ -195,7 +195,7 @@ def test_another_text_and_another_voice_are_not_resumed(speak, pipe, tmp_path, c
     with torch.no_grad():
         other.text_encoder.embed_tokens.weight[0, 0] += 1
     changed = TextToSpeechPipeline(other, pipe.tokenizer)
-    monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda folder, dtype: changed)
+    monkeypatch.setattr("hf_vits.cli.speech_runtime._pipeline", lambda folder, dtype: changed)
     assert speak("a.wav", "--resume") == 1
     assert "the text differs, the voice differs" in capsys.readouterr().err
 

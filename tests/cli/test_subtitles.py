@@ -22,7 +22,7 @@ def speak(make_model, make_tokenizer, tmp_path, monkeypatch):
         MADE["pipe"] = TextToSpeechPipeline(make_model(), make_tokenizer())
     (tmp_path / "voice").mkdir()
     (tmp_path / "voice" / "config.json").write_text("{}")
-    monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda folder: MADE["pipe"])
+    monkeypatch.setattr("hf_vits.cli.speech_runtime._pipeline", lambda folder, dtype: MADE["pipe"])
     stream = TextToSpeechPipeline.stream
 
     def run(output, *arguments, stop_in=None, text=TEXT):

@@ -18,7 +18,7 @@ def speak(make_model, make_tokenizer, tmp_path, monkeypatch):
     pipe = TextToSpeechPipeline(make_model(), make_tokenizer())
     (tmp_path / "voice").mkdir()
     (tmp_path / "voice" / "config.json").write_text("{}")
-    monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda folder: pipe)
+    monkeypatch.setattr("hf_vits.cli.speech_runtime._pipeline", lambda folder, dtype: pipe)
 
     def run(cues, *arguments, output="out.wav"):
         blocks = [

@@ -11,10 +11,12 @@ from typing import Any
 
 import hf_vits
 from hf_vits.cli.parser import Parser
+from hf_vits.cli.speech_runtime import VARIABLE as RUNTIME
+from hf_vits.cli.speech_runtime import default_runtime
 
 HELP = "Print versions, processor, GPU and folders, for a bug report."
 
-VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE", "HF_VITS_KERNELS")
+VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE", "HF_VITS_KERNELS", RUNTIME)
 """Environment variables that change how a voice is loaded or computed."""
 
 
@@ -52,7 +54,7 @@ def information() -> dict[str, Any]:
             for name, needed in extras.items()
             if name and not all(map(_version, needed))
         },
-        "processor": _processor(),
+        "processor": processor_name(),
         "processor features": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
         "gpu": [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())],
@@ -60,6 +62,7 @@ def information() -> dict[str, Any]:
         "folder of the Hub's files": _folder(constants.HF_HUB_CACHE),
         "folder of converted voices": _folder(cache_folder()),
         "default voice": "converted" if converted else "not converted yet",
+        "runtime of hf-vits speak": default_runtime(),
     }
 
 
@@ -88,7 +91,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """Return the name of the processor and the number of its cores that this process may use."""
     from hf_vits.utils.threads import cores
 

@@ -64,8 +64,8 @@ class Unfinished:
 
 
 def encode_state(state) -> str:
-    """Encode the state of a `torch.Generator` as text."""
-    return base64.b64encode(state.numpy().tobytes()).decode("ascii")
+    """Encode the state of a `torch.Generator`, a tensor or array of bytes, as text."""
+    return base64.b64encode(np.asarray(state).tobytes()).decode("ascii")
 
 
 def state_file(output: Path) -> Path:

@@ -13,12 +13,13 @@ from hf_vits.cli.explain import explain, reading
 from hf_vits.cli.input_text import read_text_argument, text_of_file
 from hf_vits.cli.parser import Parser, number_or_name
 from hf_vits.cli.resume import state_file
+from hf_vits.cli.speech_runtime import add_runtime, speaker
 from hf_vits.cli.subtitles import check_subtitles
 from hf_vits.documents.subtitles import SpokenCue, is_subtitles, read_cues
 from hf_vits.utils.atomic_file import is_special
 from hf_vits.utils.formatting import quoted
-from hf_vits.utils.precision import add_dtype, usable_dtype
-from hf_vits.utils.threads import add_threads, use_threads
+from hf_vits.utils.precision import add_dtype
+from hf_vits.utils.threads import add_threads
 
 if TYPE_CHECKING:
     from hf_vits.pipeline import TextToSpeechPipeline
@@ -57,6 +58,7 @@ def add_arguments(parser: Parser) -> None:
     add("--seed", type=int, metavar="N", help="makes the speech repeatable; a 64-bit integer")
     add_threads(parser)
     add_dtype(parser)
+    add_runtime(parser)
     add("--output", metavar="FILE", help=f"wav flac ogg opus mp3 …; default: {SCRATCH}; - is raw")
     subtitles = "times of words: srt vtt ass TextGrid json ctm txt"
     add("--subtitles", action="append", default=[], metavar="FILE", help=subtitles)
@@ -82,10 +84,7 @@ def run(options: argparse.Namespace) -> int:
     subtitles = check_subtitles(options.subtitles, output)
     _refuse_existing([output, *subtitles] if options.output else subtitles, options)
     voice = resolve_voice(options.voice)
-    use_threads(options.threads)
-    pipe = _pipeline(voice, options.dtype)
-    import torch  # late, as it takes seconds: mistakes are reported first
-
+    pipe, generator, finish = speaker(options, voice, None if cues or incoming else text)
     controls = {
         "speaker_id": number_or_name(options.speaker, pipe.model.config.speaker_names),
         "language_id": number_or_name(options.language, pipe.model.config.language_names),
@@ -96,11 +95,12 @@ def run(options: argparse.Namespace) -> int:
         "short_text_context": options.short_text_context,
         **reading(options, pipe.tokenizer, text),
     }
-    generator = torch.Generator()
-    generator.seed() if options.seed is None else generator.manual_seed(options.seed)
     if incoming is not None:
         text = sentences_of(incoming, getattr(pipe.tokenizer, "text_language", None))
-    return _speak(options, pipe, text if cues is None else cues, output, subtitles, generator=generator, **controls)
+    status = _speak(options, pipe, text if cues is None else cues, output, subtitles, generator=generator, **controls)
+    if status == 0:
+        finish()
+    return status
 
 
 def _speak(
@@ -192,21 +192,10 @@ def _identity(options: argparse.Namespace, text: str, pipe, lexicon) -> dict:
     given = {name: getattr(options, name) for name in names}
     return {
         "text": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12],
-        "voice": voice_digest(pipe.model),
+        "voice": getattr(pipe, "digest", None) or voice_digest(pipe.model),  # the former without PyTorch
         "noise_scale_duration": options.noise_scale_duration,
         "subtitles": bool(options.subtitles) or None,  # a run without any has not kept the times
         "expand": not options.no_expand,
         "lexicon": hashlib.sha256(lexicon.table().encode()).hexdigest()[:12] if lexicon else None,
         **given,
     }
-
-
-def _pipeline(voice: str, dtype: str):
-    from transformers.utils import logging
-
-    from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer
-
-    logging.disable_progress_bar()  # a model loads in a fraction of a second
-    return TextToSpeechPipeline(
-        VitsModel.from_pretrained(voice, dtype=usable_dtype(dtype)), VitsTokenizer.from_pretrained(voice)
-    )

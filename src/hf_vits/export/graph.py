@@ -25,10 +25,7 @@ class OnnxModule(nn.Module):
                 f"This voice knows several languages ({names}), and the runtimes have no input for them; choose one "
                 "with `language=` (`--language`)."
             )
-        self.model = inference_copy(model)
-        for layer in self.model.modules():
-            if parametrize.is_parametrized(layer, "weight"):
-                parametrize.remove_parametrizations(layer, "weight")
+        self.model = folded_copy(model)
         with torch.no_grad():
             self.register_buffer("language", self.model.language_vector(language, 1))
         self.requires_grad_(False).eval()
@@ -80,6 +77,54 @@ class OnnxDecoder(OnnxModule):
     def forward(self, latents: Tensor, *sid: Tensor) -> Tensor:
         """latents (B, C, T_spec), sid (B,) -> samples (B, 1, T_wav); those near an edge lack the context beyond it."""
         return self.model.decoder.onnx_forward(latents, self.speaker(sid))
+
+
+class TextToPrior(nn.Module):
+    """The text encoder and the durations of one text, with their noise as an input: a runtime draws it as PyTorch."""
+
+    def __init__(self, model: VitsModel):
+        super().__init__()
+        self.model = folded_copy(model)
+
+    def forward(self, ids: Tensor, noise: Tensor, *chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """ids (1, T_text), noise (1, 2, T_text), sid and lid (1,) -> mean and log std (1, C, T_text), log durations.
+
+        Deterministic durations take no noise; log durations are (1, 1, T_text).
+        """
+        model, left = self.model, list(chosen)
+        speaker = model.embed_speaker(left.pop(0)).unsqueeze(-1) if model.config.num_speakers > 1 else None
+        if left:
+            language = model.embed_language(left.pop(0)).unsqueeze(-1)
+        else:
+            language = model.language_vector(None, 1) if model.config.language_embedding_size else None
+        mask = torch.ones_like(ids).unsqueeze(1).float()
+        text = model.text_encoder(ids, mask, False, language, speaker)
+        drawn = (noise,) if model.config.use_stochastic_duration_prediction else ()
+        log_durations = model.duration_predictor(text.hidden, mask, *drawn, speaker, language)
+        return text.prior_mean, text.prior_log_std, log_durations
+
+
+class PriorToWaveform(nn.Module):
+    """The flow and the decoder of one text."""
+
+    def __init__(self, model: VitsModel):
+        super().__init__()
+        self.model = folded_copy(model)
+
+    def forward(self, sample: Tensor, *sid: Tensor) -> Tensor:
+        """Sample of the prior (1, C, T_spec), sid (1,) -> samples (1, 1, T_wav)."""
+        speaker = self.model.embed_speaker(sid[0]).unsqueeze(-1) if sid else None
+        latents = self.model.flow.inverse(sample, torch.ones_like(sample[:, :1]), speaker)
+        return self.model.decoder.onnx_forward(latents, speaker)
+
+
+def folded_copy(model: VitsModel) -> VitsModel:
+    """Return `inference_copy` with weight norm folded."""
+    copy = inference_copy(model)
+    for layer in copy.modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            parametrize.remove_parametrizations(layer, "weight")
+    return copy.requires_grad_(False)
 
 
 def inference_copy(model: VitsModel) -> VitsModel:

@@ -14,7 +14,7 @@ RECORD = ".digests.json"
 
 def record_digests(folder: Path, names: Iterable[str]) -> None:
     """Record the digests of these files of a folder; a folder that is not writable gets no record."""
-    _write(folder, {name: [sha256(folder / name), *_state(folder / name)] for name in names})
+    _write(folder / RECORD, {name: [sha256(folder / name), *_state(folder / name)] for name in names})
 
 
 def changed_file(folder: Path, names: Iterable[str]) -> str | None:
@@ -24,7 +24,7 @@ def changed_file(folder: Path, names: Iterable[str]) -> str | None:
     A file is read only if its size, times or inode changed since it was last read. A folder without a record gets one.
     """
     names = list(names)
-    recorded = _read(folder)
+    recorded = _read(folder / RECORD)
     if recorded is None:
         record_digests(folder, names)
         return None
@@ -34,8 +34,26 @@ def changed_file(folder: Path, names: Iterable[str]) -> str | None:
         if sha256(folder / name) != known[name][0]:
             return name
     if seen != known:
-        _write(folder, {**recorded, **seen})
+        _write(folder / RECORD, {**recorded, **seen})
     return None
+
+
+def has_record(folder: Path) -> bool:
+    """Return True if a folder has a record that can be read."""
+    return _read(folder / RECORD) is not None
+
+
+def known_digests(folder: Path, names: Iterable[str], record: Path) -> dict[str, str]:
+    """Return the SHA-256 of files of a folder by name, reading only those that changed since the record was written."""
+    recorded = _read(record) or {}
+    states = {name: _state(folder / name) for name in names}
+    same = {name for name, state in states.items() if recorded.get(name, [])[1:] == state}
+    table = {
+        name: recorded[name] if name in same else [sha256(folder / name), *state] for name, state in states.items()
+    }
+    if table != recorded:
+        _write(record, table)
+    return {name: entry[0] for name, entry in table.items()}
 
 
 def sha256(file: Path) -> str:
@@ -50,18 +68,18 @@ def _state(file: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
-def _read(folder: Path) -> dict[str, list] | None:
-    """Return the record of a folder; `None` if there is none that can be read."""
+def _read(record: Path) -> dict[str, list] | None:
+    """Return a record; `None` if there is none that can be read."""
     try:
-        table = json.loads((folder / RECORD).read_bytes())
+        table = json.loads(record.read_bytes())
     except (OSError, ValueError, RecursionError):
         return None
     whole = isinstance(table, dict) and all(isinstance(entry, list) and len(entry) == 5 for entry in table.values())
     return table if whole else None
 
 
-def _write(folder: Path, table: dict[str, list]) -> None:
-    with suppress(OSError), new_file(folder / RECORD) as staged:
+def _write(record: Path, table: dict[str, list]) -> None:
+    with suppress(OSError), new_file(record) as staged:
         staged.write_text(json.dumps(table), encoding="utf-8")
 
 
