@@ -402,7 +402,7 @@ def test_a_command_with_a_mistake_would_be_found(here, monkeypatch):
 def test_commands_that_speak_do_so(here, monkeypatch, capfdbinary):
     """Those with the default voice, in one process, which loads it once."""
     pipe = TextToSpeechPipeline("default")
-    monkeypatch.setattr("hf_vits.cli.speak._pipeline", lambda voice, dtype: pipe)
+    monkeypatch.setattr("hf_vits.cli.speech_runtime._pipeline", lambda voice, dtype: pipe)
     monkeypatch.setattr("sys.stdout.isatty", lambda: False)
     spoken = [words for _, line in commands() for words in words_of(line)[:1] if words[1:2] == ["speak"]]
     spoken = [words for words in spoken if not {"--voice", "--explain"} & set(words)]
