@@ -20,11 +20,16 @@ from hf_vits.modules.sampling import seed_of
 from hf_vits.training.dataloader import MapLoader, StreamingLoader
 from hf_vits.training.generator import Segments, VitsGenerator
 from hf_vits.training.training_arguments import VitsTrainingArguments
+from hf_vits.utils.formatting import listed
+from hf_vits.utils.parameter_names import matching_patterns
 
 logger = logging.getLogger(__name__)
 
 POOL_SIZE, STEPS_PER_UTTERANCE = 64, 8
 """Utterances that segments are taken from, and steps after which a new one replaces the oldest."""
+
+SHARED = ("text_encoder", "duration_predictor", "flow", "embed_speaker")
+"""Modules beside the decoder that all speakers share; replay keeps no speaker whose latents change."""
 
 UTTERANCES, SEGMENTS = range(2)
 """Numbers that keep the seeds of these draws apart."""
@@ -116,7 +121,8 @@ def replay_of(
     Return the replay of the speakers of a model before training that its data lacks; `None` if there are none.
 
     Raises:
-        ValueError: if it is wanted and the data is a stream, whose speakers are not known.
+        ValueError: if it is wanted and the data is a stream, whose speakers are not known; or if modules are trained
+            that all speakers share, beside the decoder.
     """
     if not args.replay_batch_size or model.config.num_speakers < 2:
         return None
@@ -126,10 +132,19 @@ def replay_of(
     others = sorted(set(range(model.config.num_speakers)) - {clip.speaker_id for clip in clips})
     if not others:
         return None
+    speakers = model.config.speaker_names or [str(number) for number in range(model.config.num_speakers)]
+    kept = listed([speakers[number] for number in others])
+    names = [name for name, _ in model.named_parameters() if name.startswith(SHARED)]
+    frozen = matching_patterns(names, args.freeze_modules, "freeze_modules", args.freeze_modules)
+    if any(not any(pattern.match(name) for pattern in frozen) for name in names):
+        raise ValueError(
+            f"The recordings are of other speakers than {kept}, who would change too, because `freeze_modules` is "
+            f"{args.freeze_modules}. To keep them, set it to {','.join(SHARED)}; to let them change, set "
+            "`replay_batch_size` to 0."
+        )
     if announce:
-        names = model.config.speaker_names or [str(number) for number in range(model.config.num_speakers)]
         logger.info(
-            f"Each step trains on {args.replay_batch_size} segments of the base model's speech too, so that "
-            f"{', '.join(names[number] for number in others)} stay as they are."
+            f"Each step trains on {args.replay_batch_size} segments of the base model's speech too, so that {kept} "
+            "stay as they are."
         )
     return Replay(model, [clip.input_ids for clip in clips], others, args.replay_batch_size, args.seed)
