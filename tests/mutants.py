@@ -42,6 +42,14 @@ class Mutant:
 
 
 MUTANTS = [
+    # Speaking without PyTorch
+    Mutant("runtime/noise.py", "values[-BLOCK:] = ", "_ = ", "runtime/test_noise.py"),
+    Mutant("runtime/noise.py", "625 - drawn", "624 - drawn", "runtime/test_noise.py", "state"),
+    Mutant("runtime/speech.py", "pause_first and len(silence)", "len(silence)", "runtime/test_speech.py", "chunks"),
+    Mutant("runtime/graphs.py", "not has_record(folder) or ", "", "runtime/test_build.py", "damaged"),
+    Mutant("runtime/build.py", "timeout=-1 if wait else 0", "timeout=0", "runtime/test_build.py", "two_first"),
+    Mutant("runtime/build.py", "if not error <= MAX_ERROR", "if False", "runtime/test_build.py", "difference"),
+    Mutant("cli/speech_runtime.py", "chosen in (*names, *range(count))", "True", "cli/test_speech_runtime.py"),
     # Parts of VITS2
     Mutant(
         "modules/text_encoder.py",
