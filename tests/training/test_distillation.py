@@ -115,7 +115,13 @@ def test_epochs_have_a_thousand_steps_of_any_number_of_batches_and_resume_within
     ("name", "value"),
     [
         *(("freeze_modules", ["flow"]), ("new_module_steps", 5), ("posterior_adaptation_steps", 5)),
-        *(("fit_speaking_rate", True), ("replay_batch_size", 4), ("max_batch_seconds", 20.0), ("max_tokens", 99)),
+        *(
+            ("fit_speaking_rate", True),
+            ("replay_batch_size", 4),
+            ("prior_share", 0.5),
+            ("max_batch_seconds", 20.0),
+            ("max_tokens", 99),
+        ),
         *(("min_duration_seconds", 0.1), ("max_duration_seconds", 9.0), ("dataloader_num_workers", 0)),
         *(("match_loudness", True), ("join_clips_seconds", 8.0), ("max_eval_samples", 3)),
     ],

@@ -259,3 +259,74 @@ def test_frozen_parts_have_no_dropout_whatever_they_are_part_of(make_model, batc
     first, second = (generator.align(batch, posterior, torch.Generator()).prior_mean for _ in range(2))
     assert torch.equal(first, second) is (trained != "all")
     assert model.text_encoder.project.training is (trained != "none")
+
+
+def decoded(generator, batch, seed=3):
+    """Return the latents that the decoder is given, and the segments."""
+    given = []
+    hook = generator.model.decoder.register_forward_pre_hook(lambda _, arguments: given.append(arguments[0]))
+    noise = [torch.Generator().manual_seed(seed + row) for row in range(len(batch))]
+    posterior = generator.posterior(batch, [torch.Generator() for _ in range(len(batch))])
+    segments = generator.decode(batch, posterior, noise)
+    hook.remove()
+    return given[0], segments, posterior
+
+
+def test_segments_from_the_prior_are_what_inference_would_decode_along_the_alignment(make_model, speakers, batch):
+    no_dropout = dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), 0.0)
+    model = make_model(**speakers, **no_dropout, noise_scale=1e-6)
+    given, segments, posterior = decoded(VitsGenerator(model, 12, prior_share=1.0).train(), batch)
+    aligned = VitsGenerator(model, 12).align(batch, posterior)
+    whole = model.flow.inverse(aligned.prior_mean * aligned.frame_mask, aligned.frame_mask, posterior.speaker)
+    for item in range(len(batch)):
+        places = whole[item].unfold(1, 12, 1).transpose(0, 1)  # every segment of the clip
+        assert (places - given[item]).abs().amax((1, 2)).min() < 1e-4
+    segments.fake.sum().backward()
+    assert not any(parameter.grad.any() for parameter in model.posterior_encoder.parameters())
+
+
+def test_segments_from_the_prior_vary_as_in_inference(make_model, batch):
+    batch.speaker_id = None
+    model = make_model(noise_scale=0.5)
+    with torch.no_grad():
+        model.text_encoder.project.weight.zero_()
+        model.text_encoder.project.bias[model.config.flow_size :] = np.log(3.0)
+        for coupling in model.flow.flows:
+            coupling.conv_post.weight.zero_()
+            coupling.conv_post.bias.zero_()
+    generator = VitsGenerator(model, 10, prior_share=1.0).train()
+    latents = torch.stack([decoded(generator, batch, seed)[0] for seed in range(0, 300, 10)]).detach()
+    mean = model.text_encoder.project.bias[: model.config.flow_size].detach()
+    flipped = mean.flip(0) if len(model.flow.flows) % 2 else mean
+    assert float((latents - flipped[:, None]).std()) == pytest.approx(0.5 * 3, rel=0.05)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_the_share_of_segments_from_the_prior_is_that_asked_for_in_training_only(make_model, speakers, batch, share):
+    generator = VitsGenerator(make_model(**speakers), 12, prior_share=share).train()
+    plain = VitsGenerator(generator.model, 12).train()
+    changed = 0
+    for seed in range(0, 600, 10):
+        given, expected = decoded(generator, batch, seed)[0], decoded(plain, batch, seed)[0]
+        changed += sum(not torch.equal(*pair) for pair in zip(given, expected, strict=True))
+    assert changed / 180 == pytest.approx(share, abs=0.08)
+    generator.eval()
+    assert torch.equal(decoded(generator, batch)[0], decoded(plain.eval(), batch)[0])
+
+
+def test_log_mels_of_segments_from_the_prior_are_means_over_mels_and_frames(make_model, speakers, batch):
+    model = make_model(**speakers)
+    _, plain, _ = decoded(VitsGenerator(model, 12).train(), batch)
+    _, segments, _ = decoded(VitsGenerator(model, 12, prior_share=1.0).train(), batch)
+    inner = plain.real_mel[0]  # the first clip is longer than the segment: no frame is padding
+    expected = [
+        [inner[max(0, m - 4) : m + 5, max(0, t - 2) : t + 3].mean() for t in range(12)] for m in range(len(inner))
+    ]
+    torch.testing.assert_close(segments.real_mel[0], torch.tensor(expected), rtol=0, atol=1e-5)
+
+
+def test_a_decoder_that_is_trained_alone_needs_whole_clips_for_the_prior(make_model, speakers):
+    generator = VitsGenerator(make_model(**speakers), 16, prior_share=0.5)
+    for name in FROZEN_BUT_THE_DECODER:
+        getattr(generator.model, name).requires_grad_(False)
+    assert not generator.trains_decoder_alone
