@@ -5,7 +5,6 @@ from itertools import groupby
 from operator import itemgetter
 
 import torch
-from accelerate.utils import broadcast
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -69,6 +68,8 @@ class OptimizedModel:
 
     def broadcast_parameters(self) -> None:
         """Give every process the first one's parameters and buffers: only gradients are averaged from then on."""
+        from accelerate.utils import broadcast  # part of an extra, which reading settings does not need
+
         for tensor in (*self.parameters, *self.module.buffers()):
             broadcast(tensor.data)
 
