@@ -136,8 +136,8 @@ MUTANTS = [
         "gradients",
     ),
     Mutant(
-        "training/trainer.py",
-        "model.load_state_dict(self.ema.module.state_dict())",
+        "training/duration_step.py",
+        "model.load_state_dict(kept, strict=False)",
         "pass",
         "training/test_duration_step.py",
         "predictor",
@@ -151,7 +151,7 @@ MUTANTS = [
     ),
     Mutant(
         "training/phases.py",
-        'Phase.DURATIONS: "duration_predictor"',
+        "Phase.DURATIONS: PREDICTOR",
         'Phase.DURATIONS: ""',
         "training/test_duration_step.py",
         "predictor",

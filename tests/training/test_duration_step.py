@@ -63,6 +63,21 @@ def test_only_the_predictor_of_the_saved_voice_changes_in_the_last_steps_and_a_r
         )
 
 
+def test_steps_that_begin_late_after_a_resumption_leave_all_else_of_the_saved_voice_as_it_is(make_run, data):
+    settings = {"data": data, "ema_decay": 0.5, "save_steps": 3}
+    first = make_run(**settings, max_steps=3)
+    first.train()
+    later = make_run(**settings, max_steps=4, duration_adversarial_steps=2)  # from step 2 on, were it not for the first
+    later.train(resume_from_checkpoint=first.output_dir / "checkpoint-3")
+    before, after = (
+        VitsModel.from_pretrained(run.output_dir / f"checkpoint-{step}").state_dict()
+        for run, step in ((first, 3), (later, 4))
+    )
+    assert {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])} == {
+        "duration_predictor"
+    }
+
+
 @pytest.mark.slow
 def test_accumulated_batches_take_the_step_of_the_joint_batch(make_run, data):
     settings = {"data": data, "max_steps": 2, "duration_adversarial_steps": 2, "ema_decay": 0}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hf_vits.data.batch import VitsBatch
 from hf_vits.discriminators.duration import DURATION_DISCRIMINATORS
@@ -17,6 +17,7 @@ from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.initialization import seeded
 from hf_vits.training.losses import losses_of, token_least_squares
 from hf_vits.training.optimizer import OptimizedModel, learning_rate_factor
+from hf_vits.training.phases import PREDICTOR
 from hf_vits.training.train_step import LossNormalizer, StepResult, TrainingStep, add_losses, clip_generators, frozen
 from hf_vits.training.training_arguments import VitsTrainingArguments
 
@@ -68,6 +69,14 @@ def duration_discriminator_of(
     with seeded(args.seed):
         discriminator = DURATION_DISCRIMINATORS[args.duration_discriminator](model.config)
     return OptimizedModel(discriminator.to(model.device).train(), args.learning_rates[1], args)
+
+
+def take_average(model: VitsModel, average: nn.Module, is_first: bool) -> None:
+    """Give a model the parameters of its moving average, which is saved: it stays as it is, and durations are learned
+    for it. The predictor's own are replaced before the first of these steps alone."""
+    state = average.module.state_dict()
+    kept = {name: value for name, value in state.items() if is_first or not name.startswith(f"{PREDICTOR}.")}
+    model.load_state_dict(kept, strict=False)
 
 
 class DurationStep(TrainingStep):

@@ -5,6 +5,9 @@ from enum import Enum
 from hf_vits.training.initialization import ModelInitialization
 from hf_vits.training.training_arguments import POSTERIOR_ENCODER, VitsTrainingArguments
 
+PREDICTOR = "duration_predictor"
+"""Module that the last phase trains."""
+
 
 class Phase(Enum):
     """What a step trains: the modules that the base model lacked; the posterior encoder, by its divergence from the
@@ -43,7 +46,7 @@ def trained_names(phase: Phase, rates: dict[str, float], initialization: ModelIn
         initialization ([`ModelInitialization`]):
             Tells which are newly initialized.
     """
-    module = {Phase.ADAPTATION: POSTERIOR_ENCODER, Phase.DURATIONS: "duration_predictor"}.get(phase)
+    module = {Phase.ADAPTATION: POSTERIOR_ENCODER, Phase.DURATIONS: PREDICTOR}.get(phase)
     if module is not None:
         return [name for name in rates if name.startswith(f"{module}.")]
     new = initialization.new_parameters

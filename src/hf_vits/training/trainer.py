@@ -25,7 +25,7 @@ from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training import checkpoints, training_state
 from hf_vits.training.best_model import BestModel
 from hf_vits.training.dataloader import build_eval_dataset, build_train_dataloader
-from hf_vits.training.duration_step import DurationStep, duration_discriminator_of
+from hf_vits.training.duration_step import DurationStep, duration_discriminator_of, take_average
 from hf_vits.training.evaluation import NOT_EVALUATED, Evaluation, has_evaluation
 from hf_vits.training.generator import VitsGenerator, recompute_activations
 from hf_vits.training.initialization import ModelInitialization, tokenizer_of
@@ -358,8 +358,8 @@ class VitsTrainer:
     def _choose_trained_parameters(self, phase: Phase) -> None:
         initialization, model = self.initialization, self.generator.module.model
         rates = {name: rate for (name, _), rate in zip(model.named_parameters(), self.multipliers, strict=True)}
-        if phase is Phase.DURATIONS and self.ema is not None and self.progress.step == first_duration_step(self.args):
-            model.load_state_dict(self.ema.module.state_dict())  # durations of what is saved, which stays as it is
+        if phase is Phase.DURATIONS and self.ema is not None:
+            take_average(model, self.ema, self.progress.step == first_duration_step(self.args))
         train_only(model, trained_names(phase, rates, initialization), self.args.freeze_modules)
         self.generator.module.train()
         trains_discriminator = phase is Phase.ALL or (initialization.new_discriminator and phase is not Phase.DURATIONS)
