@@ -158,6 +158,10 @@ def test_combinations_that_cannot_work_say_what_to_do(make_trainer, make_start, 
         make_settings(duration_adversarial_steps=3, max_steps=2)
     with pytest.raises(ValueError, match="`freeze_modules` has duration_predictor.*leave it out"):
         make_settings(duration_adversarial_steps=1, max_steps=2, freeze_modules=["duration_predictor"])
+    best = {"duration_adversarial_steps": 1, "load_best_model_at_end": True}
+    with pytest.raises(ValueError, match="chooses by mel, which the last steps .* do not change.*Choose by duration"):
+        make_settings(**best)
+    assert make_settings(**best, metric_for_best_model="duration").best_metrics == ["duration"]
     with pytest.raises(ValueError, match="no duration discriminator 'convolution'.*convolutional"):
         make_settings(duration_discriminator="convolution")
     with pytest.raises(ValueError, match="`loss_weights` has duration_adversarial.*Leave it out"):

@@ -101,7 +101,7 @@ def test_the_sub_band_loss_is_refused_for_a_decoder_that_has_none(kind, settings
     if LOSS[kind]:
         check_modules(model, args)
     else:
-        with pytest.raises(ValueError, match="subband_stft, which the decoder istft is not trained with"):
+        with pytest.raises(ValueError, match="subband_stft, which this run does not compute"):
             check_modules(model, args)
 
 

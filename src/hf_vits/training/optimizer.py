@@ -146,8 +146,8 @@ def _check_losses(model: VitsModel, args: VitsTrainingArguments) -> None:
     for setting, names in settings.items():
         if others := [name for name in names if name in LOSSES and name not in there]:
             raise ValueError(
-                f"`{setting}` has {others[0]}, which the decoder {model.config.decoder_type} is not trained with "
-                "in this run. Leave it out."
+                f"`{setting}` has {others[0]}, which this run does not compute: it belongs to another decoder than "
+                f"{model.config.decoder_type}, or to steps that are not asked for. Leave it out."
             )
 
 

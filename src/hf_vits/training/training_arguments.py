@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from hf_vits.data.dataset import ClipFilter
 from hf_vits.data.joining import MIN_SECONDS
 from hf_vits.discriminators.duration import DURATION_DISCRIMINATORS
-from hf_vits.training.evaluation_arguments import EvaluationArguments
+from hf_vits.training.evaluation_arguments import LOSS_MEASURES, EvaluationArguments
 from hf_vits.training.losses import LOSSES, default_weights
 from hf_vits.utils.distributed import AUTO, PRECISIONS
 from hf_vits.utils.formatting import nearest
@@ -213,6 +213,13 @@ class VitsTrainingArguments(EvaluationArguments):
             raise ValueError(
                 f"`duration_adversarial_steps` is {steps}, but `freeze_modules` has duration_predictor, which they "
                 "train: leave it out of them, or train for 0 such steps."
+            )
+        hears_durations = any(name == "duration" or name not in LOSS_MEASURES for name in self.best_metrics)
+        if steps and self.load_best_model_at_end and not hears_durations:
+            raise ValueError(
+                f"`load_best_model_at_end` chooses by {self.best_metrics[0]}, which the last steps "
+                f"(`duration_adversarial_steps`, {steps}) do not change, so that what they learn would be lost. Choose "
+                "by duration, or by one of `eval_metrics`, or leave `load_best_model_at_end` out."
             )
 
     def warn_of_unchanged_voice(self) -> None:
