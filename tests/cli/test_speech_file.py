@@ -1,5 +1,6 @@
 """Speech that a signal stops is a whole file of what was spoken, and goes on to what one run would have made."""
 
+import copy
 import json
 import os
 import signal
@@ -186,6 +187,16 @@ def test_a_run_with_other_options_is_not_resumed(speak, tmp_path, capsys, change
     before = (tmp_path / "out" / "a.wav").read_bytes()
     assert speak("a.wav", *change, "--resume") == 1
     assert printed in capsys.readouterr().err and (tmp_path / "out" / "a.wav").read_bytes() == before
+
+
+def test_speech_of_another_dtype_is_not_resumed(speak, pipe, tmp_path, capsys, monkeypatch):
+    speak("a.wav", stop_in=2)
+    half = copy.deepcopy(pipe.model)
+    half.decoder.bfloat16()
+    changed = TextToSpeechPipeline(half, pipe.tokenizer)
+    monkeypatch.setattr("hf_vits.cli.speech_runtime._pipeline", lambda folder, dtype: changed)
+    assert speak("a.wav", "--dtype", "bfloat16", "--resume") == 1
+    assert "other options: --dtype was not given, now bfloat16. Give those" in capsys.readouterr().err
 
 
 def test_another_text_and_another_voice_are_not_resumed(speak, pipe, tmp_path, capsys, make_model, monkeypatch):

@@ -223,6 +223,17 @@ def test_other_settings_are_refused_with_what_differs_and_the_same_ones_continue
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.*") if file.is_file()} == before
 
 
+def test_another_dtype_is_refused_by_its_name_and_a_run_of_before_there_was_a_choice_continues(spoken, monkeypatch):
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    file = spoken() / STATE / "identity.json"
+    with pytest.raises(ValueError, match="other settings: dtype 'float32', now 'bfloat16'. Give those"):
+        spoken(dtype="bfloat16")
+    identity = json.loads(file.read_text())
+    del identity["dtype"]
+    file.write_text(json.dumps(identity))
+    spoken()
+
+
 def test_other_texts_voices_and_speakers_are_refused(spoken, make_texts, make_voice, speakers):
     spoken()
     with pytest.raises(ValueError, match="other settings: texts .*, now"):

@@ -27,6 +27,7 @@ NAMES = {
     "subtitles": "--subtitles",
     "expand": "--no-expand",
     "lexicon": "--lexicon",
+    "dtype": "--dtype",
 }
 """What the speech depends on, as the user knows it."""
 
@@ -115,6 +116,8 @@ def read_unfinished(output: Path, work: dict[str, Any]) -> Unfinished | None:
     if before.get("subtitles") and not isinstance(table["timestamps"], dict):
         raise ValueError(f"{file} is damaged; leave --resume out to start from the beginning.")
     differing = [name for name in NAMES if before.get(name) != work[name]]
+    if "dtype" in differing:
+        differing.remove("voice")  # whose weights are rounded
     if differing:
         changes = ", ".join(_difference(name, before.get(name), work[name]) for name in differing)
         raise ValueError(

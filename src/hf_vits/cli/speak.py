@@ -18,7 +18,7 @@ from hf_vits.cli.subtitles import check_subtitles
 from hf_vits.documents.subtitles import SpokenCue, is_subtitles, read_cues
 from hf_vits.utils.atomic_file import is_special
 from hf_vits.utils.formatting import quoted
-from hf_vits.utils.precision import add_dtype
+from hf_vits.utils.precision import DTYPES, add_dtype, decoder_dtype
 from hf_vits.utils.threads import add_threads
 
 if TYPE_CHECKING:
@@ -190,9 +190,12 @@ def _identity(options: argparse.Namespace, text: str, pipe, lexicon) -> dict:
 
     names = ("speaker", "language", "speed", "noise_scale", "seed", "pause", "loudness")
     given = {name: getattr(options, name) for name in names}
+    digest = getattr(pipe, "digest", None)  # of onnxruntime, which computes in float32
+    dtype = DTYPES[0] if digest else decoder_dtype(pipe.model)
     return {
         "text": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12],
-        "voice": getattr(pipe, "digest", None) or voice_digest(pipe.model),  # the former without PyTorch
+        "voice": digest or voice_digest(pipe.model),
+        "dtype": None if dtype == DTYPES[0] else dtype,
         "noise_scale_duration": options.noise_scale_duration,
         "subtitles": bool(options.subtitles) or None,  # a run without any has not kept the times
         "expand": not options.no_expand,

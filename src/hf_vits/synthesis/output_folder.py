@@ -15,6 +15,7 @@ from hf_vits.synthesis.config import SynthesisSettings
 from hf_vits.synthesis.plan import SkippedRow, SynthesisPlan
 from hf_vits.utils.atomic_file import new_file, storage_errors
 from hf_vits.utils.digests import voice_digest
+from hf_vits.utils.precision import DTYPES, decoder_dtype
 
 STATE = Path(".synthesis")
 """Subfolder with the state of a run; `datasets` and the Hub ignore it."""
@@ -59,7 +60,8 @@ class OutputFolder:
         """
         self.check()
         if self._identity_file.is_file():
-            _check_same(json.loads(self._identity_file.read_text(encoding="utf-8")), identity, self.path)
+            before = {"dtype": DTYPES[0], **json.loads(self._identity_file.read_text(encoding="utf-8"))}
+            _check_same(before, identity, self.path)
         else:
             with storage_errors(self.path, every=True):
                 self._identity_file.parent.mkdir(parents=True, exist_ok=True)
@@ -122,6 +124,8 @@ class OutputFolder:
 
 def _check_same(before: dict, now: dict, folder: Path) -> None:
     differing = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if "dtype" in differing:
+        differing.remove("voice")  # whose weights are rounded
     if differing:
         changes = ", ".join(f"{name} {before.get(name)!r}, now {now.get(name)!r}" for name in differing)
         raise ValueError(
@@ -148,6 +152,7 @@ def identity_of(settings: SynthesisSettings, pipe: TextToSpeechPipeline, plan: S
         "speaker": speakers,
         **model_controls(settings, pipe),
         "pause": settings.pause,
+        "dtype": decoder_dtype(pipe.model),
         "seed": settings.seed,
     }
 

@@ -31,6 +31,11 @@ def usable_dtype(name: str, device: "str | torch.device" = "cpu") -> "torch.dtyp
     return torch.float32
 
 
+def decoder_dtype(model: Any) -> str:
+    """Return the name of the dtype in which the decoder of a `VitsModel` computes."""
+    return str(next(model.decoder.parameters()).dtype).removeprefix("torch.")
+
+
 def multiplies_in_bf16(on_cpu: bool) -> bool:
     """Return True if bfloat16 is faster than float32, on the CPU or on the GPU; False where PyTorch cannot say."""
     import torch
