@@ -157,11 +157,24 @@ class StrictPreTrainedModel(PreTrainedModel):
             shapes = {key: tensor.shape for key, tensor in cls(config).state_dict().items()}
         state_dict = match_state_dict(state_dict, shapes, source)
         check_weights(state_dict, source)
+        if set(dtype.values()) <= {"auto"}:
+            dtype = cls._partly_half(state_dict) or dtype
         with no_progress_bar():
             loaded = super().from_pretrained(None, *model_args, config=config, state_dict=state_dict, **dtype, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.config.name_or_path = model.name_or_path = source
         return loaded
+
+    @classmethod
+    def _partly_half(cls, state_dict: Mapping[str, Tensor]) -> dict[str, torch.dtype]:
+        """Return the dtype in which to load weights that were saved when only some modules were in half precision:
+        config.json then has that of the first parameter. Empty for other weights."""
+        kept, others = set(), set()
+        for name, tensor in state_dict.items():
+            is_kept = name.startswith(tuple(cls._keep_in_fp32_modules_strict or ()))
+            (kept if is_kept else others).add(tensor.dtype)
+        is_half = kept == {torch.float32} and len(others) == 1 and others <= {torch.float16, torch.bfloat16}
+        return {"dtype": others.pop()} if is_half else {}
 
     def save_pretrained(self, save_directory, *args, **kwargs):
         """

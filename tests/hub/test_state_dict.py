@@ -238,6 +238,19 @@ def test_weights_take_the_dtype_asked_for(make_model, tmp_path, dtype):
     assert others == {torch.float32 if expected.itemsize == 2 else expected}
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_a_voice_that_was_loaded_in_a_dtype_and_saved_is_loaded_in_it_again(make_model, tmp_path, dtype):
+    make_model().save_pretrained(tmp_path / "first")
+    model = VitsModel.from_pretrained(tmp_path / "first", dtype=dtype)
+    model.save_pretrained(tmp_path / "second")
+    for asked in ({}, {"dtype": "auto"}):
+        again = VitsModel.from_pretrained(tmp_path / "second", **asked)
+        for (name, one), other in zip(model.state_dict().items(), again.state_dict().values(), strict=True):
+            assert one.dtype is other.dtype and torch.equal(one, other), name
+    whole = VitsModel.from_pretrained(tmp_path / "second", dtype=torch.float32)
+    assert {parameter.dtype for parameter in whole.parameters()} == {torch.float32}
+
+
 def test_a_loaded_voice_is_in_evaluation_mode_and_remembers_its_source(folder):
     model = VitsModel.from_pretrained(folder)
     assert not model.training
