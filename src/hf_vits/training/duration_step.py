@@ -17,7 +17,7 @@ from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.initialization import seeded
 from hf_vits.training.losses import losses_of, token_least_squares
 from hf_vits.training.optimizer import OptimizedModel, learning_rate_factor
-from hf_vits.training.phases import PREDICTOR
+from hf_vits.training.phases import PREDICTOR, first_duration_step
 from hf_vits.training.train_step import LossNormalizer, StepResult, TrainingStep, add_losses, clip_generators, frozen
 from hf_vits.training.training_arguments import VitsTrainingArguments
 
@@ -59,7 +59,7 @@ def duration_discriminator_of(
     steps = args.duration_adversarial_steps
     if not steps:
         return None
-    before = args.max_steps - steps
+    before = first_duration_step(args)
     if is_untrained and before <= args.new_module_steps:
         raise ValueError(
             f"`duration_adversarial_steps` is {steps} of {args.max_steps} steps, but this voice lacks the posterior "
