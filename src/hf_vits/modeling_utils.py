@@ -158,7 +158,8 @@ class StrictPreTrainedModel(PreTrainedModel):
         state_dict = match_state_dict(state_dict, shapes, source)
         check_weights(state_dict, source)
         if set(dtype.values()) <= {"auto"}:
-            dtype = cls._partly_half(state_dict) or dtype
+            half = cls.partly_half({name: tensor.dtype for name, tensor in state_dict.items()})
+            dtype = {"dtype": half} if half else dtype  # config.json has that of the first parameter
         with no_progress_bar():
             loaded = super().from_pretrained(None, *model_args, config=config, state_dict=state_dict, **dtype, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
@@ -166,15 +167,15 @@ class StrictPreTrainedModel(PreTrainedModel):
         return loaded
 
     @classmethod
-    def _partly_half(cls, state_dict: Mapping[str, Tensor]) -> dict[str, torch.dtype]:
-        """Return the dtype in which to load weights that were saved when only some modules were in half precision:
-        config.json then has that of the first parameter. Empty for other weights."""
+    def partly_half(cls, dtypes: Mapping[str, torch.dtype]) -> torch.dtype | None:
+        """Return the half precision of weights whose dtypes by name are those of a model loaded in it, where some
+        modules stay in float32; `None` for others."""
         kept, others = set(), set()
-        for name, tensor in state_dict.items():
+        for name, dtype in dtypes.items():
             is_kept = name.startswith(tuple(cls._keep_in_fp32_modules_strict or ()))
-            (kept if is_kept else others).add(tensor.dtype)
+            (kept if is_kept else others).add(dtype)
         is_half = kept == {torch.float32} and len(others) == 1 and others <= {torch.float16, torch.bfloat16}
-        return {"dtype": others.pop()} if is_half else {}
+        return others.pop() if is_half else None
 
     def save_pretrained(self, save_directory, *args, **kwargs):
         """

@@ -66,6 +66,14 @@ def test_a_model_saved_in_bfloat16_becomes_float32_only_if_asked_for(voice):
     assert VitsModel.from_pretrained(result.folder).dtype == torch.float32
 
 
+@pytest.mark.parametrize("first", [torch.float32, torch.bfloat16], ids=["as it was", "saved whole in half precision"])
+def test_a_voice_whose_decoder_was_saved_in_half_precision_has_no_fault(voice, first):
+    VitsModel.from_pretrained(voice.path).to(first).save_pretrained(voice.path)
+    VitsModel.from_pretrained(voice.path, dtype=torch.bfloat16).save_pretrained(voice.path)
+    assert len({tensor.dtype for tensor in load_file(voice.path / "model.safetensors").values()}) == 2
+    assert {found.severity for found in examine(voice.path).diagnostics} <= {"note"}
+
+
 def test_a_dry_run_prints_the_fixes_and_changes_nothing(voice, capsys):
     damage(voice, "config.contradicts_weights", "weights.norm_folded")
     before = content(voice.path.parent)

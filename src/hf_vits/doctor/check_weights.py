@@ -13,6 +13,7 @@ from hf_vits.doctor.fixes import EditJson, SaveCopy, resave
 from hf_vits.doctor.model_folder import REFETCH, ModelFolder
 from hf_vits.hub.model_files import CONFIG
 from hf_vits.hub.state_dict import TRAINING_ONLY
+from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V, has_zero_filter
 from hf_vits.utils.formatting import listed, quoted
 
@@ -97,14 +98,18 @@ def _unexpected(folder: ModelFolder) -> Iterator[Diagnostic]:
 
 
 def check_types(folder: ModelFolder) -> Iterator[Diagnostic]:
-    """Check that all weights have one floating-point type."""
+    """Check that all weights have one floating-point type, or those of a voice that is saved with a decoder in half
+    precision."""
     if folder.tensors is None:
         return
-    types, names = folder.tensors.dtypes, {short: str(dtype).removeprefix("torch.") for dtype, short in DTYPES.items()}
+    dtypes = {short: dtype for dtype, short in DTYPES.items()}
+    types, names = folder.tensors.dtypes, {short: str(dtype).removeprefix("torch.") for short, dtype in dtypes.items()}
     if invalid := sorted(name for name, kind in types.items() if kind not in names):
         words = [f"{name} is {types[name]}" for name in invalid]
         message = counted("Tensors that are not floating-point numbers of 16 to 64 bits", words)
         yield error("weights.invalid_type", message, REFETCH, names=invalid)
+    if not invalid and VitsModel.partly_half({name: dtypes[kind] for name, kind in types.items()}):
+        return
     counts = Counter(names[kind] for kind in types.values() if kind in names)
     if len(counts) > 1:
         words = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
