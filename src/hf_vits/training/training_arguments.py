@@ -214,8 +214,8 @@ class VitsTrainingArguments(EvaluationArguments):
                 f"`duration_adversarial_steps` is {steps}, but `freeze_modules` has duration_predictor, which they "
                 "train: leave it out of them, or train for 0 such steps."
             )
-        hears_durations = any(name == "duration" or name not in LOSS_MEASURES for name in self.best_metrics)
-        if steps and self.load_best_model_at_end and not hears_durations:
+        depends_on_durations = any(name == "duration" or name not in LOSS_MEASURES for name in self.best_metrics)
+        if steps and self.load_best_model_at_end and not depends_on_durations:
             raise ValueError(
                 f"`load_best_model_at_end` chooses by {self.best_metrics[0]}, which the last steps "
                 f"(`duration_adversarial_steps`, {steps}) do not change, so that what they learn would be lost. Choose "
