@@ -128,6 +128,7 @@ def test_the_python_about_forked_processes_runs(here):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.slow  # twenty seconds, of which training takes most
 def test_the_python_about_vits2_runs(here):
     run_python(ROOT / "docs" / "vits2.md")
 

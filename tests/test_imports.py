@@ -99,7 +99,12 @@ ORDERS = {
 }
 
 
-@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS.keys())
+RARE = ("between", "model first", "modeling_utils first")
+
+
+@pytest.mark.parametrize(
+    "order", [pytest.param(code, id=name, marks=[pytest.mark.slow] * (name in RARE)) for name, code in ORDERS.items()]
+)
 def test_auto_classes_load_extended_checkpoints_as_ours_and_plain_ones_as_upstreams(
     run, order, make_model, make_tokenizer, tmp_path
 ):

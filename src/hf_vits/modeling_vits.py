@@ -361,7 +361,7 @@ class VitsModel(StrictPreTrainedModel):
 
     def _run_decoder(self, latents: Tensor, speaker: Tensor | None, *frame_lengths: Tensor | None) -> Tensor:
         """Decode in the dtype of the decoder's weights; return that of the latents."""
-        dtype = next(self.decoder.parameters()).dtype
+        dtype = next(self.decoder.parameters(), latents).dtype
         speaker = None if speaker is None else speaker.to(dtype)
         return self.decoder(latents.to(dtype), speaker, *frame_lengths).to(latents.dtype)
 

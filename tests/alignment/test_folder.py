@@ -31,11 +31,11 @@ def calls_of(monkeypatch, fail_at=None):
     """The texts that are aligned; the call of this number is interrupted."""
     seen, plain = [], ForcedAligner.align_latents
 
-    def counted(self, latents, waveform, text, language_id=None):
+    def counted(self, latents, waveform, text, *arguments, **options):
         if len(seen) == fail_at:
             raise KeyboardInterrupt
         seen.append(text)
-        return plain(self, latents, waveform, text, language_id)
+        return plain(self, latents, waveform, text, *arguments, **options)
 
     monkeypatch.setattr(ForcedAligner, "align_latents", counted)
     return seen

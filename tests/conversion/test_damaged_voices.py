@@ -198,7 +198,9 @@ def flipped(data: bytes, chance: random.Random, near: tuple[bytes, ...] = ()) ->
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("part", ["anywhere in the graph", "names and attributes", "JSON"])
+@pytest.mark.parametrize(
+    "part", [pytest.param("anywhere in the graph", marks=pytest.mark.slow), "names and attributes", "JSON"]
+)
 def test_flipped_bits_give_a_voice_or_an_error_and_never_a_traceback_or_a_hang(voice, tmp_path, part):
     chance = random.Random(part)
     config = voice.parent / "voice.onnx.json"

@@ -85,7 +85,7 @@ def spread_of(f0):
     return np.nanstd(12 * np.log2(f0[15:-15]))
 
 
-@pytest.mark.parametrize("spread", [0.0, 0.5, 1.5])
+@pytest.mark.parametrize("spread", [0.5, *(pytest.param(spread, marks=pytest.mark.slow) for spread in (0.0, 1.5))])
 def test_the_spread_multiplies_the_distance_from_the_median(spread):
     f0 = 130 * 2 ** (2 * np.sin(np.linspace(0, 12, 2 * RATE)) / 12)
     samples = voice(f0, 2.0)

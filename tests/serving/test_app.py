@@ -381,7 +381,7 @@ def test_the_example_runs(joe, tmp_path, monkeypatch):
 def test_the_python_of_the_page_about_serving_runs(joe, pipe, tmp_path, monkeypatch):
     pytest.importorskip("openai")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("hf_vits.serving.voice_pool._load", lambda source: pipe)
+    monkeypatch.setattr("hf_vits.serving.voice_pool.load_pipeline", lambda source: pipe)
     code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "serving.md").read_text(), re.DOTALL))
     try:
         exec(code.replace("http://127.0.0.1:8000/v1", joe.url), {"__name__": "page"})

@@ -477,14 +477,15 @@ def test_the_blank_is_pipers_padding_symbol(tmp_path):
     assert convert(write_voice(tmp_path, tiny_model(), change=change)).config.blank_id == 4
 
 
-def test_joe_sounds_as_onnxruntime_speaks_it(joe, converted_joe, one_thread):
+@pytest.mark.parametrize("sentences", [SENTENCES[:2], pytest.param(SENTENCES[2:], marks=pytest.mark.slow)])
+def test_joe_sounds_as_onnxruntime_speaks_it(joe, converted_joe, one_thread, sentences):
     runtime = pytest.importorskip("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL  # fused, it is less exact itself
     session = runtime.InferenceSession(str(joe), options, providers=["CPUExecutionProvider"])
     model, exact = converted_joe.model(), converted_joe.model().double()
-    for sentence in SENTENCES:
+    for sentence in sentences:
         ids = np.array([sentence["ids"]])
         scales = np.array([0, 1, 0], np.float32)
         inputs = {"input": ids, "input_lengths": np.array([ids.shape[1]]), "scales": scales}
