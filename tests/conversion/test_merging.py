@@ -110,7 +110,11 @@ def test_the_license_is_that_of_both_or_the_stricter_one(voices, tmp_path, first
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("float16", "float32"), ("float32", "bfloat16"), ("float16", "bfloat16")]
+    ("first", "second"),
+    [
+        ("float16", "bfloat16"),
+        *(pytest.param(*pair, marks=pytest.mark.slow) for pair in (("float16", "float32"), ("float32", "bfloat16"))),
+    ],
 )
 def test_weights_of_two_types_are_merged_in_the_one_that_holds_both(voices, tmp_path, first, second):
     for folder, name in zip(voices, (first, second), strict=True):

@@ -39,6 +39,7 @@ def again(ours, tmp_path_factory) -> Path:
     return next(tmp_path_factory.getbasetemp().glob("joe*/again/joe.onnx"))
 
 
+@pytest.mark.slow
 def test_the_second_file_says_what_the_first_says_and_is_as_large(first, ours, again, run):
     assert abs(again.stat().st_size / first.stat().st_size - 1) < 0.05
     for sentence in SENTENCES:

@@ -145,8 +145,10 @@ def test_the_divergence_must_have_a_weight(make_settings):
 
 @pytest.mark.parametrize(
     ("frozen", "factor"),
-    [(["flow"], 0.25), (["text_encoder", "flow", "duration_predictor"], 0)],
-    ids=["all", "decoder"],
+    [
+        pytest.param(["flow"], 0.25, id="all"),
+        pytest.param(["text_encoder", "flow", "duration_predictor"], 0, id="decoder", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_of_the_recipe_that_stopped_after_each_step_ends_as_one_that_did_not(
     make_trainer, make_start, parameters_of, assert_equal, monkeypatch, frozen, factor

@@ -64,6 +64,7 @@ def test_others_are_not_changed_by_what_all_share(make_run, left_out):
     assert make_run(replay_batch_size=0, freeze_modules=frozen).replay is None
 
 
+@pytest.mark.slow
 def test_another_speaker_changes_less_with_replay_than_without(make_run):
     def change(size):
         trainer = make_run(output_dir_name=f"{size}", replay_batch_size=size, max_steps=40, learning_rate=2e-3)

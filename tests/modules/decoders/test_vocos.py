@@ -159,7 +159,9 @@ def test_the_default_size_is_that_of_its_description():
     assert own.receptive_field == 26 and model.config.hop_length == 256
 
 
-@pytest.mark.parametrize("target", ["piper", "sherpa", "split"])
+@pytest.mark.parametrize(
+    "target", ["piper", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sherpa", "split"))]
+)
 def test_onnxruntime_says_what_pytorch_says(target, make_vocos, make_tokenizer, tmp_path):
     pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
