@@ -143,7 +143,9 @@ def test_finding_an_auto_module_without_importing_it_still_registers_later(run, 
     assert run(code) == ["HfVitsModel"]
 
 
-@pytest.mark.parametrize("first", ["from transformers import BertModel", "hf_vits.VitsConfig()"])
+@pytest.mark.parametrize(
+    "first", [pytest.param("from transformers import BertModel", marks=pytest.mark.slow), "hf_vits.VitsConfig()"]
+)
 def test_models_of_transformers_can_be_imported_in_any_order(run, first):
     code = f"import hf_vits\n{first}\nfrom transformers import AutoModel, BertModel\nfrom hf_vits import VitsModel\n"
     code += "assert hf_vits.VitsConfig in AutoModel._model_mapping"

@@ -246,7 +246,7 @@ def test_a_window_of_the_voice_s_own_is_written(voice, tmp_path):
     assert (data["win_length"], data["filter_length"]) == (12, 16)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [pytest.param(torch.float16, marks=pytest.mark.slow), torch.bfloat16])
 def test_a_voice_of_another_precision_is_written_as_the_numbers_it_holds(
     dtype, voice, narrow, make_tokenizer, tmp_path
 ):

@@ -111,6 +111,7 @@ def without_kernels(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_without_the_folder_a_model_computes_the_same(make_model, without_kernels, tmp_path):
     model, file = make_model(), tmp_path / "waveform.pt"
     model.save_pretrained(tmp_path / "model")
