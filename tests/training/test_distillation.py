@@ -118,7 +118,6 @@ def test_epochs_have_a_thousand_steps_of_any_number_of_batches_and_resume_within
         *(
             ("fit_speaking_rate", True),
             ("replay_batch_size", 4),
-            ("prior_share", 0.5),
             ("max_batch_seconds", 20.0),
             ("max_tokens", 99),
         ),

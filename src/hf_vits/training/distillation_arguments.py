@@ -39,7 +39,7 @@ class DistillationArguments(VitsTrainingArguments):
             (
                 *("dataloader_num_workers", "join_clips_seconds", "match_loudness", "max_batch_seconds"),
                 *("max_duration_seconds", "max_eval_samples", "max_tokens", "min_duration_seconds"),
-                *("prior_share", "replay_batch_size"),
+                "replay_batch_size",
             ),
             "no recordings are read",
         ),

@@ -5,7 +5,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from transformers.modeling_layers import GradientCheckpointingLayer
 
@@ -16,7 +15,7 @@ from hf_vits.modules.duration_predictor import StochasticDurationPredictor
 from hf_vits.modules.masks import expand, frames_of_token, mask_from_lengths
 from hf_vits.modules.posterior_encoder import sample
 from hf_vits.modules.pqmf import BANDS, split
-from hf_vits.modules.sampling import Generators, prior_noise, uniform
+from hf_vits.modules.sampling import Generators, uniform
 from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.modules.text_encoder import TextEncoding
 from hf_vits.training.losses import deterministic_duration_loss, stochastic_duration_loss
@@ -37,14 +36,6 @@ def take(values: Tensor, starts: Tensor, size: int) -> Tensor:
     inside = (position >= 0) & (position < values.shape[-1])
     index = position.clamp(0, values.shape[-1] - 1).unsqueeze(1).expand(-1, values.shape[1], -1)
     return values.gather(2, index) * inside.unsqueeze(1)
-
-
-def smoothed(mel: Tensor) -> Tensor:
-    """log-mel (B, M, T) -> the same shape: means over 9 mels and 5 frames, of which those outside do not count.
-
-    They show formants and their changes, and hardly the harmonics of a voice, which lie closer in the lower mels.
-    """
-    return F.avg_pool2d(mel.unsqueeze(1), (9, 5), stride=1, padding=(4, 2), count_include_pad=False).squeeze(1)
 
 
 @dataclass
@@ -184,18 +175,12 @@ class VitsGenerator(nn.Module):
             Frames that are decoded per item and step.
         decodes_only (`bool`, *optional*, defaults to `False`):
             Take any model, of which only `decode_latents` is called.
-        prior_share (`float`, *optional*, defaults to 0.0):
-            Probability that a segment is decoded, in training mode, from a sample of the prior along the alignment, as
-            in inference, in place of the posterior's. Their log-mels are then smoothed, because they have the words of
-            the recording but not its pitch.
 
     Raises:
         ValueError: if the model lacks modules that only training uses, which are named, or has several languages.
     """
 
-    def __init__(
-        self, model: VitsModel, segment_frames: int = 32, decodes_only: bool = False, prior_share: float = 0.0
-    ):
+    def __init__(self, model: VitsModel, segment_frames: int = 32, decodes_only: bool = False):
         super().__init__()
         missing = [] if decodes_only else model.missing_for_training()
         if missing:
@@ -208,7 +193,7 @@ class VitsGenerator(nn.Module):
                 f"This model has {model.config.num_languages} languages, and training does not know the language of "
                 "a clip. Use the model for inference only."
             )
-        self.model, self.segment_frames, self.prior_share = model, segment_frames, prior_share
+        self.model, self.segment_frames = model, segment_frames
         self.spectrogram = Spectrogram(model.config)
 
     def train(self, mode: bool = True) -> "VitsGenerator":
@@ -251,25 +236,7 @@ class VitsGenerator(nn.Module):
         starts = random_starts(batch.waveform_lengths // self.model.config.hop_length, size, generator)
         spectrogram, mask = (take(values, starts, size) for values in (posterior.spectrogram, posterior.frame_mask))
         latents = take(posterior.latents, starts, size)
-        if not (self.training and self.prior_share):
-            return self.decode_latents(batch.waveform, starts, spectrogram, mask, latents, posterior.speaker)
-        chosen = (uniform(len(batch), generator, latents.device) < self.prior_share)[:, None, None]
-        latents = torch.where(chosen, take(self._prior_sample(batch, posterior, generator), starts, size), latents)
-        segments = self.decode_latents(batch.waveform, starts, spectrogram, mask, latents, posterior.speaker)
-        real, fake = (torch.where(chosen, smoothed(mel) * mask, mel) for mel in (segments.real_mel, segments.fake_mel))
-        return replace(segments, real_mel=real, fake_mel=fake)
-
-    @torch.no_grad()
-    def _prior_sample(self, batch: VitsBatch, posterior: Posterior, generator: Generators) -> Tensor:
-        """Return latents (B, C, T_spec) from the prior of each text along its alignment, as inference samples them."""
-        found = self.aligned_text(batch, posterior)
-        mean, log_std = (
-            expand(values, found.token_index) for values in (found.text.prior_mean, found.text.prior_log_std)
-        )
-        noise = prior_noise(mean, batch.waveform_lengths // self.model.config.hop_length, generator)
-        sample = mean + self.model.config.noise_scale * noise * log_std.exp()
-        latents = self.model.flow.inverse(sample * posterior.frame_mask, posterior.frame_mask, posterior.speaker)
-        return latents.to(posterior.latents.dtype)
+        return self.decode_latents(batch.waveform, starts, spectrogram, mask, latents, posterior.speaker)
 
     def decode_windows(self, batch: VitsBatch, generator: Generators = None) -> Segments:
         """batch -> Segments as those of `decode`, where only the decoder is trained: no more of a clip is encoded than
@@ -288,9 +255,7 @@ class VitsGenerator(nn.Module):
 
     @property
     def trains_decoder_alone(self) -> bool:
-        """Whether no parameter outside the decoder takes a gradient, and no segment needs the alignment."""
-        if self.prior_share:
-            return False
+        """Whether no parameter outside the decoder takes a gradient."""
         parts = (part for name, part in self.model.named_children() if name != "decoder")
         return not any(parameter.requires_grad for part in parts for parameter in part.parameters())
 

@@ -23,7 +23,7 @@ def phase_at(step: int, args: VitsTrainingArguments, initialization: ModelInitia
     """Return what the step after so many steps trains."""
     if args.duration_adversarial_steps and step >= first_duration_step(args):
         return Phase.DURATIONS
-    start = args.new_module_steps if initialization.new_parameters else 0  # an encoder that is new learns to hear
+    start = args.new_module_steps if initialization.new_parameters else 0  # an encoder that is new is trained first
     if start <= step < start + args.posterior_adaptation_steps:
         return Phase.ADAPTATION
     return Phase.NEW if initialization.new_modules and step < args.new_module_steps else Phase.ALL

@@ -198,7 +198,7 @@ class VitsTrainer:
         self.evaluation = None if clips is None else Evaluation(self.output_model, clips, self.accelerator, args.seed)
 
     def _build_generator(self, model: VitsModel) -> VitsGenerator:
-        return VitsGenerator(model, self.args.segment_frames, prior_share=self.args.prior_share)
+        return VitsGenerator(model, self.args.segment_frames)
 
     def _lost_processes_named(self) -> AbstractContextManager[None]:
         """Name processes that do not answer, instead of PyTorch's errors about sockets."""

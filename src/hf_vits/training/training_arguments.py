@@ -128,11 +128,6 @@ class VitsTrainingArguments(EvaluationArguments):
         "durations, and all else is frozen (VITS2).",
     )
     duration_discriminator: str = option("convolutional", "Name of that discriminator.")
-    prior_share: Annotated[float, Range(least=0.0, most=1.0)] = option(
-        0.0,
-        "Share of the decoded segments whose latents are samples of the prior along the alignment, as in inference, in "
-        "place of the posterior's; their log-mels are compared smoothed.",
-    )
     ema_decay: Decay = option(0.999, "Decay of the generator's moving average, which is evaluated and saved; 0: none.")
     mixed_precision: Annotated[str, OneOf((*PRECISIONS, AUTO))] | None = option(
         None,
