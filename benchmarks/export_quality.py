@@ -63,7 +63,7 @@ def measure(options: argparse.Namespace, folder: Path) -> list[dict]:
     ids = [tokenizer(text).input_ids for text in texts]
     files = {ORIGINAL: piper_runtime.voice_file(), **exported(model, tokenizer, folder)}
     times = {threads: real_time_factors(model, files, ids, threads, options.rounds) for threads in options.threads}
-    recognized = {name: hear(model, file, texts, ids, options) for name, file in files.items()}
+    recognized = {name: recognize(model, file, texts, ids, options) for name, file in files.items()}
     columns = "".join(f"{f'RTF, {threads} thr.':>14} {'ratio':>6}" for threads in options.threads)
     print(f"{'file':<14} {'MB':>6}{columns} {'WER':>7} {'wrong':>6} {'words':>6} {'DistilMOS':>10}")
     rows = []
@@ -113,7 +113,9 @@ def real_time_factors(
     return {name: statistics.median(found) for name, found in factors.items()}
 
 
-def hear(model, file: Path, texts: Sequence[str], ids: Sequence[Sequence[int]], options) -> tuple[WordErrors, float]:
+def recognize(
+    model, file: Path, texts: Sequence[str], ids: Sequence[Sequence[int]], options
+) -> tuple[WordErrors, float]:
     """-> word errors and mean rating of all sentences and seeds."""
     import onnxruntime
 

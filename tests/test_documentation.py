@@ -207,8 +207,8 @@ def test_the_python_about_home_assistant_serves_the_voice(monkeypatch):
 def test_the_python_about_training_runs_up_to_the_first_step(here, monkeypatch):
     """With a small voice; that steps are taken is tested in tests/training."""
     ran, load = [], ModelInitialization.from_pretrained
-    judges = VitsDiscriminatorConfig().scale_channels_by(0.02)
-    monkeypatch.setattr(ModelInitialization, "from_pretrained", lambda name: load("voice", config=judges))
+    discriminators = VitsDiscriminatorConfig().scale_channels_by(0.02)
+    monkeypatch.setattr(ModelInitialization, "from_pretrained", lambda name: load("voice", config=discriminators))
     monkeypatch.setattr(
         VitsTrainer,
         "train",
@@ -450,5 +450,5 @@ def test_the_default_voice_has_the_phonemes_of_the_languages_that_the_docs_name(
 def test_help_tells_of_phoneme_blocks_and_formats(capsys):
     with pytest.raises(SystemExit):
         hf_vits.cli.main(["speak", "--help"])
-    told = " ".join(capsys.readouterr().out.split())
-    assert "[[ ]]" in told and {"wav", "flac", "ogg", "mp3"} <= set(re.findall(r"\w+", told))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "[[ ]]" in printed and {"wav", "flac", "ogg", "mp3"} <= set(re.findall(r"\w+", printed))

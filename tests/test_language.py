@@ -24,9 +24,15 @@ ALLOWED = (
     r"\b[Jj]udge (progress|before)|samples numbers differ|for you to judge",  # a user does
     r'^ +"\w+": "\w+",$',  # the table of former names of settings
 )
-PLACES = ("src", "docs", "examples", "model_cards")
+PLACES = ("src", "docs", "examples", "model_cards", "tests")
 FILES = sorted(
-    [file for place in PLACES for suffix in ("py", "md", "json") for file in (ROOT / place).rglob(f"*.{suffix}")]
+    [
+        file
+        for place in PLACES
+        for suffix in ("py", "md", "json")
+        for file in (ROOT / place).rglob(f"*.{suffix}")
+        if file != Path(__file__)
+    ]
     + [*(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "benchmarks").glob("*.md")]
     + [*ROOT.glob("*.md"), ROOT / "Makefile", ROOT / "setup.py"]
 )

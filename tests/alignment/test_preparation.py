@@ -26,12 +26,12 @@ def folder(tmp_path):
         "soft": tone(2, level=0.004),
         "short": tone(0.2),
         "long": tone(20),
-        "untold": tone(1),
+        "no_text": tone(1),
     }
     for name, sound in sounds.items():
         soundfile.write(root / f"{name}.wav", sound, 16000)
     (root / "broken.wav").write_bytes(b"no sound")
-    rows = "".join(f"{name}.wav,{'' if name == 'untold' else f'I am {name}.'},ada\n" for name in [*sounds, "broken"])
+    rows = "".join(f"{name}.wav,{'' if name == 'no_text' else f'I am {name}.'},ada\n" for name in [*sounds, "broken"])
     (root / "metadata.csv").write_text(f"file_name,text,speaker\n{rows}")
     (root / "eval.txt").write_text("soft.wav\n")
     return root
@@ -56,7 +56,7 @@ def test_what_is_dropped_is_reported_with_its_reason(folder, tmp_path):
     assert reasons == {
         "short": "shorter than 0.5 s",
         "long": "longer than 15 s",
-        "untold": "no text",
+        "no_text": "no text",
         "broken": "audio that cannot be read",
     }
     assert "metadata.csv, line 4 (short): 0.20 s" in str(report)

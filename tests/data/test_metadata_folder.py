@@ -221,7 +221,7 @@ def test_columns_are_what_the_setting_says(make_folder):
     assert rows_of(data, folder) == [{"audio": "wavs/1.wav", "speaker": "anna", "text": "Good, day."}]
 
 
-def test_names_are_told_from_one_word_texts_by_being_repeated(make_folder):
+def test_names_are_distinguished_from_one_word_texts_by_being_repeated(make_folder):
     words = [f"word{number}" for number in range(10)]
     data, _ = read_folder(make_folder("".join(f"{word}|{word}|p{len(word) % 2}\n" for word in words)))
     assert list(data["text"]) == words and set(data["speaker"]) == {"p1"}

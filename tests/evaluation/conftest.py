@@ -21,7 +21,7 @@ def options():
 
 @pytest.fixture
 def utter(script):
-    """An utterance that the recognizer understands as it is told."""
+    """An utterance, and the transcript that the recognizer gives of it."""
 
     def make(text, transcript=None, samples=None, speaker=None):
         number = len(script.ScriptedRecognizer.transcripts) + 1.0

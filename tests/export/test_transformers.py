@@ -87,7 +87,7 @@ def test_a_voice_that_stock_speaks_otherwise_is_not_kept(make_model, make_tokeni
 
 
 @pytest.mark.parametrize(("compatible", "noted"), [(False, False), (True, True)])
-def test_a_pad_token_outside_the_vocabulary_is_mended_or_told(make_model, tmp_path, compatible, noted):
+def test_a_pad_token_outside_the_vocabulary_is_replaced_or_reported(make_model, tmp_path, compatible, noted):
     tokens = {token: i for i, token in enumerate("_abcdefghijklmnop .'")}
     options = {"pad_token": "<pad>", "phonemize": False, "upstream_compatible": compatible}
     notes = written(tmp_path, make_model(), VitsTokenizer.from_vocab(tokens, **options))

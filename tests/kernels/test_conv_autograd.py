@@ -196,22 +196,22 @@ def test_discriminators_get_the_gradients_of_direct_convolutions(calls, monkeypa
     discriminator = VitsDiscriminator(VitsDiscriminatorConfig(**small))
     waveform, given = torch.randn(2, 1, 2048), dict(discriminator.named_parameters())
 
-    def learnt():
+    def learned():
         discriminator.zero_grad()
         (loss := sum(logits.square().mean() for logits in discriminator(waveform).logits)).backward()
         return loss, *(parameter.grad.clone() for parameter in given.values())
 
-    made = learnt()
+    made = learned()
     assert len(calls) == 3  # the last layer of each sub-discriminator
     monkeypatch.setattr(conv_autograd, "FEWEST_SAMPLES", 10**9)
-    expected = learnt()
+    expected = learned()
     assert len(calls) == 3
     assert_same(made, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.usefixtures("calls")
 @pytest.mark.parametrize(
-    ("spoken", "learnt", "shape"),
+    ("spoken", "learned", "shape"),
     [
         (True, True, {}),
         (True, True, {"dilation": 3}),
@@ -226,10 +226,10 @@ def test_discriminators_get_the_gradients_of_direct_convolutions(calls, monkeypa
         (False, False, {"groups": 2, "kernel": 7}),
     ],
 )
-def test_only_layers_that_keep_the_length_are_filtered(monkeypatch, spoken, learnt, shape):
+def test_only_layers_that_keep_the_length_are_filtered(monkeypatch, spoken, learned, shape):
     monkeypatch.setattr(conv_autograd, "FEWEST_CHANNELS", ((7, 1),))
     found = form(Conv(**{"in_channels": 4, "out_channels": 4, "kernel": 5, **shape}))
-    assert (found.is_filtered, found.learns_filtered) == (spoken, learnt)
+    assert (found.is_filtered, found.learns_filtered) == (spoken, learned)
 
 
 def test_decoders_get_the_gradients_of_direct_convolutions(calls, make_model, monkeypatch):
@@ -238,13 +238,13 @@ def test_decoders_get_the_gradients_of_direct_convolutions(calls, make_model, mo
     decoder = make_model(resblock_kernel_sizes=[3, 7]).decoder.train()
     latents = torch.randn(2, 8, 40)
 
-    def learnt(decoder, latents):
+    def learned(decoder, latents):
         return torch.autograd.grad(decoder(latents).square().sum(), [*decoder.parameters()])
 
-    made = learnt(decoder, latents)
+    made = learned(decoder, latents)
     assert {weight.shape[2] for _, weight, *_ in calls} == {3, 7}
     count = len(calls)
-    exact = learnt(decoder.double(), latents.double())
+    exact = learned(decoder.double(), latents.double())
     assert len(calls) == count
     for one, other in zip(made, exact, strict=True):
         assert (one - other).abs().max() < 1e-4 * other.abs().max() + 1e-7
@@ -257,10 +257,10 @@ def test_layers_of_the_papers_size_are_filtered_and_narrow_ones_are_not():
     for part in discriminator.discriminators:
         assert [conv_autograd.is_faster(conv) for conv in part.convs] == [False] * (len(part.convs) - 1) + [True]
     assert not form(Conv(64, 64, 5)).is_filtered and not form(Conv(128, 128, 3)).is_filtered
-    learnt = {
+    learned = {
         shape: form(Conv(*shape)).learns_filtered for shape in ((64, 64, 11), (128, 128, 7), (32, 32, 11), (64, 64, 7))
     }
-    assert list(learnt.values()) == [True, True, False, False]
+    assert list(learned.values()) == [True, True, False, False]
 
 
 def test_all_but_long_plain_signals_in_single_precision_are_convolved_directly():

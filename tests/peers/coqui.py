@@ -90,7 +90,7 @@ def speak(job):
     model = Vits.init_from_config(config)
     enliven(model)
     model.eval()
-    if not job.get("judges"):
+    if not job.get("discriminators"):
         del model.disc
     save_model(config, model, folder / "best_model.pth", current_step=7, epoch=1)
     (folder / "config.json").write_text(json.dumps(model.config.to_dict()))

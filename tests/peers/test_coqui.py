@@ -111,7 +111,7 @@ def folders(tmp_path_factory):
                 "args": args,
                 "config": config,
                 "items": items(args, config),
-                "judges": name == "its discriminators",
+                "discriminators": name == "its discriminators",
             }
         )
     run(jobs, root)
@@ -147,7 +147,7 @@ def test_a_converted_voice_says_what_it_says_in_coqui(folders, name):
         assert out.waveform.shape[1] == len(said) > 0
         assert said.abs().max() > 0.05
         torch.testing.assert_close(out.waveform[0], said, rtol=0, atol=1e-4)
-    assert (voice.discriminator is not None) == job["judges"]
+    assert (voice.discriminator is not None) == job["discriminators"]
 
 
 WORDS = (

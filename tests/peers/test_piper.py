@@ -36,7 +36,7 @@ VOICES = {
     "medium": {},
     "speakers": {"num_speakers": 3, "gin_channels": 16},
     "high, plain durations": {**HIGH, "use_sdp": False},
-    "from the command line, judges of spectra": {"upsample_rates": "[8,8,4]", "use_mrd": True},
+    "from the command line, discriminators of spectra": {"upsample_rates": "[8,8,4]", "use_mrd": True},
 }
 VOICE = {
     "audio": {"sample_rate": 22_050},
@@ -60,7 +60,7 @@ def piper():
 
 
 @pytest.mark.parametrize("fields", VOICES.values(), ids=VOICES)
-def test_a_checkpoint_of_piper_sounds_and_judges_as_there(piper, tmp_path, fields):
+def test_a_checkpoint_of_piper_sounds_and_discriminates_as_there(piper, tmp_path, fields):
     lightning, make = piper
     theirs = make(**SMALL, **fields).eval()
     noise = torch.Generator().manual_seed(0)
@@ -87,8 +87,8 @@ def test_a_checkpoint_of_piper_sounds_and_judges_as_there(piper, tmp_path, field
         found = ours(ids, speaker_id=speaker, **silent).waveform  # a speaking rate of 0.8 is in the JSON
         waveform = torch.randn(1, 1, 8192, generator=noise)
         logits, _, features, _ = theirs.model_d(waveform, waveform)
-        judged = converted.discriminator.model()(waveform)
+        output = converted.discriminator.model()(waveform)
     torch.testing.assert_close(found[0], expected.flatten(), rtol=0, atol=1e-6)
-    for mine, other in zip(judged.logits, logits, strict=True):
+    for mine, other in zip(output.logits, logits, strict=True):
         torch.testing.assert_close(mine.flatten(), other.flatten())
-    assert len(features) == len(judged.features)
+    assert len(features) == len(output.features)

@@ -76,7 +76,7 @@ def test_in_a_long_text_every_sentence_is_returned_as_early():
     assert [len(stream.add(piece)) for _ in range(99) for piece in ("This ", sentence[5:])] == [1, 0] * 99
 
 
-def test_a_line_break_after_a_long_line_is_judged_by_the_whole_line():
+def test_a_line_break_after_a_long_line_is_decided_by_the_whole_line():
     text = "This is a sentence. " * 90 + "We then went by the old road to the north of the town with my brother"
     text += "\nParis was far away. And more."
     assert streamed(text, 9, "en") == split(text, language="en")

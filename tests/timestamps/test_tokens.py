@@ -37,8 +37,8 @@ def test_every_frame_belongs_to_the_word_that_a_search_over_all_frames_finds():
         frames = [choice.randint(1, 4) for _ in sentence.symbols]
         owners = []  # of each frame: the place of its letter, None for pauses
         for i, (symbol, count) in enumerate(zip(sentence.symbols, frames, strict=True)):
-            heard = sentence.symbols[i - 1] if symbol == BLANK and i else symbol
-            owners += [(i - 2) // 2 if heard and heard.isalpha() else None] * count
+            spoken = sentence.symbols[i - 1] if symbol == BLANK and i else symbol
+            owners += [(i - 2) // 2 if spoken and spoken.isalpha() else None] * count
         place = 0
         for word, start, end in time_units("word", sentence, frames, 1):
             place = text.index(word, place)

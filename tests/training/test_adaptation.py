@@ -1,4 +1,4 @@
-"""A posterior encoder hears a new speaker by its divergence from the prior alone, before the decoder follows it."""
+"""A posterior encoder learns a new speaker by its divergence from the prior alone, before the decoder follows it."""
 
 import json
 from contextlib import nullcontext

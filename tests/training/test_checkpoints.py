@@ -202,7 +202,7 @@ def test_a_release_that_is_cut_short_leaves_the_former_config_until_all_else_is_
 
 
 def test_the_scaler_of_half_precision_goes_on_with_its_scale(make_trainer, forget_accelerate):
-    """Too high a scale skips steps, and too low a one loses small gradients: a resumed run has learnt it."""
+    """Too high a scale skips steps, and too low a one loses small gradients: a resumed run has found it."""
 
     def trainer_with_scaler(**settings):
         forget_accelerate()

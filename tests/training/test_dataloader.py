@@ -196,7 +196,7 @@ def test_a_batch_of_each_process_is_no_longer_than_allowed(data, load):
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_evaluation_clips_are_spread_over_a_split_and_the_first_of_a_stream(
+def test_clips_for_evaluation_are_spread_over_a_split_and_the_first_of_a_stream(
     data, make_tokenizer, make_start, make_settings, streamed
 ):
     kind = data.to_iterable_dataset() if streamed else data
@@ -250,7 +250,7 @@ def test_nothing_is_split_off_a_few_rows_or_if_none_would_be_left(make_data, dra
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_run_whose_evaluation_clips_are_all_unusable_says_so_and_goes_on_without(
+def test_a_run_whose_clips_for_evaluation_are_all_unusable_says_so_and_goes_on_without(
     make_trainer, make_data, streamed, caplog
 ):
     evaluation = make_data(3, 30.0)
@@ -260,7 +260,7 @@ def test_a_run_whose_evaluation_clips_are_all_unusable_says_so_and_goes_on_witho
     assert "dropped       3  longer than 20 s; first row 0 (0.wav): 30.00 s" in warning
 
 
-def test_damaged_evaluation_clips_are_named_and_not_evaluated_on(
+def test_damaged_clips_for_evaluation_are_named_and_not_evaluated_on(
     data, make_data, make_tokenizer, make_start, make_settings, caplog
 ):
     silent = io.BytesIO()

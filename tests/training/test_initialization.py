@@ -114,7 +114,7 @@ def test_new_speakers_are_drawn_by_the_seed_alone(make_model):
     assert all(torch.equal(value, tables[1][name]) for name, value in tables[0].items())
 
 
-def test_a_voice_made_from_mms_has_its_licence_whatever_its_card_says(make_model, tmp_path):
+def test_a_voice_made_from_mms_has_its_license_whatever_its_card_says(make_model, tmp_path):
     voice = tmp_path / "voice"
     make_model().save_pretrained(voice)
     (voice / "README.md").write_text("---\nlicense: apache-2.0\nbase_model: facebook/mms-tts-hin\n---\n# A voice\n")

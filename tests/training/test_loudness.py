@@ -26,7 +26,7 @@ def test_twice_the_amplitude_is_six_decibels_more_and_silence_has_no_level():
     assert speech_level([np.zeros(RATE, np.float32)], RATE) == speech_level([], RATE) == -np.inf
 
 
-def test_training_and_evaluation_clips_get_the_level_of_the_model(make_trainer, make_start, make_data):
+def test_clips_of_training_and_evaluation_get_the_level_of_the_model(make_trainer, make_start, make_data):
     data = {"data": make_data(8), "eval_dataset": make_data(4)}
     trainer = make_trainer(start=make_start(lively=True), **data, match_loudness=True)
     rate, model = trainer.initialization.model.config.sampling_rate, trainer.initialization.model

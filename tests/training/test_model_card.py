@@ -121,7 +121,7 @@ def test_a_name_on_the_hub_is_the_base_model(make_model, make_trainer):
     assert origin_of(str(trainer.output_dir)).on_hub == ["facebook/mms-tts-deu"]
 
 
-def test_the_licence_is_that_of_the_bases_card_down_the_chain(make_base, make_trainer, forget_accelerate):
+def test_the_license_is_that_of_the_bases_card_down_the_chain(make_base, make_trainer, forget_accelerate):
     words = (
         "---\nlicense: other\nlicense_name: house-rules\nlicense_link: https://example.org/rules\nlanguage: is\n---\n"
     )
@@ -139,18 +139,18 @@ def test_the_licence_is_that_of_the_bases_card_down_the_chain(make_base, make_tr
 @pytest.mark.parametrize(
     "card", [None, "no metadata", "---\nlicense: [\n---\n", "---\n- a\n---\n", "---\nlicense: 5\n---\n"]
 )
-def test_an_unknown_licence_says_so(make_base, card):
+def test_an_unknown_license_says_so(make_base, card):
     assert origin_of(str(make_base("voice", card))) == Provenance("voice")
 
 
-def test_a_card_says_that_the_licence_is_unknown(make_trainer, make_start):
+def test_a_card_says_that_the_license_is_unknown(make_trainer, make_start):
     trainer = make_trainer(start=make_start(lively=True))
     trainer.save_model()
     card, _ = card_of(trainer.output_dir)
     assert card.data.license is None and "unknown: find out before you pass this one on" in card.text
 
 
-def test_the_default_voice_has_the_licence_of_its_card(tmp_path):
+def test_the_default_voice_has_the_license_of_its_card(tmp_path):
     voice = next(iter(VOICES.values()))
     origin = origin_of(str(tmp_path / f"{voice.name}-{voice.onnx_sha256[:12]}-1"))
     assert (origin.name, origin.license, origin.terms) == (voice.name, "other", voice.license_text)
@@ -217,7 +217,7 @@ def test_the_next_run_replaces_the_card_of_a_run_and_what_it_showed(make_trainer
     assert not (trainer.output_dir / "README.run.md").exists()
 
 
-def test_a_stream_and_speakers_are_told(make_data, make_model, make_trainer, speakers):
+def test_a_stream_and_speakers_are_named(make_data, make_model, make_trainer, speakers):
     start = ModelInitialization.from_model(make_model(sampling_rate=2000, **speakers), DISCRIMINATOR)
     data = make_data(8, speaker=["ada", "bea"] * 4).to_iterable_dataset()
     trainer = make_trainer(start=start, data=data, columns=Columns(speaker="speaker"))

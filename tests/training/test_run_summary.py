@@ -15,8 +15,8 @@ from hf_vits.training.evaluation import NOT_EVALUATED
 
 def commands(text):
     """The command that speaks, as a shell splits it, and what is said about going on."""
-    hear, go_on = (line.split(":", 1)[1].strip() for line in text.splitlines()[1:])
-    return shlex.split(hear), go_on
+    speak, go_on = (line.split(":", 1)[1].strip() for line in text.splitlines()[1:])
+    return shlex.split(speak), go_on
 
 
 def interrupt_after_first_step(trainer):
@@ -30,18 +30,20 @@ def interrupt_after_first_step(trainer):
     trainer._advance = advance_and_interrupt
 
 
-def test_a_finished_run_says_how_its_voice_is_heard_and_trained_further(make_trainer, make_data, monkeypatch, tmp_path):
+def test_a_finished_run_says_how_its_voice_is_listened_to_and_trained_further(
+    make_trainer, make_data, monkeypatch, tmp_path
+):
     evaluation = make_data(1, text=["a 'hope'"])
     trainer = make_trainer(max_steps=1, eval_dataset=evaluation, output_dir_name="my voice")
     trainer.progress.step = 1
     trainer.save_model()
     last = trainer.summary().closing_message()
     assert last.startswith(f"The voice is in {tmp_path}/my voice, after all 1 steps.")
-    hear, go_on = commands(last)
-    assert hear[:3] == ["hf-vits", "speak", "a 'hope'"]
+    speak, go_on = commands(last)
+    assert speak[:3] == ["hf-vits", "speak", "a 'hope'"]
     assert go_on == "the same command with --resume_from_checkpoint latest, and `--max_steps` above 1"
     monkeypatch.chdir(tmp_path)
-    assert main(hear[1:]) == 0
+    assert main(speak[1:]) == 0
     assert soundfile.info("hello.wav").frames > 0
 
 
@@ -52,8 +54,8 @@ def test_a_stopped_run_says_how_far_it_came_and_who_speaks(make_start, make_trai
     interrupt_after_first_step(trainer)
     trainer.train()
     assert "after 1 of 9 steps" in caplog.messages[-1]
-    hear, go_on = commands(caplog.messages[-1])
-    assert hear[hear.index("--speaker") + 1] == "ada" and go_on.endswith("--resume_from_checkpoint latest")
+    speak, go_on = commands(caplog.messages[-1])
+    assert speak[speak.index("--speaker") + 1] == "ada" and go_on.endswith("--resume_from_checkpoint latest")
 
 
 @pytest.mark.parametrize("launched", [False, True])
@@ -67,7 +69,7 @@ def test_ctrl_c_under_a_launcher_says_what_goes_on(make_trainer, caplog, monkeyp
     assert ("`accelerate launch` may end before" in warning and "continues until it logs" in warning) == launched
 
 
-def test_no_evaluation_clips_are_a_warning(make_trainer, make_data, caplog):
+def test_no_clips_for_evaluation_are_a_warning(make_trainer, make_data, caplog):
     make_trainer(max_steps=1)
     assert NOT_EVALUATED in [r.message for r in caplog.records if r.levelno == logging.WARNING]
     caplog.clear()

@@ -126,13 +126,13 @@ def describe(kind: str, config: VitsConfig, state_dict: Mapping[str, Tensor], to
     languages = f", {config.num_languages} languages" if config.num_languages > 1 else ""
     durations = "stochastic" if config.use_stochastic_duration_prediction else "deterministic"
     layer = config.text_encoder_config.speaker_layer
-    hears = "" if layer is None else f" that knows the speaker from layer {layer} on"
+    knows = "" if layer is None else f" that knows the speaker from layer {layer} on"
     transformer = " with transformers" if config.flow_config.transformer else ""
     millions = sum(tensor.numel() for tensor in state_dict.values()) / 1e6
     return (
         f"{kind}: {config.sampling_rate:,} Hz, {speakers}{languages}, {tokens or f'{config.vocab_size} tokens'}, "
         f"{millions:.3g} million parameters; text encoder of {config.num_hidden_layers} layers and {config.text_size} "
-        f"channels{hears}, {durations} duration predictor, {config.prior_encoder_num_flows} couplings{transformer}, "
+        f"channels{knows}, {durations} duration predictor, {config.prior_encoder_num_flows} couplings{transformer}, "
         f"{config.decoder_config.describe()}."
     )
 

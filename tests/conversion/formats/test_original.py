@@ -231,7 +231,7 @@ def test_a_voice_without_its_configuration_asks_for_it(tmp_path):
     assert convert(file, tmp_path / "other.json").config.sampling_rate == 16_000
 
 
-def test_discriminators_in_the_place_of_a_voice_are_told_apart(tmp_path):
+def test_discriminators_in_the_place_of_a_voice_are_distinguished(tmp_path):
     with pytest.raises(ValueError, match="no format that can be converted"):
         convert(write_pth(tmp_path / "D_7.pth", stored_as(Original().state_dict())))
 

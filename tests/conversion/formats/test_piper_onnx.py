@@ -110,7 +110,7 @@ def test_a_saved_voice_sounds_as_the_model_it_came_from(tmp_path, overrides):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
-def test_tensors_that_happen_to_be_equal_are_told_apart_by_their_nodes(tmp_path):
+def test_tensors_that_happen_to_be_equal_are_distinguished_by_their_nodes(tmp_path):
     model = tiny_model()
     for name, parameter in model.named_parameters():
         if "norm" in name or name.endswith("bias"):
@@ -138,7 +138,7 @@ def test_half_precision_weights_become_single_precision(tmp_path):
     assert "Stored as float32: weights of the type float16." in converted.notes
 
 
-def test_the_format_is_told_by_content_and_the_json_can_be_named(tmp_path):
+def test_the_format_is_known_by_content_and_the_json_can_be_named(tmp_path):
     model = tiny_model()
     path = write_voice(tmp_path, model).rename(tmp_path / "weights.bin")
 

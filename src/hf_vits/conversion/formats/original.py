@@ -208,11 +208,11 @@ def _speaker_names(fields: JsonReader, count: int) -> tuple[list[str] | None, No
 def _config(tensors: Mapping[str, Tensor], voice: OriginalVoice) -> VitsConfig:
     """Infer the configuration, and check that file and weights agree."""
     bins, posterior = voice.filter_length // 2 + 1, tensors.get("posterior_encoder.conv_pre.weight")
-    hears_mels = posterior is not None and posterior.dim() == 3 and posterior.shape[1] == voice.mel_bins != bins
+    takes_mels = posterior is not None and posterior.dim() == 3 and posterior.shape[1] == voice.mel_bins != bins
     config = infer_config(
         {name: tensor.shape for name, tensor in tensors.items()},
-        **({"spectrogram_bins": bins} if posterior is None or hears_mels else {}),
-        **({"posterior_input": "mel"} if hears_mels else {}),  # VITS2
+        **({"spectrogram_bins": bins} if posterior is None or takes_mels else {}),
+        **({"posterior_input": "mel"} if takes_mels else {}),  # VITS2
         upsample_rates=voice.upsample_rates,
         resblock_dilation_sizes=voice.resblock_dilation_sizes,
         **({"samples_per_frame": voice.spectrum[HOP]} if HOP in voice.spectrum else {}),
