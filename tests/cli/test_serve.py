@@ -118,13 +118,19 @@ def test_a_folder_may_have_an_equals_sign_in_its_path(voice, tmp_path):
     assert serve.named_voices([str(folder), f"ada={folder}"]) == {"rate=2e-4": str(folder), "ada": str(folder)}
 
 
-@pytest.mark.parametrize(("host", "key", "warns"), [("0.0.0.0", "", True), ("0.0.0.0", "k", False), ("", "", False)])
-def test_it_says_if_others_can_use_it_without_a_key(voice, tmp_path, host, key, warns):
-    log = tmp_path / "log"
-    options = [voice, "--port", "0", *(["--host", host] if host else [])]
-    server = processes.start(serve_into, str(log), options, environment={"HF_VITS_API_KEY": key})
+@pytest.mark.parametrize(
+    ("key", "address", "is_open"),
+    [(None, "0.0.0.0", True), (None, "192.168.1.7", True), ("k", "0.0.0.0", False), (None, "::1", False)],
+)
+def test_a_server_is_open_to_others_at_their_addresses_and_without_a_key(key, address, is_open):
+    assert serve.is_open(key, address) is is_open
+
+
+def test_it_says_if_others_can_use_it_without_a_key(voice, tmp_path):
+    log, options = tmp_path / "log", [voice, "--host", "0.0.0.0", "--port", "0"]
+    server = processes.start(serve_into, str(log), options, environment={"HF_VITS_API_KEY": ""})
     while server.is_alive() and "/v1" not in (log.read_text() if log.exists() else ""):
         time.sleep(0.02)
     os.kill(server.pid, signal.SIGTERM)
     processes.exit_codes([server])
-    assert ("The server needs no key: whoever reaches 0.0.0.0 can use it" in log.read_text()) is warns
+    assert "The server needs no key: whoever reaches 0.0.0.0 can use it" in log.read_text()

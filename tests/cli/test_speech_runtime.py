@@ -140,7 +140,7 @@ def test_info_says_which_runtime_is_used_and_why(speak, monkeypatch):
     assert speech_runtime.default_runtime() == "PyTorch, as HF_VITS_RUNTIME says"
     speak("onnx", *CHOSEN)
     monkeypatch.delenv("HF_VITS_RUNTIME")
-    assert "graphs of 1 voices" in speech_runtime.default_runtime()
+    assert "voices with graphs: 1" in speech_runtime.default_runtime()
     monkeypatch.setattr(speech_runtime, "find_spec", lambda name: None if name == "onnx" else name)
     assert speech_runtime.default_runtime() == "PyTorch, because onnx is not installed"
 

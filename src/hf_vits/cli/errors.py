@@ -4,12 +4,10 @@ import errno
 import os
 import sys
 
-from huggingface_hub.errors import StrictDataclassError
-
 from hf_vits.utils.atomic_file import FULL
 from hf_vits.utils.distributed import ProcessFailed
 
-EXPECTED = (ValueError, OSError, ImportError, FloatingPointError, ProcessFailed, StrictDataclassError)
+EXPECTED = (ValueError, OSError, ImportError, FloatingPointError, ProcessFailed)
 """Errors of callers, disks, networks and other processes, which say what to do."""
 
 PACKAGES = ("datasets", "huggingface_hub")

@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         app = _application(options, settings)
         host, port = listener.getsockname()[:2]
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        if settings.api_key is None and not ip_address(host).is_loopback:
+        if is_open(settings.api_key, host):
             warning = f"The server needs no key: whoever reaches {host} can use it. Set {API_KEY} to ask for one."
             print(warning, file=sys.stderr)
         print(
@@ -97,6 +97,11 @@ def allowed_hosts(names: Sequence[str], address: str) -> tuple[str, ...] | None:
     if "*" in names or (not names and not ip_address(address).is_loopback):
         return None
     return tuple(host_name(name.lower()) for name in names)
+
+
+def is_open(api_key: str | None, address: str) -> bool:
+    """Return True if other machines can use a server at an IP address without a key."""
+    return api_key is None and not ip_address(address).is_loopback
 
 
 def named_voices(words: list[str]) -> dict[str, str]:

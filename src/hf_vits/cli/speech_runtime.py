@@ -57,7 +57,7 @@ def default_runtime() -> str:
     from hf_vits.runtime.graphs import DESCRIPTION, graphs_folder
 
     count = len(list(graphs_folder().glob(f"*/{DESCRIPTION}")))
-    return f"onnxruntime from the second call with a voice on (graphs of {count} voices), PyTorch where it cannot"
+    return f"onnxruntime from the second call with a voice on, PyTorch where it cannot (voices with graphs: {count})"
 
 
 def speaker(options: argparse.Namespace, voice: str, text: str | None) -> Speaker:

@@ -30,7 +30,7 @@ class TorchGenerator:
     def __init__(self, seed: int | None = None):
         self.seed = int.from_bytes(os.urandom(8), "little") >> 11 if seed is None else seed % 2**64
         self._bits = np.random.MT19937()
-        self._bits._legacy_seeding(self.seed % 2**32)
+        self._bits.state = np.random.RandomState(self.seed % 2**32).get_state(legacy=False)
         self._kept: float | None = None  # the second value of a pair
 
     def normal(self, *shape: int) -> np.ndarray:

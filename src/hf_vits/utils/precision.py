@@ -24,10 +24,14 @@ def usable_dtype(name: str, device: "str | torch.device" = "cpu") -> "torch.dtyp
 
     if name not in DTYPES:
         raise ValueError(f"`dtype` is {name!r}; choose from {', '.join(DTYPES)}.")
-    if name == "float32" or multiplies_in_bf16(torch.device(device).type == "cpu"):
-        return torch.float32 if name == "float32" else torch.bfloat16
+    if name == "float32":
+        return torch.float32
+    on_cpu = torch.device(device).type == "cpu"
+    if multiplies_in_bf16(on_cpu):
+        return torch.bfloat16
     if name == "bfloat16":
-        logger.warning("This processor has no units for bfloat16, which would be slower: float32 is used.")
+        kind = "processor" if on_cpu else "GPU"
+        logger.warning(f"This {kind} has no units for bfloat16, which would be slower: float32 is used.")
     return torch.float32
 
 

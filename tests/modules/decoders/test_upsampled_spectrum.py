@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from exported_graphs import assert_graphs_equal_model, graph_files
 from scipy.signal import get_window
 from tiny_voices import SMALLEST, SPEAKERS, TINY, enliven
 from torch.nn import functional as F
@@ -266,19 +267,10 @@ SLOW = [
 @pytest.mark.parametrize(("kind", "target"), [("multiband_istft", "piper"), *SLOW])
 def test_onnxruntime_says_what_pytorch_says(kind, target, make_model, make_tokenizer, tmp_path):
     onnx = pytest.importorskip("onnx")
-    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime")
     model = make_model(kind, **SPEAKERS)
     export(model, make_tokenizer(), tmp_path / "out", target)
-    names = ("text-to-latents", "decode-window") if target == "split" else ("*",)
-    files = [file for name in names for file in (tmp_path / "out").glob(f"{name}.onnx")]
+    files = graph_files(tmp_path / "out", target)
     operators = {node.op_type for file in files for node in onnx.load(file).graph.node}
     assert not operators & {"STFT", "DFT", "If", "Loop"}
-    first, *second = [onnxruntime.InferenceSession(str(file)) for file in files]
-    for length in (1, 9, 30):
-        ids = torch.randint(0, 20, (1, length), generator=torch.Generator().manual_seed(length))
-        feed = {"input": ids.numpy(), "input_lengths": np.array([length]), "sid": np.array([1])}
-        samples, _ = first.run(None, feed | {"scales": np.array([0, 1, 0], np.float32)})
-        for decoder in second:
-            (samples,) = decoder.run(None, {"latents": samples, "sid": feed["sid"]})
-        expected = model(ids, speaker_id=1, noise_scale=0, noise_scale_duration=0).waveform[0].detach().numpy()
-        np.testing.assert_allclose(samples.reshape(-1)[: len(expected)], expected, rtol=0, atol=1e-4)
+    assert_graphs_equal_model(files, model, lengths=(1, 9, 30), tolerance=1e-4)

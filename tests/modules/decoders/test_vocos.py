@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from exported_graphs import assert_graphs_equal_model, graph_files
 from tiny_voices import SPEAKERS, TINY, enliven
 from torch.nn import functional as F
 
@@ -164,17 +165,8 @@ def test_the_default_size_is_that_of_its_description():
 )
 def test_onnxruntime_says_what_pytorch_says(target, make_vocos, make_tokenizer, tmp_path):
     pytest.importorskip("onnx")
-    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime")
     model = make_vocos(**SPEAKERS)
     export(model, make_tokenizer(), tmp_path / "out", target)
-    names = ("text-to-latents", "decode-window") if target == "split" else ("*",)
-    files = [file for name in names for file in (tmp_path / "out").glob(f"{name}.onnx")]
-    first, *second = [onnxruntime.InferenceSession(str(file)) for file in files]
-    for length in (1, 9, 40):
-        ids = torch.randint(0, 20, (1, length), generator=torch.Generator().manual_seed(length))
-        feed = {"input": ids.numpy(), "input_lengths": np.array([length]), "sid": np.array([1])}
-        samples, _ = first.run(None, feed | {"scales": np.array([0, 1, 0], np.float32)})
-        for decoder in second:
-            (samples,) = decoder.run(None, {"latents": samples, "sid": feed["sid"]})
-        expected = model(ids, speaker_id=1, noise_scale=0, noise_scale_duration=0).waveform[0].detach().numpy()
-        np.testing.assert_allclose(samples.reshape(-1)[: len(expected)], expected, rtol=0, atol=2e-5)
+    files = graph_files(tmp_path / "out", target)
+    assert_graphs_equal_model(files, model, lengths=(1, 9, 40), tolerance=2e-5)

@@ -14,7 +14,7 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_vits.configuration_decoders import DecoderConfig, Shapes
+from hf_vits.configuration_decoders import Shapes
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules import pqmf
 from hf_vits.modules.convolution import Conv
@@ -80,7 +80,7 @@ class SpectrumConfig(HifiGanConfig):
     @classmethod
     def of(cls, config: VitsConfig) -> "SpectrumConfig":
         """Return the decoder's part of a configuration, which is in `decoder`."""
-        return DecoderConfig.of.__func__(cls, config)
+        return super(HifiGanConfig, cls).of(config)  # which reads fields of HiFi-GAN alone
 
     @property
     def stft_hop(self) -> int:
