@@ -95,7 +95,7 @@ MUTANTS = [
     ),
     Mutant(
         "conversion/formats/original.py",
-        '**({"posterior_input": "mel"} if hears_mels else {})',
+        '**({"posterior_input": "mel"} if takes_mels else {})',
         "**{}",
         "conversion/formats/test_vits2.py",
         "tensors",
