@@ -4,10 +4,12 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_voices import SMALLEST, SPEAKERS
 
 from hf_vits import TextToSpeechPipeline, VitsTokenizer
+from hf_vits.prosody.fundamental import STEP
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `http_server`
 
@@ -30,6 +32,16 @@ def make_pipe(make_model, letters):
 @pytest.fixture(scope="session")
 def pipe(make_pipe):
     return make_pipe()
+
+
+@pytest.fixture
+def voiced(monkeypatch):
+    """Lets what random weights say count as voiced, so that its pitch can be changed."""
+
+    def f0(samples, rate):
+        return np.full(int(len(samples) / (STEP * rate)) + 1, 200.0)
+
+    monkeypatch.setattr("hf_vits.prosody.pitch.fundamental_frequency", f0)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from hf_vits.serving import SpeechRequest, VoicePool
 from hf_vits.serving import demo as module
 
 TEXT = "A bed is made. Deaf jam, a nap and a kid."
-CONTROLS = {"speaker": "0", "language": "0", "speed": 1.0, "noise_scale": 0.5}
+CONTROLS = {"speaker": "0", "language": "0", "speed": 1.0, "pitch": 0.0, "noise_scale": 0.5}
 
 
 class FakeGradio(SimpleNamespace):
@@ -45,6 +45,15 @@ def test_segments_are_those_of_the_pool_in_sixteen_bits_and_equal_the_whole(pool
     assert np.array_equal(np.concatenate([samples for (_, samples), _ in live]), whole)
     words = [word for chunk in chunks for word in chunk["timestamps"]]
     assert speech.subtitles == [{"text": w["text"], "timestamp": [w["start"], w["end"]]} for w in words]
+
+
+def test_pitch_is_that_of_the_pool(pool, voiced):
+    *_, (_, plain) = outputs(pool)
+    *_, (_, speech) = outputs(pool, pitch=4.0)
+    request = SpeechRequest(TEXT, module.NAME, noise_scale=0.5, seed=7, pitch=4.0)
+    expected = np.concatenate([chunk["audio"] for chunk in pool.speak(request)]).clip(-1, 1)
+    assert np.abs(speech.value[1] / 32767 - expected).max() <= 0.5 / 32767 + 1e-6
+    assert not np.array_equal(plain.value[1], speech.value[1])
 
 
 def test_loud_samples_are_clipped_and_do_not_wrap_around():

@@ -179,17 +179,23 @@ def test_stop_ends_the_work_and_keeps_what_arrived(open_page, serve, held):
     assert page.get_by_role("button", name="Play", exact=True).is_visible()
 
 
-def test_a_speaker_and_controls_are_used(open_page, serve, make_pipe, speakers):
+def test_a_speaker_and_controls_are_used(open_page, serve, make_pipe, speakers, voiced):
     pool = VoicePool({"tiny": make_pipe(**speakers)})
     page = open_page(serve(pool))
     until(page, "document.getElementById('speaker').length === 3")
     page.get_by_label("Speaker").select_option("bea")
     page.get_by_label("Rate").fill("0.5")
+    page.get_by_label("Pitch").fill("3.5")
     page.get_by_label("Noise").fill("0.25")
     speak(page)
     until(page, COMPLETE)
-    samples, _, _ = expected(pool, speaker="bea", speed=0.5, noise_scale=0.25)
+    samples, _, _ = expected(pool, speaker="bea", speed=0.5, noise_scale=0.25, pitch=3.5)
     assert np.abs(played(page) - samples).max() < 2 / 32768
+    plain, _, _ = expected(pool, speaker="bea", speed=0.5, noise_scale=0.25)
+    assert np.abs(plain - samples).max() > 0.01
+    assert '"pitch": 3.5' in page.locator("#snippet").inner_text()
+    page.get_by_role("tab", name="Python").click()
+    assert re.search(r'extra_body=\{.*"pitch": 3.5', page.locator("#snippet").inner_text())
 
 
 def test_the_file_holds_what_was_played(open_page, serve, pool, tmp_path):

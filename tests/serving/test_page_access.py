@@ -95,6 +95,9 @@ def test_everything_can_be_done_with_the_keyboard(open_page, url):
     go_to("speed")
     page.keyboard.press("ArrowRight")
     assert page.get_by_label("Rate").input_value() == "1.05"
+    go_to("pitch")
+    page.keyboard.press("ArrowLeft")
+    assert page.get_by_label("Pitch").input_value() == "-0.5"
     go_to("seed")
     page.keyboard.type("7")
     page.keyboard.press("Control+Enter")
@@ -147,6 +150,7 @@ def test_screen_readers_get_a_name_and_state_for_everything(open_page, url):
         ("combobox", "Voice"),
         ("combobox", "Speaker"),
         ("slider", "Rate"),
+        ("slider", "Pitch"),
         ("slider", "Noise"),
         ("textbox", "Seed"),
         ("button", "Speak"),
@@ -163,5 +167,6 @@ def test_screen_readers_get_a_name_and_state_for_everything(open_page, url):
     )
     assert not unnamed
     assert page.get_by_role("slider", name="Rate").get_attribute("aria-valuetext") == "1.00×"
+    assert page.get_by_role("slider", name="Pitch").get_attribute("aria-valuetext") == "0.0 semitones"
     assert page.get_by_role("status").count() == 1
     assert page.evaluate("document.documentElement.lang") == "en" and page.get_by_role("heading", level=1).count() == 1

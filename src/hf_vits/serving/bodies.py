@@ -33,31 +33,53 @@ class VoiceId(BaseModel):
 class SpeechBody(BaseModel):
     """A request. Fields that are unknown are ignored, and named in a header of the answer."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
+    model_config = ConfigDict(strict=True, extra="allow", use_attribute_docstrings=True)
 
     model: Name
+    """A voice, or a name of OpenAI's, which leaves the choice to `voice`."""
     input: Annotated[str, Field(min_length=1)]
+    """The text; SSML if it begins with `<speak`."""
     voice: Name | VoiceId
+    """A voice, with `:` and a speaker if it has several."""
     instructions: str | None = None
+    """Not used."""
     response_format: str | None = None
+    """Name of the audio format, `mp3` by default."""
     speed: Annotated[float, Field(ge=0.25, le=4)] | None = None
+    """Multiple of the voice's own rate of speech."""
     stream_format: Literal["audio", "sse"] | None = None
+    """The bytes of the audio, or events with base64 of them."""
 
     stream: bool | None = None
+    """False for a whole file, with its length."""
     sample_rate: Annotated[int, Field(ge=RATES[0], le=RATES[1])] | None = None
+    """Samples per second; by default those of the voice."""
     seed: Annotated[int, Field(ge=SEEDS[0], le=SEEDS[1])] | None = None
+    """The same seed gives the same samples."""
     speaker: int | Name | None = None
+    """Number or name of a speaker."""
     language: int | Name | None = None
+    """Number or name of a language."""
     noise_scale: Annotated[float, Field(ge=0, le=10)] | None = None
+    """Variation of the sound."""
     noise_scale_duration: Annotated[float, Field(ge=0, le=10)] | None = None
+    """Variation of the rhythm."""
     pause: Annotated[float, Field(ge=0, le=60)] | None = None
+    """Seconds of silence between sentences."""
     timestamps: bool | Unit | Annotated[list[Unit], Field(min_length=1, max_length=4)] | None = None
+    """Units whose times are returned, true for all."""
     strict: bool | None = None
+    """Refuse letters that the voice cannot read."""
     volume: Annotated[float, Field(ge=-100, le=24)] | None = None
+    """Decibels, of the whole text."""
     pitch: Annotated[float, Field(ge=-24, le=24)] | None = None
+    """Semitones, of the whole text; a sentence whose pitch changes is sent when it is complete."""
     pitch_range: Annotated[float, Field(ge=0, le=4)] | None = None
+    """Factor of the range of pitch; 0 is monotone."""
     expand: bool | None = None
+    """Say numbers and dates in full."""
     short_text_context: bool | None = None
+    """Speak a word or two in a context that is cut away."""
 
     @property
     def format(self) -> str:

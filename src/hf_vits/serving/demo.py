@@ -91,6 +91,7 @@ def _controls(gradio: Any, config: Any) -> dict[str, Any]:
         "speaker": _choice(gradio, "Speaker", config.speaker_names, config.num_speakers),
         "language": _choice(gradio, "Language", config.language_names, config.num_languages),
         "speed": gradio.Slider(0.5, 2, 1, step=0.05, label="Rate"),
+        "pitch": gradio.Slider(-12, 12, 0, step=0.5, label="Pitch"),
         "noise_scale": gradio.Slider(0, 1, config.noise_scale, step=0.001, label="Noise"),
         "seed": gradio.Textbox(label="Seed", placeholder="random", max_length=15),
     }
@@ -127,7 +128,7 @@ def _function(gradio: Any, pool: VoicePool, arguments: Sequence[str], is_streami
     return speak
 
 
-def _request(text: str, seed: str, **controls: Any) -> SpeechRequest:
+def _request(text: str, seed: str, pitch: float, **controls: Any) -> SpeechRequest:
     """Return the request of the values of the components; `ValueError` for a text or seed that is none."""
     if not text.strip():
         raise ValueError("Write something to speak first.")
@@ -136,7 +137,7 @@ def _request(text: str, seed: str, **controls: Any) -> SpeechRequest:
     if seed.strip() and not seed.strip().isdecimal():
         raise ValueError(f"The seed is {quoted(seed)}; it must be a whole number, or empty.")
     number = int(seed) if seed.strip() else secrets.randbelow(10**6)
-    return SpeechRequest(text, voice=NAME, seed=number, timestamps="word", **controls)
+    return SpeechRequest(text, voice=NAME, seed=number, timestamps="word", pitch=pitch or None, **controls)
 
 
 def _segments(chunks: Iterator[dict[str, Any]]) -> Iterator[tuple[int, np.ndarray, list]]:

@@ -7,7 +7,7 @@ import { Player, wav } from "./player.js";
 import { curl, python } from "./snippets.js";
 
 const $ = (id) => document.getElementById(id);
-const SLIDERS = ["speed", "noise_scale"];
+const SLIDERS = ["speed", "pitch", "noise_scale"];
 const LIMIT = 4096; // characters of OpenAI's API, unless the server says otherwise
 const SAMPLE = "Type something here, and listen to it while it is being made.";
 
@@ -70,9 +70,9 @@ function numbers(count) {
 
 function showValue(id) {
   const { value, dataset } = $(id);
-  const text = `${Number(value).toFixed(2)}${dataset.unit ?? ""}`;
+  const text = `${Number(value).toFixed(dataset.digits ?? 2)}${dataset.unit ?? ""}`;
   $(`${id}-value`).textContent = text;
-  $(id).setAttribute("aria-valuetext", text);
+  $(id).setAttribute("aria-valuetext", text + (dataset.spoken ?? ""));
 }
 
 function count() {
@@ -97,6 +97,7 @@ function body() {
     return null;
   }
   const extras = ["speaker", "language"].filter((id) => !$(id).parentElement.hidden).map((id) => [id, $(id).value]);
+  if (Number($("pitch").value)) extras.push(["pitch", Number($("pitch").value)]); // without it, chunks come earlier
   return {
     model: $("voice").value,
     voice: $("voice").value,
