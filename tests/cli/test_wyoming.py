@@ -1,8 +1,16 @@
 """`hf-vits wyoming` passes its options on, and says what is wrong before a voice is loaded."""
 
+import asyncio
+import os
+import signal
+
+import processes
 import pytest
 
 pytest.importorskip("wyoming")
+from wyoming.client import AsyncClient
+from wyoming.tts import Synthesize
+from wyoming_conversations import answers, sound
 
 from hf_vits.cli import main
 from hf_vits.serving.wyoming import WyomingServer
@@ -22,7 +30,7 @@ def served(monkeypatch):
 
     async def serve(self, uri, zeroconf=None, ready=None):
         ready()
-        found.append((self.service, uri, zeroconf, self.service.pool.loaded))
+        found.append((self, uri, zeroconf, self.service.pool.loaded))
 
     monkeypatch.setattr(WyomingServer, "serve", serve)
     return found
@@ -31,8 +39,11 @@ def served(monkeypatch):
 def test_options_reach_the_server_and_the_first_voice_is_loaded(folder, served, capsys):
     options = ["--speed", "1.5", "--noise-scale", "0.1", "--pause", "0.2", "--seed", "3", "--speaker", "0"]
     options += ["--max-characters", "99", "--max-requests", "7", "--uri", "tcp://0.0.0.0:1234"]
+    options += ["--max-connections", "5", "--idle-seconds", "60", "--grace", "2.5"]
     assert main(["wyoming", f"a={folder}", folder, *options]) == 0
-    ((service, uri, zeroconf, loaded),) = served
+    ((server, uri, zeroconf, loaded),) = served
+    service = server.service
+    assert (server.max_connections, service.idle_seconds, server.grace) == (5, 60, 2.5)
     request = service.request
     assert (uri, zeroconf, loaded, service.max_characters, service.scheduler.max_jobs) == (
         "tcp://0.0.0.0:1234",
@@ -45,6 +56,25 @@ def test_options_reach_the_server_and_the_first_voice_is_loaded(folder, served, 
     assert (request.pause, request.seed, request.speaker, request.voice) == (0.2, 3, "0", "a")
     assert [voice.name for voice in service.info.tts[0].voices] == ["a", "joe"]
     assert "a, joe at tcp://0.0.0.0:1234" in capsys.readouterr().err
+
+
+def test_sigterm_ends_the_command_with_status_0_after_the_answer(folder, tmp_path):
+    uri = f"unix://{tmp_path / 'socket'}"
+    errors, end = processes.pipe()
+    process = processes.start(processes.command, ["wyoming", folder, "--uri", uri], None, None, end)
+    end.close()
+    with errors:
+        assert b"joe at unix://" in errors.readline()
+
+    async def conversation():
+        async with AsyncClient.from_uri(uri) as client:
+            await client.write_event(Synthesize("a hope. " * 300).event())
+            first = await client.read_event()
+            os.kill(process.pid, signal.SIGTERM)
+            return [first, *await answers(client, "audio-stop"), await client.read_event()]
+
+    *events, after = asyncio.run(conversation())
+    assert len(sound(events)) and after is None and processes.exit_codes([process]) == [0]
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ RESUME = "interrupted"  # the server ends at a signal, and this is printed for o
 
 URI = "tcp://127.0.0.1:10200"
 
+LIMITS = ("max_characters", "max_connections", "idle_seconds", "grace")
 REQUEST = ("speaker", "speed", "noise_scale", "noise_scale_duration", "pause", "seed")
-"""Options of every request."""
+"""Options of the server, and of every request."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -42,6 +43,9 @@ def add_arguments(parser: Parser) -> None:
     add("--max-characters", type=int, default=100_000, metavar="N", help="longest text of a request")
     add("--max-requests", type=int, default=64, metavar="N", help="texts that are spoken or wait at once")
     add("--max-memory", type=float, default=2.0, metavar="GB", help="for voices; the least recently used is dropped")
+    parser.add_rare("--max-connections", type=int, default=256, metavar="N", help="at once; more are refused")
+    parser.add_rare("--idle-seconds", type=float, default=300.0, metavar="SECONDS", help="for a client's next event")
+    parser.add_rare("--grace", type=float, default=30.0, metavar="SECONDS", help="for answers to end at a stop")
     add("--workers", type=int, metavar="N", help="texts that compute at the same time")
     add("--zeroconf", metavar="NAME", help="let Home Assistant find the server, by this name")
     add_threads(parser)
@@ -68,8 +72,7 @@ def run(options: argparse.Namespace) -> None:
     pool = VoicePool(named_voices(options.voices), max_bytes=round(1e9 * options.max_memory), load=load)
     workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares
     with Scheduler(workers, options.max_requests, cost=seconds) as scheduler:
-        given = {name: getattr(options, name) for name in REQUEST}
-        server = WyomingServer(pool, scheduler, options.max_characters, **given)
+        server = WyomingServer(pool, scheduler, **{name: getattr(options, name) for name in (*LIMITS, *REQUEST)})
         server.warm_up()
         asyncio.run(server.serve(options.uri, options.zeroconf, lambda: _tell(pool.names, options.uri)))
 

@@ -232,6 +232,10 @@ WRONG = {
     "no SSML": (Event("synthesize", {"text": "a", "text_format": "ssml"}), "<speak>"),
     "broken SSML": (Event("synthesize", {"text": "<speak>a", "text_format": "ssml"}), "not well-formed"),
     "too long": (Event("synthesize", {"text": "a" * 1001}), "1,001 characters; at most 1,000"),
+    "far too long": (
+        Event("synthesize", {"text": "a" * 90_000}),
+        "`data_length` must be a number of bytes, 0 to 77,536",
+    ),
     "no start": (Event("synthesize-chunk", {"text": "a"}), "synthesize-start"),
     "no start, stop": (Event("synthesize-stop"), "synthesize-start"),
 }

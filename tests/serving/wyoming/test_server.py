@@ -5,25 +5,29 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
+import threading
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import SimpleNamespace
 
 import numpy as np
 import processes
 import pytest
+import torch
 
 pytest.importorskip("wyoming")
 from wyoming.client import AsyncClient
 from wyoming.event import async_read_event, async_write_event
 from wyoming.info import Describe, Info
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop, SynthesizeVoice
-from wyoming_conversations import answers, serving, sound, whole
+from wyoming_conversations import answers, said, serving, sound, whole
 
 from hf_vits.serving import Scheduler, VoicePool
-from hf_vits.serving.wyoming import WyomingServer
+from hf_vits.serving.wyoming import WyomingServer, discovery
 from hf_vits.serving.wyoming.server import check_address
 
 pytestmark = pytest.mark.timeout(120)
+TEXT = "A hope on a home. No lamp on a pole."
 
 
 @pytest.fixture
@@ -53,28 +57,140 @@ def test_tcp_and_a_unix_socket_give_the_same_answers(pool, scheduler, tmp_path):
     assert not (tmp_path / "socket").exists()
 
 
+class HeldPool(VoicePool):
+    """Waits after each first chunk until it is released."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.released = threading.Event()
+
+    def speak(self, request):
+        for number, chunk in enumerate(super().speak(request)):
+            assert number == 0 or self.released.wait(60)
+            yield chunk
+
+
+@pytest.fixture
+def held(pipe):
+    pool = HeldPool({"tiny": pipe})
+    yield pool
+    pool.released.set()
+
+
+@asynccontextmanager
+async def clients(uri, pool, scheduler, number=1, **options):
+    """A server in this event loop, which a test ends, and clients of it -> the server, its task, the clients."""
+    server, ready = WyomingServer(pool, scheduler, seed=5, **options), asyncio.Event()
+    task = asyncio.ensure_future(server.serve(uri, ready=ready.set))
+    await ready.wait()
+    async with AsyncExitStack() as stack:
+        yield server, task, [await stack.enter_async_context(AsyncClient.from_uri(uri)) for _ in range(number)]
+
+
+async def send(client, *events):
+    for event in events:
+        await client.write_event(event.event())
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_server_and_its_connections(pool, scheduler, tmp_path, number):
+def test_after_a_signal_what_has_begun_is_completed_and_what_is_new_refused(held, pipe, scheduler, tmp_path, number):
     uri = f"unix://{tmp_path / 'socket'}"
 
     async def conversation():
-        server, ready = WyomingServer(pool, scheduler), asyncio.Event()
-        task = asyncio.ensure_future(server.serve(uri, ready=ready.set))
-        await ready.wait()
-        async with AsyncClient.from_uri(uri) as client:
-            await client.write_event(Synthesize("A hope on a home. " * 500).event())
-            await client.read_event()
+        async with clients(uri, held, scheduler, 3) as (_, task, (whole_text, pieces, idle)):
+            await send(whole_text, Synthesize(TEXT))
+            await send(pieces, SynthesizeStart(), SynthesizeChunk("A hope. And "))
+            first = [await client.read_event() for client in (whole_text, pieces)]
             os.kill(os.getpid(), number)
+            assert await asyncio.wait_for(idle.read_event(), 30) is None
+            with pytest.raises(OSError):
+                await AsyncClient.from_uri(uri).connect()
+            await send(whole_text, Synthesize("Home."))
+            await send(pieces, SynthesizeChunk("home."), SynthesizeStop())
+            held.released.set()
+            found = [[first[0], *await answers(whole_text, "audio-stop")]]
+            (refused,) = await answers(whole_text, "audio-stop")
+            found.append([first[1], *await answers(pieces, "synthesize-stopped")])
+            assert await pieces.read_event() is None
             await asyncio.wait_for(task, 30)
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
-                while await asyncio.wait_for(client.read_event(), 30) is not None:
-                    pass
-        while scheduler.jobs:
-            await asyncio.sleep(0.01)
+            return found, refused
 
     before = signal.getsignal(number)
+    found, refused = asyncio.run(conversation())
+    assert signal.getsignal(number) == before and "shutting down" in refused.data["text"]
+    for events, text in zip(found, (TEXT, "A hope. And home."), strict=True):
+        expected = 32767 * pipe(text, generator=torch.Generator().manual_seed(5))["audio"]
+        np.testing.assert_allclose(sound(events), expected, rtol=0, atol=1)
+
+
+@pytest.mark.parametrize(("grace", "stops"), [(0.1, 1), (60.0, 2)])
+def test_answers_end_with_the_time_of_grace_or_a_second_signal(held, scheduler, tmp_path, grace, stops):
+    async def conversation():
+        async with clients(f"unix://{tmp_path / 'socket'}", held, scheduler, grace=grace) as (server, task, (client,)):
+            await send(client, Synthesize(TEXT))
+            assert (await client.read_event()).type == "audio-start"
+            for _ in range(stops):
+                server.stop()
+            await asyncio.wait_for(task, 30)
+            assert "audio-stop" not in [event.type for event in await answers(client, "audio-stop")]
+
     asyncio.run(conversation())
-    assert signal.getsignal(number) == before
+    held.released.set()
+    while scheduler.jobs:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("sent", [b"", b'{"type": "ping"', b'{"type": "ping", "data_length": 9}\n{"text"'])
+def test_a_client_that_sends_no_complete_event_in_time_is_disconnected(pool, scheduler, tmp_path, sent):
+    async def conversation():
+        async with serving(f"unix://{tmp_path / 'socket'}", pool, scheduler, idle_seconds=0.1):
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "socket")
+            writer.write(sent)
+            found = [await asyncio.wait_for(async_read_event(reader), 30) for _ in range(2)]
+            writer.close()
+            return found
+
+    error, end = asyncio.run(conversation())
+    assert error.type == "error" and "within 0.1 s" in error.data["text"] and end is None
+
+
+def test_an_answer_may_take_longer_than_a_client_may_be_idle(held, scheduler, tmp_path):
+    async def conversation():
+        async with clients(f"unix://{tmp_path / 'socket'}", held, scheduler, idle_seconds=0.1) as (
+            server,
+            _,
+            (client,),
+        ):
+            await send(client, Synthesize(TEXT))
+            asyncio.get_running_loop().call_later(0.3, held.released.set)
+            assert len(sound(await answers(client, "audio-stop"))) > 0
+            server.stop()
+
+    asyncio.run(conversation())
+
+
+def test_too_many_connections_are_refused_until_one_ends(pool, scheduler, tmp_path):
+    uri = f"unix://{tmp_path / 'socket'}"
+
+    async def conversation():
+        async with serving(uri, pool, scheduler, max_connections=2) as server, AsyncClient.from_uri(uri) as one:
+            async with AsyncClient.from_uri(uri) as other:
+                for client in (one, other):
+                    await send(client, Describe())
+                    assert (await client.read_event()).type == "info"
+                (refused,) = await said(uri)
+            while len(server._connections) > 1:
+                await asyncio.sleep(0.01)
+            return refused, sound(await whole(uri, "A hope."))
+
+    refused, samples = asyncio.run(conversation())
+    assert refused.type == "error" and "2 connections, the most" in refused.data["text"] and len(samples)
+
+
+@pytest.mark.parametrize("limit", ["max_characters", "max_connections", "idle_seconds"])
+def test_limits_of_zero_are_refused(pool, scheduler, limit):
+    with pytest.raises(ValueError, match=f"`{limit}` is 0; it must be above 0"):
+        WyomingServer(pool, scheduler, **{limit: 0})
 
 
 @pytest.mark.parametrize(
@@ -123,13 +239,16 @@ def test_only_what_a_network_can_reach_is_announced(monkeypatch, pool, scheduler
     announced = []
 
     class Zeroconf:
-        def __init__(self, **fields):
-            announced.append(fields)
+        async def async_register_service(self, info):
+            announced.append(info)
 
-        async def register_server(self):
-            announced.append("registered")
+        async def async_close(self):
+            announced.append("closed")
 
-    monkeypatch.setitem(sys.modules, "wyoming.zeroconf", SimpleNamespace(HomeAssistantZeroconf=Zeroconf))
+    module = SimpleNamespace(AsyncZeroconf=Zeroconf, AsyncServiceInfo=lambda *names, **fields: (*names, fields))
+    monkeypatch.setitem(sys.modules, "zeroconf", SimpleNamespace(NonUniqueNameException=KeyError, asyncio=module))
+    monkeypatch.setitem(sys.modules, "zeroconf.asyncio", module)
+    monkeypatch.setattr(discovery, "_address", lambda host: {"0.0.0.0": "192.0.2.7"}[host])
     port = free_port()
 
     async def conversation():
@@ -137,7 +256,61 @@ def test_only_what_a_network_can_reach_is_announced(monkeypatch, pool, scheduler
         await server.serve(f"tcp://0.0.0.0:{port}", "joe", ready=server.stop)
 
     asyncio.run(conversation())
-    assert announced == [{"name": "joe", "port": port, "host": None}, "registered"]
+    service = {"addresses": [b"\xc0\x00\x02\x07"], "port": port}
+    assert announced == [("_wyoming._tcp.local.", "joe._wyoming._tcp.local.", service), "closed"]
+
+
+def multicast_reaches_this_machine():
+    """Whether what is sent to the group of mDNS comes back."""
+    with (
+        suppress(OSError),
+        socket.socket(type=socket.SOCK_DGRAM) as receiver,
+        socket.socket(type=socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.bind(("", 0))
+        group = socket.inet_aton(discovery.GROUP[0]) + socket.inet_aton("0.0.0.0")
+        receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+        receiver.settimeout(1)
+        sender.sendto(b"x", (discovery.GROUP[0], receiver.getsockname()[1]))
+        return receiver.recv(1) == b"x"
+    return False
+
+
+def test_a_browser_of_services_finds_the_server_until_it_ends(pool, scheduler):
+    pytest.importorskip("zeroconf")
+    if not multicast_reaches_this_machine():
+        pytest.skip("no multicast")
+    from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+
+    port, name = free_port(), f"test {os.getpid()}.{discovery.SERVICE}"
+
+    async def conversation():
+        changes, seen = asyncio.Queue(), AsyncZeroconf()
+
+        def note(zeroconf, service_type, name, state_change):
+            changes.put_nowait((name, state_change.name))
+
+        async def change():
+            while (found := await asyncio.wait_for(changes.get(), 30))[0] != name:
+                pass
+            return found[1]
+
+        browser = AsyncServiceBrowser(seen.zeroconf, discovery.SERVICE, handlers=[note])
+        server = WyomingServer(pool, scheduler)
+        task = asyncio.ensure_future(server.serve(f"tcp://0.0.0.0:{port}", f"test {os.getpid()}"))
+        assert await change() == "Added"
+        info = AsyncServiceInfo(discovery.SERVICE, name)
+        assert await info.async_request(seen.zeroconf, 5000)
+        async with AsyncClient.from_uri(f"tcp://{info.parsed_addresses()[0]}:{info.port}") as client:
+            await send(client, Describe())
+            assert (await client.read_event()).type == "info"
+        server.stop()
+        assert await change() == "Removed"
+        await task
+        await browser.async_cancel()
+        await seen.async_close()
+
+    asyncio.run(conversation())
 
 
 def serve_standard_streams(folder, reading, writing, closed):
@@ -161,9 +334,6 @@ def serve_standard_streams(folder, reading, writing, closed):
     sys.exit(
         main(["wyoming", f"tiny={folder}", "--uri", "stdio://", "--noise-scale", "0", "--noise-scale-duration", "0"])
     )
-
-
-TEXT = "A hope on a home. No lamp on a pole."
 
 
 async def talk(reading, writing):

@@ -11,7 +11,7 @@ from typing import Any
 from wyoming.event import Event
 
 MAX_DATA = 2**25
-"""Largest data of an event, in bytes; a pipeline takes a million characters."""
+"""Largest data of an event, in bytes, whatever the longest text is; a pipeline takes a million characters."""
 
 MAX_PAYLOAD = 2**20
 """Largest payload of an event, in bytes. No event of text-to-speech has one."""
@@ -21,9 +21,15 @@ class EventError(ValueError):
     """Raised for bytes that are no event."""
 
 
-async def read_event(reader: asyncio.StreamReader) -> Event | None:
+async def read_event(reader: asyncio.StreamReader, max_data: int = MAX_DATA) -> Event | None:
     """
     Return the next event, or None at the end of the stream.
+
+    Args:
+        reader (`asyncio.StreamReader`):
+            The stream.
+        max_data (`int`, *optional*):
+            Largest data of an event, in bytes.
 
     Raises:
         EventError: for anything but an event of limited size.
@@ -39,7 +45,7 @@ async def read_event(reader: asyncio.StreamReader) -> Event | None:
     kind, data = header.get("type"), header.get("data") or {}
     if not isinstance(kind, str) or not isinstance(data, dict):
         raise EventError("An event has no `type` that is a string, or its `data` is no JSON object.")
-    if size := _size(header, "data_length", MAX_DATA):
+    if size := _size(header, "data_length", max_data):
         data |= _object(await reader.readexactly(size), "The data of an event is")
     size = _size(header, "payload_length", MAX_PAYLOAD)
     return Event(kind, data, await reader.readexactly(size) if size else None)

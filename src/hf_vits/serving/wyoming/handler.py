@@ -17,9 +17,9 @@ from wyoming.server import AsyncEventHandler
 from wyoming.tts import SynthesizeStopped
 
 from hf_vits.serving.encoders.base import to_int16
-from hf_vits.serving.scheduling import QueueFullError, Scheduler
+from hf_vits.serving.scheduling import QueueFullError, Scheduler, SchedulerClosedError
 from hf_vits.serving.voice_pool import SpeechRequest, VoicePool, make_generator
-from hf_vits.serving.wyoming.events import EventError, read_event
+from hf_vits.serving.wyoming.events import MAX_DATA, EventError, read_event
 from hf_vits.serving.wyoming.information import choose_voice
 from hf_vits.ssml import is_ssml as is_document
 from hf_vits.text.errors import NoTokensError
@@ -33,6 +33,9 @@ SAMPLES = 1024
 
 PATIENCE = 300.0
 """Seconds to wait for a client that takes no audio, which then is disconnected."""
+
+BYTES_OF_CHARACTER = 12
+"""Most bytes of a character in JSON: an escaped surrogate pair."""
 
 FORMATS = (None, "text", "ssml")
 
@@ -51,6 +54,10 @@ class Service:
             Pause, seed, speed and noise of every request; the speaker is that of the first voice.
         max_characters (`int`):
             Longest text.
+        idle_seconds (`float`):
+            Time for a client to send its next event.
+        is_closing (`bool`, *optional*, defaults to `False`):
+            True during shutdown: only what has begun is answered.
     """
 
     pool: VoicePool
@@ -58,6 +65,13 @@ class Service:
     info: Info
     request: SpeechRequest
     max_characters: int
+    idle_seconds: float
+    is_closing: bool = False
+
+    @property
+    def max_data(self) -> int:
+        """Most bytes of the data of an event: those of the longest text, and of what is beside it."""
+        return min(BYTES_OF_CHARACTER * self.max_characters + 2**16, MAX_DATA)
 
 
 @dataclass
@@ -75,27 +89,51 @@ class SpeechHandler(AsyncEventHandler):
     Answer the events of one client in their order.
 
     A mistake is answered with `error`, after which the connection ends: Home Assistant waits for the end of the audio
-    or of the connection. What is no event of text-to-speech is ignored.
+    or of the connection. So does one that sends nothing for a long time. What is no event of text-to-speech is ignored.
     """
 
     def __init__(self, service: Service, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
         super().__init__(reader, writer)
         self.service = service
         self._stream: _Stream | None = None
+        self._waiting: asyncio.Timeout | None = None  # for the next event
         self._rate: int | None = None  # of the audio that has started
         self._samples = 0
 
     async def run(self) -> None:
-        """Answer events until the client goes away or makes a mistake."""
+        """Answer events until the client goes away or makes a mistake, or the server closes."""
         try:
-            while (event := await read_event(self.reader)) is not None and await self.handle_event(event):
+            while (event := await self._next_event()) is not None and await self.handle_event(event):
                 pass
         except EventError as error:
-            await self._refuse(error)
+            await self.refuse(error)
         except (OSError, asyncio.IncompleteReadError) as error:
             logger.debug("A client has gone: %r", error)
         finally:
             self.writer.close()
+
+    def finish(self) -> None:
+        """Let a connection on which nothing is being answered end now; others do so after their answer."""
+        if self._waiting is not None and self._is_over:
+            self._waiting.reschedule(0)
+
+    @property
+    def _is_over(self) -> bool:
+        """True if the server closes and no text is half received or spoken."""
+        return self.service.is_closing and self._stream is None
+
+    async def _next_event(self) -> Event | None:
+        """Return the next event; None at the end of the stream, or if no more are answered."""
+        seconds = self.service.idle_seconds
+        try:
+            async with asyncio.timeout(0 if self._is_over else seconds) as self._waiting:
+                return await read_event(self.reader, self.service.max_data)
+        except TimeoutError as error:
+            if self._is_over:
+                return None
+            raise EventError(f"No event was complete within {seconds:g} s; connect again for the next one.") from error
+        finally:
+            self._waiting = None
 
     async def handle_event(self, event: Event) -> bool:
         """Answer an event; return False to end the connection."""
@@ -108,11 +146,12 @@ class SpeechHandler(AsyncEventHandler):
         except Exception as error:
             if not isinstance(error, ValueError | OSError | ImportError | RuntimeError):
                 logger.exception("A request failed")
-            await self._refuse(error)
+            await self.refuse(error)
             return False
         return True
 
-    async def _refuse(self, error: Exception) -> None:
+    async def refuse(self, error: Exception) -> None:
+        """Send an error, and log it."""
         logger.warning("A request was refused: %s", error)
         with suppress(OSError):  # the client may have gone
             await self.write_event(Error(text=str(error), code=type(error).__name__).event())
@@ -158,6 +197,8 @@ class SpeechHandler(AsyncEventHandler):
 
     def _request(self, data: dict[str, Any]) -> tuple[SpeechRequest, bool]:
         """Return a request without its text, and whether that is SSML."""
+        if self.service.is_closing:
+            raise SchedulerClosedError("The server is shutting down and accepts no more requests.")
         voice, kind = data.get("voice") or {}, data.get("text_format")
         if not isinstance(voice, dict) or not all(isinstance(value, str | None) for value in voice.values()):
             raise ValueError(f"`voice` is {quoted(voice)}; it must be an object with a name, language or speaker.")

@@ -1,27 +1,34 @@
 """Listen for clients of the Wyoming protocol at an address, until a signal ends the server."""
 
 import asyncio
-import logging
 import os
 import signal
 import stat
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import ParseResult, urlparse
 
 from hf_vits.serving.scheduling import Scheduler
 from hf_vits.serving.voice_pool import SpeechRequest, VoicePool
+from hf_vits.serving.wyoming.discovery import announced
 from hf_vits.text.errors import NoTokensError
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    pass
 
 MAX_CHARACTERS = 100_000
 """Longest text of a request by default: two hours of speech."""
+
+MAX_CONNECTIONS = 256
+"""Connections that are kept at once by default; Home Assistant opens one for each text."""
+
+IDLE_SECONDS = 300.0
+"""Seconds for a client to send its next event by default: a language model may take long for a piece of a text."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -37,6 +44,12 @@ class WyomingServer:
             Its queue bounds how many texts are spoken at once.
         max_characters (`int`, *optional*, defaults to 100,000):
             Longest text of a request.
+        max_connections (`int`, *optional*, defaults to 256):
+            Connections at once; further ones are answered with an error.
+        idle_seconds (`float`, *optional*, defaults to 300.0):
+            Time for a client to send its next event; then it is disconnected.
+        grace (`float`, *optional*, defaults to 30.0):
+            Seconds for answers to finish after a signal; then they are ended, as after a second signal.
         **options:
             Fields of [`SpeechRequest`] for all requests: `speaker` (of the first voice), `speed`, `noise_scale`,
             `noise_scale_duration`, `pause`, `seed`.
@@ -46,16 +59,30 @@ class WyomingServer:
         OSError, ValueError: for a voice whose configuration cannot be read, or a wrong option.
     """
 
-    def __init__(self, pool: VoicePool, scheduler: Scheduler, max_characters: int = MAX_CHARACTERS, **options: Any):
+    def __init__(
+        self,
+        pool: VoicePool,
+        scheduler: Scheduler,
+        max_characters: int = MAX_CHARACTERS,
+        max_connections: int = MAX_CONNECTIONS,
+        idle_seconds: float = IDLE_SECONDS,
+        grace: float = 30.0,
+        **options: Any,
+    ):
         check_address("stdio://")
-        if max_characters < 1:
-            raise ValueError(f"`max_characters` is {max_characters}; it must be at least 1.")
-        from hf_vits.serving.wyoming.handler import Service
+        limits = {"max_characters": max_characters, "max_connections": max_connections, "idle_seconds": idle_seconds}
+        for name, value in limits.items():
+            if not value > 0:
+                raise ValueError(f"`{name}` is {value}; it must be above 0.")
+        from hf_vits.serving.wyoming.handler import Service, SpeechHandler
         from hf_vits.serving.wyoming.information import describe
 
         request = SpeechRequest("", voice=pool.names[0], **options)
-        self.service = Service(pool, scheduler, describe(pool), request, max_characters)
+        self.service = Service(pool, scheduler, describe(pool), request, max_characters, idle_seconds)
+        self.max_connections, self.grace, self._handler = max_connections, grace, SpeechHandler
+        self._connections: dict[asyncio.Task, SpeechHandler] = {}
         self._ended: asyncio.Event | None = None
+        self._hurried: asyncio.Event | None = None
 
     def warm_up(self) -> None:
         """Load the first voice and speak a word, so that the first client need not wait for it; raise if that fails."""
@@ -65,6 +92,8 @@ class WyomingServer:
     async def serve(self, uri: str, zeroconf: str | None = None, ready: Callable[[], None] = lambda: None) -> None:
         """
         Serve until SIGINT, SIGTERM or SIGHUP, or until `stop`; on `stdio://` until the end of the input.
+
+        Then no more clients are accepted, answers that are under way end, and new texts are errors.
 
         Args:
             uri (`str`):
@@ -76,45 +105,75 @@ class WyomingServer:
 
         Raises:
             ValueError: for an address of another form; see [`check_address`].
-            OSError: if the address is in use.
+            OSError: if the address is in use, or there is no network to announce the server in.
         """
-        from wyoming.server import AsyncServer
-
         check_address(uri, zeroconf)
-        self._ended = asyncio.Event()
-        with _signals(self._ended.set):
-            if urlparse(uri).scheme == "stdio":
+        address = urlparse(uri)
+        self._ended, self._hurried, self.service.is_closing = asyncio.Event(), asyncio.Event(), False
+        with _signals(self.stop):
+            if address.scheme == "stdio":
                 await self._serve_stdio(ready)
                 return
-            server = AsyncServer.from_uri(uri)
-            await server.start(self._handler)
-            try:
-                if zeroconf is not None:
-                    await _announce(zeroconf, uri)
+            announcement = nullcontext() if zeroconf is None else announced(zeroconf, address.hostname, address.port)
+            async with self._listening(address), announcement:
                 ready()
                 await self._ended.wait()
-            finally:
-                await server.stop()
 
     def stop(self) -> None:
-        """End `serve`; call it in its event loop."""
+        """End `serve` after the answers that are under way, and at once if called again; call it in its event loop."""
         if self._ended is not None:
-            self._ended.set()
+            (self._hurried if self._ended.is_set() else self._ended).set()
 
-    def _handler(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
-        from hf_vits.serving.wyoming.handler import SpeechHandler
+    @asynccontextmanager
+    async def _listening(self, address: ParseResult) -> AsyncIterator[None]:
+        if address.scheme == "tcp":
+            listener = await asyncio.start_server(self._connected, address.hostname, address.port)
+        else:
+            Path(address.path).unlink(missing_ok=True)
+            listener = await asyncio.start_unix_server(self._connected, address.path)
+        try:
+            yield
+        finally:
+            listener.close()
+            if address.scheme == "unix":
+                Path(address.path).unlink(missing_ok=True)
+            await self._finish()
 
-        return SpeechHandler(self.service, reader, writer)
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer a client, or refuse it if there are too many."""
+        handler, task = self._handler(self.service, reader, writer), asyncio.current_task()
+        if len(self._connections) >= self.max_connections:
+            count = len(self._connections)
+            await handler.refuse(ConnectionRefusedError(f"There are {count} connections, the most. Try again later."))
+            writer.close()
+            return
+        self._connections[task] = handler
+        try:
+            await handler.run()
+        finally:
+            del self._connections[task]
+
+    async def _finish(self) -> None:
+        """Let answers end that are under way, in the time of grace and until `stop` is called again; then end them."""
+        self.service.is_closing = True
+        for handler in self._connections.values():
+            handler.finish()
+        hurried = asyncio.ensure_future(self._hurried.wait())
+        answered = asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.wait([hurried, answered], timeout=self.grace, return_when=asyncio.FIRST_COMPLETED)
+        left = [hurried, *self._connections]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _serve_stdio(self, ready: Callable[[], None]) -> None:
         reader, writer = await _standard_streams()
         ready()
-        client = asyncio.ensure_future(self._handler(reader, writer).run())
+        client = asyncio.ensure_future(self._connected(reader, writer))
         ended = asyncio.ensure_future(self._ended.wait())
         await asyncio.wait([client, ended], return_when=asyncio.FIRST_COMPLETED)
-        for task in (client, ended):
-            task.cancel()
-        await asyncio.gather(client, ended, return_exceptions=True)
+        ended.cancel()
+        await self._finish()
         with suppress(ConnectionError):
             await writer.wait_closed()
 
@@ -161,14 +220,6 @@ def _check_zeroconf(name: str | None, host: str) -> None:
         )
     if find_spec("zeroconf") is None:
         raise ImportError("Announcing a server needs the package zeroconf. Run `pip install zeroconf`.")
-
-
-async def _announce(name: str, uri: str) -> None:
-    from wyoming.zeroconf import HomeAssistantZeroconf
-
-    address = urlparse(uri)
-    host = None if address.hostname in ("0.0.0.0", "::") else address.hostname
-    await HomeAssistantZeroconf(name=name, port=address.port, host=host).register_server()
 
 
 class _signals:
