@@ -368,6 +368,18 @@ def test_a_wrong_model_or_tokenizer_is_an_error_that_says_what_to_pass(make_mode
         TextToSpeechPipeline(VitsModel.from_pretrained(tmp_path / "alone"))
 
 
+def test_a_model_that_is_given_is_not_converted_to_another_dtype(make_model, tokenizer):
+    exact, half = make_model(), make_model()
+    half.decoder.bfloat16()
+    for model, dtypes in ((exact, (None, "auto", "float32", torch.float32)), (half, ("bfloat16", torch.bfloat16))):
+        for dtype in dtypes:
+            assert TextToSpeechPipeline(model, tokenizer, dtype=dtype).model is model
+    with pytest.raises(ValueError, match="`dtype` is bfloat16, and the decoder .* is float32"):
+        TextToSpeechPipeline(exact, tokenizer, dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match="`dtype` is float32, and the decoder .* is bfloat16"):
+        TextToSpeechPipeline(half, tokenizer, dtype="float32")
+
+
 def test_written_forms_and_words_of_a_lexicon_are_spoken_as_read_and_timed_as_written(make_model):
     pytest.importorskip("unicode_rbnf")
     letters = {letter: i for i, letter in enumerate("_abcdefghijklmnopqrstuvwxyz ,.'-")}

@@ -60,7 +60,8 @@ class TextToSpeechPipeline(SentenceEncoder, ChunkPipeline, TextToAudioPipeline):
         tokenizer ([`VitsTokenizer`], `str` or `PathLike`, *optional*):
             Its tokenizer, or the folder or name of it; by default the one stored beside the model.
         dtype (`torch.dtype`, *optional*):
-            In which the decoder of a model that is loaded by its name computes; by default as it was saved.
+            In which the decoder of a model that is loaded by its name computes; by default as it was saved. A model
+            that is given must have it already.
         speaker_id (`int` or `str`, or a list with one per text, *optional*):
             Id or name of the speaker; required by a model of several speakers.
         language_id (`int` or `str`, or a list with one per text, *optional*):
@@ -98,7 +99,7 @@ class TextToSpeechPipeline(SentenceEncoder, ChunkPipeline, TextToAudioPipeline):
         for several units a dictionary of such lists by unit. For SSML, `"marks"` too: `{"name": str, "time": float}`.
 
     Raises:
-        ValueError: if a text holds nothing to synthesize, or an argument is out of range.
+        ValueError: if a text holds nothing to synthesize, an argument is out of range, or a model has another `dtype`.
         SsmlError: a `ValueError`, for an SSML document that is not well-formed or, with `strict`, asks for something
             that has no effect here, which otherwise a warning lists.
         UnsupportedTextError: a `ValueError`, if a text cannot be read completely, with `strict`.

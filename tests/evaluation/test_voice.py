@@ -130,7 +130,7 @@ def test_mistakes_are_errors_before_anything_is_spoken(voice, settings, recordin
         settings(texts="t", metrics="wre")
 
 
-def test_a_second_voice_speaks_the_same_sentences_and_the_difference_is_reported(
+def test_a_second_voice_speaks_the_same_sentences_in_the_same_dtype_and_the_difference_is_reported(
     voice, settings, script, make_model, make_tokenizer, monkeypatch, tmp_path
 ):
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
@@ -138,12 +138,18 @@ def test_a_second_voice_speaks_the_same_sentences_and_the_difference_is_reported
     make_tokenizer().save_pretrained(tmp_path / "other")
     answers = iter(answer for text in TEXTS for answer in (text, "no"))  # the second voice is not understood
     monkeypatch.setattr(script.ScriptedRecognizer, "__call__", lambda self, waveform, rate: next(answers))
-    report = evaluate_voice(voice, settings(texts=str(tmp_path / "texts.txt"), compare=str(tmp_path / "other")))
+    monkeypatch.setattr("hf_vits.utils.precision.multiplies_in_bf16", lambda on_cpu: True)
+    given = {"texts": str(tmp_path / "texts.txt"), "compare": str(tmp_path / "other"), "dtype": "bfloat16"}
+    report = evaluate_voice(voice, settings(**given))
     assert report["difference"]["wer"]["value"] == -1 and report["compared"]["rows"][3]["audio"] == "compared/0004.wav"
     first, second = (soundfile.read(tmp_path / "report" / part / "0001.wav")[0] for part in ("audio", "compared"))
-    assert len(first) != len(second) or not np.allclose(first, second)
+    for name, speech in (("voice", first), ("other", second)):
+        speak = TextToSpeechPipeline(str(tmp_path / name), dtype=torch.bfloat16)
+        spoken = speak(TEXTS[0], generator=torch.Generator().manual_seed(seed_of(0, 0)))["audio"]
+        np.testing.assert_allclose(speech, spoken.clip(-1, 1), atol=2 / 32767)
+    assert report["dtype"] == "bfloat16"
     page = (tmp_path / "report" / "README.md").read_text()
-    assert "| metric | this voice | other | difference |" in page
+    assert "| metric | this voice | other | difference |" in page and "decoded in bfloat16" in page
     assert "| 100.0 % (100.0 % to 100.0 %) | -100.0 % (-100.0 % to -100.0 %), better |" in page
 
 

@@ -10,20 +10,32 @@ from hf_vits.conversion.resolve import resolve_voice
 from hf_vits.hub.state_dict import match_state_dict
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.tokenization_vits import VitsTokenizer
+from hf_vits.utils.precision import decoder_dtype
 
 
 def resolve_model(model: Any, dtype: Any = None) -> VitsModel:
     """Return a model as it is, load it by name in a dtype, or copy the weights of transformers' model; `TypeError` for
-    others."""
+    others, `ValueError` for a model whose decoder has another dtype."""
     if isinstance(model, VitsModel):
-        return model
+        return _of_dtype(model, dtype)
     if isinstance(model, str | os.PathLike):
         return VitsModel.from_pretrained(resolve_voice(model), **({} if dtype is None else {"dtype": dtype}))
     if isinstance(model, PreTrainedModel) and model.config.model_type == VitsConfig.model_type:
-        return _from_transformers(model)
+        return _of_dtype(_from_transformers(model), dtype)
     raise TypeError(
         f"`model` is {type(model).__name__}; give a `VitsModel`, or the folder or name of a voice, such as 'default'."
     )
+
+
+def _of_dtype(model: VitsModel, dtype: Any) -> VitsModel:
+    """Return a model if it computes in a dtype, or none is asked for; it is the caller's, and not converted."""
+    wanted = str(dtype or "auto").removeprefix("torch.")  # transformers' `pipeline` passes "auto"
+    if wanted != "auto" and wanted != (own := decoder_dtype(model)):
+        raise ValueError(
+            f"`dtype` is {wanted}, and the decoder of the model that was given is {own}. Load the model in that dtype, "
+            "as `VitsModel.from_pretrained(voice, dtype=…)`, or give the folder or name of the voice in place of it."
+        )
+    return model
 
 
 def _from_transformers(model: PreTrainedModel) -> VitsModel:

@@ -125,8 +125,9 @@ def notes(report: Mapping[str, Any]) -> str:
     explained = [text for part, text in EXPLANATIONS.items() if report[part]]
     return " ".join(
         [
-            f"{count} sentences of <code>{name}</code>, seed {report['seed']}, with 95 % confidence intervals by "
-            f"bootstrap over the sentences. Measured by {html.escape(instruments, quote=False)}.",
+            f"{count} sentences of <code>{name}</code>, seed {report['seed']}, decoded in {report['dtype']}, with 95 % "
+            "confidence intervals by bootstrap over the sentences. Measured by "
+            f"{html.escape(instruments, quote=False)}.",
             *explained,
             *filter(None, [report["no_copy_synthesis"]]),
         ]

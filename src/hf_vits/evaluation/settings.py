@@ -1,13 +1,17 @@
 """The settings of `hf-vits evaluate`, with their defaults, descriptions and limits."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from hf_vits.data.dataset import Columns
 from hf_vits.evaluation.base import METRICS, EvaluationOptions
 from hf_vits.evaluation.recognizers.base import RECOGNIZERS
 from hf_vits.evaluation.requirements import check_name
 from hf_vits.evaluation.speaker_encoders.base import SPEAKER_ENCODERS
-from hf_vits.utils.setting_fields import AnyPath, Count, NameOrNumber, OutputPath, Whole, check_fields, option
+from hf_vits.utils.precision import DTYPES
+from hf_vits.utils.setting_fields import AnyPath, Count, NameOrNumber, OneOf, OutputPath, Whole, check_fields, option
+
+Dtype = Annotated[str, OneOf(DTYPES)]
 
 
 @dataclass
@@ -38,6 +42,7 @@ class EvaluationSettings:
     max_sentences: Count = option(100, "Sentences and recordings that are measured at most.")
     copy_synthesis: bool = option(True, "Measure recordings through posterior encoder and decoder too, if there are.")
     write_card: bool = option(False, "Put figures, pictures and speech into the model card of the voice's folder.")
+    dtype: Dtype = option(DTYPES[0], f"Of the decoder: {', '.join(DTYPES)}, which is the faster one.")
     seed: Whole = option(0, "Seed of the noise.")
     cpu_threads: Count | None = option(None, "Threads; by default all cores.")
 

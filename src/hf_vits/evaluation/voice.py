@@ -24,6 +24,7 @@ from hf_vits.evaluation.voice_card import check_card, write_card
 from hf_vits.hub.cards import language_code, plain_name
 from hf_vits.pipeline import TextToSpeechPipeline
 from hf_vits.utils.atomic_folder import new_folder, refuse_existing, refuse_losing
+from hf_vits.utils.precision import decoder_dtype, usable_dtype
 
 FOLDERS = {"voice": "audio", "recordings": "recordings", "copy_synthesis": "copy_synthesis", "compared": "compared"}
 """The parts of a report, each with the subfolder of its audio."""
@@ -69,11 +70,12 @@ def evaluate_voice(voice: str, settings: EvaluationSettings) -> dict[str, Any]:
     require({"librosa": EXTRA, "matplotlib": EXTRA}, "A report with pictures")
     if settings.write_card:
         check_card(voice)
-    pipe = TextToSpeechPipeline(resolve_voice(voice))
+    dtype = usable_dtype(settings.dtype)
+    pipe = TextToSpeechPipeline(resolve_voice(voice), dtype=dtype)
     data = EvaluationData.load(settings, pipe)
     evaluator = SpeechEvaluator(settings.metrics, settings.options(language_code(pipe.tokenizer)))
     evaluator.prepare(data.target or ())
-    other = None if settings.compare is None else TextToSpeechPipeline(resolve_voice(settings.compare))
+    other = None if settings.compare is None else TextToSpeechPipeline(resolve_voice(settings.compare), dtype=dtype)
     with new_folder(folder, overwrite) as staged:
         report = _Measuring(settings, pipe, other, data, evaluator, staged).report(voice)
         (staged / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -124,6 +126,7 @@ class _Measuring:
             **{part: asdict(reports[part]) if part in reports else None for part in FOLDERS},
             "difference": {name: asdict(one) for name, one in differences} or None,
             "instruments": self.evaluator.instruments,
+            "dtype": decoder_dtype(self.pipe.model),
             "seed": settings.seed,
             "name": shown_model(voice),
             "compared_name": settings.compare and shown_model(settings.compare),
