@@ -14,15 +14,13 @@ import hashlib
 import http.client
 import json
 import random
-import re
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from meters.http_server import started
 from meters.installed import check_installed, print_versions
 from meters.turns import write_json
 
@@ -119,18 +117,6 @@ def wrong_answers(options: argparse.Namespace, results: Results) -> int:
     return wrong
 
 
-def started(options: argparse.Namespace) -> tuple[subprocess.Popen, int]:
-    """Starts the server; returns its process and port."""
-    command = [sys.executable, "-m", "hf_vits.cli", "serve", options.voice, "--port", "0"]
-    command += ["--threads", str(options.threads), "--max-requests", str(options.clients - 2)]
-    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    for line in server.stderr:
-        if match := re.search(r"127\.0\.0\.1:(\d+)", line):
-            threading.Thread(target=server.stderr.read, daemon=True).start()
-            return server, int(match[1])
-    raise SystemExit("The server did not start.")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--voice", default="default")
@@ -142,7 +128,8 @@ def main():
     options = parser.parse_args()
     check_installed(PACKAGES)
     print_versions(PACKAGES, options.threads)
-    server, port = started(options)
+    limits = ["--threads", str(options.threads), "--max-requests", str(options.clients - 2)]
+    server, port = started(options.voice, *limits)
     try:
         results = load(port, server.pid, options)
     finally:

@@ -124,7 +124,8 @@ def _wait(name: str, process: subprocess.Popen, speak: Speak, log) -> None:
         except (OSError, RuntimeError, http.client.HTTPException) as error:
             if process.poll() is not None or time.monotonic() > deadline:
                 log.seek(0)
-                raise SystemExit(f"The server {name} does not answer: {error}\n{log.read().decode()}") from error
+                written = log.read().decode(errors="replace")
+                raise SystemExit(f"The server {name} does not answer: {error}\n{written}") from error
             time.sleep(0.2)
 
 
