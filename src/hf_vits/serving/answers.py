@@ -13,6 +13,7 @@ from starlette.responses import Response
 from hf_vits.serving.encoders.base import Encoder
 from hf_vits.serving.errors import ApiError, api_error
 from hf_vits.serving.guard import Message, Receive, Send
+from hf_vits.serving.held_memory import Share
 from hf_vits.serving.metrics import Observation
 from hf_vits.serving.scheduling import Job
 from hf_vits.serving.settings import ServerSettings
@@ -70,19 +71,23 @@ class SpeechAnswer(Response):
             What is counted.
         settings ([`ServerSettings`]):
             Limits of time.
+        share ([`Share`]):
+            What it may hold in memory.
         headers (`dict[str, str]`):
             Headers of the answer, with the content type.
     """
 
-    def __init__(self, job: Job, observation: Observation, settings: ServerSettings, headers: dict[str, str]):
+    def __init__(
+        self, job: Job, observation: Observation, settings: ServerSettings, share: Share, headers: dict[str, str]
+    ):
         self.status_code, self.background = 200, None
         self.init_headers(headers)  # without a body, so that there is no length in them
-        self.job, self.observation, self.settings = job, observation, settings
+        self.job, self.observation, self.settings, self.share = job, observation, settings, share
         self.has_begun = False
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer; returns without the end of the body where the answer cannot be completed."""
-        with self.job, self.observation:
+        with self.job, self.observation, self.share:
             tasks = [asyncio.ensure_future(task) for task in (self._answered(scope, receive, send), _left(receive))]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=self.settings.request_seconds)
@@ -131,6 +136,14 @@ class SpeechAnswer(Response):
                 self.observation.made(piece.seconds)
             yield piece
 
+    async def _all_pieces(self) -> list[Piece]:
+        """Return the pieces of an answer that is held until it is complete."""
+        made = []
+        async for piece in self._pieces():
+            self.share.add(piece.seconds)
+            made.append(piece)
+        return made
+
     async def _send(self, send: Send, data: bytes, more: bool = True) -> None:
         async with asyncio.timeout(self.settings.stall_seconds):
             if not self.has_begun:
@@ -145,7 +158,7 @@ class WholeAnswer(SpeechAnswer):
 
     async def content(self) -> AsyncIterator[bytes]:
         """As every answer."""
-        data = b"".join([piece.data async for piece in self._pieces()])
+        data = b"".join([piece.data for piece in await self._all_pieces() if piece.data])
         self.headers["content-length"] = str(len(data))
         yield data
 
@@ -155,16 +168,16 @@ class TimedAnswer(SpeechAnswer):
 
     async def content(self) -> AsyncIterator[bytes]:
         """As every answer."""
-        made = [piece async for piece in self._pieces()]
-        data = await asyncio.to_thread(self._document, made)
+        data = await asyncio.to_thread(self._document, await self._all_pieces())
         self.headers["content-length"] = str(len(data))
         yield data
 
     def _document(self, made: list[Piece]) -> bytes:
         times = joined([piece.timestamps for piece in made if piece.timestamps is not None])
-        audio = base64.b64encode(b"".join(piece.data for piece in made)).decode("ascii")
         marks = [mark for piece in made for mark in piece.marks or ()]
-        return json.dumps({"audio": audio, "timestamps": times, "marks": marks}).encode("ascii")
+        rest = json.dumps({"timestamps": times, "marks": marks}).encode("ascii")
+        audio = base64.b64encode(b"".join([piece.data for piece in made if piece.data]))
+        return b"".join([b'{"audio": "', audio, b'", ', rest[1:]])  # without the copies that `json` would make
 
 
 class EventAnswer(SpeechAnswer):

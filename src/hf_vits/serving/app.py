@@ -17,6 +17,7 @@ from hf_vits.serving.bodies import MODELS, VOICES, SpeechBody, unused_header
 from hf_vits.serving.encoders.base import AUDIO_FORMATS, available_formats, make_encoder
 from hf_vits.serving.errors import ApiError, add_error_handlers, api_error
 from hf_vits.serving.guard import Guard
+from hf_vits.serving.held_memory import HeldMemory, Share
 from hf_vits.serving.metrics import Metrics, Observation
 from hf_vits.serving.page import add_page
 from hf_vits.serving.scheduling import QueueFullError, Scheduler
@@ -59,6 +60,7 @@ def create_app(pool: VoicePool, scheduler: Scheduler, settings: ServerSettings |
     app = FastAPI(title="hf_vits", docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.pool, app.state.scheduler, app.state.settings = pool, scheduler, settings
     app.state.metrics, app.state.voices = Metrics(pool, scheduler), list(_described(pool))
+    app.state.held = HeldMemory(settings.max_whole_bytes)
     app.state.formats, app.state.created = available_formats(), int(time.time())
     add_error_handlers(app)
     app.include_router(routes)
@@ -118,7 +120,8 @@ async def speak(body: SpeechBody, request: Request) -> Response:
     rate = AUDIO_FORMATS[body.format].nearest_rate(target or state.pool.config(name).sampling_rate)
     headers = {"X-Seed": str(seed), "X-Voice": _ascii(name), "X-Sample-Rate": str(rate), **unused_header(body.unused)}
     headers |= {"Content-Type": _media_type(answer, body), "Cache-Control": "no-store"}
-    return answer(job, Observation(state.metrics, name, len(body.input)), state.settings, headers)
+    observation = Observation(state.metrics, name, len(body.input))
+    return answer(job, observation, state.settings, Share(state.held, rate), headers)
 
 
 def _kind(body: SpeechBody) -> tuple[type[SpeechAnswer], bool]:

@@ -17,6 +17,9 @@ class ServerSettings:
             Largest body of a request.
         max_header_bytes (`int`, *optional*, defaults to 32,768):
             Largest request line and headers together.
+        max_whole_bytes (`int`, *optional*, defaults to 1,000,000,000):
+            Samples, of two bytes each, that whole files hold in memory together until they are complete: six hours at
+            22,050 Hz. Streams hold none.
         header_seconds (`float`, *optional*, defaults to 10.0):
             Time for a client to send its headers.
         body_seconds (`float`, *optional*, defaults to 30.0):
@@ -40,6 +43,7 @@ class ServerSettings:
     max_characters: int = 20_000
     max_body_bytes: int = 1_000_000
     max_header_bytes: int = 32_768
+    max_whole_bytes: int = 1_000_000_000
     header_seconds: float = 10.0
     body_seconds: float = 30.0
     stall_seconds: float = 300.0
@@ -50,7 +54,7 @@ class ServerSettings:
     hosts: tuple[str, ...] | None = None
 
     def __post_init__(self):
-        for field in fields(self)[:7]:
+        for field in fields(self)[:8]:
             value = getattr(self, field.name)
             if not value > 0:
                 raise ValueError(f"`{field.name}` is {value!r}; it must be above 0.")

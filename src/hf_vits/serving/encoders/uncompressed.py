@@ -30,7 +30,9 @@ class PcmEncoder(Encoder):
 
     def finish(self) -> bytes:
         """As every encoder."""
-        return b"".join(self.kept)
+        data = b"".join(self.kept)
+        self.kept.clear()
+        return data
 
 
 @AUDIO_FORMATS.register("wav")
@@ -48,8 +50,9 @@ class WavEncoder(PcmEncoder):
 
     def finish(self) -> bytes:
         """As every encoder."""
-        data = super().finish()
-        return self.header(len(data)) + data if self.is_whole else data
+        if self.is_whole:
+            self.kept.insert(0, self.header(sum(map(len, self.kept))))
+        return super().finish()
 
     def header(self, size: int) -> bytes:
         """Return the 44 bytes before samples of `size` bytes."""
