@@ -132,10 +132,19 @@ def test_there_is_no_warning_if_nothing_is_dropped(mms, caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize("text", ["!!!", "", "   ", "Привет"])
-def test_a_text_without_tokens_is_an_error(mms, text):
-    with pytest.raises(ValueError, match="Nothing of the text.*The vocabulary contains.*abcdefgh"):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("!!!", "is left to speak: nothing in it is read aloud; dropped 3 characters: '!' x3."),
+        ("", "is left to speak: it is empty."),
+        ("   ", "is left to speak: it is empty."),
+        ("Привет", "The vocabulary contains.*abcdefgh"),
+    ],
+)
+def test_a_text_without_tokens_is_an_error_that_says_why(mms, text, reason):
+    with pytest.raises(ValueError, match=f"Nothing of the text.*{reason}") as caught:
         mms(text)
+    assert ("vocabulary" in str(caught.value)) == (text == "Привет")
 
 
 def test_a_text_without_tokens_is_empty_in_compatible_mode(make):

@@ -9,6 +9,7 @@ from hf_vits.prosody.script import Sentence, Split
 from hf_vits.ssml.document import is_ssml, read_ssml
 from hf_vits.ssml.reader import VoiceTraits
 from hf_vits.ssml.values import SsmlError
+from hf_vits.text.errors import NoTokensError
 from hf_vits.utils.formatting import listed
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def scripted_sentences(
 
     Raises:
         SsmlError: for a document that cannot be spoken.
+        NoTokensError: a `ValueError`, for a document without text.
         ValueError: for a prosody that does not fit to the text.
     """
     if is_ssml(text):
@@ -44,6 +46,8 @@ def scripted_sentences(
                 raise SsmlError(f"{message} Leave them out, or `strict`.")
             logger.warning(message)
         sentences = script.sentences(split)
+        if not sentences:
+            raise NoTokensError("The SSML document has no text that is left to speak. Put text in it.")
     elif prosody:
         sentences = [Sentence.plain(sentence) for sentence in split(text)]
     else:

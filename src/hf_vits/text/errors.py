@@ -63,12 +63,15 @@ def check_added_tokens(vocabulary: Container[str], tokens: object, special: bool
 
 
 def no_tokens_error(text: str, dropped: Counter, known: Iterable[str]) -> NoTokensError:
-    """Return the error for a text of which nothing is in the vocabulary."""
-    reason = describe_dropped(dropped) or "it is empty after normalization"
-    return NoTokensError(
-        f"Nothing of the text {shortened(text)!r} is in the vocabulary: {reason}. "
-        f"The vocabulary contains {shortened(''.join(sorted(known)))!r}."
-    )
+    """Return the error for a text of which nothing is in the vocabulary, which is shown if letters were dropped."""
+    if any(character.isalnum() for character in dropped):
+        return NoTokensError(
+            f"Nothing of the text {shortened(text)!r} is in the vocabulary: {describe_dropped(dropped)}. "
+            f"The vocabulary contains {shortened(''.join(sorted(known)))!r}."
+        )
+    reason = "nothing in it is read aloud" if text.strip() else "it is empty"
+    reason = f"{reason}; {describe_dropped(dropped)}" if dropped else reason
+    return NoTokensError(f"Nothing of the text {shortened(text)!r} is left to speak: {reason}. Give a text with words.")
 
 
 def dropped_message(dropped: Counter) -> str:
