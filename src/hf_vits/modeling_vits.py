@@ -26,6 +26,7 @@ from hf_vits.inference.arguments import (
     entry_point,
 )
 from hf_vits.inference.limits import ENDLESS
+from hf_vits.inference.spans import fit_spans
 from hf_vits.inference.streaming import StreamingFlow, decode_chunks, flow_context, windows
 from hf_vits.modeling_utils import StrictPreTrainedModel
 from hf_vits.modules.decoders.base import DECODERS
@@ -164,6 +165,7 @@ class VitsModel(StrictPreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
         token_rates: Tensor | None = None,
+        span_durations: list | None = None,
     ) -> VitsModelOutput | tuple:
         """
         Synthesize the waveform of each text of a batch (paper, figure 1b).
@@ -194,6 +196,8 @@ class VitsModel(StrictPreTrainedModel):
                 As in every model of transformers.
             token_rates (`Tensor` of shape `(B, T_text)`, *optional*):
                 Factor of `speaking_rate` for each token, 0.1 to 10, blanks and padding included.
+            span_durations (`list` of a list for each item, *optional*):
+                `(first token, token after the last, frames)` of spans whose durations are scaled to sum to that.
 
         Returns:
             [`VitsModelOutput`], or a tuple of its fields that are not `None` if `return_dict` is `False`.
@@ -216,6 +220,7 @@ class VitsModel(StrictPreTrainedModel):
             noise_scale_duration=noise_scale_duration,
             speaking_rate=speaking_rate,
             token_rates=token_rates,
+            span_durations=span_durations,
             durations=durations,
             generator=generator,
         )
@@ -277,7 +282,8 @@ class VitsModel(StrictPreTrainedModel):
             raise ValueError(ENDLESS)
         frames = frames.double().clamp(max=2**31)  # half precision cannot count frames
         first = mask.squeeze(1).argmax(dim=1, keepdim=True)
-        return frames.long().scatter_add(1, first, (frames.sum(dim=1, keepdim=True) == 0).long())
+        frames = frames.long().scatter_add(1, first, (frames.sum(dim=1, keepdim=True) == 0).long())
+        return fit_spans(frames, arguments.spans)
 
     def log_durations(self, hidden: Tensor, arguments: CallArguments) -> Tensor:
         """hidden (B, H, T_text) -> natural logarithms of the frames of each token at rate 1, (B, 1, T_text)."""

@@ -331,7 +331,9 @@ class TextToSpeechPipeline(SentenceEncoder, ChunkPipeline, TextToAudioPipeline):
         """Add the effects of a sentence, and what they mean for the arguments of its call."""
         effects = item["effects"] = SentenceEffects(sentence, item.pop("tokens"), is_document)
         rates = {} if set(effects.token_rates) == {1.0} else {"token_rates": [effects.token_rates]}
-        item["arguments"] = {**item["arguments"], **sentence.arguments, **rates}
+        spans = effects.span_durations(self.model.config.hop_length, self.sampling_rate)
+        spans = {"span_durations": [spans]} if spans else {}
+        item["arguments"] = {**item["arguments"], **sentence.arguments, **rates, **spans}
         if with_tokens:
             item["tokens"] = effects.tokens
 

@@ -178,7 +178,27 @@ PROSODY = [
         "{r0.75:a}",
         ignored=("`contour` of <prosody>",),
     ),
-    plain("a duration", '<prosody duration="2s">a</prosody>', "a", ignored=("`duration` of <prosody>",)),
+    plain("a duration", 'Go <prosody duration="2s">right now</prosody>.', "Go {d2:right now}."),
+    plain(
+        "a duration of sentences", '<prosody duration="900ms">One two. Ten.</prosody>', "{d0.6:One two.} / {d0.3:Ten.}"
+    ),
+    plain(
+        "a duration with a break in it",
+        '<prosody duration="3s">right <break time="1s"/><prosody rate="slow">now</prosody></prosody> then',
+        "{d2:right }<1>{r0.75 d2:now} then",
+    ),
+    plain(
+        "a duration within another one",
+        '<prosody duration="2s">a <prosody duration="1s">b</prosody></prosody>',
+        "{d2:a b}",
+        ignored=("`duration` of <prosody> within another one",),
+    ),
+    plain(
+        "a duration of nothing",
+        'Go <prosody duration="2s"><break time="1s"/></prosody>now.',
+        "Go <1>now.",
+        ignored=("`duration` of <prosody> without text",),
+    ),
     plain("prosody without attributes", "<prosody>a</prosody> b", "a b"),
     plain("emphasis", "a <emphasis>b</emphasis> c", "a {r0.85 v2 p1:b} c"),
     plain("moderate emphasis", '<emphasis level="moderate">b</emphasis>', "{r0.85 v2 p1:b}"),
@@ -388,6 +408,15 @@ HOSTILE = {
     "a pitch above hearing": ('<speak><prosody pitch="99999Hz">a</prosody></speak>', "20 to 1000 Hz"),
     "pitches that add up": ("<speak>" + '<prosody pitch="+9st">' * 9 + "a" + "</prosody>" * 9 + "</speak>", "24"),
     "a pitch below nothing": ('<speak><prosody pitch="-100%">a</prosody></speak>', "above -100%"),
+    "a duration of no number": ('<speak><prosody duration="soon">a</prosody></speak>', "`duration` is 'soon'"),
+    "a duration below its breaks": (
+        '<speak><prosody duration="1s">a<break time="2s"/></prosody></speak>',
+        "`duration` is '1s', and the breaks within it last 2 s",
+    ),
+    "a duration of no time": (
+        '<speak><prosody duration="1ms">abc</prosody></speak>',
+        "`duration` gives 0.00 s .* at least",
+    ),
     "an unknown volume": ('<speak><prosody volume="11dBm">a</prosody></speak>', "`volume` is '11dBm'"),
     "a deafening volume": ('<speak><prosody volume="+99dB">a</prosody></speak>', "dB"),
     "an unknown emphasis": ('<speak><emphasis level="huge">a</emphasis></speak>', "`level` is 'huge'"),
@@ -403,8 +432,10 @@ HOSTILE = {
     "phonemes that are none": ('<speak><phoneme alphabet="x-sampa" ph="é">a</phoneme></speak>', "no X-SAMPA"),
     "a substitution without an alias": ("<speak><sub>a</sub></speak>", "no `alias`"),
     "audio alone": ('<speak>a <audio src="file:///etc/passwd"/></speak>', "<audio> without text is refused"),
-    "nothing": ("<speak/>", "text"),
-    "only breaks": ('<speak><break time="1s"/></speak>', "text"),
+    "nothing": ("<speak/>", "no text that is left to speak"),
+    "nothing between its tags": ("<speak> </speak>", "no text that is left to speak"),
+    "only signs": ("<speak>~ ~</speak>", "nothing in it is read aloud"),
+    "only breaks": ('<speak><break time="1s"/></speak>', "no text that is left to speak"),
     "many comments that do not end": ("<!--" * 200_000 + "<speak>a</speak>", None),
     "white space without an end": (" " * 900_000 + "<spea", None),
 }

@@ -2,7 +2,7 @@
 
 Sentences are separated by " / ". A pause is <0.5>, in seconds, and a mark <#name>. Text in a style is {r0.5 v-6:text}:
 r is the rate, v decibels, p semitones, m the median in hertz, h hertz that are added, s the spread, g the range in
-hertz. @name begins a sentence of a speaker, ~name one of a language.
+hertz, d the seconds that all text of it lasts. @name begins a sentence of a speaker, ~name one of a language.
 """
 
 import math
@@ -43,7 +43,8 @@ def _name(style):
     pitch = style.pitch
     values = {"r": style.rate, "v": style.volume, "p": pitch.semitones, "m": pitch.median, "h": pitch.hertz}
     values |= {"s": pitch.spread, "g": pitch.range_hertz}
-    usual = {"r": 1.0, "v": 0.0, "p": 0.0, "m": None, "h": 0.0, "s": 1.0, "g": None}
+    values["d"] = style.time and style.time.end - style.time.begin
+    usual = {"d": None, "r": 1.0, "v": 0.0, "p": 0.0, "m": None, "h": 0.0, "s": 1.0, "g": None}
     return " ".join(f"{name}{round(value, 2):g}" for name, value in values.items() if value != usual[name])
 
 
@@ -63,7 +64,8 @@ def timed(notation, known, frames, hop, rate):
 
 
 def _timed(sentence, known, frames, hop, rate, total, marks):
-    factors, waiting, begun, spaces = [1.0], [], False, []
+    factors, given, waiting, spaces = [1.0], [None], [], []
+    begun = is_counted = False
 
     def insert():
         nonlocal total
@@ -76,20 +78,25 @@ def _timed(sentence, known, frames, hop, rate, total, marks):
     for piece in _PIECE.finditer(sentence):
         if piece["end"]:
             factors.pop()
+            given.pop()
         elif piece["style"] is not None:
             found = re.search(r"\br([\d.]+)", piece["style"])
             factors.append(float(found[1]) if found else 1.0)
+            found = re.search(r"\bd([\d.]+)", piece["style"])
+            given.append(float(found[1]) if found else None)
         elif piece["letter"] is None:
             waiting.append((piece["mark"], piece["pause"]))
         elif piece["letter"] == " ":
-            spaces.append(factors[-1])
+            spaces += [factors[-1]] if given[-1] is None else []
         elif piece["letter"].lower() in known:
             if begun:  # a space before a word is spoken before what is in it
                 total += sum(2 * hop * math.ceil(frames / factor) for factor in spaces)
             spaces = []
             insert()
-            count = 2 if begun else 3
-            total += count * hop * math.ceil(frames / factors[-1])
-            begun = True
+            if given[-1] is None:
+                total += (2 if begun else 3) * hop * math.ceil(frames / factors[-1])
+            elif not is_counted:
+                total += hop * round(given[-1] * rate / hop)
+            begun, is_counted = True, given[-1] is not None
     insert()
     return total

@@ -122,7 +122,7 @@ def test_strict_refuses_what_has_no_effect_and_else_a_warning_names_it(pipe, cap
 def test_streamed_chunks_equal_the_whole_with_times_and_marks(pipe, chunk_frames):
     document = """<speak><mark name="a"/>One <break time="70ms"/> day
     <prosody pitch="+3st" volume="-6dB">was</prosody>. <break time="0.1s"/>Two <mark name="b"/> days
-    <prosody rate="slow">were</prosody>.<break/><mark name="c"/></speak>"""
+    <prosody rate="slow" duration="80ms">were. Three</prosody>.<break/><mark name="c"/></speak>"""
     whole = pipe(document, pause=0.3, return_timestamps=True)
     chunks = list(pipe.stream(document, pause=0.3, return_timestamps=True, chunk_frames=chunk_frames))
     np.testing.assert_allclose(np.concatenate([chunk["audio"] for chunk in chunks]), whole["audio"], atol=1e-5)
@@ -138,11 +138,12 @@ def test_documents_and_texts_are_spoken_in_one_batch(pipe):
         '<speak>One <prosody rate="slow">day</prosody></speak>',
         "two days",
         '<speak><voice name="bea">a</voice></speak>',
+        '<speak>a <prosody duration="0.1s">day</prosody></speak>',
     ]
-    together = pipe(texts, batch_size=3)
+    together = pipe(texts, batch_size=4)
     for speech, text in zip(together, texts, strict=True):
         np.testing.assert_allclose(speech["audio"], pipe(text)["audio"], atol=1e-5)
-    assert ["marks" in speech for speech in together] == [True, False, True]
+    assert ["marks" in speech for speech in together] == [True, False, True, True]
 
 
 def test_a_document_without_markup_is_spoken_as_its_text(pipe):

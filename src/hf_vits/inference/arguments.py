@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.inference.limits import RANGES, NotFiniteError, check_frames, check_tokens
+from hf_vits.inference.spans import Spans, given_spans
 from hf_vits.modules.sampling import Generators
 from hf_vits.utils.formatting import refuse_unknown
 from hf_vits.utils.torch_state import is_finite, is_traced, is_transformed
@@ -75,6 +76,7 @@ class SynthesisOptions(TypedDict, total=False):
     noise_scale_duration: Scale
     speaking_rate: Scale
     token_rates: Any
+    span_durations: Any
     durations: Any
     generator: Generators
 
@@ -90,6 +92,7 @@ class CallArguments:
         noise_scale, noise_scale_duration (`Tensor` of shape `(B, 1, 1)`)
         speaking_rate (`Tensor` of shape `(B, 1, 1)`, or `(B, 1, T_text)` with a rate for each token)
         durations (`Tensor` of shape `(B, T_text)`, int64, *optional*)
+        spans (`Spans`, *optional*): frames that spans of tokens have together
         generator (`torch.Generator` or one per item, *optional*)
     """
 
@@ -101,6 +104,7 @@ class CallArguments:
     noise_scale_duration: Tensor
     speaking_rate: Tensor
     durations: Tensor | None
+    spans: Spans | None
     generator: Generators
 
     @classmethod
@@ -148,6 +152,7 @@ class CallArguments:
         noise_scale_duration: Scale = None,
         speaking_rate: Scale = None,
         token_rates: Any = None,
+        span_durations: Any = None,
         durations: Any = None,
         generator: Generators = None,
     ) -> "CallArguments":
@@ -166,6 +171,7 @@ class CallArguments:
             ),
             speaking_rate=rate if token_rates is None else rate * given_rates(token_rates, input_ids),
             durations=None if durations is None else given_durations(durations, input_ids, mask),
+            spans=None if span_durations is None else given_spans(span_durations, input_ids),
             generator=generator,
         )
 

@@ -11,8 +11,8 @@ from hf_vits.utils.formatting import meant
 PER_TEXT_ARGUMENTS = ("speaker_id", "language_id", "noise_scale", "noise_scale_duration", "speaking_rate", "generator")
 """Arguments that take one value for all texts, or a list with one per text."""
 
-BY_TOKEN = {"token_rates": 1.0, "durations": 0}
-"""Arguments of the model with one value for each token, and that of padding."""
+BY_TOKEN = {"token_rates": 1.0, "durations": 0, "span_durations": None}
+"""Arguments of the model with one value for each token, and that of padding; None for lists of spans."""
 
 MAX_CHARACTERS = 1_000_000
 """Longest text of one call: a long book, and more than a day of speech."""
@@ -62,6 +62,9 @@ def padded(arguments: list[dict], names: set[str], size: int) -> dict[str, list]
         rows = [item.get(name) for item in arguments]
         if name == "durations" and None in rows:
             raise ValueError("`durations` are given for some texts of a batch; give them for all, or `batch_size=1`.")
+        if name == "span_durations":
+            padded[name] = [[] if row is None else row[0] for row in rows]
+            continue
         filled = [[1.0] * size if row is None else row[0] for row in rows]
         padded[name] = [[*row, *[BY_TOKEN[name]] * (size - len(row))] for row in filled]
     return padded

@@ -137,7 +137,8 @@ def _changed(style: Style, value: Mapping[str, Any]) -> Style:
     if semitones or spread is not None:
         factor = 1.0 if spread is None else spread
         pitch = replace(pitch, semitones=pitch.semitones + semitones, spread=pitch.spread * factor)
-    return Style(style.rate * (1.0 if rate is None else rate), style.volume + (volume or 0.0), pitch)
+    factor = 1.0 if rate is None else rate
+    return replace(style, rate=style.rate * factor, volume=style.volume + (volume or 0.0), pitch=pitch)
 
 
 def _take_last(sentence: Sentence, words: list[Span]) -> list[Event]:

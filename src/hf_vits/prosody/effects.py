@@ -10,6 +10,7 @@ import numpy as np
 from hf_vits.prosody.pitch import change_pitch
 from hf_vits.prosody.script import Event, Mark, Pause, Pitch, Sentence, Style
 from hf_vits.timestamps.tokens import BLANK, END, SentenceTokens
+from hf_vits.utils.formatting import quoted
 
 FADE, RAMP = 0.005, 0.01
 """Seconds of the fades to either side of a pause within a sentence, and of a change of volume."""
@@ -52,6 +53,28 @@ class SentenceEffects:
     def token_rates(self) -> list[float]:
         """Factor of the rate for each token."""
         return [style.rate for style in self.styles]
+
+    def span_durations(self, hop_length: int, sampling_rate: int) -> list[tuple[int, int, int]]:
+        """
+        Return the first token, the one after the last, and the frames of each span that has a time.
+
+        Raises:
+            ValueError: if the time of a span is less than a frame for each of its tokens.
+        """
+        spans, first = [], 0
+        for time, members in groupby(self.styles, key=lambda style: style.time):
+            last = first + len(list(members))
+            if time is not None:
+                begin, end = (round(seconds * sampling_rate / hop_length) for seconds in (time.begin, time.end))
+                if end - begin < last - first:
+                    least = (last - first) * hop_length / sampling_rate
+                    raise ValueError(
+                        f"`duration` gives {time.end - time.begin:.2f} s to a part of {quoted(self.tokens.text)}, "
+                        f"which takes {least:.2f} s at least; give more."
+                    )
+                spans.append((first, last, end - begin))
+            first = last
+        return spans
 
     @property
     def begins_with_pause(self) -> bool:

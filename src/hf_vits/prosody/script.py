@@ -1,7 +1,8 @@
 """What is to be said and how: sentences, with a style for each character, pauses and marks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any
 
 from hf_vits.text.offsets import Span, TextWithOffsets
@@ -35,13 +36,22 @@ class Pitch:
     range_hertz: float | None = None
 
 
+@dataclass(eq=False)
+class Time:
+    """What a span of the text lasts, without pauses in it: from `begin` to `end` in seconds. Each is one of its own."""
+
+    begin: float
+    end: float
+
+
 @dataclass(frozen=True)
 class Style:
-    """Factor of the rate, decibels of volume (minus infinity is silent), and a [`Pitch`]."""
+    """Factor of the rate, decibels of volume (minus infinity is silent), a [`Pitch`], and the [`Time`] of its span."""
 
     rate: float = 1.0
     volume: float = 0.0
     pitch: Pitch = Pitch()
+    time: Time | None = None
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,7 @@ class Script:
             waiting += [event for _, event in events]
         if found:
             found[-1].events += [(len(found[-1].text), event) for event in waiting]
+        _divide_times(found)
         return found
 
     def _sentence(self, block: Block, start: int, end: int) -> Sentence:
@@ -176,6 +187,20 @@ class Script:
         moved = [(a - first, b - first) for a, b in spans]
         styles, arguments = block.styles[start:end], dict(block.arguments)
         return Sentence(block.text.text[start:end], self.content[first:last], moved, styles, [], arguments)
+
+
+def _divide_times(sentences: Sequence[Sentence]) -> None:
+    """Give each sentence a part of the time of a span that several share, in proportion to its letters and digits."""
+    shares: dict[Time, list[int]] = {}
+    for number, sentence in enumerate(sentences):
+        for style, character in zip(sentence.styles, sentence.text, strict=True):
+            if style.time is not None:
+                shares.setdefault(style.time, [0] * len(sentences))[number] += character.isalnum()
+    for time, letters in shares.items():
+        ends = [time.begin + (time.end - time.begin) * part / max(1, sum(letters)) for part in accumulate(letters)]
+        for sentence, begin, end in zip(sentences, [time.begin, *ends], ends, strict=False):
+            own = Time(begin, end) if end > begin else None  # nothing of it is read
+            sentence.styles = [replace(one, time=own) if one.time is time else one for one in sentence.styles]
 
 
 def _sentence_spans(text: TextWithOffsets, split: Split) -> Iterator[Span]:

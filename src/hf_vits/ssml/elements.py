@@ -3,9 +3,9 @@
 import re
 from dataclasses import replace
 
-from hf_vits.prosody.script import Mark, Pause
+from hf_vits.prosody.script import Mark, Pause, Time
 from hf_vits.ssml import values, xsampa
-from hf_vits.ssml.reader import ELEMENTS, Reader
+from hf_vits.ssml.reader import ELEMENTS, MAX_TOTAL_PAUSE, Reader
 from hf_vits.ssml.values import SsmlError
 from hf_vits.utils.formatting import quoted
 
@@ -66,8 +66,8 @@ def bookmark(reader, attributes):
 
 @ELEMENTS.register("prosody")
 def prosody(reader, attributes):
-    """Change rate, pitch, range and volume."""
-    rate, pitch, spread, volume = attributes.take("rate", "pitch", "range", "volume")
+    """Change rate, pitch, range, volume and duration."""
+    rate, pitch, spread, volume, duration = attributes.take("rate", "pitch", "range", "volume", "duration")
     style = reader.style
     if rate is not None:
         style = replace(style, rate=values.rate(rate, style.rate))
@@ -78,6 +78,27 @@ def prosody(reader, attributes):
     if volume is not None:
         style = replace(style, volume=values.volume(volume, style.volume))
     reader.style = style
+    if duration is not None:
+        _duration(reader, duration)
+
+
+def _duration(reader: Reader, text: str) -> None:
+    """Let the element last so long, with the breaks in it."""
+    time = Time(0.0, values.seconds("duration", text, MAX_TOTAL_PAUSE))
+    if reader.style.time is not None:
+        return reader.ignore("`duration` of <prosody> within another one")
+    reader.style = replace(reader.style, time=time)
+    pauses, letters, line = reader.pauses, reader.letters, reader.line
+
+    def at_end() -> None:
+        within, reader.line = reader.pauses - pauses, line
+        if within >= time.end:
+            raise SsmlError(f"`duration` is {quoted(text)}, and the breaks within it last {within:g} s; give more.")
+        if reader.letters == letters:
+            reader.ignore("`duration` of <prosody> without text")
+        time.end -= within
+
+    reader.at_end(at_end)
 
 
 @ELEMENTS.register("emphasis")

@@ -70,9 +70,10 @@ class Reader:
         self.ignored: dict[str, int] = {}  # with the line of the first of each
         self._content: list[str] = []
         self.length = 0  # of the content so far
+        self.letters = 0  # and digits to speak
         self._blocks: list[Block] = []
         self._open: list[_Open] = []
-        self._pauses = 0.0
+        self.pauses = 0.0  # seconds of all breaks so far
         self._new_block()
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -137,14 +138,15 @@ class Reader:
 
     def _speak(self, text: str, spans: list) -> None:
         self._spoken.append(text)
+        self.letters += sum(map(str.isalnum, text))
         self._spans += spans
         self._styles += [self.style] * len(text)
 
     def event(self, event: Event) -> None:
         """Add a pause or a mark."""
         if isinstance(event, Pause):
-            self._pauses += event.seconds
-            if self._pauses > MAX_TOTAL_PAUSE:
+            self.pauses += event.seconds
+            if self.pauses > MAX_TOTAL_PAUSE:
                 raise SsmlError(f"The breaks of the document last more than {MAX_TOTAL_PAUSE:g} s together.")
         self._events.append((len(self._spans), event))
 

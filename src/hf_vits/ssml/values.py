@@ -95,10 +95,10 @@ def volume(text: str, current: float) -> float:
     return _within("volume", text, decibels, -100, MAX_DECIBELS, "dB")
 
 
-def seconds(name: str, text: str) -> float:
+def seconds(name: str, text: str, most: float = MAX_SECONDS) -> float:
     """Return the seconds of a time such as "500ms", "1.5s" or "+2s"."""
     value, unit = _parsed(name, text, ("ms", "s"), {})
-    return _within(name, text, value / 1000 if unit == "ms" else value, 0, MAX_SECONDS, "seconds")
+    return _within(name, text, value / 1000 if unit == "ms" else value, 0, most, "seconds")
 
 
 def choice(name: str, text: str, known: Mapping[str, float]) -> float:

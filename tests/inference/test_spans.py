@@ -1,0 +1,44 @@
+"""Spans of tokens last as many frames as they are to, and are else as they were."""
+
+import pytest
+import torch
+
+from hf_vits.inference.spans import fit_spans, given_spans
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_spans_sum_to_what_they_are_to_have_and_nothing_else_changes(seed):
+    draw = torch.Generator().manual_seed(seed)
+    frames = torch.randint(1, 12, (2, 30), generator=draw)
+    totals = torch.randint(10, 200, (3,), generator=draw).tolist()
+    spans = [[(0, 10, totals[0]), (10, 20, totals[1])], [(7, 17, totals[2])]]
+    fitted = fit_spans(frames, spans)
+    for before, after, item in zip(frames, fitted, spans, strict=True):
+        outside = torch.ones(30, dtype=torch.bool)
+        for first, last, total in item:
+            outside[first:last] = False
+            assert after[first:last].sum() == total and after[first:last].min() >= 1
+            exact = before[first:last] * total / before[first:last].sum()
+            if exact.min() >= 1:  # no token is at the least
+                assert (after[first:last] - exact).abs().max() < 1 + 1e-6
+        assert torch.equal(before[outside], after[outside])
+
+
+def test_a_span_of_the_frames_that_it_has_stays_as_it_is():
+    frames = torch.randint(1, 9, (1, 40), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(fit_spans(frames, [[(5, 33, int(frames[0, 5:33].sum()))]]), frames)
+    assert fit_spans(frames, None) is frames
+
+
+@pytest.mark.parametrize(
+    ("spans", "named"),
+    [
+        ([], "a list of 1"),
+        ([[(0, 4, 3)]], "3 frames for 4 tokens"),
+        ([[(0, 9, 30)]], "within 8 tokens"),
+        ([[(0, 4, 9), (3, 6, 9)]], "do not overlap"),
+    ],
+)
+def test_spans_that_cannot_be_are_errors(spans, named):
+    with pytest.raises(ValueError, match=named):
+        given_spans(spans, torch.zeros(1, 8, dtype=torch.long))
