@@ -119,7 +119,7 @@ def test_a_line_without_tokens_is_skipped(pipe):
 @pytest.mark.parametrize(
     ("arguments", "error", "named"),
     [
-        ({"text_inputs": ""}, ValueError, ["vocabulary"]),
+        ({"text_inputs": ""}, ValueError, ["it is empty"]),
         ({"text_inputs": "***"}, ValueError, ["*"]),
         ({"text_inputs": 7}, TypeError, ["int"]),
         ({"speed": 2.0}, TypeError, ["speed"]),

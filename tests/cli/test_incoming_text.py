@@ -108,7 +108,7 @@ def test_sentences_have_the_samples_and_the_times_of_the_whole_text(pipe):
 
 
 def test_a_text_without_anything_to_speak_is_an_error(pipe):
-    with pytest.raises(ValueError, match="vocabulary"):
+    with pytest.raises(ValueError, match="left to speak"):
         list(stream_sentences(pipe, iter(["***"])))
     with pytest.raises(ValueError, match="There is no text to speak"):
         list(stream_sentences(pipe, iter([])))
