@@ -30,6 +30,9 @@ SAMPLE = "Type something here, and listen to it while it is being made."
 ACCENT = "#0d9488"
 """Color of the part that was played, as that of buttons."""
 
+SLIDER = 210
+"""Width of a slider in pixels from which on its limits are shown whole."""
+
 STYLE = "footer { display: none !important }"
 
 
@@ -90,9 +93,9 @@ def _controls(gradio: Any, config: Any) -> dict[str, Any]:
     return {
         "speaker": _choice(gradio, "Speaker", config.speaker_names, config.num_speakers),
         "language": _choice(gradio, "Language", config.language_names, config.num_languages),
-        "speed": gradio.Slider(0.5, 2, 1, step=0.05, label="Rate"),
-        "pitch": gradio.Slider(-12, 12, 0, step=0.5, label="Pitch"),
-        "noise_scale": gradio.Slider(0, 1, config.noise_scale, step=0.001, label="Noise"),
+        "speed": gradio.Slider(0.5, 2, 1, step=0.05, label="Rate", min_width=SLIDER),
+        "pitch": gradio.Slider(-12, 12, 0, step=0.5, label="Pitch", min_width=SLIDER),
+        "noise_scale": gradio.Slider(0, 1, config.noise_scale, step=0.001, label="Noise", min_width=SLIDER),
         "seed": gradio.Textbox(label="Seed", placeholder="random", max_length=15),
     }
 
