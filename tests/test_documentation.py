@@ -191,7 +191,7 @@ def test_the_python_about_evaluation_runs():
 
 
 def test_the_python_about_home_assistant_serves_the_voice(monkeypatch):
-    pytest.importorskip("wyoming")
+    pytest.importorskip("wyoming.event")
     from hf_vits.serving.wyoming import WyomingServer
 
     served = []

@@ -7,7 +7,7 @@ import signal
 import processes
 import pytest
 
-pytest.importorskip("wyoming")
+pytest.importorskip("wyoming.event")
 from wyoming.client import AsyncClient
 from wyoming.tts import Synthesize
 from wyoming_conversations import answers, sound

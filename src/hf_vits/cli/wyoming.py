@@ -44,7 +44,9 @@ def add_arguments(parser: Parser) -> None:
     add("--max-requests", type=int, default=64, metavar="N", help="texts that are spoken or wait at once")
     add("--max-memory", type=float, default=2.0, metavar="GB", help="for voices; the least recently used is dropped")
     parser.add_rare("--max-connections", type=int, default=256, metavar="N", help="at once; more are refused")
-    parser.add_rare("--idle-seconds", type=float, default=300.0, metavar="SECONDS", help="for a client's next event")
+    parser.add_rare(
+        "--idle-seconds", type=float, default=300.0, metavar="SECONDS", help="for a client to send or take an event"
+    )
     parser.add_rare("--grace", type=float, default=30.0, metavar="SECONDS", help="for answers to end at a stop")
     add("--workers", type=int, metavar="N", help="texts that compute at the same time")
     add("--zeroconf", metavar="NAME", help="let Home Assistant find the server, by this name")

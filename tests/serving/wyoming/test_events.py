@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-pytest.importorskip("wyoming")
+pytest.importorskip("wyoming.event")
 from wyoming.event import Event, async_write_event
 
 from hf_vits.serving.wyoming import events

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import torch
 
-pytest.importorskip("wyoming")
+pytest.importorskip("wyoming.event")
 from wyoming_conversations import serving
 
 from hf_vits.serving import Scheduler, VoicePool

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-pytest.importorskip("wyoming")
+pytest.importorskip("wyoming.event")
 from tiny_voices import SPEAKERS
 from wyoming.client import AsyncClient
 from wyoming.event import Event

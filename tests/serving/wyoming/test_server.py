@@ -15,7 +15,7 @@ import processes
 import pytest
 import torch
 
-pytest.importorskip("wyoming")
+pytest.importorskip("wyoming.event")
 from wyoming.client import AsyncClient
 from wyoming.event import async_read_event, async_write_event
 from wyoming.info import Describe, Info
@@ -97,7 +97,7 @@ def test_after_a_signal_what_has_begun_is_completed_and_what_is_new_refused(held
     uri = f"unix://{tmp_path / 'socket'}"
 
     async def conversation():
-        async with clients(uri, held, scheduler, 3) as (_, task, (whole_text, pieces, idle)):
+        async with clients(uri, held, scheduler, 3) as (server, task, (whole_text, pieces, idle)):
             await send(whole_text, Synthesize(TEXT))
             await send(pieces, SynthesizeStart(), SynthesizeChunk("A hope. And "))
             first = [await client.read_event() for client in (whole_text, pieces)]
@@ -106,8 +106,10 @@ def test_after_a_signal_what_has_begun_is_completed_and_what_is_new_refused(held
             with pytest.raises(OSError):
                 await AsyncClient.from_uri(uri).connect()
             await send(whole_text, Synthesize("Home."))
-            await send(pieces, SynthesizeChunk("home."), SynthesizeStop())
             held.released.set()
+            while not any(one._stream and one._waiting for one in server._connections.values()):
+                await asyncio.sleep(0.01)  # until the first sentence of the pieces was spoken
+            await send(pieces, SynthesizeChunk("home."), SynthesizeStop())
             found = [[first[0], *await answers(whole_text, "audio-stop")]]
             (refused,) = await answers(whole_text, "audio-stop")
             found.append([first[1], *await answers(pieces, "synthesize-stopped")])
@@ -152,6 +154,22 @@ def test_a_client_that_sends_no_complete_event_in_time_is_disconnected(pool, sch
 
     error, end = asyncio.run(conversation())
     assert error.type == "error" and "within 0.1 s" in error.data["text"] and end is None
+
+
+def test_a_client_that_takes_no_audio_in_time_is_disconnected_and_its_work_ends(pool, scheduler, tmp_path):
+    uri = f"unix://{tmp_path / 'socket'}"
+
+    async def conversation():
+        async with clients(uri, pool, scheduler, idle_seconds=0.1) as (server, task, (one,)):
+            await send(one, Synthesize("A hope on a home. " * 2000))
+            while not server._connections:
+                await asyncio.sleep(0.01)
+            while server._connections or scheduler.jobs:
+                await asyncio.sleep(0.01)
+            server.stop()
+            await task
+
+    asyncio.run(asyncio.wait_for(conversation(), 60))
 
 
 def test_an_answer_may_take_longer_than_a_client_may_be_idle(held, scheduler, tmp_path):

@@ -31,9 +31,6 @@ logger = logging.getLogger(__name__)
 SAMPLES = 1024
 """Most samples of an event, as other servers send them; some players have small buffers."""
 
-PATIENCE = 300.0
-"""Seconds to wait for a client that takes no audio, which then is disconnected."""
-
 BYTES_OF_CHARACTER = 12
 """Most bytes of a character in JSON: an escaped surrogate pair."""
 
@@ -55,7 +52,7 @@ class Service:
         max_characters (`int`):
             Longest text.
         idle_seconds (`float`):
-            Time for a client to send its next event.
+            Time for a client to send its next event, or to take the next one.
         is_closing (`bool`, *optional*, defaults to `False`):
             True during shutdown: only what has begun is answered.
     """
@@ -158,7 +155,7 @@ class SpeechHandler(AsyncEventHandler):
 
     async def write_event(self, event: Event) -> None:
         """Send an event; `TimeoutError` if the client takes nothing for a long time."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self.service.idle_seconds):
             await super().write_event(event)
 
     async def _describe(self, data: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ MAX_CONNECTIONS = 256
 """Connections that are kept at once by default; Home Assistant opens one for each text."""
 
 IDLE_SECONDS = 300.0
-"""Seconds for a client to send its next event by default: a language model may take long for a piece of a text."""
+"""Seconds for a client to send or take the next event by default: a language model may be slow, a player paused."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -47,7 +47,7 @@ class WyomingServer:
         max_connections (`int`, *optional*, defaults to 256):
             Connections at once; further ones are answered with an error.
         idle_seconds (`float`, *optional*, defaults to 300.0):
-            Time for a client to send its next event; then it is disconnected.
+            Time for a client to send its next event, or to take the next one; then it is disconnected.
         grace (`float`, *optional*, defaults to 30.0):
             Seconds for answers to finish after a signal; then they are ended, as after a second signal.
         **options:
