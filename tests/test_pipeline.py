@@ -40,6 +40,37 @@ def test_the_audio_of_a_text_is_the_models_waveform(pipe):
     np.testing.assert_array_equal(speech["audio"], expected)
 
 
+def test_a_call_without_options_does_what_the_model_does_and_no_more(pipe, monkeypatch):
+    """Each sentence is tokenized once, without offsets, and its samples are those that the model has returned."""
+    calls, tokenizer, model = [], pipe.tokenizer, pipe.model.forward
+    unused = ["scripted_sentences", "SentenceEffects", "sentence_tokens", "short_texts.in_context", "Lexicon.of"]
+    for name in unused:
+        monkeypatch.setattr(f"hf_vits.pipeline.{name}", lambda *_, name=name, **__: calls.append(name))
+    monkeypatch.setattr(pipe, "tokenizer", Recorded(tokenizer, calls))
+    monkeypatch.setattr(pipe.model, "forward", lambda **given: calls.append(sorted(given)) or model(**given))
+    speech = pipe("A hope. Big dog.", speaker_id=0, generator=seeded())
+    ids = {"return_tensors": "pt"}
+    given = ["attention_mask", "generator", "input_ids", "speaker_id"]
+    assert calls == [("A hope.", ids), ("Big dog.", ids), given, given]
+    noise = seeded()
+    expected = [waveform_of(pipe, text, speaker_id=0, generator=noise) for text in ("A hope.", "Big dog.")]
+    np.testing.assert_array_equal(speech["audio"], np.concatenate(expected))
+
+
+class Recorded:
+    """A tokenizer whose calls are recorded."""
+
+    def __init__(self, tokenizer, calls):
+        self.tokenizer, self.calls = tokenizer, calls
+
+    def __call__(self, text, **options):
+        self.calls.append((text, options))
+        return self.tokenizer(text, **options)
+
+    def __getattr__(self, name):
+        return getattr(self.tokenizer, name)
+
+
 def test_the_pipeline_of_transformers_takes_model_and_tokenizer(make_model, tokenizer):
     model = make_model()
     upstream = transformers.pipeline("text-to-speech", model=model, tokenizer=tokenizer, device="cpu")
