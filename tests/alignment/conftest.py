@@ -32,10 +32,20 @@ class Recordings:
         mean = (self.places[input_ids] + 2 * self.places[before]).mT  # as tokens of a voice depend on their context
         return SimpleNamespace(prior_mean=mean, prior_log_std=torch.zeros_like(mean))
 
-    encode_text.shortest = 0
-
     def encode(self, waveforms, speaker, batch_size):
-        return [next(latents for latents, one in self.known.values() if one is waveform) for waveform in waveforms]
+        return [self.encode_one(waveform) for waveform in waveforms]
+
+    encode.shortest = 0
+
+    def encode_one(self, waveform):
+        """The frames of what is left of a waveform, which are mixtures of the known ones if they begin elsewhere: these
+        begin after the samples that the known waveform has in excess of them."""
+        latents = next(latents for latents, one in self.known.values() if np.shares_memory(one, waveform))
+        later = latents.shape[1] - len(waveform) / HOP
+        before = torch.cat([latents[:, :1], latents], dim=1) if later < 0 else latents
+        share = later % 1
+        mixed = (1 - share) * before[:, :-1] + share * before[:, 1:] if share else latents
+        return mixed[:, : len(waveform) // HOP]
 
     def record(self, name, text, frames=None, before=0, after=0, seed=0, noise=0.3):
         """Say a text with frames of each token, and frames of silence around it; return the frames."""

@@ -41,6 +41,22 @@ def test_times_are_those_with_which_a_text_was_said(aligner, recordings, around)
     assert found.confidence > 0.9
 
 
+@pytest.mark.parametrize("skipped", [2, 4, 6])
+def test_frames_of_a_recording_may_begin_anywhere(aligner, recordings, skipped):
+    """With samples before the first frame, the most likely frames begin after these, and times count them."""
+    frames = recordings.record("x", TEXT, None, 20, 20, noise=0.1)
+    latents, wave = recordings.known["x"]
+    recordings.known["x"] = latents, np.pad(wave, (skipped, 0))
+    expected = truth(aligner, TEXT, frames, seconds(20 + skipped / 8))
+    found = aligner.align("x", TEXT)
+    times = [(word["start"], word["end"]) for word in found.words]
+    assert np.allclose(times, [word[1:] for word in expected["word"]])
+    assert found.duration == pytest.approx(seconds(sum(frames) + 40 + skipped / 8))
+    coarse = aligner.align("x", TEXT, phases=1)
+    assert coarse.words[0]["start"] != found.words[0]["start"]
+    assert (found.score, found.confidence) == (coarse.score, coarse.confidence)
+
+
 def test_silence_between_words_belongs_to_none(aligner, recordings):
     frames = recordings.record("a", "a bad cab")
     recordings.record("b", "a bad cab", frames)

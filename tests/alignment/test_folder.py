@@ -29,15 +29,16 @@ def spoken(tmp_path, make_model, make_tokenizer):
 
 def calls_of(monkeypatch, fail_at=None):
     """The texts that are aligned; the call of this number is interrupted."""
-    seen, plain = [], ForcedAligner.align_latents
+    seen, plain = [], ForcedAligner._aligned
 
-    def counted(self, latents, waveform, text, *arguments, **options):
-        if len(seen) == fail_at:
-            raise KeyboardInterrupt
-        seen.append(text)
-        return plain(self, latents, waveform, text, *arguments, **options)
+    def counted(self, latents, waveform, text, language_id, speaker_id, skipped):
+        if skipped == 0:
+            if len(seen) == fail_at:
+                raise KeyboardInterrupt
+            seen.append(text)
+        return plain(self, latents, waveform, text, language_id, speaker_id, skipped)
 
-    monkeypatch.setattr(ForcedAligner, "align_latents", counted)
+    monkeypatch.setattr(ForcedAligner, "_aligned", counted)
     return seen
 
 

@@ -29,6 +29,9 @@ BEAM = 500.0
 BEAM_STATES = 4000
 """States above which a text is long."""
 
+PHASES = 4
+"""Places in a frame that the first frame of a recording is tried at, to a quarter of a frame."""
+
 WRONG_SHARE = 0.2
 """Share of recordings, those that fit worst, that are not adapted to: their texts may be wrong."""
 
@@ -84,6 +87,7 @@ class ForcedAligner:
         speaker_id: Choice = None,
         language_id: Choice = None,
         batch_size: int = 8,
+        phases: int = PHASES,
     ) -> Alignment | list[Alignment]:
         """
         Align a recording with its text, or a list of recordings with a list of texts.
@@ -100,6 +104,9 @@ class ForcedAligner:
                 The speaker and language of a voice of several. A similar speaker does for one that is none of these.
             batch_size (`int`, *optional*, defaults to 8):
                 Recordings, or parts of 24 seconds of long ones, that are encoded at once.
+            phases (`int`, *optional*, defaults to 4):
+                Places in a frame that the first one is tried at; the most likely one is kept. Frames of a recording
+                begin anywhere, and what is said changes in the middle of one. Work grows with it.
 
         Returns:
             [`Alignment`], or a list of them.
@@ -109,14 +116,17 @@ class ForcedAligner:
                 text.
         """
         if isinstance(text, str):
-            return self.align(
-                [recording], [text], speaker_id=speaker_id, language_id=language_id, batch_size=batch_size
-            )[0]
-        _check_pairs(recording, text)
+            recording, texts = [recording], [text]
+        else:
+            texts = text
+            _check_pairs(recording, texts)
         waveforms = [self.waveform(one) for one in recording]
-        latents = self.latents(waveforms, speaker_id, batch_size)
-        groups = zip(latents, waveforms, text, strict=True)
-        return [self.align_latents(*one, _item(language_id, i), _item(speaker_id, i)) for i, one in enumerate(groups)]
+        found = []
+        for one in self.align_waveforms(waveforms, texts, speaker_id, language_id, batch_size, phases):
+            if isinstance(one, ValueError):
+                raise one
+            found.append(one)
+        return found[0] if isinstance(text, str) else found
 
     def adapt(
         self,
@@ -151,14 +161,58 @@ class ForcedAligner:
         """Return the latents (C, T_spec) of waveforms."""
         return self.encoder(waveforms, self.model.speaker_vector(speaker_id, len(waveforms)), batch_size)
 
+    def align_waveforms(
+        self,
+        waveforms: Sequence[np.ndarray],
+        texts: Sequence[str],
+        speaker_id: Choice = None,
+        language_id: Choice = None,
+        batch_size: int = 8,
+        phases: int = PHASES,
+    ) -> list[Alignment | ValueError]:
+        """Align waveforms (T_wav,) with their texts; in place of an alignment that cannot be, return the error.
+
+        Times are those of the most likely phase, scores those of the first one, to which the confidence is fitted.
+        """
+        if phases < 1:
+            raise ValueError(f"`phases` is {phases}; it must be 1 or more.")
+        found: list[Any] = [None] * len(waveforms)
+        best = [(-np.inf, None)] * len(waveforms)
+        for phase in range(phases):
+            skipped, left = phase * self.model.config.hop_length // phases, range(len(waveforms))
+            if skipped:
+                least = self.encoder.shortest + skipped
+                left = [i for i in left if len(waveforms[i]) > least and isinstance(found[i], Alignment)]
+            speakers = None if speaker_id is None else [_item(speaker_id, i) for i in left]
+            cut = [waveforms[i][skipped:] for i in left]
+            for i, latents in zip(left, self.latents(cut, speakers, batch_size) if cut else [], strict=True):
+                arguments = texts[i], _item(language_id, i), _item(speaker_id, i), skipped
+                try:
+                    likelihood, alignment = self._aligned(latents, waveforms[i][skipped:], *arguments)
+                except ValueError as error:  # of a later phase, which has a frame less
+                    found[i] = found[i] or error
+                    continue
+                found[i] = found[i] or alignment
+                best[i] = max(best[i], (likelihood, alignment), key=lambda one: one[0])
+        pairs = zip(found, best, strict=True)
+        return [first if one is None else one.with_scores_of(first) for first, (_, one) in pairs]
+
     def align_latents(
         self, latents, waveform: np.ndarray, text: str, language_id: Choice = None, speaker_id: Choice = None
     ) -> Alignment:
         """Align the latents (C, T_spec) of a waveform (T_wav,) with a text."""
+        return self._aligned(latents, waveform, text, language_id, speaker_id, 0)[1]
+
+    def _aligned(
+        self, latents, waveform: np.ndarray, text: str, language_id: Choice, speaker_id: Choice, skipped: int
+    ) -> tuple[float, Alignment]:
+        """Return the likelihood of what is said, in nats a frame, and the alignment, in which so many samples that
+        were skipped come before the waveform."""
         evidence = Evidence.of(latents, waveform, self.inventory, self.adaptation)
         states = self._states(text, language_id, speaker_id)
         path = self._path(evidence, states, text)
-        return alignment_of(text, states, path, evidence, self.model.config, len(waveform))
+        alignment = alignment_of(text, states, path, evidence, self.model.config, len(waveform), skipped)
+        return evidence.likelihood(states, path), alignment
 
     def adapt_latents(
         self,

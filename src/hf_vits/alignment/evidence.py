@@ -150,6 +150,11 @@ class Evidence:
         silence = np.where(self.is_loud, -LOUD_SCORE * self.scale, 0.0)
         return np.where(states.tokens[path] == SILENCE, silence, np.minimum(likely - self.best, 0.0))
 
+    def likelihood(self, states: States, path: np.ndarray) -> float:
+        """Return the mean log-likelihood of the frames of a path that are not in a silence, in nats."""
+        said = states.tokens[path] != SILENCE
+        return float((self.of_path(states, path) + self.best)[said].mean())
+
 
 def loud_frames(waveform: np.ndarray, frames: int) -> np.ndarray:
     """waveform (T_wav,) -> bool (frames,): true but in silence, whose level is near the lowest one of the recording."""

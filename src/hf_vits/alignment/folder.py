@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
 
@@ -25,7 +24,7 @@ from hf_vits.utils.run_lock import run_lock
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Increased when equal settings give another result."""
 
 STATE, ROWS, ADAPTATION, REPORT = "state.json", "rows.jsonl", "adaptation.safetensors", "report.csv"
@@ -171,25 +170,12 @@ def _aligned(aligner: ForcedAligner, rows: Sequence[Row], settings: AlignmentSet
             waveforms[number] = aligner.waveform(row.source)
         except (ValueError, OSError) as error:
             results[number] = str(error)
-    for number, latents in _latents(aligner, waveforms, settings, results).items():
-        try:
-            results[number] = aligner.align_latents(
-                latents, waveforms[number], rows[number].text, speaker_id=settings.speaker_id
-            )
-        except ValueError as error:
-            results[number] = str(error)
-    return [results[number] for number in range(len(rows))]
-
-
-def _latents(aligner: ForcedAligner, waveforms: dict[int, Any], settings: AlignmentSettings, results: dict) -> dict:
-    """Return the latents of waveforms by number; those that are too short get an error as their result."""
     for number in [number for number, one in waveforms.items() if len(one) <= aligner.encoder.shortest]:
         results[number] = f"the recording has only {len(waveforms.pop(number))} samples"
-    if not waveforms:
-        return {}
-    speakers = None if settings.speaker_id is None else [settings.speaker_id] * len(waveforms)
-    found: list[torch.Tensor] = aligner.latents(list(waveforms.values()), speakers, settings.batch_size)
-    return dict(zip(waveforms, found, strict=True))
+    texts, options = [rows[number].text for number in waveforms], {"batch_size": settings.batch_size}
+    found = aligner.align_waveforms(list(waveforms.values()), texts, settings.speaker_id, **options)
+    results |= {i: str(one) if isinstance(one, ValueError) else one for i, one in zip(waveforms, found, strict=True)}
+    return [results[number] for number in range(len(rows))]
 
 
 def _save(alignment: Alignment, path: Path, formats: Sequence[str]) -> None:

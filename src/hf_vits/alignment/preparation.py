@@ -158,7 +158,8 @@ def _pieces(row: Row, rate: int, aligner: ForcedAligner | None, settings: Prepar
             raise _Dropped(f"longer than {settings.max_seconds:g} s", detail)
         return [Piece(waveform, row.text)]
     try:
-        alignment = aligner.align(row.source, row.text, speaker_id=settings.speaker_id, batch_size=settings.batch_size)
+        options = {"batch_size": settings.batch_size, "phases": 1}  # a cut between sentences need not be finer
+        alignment = aligner.align(row.source, row.text, speaker_id=settings.speaker_id, **options)
     except (ValueError, OSError) as error:
         raise _Dropped("text that cannot be aligned", error) from error
     if seconds > settings.max_seconds:

@@ -1,6 +1,6 @@
 """The alignment of one recording with its text."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +65,14 @@ class Alignment:
         """Characters of the text."""
         return self.timestamps["character"]
 
+    def with_scores_of(self, other: "Alignment") -> "Alignment":
+        """Return these times with the scores and the confidence of another alignment of the same text."""
+        timestamps = dict(self.timestamps)
+        for unit in ("word", "sentence"):
+            pairs = zip(other.timestamps[unit], self.timestamps[unit], strict=True)
+            timestamps[unit] = [{**scored, "start": item["start"], "end": item["end"]} for scored, item in pairs]
+        return replace(self, timestamps=timestamps, score=other.score, confidence=other.confidence)
+
     def save(self, path: str | Path) -> None:
         """
         Write a file in the format of its ending, as [`write_timestamps`] does: `.TextGrid`, `.json`, `.ctm`, `.srt` …
@@ -77,11 +85,19 @@ class Alignment:
 
 
 def alignment_of(
-    text: str, states: States, path: np.ndarray, evidence: Evidence, config: VitsConfig, samples: int
+    text: str,
+    states: States,
+    path: np.ndarray,
+    evidence: Evidence,
+    config: VitsConfig,
+    samples: int,
+    skipped: int = 0,
 ) -> Alignment:
-    """Return the alignment of a recording of so many samples: path is the state of each frame, int64 (T_spec,)."""
+    """Return the alignment of a recording of so many samples after `skipped` ones: path is the state of each frame,
+    int64 (T_spec,)."""
     durations, pauses = _durations(states, path)
     timeline, first = Timeline(UNITS, config), 0
+    timeline.pause(skipped)
     for sentence, length in zip(states.sentences, states.lengths, strict=True):
         timeline.pause(int(pauses[first]) * config.hop_length)
         timeline.sentence(sentence.sentences, durations[first : first + length].tolist())
@@ -90,10 +106,12 @@ def alignment_of(
     ratios, is_adapted = evidence.of_path(states, path), evidence.adaptation is not None
     for unit in ("word", "sentence"):
         for item in timestamps[unit]:
-            start, end = (round(item[key] * config.sampling_rate / config.hop_length) for key in ("start", "end"))
+            samples_of = (item[key] * config.sampling_rate - skipped for key in ("start", "end"))
+            start, end = (round(place / config.hop_length) for place in samples_of)
             item |= _fit(ratios, evidence, np.arange(start, end), is_adapted)
     loud = np.flatnonzero(evidence.is_loud)
-    return Alignment(text, samples / config.sampling_rate, timestamps, **_fit(ratios, evidence, loud, is_adapted))
+    seconds = (skipped + samples) / config.sampling_rate
+    return Alignment(text, seconds, timestamps, **_fit(ratios, evidence, loud, is_adapted))
 
 
 def _durations(states: States, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
