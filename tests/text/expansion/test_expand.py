@@ -120,3 +120,14 @@ def test_voices_of_a_country_have_their_own_dates_and_numbers():
     )
     assert expand("Il a 71 ans.", "fr-be") == "Il a septante-et-un ans."
     assert expand("Pesa 2.5 kg.", "es-419") == "Pesa dos punto cinco kilogramos."
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Use approx. ≈ 40.", "Use approximately approximately forty."),  # two forms that touch
+        ("A file, i.e. 12 bytes. 12 cm.", "A file, that is twelve bytes. Twelve centimeters."),
+    ],
+)
+def test_a_reading_has_the_spaces_and_the_case_of_its_place(written, read):
+    assert expand(written, "en") == read

@@ -70,11 +70,16 @@ def expansions(text: str, language: str | None, taken: Iterable[tuple[int, int]]
 
 def _fitted(text: str, start: int, end: int, spoken: str, language: str) -> str:
     """Return a reading with the case, the full stop and the spaces that its place needs."""
-    if _BEGINS.search(text, max(0, start - 4), start):
+    begins = _BEGINS.search(text, max(0, start - 4), start)
+    if begins and (begins[0][0] != "." or conventions(language).ends_sentence(text, 0, begins.start(), start)):
         spoken = spoken[:1].upper() + spoken[1:]
     spoken = with_stop(text, text[start:end], end, spoken, language)
+    if not spoken:
+        return spoken
     before, after = text[start - 1 : start], text[end : end + 1]
-    return " " * _joins(before, spoken[:1]) + spoken + " " * _joins(spoken[-1:], after)
+    first = text[start].isspace() or _joins(before, spoken[:1])
+    last = text[end - 1].isspace() or _joins(spoken[-1:], after)
+    return " " * first + spoken + " " * last
 
 
 def _joins(left: str, right: str) -> bool:
