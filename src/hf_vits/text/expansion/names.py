@@ -50,6 +50,12 @@ def formula(language: Language, text: str) -> str:
 
 
 @reading
+def superscript(language: Language, text: str) -> str | None:
+    """Read raised digits, such as those of an exponent, as a number."""
+    return number(language, unicodedata.normalize("NFKC", text))
+
+
+@reading
 def address(language: Language, text: str) -> str:
     """Read an address of the internet: words as words, what has no vowel and the country by letters, signs by name."""
     pieces, said = _ADDRESS_PIECE.findall(_SCHEME.sub("", text.removesuffix("/"))), []
