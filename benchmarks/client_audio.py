@@ -38,10 +38,11 @@ DELAYS = {"mp3": 1105, "aac": 1024}
 def text_of(number: int, texts: int, most: int) -> str:
     """Text `number`, in sentences of 1 to 12 words."""
     rank = number * STRIDE % texts / max(texts - 1, 1)
-    chance, words = random.Random(number), []
-    while len(words) < round(most**rank):
-        words += [chance.choice(WORDS) for _ in range(chance.randint(1, 12))] + ["."]
-    return " ".join(words[: round(most**rank)]).replace(" .", ".").strip(". ").capitalize() + "."
+    chance = random.Random(number)
+    words, last = chance.choices(WORDS, k=round(most**rank)), -1
+    while (last := last + chance.randint(1, 12)) < len(words) - 1:
+        words[last] += "."
+    return " ".join(words).capitalize() + "."
 
 
 def answer(client, text: str, seed: int, name: str, is_whole: bool) -> bytes:
@@ -62,7 +63,7 @@ def decoded(name: str, data: bytes) -> np.ndarray:
     if name == "aac":
         import av
 
-        with av.open(io.BytesIO(data)) as file:
+        with av.open(io.BytesIO(data), format="aac") as file:  # which cannot be guessed from a short one
             return np.concatenate([frame.to_ndarray().ravel() for frame in file.decode(audio=0)])
     return soundfile.read(io.BytesIO(data), dtype="int16" if name in ("wav", "flac") else "float32")[0]
 
