@@ -1,9 +1,9 @@
 """What OpenAI's client gets from `hf-vits serve`: every text, whole and streamed, against the samples of the pipeline.
 
-Texts have 1 to `--words` words, spread evenly by the logarithm of their length; formats take turns. Lossless formats
-must have every sample to half a step of 16 bits, with as much for the difference of chunks and whole. Others must be as
-near as the samples of the pipeline that are encoded at once, over all and in the last 50 ms. No answer may be a sample
-short. The status is 1 if one is wrong. Needs "hf_vits[demo,serve]", and openai. Run:
+Texts have 1 to `--words` words, spread evenly by the logarithm of their length; in this order, formats take turns.
+Lossless formats must have every sample to half a step of 16 bits, with as much for the difference of chunks and whole.
+Others must be as near as the samples of the pipeline that are encoded at once, over all and in the last 50 ms. No
+answer may be a sample short. The status is 1 if one is wrong. Needs "hf_vits[demo,serve]", and openai. Run:
 
     python benchmarks/client_audio.py [--voice default] [--texts 200] [--words 2000] [--only 0 1 2] [--json FILE]
 """
@@ -23,7 +23,7 @@ WORDS = ["a", "bed", "jam", "kid", "nap", "deaf", "lion", "mop", "goal", "flip"]
 """Of letters that the tiny voices of the tests have, too."""
 
 STRIDE = 89
-"""Texts in turn have lengths that are so many ranks apart; it is prime, so that each rank has its turn."""
+"""Ranks, by length, between two texts; it is prime, so that each rank has its turn."""
 
 STEPS = 1.1
 """Largest error of lossless formats, in steps of 16 bits."""
@@ -35,11 +35,10 @@ DELAYS = {"mp3": 1105, "aac": 1024}
 """Samples that decoders add before a stream of these formats, and before a whole file of AAC."""
 
 
-def text_of(number: int, texts: int, most: int) -> str:
-    """Text `number`, in sentences of 1 to 12 words."""
-    rank = number * STRIDE % texts / max(texts - 1, 1)
-    chance = random.Random(number)
-    words, last = chance.choices(WORDS, k=round(most**rank)), -1
+def text_of(rank: int, texts: int, most: int) -> str:
+    """The text of a rank, in sentences of 1 to 12 words."""
+    chance = random.Random(rank)
+    words, last = chance.choices(WORDS, k=round(most ** (rank / max(texts - 1, 1)))), -1
     while (last := last + chance.randint(1, 12)) < len(words) - 1:
         words[last] += "."
     return " ".join(words).capitalize() + "."
@@ -119,7 +118,8 @@ def measure(port: int, options: argparse.Namespace) -> dict:
     pipe: TextToSpeechPipeline = load_pipeline(options.voice)
     formats, answers, worst, wrong = available_formats(), Counter(), defaultdict(lambda: -np.inf), []
     for number in range(options.texts) if options.only is None else options.only:
-        text, name = text_of(number, options.texts, options.words), formats[number % len(formats)]
+        rank = number * STRIDE % options.texts
+        text, name = text_of(rank, options.texts, options.words), formats[rank % len(formats)]
         sound = pipe(text, speaker_id=0, generator=torch.Generator().manual_seed(number))["audio"]
         for is_whole in (True, False):
             data = answer(client, text, number, name, is_whole)

@@ -297,7 +297,8 @@ def test_the_work_stops_when_the_client_goes_away(uri, make_pipe, caplog):
     assert sum(made) < 0.5 * len(pipe("A hope on a home.")["audio"]) * 2000 and not caplog.records
 
 
-def test_a_full_queue_is_an_error_and_a_text_that_has_begun_waits_instead(uri, pipes):
+def test_a_full_queue_is_an_error_and_a_text_that_has_begun_waits_instead(uri, pipes, monkeypatch):
+    monkeypatch.setattr("hf_vits.serving.scheduling.LONGEST_RETRY", 0.05)
     gate = threading.Event()
 
     def blocked():

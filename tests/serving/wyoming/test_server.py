@@ -94,7 +94,7 @@ async def send(client, *events):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_after_a_signal_what_has_begun_is_completed_and_what_is_new_refused(held, pipe, scheduler, tmp_path, number):
-    uri = f"unix://{tmp_path / 'socket'}"
+    uri = f"tcp://127.0.0.1:{free_port()}" if number == signal.SIGTERM else f"unix://{tmp_path / 'socket'}"
 
     async def conversation():
         async with clients(uri, held, scheduler, 3) as (server, task, (whole_text, pieces, idle)):
@@ -160,8 +160,8 @@ def test_a_client_that_takes_no_audio_in_time_is_disconnected_and_its_work_ends(
     uri = f"unix://{tmp_path / 'socket'}"
 
     async def conversation():
-        async with clients(uri, pool, scheduler, idle_seconds=0.1) as (server, task, (one,)):
-            await send(one, Synthesize("A hope on a home. " * 2000))
+        async with clients(uri, pool, scheduler, idle_seconds=0.1, pause=60.0) as (server, task, (one,)):
+            await send(one, Synthesize(TEXT))
             while not server._connections:
                 await asyncio.sleep(0.01)
             while server._connections or scheduler.jobs:
