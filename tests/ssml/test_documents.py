@@ -118,6 +118,16 @@ def test_strict_refuses_what_has_no_effect_and_else_a_warning_names_it(pipe, cap
     assert caplog.text.count("<foo>") == 1
 
 
+def test_text_is_spoken_as_it_is_where_the_package_for_numbers_is_missing(monkeypatch):
+    def missing(*_):
+        raise ImportError("The package is not installed.")
+
+    monkeypatch.setattr("hf_vits.text.expansion.say_as.say_as", missing)
+    script = read_ssml('<speak>It is <say-as interpret-as="date">3/14</say-as>.</speak>')
+    assert noted(script.sentences(split)) == "It is 3/14."
+    assert ["not installed" in part for part in script.ignored] == [True]
+
+
 @pytest.mark.parametrize("chunk_frames", [None, 3])
 def test_streamed_chunks_equal_the_whole_with_times_and_marks(pipe, chunk_frames):
     document = """<speak><mark name="a"/>One <break time="70ms"/> day

@@ -152,7 +152,7 @@ def say_as(reader, attributes):
 
         try:
             spoken = reading(" ".join(text.split()), kind.strip().lower(), language or "en", form)
-        except ValueError as error:
+        except (ValueError, ImportError) as error:
             reader.line = line
             reader.ignore(f"<say-as interpret-as={quoted(kind)}>, but for its text: {error}")
             return reader.say(text)
