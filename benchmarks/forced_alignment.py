@@ -30,6 +30,8 @@ def main():
     parser.add_argument("--recordings", metavar="FOLDER", help="recordings with a metadata.csv")
     parser.add_argument("--rows", type=int, default=300, help="recordings that are used")
     parser.add_argument("--planted", type=int, default=20, help="wrong transcripts among them")
+    parser.add_argument("--others", action="store_true", help="none of the 300 that the confidence was fitted to")
+    parser.add_argument("--language", help="espeak voice of the texts, if it is not that of the voice")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", metavar="FILE", help="keep the figures")
@@ -88,7 +90,10 @@ def recordings(aligner, arguments) -> dict[str, Any]:
 
     draw = random.Random(arguments.seed)
     data = concatenate_datasets([part for part in load_data(arguments.recordings) if part is not None])
-    rows = [data[i] for i in sorted(draw.sample(range(len(data)), min(arguments.rows, len(data))))]
+    fitted = set(random.Random(0).sample(range(len(data)), 300)) if arguments.others else ()
+    pool = [i for i in range(len(data)) if i not in fitted]
+    rows = [data[i] for i in sorted(draw.sample(pool, min(arguments.rows, len(pool))))]
+    aligner.tokenizer.phoneme_language = arguments.language or aligner.tokenizer.phoneme_language
     sounds, texts = [row["audio"] for row in rows], [row["text"] for row in rows]
     planted = sorted(draw.sample(range(len(rows)), arguments.planted))
     given = list(texts)
