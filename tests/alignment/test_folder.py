@@ -72,7 +72,7 @@ def test_a_stopped_run_continues_and_equals_one_that_was_not(spoken, monkeypatch
     assert len(seen) == 1
 
 
-def test_what_cannot_be_aligned_is_reported_with_its_reason(spoken):
+def test_what_cannot_be_aligned_or_adapted_to_is_reported_with_its_reason(spoken, caplog):
     folder, recordings, settings = spoken
     (folder / "recordings/two.wav").write_bytes(b"no sound")
     soundfile.write(folder / "recordings/one.wav", np.random.default_rng(0).normal(0, 0.1, 80), 16000)
@@ -81,6 +81,7 @@ def test_what_cannot_be_aligned_is_reported_with_its_reason(spoken):
     assert set(problems) == {"one", "two"} and "cannot be all of what is said" in problems["one"]
     assert report.coverage == pytest.approx(1 / 3)
     assert "33.3% aligned; 2 do not fit" in str(report)
+    assert caplog.text.count("too little speech to adapt to") == 1
 
 
 def test_other_settings_or_files_are_not_mixed_in(spoken):

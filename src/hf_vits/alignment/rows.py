@@ -1,5 +1,6 @@
 """The recordings of a folder or data set, with their texts and a name for the files that are made of them."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from hf_vits.data.audio import audio_seconds
 from hf_vits.data.columns import PLACE, column_names, plain_rows
 from hf_vits.data.dataset import Columns, check_data
 from hf_vits.data.load import load_data
+
+logger = logging.getLogger(__name__)
 
 ADAPTED_SECONDS = 600.0
 """Seconds of recordings, spread evenly, that an aligner adapts to."""
@@ -96,6 +99,8 @@ def adapt_to(aligner: ForcedAligner, rows: Sequence[Row], speaker_id: Any, batch
     if waveforms:
         latents = aligner.latents(waveforms, _speakers(speaker_id, len(texts)), batch_size)
         aligner.adapt_latents(latents, waveforms, texts, [None] * len(texts), _speakers(speaker_id, len(texts)))
+    if aligner.adaptation is None:
+        logger.warning("There is too little speech to adapt to; of another speaker, some right texts will be doubted.")
 
 
 def _speakers(speaker_id: Any, count: int) -> list | None:
