@@ -283,7 +283,7 @@ class VitsModel(StrictPreTrainedModel):
         frames = frames.double().clamp(max=2**31)  # half precision cannot count frames
         first = mask.squeeze(1).argmax(dim=1, keepdim=True)
         frames = frames.long().scatter_add(1, first, (frames.sum(dim=1, keepdim=True) == 0).long())
-        return fit_spans(frames, arguments.spans)
+        return frames if arguments.spans is None else fit_spans(frames, arguments.spans)
 
     def log_durations(self, hidden: Tensor, arguments: CallArguments) -> Tensor:
         """hidden (B, H, T_text) -> natural logarithms of the frames of each token at rate 1, (B, 1, T_text)."""

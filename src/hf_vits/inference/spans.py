@@ -38,10 +38,8 @@ def given_spans(span_durations: Any, input_ids: Tensor) -> Spans:
     return [[tuple(span) for span in spans] for spans in span_durations]
 
 
-def fit_spans(frames: Tensor, spans: Spans | None) -> Tensor:
+def fit_spans(frames: Tensor, spans: Spans) -> Tensor:
     """frames int64 (B, T_text) -> the same, but in each span in proportion such that they sum to what it is to have."""
-    if spans is None:
-        return frames
     frames = frames.clone()
     for row, item in zip(frames, spans, strict=True):
         for first, last, total in item:
