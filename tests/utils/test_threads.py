@@ -12,6 +12,7 @@ import torch
 
 from hf_vits.cli import main
 from hf_vits.utils.threads import cores, use_cores
+from hf_vits.utils.waiting import SPINS
 
 TELL = "import torch, accelerate, hf_vits.utils.threads as t; t.use_cores(accelerate.Accelerator(cpu=True)); "
 
@@ -77,7 +78,7 @@ import os, runpy, sys
 class Stop:
     def find_spec(self, name, path=None, target=None):
         if name == "torch":
-            print("policy:", os.environ.get("OMP_WAIT_POLICY"), flush=True)
+            print("policy:", os.environ.get("OMP_WAIT_POLICY"), os.environ.get("GOMP_SPINCOUNT"), flush=True)
             os._exit(0)
 
 sys.meta_path.insert(0, Stop())
@@ -95,7 +96,8 @@ PROGRAMS = {
 
 
 def environment(policy):
-    others = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    ours = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    others = {name: value for name, value in os.environ.items() if name not in ours}
     return others if policy is None else {**others, "OMP_WAIT_POLICY": policy}
 
 
@@ -108,28 +110,29 @@ def policy_when_torch_is_imported(program, policy, folder):
 
 
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS.keys())
-def test_threads_wait_passively_before_torch_is_imported(program, tmp_path):
-    assert policy_when_torch_is_imported(program, None, tmp_path) == "PASSIVE"
+def test_threads_spin_briefly_and_then_sleep(program, tmp_path):
+    assert policy_when_torch_is_imported(program, None, tmp_path) == f"PASSIVE {SPINS}"
 
 
 @pytest.mark.parametrize("program", ["hf-vits speak", "train.py", "synthesize_dataset.py"])
 def test_a_policy_that_the_user_set_is_kept(program, tmp_path):
-    assert policy_when_torch_is_imported(PROGRAMS[program], "ACTIVE", tmp_path) == "ACTIVE"
+    assert policy_when_torch_is_imported(PROGRAMS[program], "ACTIVE", tmp_path) == "ACTIVE None"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks GNU's OpenMP, which torch has on Linux")
 def test_the_openmp_runtime_of_torch_takes_the_policy_over(tmp_path):
     code = "import sys, hf_vits.cli; print('torch' in sys.modules); import torch"
-    env = {**environment(None), "OMP_DISPLAY_ENV": "TRUE"}
+    env = {**environment(None), "OMP_DISPLAY_ENV": "VERBOSE"}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "False"
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
+    assert f"GOMP_SPINCOUNT = '{SPINS}'" in done.stderr
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-@pytest.mark.parametrize(("given", "seen"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+@pytest.mark.parametrize(("given", "seen"), [(None, f"PASSIVE {SPINS}"), ("ACTIVE", "ACTIVE")])
 def test_make_hands_the_policy_to_all_that_it_starts(given, seen):
-    command = ["make", "--silent", "--eval", "policy: ; @echo $$OMP_WAIT_POLICY", "policy"]
+    command = ["make", "--silent", "--eval", "policy: ; @echo $$OMP_WAIT_POLICY $$GOMP_SPINCOUNT", "policy"]
     done = subprocess.run(command, cwd=ROOT, env=environment(given), capture_output=True, text=True, check=True)
     assert done.stdout.strip() == seen
 

@@ -1,10 +1,9 @@
 """The command line: `hf-vits VERB`. A verb is one module, and one line of `VERBS`."""
 
-import os
-
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads OpenMP: spinning threads slow a busy machine
-
 from hf_vits.utils.lazy_imports import lazy_attributes
+from hf_vits.utils.waiting import wait_briefly
+
+wait_briefly()  # before a verb imports torch, which loads OpenMP
 
 VERBS = {
     "speak": "hf_vits.cli.speak",

@@ -16,7 +16,15 @@ from hf_vits.cli.speech_runtime import default_runtime
 
 HELP = "Print versions, processor, GPU and folders, for a bug report."
 
-VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE", "HF_VITS_KERNELS", RUNTIME)
+VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "GOMP_SPINCOUNT",
+    "CUDA_VISIBLE_DEVICES",
+    "HF_HUB_OFFLINE",
+    "HF_VITS_KERNELS",
+    RUNTIME,
+)
 """Environment variables that change how a voice is loaded or computed."""
 
 

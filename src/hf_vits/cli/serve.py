@@ -150,7 +150,7 @@ def _application(options: argparse.Namespace, settings):
     load = partial(load_pipeline, dtype=usable_dtype(options.dtype))
     pool = VoicePool(voices, named_aliases(options.alias, voices), round(options.max_memory * 1e9), load)
     threads = options.threads or min(cores(), THREADS)
-    use_threads(threads)
+    use_threads(options.threads, threads)
     workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares
     scheduler = Scheduler(workers, options.max_requests, cost=seconds_of)
     try:

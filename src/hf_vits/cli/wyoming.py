@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
 
     transformers_logging.disable_progress_bar()  # a model loads in a fraction of a second
     threads = options.threads or min(cores(), THREADS)
-    use_threads(threads)
+    use_threads(options.threads, threads)
     load = partial(load_pipeline, dtype=usable_dtype(options.dtype))
     pool = VoicePool(named_voices(options.voices), max_bytes=round(1e9 * options.max_memory), load=load)
     workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares

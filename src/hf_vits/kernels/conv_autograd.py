@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from hf_vits.kernels import fft_conv, winograd
+from hf_vits.kernels import fft_conv, products, winograd
 from hf_vits.kernels.winograd import Matrices, Tiles
 from hf_vits.utils.torch_state import is_batched_gradient, is_ordinary
 
@@ -27,7 +27,12 @@ FEWEST_CHANNELS = ((11, 64), (7, 128))
 
 
 def is_faster(layer: torch.nn.modules.conv._ConvNd) -> bool:
-    """Return True for a convolution along one dimension that keeps the length and trains faster so."""
+    """Return True for a convolution along one dimension that keeps the length and trains faster so.
+
+    None does where MKL, which multiplies transformed signals, is slower than the library of direct convolutions.
+    """
+    if products.prefers_onednn():
+        return False
     taps, channels = max(layer.kernel_size), min(layer.in_channels, layer.out_channels)
     if taps in winograd.POINTS:
         return winograd.is_faster(layer)

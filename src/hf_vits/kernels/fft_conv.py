@@ -32,6 +32,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hf_vits.kernels.products import Stack
 from hf_vits.kernels.winograd import Matrices
 
 VALUES, ROWS = 2**14, 128
@@ -105,16 +106,18 @@ def matrices(kernel: int, dtype: torch.dtype) -> Matrices:
     return Matrices(*(matrix.to(dtype) for matrix in output_tiles))
 
 
-def spectrum(weight: Tensor) -> Tensor:
-    """weight (C_out, C_in, k) -> K w, (r, C_in, C_out)."""
+def spectrum(weight: Tensor) -> tuple[Stack, Stack]:
+    """weight (C_out, C_in, k) -> K w, (r, C_in, C_out), of even and of odd frequencies."""
     taps = _halves(weight.shape[2]).taps
-    return torch.einsum("rk,oik->rio", taps, weight.detach().double()).to(weight.dtype).contiguous()
+    products = torch.einsum("rk,oik->rio", taps, weight.detach().double()).to(weight.dtype).contiguous()
+    even, odd = products.tensor_split([len(products) // 2])
+    return Stack(even), Stack(odd)
 
 
-def convolve(signal: Tensor, weight: Tensor, kernel: int, dilation: int, bias: Tensor | None) -> Tensor:
+def convolve(signal: Tensor, weight: tuple[Stack, Stack], kernel: int, dilation: int, bias: Tensor | None) -> Tensor:
     """signal (B, T, C_in), weight of `spectrum`, bias (C_out,) -> (B, T, C_out), with zeros around the signal."""
     batch, length, channels = signal.shape
-    outputs, size = weight.shape[2], tile_size(kernel)
+    outputs, size = weight[0].shape[2], tile_size(kernel)
     hop, tiles = size - kernel + 1, _tiles(length, kernel, dilation)
     rows = max(VALUES // max(channels, outputs), ROWS)
     group = max(1, min(tiles, rows // dilation))
@@ -138,15 +141,13 @@ def convolve(signal: Tensor, weight: Tensor, kernel: int, dilation: int, bias: T
 class _Work:
     """Matrices and memory for one layer, shared by all groups of tiles: newly allocated memory would not be cached."""
 
-    def __init__(self, signal: Tensor, weight: Tensor, kernel: int, rows: int, constant: Tensor | None):
+    def __init__(self, signal: Tensor, weight: tuple[Stack, Stack], kernel: int, rows: int, constant: Tensor | None):
         """Group up to `rows` tiles of one phase; add `constant` (C_out,) at frequency 0."""
-        matrices, (products, channels, outputs) = _halves(kernel), weight.shape
-        self.constant, half, most = constant, tile_size(kernel) // 2, products - products // 2
+        matrices, (most, channels, outputs) = _halves(kernel), weight[1].shape
+        self.constant, half = constant, tile_size(kernel) // 2
         self.parities = [
             (forward.to(signal.dtype), taps, inverse.to(signal.dtype))
-            for forward, taps, inverse in zip(
-                matrices.forward, weight.tensor_split([products // 2]), matrices.inverse, strict=True
-            )
+            for forward, taps, inverse in zip(matrices.forward, weight, matrices.inverse, strict=True)
         ]
         self.folded = signal.new_empty(half * rows * channels)
         self.spectra, self.mixed = signal.new_empty(most * rows * channels), signal.new_empty(most * rows * outputs)
@@ -164,7 +165,7 @@ class _Work:
             mixed = self.mixed[: products * rows * outputs].view(products, rows, outputs)
             (torch.sub if parity else torch.add)(tile[:half], tile[half:], out=folded)
             torch.mm(forward, folded.view(half, -1), out=spectra.view(products, -1))
-            torch.bmm(spectra, weight, out=mixed)
+            weight.multiply(spectra, mixed)
             if self.constant is not None and not parity:
                 mixed[0] += self.constant
             torch.mm(inverse, mixed.view(products, -1), out=halves[parity].view(half, -1))

@@ -1,4 +1,4 @@
-"""Inference on a CPU: pad to few lengths, and decode in chunks.
+"""Inference on a CPU: take free cores, pad to few lengths, and decode in chunks.
 
 A CPU library makes and keeps kernels for each length that it meets; and what the layers of a decoder pass to each other
 stays in a processor's cache if the signal is short.
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hf_vits.utils.free_cores import on_free_cores
 from hf_vits.utils.torch_state import is_inference
 
 SAMPLES = 2**13
@@ -36,6 +37,7 @@ def _pad(size: int, *signals: Tensor) -> list[Tensor]:
     return [F.pad(signal, (0, size - signal.shape[-1])) for signal in signals]
 
 
+@on_free_cores
 def encode_text(plain: Callable, encoder: nn.Module, input_ids: Tensor, mask: Tensor, *args: Any, **kwargs: Any) -> Any:
     """Compute `TextEncoder.forward` with more padding, and cut it off."""
     length, size = input_ids.shape[1], padded_length(encoder, input_ids)
@@ -52,6 +54,7 @@ def encode_text(plain: Callable, encoder: nn.Module, input_ids: Tensor, mask: Te
     )
 
 
+@on_free_cores
 def invert_flow(
     plain: Callable, flow: nn.Module, latents: Tensor, mask: Tensor, speaker: Tensor | None = None
 ) -> Tensor:
@@ -62,6 +65,7 @@ def invert_flow(
     return plain(flow, *_pad(size, latents, mask), speaker)[..., :length].contiguous()
 
 
+@on_free_cores
 def predict_durations(
     plain: Callable, predictor: nn.Module, hidden: Tensor, mask: Tensor, *args: Any, **kwargs: Any
 ) -> Tensor:
@@ -70,6 +74,7 @@ def predict_durations(
     return plain(predictor, *_pad(size, hidden, mask), *args, **kwargs)[..., : hidden.shape[2]]
 
 
+@on_free_cores
 def predict_noisy_durations(
     plain: Callable, predictor: nn.Module, hidden: Tensor, mask: Tensor, noise: Tensor, *args: Any, **kwargs: Any
 ) -> Tensor:
@@ -78,6 +83,7 @@ def predict_noisy_durations(
     return plain(predictor, *_pad(size, hidden, mask, noise), *args, **kwargs)[..., : hidden.shape[2]]
 
 
+@on_free_cores
 def decode(
     plain: Callable,
     decoder: nn.Module,

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hf_vits.kernels.products import Stack
+
 
 class Matrices(NamedTuple):
     """The matrices of an algorithm: inputs (r, n), taps (r, k) and outputs (m, r)."""
@@ -138,13 +140,13 @@ def matrices(taps: int, dtype: torch.dtype) -> Matrices:
     return Matrices(*(matrix.contiguous().to(dtype) for matrix in exact))
 
 
-def values(weight: Tensor) -> Tensor:
+def values(weight: Tensor) -> Stack:
     """weight (C_out, C_in, k) -> V_k w, (n, C_in, C_out)."""
     taps = matrices(weight.shape[2], torch.float64).taps
-    return torch.einsum("nk,oik->nio", taps, weight.detach().double()).to(weight.dtype).contiguous()
+    return Stack(torch.einsum("nk,oik->nio", taps, weight.detach().double()).to(weight.dtype).contiguous())
 
 
-def convolve(signal: Tensor, weight: Tensor, dilation: int, bias: Tensor | None) -> Tensor:
+def convolve(signal: Tensor, weight: Stack, dilation: int, bias: Tensor | None) -> Tensor:
     """signal (B, T, C_in), weight as `values` gives it, bias (C_out,) -> (B, T, C_out), without gradients, with zeros
     around the signal."""
     size, channels, outputs = weight.shape
@@ -165,7 +167,7 @@ def convolve(signal: Tensor, weight: Tensor, dilation: int, bias: Tensor | None)
             )
             input_tiles.view(size, 1, len(part), -1).copy_(tiles.inputs(item, first, len(part)))
             torch.mm(constant.inputs, input_tiles.flatten(1), out=transformed.flatten(1))
-            torch.bmm(transformed, weight, out=mixed)
+            weight.multiply(transformed, mixed)
             torch.mm(constant.outputs, mixed.flatten(1), out=output_tiles.flatten(1))
             output_tiles = output_tiles.view(OUTPUTS, len(part), dilation, outputs).transpose(0, 1)
             part.copy_(output_tiles) if bias is None else torch.add(output_tiles, bias, out=part)

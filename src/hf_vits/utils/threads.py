@@ -22,7 +22,7 @@ def use_cores(accelerator: "Accelerator", threads: int | None = None) -> None:
 
     `OMP_NUM_THREADS` of the user counts. That of a launcher does not: it is 1 unless somebody asks for more.
     """
-    import torch
+    from hf_vits.utils.free_cores import set_num_threads
 
     if accelerator.device.type != "cpu":
         return
@@ -30,7 +30,7 @@ def use_cores(accelerator: "Accelerator", threads: int | None = None) -> None:
     if threads is None and os.environ.get("OMP_NUM_THREADS") and not launched:
         return
     local = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
-    torch.set_num_threads(threads or max(1, cores() // local))
+    set_num_threads(threads or max(1, cores() // local))
 
 
 def cores() -> int:
@@ -63,12 +63,16 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def use_threads(threads: int | None) -> None:
-    """Set the number of threads of PyTorch; `None` leaves it as it is."""
+def use_threads(threads: int | None, most: int | None = None) -> None:
+    """Set the number of threads of PyTorch; `None` leaves it to free cores, up to `most` if that is given."""
     if threads is not None:
+        from hf_vits.utils.free_cores import set_num_threads
+
+        set_num_threads(threads)
+    elif most is not None:
         import torch
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(most)
 
 
 def _number_of_threads(value: str) -> int:

@@ -1,0 +1,28 @@
+"""How the threads of PyTorch wait for each other, which OpenMP reads from the environment when it is loaded."""
+
+import os
+
+SPINS = "2000"
+"""Turns of GNU OpenMP's waiting loop, some 50 microseconds, before a thread sleeps. Operations of a network follow each
+other in less, and waking a thread takes as long as many of them; without work it takes no time from other programs."""
+
+
+def wait_briefly() -> None:
+    """
+    Let threads spin briefly, then sleep; call it before anything imports torch.
+
+    It sets `GOMP_SPINCOUNT`, which GNU's OpenMP reads (PyTorch on Linux), and `OMP_WAIT_POLICY=PASSIVE`, which others
+    read. Variables that are set are kept, and with a policy of the user's own the count is not set
+    either.
+
+    Example:
+
+    ```python
+    >>> from hf_vits.utils.waiting import wait_briefly
+
+    >>> wait_briefly()
+    ```
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+        os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
