@@ -197,7 +197,7 @@ class VitsModel(StrictPreTrainedModel):
             token_rates (`Tensor` of shape `(B, T_text)`, *optional*):
                 Factor of `speaking_rate` for each token, 0.1 to 10, blanks and padding included.
             span_durations (`list` of a list for each item, *optional*):
-                `(first token, token after the last, frames)` of spans whose durations are scaled to sum to that.
+                `(first token, token after the last, frames)` of spans whose predicted durations are scaled to that sum.
 
         Returns:
             [`VitsModelOutput`], or a tuple of its fields that are not `None` if `return_dict` is `False`.

@@ -34,10 +34,25 @@ def test_a_span_of_the_frames_that_it_has_stays_as_it_is():
     [
         ([], "a list of 1"),
         ([[(0, 4, 3)]], "3 frames for 4 tokens"),
-        ([[(0, 9, 30)]], "within 8 tokens"),
+        ([[(0, 9, 30)]], "within the 8 tokens"),
         ([[(0, 4, 9), (3, 6, 9)]], "do not overlap"),
+        ([[(0, 4, float("nan"))]], "whole numbers"),
+        ([[(0.5, 4, 9)]], "whole numbers"),
+        ([[(0, 4)]], r"has \(0, 4\); it takes"),
+        ([[7]], "has 7; it takes"),
+        ([[(0, 4, 10**400)]], "give one for each at least, and 2,147,483,648 at most"),
     ],
 )
 def test_spans_that_cannot_be_are_errors(spans, named):
     with pytest.raises(ValueError, match=named):
-        given_spans(spans, torch.zeros(1, 8, dtype=torch.long))
+        given_spans(spans, torch.ones(1, 1, 8))
+
+
+def test_padding_gets_no_frames(make_model):
+    model, ids = make_model(), torch.ones(2, 8, dtype=torch.long)
+    mask = torch.tensor([[1] * 8, [1] * 5 + [0] * 3])
+    options = {"attention_mask": mask, "speaker_id": 0, "generator": torch.Generator().manual_seed(0)}
+    with pytest.raises(ValueError, match="within the 5 tokens"):
+        model(ids, span_durations=[[], [(2, 8, 60)]], **options)
+    durations = model(ids, span_durations=[[], [(2, 5, 60)]], **options).durations
+    assert durations[1, 2:5].sum() == 60 and durations[1, 5:].sum() == 0

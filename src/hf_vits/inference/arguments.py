@@ -171,7 +171,7 @@ class CallArguments:
             ),
             speaking_rate=rate if token_rates is None else rate * given_rates(token_rates, input_ids),
             durations=None if durations is None else given_durations(durations, input_ids, mask),
-            spans=None if span_durations is None else given_spans(span_durations, input_ids),
+            spans=None if span_durations is None else given_spans(span_durations, mask),
             generator=generator,
         )
 

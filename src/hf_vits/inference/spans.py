@@ -1,38 +1,46 @@
 """Frames that spans of tokens are to have together, such as a phrase that is to last two seconds."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from hf_vits.utils.formatting import quoted
+
 Spans = list[list[tuple[int, int, int]]]
 """For each item of a batch its spans: the first token, the one after the last, and the frames of all of them."""
 
+MAX_FRAMES = 2**31
+"""Frames of a span, which are counted as floats; what a call makes of them is limited with all others."""
 
-def given_spans(span_durations: Any, input_ids: Tensor) -> Spans:
+
+def given_spans(span_durations: Any, mask: Tensor) -> Spans:
     """
-    Return the spans of each item.
+    Return the spans of each item; mask (B, 1, T_text) is one at tokens.
 
     Raises:
-        ValueError: if there is not one list for each item, for spans outside of the text or that overlap, and for fewer
-            frames than tokens.
+        ValueError: if there is not one list for each item, for spans that overlap or are outside of the tokens, for
+            what are no whole numbers, and for fewer frames than tokens.
     """
-    batch, size = input_ids.shape
+    batch = len(mask)
     if not isinstance(span_durations, Sequence) or len(span_durations) != batch:
         raise ValueError(f"`span_durations` must be a list of {batch}: a list of spans for each item of the batch.")
-    for spans in span_durations:
-        end = 0
+    for spans, is_token in zip(span_durations, mask.squeeze(1).bool(), strict=True):
+        end, size = 0, int(is_token.sum())
         for span in spans:
-            first, last, frames = span
-            if not end <= first < last <= size:
+            is_span = isinstance(span, Sequence) and len(span) == 3 and all(isinstance(one, Integral) for one in span)
+            first, last, frames = span if is_span else (0, 0, 0)
+            if not end <= first < last <= len(is_token) or not is_token[first:last].all():
                 raise ValueError(
-                    f"`span_durations` has {tuple(span)}; it takes (first token, token after the last, frames) "
-                    f"in order, within {size} tokens, and spans that do not overlap."
+                    f"`span_durations` has {quoted(span)}; it takes (first token, token after the last, frames), whole "
+                    f"numbers, in order, within the {size} tokens of the item, and spans that do not overlap."
                 )
-            if frames < last - first:
+            if not last - first <= frames <= MAX_FRAMES:
                 raise ValueError(
-                    f"`span_durations` has {frames} frames for {last - first} tokens, of which each takes one at least."
+                    f"`span_durations` has {quoted(frames)} frames for {last - first} tokens; give one for each at "
+                    f"least, and {MAX_FRAMES:,} at most."
                 )
             end = last
     return [[tuple(span) for span in spans] for spans in span_durations]
