@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 from typing import Any
 
 from hf_vits.text.offsets import Span, TextWithOffsets
@@ -191,16 +190,23 @@ class Script:
 
 def _divide_times(sentences: Sequence[Sentence]) -> None:
     """Give each sentence a part of the time of a span that several share, in proportion to its letters and digits."""
-    shares: dict[Time, list[int]] = {}
+    letters: dict[Time, dict[int, int]] = {}  # by sentence
     for number, sentence in enumerate(sentences):
         for style, character in zip(sentence.styles, sentence.text, strict=True):
             if style.time is not None:
-                shares.setdefault(style.time, [0] * len(sentences))[number] += character.isalnum()
-    for time, letters in shares.items():
-        ends = [time.begin + (time.end - time.begin) * part / max(1, sum(letters)) for part in accumulate(letters)]
-        for sentence, begin, end in zip(sentences, [time.begin, *ends], ends, strict=False):
-            own = Time(begin, end) if end > begin else None  # nothing of it is read
-            sentence.styles = [replace(one, time=own) if one.time is time else one for one in sentence.styles]
+                counts = letters.setdefault(style.time, {})
+                counts[number] = counts.get(number, 0) + character.isalnum()
+    parts: dict[tuple[int, Time | None], Time | None] = {}
+    for time, counts in letters.items():
+        total, said, begin = sum(counts.values()), 0, time.begin
+        for number, count in counts.items():
+            if count:  # else nothing is read that could last
+                said += count
+                end = time.begin + (time.end - time.begin) * said / total
+                parts[number, time], begin = Time(begin, end), end
+    for number, sentence in enumerate(sentences):
+        own = ((style, parts.get((number, style.time))) for style in sentence.styles)
+        sentence.styles = [style if time is style.time else replace(style, time=time) for style, time in own]
 
 
 def _sentence_spans(text: TextWithOffsets, split: Split) -> Iterator[Span]:
