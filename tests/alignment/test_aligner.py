@@ -57,6 +57,21 @@ def test_frames_of_a_recording_may_begin_anywhere(aligner, recordings, skipped):
     assert (found.score, found.confidence) == (coarse.score, coarse.confidence)
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"phases": 0}, "`phases` is 0; give 1 to 8"),
+        ({"phases": 9}, "`phases` is 9; give 1 to 8"),
+        ({"speaker_id": [0, 0, 0]}, "`speaker_id` has 3 values for 2 recordings"),
+        ({"language_id": []}, "`language_id` has 0 values for 2 recordings"),
+    ],
+)
+def test_choices_that_do_not_fit_the_recordings_are_errors(aligner, recordings, options, named):
+    recordings.record("x", TEXT)
+    with pytest.raises(ValueError, match=named):
+        aligner.align(["x", "x"], [TEXT, TEXT], **options)
+
+
 def test_silence_between_words_belongs_to_none(aligner, recordings):
     frames = recordings.record("a", "a bad cab")
     recordings.record("b", "a bad cab", frames)

@@ -174,8 +174,11 @@ class ForcedAligner:
 
         Times are those of the most likely phase, scores those of the first one, to which the confidence is fitted.
         """
-        if phases < 1:
-            raise ValueError(f"`phases` is {phases}; it must be 1 or more.")
+        if not 1 <= phases <= self.model.config.hop_length:
+            raise ValueError(f"`phases` is {phases}; give 1 to {self.model.config.hop_length}, the samples of a frame.")
+        for name, choice in (("speaker_id", speaker_id), ("language_id", language_id)):
+            if isinstance(choice, Sequence) and not isinstance(choice, str) and len(choice) != len(texts):
+                raise ValueError(f"`{name}` has {len(choice)} values for {len(texts)} recordings; give one for each.")
         found: list[Any] = [None] * len(waveforms)
         best = [(-np.inf, None)] * len(waveforms)
         for phase in range(phases):
