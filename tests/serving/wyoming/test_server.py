@@ -211,6 +211,18 @@ def test_limits_of_zero_are_refused(pool, scheduler, limit):
         WyomingServer(pool, scheduler, **{limit: 0})
 
 
+@pytest.mark.parametrize("grace", [-1.0, float("nan")])
+def test_a_time_of_grace_below_zero_is_refused(pool, scheduler, grace):
+    with pytest.raises(ValueError, match=f"`grace` is {grace}; it must be 0 or more"):
+        WyomingServer(pool, scheduler, grace=grace)
+
+
+@pytest.mark.parametrize("name", ["", "a" * 64, "ä" * 32, "a\nb"])
+def test_a_name_that_cannot_be_announced_is_refused(name):
+    with pytest.raises(ValueError, match="cannot be announced; give 1 to 63 bytes"):
+        check_address("tcp://0.0.0.0:10200", name)
+
+
 @pytest.mark.parametrize(
     "uri",
     [

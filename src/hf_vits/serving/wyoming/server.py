@@ -10,16 +10,14 @@ from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import ParseResult, urlparse
 
 from hf_vits.serving.scheduling import Scheduler
 from hf_vits.serving.voice_pool import SpeechRequest, VoicePool
 from hf_vits.serving.wyoming.discovery import announced
 from hf_vits.text.errors import NoTokensError
-
-if TYPE_CHECKING:
-    pass
+from hf_vits.utils.formatting import quoted
 
 MAX_CHARACTERS = 100_000
 """Longest text of a request by default: two hours of speech."""
@@ -74,6 +72,8 @@ class WyomingServer:
         for name, value in limits.items():
             if not value > 0:
                 raise ValueError(f"`{name}` is {value}; it must be above 0.")
+        if not grace >= 0:
+            raise ValueError(f"`grace` is {grace}; it must be 0 or more.")
         from hf_vits.serving.wyoming.handler import Service, SpeechHandler
         from hf_vits.serving.wyoming.information import describe
 
@@ -218,6 +218,8 @@ def _check_zeroconf(name: str | None, host: str) -> None:
         raise ValueError(
             f"A server at {host} cannot be reached from a network; give tcp://0.0.0.0:PORT to announce it."
         )
+    if not 0 < len(name.encode(errors="replace")) <= 63 or not name.isprintable():
+        raise ValueError(f"The name {quoted(name)} cannot be announced; give 1 to 63 bytes that can be printed.")
     if find_spec("zeroconf") is None:
         raise ImportError("Announcing a server needs the package zeroconf. Run `pip install zeroconf`.")
 
