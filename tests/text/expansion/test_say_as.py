@@ -11,6 +11,7 @@ READ = {
     ("XIV", "cardinal"): "fourteen",
     ("23rd", "ordinal"): "twenty-third",
     ("3", "ordinal"): "third",
+    ("1,000th", "ordinal"): "one thousandth",
     ("XIV", "ordinal"): "fourteenth",
     ("007", "digits"): "zero zero seven",
     ("3/14/2024", "date"): "March fourteenth, twenty twenty-four",
@@ -75,6 +76,12 @@ def test_the_format_gives_the_order_of_a_date():
 def test_what_is_no_date_is_an_error_that_shows_it(text):
     with pytest.raises(ValueError, match=f"{text}.* cannot be read as 'date'"):
         say_as(text, "date")
+
+
+@pytest.mark.parametrize("text", ["1.5", "3,14", "-2", "noon"])
+def test_what_is_no_ordinal_is_an_error_that_shows_it(text):
+    with pytest.raises(ValueError, match=f"{text}.* cannot be read as 'ordinal'"):
+        say_as(text, "ordinal")
 
 
 def test_an_unknown_kind_is_an_error_with_the_known_ones():

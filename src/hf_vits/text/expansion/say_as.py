@@ -17,7 +17,9 @@ _FRACTION = re.compile(r"(?:(?P<whole>[0-9]{1,12})[\s+-]+)?(?P<above>[0-9]{1,12}
 _TIME = re.compile(
     r"(?P<h>[0-9]{1,2})(?:[:.h](?P<m>[0-9]{2}))?(?:[:.](?P<s>[0-9]{2}))?\s*(?P<half>[ap]\.?\s?m?\.?)?", re.IGNORECASE
 )
-_ENDING = re.compile(r"(?P<number>[0-9][0-9.,\s]*)\s?(?:st|nd|rd|th|er|re|e|ème|[ºª.]|-?[а-я]{1,3})?", re.IGNORECASE)
+_ENDING = re.compile(
+    r"(?P<number>[0-9]+(?:[.,\s][0-9]{3})*)\s?(?:st|nd|rd|th|er|re|e|ème|[ºª.]|-?[а-я]{1,3})?", re.IGNORECASE
+)
 
 
 def say_as(text: str, interpret_as: str, language: str | None = "en", format: str | None = None) -> str:
