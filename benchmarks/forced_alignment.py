@@ -90,8 +90,10 @@ def recordings(aligner, arguments) -> dict[str, Any]:
 
     draw = random.Random(arguments.seed)
     data = concatenate_datasets([part for part in load_data(arguments.recordings) if part is not None])
-    fitted = set(random.Random(0).sample(range(len(data)), 300)) if arguments.others else ()
+    fitted = set(random.Random(0).sample(range(len(data)), min(300, len(data)))) if arguments.others else ()
     pool = [i for i in range(len(data)) if i not in fitted]
+    if arguments.planted >= min(arguments.rows, len(pool)):
+        raise SystemExit(f"--planted is {arguments.planted} of {min(arguments.rows, len(pool))} rows; give fewer.")
     rows = [data[i] for i in sorted(draw.sample(pool, min(arguments.rows, len(pool))))]
     aligner.tokenizer.phoneme_language = arguments.language or aligner.tokenizer.phoneme_language
     sounds, texts = [row["audio"] for row in rows], [row["text"] for row in rows]
