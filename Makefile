@@ -14,7 +14,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 # Threads spin briefly and then sleep, as `hf-vits` has it; those that spin on slow each other down on a machine that
 # has other work. What the caller set is kept.
 ifndef OMP_WAIT_POLICY
-GOMP_SPINCOUNT ?= 2000
+GOMP_SPINCOUNT ?= 20000
 export GOMP_SPINCOUNT
 endif
 OMP_WAIT_POLICY ?= PASSIVE

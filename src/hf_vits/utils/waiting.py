@@ -2,9 +2,10 @@
 
 import os
 
-SPINS = "2000"
-"""Turns of GNU OpenMP's waiting loop, some 50 microseconds, before a thread sleeps. Operations of a network follow each
-other in less, and waking a thread takes as long as many of them; without work it takes no time from other programs."""
+SPINS = "20000"
+"""Turns of GNU OpenMP's waiting loop, a fraction of a millisecond, before a thread sleeps. Operations of a network follow
+each other in less. Waking a thread takes as long as many of them, and it may wake on a core that another one of them
+has, where they stay until the system sees both wait. Without work, the threads take no time from other programs."""
 
 
 def wait_briefly() -> None:
