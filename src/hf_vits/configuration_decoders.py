@@ -83,6 +83,10 @@ class DecoderConfig:
         """Return the approximate number of weights, for the limit of a model's size."""
         return 0
 
+    def count_products(self, latent_channels: int) -> int:
+        """Return the approximate number of products for a frame, by which chunks of a stream grow; 0 if unknown."""
+        return 0
+
     def longest_span(self) -> float:
         """Return the most positions that one convolution spans, for the limit of a model's size."""
         return 1

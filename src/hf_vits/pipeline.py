@@ -151,8 +151,8 @@ class TextToSpeechPipeline(SentenceEncoder, ChunkPipeline, TextToAudioPipeline):
             text (`str` or `dict`):
                 A single text, as in a call.
             chunk_frames (`int`, *optional*):
-                Frames of `hop_length` samples per chunk; by default about 10 at the beginning of each sentence, then
-                about 30, then about 100 each.
+                Frames of `hop_length` samples per chunk; by default about 20 at the beginning of each sentence, then
+                4 to 16 times as many as before, the more the faster the decoder is, up to about 500.
             first_sentence (`int`, *optional*, defaults to 0):
                 Index of the sentence to start at, after the pause before it. With a generator in the state that it had
                 there, chunks equal those of a stream of the whole text.

@@ -1,7 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from hf_vits.inference.streaming import flow_context, windows
+from hf_vits.inference.streaming import SPEED, flow_context, growth, windows
 
 SHAPES = {
     "paper": {
@@ -66,10 +68,51 @@ def ends(frames, chunk_frames=None):
 
 
 def test_chunks_grow_and_end_with_the_last_frame():
-    assert (ends(1), ends(24), ends(25), ends(56)) == ([1], [24], [11, 25], [11, 56])
+    assert (ends(1), ends(24), ends(33), ends(56)) == ([1], [24], [19, 33], [19, 56])
     sizes = torch.tensor(ends(2000)).diff(prepend=torch.tensor([0]))
-    assert sizes.tolist()[:5] == [11, 32, 102, 102, 102] and sizes.sum() == 2000
+    assert sizes.tolist()[:5] == [19, 70, 262, 518, 518] and sizes.sum() == 2000
     assert ends(10, 4) == [4, 8, 10]
+
+
+@pytest.mark.parametrize("ratio", [5.1, 7, 10, 14, 18.5, 40])
+@pytest.mark.parametrize("frames", [50, 300, 3000])
+def test_a_decoder_of_the_trusted_speed_makes_each_chunk_before_the_ones_before_it_are_played(ratio, frames):
+    """Frames are played in a second each, and decoded `ratio` times as fast."""
+    decoder = SimpleNamespace(count_products=lambda channels: SPEED / ratio)
+    config = SimpleNamespace(decoder_config=decoder, flow_size=8, hop_length=100, sampling_rate=100)
+    now = played = 0.0
+    for left, start, end, right in windows(frames, PAPER, None, growth(config)):
+        if start == 0:
+            played = now = (right - left) / ratio
+        else:
+            now += (right - left) / ratio
+            assert now <= played
+        played += end - start
+
+
+@pytest.mark.parametrize("shape", [SHAPES["paper"], SHAPES["piper medium"]], ids=["paper", "piper medium"])
+def test_the_products_of_a_decoder_are_those_of_its_convolutions(make_model, shape):
+    model, counted, frames = make_model(**shape).train(), [], 4
+
+    def count(module, inputs, output):
+        is_up = output.shape[-1] > inputs[0].shape[-1]
+        counted.append(module.weight.numel() * (inputs[0] if is_up else output).shape[-1])
+
+    layers = [
+        module for name, module in model.decoder.named_modules() if hasattr(module, "weight") and "post" not in name
+    ]
+    for layer in layers:
+        layer.register_forward_hook(count)
+    model.decoder(torch.randn(1, 8, frames))
+    assert len(counted) == len(layers)
+    assert sum(counted) == frames * model.config.decoder_config.count_products(8)
+
+
+def test_chunks_of_a_slow_or_unknown_decoder_grow_as_slowly_as_allowed(make_config):
+    from hf_vits import VitsConfig
+
+    assert growth(make_config()) == 16
+    assert growth(VitsConfig()) == growth(VitsConfig(decoder={"type": "vocos"})) == 4
 
 
 @pytest.mark.parametrize("chunk_frames", [None, 1, 40])
@@ -85,19 +128,19 @@ def test_windows_hold_their_context_and_move_forward(context, chunk_frames):
             before = left  # what lies before is forgotten
 
 
-@pytest.mark.parametrize("context, largest", [(PAPER, {128}), (PIPER, {120, 128})])
-def test_windows_have_few_lengths(make_model, context, largest):
+@pytest.mark.parametrize("growth, most", [(4, 26), (16, 44)])
+@pytest.mark.parametrize("context", [PAPER, PIPER])
+def test_windows_have_few_lengths(make_model, context, growth, most):
     """A CPU's kernels are made for each, and kept."""
     padded_length = pytest.importorskip("hf_vits.kernels.inference").padded_length
     model = make_model().eval()
 
     @torch.no_grad()
-    def lengths(most):
-        cuts = [windows(frames, context) for frames in most]
+    def lengths(numbers):
+        cuts = [windows(frames, context, None, growth) for frames in numbers]
         return {padded_length(model, torch.empty(right - left)) for cut in cuts for left, _, _, right in cut}
 
-    assert lengths(range(128, 1000)) == {24, 32, 56, 64, 96} | largest
-    assert lengths(range(1, 128)) <= {8, 16, 24, 32, 40, 48, 56, 64, 96} | largest
+    assert len(lengths(range(1, 3000))) <= most
 
 
 @pytest.mark.parametrize("frames", [0, -3])

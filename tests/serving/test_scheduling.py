@@ -59,6 +59,15 @@ def test_a_job_yields_the_items_of_its_iterator_in_order():
         assert [list(job) for job in jobs] == [list(range(n)) for n in range(40)]
 
 
+def test_a_single_job_stays_in_one_thread_though_others_wait():
+    def turns():
+        for _ in range(40):
+            yield threading.current_thread().name
+
+    with Scheduler(workers=4) as scheduler:
+        assert {name for _ in range(10) for name in scheduler.submit(turns)} == {"speech-0"}
+
+
 def test_a_short_job_ends_before_a_long_one_that_began_earlier(scheduler):
     log, (first, gate) = [], hold(scheduler)
     jobs = [scheduler.submit(lambda k=k, n=n: Source(range(n), log=log, name=k)) for k, n in (("long", 50), ("b", 2))]

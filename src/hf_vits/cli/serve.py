@@ -154,9 +154,14 @@ def _application(options: argparse.Namespace, settings):
     workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares
     scheduler = Scheduler(workers, options.max_requests, cost=seconds_of)
     try:
-        with pool.use(pool.names[0]):  # so that the first request does not wait for it
-            pass
+        list(scheduler.submit(lambda: _use(pool)))  # so that the first request does not wait for it
         return create_app(pool, scheduler, settings)
     except BaseException:
         scheduler.close()
         raise
+
+
+def _use(pool) -> tuple:
+    """Load the first voice, in a thread of the scheduler: see `Scheduler`."""
+    with pool.use(pool.names[0]):
+        return ()

@@ -9,9 +9,15 @@ from torch import Tensor
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.flow import Flow
 
-FIRST_CHUNK, GROWTH, LARGEST_CHUNK = 8, 4, 96
-"""Least frames of the first chunk, the ratio of each chunk to the one before, and the size at which growth stops: the
-first chunk comes early, and the context, which is computed twice, costs little after that."""
+FIRST_CHUNK, LARGEST_CHUNK = 16, 512
+"""Least frames of the first chunk, and the size at which growth stops: the first chunk comes early, and the context,
+which is computed twice, costs little after that."""
+
+GROWTH = 4, 16
+"""Least and greatest ratio of each chunk to the one before, which is played while the next is decoded."""
+
+SPEED = 4e10
+"""Products in a second that a machine is trusted to reach; one core with AVX-512 reaches twice as many and more."""
 
 STEP, LAST_STEP = 8, 32
 """Windows of growing chunks are multiples of 8 frames, to which `padded_length` would pad them anyway; this also
@@ -29,6 +35,13 @@ def flow_context(config: VitsConfig) -> int:
     return config.prior_encoder_num_flows * wavenet
 
 
+def growth(config: VitsConfig) -> int:
+    """Return the ratio of each chunk to the one before: greater for a decoder that is fast beside its speech."""
+    products = config.decoder_config.count_products(config.flow_size)
+    ratio = SPEED * config.hop_length / config.sampling_rate / products if products else GROWTH[0]
+    return min(max(int(ratio) - 2, GROWTH[0]), GROWTH[1])  # less 2 for the context to both sides
+
+
 class Window(NamedTuple):
     """Frames from `left` to `right`, decoded for the chunk from `start` to `end`."""
 
@@ -38,16 +51,16 @@ class Window(NamedTuple):
     right: int
 
 
-def windows(frames: int, context: int, chunk_frames: int | None = None) -> Iterator[Window]:
-    """Divide `frames` frames into chunks of `chunk_frames`, or of growing size, each with `context` frames to either
-    side, or as many as there are."""
+def windows(frames: int, context: int, chunk_frames: int | None = None, growth: int = GROWTH[0]) -> Iterator[Window]:
+    """Divide `frames` frames into chunks of `chunk_frames`, or of sizes that grow by `growth`, each with `context`
+    frames to either side, or as many as there are."""
     start, size = 0, chunk_frames or FIRST_CHUNK
     while start < frames:
         left, end = max(0, start - context), start + size
         right = end + context
         if chunk_frames is None:
             right = left + _round_up(right - left, STEP)
-            end, size = right - context, min(GROWTH * size, LARGEST_CHUNK)
+            end, size = right - context, min(growth * size, LARGEST_CHUNK)
             if right >= frames:  # the window holds all the rest
                 left, end = max(0, frames - _round_up(frames - left, LAST_STEP)), frames
         yield Window(left, start, min(end, frames), min(right, frames))

@@ -137,8 +137,10 @@ class Scheduler:
         self._jobs: set[Job] = set()
         self._numbers, self._clock, self._seconds = itertools.count(), 0.0, 1.0
         self._closing = self._closed = False
+        self._idle: set[int] = set()
         self._threads = [
-            threading.Thread(target=self._work, name=f"speech-{number}", daemon=True) for number in range(workers)
+            threading.Thread(target=self._work, args=(number,), name=f"speech-{number}", daemon=True)
+            for number in range(workers)
         ]
         for thread in self._threads:
             thread.start()
@@ -209,10 +211,20 @@ class Scheduler:
         heapq.heappush(self._ready, (job._served, next(self._numbers), job))
         self._changed.notify_all()
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
+        """Take turns in the thread of a number, when there are more than threads of lower numbers wait for: so that a
+        single job stays in one thread. Threads of OpenMP belong to the thread that first needed them, and those of
+        several do not spin, which makes a sentence take half as long again."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._ready or (self._closed and not self._jobs))
+                self._idle.add(number)
+                self._changed.wait_for(
+                    lambda: (
+                        len(self._ready) > sum(other < number for other in self._idle)
+                        or (self._closed and not self._jobs)
+                    )
+                )
+                self._idle.discard(number)
                 if not self._ready:
                     return
                 self._clock, _, job = heapq.heappop(self._ready)

@@ -65,6 +65,18 @@ class HifiGanConfig(DecoderConfig):
             receptive_field = receptive_field_before(receptive_field + blocks_receptive_field(self), rate, kernel)
         return receptive_field + ENDS_RECEPTIVE_FIELD
 
+    def count_products(self, latent_channels: int) -> int:
+        """Return the number of products of its convolutions for a frame, without its output layer."""
+        channels, samples = self.upsample_initial_channel, 1
+        products = (2 * ENDS_RECEPTIVE_FIELD + 1) * latent_channels * channels
+        shapes = zip(self.resblock_kernel_sizes, self.resblock_dilation_sizes, strict=True)
+        taps = (1 + (self.resblock_type == "1")) * sum(kernel * len(dilations) for kernel, dilations in shapes)
+        for rate, kernel in zip(self.upsample_rates, self.upsample_kernel_sizes, strict=True):
+            products += samples * kernel * channels * (channels // 2)
+            channels, samples = channels // 2, samples * rate
+            products += samples * taps * channels**2
+        return products
+
     def check_fields(self) -> None:
         """Raise `ValueError` for a value that is out of range on its own."""
         rows = self.resblock_dilation_sizes
