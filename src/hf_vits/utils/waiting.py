@@ -3,9 +3,12 @@
 import os
 
 SPINS = "20000"
-"""Turns of GNU OpenMP's waiting loop, a fraction of a millisecond, before a thread sleeps. Operations of a network
-follow each other in less. Waking a thread takes as long as many of them, and it may wake on the core of the thread that it
-works with, where both stay until the system sees them wait. Without work they take no time from other programs."""
+"""Turns of GNU OpenMP's waiting loop, a fraction of a millisecond, before a thread sleeps.
+
+Operations of a network follow each other in less. Waking a thread takes as long as many of them, and it may wake on the
+core of the thread that it works with, where both stay until the system sees them wait. Without work they take no time
+from other programs.
+"""
 
 
 def wait_briefly() -> None:
