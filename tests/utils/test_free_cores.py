@@ -9,6 +9,7 @@ from torch import nn
 
 import hf_vits
 from hf_vits.utils import free_cores
+from hf_vits.utils.threads import fix_threads
 
 CORES = 8
 
@@ -64,6 +65,13 @@ def test_a_number_in_the_environment_is_kept_too(machine, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "6")
     started = runpy.run_path(free_cores.__file__)
     assert threads_of_a_call(decorate=started["on_free_cores"]) == 6
+
+
+@pytest.mark.parametrize(("given", "threads"), [(None, 6), (2, 2)])
+def test_work_whose_figures_must_be_equal_keeps_its_threads_on_a_busy_machine(machine, given, threads):
+    machine(8)
+    fix_threads(given)
+    assert threads_of_a_call() == threads
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.0, "2", True])

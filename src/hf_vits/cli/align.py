@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hf_vits.cli.parser import Parser
 from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
-from hf_vits.utils.threads import use_threads
+from hf_vits.utils.threads import fix_threads
 
 HELP = "Find when each word of recordings is said, and wrong texts."
 
@@ -32,6 +32,6 @@ def run(options: argparse.Namespace) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     (settings,) = read_settings(options, [AlignmentSettings])
-    use_threads(settings.cpu_threads)
+    fix_threads(settings.cpu_threads)
     print(align_folder(options.recordings, settings))
     print(f"{Path(settings.output) / REPORT} has all recordings, the worst first.")

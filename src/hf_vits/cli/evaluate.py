@@ -5,7 +5,7 @@ import logging
 
 from hf_vits.cli.parser import Parser
 from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
-from hf_vits.utils.threads import use_threads
+from hf_vits.utils.threads import fix_threads
 
 HELP = "Measure a voice: word errors, similarity, distance, speed."
 
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     (settings,) = read_settings(options, [EvaluationSettings])
-    use_threads(settings.cpu_threads)
+    fix_threads(settings.cpu_threads)
     report = evaluate_voice(options.voice, settings)
     for label in ("voice", "recordings", "copy_synthesis", "compared"):
         if report[label] and report[label]["estimates"]:

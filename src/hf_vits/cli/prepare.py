@@ -5,7 +5,7 @@ import logging
 
 from hf_vits.cli.parser import Parser
 from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
-from hf_vits.utils.threads import use_threads
+from hf_vits.utils.threads import fix_threads
 
 HELP = "Resample, trim, cut and check recordings for training."
 
@@ -41,6 +41,6 @@ def run(options: argparse.Namespace) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     (settings,) = read_settings(options, [PreparationSettings])
-    use_threads(settings.cpu_threads)
+    fix_threads(settings.cpu_threads)
     print(prepare_folder(options.recordings, settings))
     print(f"{settings.output}: train with `hf-vits train --dataset_name {settings.output}`")

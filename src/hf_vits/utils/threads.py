@@ -75,6 +75,14 @@ def use_threads(threads: int | None, most: int | None = None) -> None:
         torch.set_num_threads(most)
 
 
+def fix_threads(threads: int | None) -> None:
+    """Set the number of threads of PyTorch for work whose figures must be equal each time; `None` keeps it as it is,
+    also while cores are busy."""
+    import torch
+
+    use_threads(threads or torch.get_num_threads())
+
+
 def _number_of_threads(value: str) -> int:
     if not value.isdecimal() or not 1 <= int(value) <= MAX_THREADS:
         raise argparse.ArgumentTypeError(f"{value!r} must be a whole number, 1 to {MAX_THREADS}")
