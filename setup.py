@@ -52,6 +52,8 @@ extras = {
     ],
     # `hf-vits wyoming`.
     "wyoming": ["wyoming>=1.10"],
+    # Its announcement in the network: `--zeroconf NAME`. LGPL-2.1: zeroconf.
+    "zeroconf": ["hf_vits[wyoming]", "zeroconf>=0.130"],
     # Answers of `hf-vits serve` in AAC. The wheels of av hold FFmpeg, with x264 and x265 under GPL-2.
     "aac": ["av>=12"],
     # Documents that `hf-vits speak --input` reads: Markdown, and subtitles, which are spoken at their times.
