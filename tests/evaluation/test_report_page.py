@@ -24,7 +24,12 @@ def report():
         "recordings": {**part, "estimates": {"wer": part["estimates"]["wer"]}},
         **dict.fromkeys(["copy_synthesis", "compared", "compared_name", "difference"]),
         **{"instruments": {"wer": "ears", "duration_ratio": "clock"}, "seed": 1, "name": "a<b", "data": "list.txt"},
-        **{"is_parallel": True, "no_copy_synthesis": "No encoder.", "pictures": ["pictures/0001.png"]},
+        **{
+            "is_parallel": True,
+            "dtype": "float32",
+            "no_copy_synthesis": "No encoder.",
+            "pictures": ["pictures/0001.png"],
+        },
     }
 
 

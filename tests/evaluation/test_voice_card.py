@@ -30,7 +30,13 @@ def make_report(tmp_path, script):
         report = {
             "voice": {"estimates": {"script": estimate}, "rows": rows},
             **dict.fromkeys(["recordings", "copy_synthesis", "compared", "difference", "no_copy_synthesis"]),
-            **{"instruments": {"script": "a list"}, "seed": 0, "name": "voice", "data": "sentences.txt"},
+            **{
+                "instruments": {"script": "a list"},
+                "seed": 0,
+                "dtype": "float32",
+                "name": "voice",
+                "data": "sentences.txt",
+            },
             "pictures": ["pictures/0001.png", "pictures/0002.png"],
         }
         return report, source

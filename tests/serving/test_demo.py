@@ -40,7 +40,7 @@ def test_segments_are_those_of_the_pool_in_sixteen_bits_and_equal_the_whole(pool
     chunks = list(pool.speak(request))
     expected = np.concatenate([chunk["audio"] for chunk in chunks])
     rate, whole = speech.value
-    assert nothing is None and len(live) > 2 and rate == chunks[0]["sampling_rate"]
+    assert nothing is None and len(live) > 1 and rate == chunks[0]["sampling_rate"]
     assert whole.dtype == np.int16 and np.abs(whole / 32767 - expected).max() <= 0.5 / 32767 + 1e-6
     assert np.array_equal(np.concatenate([samples for (_, samples), _ in live]), whole)
     words = [word for chunk in chunks for word in chunk["timestamps"]]
