@@ -43,9 +43,10 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     options = parser.parse_args()
     check_installed(PACKAGES)
+    packages = {**PACKAGES, **({"openvino": "openvino"} if importlib.util.find_spec("openvino") else {})}
     results = []
     for threads in options.threads:
-        print_versions(PACKAGES, threads)
+        print_versions(packages, threads)
         functions, model = decoders(options.voice, threads)
         for others in options.busy:
             print(

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import hf_vits
+from hf_vits.cli import main
 from hf_vits.utils import free_cores
 from hf_vits.utils.threads import fix_threads
 
@@ -52,6 +53,14 @@ def test_the_number_comes_back_after_an_error(machine):
     assert torch.get_num_threads() == 6
 
 
+def test_an_interrupted_look_at_the_machine_leaves_nothing_behind(machine, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(free_cores, "busy_cores", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+        threads_of_a_call()
+    machine(7)
+    assert threads_of_a_call() == 1
+
+
 def test_a_number_that_was_set_is_kept_on_a_busy_machine(machine):
     machine(8)
     hf_vits.set_num_threads(3)
@@ -72,6 +81,29 @@ def test_work_whose_figures_must_be_equal_keeps_its_threads_on_a_busy_machine(ma
     machine(8)
     fix_threads(given)
     assert threads_of_a_call() == threads
+
+
+VERBS = {
+    "evaluate": ("hf_vits.evaluation.voice.evaluate_voice", ["voice", "--texts", "texts.txt"]),
+    "align": ("hf_vits.alignment.folder.align_folder", ["recordings", "--voice", "voice", "--output", "aligned"]),
+    "prepare": ("hf_vits.alignment.preparation.prepare_folder", ["recordings", "--output", "prepared"]),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verbs_that_measure_keep_their_threads_on_a_busy_machine(machine, monkeypatch, verb):
+    pytest.importorskip("datasets")
+    pytest.importorskip("librosa")
+    function, arguments = VERBS[verb]
+    machine(8)
+    seen = []
+
+    def measure(*_):
+        seen.append(threads_of_a_call())
+        raise ValueError("measured")
+
+    monkeypatch.setattr(function, measure)
+    assert main([verb, *arguments]) == 1 and seen == [6]
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.0, "2", True])
@@ -132,7 +164,7 @@ def test_a_thread_that_starts_during_a_call_has_the_full_number_afterwards(machi
 
 def test_a_call_within_a_call_takes_what_that_one_has(machine):
     machine(5)
-    outer = free_cores.on_free_cores(lambda plain, module, signal: (torch.get_num_threads(), threads_of_a_call()))
+    outer = free_cores.on_free_cores(lambda *_: (threads_of_a_call(), torch.get_num_threads()))
     with torch.no_grad():
         assert outer(None, nn.Identity().eval(), torch.zeros(1)) == (3, 3)
 

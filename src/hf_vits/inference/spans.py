@@ -64,6 +64,5 @@ def _apportioned(weights: Tensor, total: int) -> Tensor:
         if not (shares < 1).any():
             break
         is_least |= shares < 1
-    ends = torch.floor(shares.cumsum(0) + 0.5).long()
-    ends[-1] = total
+    ends = torch.floor(shares.cumsum(0) + 0.5).long()  # the last one is the total, to rounding
     return ends.diff(prepend=ends.new_zeros(1))

@@ -67,8 +67,10 @@ def on_free_cores(kernel: Function) -> Function:
         is_free = not _is_set and signal.device.type == "cpu" and is_inference(module) and caller not in _running
         if not is_free or torch.get_num_threads() == 1 and not _running:
             return kernel(plain, module, signal, *args, **kwargs)
-        before = _begin(caller)
+        before, calls = _begin(caller)
         try:
+            free = (os.cpu_count() or 1) - busy_cores()
+            torch.set_num_threads(max(1, min(before, free // calls)))
             return kernel(plain, module, signal, *args, **kwargs)
         finally:
             with _lock:
@@ -78,18 +80,15 @@ def on_free_cores(kernel: Function) -> Function:
     return run
 
 
-def _begin(caller: int) -> int:
-    """Set the threads of a call; return their number before. PyTorch gives a new thread the number that was set last,
-    so what counts is the number from before the first of the calls that run now."""
+def _begin(caller: int) -> tuple[int, int]:
+    """Return the threads to come back to after a call, and the calls that run now. PyTorch gives a new thread the
+    number that was set last, so what counts is the number from before the first of these calls."""
     global _most
     with _lock:
         if not _running:
             _most = torch.get_num_threads()
         _running.add(caller)
-        before, calls = _most, len(_running)
-    free = (os.cpu_count() or 1) - busy_cores()
-    torch.set_num_threads(max(1, min(before, free // calls)))
-    return before
+        return _most, len(_running)
 
 
 def busy_cores() -> int:
