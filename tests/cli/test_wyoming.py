@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 
 import processes
 import pytest
@@ -13,6 +14,7 @@ from wyoming.tts import Synthesize
 from wyoming_conversations import answers, sound
 
 from hf_vits.cli import main
+from hf_vits.serving import voice_pool
 from hf_vits.serving.wyoming import WyomingServer
 
 
@@ -36,7 +38,14 @@ def served(monkeypatch):
     return found
 
 
-def test_options_reach_the_server_and_the_first_voice_is_loaded(folder, served, capsys):
+def test_options_reach_the_server_and_the_first_voice_is_loaded_by_a_worker(folder, served, capsys, monkeypatch):
+    threads = []
+
+    def load(source, dtype, load=voice_pool.load_pipeline):
+        threads.append(threading.current_thread().name)
+        return load(source, dtype)
+
+    monkeypatch.setattr(voice_pool, "load_pipeline", load)
     options = ["--speed", "1.5", "--noise-scale", "0.1", "--pause", "0.2", "--seed", "3", "--speaker", "0"]
     options += ["--max-characters", "99", "--max-requests", "7", "--uri", "tcp://0.0.0.0:1234"]
     options += ["--max-connections", "5", "--idle-seconds", "60", "--grace", "2.5"]
@@ -55,6 +64,7 @@ def test_options_reach_the_server_and_the_first_voice_is_loaded(folder, served, 
     assert (request.speed, request.noise_scale, request.noise_scale_duration) == (1.5, 0.1, None)
     assert (request.pause, request.seed, request.speaker, request.voice) == (0.2, 3, "0", "a")
     assert [voice.name for voice in service.info.tts[0].voices] == ["a", "joe"]
+    assert threads == ["speech-0"]
     assert "a, joe at tcp://0.0.0.0:1234" in capsys.readouterr().err
 
 
@@ -68,7 +78,7 @@ def test_sigterm_ends_the_command_with_status_0_after_the_answer(folder, tmp_pat
 
     async def conversation():
         async with AsyncClient.from_uri(uri) as client:
-            await client.write_event(Synthesize("a hope. " * 300).event())
+            await client.write_event(Synthesize("a hope. " * 60).event())
             first = await client.read_event()
             os.kill(process.pid, signal.SIGTERM)
             return [first, *await answers(client, "audio-stop"), await client.read_event()]

@@ -104,6 +104,21 @@ def test_voices_are_loaded_once_at_first_use(pipe):
     assert loads == ["folder/a"] and pool.loaded == ["a"]
 
 
+def test_the_first_voice_is_warmed_up_in_the_thread_that_will_speak(pipe):
+    threads, sources = [], {"folder/a": pipe}
+
+    def load(source):
+        threads.append(threading.current_thread().name)
+        return sources.pop(source)
+
+    with Scheduler() as scheduler:
+        pool = VoicePool({"a": "folder/a", "b": "folder/b"}, load=load)
+        pool.warm_up(scheduler)
+        assert threads == ["speech-0"] and pool.loaded == ["a"] and not scheduler.jobs
+        with pytest.raises(VoiceUnavailableError):
+            VoicePool({"a": "folder/b"}, load=load).warm_up(scheduler)
+
+
 def test_the_least_recently_used_voice_is_dropped_when_memory_is_short_but_none_in_use(make_pipe):
     alive = {}
 

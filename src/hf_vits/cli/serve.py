@@ -3,12 +3,13 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from hf_vits.cli.parser import Parser
 from hf_vits.utils.precision import add_dtype, usable_dtype
@@ -138,30 +139,30 @@ def named_aliases(words: list[str], voices: dict[str, str]) -> dict[str, str]:
     return aliases
 
 
-def _application(options: argparse.Namespace, settings):
+def pool_and_scheduler(options: argparse.Namespace, cost: Callable[[Any], float], aliases: Sequence[str] = ()):
+    """Return the [`VoicePool`] and the [`Scheduler`] of a server, by the options that all servers have."""
     from transformers.utils import logging
 
-    from hf_vits.serving.app import create_app, seconds_of
-    from hf_vits.serving.scheduling import Scheduler
-    from hf_vits.serving.voice_pool import VoicePool, load_pipeline
+    from hf_vits.serving import Scheduler, VoicePool
+    from hf_vits.serving.voice_pool import load_pipeline
 
     logging.disable_progress_bar()  # a model loads in a fraction of a second
     voices = named_voices(options.voices)
     load = partial(load_pipeline, dtype=usable_dtype(options.dtype))
-    pool = VoicePool(voices, named_aliases(options.alias, voices), round(options.max_memory * 1e9), load)
+    pool = VoicePool(voices, named_aliases(aliases, voices), round(options.max_memory * 1e9), load)
     threads = options.threads or min(cores(), THREADS)
     use_threads(options.threads, threads)
     workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares
-    scheduler = Scheduler(workers, options.max_requests, cost=seconds_of)
+    return pool, Scheduler(workers, options.max_requests, cost=cost)
+
+
+def _application(options: argparse.Namespace, settings):
+    from hf_vits.serving.app import create_app, seconds_of
+
+    pool, scheduler = pool_and_scheduler(options, seconds_of, options.alias)
     try:
-        list(scheduler.submit(lambda: _use(pool)))  # so that the first request does not wait for it
+        pool.warm_up(scheduler)
         return create_app(pool, scheduler, settings)
     except BaseException:
         scheduler.close()
         raise
-
-
-def _use(pool) -> tuple:
-    """Load the first voice, in a thread of the scheduler: see `Scheduler`."""
-    with pool.use(pool.names[0]):
-        return ()

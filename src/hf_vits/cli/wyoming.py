@@ -4,13 +4,12 @@ import argparse
 import asyncio
 import logging
 import sys
-from functools import partial
 
 from hf_vits.cli.parser import Parser
-from hf_vits.cli.serve import THREADS, named_voices
+from hf_vits.cli.serve import pool_and_scheduler
 from hf_vits.cli.speak import check_numbers
-from hf_vits.utils.precision import add_dtype, usable_dtype
-from hf_vits.utils.threads import add_threads, cores, use_threads
+from hf_vits.utils.precision import add_dtype
+from hf_vits.utils.threads import add_threads
 
 HELP = "Serve voices to Home Assistant, by the Wyoming protocol."
 
@@ -61,19 +60,10 @@ def run(options: argparse.Namespace) -> None:
     check_numbers(options)
     check_address(options.uri, options.zeroconf)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    from transformers.utils import logging as transformers_logging
-
-    from hf_vits.serving import Scheduler, VoicePool
-    from hf_vits.serving.voice_pool import load_pipeline
     from hf_vits.serving.wyoming import WyomingServer
 
-    transformers_logging.disable_progress_bar()  # a model loads in a fraction of a second
-    threads = options.threads or min(cores(), THREADS)
-    use_threads(options.threads, threads)
-    load = partial(load_pipeline, dtype=usable_dtype(options.dtype))
-    pool = VoicePool(named_voices(options.voices), max_bytes=round(1e9 * options.max_memory), load=load)
-    workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares
-    with Scheduler(workers, options.max_requests, cost=seconds) as scheduler:
+    pool, scheduler = pool_and_scheduler(options, seconds)
+    with scheduler:
         server = WyomingServer(pool, scheduler, **{name: getattr(options, name) for name in (*LIMITS, *REQUEST)})
         server.warm_up()
         asyncio.run(server.serve(options.uri, options.zeroconf, lambda: _tell(pool.names, options.uri)))

@@ -7,10 +7,12 @@ A voice is a key of a table that is fixed when the pool is made, so that no requ
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from hf_vits.text.errors import NoTokensError
+from hf_vits.text.writing_systems import without_warnings
 from hf_vits.utils.formatting import listed, nearest, quoted
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from hf_vits.configuration_vits import VitsConfig
     from hf_vits.pipeline import TextToSpeechPipeline
+    from hf_vits.serving.scheduling import Scheduler
 
 SPEAKER_MARK = ":"
 """Separates a voice from one of its speakers in a name: `"vctk:p225"`."""
@@ -232,6 +235,31 @@ class VoicePool:
                 entry = idle.pop(0)
                 size -= entry.size
                 entry.pipe = None
+
+    def warm_up(self, scheduler: "Scheduler", request: SpeechRequest | None = None) -> None:
+        """
+        Load the first voice and speak a letter, in a thread of a scheduler, so that no client waits for it.
+
+        Not in the calling thread: threads of OpenMP belong to the thread that first needed them, and slow each other
+        down where there are more of them than cores.
+
+        Args:
+            scheduler ([`Scheduler`]):
+                That of the server.
+            request ([`SpeechRequest`], *optional*):
+                What is the same in all requests; its text is not spoken.
+
+        Raises:
+            VoiceUnavailableError, ValueError: as `speak`.
+        """
+        request = replace(request or SpeechRequest("", self.names[0]), text="a")
+
+        def spoken() -> tuple:
+            with without_warnings(), suppress(NoTokensError):  # a voice may read other letters alone
+                list(self.speak(request))
+            return ()
+
+        list(scheduler.submit(spoken))
 
     def speak(self, request: SpeechRequest) -> Iterator[dict[str, Any]]:
         """

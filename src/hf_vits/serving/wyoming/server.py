@@ -7,7 +7,6 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from urllib.parse import ParseResult, urlparse
 from hf_vits.serving.scheduling import Scheduler
 from hf_vits.serving.voice_pool import SpeechRequest, VoicePool
 from hf_vits.serving.wyoming.discovery import announced
-from hf_vits.text.errors import NoTokensError
 from hf_vits.utils.formatting import quoted
 
 MAX_CHARACTERS = 100_000
@@ -85,9 +83,8 @@ class WyomingServer:
         self._hurried: asyncio.Event | None = None
 
     def warm_up(self) -> None:
-        """Load the first voice and speak a word, so that the first client need not wait for it; raise if that fails."""
-        with suppress(NoTokensError):
-            list(self.service.pool.speak(replace(self.service.request, text="a")))
+        """Load the first voice and speak with the options of all requests, as [`VoicePool.warm_up`]."""
+        self.service.pool.warm_up(self.service.scheduler, self.service.request)
 
     async def serve(self, uri: str, zeroconf: str | None = None, ready: Callable[[], None] = lambda: None) -> None:
         """
