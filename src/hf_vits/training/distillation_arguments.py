@@ -38,8 +38,8 @@ class DistillationArguments(VitsTrainingArguments):
         **dict.fromkeys(
             (
                 *("dataloader_num_workers", "join_clips_seconds", "match_loudness", "max_batch_seconds"),
-                *("max_duration_seconds", "max_eval_samples", "max_tokens", "min_duration_seconds"),
-                "replay_batch_size",
+                *("max_duration_seconds", "max_eval_samples", "max_steps_per_minute", "max_tokens"),
+                *("min_duration_seconds", "replay_batch_size"),
             ),
             "no recordings are read",
         ),

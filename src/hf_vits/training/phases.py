@@ -1,9 +1,14 @@
-"""The phases of a run: what each step trains."""
+"""The phases of a run: how many steps it has, and what each of them trains."""
 
+import logging
+from dataclasses import replace
 from enum import Enum
 
+from hf_vits.data.filter_report import FilterReport
 from hf_vits.training.initialization import ModelInitialization
 from hf_vits.training.training_arguments import POSTERIOR_ENCODER, VitsTrainingArguments
+
+logger = logging.getLogger(__name__)
 
 PREDICTOR = "duration_predictor"
 """Module that the last phase trains."""
@@ -27,6 +32,32 @@ def phase_at(step: int, args: VitsTrainingArguments, initialization: ModelInitia
     if start <= step < start + args.posterior_adaptation_steps:
         return Phase.ADAPTATION
     return Phase.NEW if initialization.new_modules and step < args.new_module_steps else Phase.ALL
+
+
+def limited_steps(args: VitsTrainingArguments, report: FilterReport | None, announce: bool = True) -> int:
+    """
+    Return `max_steps`, or fewer if `max_steps_per_minute` allows no more for the recordings that are trained on.
+
+    Raises:
+        ValueError: if there is such a limit and the data is a stream, which has no report; or if settings of a run do
+            not fit the fewer steps.
+    """
+    limit = args.max_steps_per_minute
+    if limit is None:
+        return args.max_steps
+    if report is None:
+        raise ValueError("`max_steps_per_minute` needs data that is no stream. Load it as a whole, or leave it out.")
+    minutes = report.seconds / 60
+    steps = max(1, round(limit * minutes))
+    if steps >= args.max_steps:
+        return args.max_steps
+    replace(args, max_steps=steps)  # checks the settings with it
+    if announce:
+        logger.info(
+            f"{minutes:.1f} minutes of recordings: {steps:,} steps in place of {args.max_steps:,} "
+            f"(`max_steps_per_minute` is {limit:,})."
+        )
+    return steps
 
 
 def first_duration_step(args: VitsTrainingArguments) -> int:

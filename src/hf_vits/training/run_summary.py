@@ -132,7 +132,8 @@ class RunSummary:
         steps, done = self.args.max_steps, self.progress.step
         voice = f"--voice {shlex.quote(str(self.output_dir))}{self._speaker_option()}"
         taken = f"all {steps:,} steps" if done >= steps else f"{done:,} of {steps:,} steps"
-        more = f", and `--max_steps` above {steps}" if done >= steps else ""
+        names = "`--max_steps`" + (" and `--max_steps_per_minute`" if self.args.max_steps_per_minute else "")
+        more = f", and {names} above {steps}" if done >= steps else ""
         more = ", and a greater `--early_stopping_patience`" if self.stopped_early else more
         figures = self.speech_figures()
         return "\n".join(

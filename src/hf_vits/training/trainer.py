@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
+from copy import copy
 from dataclasses import asdict
 from datetime import timedelta
 from itertools import islice
@@ -33,7 +34,7 @@ from hf_vits.training.loggers import AverageMeter, ExperimentLogger, check_track
 from hf_vits.training.loudness import match_loudness
 from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo_id, write_card
 from hf_vits.training.optimizer import OptimizedModel, check_modules, moving_average, train_only
-from hf_vits.training.phases import Phase, first_duration_step, phase_at, trained_names
+from hf_vits.training.phases import Phase, first_duration_step, limited_steps, phase_at, trained_names
 from hf_vits.training.process import GracefulShutdown
 from hf_vits.training.replay import replay_of
 from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
@@ -119,7 +120,7 @@ class VitsTrainer:
     ):
         refuse_sharding()
         trackers, precision = check_trackers(args.report_to), launched_precision(args.mixed_precision)
-        self.args, self.columns, self.dataset_name = args, columns or Columns(), dataset_name
+        self.args, self.columns, self.dataset_name = (args := copy(args)), columns or Columns(), dataset_name
         discriminator = VitsDiscriminatorConfig().scale_channels_by(args.discriminator_channel_multiplier)
         self.initialization = ModelInitialization.of(model, discriminator, args.seed)
         self.processing_class = processing_class or tokenizer_of(self.initialization.model)
@@ -134,13 +135,13 @@ class VitsTrainer:
         check_launch(accelerator.num_processes)
         if accelerator.is_main_process:
             warn_of_ignored(args.mixed_precision and precision, args.gradient_accumulation_steps)
-            args.warn_of_unchanged_voice()
         use_cores(accelerator, args.cpu_threads)
         self.best, self.loaded_step = BestModel(args, self.output_dir), None
         with self._lost_processes_named():
             run_on_all_processes(self._prepare_data, train_dataset, eval_dataset)
             run_on_all_processes(self.initialization.complete)
             if accelerator.is_main_process:
+                args.warn_of_unchanged_voice()
                 self.initialization.warn_of_new_modules(args.new_module_steps)
             self._check_processes_agree()
             self._prepare_models()
@@ -155,6 +156,7 @@ class VitsTrainer:
         self.train_dataloader, self.filter_report = build_train_dataloader(
             train_dataset, *shared, self.accelerator.num_processes
         )
+        args.max_steps = limited_steps(args, self.filter_report, index == 0)
         self.speaking_rate = SpeakingRate(args, self.train_dataloader, model.config.num_speakers)
         if eval_dataset is None and self.speech is None and self.accelerator.is_main_process:
             logger.warning(NOT_EVALUATED)
@@ -163,8 +165,7 @@ class VitsTrainer:
             loader = getattr(self.train_dataloader, "loader", None)
             self.speech.set_clips(loader and loader.dataset, self.eval_clips, self.columns.text, model.config)
         if args.match_loudness:
-            is_new = self.initialization.provenance is None
-            match_loudness(model, self.train_dataloader, self.eval_clips, is_new)
+            match_loudness(model, self.train_dataloader, self.eval_clips, self.initialization.provenance is None)
 
     def _check_processes_agree(self) -> None:
         if self.accelerator.num_processes > 1:
@@ -429,8 +430,7 @@ class VitsTrainer:
         return tqdm(total=self.args.max_steps, initial=self.progress.step, desc="training", unit="step", disable=silent)
 
     def _write_model(self, folder: Path, card: str = CARD) -> None:
-        discriminator = self.discriminator.module
-        checkpoints.save_model_folder(folder, self.output_model, self.processing_class, discriminator)
+        checkpoints.save_model_folder(folder, self.output_model, self.processing_class, self.discriminator.module)
         write_card(folder, self.summary(), card)
 
     def _resume(self, checkpoint: str | Path | None) -> None:

@@ -49,6 +49,9 @@ class VitsTrainingArguments(EvaluationArguments):
     seed: Whole = option(1234, "Seed of all randomness: order, segments, noise, dropout and new layers.")
 
     max_steps: Count = option(100_000, "Steps to train for; those before a run was resumed count.")
+    max_steps_per_minute: Count | None = option(
+        None, "Steps for a minute of recordings at most: with little data, a run is shorter than max_steps."
+    )
     per_device_train_batch_size: Count = option(16, "Clips per process and forward pass.")
     max_batch_seconds: Positive | None = option(
         None,
