@@ -36,6 +36,13 @@ def test_arguments_win_over_the_file_and_the_file_over_defaults(settings):
     assert (read.seed, read.per_device_eval_batch_size, read.speaker_id, read.split) == (5, 2, "4", "train")
 
 
+def test_what_a_file_expects_is_logged_and_is_no_setting(settings, caplog):
+    with caplog.at_level("INFO"):
+        read = settings(file={"seed": 3, "expectation": "One word in ten is lost."})
+    assert read.seed == 3 and "One word in ten is lost." in caplog.text
+    assert "`expectation` is not a setting" in settings(file={"expectation": 5})
+
+
 @pytest.mark.parametrize(
     ("file", "expected"),
     [

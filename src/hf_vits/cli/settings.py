@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -13,6 +14,11 @@ from typing import Any
 from hf_vits.cli.parser import Parser, UsageError
 from hf_vits.utils.formatting import nearest
 from hf_vits.utils.setting_fields import checked, expanded, hints_of, is_switch
+
+logger = logging.getLogger(__name__)
+
+EXPECTATION = "expectation"
+"""Name in a file of settings of a sentence that is logged before the start: what was measured with these settings."""
 
 
 def preset_names(folder: Traversable) -> list[str]:
@@ -105,6 +111,8 @@ def read_settings(
         values = {} if options.config is None else _read(_config_file(options.config, presets), owners)
         given = {name: getattr(options, name) for name in owners if hasattr(options, name)}
         _check_options(given, values, owners)
+        if EXPECTATION in values:
+            logger.info(values.pop(EXPECTATION))
         values |= given
         return tuple(kind(**{name: values[name] for name in hints_of(kind) if name in values}) for kind in kinds)
     except (ValueError, OSError) as error:
@@ -148,6 +156,8 @@ def _read(file: Traversable, owners: Mapping[str, type]) -> dict[str, Any]:
         raise ValueError(f"{file} holds a {type(read).__name__}; it must be a JSON object of settings by name.")
     problems = []
     for name, value in read.items():
+        if name == EXPECTATION and isinstance(value, str):
+            continue
         if name not in owners:
             now = [kind.renamed[name] for kind in set(owners.values()) if name in getattr(kind, "renamed", {})]
             hint = f" any more; it is now `{now[0]}`." if now else nearest(name, owners) or "."
