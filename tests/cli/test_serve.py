@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 import urllib.request
+from dataclasses import fields, replace
 
 import processes
 import pytest
@@ -18,6 +19,7 @@ from hf_vits.cli import main, serve
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 pytest.importorskip("prometheus_client")
+from hf_vits.serving.settings import ServerSettings
 
 
 @pytest.fixture
@@ -88,6 +90,23 @@ def test_mistakes_are_reported(options, said, capsys, monkeypatch):
     monkeypatch.setattr("hf_vits.conversion.resolve.known_voice", lambda name: name if name == "default" else None)
     assert main(["serve", *options, *(["--port", "0"] if "--port" not in options else [])]) == 1
     assert said in capsys.readouterr().err
+
+
+def test_every_setting_of_the_server_has_an_option_that_reaches_it(monkeypatch):
+    found = []
+
+    def application(options, settings):
+        found.append(settings)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(serve, "_application", application)
+    monkeypatch.setenv("HF_VITS_API_KEY", "sesame")
+    plain, special = ServerSettings(), {"api_key": "sesame", "cors_origins": ("*",), "hosts": ("voice.example",)}
+    numbers = {f.name: (getattr(plain, f.name) or 7999) + 1 for f in fields(plain) if f.name not in special}
+    words = [word for name, value in numbers.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    common = ["serve", "default", "--port", "0", "--allow-host", "voice.example", "--cors-origin", "*"]
+    assert main([*common, *words]) == main(common) == 0
+    assert found[0] == replace(plain, **numbers, **special) and found[1] == replace(plain, **special)
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):

@@ -20,6 +20,17 @@ HELP = "Serve voices over HTTP, with the interface of OpenAI's speech API."
 API_KEY = "HF_VITS_API_KEY"
 """Environment variable of the secret, which a command line would show to other users of the machine."""
 
+RARE_LIMITS = {
+    "max_body_bytes": (int, "N", "of a request"),
+    "max_header_bytes": (int, "N", "of a request"),
+    "max_whole_bytes": (int, "N", "of whole files that are made, together"),
+    "header_seconds": (float, "SECONDS", "for a client to send headers"),
+    "body_seconds": (float, "SECONDS", "for a client to send the body"),
+    "stall_seconds": (float, "SECONDS", "for a client to take the next part"),
+    "request_seconds": (float, "SECONDS", "for a whole answer"),
+}
+"""Fields of [`ServerSettings`] that keep their defaults unless an option gives another value."""
+
 PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "soxr")
 THREADS = 4
 """Threads of a request by default, at most: the layers of a voice are too small for more."""
@@ -43,6 +54,8 @@ def add_arguments(parser: Parser) -> None:
     add("--workers", type=int, metavar="N", help="requests that compute at a time")
     add_threads(parser)
     add_dtype(parser)
+    for name, (kind, unit, text) in RARE_LIMITS.items():
+        parser.add_rare(f"--{name.replace('_', '-')}", type=kind, metavar=unit, help=text)
     parser.add_rare("--grace", type=float, default=30.0, metavar="SECONDS", help="for answers to end at a stop")
     add("--verbose", action="store_true", help="log every request, without its text")
 
@@ -53,7 +66,9 @@ def run(options: argparse.Namespace) -> int:
     from hf_vits.serving.server import listening_socket, make_server
     from hf_vits.serving.settings import ServerSettings
 
+    limits = {name: getattr(options, name) for name in RARE_LIMITS if getattr(options, name) is not None}
     settings = ServerSettings(
+        **limits,
         max_characters=options.max_characters,
         sample_rate=options.sample_rate,
         api_key=os.environ.get(API_KEY) or None,
