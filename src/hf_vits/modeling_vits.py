@@ -416,7 +416,8 @@ class VitsModel(StrictPreTrainedModel):
         check_chunk_frames(chunk_frames)
         return self._stream(latents, speaker, chunk_frames)
 
-    def _stream(self, latents: Tensor | VitsPrior, speaker: Tensor | None, chunk_frames: int | None) -> Iterator:
+    def _stream(self, latents, speaker, chunk_frames: int | None, before: float = 0.0) -> Iterator[Tensor]:
+        """As `stream`, after so many frames `before` of the sentence that is played meanwhile."""
         if isinstance(latents, VitsPrior):
             frames = latents.sample.detach()
             context = None if self.config.flow_config.mixes_all_frames else flow_context(self.config)
@@ -424,7 +425,7 @@ class VitsModel(StrictPreTrainedModel):
         else:
             source = frames = latents.detach()
         context = self.config.decoder_config.receptive_field
-        chunks = windows(frames.shape[-1], context, chunk_frames, growth(self.config))
+        chunks = windows(frames.shape[-1], context, chunk_frames, growth(self.config), before)
         for waveform in decode_chunks(self._run_decoder, source, chunks, speaker):
             yield check_finite("waveform", waveform, self.training)
 

@@ -151,8 +151,9 @@ class TextToSpeechPipeline(SentenceEncoder, ChunkPipeline, TextToAudioPipeline):
             text (`str` or `dict`):
                 A single text, as in a call.
             chunk_frames (`int`, *optional*):
-                Frames of `hop_length` samples per chunk; by default about 20 at the beginning of each sentence, then
-                4 to 16 times as many as before, the more the faster the decoder is, up to about 500.
+                Frames of `hop_length` samples per chunk; by default about 20 at the beginning, then 4 to 16 times as
+                many as before, the more the faster the decoder is, up to about 500. A later sentence begins with as
+                many as can be made while the one before it is played.
             first_sentence (`int`, *optional*, defaults to 0):
                 Index of the sentence to start at, after the pause before it. With a generator in the state that it had
                 there, chunks equal those of a stream of the whole text.
@@ -206,12 +207,13 @@ class TextToSpeechPipeline(SentenceEncoder, ChunkPipeline, TextToAudioPipeline):
         pause_first: bool,
     ) -> Iterator[dict]:
         silence = np.zeros(round(pause * self.sampling_rate), dtype=np.float32)
-        spoken = SpokenText(wanted, self.model.config)
+        spoken, before = SpokenText(wanted, self.model.config), 0  # samples since the sentence before began
         for sentence in sentences:
             fields = {"sampling_rate": self.sampling_rate, "sentence": sentence["sentence"]}
             effects = sentence["effects"]
             if pause_first and len(silence) and not (effects and effects.begins_with_pause):
                 spoken.pause(len(silence))
+                before += len(silence)
                 yield {"audio": silence.copy(), **fields, "is_pause": True, **spoken.take(len(silence))}
             pause_first = True
             inputs = {name: sentence[name] for name in ("input_ids", "attention_mask")}
@@ -221,10 +223,12 @@ class TextToSpeechPipeline(SentenceEncoder, ChunkPipeline, TextToAudioPipeline):
             kept = short_texts.kept(sentence, prior.durations[0].tolist())
             audio = spoken.sentence(kept["tokens"], kept["durations"], effects)
             frames = prior.sample.shape[-1] if effects and effects.needs_whole else chunk_frames
-            chunks = self.model._stream(prior, arguments.speaker, frames)
-            for waveform in short_texts.without_first(chunks, kept["cut"] * self.model.config.hop_length):
+            chunks = self.model._stream(prior, arguments.speaker, frames, before / self.model.hop_length)
+            before = 0
+            for waveform in short_texts.without_first(chunks, kept["cut"] * self.model.hop_length):
                 samples = _to_numpy(waveform[0]).copy()
                 samples = audio.add(samples) if audio else samples
+                before += len(samples)
                 yield {"audio": samples, **fields, "is_pause": False, **spoken.take(len(samples))}
 
     def _sanitize_parameters(

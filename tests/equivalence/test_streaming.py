@@ -98,4 +98,6 @@ def test_a_streamed_text_equals_the_text_synthesized_at_once():
     audio = np.concatenate([chunk["audio"] for chunk in chunks])
     assert audio.dtype == np.float32 and {chunk["sampling_rate"] for chunk in chunks} == {whole["sampling_rate"]}
     np.testing.assert_allclose(audio, whole["audio"], rtol=0, atol=1e-7)
-    assert sum(not chunk["audio"].any() for chunk in chunks) == 2
+    assert [chunk["sentence"] for chunk in chunks if chunk["is_pause"]] == [1, 2]
+    numbers = [chunk["sentence"] for chunk in chunks if not chunk["is_pause"]]
+    assert numbers[:2] == [0, 0] and numbers.count(1) == numbers.count(2) == 1  # only the first one begins small

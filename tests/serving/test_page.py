@@ -29,9 +29,9 @@ class HeldPool(VoicePool):
         super().__init__(*args, **options)
         self.released, self.ended, self.error, self.chunks = threading.Event(), threading.Event(), None, 0
 
-    def speak(self, request):
+    def speak(self, *arguments):
         try:
-            for number, chunk in enumerate(super().speak(request)):
+            for number, chunk in enumerate(super().speak(*arguments)):
                 if number:
                     assert self.released.wait(60)
                     if self.error:

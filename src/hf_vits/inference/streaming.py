@@ -16,6 +16,9 @@ which is computed twice, costs little after that."""
 GROWTH = 4, 16
 """Least and greatest ratio of each chunk to the one before, which is played while the next is decoded."""
 
+REST = LARGEST_CHUNK // 4
+"""Frames by which the last chunk may be larger than that, in place of a further one with a context of its own."""
+
 SPEED = 4e10
 """Products in a second that a machine is trusted to reach; one core with AVX-512 reaches twice as many and more."""
 
@@ -51,18 +54,30 @@ class Window(NamedTuple):
     right: int
 
 
-def windows(frames: int, context: int, chunk_frames: int | None = None, growth: int = GROWTH[0]) -> Iterator[Window]:
-    """Divide `frames` frames into chunks of `chunk_frames`, or of sizes that grow by `growth`, each with `context`
-    frames to either side, or as many as there are."""
-    start, size = 0, chunk_frames or FIRST_CHUNK
+def first_chunk(growth: int, before: float) -> int:
+    """Return the least frames of the first chunk of a sentence after one of `before` frames, 0 if there was none: a
+    size to which chunks grow. When the other is made, half of it is not played; half of that is for the next text."""
+    size = FIRST_CHUNK
+    while size < LARGEST_CHUNK and min(growth * size, LARGEST_CHUNK) <= growth * before / 4:
+        size = min(growth * size, LARGEST_CHUNK)
+    return size
+
+
+def windows(
+    frames: int, context: int, chunk_frames: int | None = None, growth: int = GROWTH[0], before: float = 0.0
+) -> Iterator[Window]:
+    """Divide `frames` frames, after `before` of another sentence, into chunks of `chunk_frames`, or of sizes that grow
+    by `growth`, each with `context` frames to either side, or as many as there are."""
+    start, size = 0, chunk_frames or first_chunk(growth, before)
     while start < frames:
         left, end = max(0, start - context), start + size
         right = end + context
         if chunk_frames is None:
             right = left + _round_up(right - left, STEP)
-            end, size = right - context, min(growth * size, LARGEST_CHUNK)
-            if right >= frames:  # the window holds all the rest
-                left, end = max(0, frames - _round_up(frames - left, LAST_STEP)), frames
+            end, rest = right - context, REST if size == LARGEST_CHUNK else 0
+            size = min(growth * size, LARGEST_CHUNK)
+            if right + rest >= frames:  # the window holds all that is left
+                left, end, right = max(0, frames - _round_up(frames - left, LAST_STEP)), frames, frames
         yield Window(left, start, min(end, frames), min(right, frames))
         start = end
 

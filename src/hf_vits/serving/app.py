@@ -12,7 +12,8 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.middleware.cors import CORSMiddleware
 
-from hf_vits.serving.answers import EventAnswer, Piece, SpeechAnswer, TimedAnswer, WholeAnswer, pieces
+from hf_vits.inference.streaming import LARGEST_CHUNK
+from hf_vits.serving.answers import EventAnswer, SpeechAnswer, TimedAnswer, WholeAnswer, pieces
 from hf_vits.serving.bodies import MODELS, VOICES, SpeechBody, unused_header
 from hf_vits.serving.encoders.base import AUDIO_FORMATS, available_formats, make_encoder
 from hf_vits.serving.errors import ApiError, add_error_handlers, api_error
@@ -22,7 +23,7 @@ from hf_vits.serving.metrics import Metrics, Observation
 from hf_vits.serving.page import add_page
 from hf_vits.serving.scheduling import QueueFullError, Scheduler
 from hf_vits.serving.settings import ServerSettings
-from hf_vits.serving.voice_pool import SPEAKER_MARK, SpeechRequest, VoicePool
+from hf_vits.serving.voice_pool import SPEAKER_MARK, VoicePool
 
 EXPOSED = ("X-Seed", "X-Voice", "X-Sample-Rate", "X-Unused-Fields", "Retry-After")
 """Headers of answers that web pages of other origins may read."""
@@ -112,7 +113,8 @@ async def speak(body: SpeechBody, request: Request) -> Response:
         answer, is_whole = _kind(body)
         target = body.sample_rate or state.settings.sample_rate
         encoder = partial(make_encoder, body.format, is_whole=is_whole, target=target)
-        job = state.scheduler.submit(lambda: _work(state.pool, wanted, encoder))
+        chunk_frames = LARGEST_CHUNK if is_whole else None  # whoever waits for all of it needs no small first chunk
+        job = state.scheduler.submit(lambda: pieces(state.pool.speak(wanted, chunk_frames), encoder))
     except Exception as error:
         if isinstance(error, QueueFullError):
             state.metrics.requests.labels("queue_full").inc()
@@ -137,10 +139,6 @@ def _kind(body: SpeechBody) -> tuple[type[SpeechAnswer], bool]:
 def _media_type(answer: type[SpeechAnswer], body: SpeechBody) -> str:
     special = {EventAnswer: "text/event-stream; charset=utf-8", TimedAnswer: "application/json"}
     return special.get(answer) or AUDIO_FORMATS[body.format].media_type
-
-
-def _work(pool: VoicePool, wanted: SpeechRequest, encoder: partial) -> Iterator[Piece]:
-    return pieces(pool.speak(wanted), encoder)
 
 
 def _ascii(name: str) -> str:

@@ -261,7 +261,7 @@ class VoicePool:
 
         list(scheduler.submit(spoken))
 
-    def speak(self, request: SpeechRequest) -> Iterator[dict[str, Any]]:
+    def speak(self, request: SpeechRequest, chunk_frames: int | None = None) -> Iterator[dict[str, Any]]:
         """
         Speak a text chunk by chunk; the chunks are those of [`TextToSpeechPipeline.stream`].
 
@@ -271,6 +271,8 @@ class VoicePool:
         Args:
             request ([`SpeechRequest`]):
                 The text, and how to speak it.
+            chunk_frames (`int`, *optional*):
+                As in [`TextToSpeechPipeline.stream`].
 
         Returns:
             `Iterator[dict]`: `{"audio": float32 array (samples,), "sampling_rate": int, "sentence": int}` per chunk,
@@ -283,7 +285,7 @@ class VoicePool:
         """
         with self.use(request.voice) as pipe:
             text, options = self._options(request, pipe.model.config)
-            yield from pipe.stream(text, **options)
+            yield from pipe.stream(text, chunk_frames=chunk_frames, **options)
 
     def _options(self, request: SpeechRequest, config: "VitsConfig") -> tuple[str, dict[str, Any]]:
         """Return the text and the arguments of `pipe.stream`."""

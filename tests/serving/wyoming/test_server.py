@@ -64,8 +64,8 @@ class HeldPool(VoicePool):
         super().__init__(*args)
         self.released = threading.Event()
 
-    def speak(self, request):
-        for number, chunk in enumerate(super().speak(request)):
+    def speak(self, *arguments):
+        for number, chunk in enumerate(super().speak(*arguments)):
             assert number == 0 or self.released.wait(60)
             yield chunk
 
