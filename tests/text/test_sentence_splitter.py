@@ -19,6 +19,7 @@ from hf_vits.text.sentence_splitter import split
         ["(A whole one.)", "Another."],
         ["Apples, pears etc. are good.", "We like apples etc.", "Go on."],
         ["See e.g. this one.", "At 5 p.m.", "We leave."],
+        ["It is at 10 a.m. U.S. time, 9 a.m. Monday and 5 p.m. ET.", "At 5 p.m.", "Joe left Fri. 3 Oct."],
         ["No. 5 is alive.", "No.", "Never."],
         ["The U.S. economy grew.", "It did."],
         ["你好。", "今天天气很好！", "是吗？", "「好。」", "他说。"],

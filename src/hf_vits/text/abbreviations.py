@@ -20,6 +20,7 @@ _ORDINAL_DOT = "bs cs da de et eu fi fo hr hu is kl lb ltg lv nb nn no pl sk sl 
 # before_numbers: within a sentence if a number follows; else ordinary words.
 # trailing: end a sentence before a capital letter.
 # either: within sentences and at their ends; they end one if a word of `starters` follows.
+# after_times: go on after "a.m." and "p.m." though they have a capital: days, months, zones.
 # starters: with a capital only at the beginning of a sentence: pronouns, articles, conjunctions, adverbs.
 _TABLES = Path(__file__).with_name("abbreviations.json")
 # Words that begin sentences, but also family names after an initial.
@@ -42,6 +43,7 @@ class Conventions:
         ordinals: True if a full stop makes a number an ordinal.
         titles, before_numbers, trailing, either: abbreviations, see the tables.
         starters: words that begin sentences.
+        after_times: words with a capital that go on after a time of day.
         titles_are_sure: True if titles never end a sentence; a title of one language may be a word of another.
     """
 
@@ -51,6 +53,7 @@ class Conventions:
     trailing: frozenset[str]
     either: frozenset[str]
     starters: frozenset[str]
+    after_times: frozenset[str]
     titles_are_sure: bool = True
 
     def ends_sentence(self, text: str, start: int, stop: int, following: int) -> bool:
@@ -84,8 +87,13 @@ class Conventions:
         if name in self.titles:
             return not self.titles_are_sure and self._begins(text, following, after_name=True)
         if name in self.trailing and text[following].isupper():
-            return True
+            return not (name in ("a.m", "p.m") and self._goes_on(text, following))
         return self._begins(text, following) if name in self.either or name in self.trailing else None
+
+    def _goes_on(self, text: str, following: int) -> bool:
+        """Return True for a day, month or zone after a time: "10 a.m. Monday", "5 p.m. U.S. time"."""
+        word = _NEXT_WORD.match(text, following)
+        return word[0].lower() in self.after_times or (len(word[0]) == 1 and text[word.end() :][:1] == ".")
 
     def _begins(self, text: str, following: int, after_name: bool = False) -> bool:
         """Return True if the next word is capitalized because it begins a sentence."""
@@ -112,14 +120,16 @@ def conventions(language: str | None) -> Conventions:
         chosen = [words for key, words in tables[name].items() if code is None or key in ("", code)]
         return frozenset(" ".join(chosen).split())
 
-    names = ("titles", "before_numbers", "trailing", "either", "starters")
-    titles, before, trailing, either, starters = map(words, names)
+    names = ("titles", "before_numbers", "trailing", "either", "starters", "after_times")
+    titles, before, trailing, either, starters, after_times = map(words, names)
     starters = starters or frozenset(" ".join(tables["starters"].values()).split())
     if code is None:
         starters -= frozenset(["mai", "ali", "per"])  # a month and names in other languages
         trailing = trailing - either - titles | frozenset(tables["trailing"][""].split())
     ordinals = code is None or code in _ORDINAL_DOT.split()
-    return Conventions(ordinals, titles, before, trailing, either, starters, titles_are_sure=code is not None)
+    return Conventions(
+        ordinals, titles, before, trailing, either, starters, after_times, titles_are_sure=code is not None
+    )
 
 
 @functools.cache
