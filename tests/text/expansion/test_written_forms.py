@@ -1,6 +1,7 @@
 """Written forms are read as a person reads them: tables of phrases, written by hand; docs/text.md says when."""
 
 import csv
+import functools
 import itertools
 import re
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 
 pytest.importorskip("unicode_rbnf")
 pytest.importorskip("emoji")
-from hf_vits.text.expansion.expand import expand, expansions
+from hf_vits.text.expansion.expand import expand, expanded, expansions
 from hf_vits.text.expansion.language import language_of
+from hf_vits.text.offsets import TextWithOffsets
 
 FOLDER = Path(__file__).parent
 LEAST = {"en": 0.97, "de": 0.9, "fr": 0.9, "es": 0.9, "ru": 0.9}
@@ -30,10 +32,17 @@ def plain(text, language):
     ).casefold()
 
 
-def wrong(name, rows):
-    language = name[:2]
+@functools.cache
+def read(written, language):
+    """Return a phrase as it is read, and the rules that did it."""
+    found = expansions(written, language)
+    said = expanded(TextWithOffsets.original(written, track=False), found).text
+    return said, {item.rule.split(".")[0] for item in found}
+
+
+def wrong(language, rows):
     for row in rows:
-        said = expand(row["written"], language)
+        said, _ = read(row["written"], language)
         if plain(said, language) != plain(row["read"], language):
             yield f"{row['rule']}: {row['written']} | {row['read']} | {said}"
 
@@ -49,8 +58,8 @@ def test_forms_are_read_as_a_person_reads_them(language):
 @pytest.mark.parametrize("language", LEAST)
 def test_each_form_is_expanded_by_its_rule(language):
     for row in table(language):
-        rules = {found.rule.split(".")[0] for found in expansions(row["written"], language)}
-        assert row["rule"] == "plain" or row["rule"] in rules or expand(row["written"], language) == row["written"]
+        said, rules = read(row["written"], language)
+        assert row["rule"] == "plain" or row["rule"] in rules or said == row["written"]
 
 
 def accepted(pattern):
@@ -66,7 +75,7 @@ def compared(text, language):
     return re.sub(r"\b(hundred|thousand) and ", r"\1 ", plain(text, language)).replace("ё", "е")
 
 
-@pytest.mark.parametrize(("language", "number"), [*itertools.product(LEAST, "12"), ("en", "3"), ("en", "4")])
+@pytest.mark.parametrize(("language", "number"), [*itertools.product(LEAST, "125"), ("en", "3"), ("en", "4")])
 def test_lists_written_later_have_a_reading_that_a_person_accepts(language, number):
     rows = [row for row in table(language, "accepted") if row["list"] == number]
     said = {row["written"]: compared(expand(row["written"], language), language) for row in rows}
@@ -75,5 +84,5 @@ def test_lists_written_later_have_a_reading_that_a_person_accepts(language, numb
         for row in rows
         if said[row["written"]] not in {compared(reading, language) for reading in accepted(row["read"])}
     ]
-    assert len(rows) >= (150 if language == "en" else 40)
+    assert len(rows) >= (104 if language == "en" else 30)
     assert 1 - len(missed) / len(rows) >= LEAST[language], "\n".join(missed)

@@ -107,6 +107,6 @@ def emoji(language: Language, text: str) -> str | None:
 
 @reading
 def vulgar(language: Language, text: str) -> str | None:
-    """Read a fraction that is one character."""
-    above, _, below = unicodedata.normalize("NFKC", text).partition("\u2044")
+    """Read a fraction that is one character, or digits with a slash."""
+    above, _, below = unicodedata.normalize("NFKC", text).replace("/", "\u2044").partition("\u2044")
     return language.fill("{fraction above below}", {"above": above, "below": below}) if below else None

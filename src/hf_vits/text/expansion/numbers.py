@@ -5,6 +5,8 @@ import importlib.util
 import re
 from collections.abc import Mapping
 
+from hf_vits.text.expansion.cases import OBLIQUE, declined
+
 MAX_DIGITS = 15  # longer numbers are read digit by digit
 MAX_LENGTH = 60  # what is longer is no number that anyone reads
 
@@ -43,8 +45,8 @@ class Numbers:
             `"numbers"` of the language's file: `locale` is CLDR's, if it is not the language; `cardinal`, `ordinal` and
             `year` are names of CLDR's rule sets; `genders` maps "m", "f" and "n" to the endings of their names;
             `decimal_mark` and `thousands_mark` are patterns, `point` is the word for the mark, `decimals` how what
-            follows it is read (`"digits"`, `"number"` or `"fraction"`), and `fixes` are pairs of a pattern and what
-            replaces it in spelled numbers.
+            follows it is read (`"digits"`, `"number"` or `"fraction"`), and `fixes` are lists of a pattern, what
+            replaces it in spelled numbers, and optionally the ending of the rule sets that need it.
     """
 
     def __init__(self, language: str, settings: Mapping):
@@ -52,13 +54,13 @@ class Numbers:
         self.genders = settings.get("genders", {})
         self._thousands = re.compile(settings.get("thousands_mark", r"(?!)"))
         self._mark = re.compile(settings.get("decimal_mark", r"\."))
-        self._fixes = [(re.compile(pattern), new) for pattern, new in settings.get("fixes", ())]
+        self._fixes = [(re.compile(pattern), *rest) for pattern, *rest in settings.get("fixes", ())]
 
     def spelled(self, number: int, rule_set: str) -> str:
         """Return a number as CLDR's rule set spells it, without soft hyphens."""
         text = _engine(self.settings.get("locale", self.language)).format_number(number, ruleset_names=[rule_set]).text
-        for pattern, new in self._fixes:
-            text = pattern.sub(new, text)
+        for pattern, new, *endings in self._fixes:
+            text = pattern.sub(new, text) if rule_set.endswith(tuple(endings or ("",))) else text
         return text
 
     def cardinal(self, number: int, form: str = "") -> str:
@@ -101,12 +103,12 @@ class Numbers:
         if not decimals:
             has_zeros = len(whole) > 1 and whole[0] == "0"
             return minus + (self.digits(whole) if has_zeros else self.cardinal(int(whole), form))
-        return minus + self._with_decimals(whole, decimals)
+        return minus + self._with_decimals(whole, decimals, form.partition("-")[2])
 
-    def _with_decimals(self, whole: str, decimals: str) -> str:
+    def _with_decimals(self, whole: str, decimals: str, case: str) -> str:
         style, point = self.settings.get("decimals", "digits"), self.settings["point"]
         if style == "fraction" and len(decimals) <= len(self.settings["parts"]):
-            return self._as_fraction(whole, decimals)
+            return self._as_fraction(whole, decimals, case)
         if style == "digits" or len(decimals) > 3:
             after = self.digits(decimals)
         else:
@@ -114,13 +116,15 @@ class Numbers:
             after = " ".join([self.cardinal(0)] * zeros + [self.cardinal(int(decimals))])
         return f"{self.cardinal(int(whole))} {point} {after}" if whole else f"{point} {after}"
 
-    def _as_fraction(self, whole: str, decimals: str) -> str:
-        """Return "two wholes five tenths", as Slavic languages read decimals."""
-        one, many = self.settings["point"].split("|")
-        part_one, part_many = self.settings["parts"][len(decimals) - 1].split("|")
-        count, parts = int(whole or 0), int(decimals)
-        wholes = f"{self.cardinal(count, 'feminine')} {one if is_one(count) else many}"
-        return f"{wholes} {self.cardinal(parts, 'feminine')} {part_one if is_one(parts) else part_many}"
+    def _as_fraction(self, whole: str, decimals: str, case: str) -> str:
+        """Return "two wholes five tenths", as Slavic languages read decimals, in a case."""
+        names = self.settings["point"], self.settings["parts"][len(decimals) - 1]
+        is_oblique, said = case == "genitive" or case in OBLIQUE, []
+        for value, name in zip((int(whole or 0), int(decimals)), names, strict=True):
+            one, many = name.split("|")
+            noun = declined(f"{one}|{many}|{many}", case, is_one(value)) if is_oblique else (many, one)[is_one(value)]
+            said.append(f"{self.cardinal(value, 'feminine' + f'-{case}' * is_oblique)} {noun}")
+        return " ".join(said)
 
 
 def is_one(number: int) -> bool:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from hf_vits.text.expansion.cases import OBLIQUE, declined
 from hf_vits.text.expansion.language import READINGS, Language
 from hf_vits.text.expansion.numbers import is_one
 
@@ -118,16 +119,36 @@ def counted(language: Language, parsed: tuple[str, str, str], forms: str, case: 
     names, (_, whole, decimals) = forms.split("|"), parsed
     value = int(whole or 0)
     if len(names) == 3:
-        if decimals:
-            return names[1]
+        if decimals or case == "genitive" or case in OBLIQUE:
+            is_counted = value and value % 1000 == 0  # "о тысяче рублей"
+            return declined(forms, "genitive" if decimals or is_counted else case, bool(decimals) or is_one(value))
         if case == "accusative" and is_one(value):
             return _FEMININE_END.sub(lambda end: {"а": "у", "я": "ю"}[end[0]], names[0])
-        if case == "genitive":
-            return names[1] if is_one(value) else names[2]
         few = value % 10 in (2, 3, 4) and value % 100 not in (12, 13, 14)
         return names[0] if is_one(value) else names[1] if few else names[2]
     singular = value < 2 if language.code == "fr" else value == 1 and not decimals
     return names[0] if singular else names[-1]
+
+
+@reading
+def number_for(language: Language, text: str, table: str, key: str) -> str | None:
+    """Read a number in the gender of what it counts, without that."""
+    gender = (language.word(table, key) or "").rpartition(":")[0]
+    return number(language, text, language.numbers.genders.get(gender or "m", ""))
+
+
+@reading
+def noun_after(language: Language, text: str, table: str, key: str) -> str | None:
+    """Return what a number counts, without the number."""
+    entry, parsed = language.word(table, key), language.numbers.parse(text)
+    return entry and parsed and counted(language, parsed, entry.partition("/")[0].rpartition(":")[2])
+
+
+@reading
+def by_gender(language: Language, table: str, key: str, *words: str) -> str | None:
+    """Return the first word if a unit is masculine, the second if it is feminine, the third if it is neuter."""
+    entry = language.word(table, key)
+    return entry and words["mfn".index(entry.rpartition(":")[0] or "m")]
 
 
 @reading
