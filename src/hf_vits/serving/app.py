@@ -12,7 +12,6 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.middleware.cors import CORSMiddleware
 
-from hf_vits.inference.streaming import LARGEST_CHUNK
 from hf_vits.serving.answers import EventAnswer, SpeechAnswer, TimedAnswer, WholeAnswer, pieces
 from hf_vits.serving.bodies import MODELS, VOICES, SpeechBody, unused_header
 from hf_vits.serving.encoders.base import AUDIO_FORMATS, available_formats, make_encoder
@@ -113,8 +112,7 @@ async def speak(body: SpeechBody, request: Request) -> Response:
         answer, is_whole = _kind(body)
         target = body.sample_rate or state.settings.sample_rate
         encoder = partial(make_encoder, body.format, is_whole=is_whole, target=target)
-        chunk_frames = LARGEST_CHUNK if is_whole else None  # whoever waits for all of it needs no small first chunk
-        job = state.scheduler.submit(lambda: pieces(state.pool.speak(wanted, chunk_frames), encoder))
+        job = state.scheduler.submit(lambda: pieces(state.pool.speak(wanted, is_whole), encoder))
     except Exception as error:
         if isinstance(error, QueueFullError):
             state.metrics.requests.labels("queue_full").inc()

@@ -261,7 +261,7 @@ class VoicePool:
 
         list(scheduler.submit(spoken))
 
-    def speak(self, request: SpeechRequest, chunk_frames: int | None = None) -> Iterator[dict[str, Any]]:
+    def speak(self, request: SpeechRequest, is_whole: bool = False) -> Iterator[dict[str, Any]]:
         """
         Speak a text chunk by chunk; the chunks are those of [`TextToSpeechPipeline.stream`].
 
@@ -271,8 +271,8 @@ class VoicePool:
         Args:
             request ([`SpeechRequest`]):
                 The text, and how to speak it.
-            chunk_frames (`int`, *optional*):
-                As in [`TextToSpeechPipeline.stream`].
+            is_whole (`bool`, *optional*, defaults to `False`):
+                Make large chunks from the beginning, for a client that waits for all of them.
 
         Returns:
             `Iterator[dict]`: `{"audio": float32 array (samples,), "sampling_rate": int, "sentence": int}` per chunk,
@@ -284,7 +284,10 @@ class VoicePool:
             ValueError: for a text with nothing to speak, an unknown speaker, or a number out of range.
         """
         with self.use(request.voice) as pipe:
+            from hf_vits.inference.streaming import LARGEST_CHUNK  # imports PyTorch, as the voice has
+
             text, options = self._options(request, pipe.model.config)
+            chunk_frames = LARGEST_CHUNK if is_whole else None
             yield from pipe.stream(text, chunk_frames=chunk_frames, **options)
 
     def _options(self, request: SpeechRequest, config: "VitsConfig") -> tuple[str, dict[str, Any]]:
