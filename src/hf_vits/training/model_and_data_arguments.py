@@ -227,7 +227,8 @@ def _checked_config(name: str, kind: type, given: dict[str, Any], **assumed: Any
     Raises:
         ValueError: for a field that does not exist, or a value that the configuration refuses.
     """
-    defaults = kind().to_dict()
+    plain = kind()
+    defaults = {item.name: getattr(plain, item.name) for item in fields(kind)} | plain.to_dict()
     if unknown := [field for field in given if field not in defaults]:
         raise ValueError(_unknown_fields(name, unknown, defaults))
     given = {field: _as_integers(value, defaults[field]) for field, value in given.items()}
