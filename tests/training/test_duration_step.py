@@ -167,6 +167,10 @@ def test_combinations_that_cannot_work_say_what_to_do(make_trainer, make_start, 
     with pytest.raises(ValueError, match="`loss_weights` has duration_adversarial.*Leave it out"):
         make_trainer(start=make_start(**DETERMINISTIC), loss_weights={"duration_adversarial": 1})
     assert list(DURATION_DISCRIMINATORS) == ["convolutional"]
+    alone = {"duration_adversarial_steps": 2, "max_steps": 2}
+    with pytest.raises(ValueError, match="is 2, all steps of the run, but the voice is new.*Raise `max_steps`"):
+        make_trainer(start=make_start(**DETERMINISTIC), **alone)
+    assert make_trainer(start=make_start(lively=True, **DETERMINISTIC), **alone)._phase() is Phase.DURATIONS
 
 
 def test_durations_are_not_learned_from_an_encoder_that_is_not_trained(make_trainer, make_start):

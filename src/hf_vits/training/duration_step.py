@@ -14,7 +14,7 @@ from hf_vits.discriminators.duration import DURATION_DISCRIMINATORS
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.sampling import seed_of
 from hf_vits.training.generator import VitsGenerator
-from hf_vits.training.initialization import seeded
+from hf_vits.training.initialization import ModelInitialization, seeded
 from hf_vits.training.losses import losses_of, token_least_squares
 from hf_vits.training.optimizer import OptimizedModel, learning_rate_factor
 from hf_vits.training.phases import PREDICTOR, first_duration_step
@@ -48,27 +48,33 @@ class DurationOutput:
 
 
 def duration_discriminator_of(
-    args: VitsTrainingArguments, model: VitsModel, is_untrained: bool
+    args: VitsTrainingArguments, initialization: ModelInitialization
 ) -> OptimizedModel | None:
     """
     Return the discriminator of durations with its optimizer, newly initialized; None for a run without these steps.
 
     Raises:
-        ValueError: if the posterior encoder, which aligns, `is_untrained` and would be frozen before it is trained.
+        ValueError: if the posterior encoder, which aligns, or all of the model is new and would be frozen before it is
+            trained.
     """
     steps = args.duration_adversarial_steps
     if not steps:
         return None
     before = first_duration_step(args)
-    if is_untrained and before <= args.new_module_steps:
+    if initialization.provenance is None and not before:
+        raise ValueError(
+            f"`duration_adversarial_steps` is {steps}, all steps of the run, but the voice is new, and nothing else "
+            "would be trained. Raise `max_steps`; a trained voice can have a run of such steps alone."
+        )
+    if initialization.new_parameters and before <= args.new_module_steps:
         raise ValueError(
             f"`duration_adversarial_steps` is {steps} of {args.max_steps} steps, but this voice lacks the posterior "
             f"encoder that aligns, and the first {args.new_module_steps} steps (`new_module_steps`) train that. Raise "
             "`max_steps`, or train durations in a run of their own later."
         )
     with seeded(args.seed):
-        discriminator = DURATION_DISCRIMINATORS[args.duration_discriminator](model.config)
-    return OptimizedModel(discriminator.to(model.device).train(), args.learning_rates[1], args)
+        discriminator = DURATION_DISCRIMINATORS[args.duration_discriminator](initialization.model.config)
+    return OptimizedModel(discriminator.to(initialization.model.device).train(), args.learning_rates[1], args)
 
 
 def take_average(model: VitsModel, average: nn.Module, is_first: bool) -> None:

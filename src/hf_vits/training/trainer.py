@@ -189,7 +189,7 @@ class VitsTrainer:
         rate, discriminator_rate = args.learning_rates
         self.generator = OptimizedModel(generator, rate, args, self.multipliers)
         self.discriminator = OptimizedModel(initialization.discriminator.to(device).train(), discriminator_rate, args)
-        self.durations = duration_discriminator_of(args, model, bool(initialization.new_parameters))
+        self.durations = duration_discriminator_of(args, initialization)
         for optimized in (self.generator, self.discriminator, self.durations):
             if optimized is not None:
                 optimized.broadcast_parameters()
