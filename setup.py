@@ -108,7 +108,7 @@ setup(
     keywords="text-to-speech tts vits speech-synthesis transformers piper mms",
     package_dir={"": "src"},
     packages=find_packages("src"),
-    package_data={"hf_vits": ["py.typed", "presets/*.json", "text/**/*.json", "serving/page/[!_]*"]},
+    package_data={"hf_vits": ["py.typed", "presets/**/*.json", "text/**/*.json", "serving/page/[!_]*"]},
     python_requires=">=3.11",
     install_requires=[
         "torch>=2.6",

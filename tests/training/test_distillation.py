@@ -25,11 +25,11 @@ QUIET = {
 
 @pytest.fixture
 def make_distiller(make_base, tmp_path):
-    def make(name="out", base=None, decoder=DECODER, **settings):
+    def make(name="out", base=None, decoder=DECODER, texts=BASE_TEXTS, **settings):
         base = make_base() if base is None else base
         small = {"per_device_train_batch_size": 2, "discriminator_config": SMALL_DISCRIMINATOR}
         args = DistillationArguments(str(tmp_path / name), decoder=decoder, **{**QUIET, **small, **settings})
-        return Distiller(load_base(str(base)), Texts(BASE_TEXTS, "texts"), args)
+        return Distiller(load_base(str(base)), Texts(texts, "texts"), args)
 
     return make
 
@@ -87,8 +87,10 @@ def test_accumulated_batches_weigh_the_same(make_distiller):
     assert [float(one.clips) for one in step._normalizers([None, None])] == [0.5, 0.5]
 
 
-def test_texts_to_evaluate_with_are_not_trained_on(make_distiller):
+def test_texts_to_evaluate_with_are_not_trained_on_and_one_copy_of_the_voice_speaks_all(make_distiller):
     trainer = make_distiller(max_steps=1)
+    assert trainer.replay.model is trainer.evaluation.replay.model is trainer.teacher
+    assert not any(parameter.requires_grad for parameter in trainer.teacher.parameters())
     ids = [trainer.processing_class(text).input_ids for text in trainer.eval_texts]
     assert trainer.texts and not set(trainer.texts) & set(trainer.eval_texts) or trainer.texts == trainer.eval_texts
     assert all(text in ids for text in trainer.evaluation.replay.texts)
@@ -151,8 +153,11 @@ def test_the_best_decoder_is_chosen_by_the_distance_that_is_measured(make_distil
     assert trainer.best.step == min((1, 2), key=found.__getitem__)
 
 
-def test_a_checkpoint_of_another_voice_is_not_resumed(make_distiller, make_base):
+def test_a_checkpoint_of_another_voice_or_of_other_texts_is_not_resumed(make_distiller, make_base):
     make_distiller("run", max_steps=1, save_steps=1).train()
+    trainer = make_distiller("run", texts=[*BASE_TEXTS, "ben"], max_steps=2)
+    with pytest.raises(ValueError, match="is of a run with other texts than texts.*Resume with the texts"):
+        trainer.train(resume_from_checkpoint="latest")
     other = VitsModel.from_pretrained(make_base())
     with torch.no_grad():
         other.text_encoder.project.bias += 1

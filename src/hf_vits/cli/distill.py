@@ -2,12 +2,16 @@
 
 import argparse
 import logging
+from importlib.resources import files
 from pathlib import Path
 
 from hf_vits.cli.parser import Parser
-from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
+from hf_vits.cli.settings import add_settings, preset_names, read_settings, require_train_extra
 
 HELP = "Teach a lighter decoder what the decoder of a voice says."
+
+PRESETS = files("hf_vits") / "presets" / "distillation"
+"""The packaged files of settings; the defaults are those of a run without a GPU."""
 
 RESUME = "interrupted; continue from the last checkpoint with --resume_from_checkpoint latest"
 
@@ -29,9 +33,12 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("voice", help="folder, default, name on the Hub, or file to convert")
     parser.add_argument("output", help="folder of the run, and of the voice")
     groups = {"texts": CompletionTexts, "training": DistillationArguments, "run": RunOptions}
-    add_settings(parser, groups, COMMON)
+    add_settings(parser, groups, COMMON, without=["output_dir"])
     parser.usage = "%(prog)s [--config FILE] [--SETTING VALUE ...] voice output"
-    parser.epilog = "Words, rhythm and pitch stay those of the voice: only its decoder is replaced."
+    parser.epilog = (
+        "Words, rhythm and pitch stay those of the voice: only its decoder is replaced. "
+        f"FILE may be a preset: {', '.join(preset_names(PRESETS))}."
+    )
 
 
 def settings(options: argparse.Namespace) -> tuple:
@@ -41,7 +48,7 @@ def settings(options: argparse.Namespace) -> tuple:
     from hf_vits.training.distillation_arguments import DistillationArguments
 
     options.output_dir = options.output
-    return read_settings(options, [CompletionTexts, DistillationArguments, RunOptions])
+    return read_settings(options, [CompletionTexts, DistillationArguments, RunOptions], PRESETS)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -33,7 +33,9 @@ def require_train_extra() -> None:
         raise ImportError(f'The package {missing[0]} is not installed. Run `pip install "hf_vits[train]"`.')
 
 
-def add_settings(parser: Parser, groups: Mapping[str, type], common: Sequence[str]) -> None:
+def add_settings(
+    parser: Parser, groups: Mapping[str, type], common: Sequence[str], without: Sequence[str] = ()
+) -> None:
     """
     Declare every field of dataclasses as an option; `--config` names a file of them.
 
@@ -43,14 +45,17 @@ def add_settings(parser: Parser, groups: Mapping[str, type], common: Sequence[st
         groups (`Mapping[str, type]`):
             Dataclasses with fields made by [`option`], by the title of their group; all names differ.
         common (`Sequence[str]`):
-            Names of the settings that `--help` shows; `--help-all` shows all.
+            Names of the settings that `--help` shows; `--help-all` shows all but those of a class's `unused`.
+        without (`Sequence[str]`, *optional*):
+            Names of fields that are no options, since the verb sets them.
     """
     parser.usage = "%(prog)s [--config FILE] [--SETTING VALUE ...]"
     parser.add_argument("--config", metavar="FILE", help="JSON file of settings; options override it")
-    parser.add_argument("--help-all", action=_HelpAll, nargs=0, groups=groups, help="list all settings and exit")
+    listed = {"groups": groups, "hidden": without}
+    parser.add_argument("--help-all", action=_HelpAll, nargs=0, **listed, help="list all settings and exit")
     for kind in groups.values():
         parser.renamed |= getattr(kind, "renamed", {})
-        for item in fields(kind):
+        for item in (item for item in fields(kind) if item.name not in without):
             settings = _argument(kind, item.name)
             text = _first_clause(item.metadata["help"]) if item.name in common else argparse.SUPPRESS
             parser.add_argument(f"--{item.name}", help=text, **settings)
@@ -61,15 +66,16 @@ def add_settings(parser: Parser, groups: Mapping[str, type], common: Sequence[st
 class _HelpAll(argparse.Action):
     """Print all settings in their groups, with their defaults, and exit."""
 
-    def __init__(self, groups: Mapping[str, type], **kwargs):
+    def __init__(self, groups: Mapping[str, type], hidden: Sequence[str], **kwargs):
         super().__init__(**{**kwargs, "default": argparse.SUPPRESS})
-        self.groups = groups
+        self.groups, self.hidden = groups, hidden
 
     def __call__(self, parser: argparse.ArgumentParser, *_) -> None:
         full = Parser(prog=parser.prog, usage=parser.usage, add_help=False, epilog=parser.epilog)
         for title, kind in self.groups.items():
             group = full.add_argument_group(title)
-            for item in fields(kind):
+            hidden = {*self.hidden, *getattr(kind, "unused", ())}
+            for item in (item for item in fields(kind) if item.name not in hidden):
                 default = item.default if item.default_factory is MISSING else item.default_factory()
                 shown = "" if default in (None, "", []) else f" (default: {default})"
                 text = f"{item.metadata['help']}{shown}".replace("%", "%%")

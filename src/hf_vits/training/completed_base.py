@@ -1,6 +1,5 @@
 """Complete a voice that lacks modules for training: once per voice, cached, and resumed if it was stopped."""
 
-import hashlib
 import json
 import logging
 import shutil
@@ -35,7 +34,7 @@ from hf_vits.training.own_speech import texts_of, usable_texts
 from hf_vits.training.process import GracefulShutdown
 from hf_vits.utils.atomic_file import new_file, storage_errors
 from hf_vits.utils.atomic_folder import destination, new_folder, refuse_existing, refuse_losing
-from hf_vits.utils.digests import changed_file, record_digests, voice_digest
+from hf_vits.utils.digests import changed_file, json_digest, record_digests, voice_digest
 from hf_vits.utils.logging import no_progress_bar
 from hf_vits.utils.run_lock import FolderInUse, run_lock
 from hf_vits.utils.threads import cores
@@ -218,13 +217,13 @@ def completed_folder(base: Base, texts: Texts, settings: CompletionSettings, any
         KeyboardInterrupt: after a signal, when the state is saved.
     """
     _check(base)
-    key = f"{voice_digest(base.model)}-{_digest([VERSION, settings.identity])}"
+    key = f"{voice_digest(base.model)}-{json_digest([VERSION, settings.identity])}"
     root = cache_folder() / "completed"
     if any_texts and (found := [folder for folder in sorted(root.glob(f"{key}-*")) if _is_whole(folder)]):
         logger.info(f"{base.name} was completed before: {found[0]}.")
         return found[0]
     usable = usable_texts(texts.texts, base.tokenizer)
-    folder = root / f"{key}-{_digest([[text, base.tokenizer(text).input_ids] for text in usable])}"
+    folder = root / f"{key}-{json_digest([[text, base.tokenizer(text).input_ids] for text in usable])}"
     with _locked(folder.with_name(f".{folder.name}.unfinished")) as unfinished:
         if _is_whole(folder):
             logger.info(f"{base.name} was completed before: {folder}.")
@@ -313,10 +312,6 @@ def _write_card(folder: Path, name: str, base: Base, report: dict[str, Any]) -> 
 def _is_whole(folder: Path) -> bool:
     """Return whether a cached voice is complete and unchanged."""
     return all((folder / name).is_file() for name in FILES) and changed_file(folder, FILES) is None
-
-
-def _digest(table: Any) -> str:
-    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from hf_vits.training.speaking_rate import SpeakingRate
 from hf_vits.training.speech_evaluation import SpeechEvaluation
 from hf_vits.training.train_step import GeneratorForward, LossNormalizer, TrainingStep
 from hf_vits.training.trainer import VitsTrainer
+from hf_vits.utils.digests import json_digest
 from hf_vits.utils.formatting import quoted
 
 logger = logging.getLogger(__name__)
@@ -140,6 +141,7 @@ class Distiller(VitsTrainer):
         self.multipliers = check_modules(checkpoints.add_decoder_weight_norm(model), args)
         self.best.check(True)
         usable = usable_texts(train_dataset.texts, self.processing_class)
+        self.texts_digest = json_digest(usable)
         self.eval_texts = usable[9::10] or usable
         kept = set(self.eval_texts)
         self.texts = [text for text in usable if text not in kept] or usable
@@ -173,16 +175,25 @@ class Distiller(VitsTrainer):
         """Return the facts that the model card and the closing message state."""
         return replace(super().summary(), args=self.given, is_distilled=True)
 
-    def _load_state(self, folder: Path) -> None:
-        """Load a checkpoint; raise `ValueError` if it is of another voice, whose latents the decoder learned."""
-        super()._load_state(folder)
+    def _state(self) -> dict[str, Any]:
+        return {**super()._state(), "texts": self.texts_digest}
+
+    def _load_modules(self, state: dict[str, Any], folder: Path) -> None:
+        """Load a checkpoint; raise `ValueError` if it is of another voice or of other texts, whose latents the decoder
+        learned."""
+        other = "or choose another folder for the output."
         own = self.teacher.state_dict()
-        for name, value in self.generator.module.model.state_dict().items():
-            if not name.startswith("decoder.") and not torch.equal(value, own[name].to(value)):
+        for name, value in state["generator"].items():
+            if name in own and not name.startswith("decoder.") and not torch.equal(value.to(own[name]), own[name]):
                 raise ValueError(
-                    f"{folder} is of a voice with another {name}. Resume with the voice that it was begun with, or "
-                    "choose another folder for the output."
+                    f"{folder} is of a voice with another {name}. Resume with the voice that it was begun with, {other}"
                 )
+        if state.get("texts", self.texts_digest) != self.texts_digest:  # checkpoints of early versions have none
+            raise ValueError(
+                f"{folder} is of a run with other texts than {self.dataset_name}, so that what follows would differ. "
+                f"Resume with the texts that it was begun with, as they were, {other}"
+            )
+        super()._load_modules(state, folder)
 
 
 def with_decoder(voice: VitsModel, decoder: dict[str, Any], seed: int) -> VitsModel:

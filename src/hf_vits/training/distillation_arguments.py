@@ -14,7 +14,7 @@ from hf_vits.utils.setting_fields import Count, Mapping, Positive, option
 @dataclass
 class DistillationArguments(VitsTrainingArguments):
     """
-    Settings of a distillation: those of a training, with defaults of its own.
+    Settings of a distillation: those of a training, with defaults of its own, for two cores without a GPU.
 
     Raises:
         ValueError: for a value out of range, a decoder or discriminator that does not exist, or a setting of `unused`
@@ -27,7 +27,10 @@ class DistillationArguments(VitsTrainingArguments):
         "Configuration of the discriminators, before discriminator_channel_multiplier: names, or a JSON object.",
     )
     max_steps: Count = option(20000, "Steps to train for.")
-    per_device_train_batch_size: Count = option(8, "Segments per step and process.")
+    per_device_train_batch_size: Count = option(4, "Segments per step and process.")
+    discriminator_channel_multiplier: Positive = option(
+        0.5, "Factor on the channels of the discriminators, whose cost is most of a step's."
+    )
     segment_frames: Count = option(64, "Spectrogram frames of a segment; memory grows with it.")
     learning_rate: Positive = option(5e-4, "Learning rate; that of the discriminator may differ.")
     lr_decay: Positive = option(0.95, "Factor on the learning rate after each thousand steps.")

@@ -51,7 +51,7 @@ class Replay:
 
     Args:
         model ([`VitsModel`]):
-            The model before training, of which a copy is kept.
+            The model as it was before training, which stays as it is: a copy, if it is trained.
         texts (`Sequence[Sequence[int]]`):
             What it says: the tokens of each text.
         speakers (`Sequence[int | None]`):
@@ -65,7 +65,7 @@ class Replay:
     def __init__(
         self, model: VitsModel, texts: Sequence[Sequence[int]], speakers: Sequence[int | None], size: int, seed: int
     ):
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.model = model.eval().requires_grad_(False)
         by_length = sorted(texts, key=len)
         self.texts = by_length[len(by_length) // 2 :]  # single words make poor speech
         self.speakers, self.size, self.seed = list(speakers), size, seed
@@ -147,4 +147,5 @@ def replay_of(
             f"Each step trains on {args.replay_batch_size} segments of the base model's speech too, so that {kept} "
             "stay as they are."
         )
+    model = copy.deepcopy(model)
     return Replay(model, [clip.input_ids for clip in clips], others, args.replay_batch_size, args.seed)

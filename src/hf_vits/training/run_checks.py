@@ -1,7 +1,5 @@
 """Check that all processes of a run agree, and that a checkpoint numbers tokens and speakers as the run does."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +12,7 @@ from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.initialization import ModelInitialization
 from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.training.training_state import Progress
+from hf_vits.utils.digests import json_digest
 from hf_vits.utils.distributed import check_agreement
 
 PER_PROCESS = ("cpu_threads", "dataloader_num_workers", "report_to", "ddp_timeout")
@@ -40,12 +39,12 @@ def check_processes_agree(
         {
             **{f"`{name}`": value for name, value in settings.items()},
             "the number of clips": len(train_clips),
-            "the digest of the clips": _digest(_contents(train_clips)),
+            "the digest of the clips": json_digest(_contents(train_clips)),
             "the number of evaluation clips": len(eval_clips),
-            "the digest of the evaluation clips": _digest(_contents(eval_clips)),
-            "the digest of the vocabulary": _digest(tokenizer.get_vocab()),
-            "the digest of the generator's shapes": _digest(_shapes(initialization.model)),
-            "the digest of the discriminator's shapes": _digest(_shapes(initialization.discriminator)),
+            "the digest of the evaluation clips": json_digest(_contents(eval_clips)),
+            "the digest of the vocabulary": json_digest(tokenizer.get_vocab()),
+            "the digest of the generator's shapes": json_digest(_shapes(initialization.model)),
+            "the digest of the discriminator's shapes": json_digest(_shapes(initialization.discriminator)),
         },
         ADVICE,
     )
@@ -83,10 +82,6 @@ def _contents(clips: Sequence[Clip]) -> list[list]:
 
 def _shapes(module) -> dict[str, list[int]]:
     return {name: list(value.shape) for name, value in module.state_dict().items()}
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _first_difference(kind: str, saved: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
