@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.inference.limits import RANGES, NotFiniteError, check_frames, check_tokens
+from hf_vits.inference import limits
 from hf_vits.inference.spans import Spans, given_spans
 from hf_vits.modules.sampling import Generators
 from hf_vits.utils.formatting import refuse_unknown
@@ -220,7 +220,8 @@ def _check_text(input_ids: Tensor, mask: Tensor, vocab_size: int) -> None:
     if batch == 0 or size == 0 or empty:
         where = f" (items {empty})" if empty and batch > 1 else ""
         raise ValueError(f"The text is empty{where}: `input_ids` holds no token. Give at least one.")
-    check_tokens(size)
+    if size > limits.MAX_TOKENS:
+        raise limits.too_many_tokens(size)
     low, high = input_ids.min().item(), input_ids.max().item()
     if low < 0 or high >= vocab_size:
         raise ValueError(
@@ -271,13 +272,13 @@ def scale(name: str, value: Scale, default: float, batch: int, like: Tensor) -> 
     """value: one number, or one per item -> (B, 1, 1) of `like`'s dtype and device.
 
     Raises:
-        ValueError: for a value that is no number or not within `RANGES`, or a wrong number of values.
+        ValueError: for a value that is no number or not within `limits.RANGES`, or a wrong number of values.
     """
     tensor = value if isinstance(value, Tensor) else None
     if tensor is not None and is_traced():
         return tensor.expand(batch).to(like.device, like.dtype).view(batch, 1, 1)
     items = _per_item(name, plain(default if value is None else value), batch)
-    least, most = RANGES[name]
+    least, most = limits.RANGES[name]
     for item in items:
         if not isinstance(item, int | float) or isinstance(item, bool):
             raise ValueError(f"`{name}` holds {item!r}; it must be a number.")
@@ -305,7 +306,7 @@ def given_rates(token_rates: Any, input_ids: Tensor) -> Tensor:
             f"`token_rates` is {tuple(rates.shape)} but `input_ids` is {tuple(input_ids.shape)}; give one rate for "
             "every token, blanks and padding included."
         )
-    least, most = RANGES["speaking_rate"]
+    least, most = limits.RANGES["speaking_rate"]
     if not is_traced() and not ((rates >= least) & (rates <= most)).all():
         raise ValueError(f"`token_rates` has a value outside of {least:g} to {most:g}; 1 is the usual rate.")
     return rates.unsqueeze(1)
@@ -341,7 +342,8 @@ def check_frame_lengths(frame_lengths: Tensor, config: VitsConfig) -> None:
     if is_traced():
         return
     longest = frame_lengths.max().item()
-    check_frames(longest, config)
+    if longest > limits.MAX_FRAMES_PER_ITEM:
+        raise limits.too_many_frames(longest, config)
     if len(frame_lengths) * longest > MAX_FRAMES_PER_CALL:
         raise ValueError(
             f"The {len(frame_lengths)} texts would last up to {longest:,} frames each; a call makes at most "
@@ -363,7 +365,7 @@ def check_finite(name: str, output: Tensor, is_training: bool) -> Tensor:
     Nothing is checked in training, which may skip such a batch, or while a graph is traced.
     """
     if not (is_training or is_traced() or is_finite(output)):
-        raise NotFiniteError.of(name, output.dtype)
+        raise limits.NotFiniteError.of(name, output.dtype)
     return output
 
 

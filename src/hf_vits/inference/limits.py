@@ -31,21 +31,19 @@ class NotFiniteError(ValueError):
         )
 
 
-def check_tokens(count: int) -> None:
-    """Raise `ValueError` for a text of too many tokens."""
-    if count > MAX_TOKENS:
-        raise ValueError(
-            f"The text has {count} tokens; one call takes at most {MAX_TOKENS}. Synthesize it sentence by sentence, "
-            "for example with `hf_vits.text.sentence_splitter.split`."
-        )
+def too_many_tokens(count: int) -> ValueError:
+    """Return the error of a text of more than `MAX_TOKENS`."""
+    return ValueError(
+        f"The text has {count} tokens; one call takes at most {MAX_TOKENS}. Synthesize it sentence by sentence, for "
+        "example with `hf_vits.text.sentence_splitter.split`."
+    )
 
 
-def check_frames(count: int, config: Any) -> None:
-    """Raise `ValueError` for speech of too many frames, of a model of this configuration."""
-    if count > MAX_FRAMES_PER_ITEM:
-        seconds_per_frame = config.hop_length / config.sampling_rate
-        raise ValueError(
-            f"The speech would last {count * seconds_per_frame:.0f} s, which is {count:,} frames; a call makes at "
-            f"most {MAX_FRAMES_PER_ITEM:,} frames of a text, {MAX_FRAMES_PER_ITEM * seconds_per_frame:.0f} s. Raise "
-            "`speaking_rate`, check `durations`, or synthesize sentence by sentence."
-        )
+def too_many_frames(count: int, config: Any) -> ValueError:
+    """Return the error of speech of more than `MAX_FRAMES_PER_ITEM`, of a model of this configuration."""
+    seconds_per_frame = config.hop_length / config.sampling_rate
+    return ValueError(
+        f"The speech would last {count * seconds_per_frame:.0f} s, which is {count:,} frames; a call makes at most "
+        f"{MAX_FRAMES_PER_ITEM:,} frames of a text, {MAX_FRAMES_PER_ITEM * seconds_per_frame:.0f} s. Raise "
+        "`speaking_rate`, check `durations`, or synthesize sentence by sentence."
+    )

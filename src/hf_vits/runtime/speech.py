@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hf_vits.inference.limits import ENDLESS, NotFiniteError, check_frames, check_tokens
+from hf_vits.inference import limits
 from hf_vits.inference.sentences import SentenceEncoder
 from hf_vits.runtime.noise import TorchGenerator
 from hf_vits.text.errors import dropped_message
@@ -114,7 +114,8 @@ class OnnxSpeech(SentenceEncoder):
         noise_scale_duration: float,
     ) -> np.ndarray:
         """Ids and the numbers of speaker and language -> sample of the prior (1, C, T_spec), as `VitsModel.prior`."""
-        check_tokens(len(ids))
+        if len(ids) > limits.MAX_TOKENS:
+            raise limits.too_many_tokens(len(ids))
         feed = {"ids": np.array([ids], np.int64), **_inputs(chosen)}
         if self.model.config.use_stochastic_duration_prediction:
             feed["noise"] = generator.normal(1, 2, len(ids)) * np.float32(noise_scale_duration)
@@ -122,10 +123,11 @@ class OnnxSpeech(SentenceEncoder):
         with np.errstate(over="ignore", invalid="ignore"):
             frames = np.ceil(np.exp(log_durations[0, 0]) * np.float32(1 / speaking_rate))
         if not np.isfinite(frames).all():
-            raise ValueError(ENDLESS)
+            raise ValueError(limits.ENDLESS)
         durations = frames.astype(np.float64).clip(max=2**31).astype(np.int64)
         durations[0] += durations.sum() == 0
-        check_frames(int(durations.sum()), self.model.config)
+        if durations.sum() > limits.MAX_FRAMES_PER_ITEM:
+            raise limits.too_many_frames(int(durations.sum()), self.model.config)
         mean, log_std = (values.repeat(durations, axis=2) for values in (mean, log_std))
         noise = generator.normal_transposed(*mean.shape[1:])
         with np.errstate(over="ignore", invalid="ignore"):
@@ -166,5 +168,5 @@ def _index(chosen: int | str | None, names: list[str] | None) -> int:
 
 def _finite(name: str, values: np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
-        raise NotFiniteError.of(name, DTYPE)
+        raise limits.NotFiniteError.of(name, DTYPE)
     return values
