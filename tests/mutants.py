@@ -73,7 +73,7 @@ MUTANTS = [
         "paper",
     ),
     Mutant(
-        "modules/transformer.py",
+        "modules/text_encoder.py",
         "return hidden.transpose(1, 2) * mask",
         "return hidden.transpose(1, 2).flip(1) * mask",
         "conversion/formats/test_vits2.py",

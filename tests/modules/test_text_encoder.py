@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from hf_vits.modules.transformer import RelativeAttention, TransformerConfig
+from hf_vits.modules.text_encoder import RelativeAttention, TransformerConfig
 
 
 @pytest.mark.parametrize("window", [1, 4, 30])

@@ -13,7 +13,7 @@ from hf_vits.data.batch import VitsBatch
 from hf_vits.modules.alignment import log_likelihood
 from hf_vits.modules.convolution import Conv
 from hf_vits.modules.spectrogram import Spectrogram
-from hf_vits.modules.transformer import RelativeAttention
+from hf_vits.modules.text_encoder import RelativeAttention
 from hf_vits.training.generator import VitsGenerator, random_starts, take
 from hf_vits.training.losses import kl_loss, mel_loss
 

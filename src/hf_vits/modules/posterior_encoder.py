@@ -4,9 +4,9 @@ from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.convolution import Conv
+from hf_vits.modules.flow import WaveNet
 from hf_vits.modules.masks import lengths_from_mask
 from hf_vits.modules.sampling import Generators, prior_noise
-from hf_vits.modules.wavenet import WaveNet
 
 
 class PosteriorEncoder(nn.Module):
