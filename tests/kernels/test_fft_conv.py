@@ -1,4 +1,5 @@
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,8 +10,8 @@ from hf_vits.kernels import fft_conv
 
 def convolved(signal, weight, dilation, bias=None):
     """Convolve (B, C, T) by `fft_conv`."""
-    kernel = weight.shape[2]
-    made = fft_conv.convolve(signal.transpose(1, 2), fft_conv.spectrum(weight), kernel, dilation, bias)
+    spectrum = fft_conv.spectrum(SimpleNamespace(weight=weight))
+    made = fft_conv.convolve(signal.transpose(1, 2), spectrum, weight.shape[2], dilation, bias)
     return made.transpose(1, 2)
 
 

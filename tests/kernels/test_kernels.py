@@ -12,7 +12,7 @@ import torch
 import hf_vits
 from hf_vits import kernels
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.kernels import conv1d, conv_autograd, fft_conv, winograd
+from hf_vits.kernels import autograd, conv1d, fft_conv, winograd
 from hf_vits.modules.convolution import Conv
 
 TESTS = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ def any_size(monkeypatch):
     monkeypatch.setattr(fft_conv, "FEWEST_CHANNELS", ((5, 1),))
     monkeypatch.setattr(fft_conv, "FEWEST_TILES", 1)
     monkeypatch.setattr(winograd, "FEWEST_CHANNELS", {3: 1, 5: 1})
-    monkeypatch.setattr(conv_autograd, "FEWEST_SAMPLES", 1)
+    monkeypatch.setattr(autograd, "FEWEST_SAMPLES", 1)
 
 
 @pytest.mark.usefixtures("any_size")

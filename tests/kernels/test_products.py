@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from hf_vits.kernels import conv1d, products
+from hf_vits.kernels import conv1d, products, winograd
 from hf_vits.modules.convolution import Conv
 
 needs_onednn = pytest.mark.skipif(
@@ -29,7 +29,7 @@ def test_a_packed_matrix_gives_the_same_product(shape, has_bias, monkeypatch):
 def test_a_packed_stack_gives_the_products_of_its_matrices(rows, monkeypatch):
     monkeypatch.setattr(products, "prefers_onednn", lambda: True)
     weight, signal, out = torch.randn(3, 128, 192), torch.randn(3, rows, 128), torch.empty(3, rows, 192)
-    stack = products.Stack(weight)
+    stack = winograd.Stack(weight)
     assert stack.is_packed and stack.shape == weight.shape
     stack.multiply(signal, out)
     torch.testing.assert_close(out.double(), signal.double() @ weight.double(), rtol=1e-5, atol=1e-4)
@@ -43,12 +43,12 @@ def test_a_wide_layer_computes_the_same_with_packed_products(kernel, monkeypatch
     with torch.inference_mode():
         expected = F.conv1d(signal.double(), layer.weight.double(), layer.bias.double(), padding=kernel // 2)
         torch.testing.assert_close(layer(signal).double(), expected, rtol=1e-4, atol=1e-4)
-    assert any(isinstance(value, products.Stack) and value.is_packed for value in stacks_of(layer))
+    assert any(isinstance(value, winograd.Stack) and value.is_packed for value in stacks_of(layer))
 
 
 def stacks_of(layer):
     """What is cached of a layer, one value after the other."""
-    for _, value in conv1d._cache[layer].values():
+    for _, value, _ in conv1d._cache[layer].values():
         yield from value if isinstance(value, tuple) else [value]
 
 
@@ -57,7 +57,7 @@ def test_what_onednn_is_not_faster_with_is_left_to_pytorch(case, monkeypatch):
     monkeypatch.setattr(products, "prefers_onednn", lambda: case != "other processor")
     weight = torch.randn(192, 64 if case == "narrow" else 192).to(torch.float64 if case == "double" else torch.float32)
     assert products.prepared(weight) == (weight, F.linear)
-    assert not products.Stack(weight.unsqueeze(0)).is_packed
+    assert not winograd.Stack(weight.unsqueeze(0)).is_packed
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class PeriodConv2d(nn.Conv2d):
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int):
         super().__init__(in_channels, out_channels, (kernel, 1), (stride, 1), (kernel // 2, 0))
 
-    @has_kernel("conv_autograd", "period_conv")
+    @has_kernel("autograd", "discriminator_conv")
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, T, columns) -> (B, C_out, T / stride, columns)."""
         return super().forward(signal)

@@ -69,7 +69,7 @@ class ScaleConv1d(nn.Conv1d):
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int, groups: int):
         super().__init__(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups)
 
-    @has_kernel("conv_autograd", "scale_conv")
+    @has_kernel("autograd", "discriminator_conv")
     def forward(self, signal: Tensor) -> Tensor:
         """signal (B, C_in, T) -> (B, C_out, T / stride)."""
         return super().forward(signal)

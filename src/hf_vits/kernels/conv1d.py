@@ -13,25 +13,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_vits.kernels import conv_autograd, fft_conv, products, winograd
+from hf_vits.kernels import autograd, fft_conv, products, winograd
 from hf_vits.utils.torch_state import is_inference, is_ordinary
 
 T = TypeVar("T")
 Derive = Callable[[nn.Module], T]
 
 _cache: WeakKeyDictionary[nn.Module, dict[Derive, Any]] = WeakKeyDictionary()
-"""By layer and function: the tensors with their versions, and what was derived from them."""
+"""By layer and function: versions of its tensors, what was derived from them, and aliases of them."""
 
 
 class Form(NamedTuple):
-    """Record which faster forms a layer of this shape has."""
+    """How a layer of this shape is computed in inference, and whether training has fewer products too."""
 
-    is_product: bool
-    is_packed: bool
-    is_depthwise: bool
-    is_single: bool
-    has_spectrum: bool
-    is_filtered: bool
+    name: str
     learns_filtered: bool
 
 
@@ -39,65 +34,69 @@ _forms: WeakKeyDictionary[nn.Module, Form] = WeakKeyDictionary()
 
 
 def form(layer: nn.Conv1d) -> Form:
-    """Return the forms of a layer, which depend on its shape alone."""
+    """Return the form of a layer, which depends on its shape and the processor."""
     found = _forms.get(layer)
     if found is None:
-        (kernel,), groups, inputs, outputs = layer.kernel_size, layer.groups, layer.in_channels, layer.out_channels
-        is_odd, channels = kernel % 2 == 1, min(inputs, outputs)
-        found = _forms[layer] = Form(
-            is_product=kernel == groups == 1,
-            is_packed=kernel == groups == 1 and products.is_faster(channels),
-            is_depthwise=is_odd and groups == inputs == outputs > 1,
-            is_single=is_odd and groups == outputs == 1,
-            has_spectrum=is_odd and groups == 1 and fft_conv.is_faster(channels, kernel, fft_conv.FEWEST_CHANNELS),
-            is_filtered=winograd.is_faster(layer),
-            learns_filtered=conv_autograd.is_faster(layer),
-        )
+        found = _forms[layer] = Form(_name(layer), autograd.is_faster(layer))
     return found
+
+
+def _name(layer: nn.Conv1d) -> str:
+    (kernel,), groups, inputs, outputs = layer.kernel_size, layer.groups, layer.in_channels, layer.out_channels
+    channels = min(inputs, outputs)
+    if kernel == groups == 1:
+        return "packed" if products.is_faster(channels) else "product"
+    if winograd.is_faster(layer):
+        return "filtered"
+    if kernel % 2 == 1 and groups == 1 and fft_conv.is_faster(channels, kernel, fft_conv.FEWEST_CHANNELS):
+        return "spectrum"
+    if kernel % 2 == 1 and groups == outputs:
+        return "single" if groups == 1 else "depthwise" if groups == inputs else "direct"
+    return "direct"
 
 
 def conv(plain: Callable, layer: nn.Conv1d, signal: Tensor) -> Tensor:
     """Compute a convolution that keeps the length: signal (B, C_in, T) -> (B, C_out, T)."""
     if not is_ordinary(signal):
         return plain(layer, signal)
-    shape, (kernel,), (dilation,) = form(layer), layer.kernel_size, layer.dilation
-    if shape.is_product and signal.device.type == "cpu":
-        if is_inference(layer) and (layer._modules or shape.is_packed):  # weight norm is folded
+    (name, learns_filtered), (kernel,), (dilation,) = form(layer), layer.kernel_size, layer.dilation
+    if name in ("product", "packed") and signal.device.type == "cpu":
+        rows = signal.transpose(1, 2)
+        if is_inference(layer) and (name == "packed" or layer._modules):  # weight norm is folded
             weight, product = cached(layer, _matrix)
-            return product(signal.transpose(1, 2), weight, layer.bias).transpose(1, 2)
-        return F.linear(signal.transpose(1, 2), layer.weight.squeeze(2), layer.bias).transpose(1, 2)
+            return product(rows, weight, layer.bias).transpose(1, 2)
+        return F.linear(rows, layer.weight.squeeze(2), layer.bias).transpose(1, 2)
     if not is_inference(layer):
         columns = channels_last(signal)
-        if shape.learns_filtered and conv_autograd.is_long_enough(columns, kernel, dilation):
-            return conv_autograd.convolve(columns, layer.weight, layer.bias, dilation).squeeze(2)
+        if learns_filtered and autograd.is_long_enough(columns, kernel, dilation):
+            return autograd.convolve(columns, layer.weight, layer.bias, dilation).squeeze(2)
         return _convolve(layer, columns, _flat(layer))
     if signal.device.type == "cpu" and signal.dtype in (torch.float32, torch.float64):
         length, rows = signal.shape[-1], signal.transpose(1, 2)
-        if shape.has_spectrum and fft_conv.is_long_enough(length, kernel, dilation):
-            return fft_conv.convolve(rows, cached(layer, _spectrum), kernel, dilation, layer.bias).transpose(1, 2)
-        if shape.is_filtered and winograd.is_long_enough(length, dilation):
-            return winograd.convolve(rows, cached(layer, _values), dilation, layer.bias).transpose(1, 2)
-        if shape.is_depthwise:
-            return _depthwise(layer, rows).transpose(1, 2)
-        if shape.is_single:
-            return _single(layer, rows).transpose(1, 2)
+        result = None
+        if name == "spectrum" and fft_conv.is_long_enough(length, kernel, dilation):
+            result = fft_conv.convolve(rows, cached(layer, fft_conv.spectrum), kernel, dilation, layer.bias)
+        elif name == "filtered" and winograd.is_long_enough(length, dilation):
+            result = winograd.convolve(rows, cached(layer, winograd.values), dilation, layer.bias)
+        elif name in ("depthwise", "single"):
+            result = (_single if name == "single" else _depthwise)(layer, rows)
+        if result is not None:
+            return result.transpose(1, 2)
     return _convolve(layer, channels_last(signal), cached(layer, _flat))
 
 
 def upsample(plain: Callable, layer: nn.ConvTranspose1d, signal: Tensor) -> Tensor:
-    """
-    Compute a transposed convolution: signal (B, C_in, T) -> (B, C_out, rate · T).
+    """Compute a transposed convolution: signal (B, C_in, T) -> (B, C_out, rate · T).
 
-    If the kernel is a whole number of rates, as it always is, it is also an ordinary convolution: of T to
-    T + kernel / rate - 1 positions with `rate` · C_out channels, which in this memory layout are `rate` samples each.
+    If the kernel is a whole number of rates, it is also an ordinary convolution: of T to T + kernel / rate - 1
+    positions with `rate` · C_out channels, which in this memory layout are `rate` samples each.
     """
     if not is_ordinary(signal):
         return plain(layer, signal)
     (rate,), (kernel,), (first,) = layer.stride, layer.kernel_size, layer.padding
     columns = channels_last(signal)
     if kernel % rate or not is_inference(layer):
-        weight = layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        return F.conv_transpose2d(columns, weight, layer.bias, stride=(1, rate), padding=(0, first)).squeeze(2)
+        return F.conv_transpose2d(columns, _flat(layer), layer.bias, stride=(1, rate), padding=(0, first)).squeeze(2)
     weight, bias = cached(layer, _phases)
     phases = F.conv2d(columns, weight, bias, padding=(0, kernel // rate - 1)).squeeze(2)
     samples = phases.transpose(1, 2).reshape(len(signal), -1, layer.out_channels)
@@ -142,22 +141,14 @@ def _convolve(layer: nn.Conv1d, columns: Tensor, weight: Tensor) -> Tensor:
     return F.conv2d(columns, weight, layer.bias, padding=padding, dilation=dilation, groups=layer.groups).squeeze(2)
 
 
-def _flat(layer: nn.Conv1d) -> Tensor:
-    """Return the weight, (C_out, C_in, 1, k), channels last."""
-    return layer.weight.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+def _flat(layer: nn.Module) -> Tensor:
+    """Return the weight, (C_out, C_in, 1, k) or of a transposed convolution (C_in, C_out, 1, k), channels last."""
+    return channels_last(layer.weight)
 
 
 def _matrix(layer: nn.Conv1d) -> tuple[Tensor, Callable]:
     """Return the weight of a layer of one tap, and its product."""
     return products.prepared(layer.weight.squeeze(2))
-
-
-def _spectrum(layer: nn.Conv1d) -> Tensor:
-    return fft_conv.spectrum(layer.weight)
-
-
-def _values(layer: nn.Conv1d) -> Tensor:
-    return winograd.values(layer.weight)
 
 
 def _phases(layer: nn.ConvTranspose1d) -> tuple[Tensor, Tensor]:
@@ -167,8 +158,7 @@ def _phases(layer: nn.ConvTranspose1d) -> tuple[Tensor, Tensor]:
     """
     rate = layer.stride[0]
     taps = layer.weight.unflatten(2, (-1, rate)).flip(2)  # (C_in, C_out, j, r), the latest sample last
-    weight = taps.permute(3, 1, 0, 2).flatten(0, 1).unsqueeze(2)
-    return weight.contiguous(memory_format=torch.channels_last), layer.bias.repeat(rate)
+    return channels_last(taps.permute(3, 1, 0, 2).flatten(0, 1)), layer.bias.repeat(rate)
 
 
 def cached(layer: nn.Module, derive: Derive[T]) -> T:
@@ -182,14 +172,15 @@ def cached(layer: nn.Module, derive: Derive[T]) -> T:
     tensors = [tensor for tensor in tensors if tensor is not None]
     if not tensors or any(tensor.is_inference() for tensor in tensors):  # replicas, and tensors that count no writes
         return derive(layer)
+    versions = [(tensor.data_ptr(), tensor.dtype, tensor._version) for tensor in tensors]
     held = _cache.setdefault(layer, {}).get(derive)
-    if held is not None and _are_same(held[0], tensors):
+    if held is not None and held[0] == versions:
         return held[1]
     # An alias keeps the memory of each tensor, so that no other can get the same address.
-    versions = [(tensor.detach(), tensor._version) for tensor in tensors]
+    aliases = [tensor.detach() for tensor in tensors]
     with torch.inference_mode(False), torch.no_grad():
         value = derive(layer)
-    _cache.setdefault(layer, {})[derive] = versions, value
+    _cache.setdefault(layer, {})[derive] = versions, value, aliases
     return value
 
 
@@ -206,10 +197,3 @@ def clear_cache() -> None:
 def has_cache(layer: nn.Module) -> bool:
     """Return True if something is cached of a layer."""
     return bool(_cache.get(layer))
-
-
-def _are_same(versions: list[tuple[Tensor, int]], tensors: list[Tensor]) -> bool:
-    return len(versions) == len(tensors) and all(
-        alias.data_ptr() == tensor.data_ptr() and alias.dtype == tensor.dtype and version == tensor._version
-        for (alias, version), tensor in zip(versions, tensors, strict=True)
-    )

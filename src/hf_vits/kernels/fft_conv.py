@@ -21,19 +21,17 @@ They have 3h - 1 rows together, and each of these products is, for all tiles at 
 For k = 11 and n = 32 that is 47 products for 22 outputs, 2.1 for each where the direct form needs 11. Transforms cost
 h operations for each row and channel of a tile, in each direction, so wide layers gain most. A dilated convolution is d
 plain ones, of every d-th sample each.
-Gradients take the same steps in reverse, without the radix-2 step: see `conv_autograd`.
+Gradients take the same steps in reverse, without the radix-2 step: see `autograd`.
 """
 
 import math
 from functools import cache
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_vits.kernels.products import Stack
-from hf_vits.kernels.winograd import Matrices
+from hf_vits.kernels.winograd import Matrices, Stack
 
 VALUES, ROWS = 2**14, 128
 """Size of a group of tiles: this many values at one position in a tile, which keeps the work of most layers in a
@@ -62,17 +60,10 @@ def tile_size(kernel: int) -> int:
     return 16 if kernel < 5 else 32
 
 
-class _Halves(NamedTuple):
-    """The matrices of the module's docstring, those for even frequencies first."""
-
-    forward: tuple[Tensor, Tensor]
-    taps: Tensor
-    inverse: tuple[Tensor, Tensor]
-
-
 @cache
-def _halves(kernel: int) -> _Halves:
-    """taps k -> F (3h/2 - 1, h) and (3h/2, h), K (3h - 1, k), I (h, 3h/2 - 1) and (h, 3h/2), in double precision."""
+def _halves(kernel: int) -> tuple[list[Tensor], Tensor, list[Tensor]]:
+    """taps k -> F (3h/2 - 1, h) and (3h/2, h), K (3h - 1, k), I (h, 3h/2 - 1) and (h, 3h/2), in double precision, those
+    for even frequencies first."""
     size = tile_size(kernel)
     half = size // 2
     turn = 2 * math.pi / size * torch.arange(half, dtype=torch.float64, device="cpu")
@@ -90,26 +81,22 @@ def _halves(kernel: int) -> _Halves:
                 cosine, sine = cosine / half, sine / half
                 # real · cosine - imaginary · sine, of a, b and c
                 inverse[parity].extend([cosine + sine, sine - cosine, -sine])
-    return _Halves(
-        tuple(torch.stack(rows) for rows in forward), torch.stack(taps), tuple(torch.stack(c, dim=1) for c in inverse)
-    )
+    return [*map(torch.stack, forward)], torch.stack(taps), [torch.stack(columns, dim=1) for columns in inverse]
 
 
 @cache
 def matrices(kernel: int, dtype: torch.dtype) -> Matrices:
     """Return the matrices without the radix-2 step, for `Tiles`: F (3h - 1, n), K (3h - 1, k) and I (m, 3h - 1)."""
-    halves = _halves(kernel)
-    (even, odd), (even_back, odd_back) = halves.forward, halves.inverse
+    (even, odd), taps, (even_back, odd_back) = _halves(kernel)
     forward = torch.cat([torch.cat([even, even], dim=1), torch.cat([odd, -odd], dim=1)])
     inverse = torch.cat([torch.cat([even_back, odd_back], dim=1), torch.cat([even_back, -odd_back], dim=1)])
-    output_tiles = forward, halves.taps, inverse[: tile_size(kernel) - kernel + 1]
-    return Matrices(*(matrix.to(dtype) for matrix in output_tiles))
+    return Matrices(forward.to(dtype), taps.to(dtype), inverse[: tile_size(kernel) - kernel + 1].to(dtype))
 
 
-def spectrum(weight: Tensor) -> tuple[Stack, Stack]:
-    """weight (C_out, C_in, k) -> K w, (r, C_in, C_out), of even and of odd frequencies."""
-    taps = _halves(weight.shape[2]).taps
-    products = torch.einsum("rk,oik->rio", taps, weight.detach().double()).to(weight.dtype).contiguous()
+def spectrum(layer: nn.Conv1d) -> tuple[Stack, Stack]:
+    """Return K w of the weight of a layer, (r, C_in, C_out), of even and of odd frequencies."""
+    weight = layer.weight.detach()
+    products = torch.einsum("rk,oik->rio", _halves(weight.shape[2])[1], weight.double()).to(weight.dtype).contiguous()
     even, odd = products.tensor_split([len(products) // 2])
     return Stack(even), Stack(odd)
 
@@ -143,12 +130,10 @@ class _Work:
 
     def __init__(self, signal: Tensor, weight: tuple[Stack, Stack], kernel: int, rows: int, constant: Tensor | None):
         """Group up to `rows` tiles of one phase; add `constant` (C_out,) at frequency 0."""
-        matrices, (most, channels, outputs) = _halves(kernel), weight[1].shape
+        (forward, _, inverse), (most, channels, outputs) = _halves(kernel), weight[1].shape
+        forward, inverse = ([matrix.to(signal.dtype) for matrix in pair] for pair in (forward, inverse))
+        self.parities = [*zip(forward, weight, inverse, strict=True)]
         self.constant, half = constant, tile_size(kernel) // 2
-        self.parities = [
-            (forward.to(signal.dtype), taps, inverse.to(signal.dtype))
-            for forward, taps, inverse in zip(matrices.forward, weight, matrices.inverse, strict=True)
-        ]
         self.folded = signal.new_empty(half * rows * channels)
         self.spectra, self.mixed = signal.new_empty(most * rows * channels), signal.new_empty(most * rows * outputs)
         self.halves = signal.new_empty(2, half * rows * outputs)

@@ -20,9 +20,6 @@ SAMPLES = 2**13
 chunks take less memory and more time: each computes its context again, and threads wait for each other after each
 operation."""
 
-Stage = Callable[[Tensor, int], Tensor]
-"""From a signal (B, C, T), and the place where it ends, to a signal (B, C', rate · T)."""
-
 
 def padded_length(layer: nn.Module, signal: Tensor) -> int:
     """signal (…, T) -> the length to compute with: 16 lengths between powers of two, of 8 samples at least."""
@@ -46,41 +43,28 @@ def encode_text(plain: Callable, encoder: nn.Module, input_ids: Tensor, mask: Te
     encoding = plain(encoder, *_pad(size, input_ids, mask), *args, **kwargs)
     return replace(
         encoding,
-        hidden=encoding.hidden[..., :length],
-        prior_mean=encoding.prior_mean[..., :length],
-        prior_log_std=encoding.prior_log_std[..., :length],
+        **{name: getattr(encoding, name)[..., :length] for name in ("hidden", "prior_mean", "prior_log_std")},
         hidden_states=tuple(state[:, :length] for state in encoding.hidden_states),
         attentions=tuple(weights[:, :, :length, :length] for weights in encoding.attentions),
     )
 
 
-@on_free_cores
-def invert_flow(
-    plain: Callable, flow: nn.Module, latents: Tensor, mask: Tensor, speaker: Tensor | None = None
-) -> Tensor:
-    """Compute `Flow.inverse` with more padding, and cut it off."""
-    length, size = latents.shape[2], padded_length(flow, latents)
-    if size == length:
-        return plain(flow, latents, mask, speaker)
-    return plain(flow, *_pad(size, latents, mask), speaker)[..., :length].contiguous()
+def _padding(signals: int) -> Callable:
+    """Return a kernel that pads the first `signals` arguments of a function, (…, T), and cuts its output."""
+
+    @on_free_cores
+    def compute(plain: Callable, module: nn.Module, signal: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        length, size = signal.shape[-1], padded_length(module, signal)
+        if size == length:
+            return plain(module, signal, *args, **kwargs)
+        padded = _pad(size, signal, *args[: signals - 1])
+        return plain(module, *padded, *args[signals - 1 :], **kwargs)[..., :length].contiguous()
+
+    return compute
 
 
-@on_free_cores
-def predict_durations(
-    plain: Callable, predictor: nn.Module, hidden: Tensor, mask: Tensor, *args: Any, **kwargs: Any
-) -> Tensor:
-    """Compute `DurationPredictor.forward` with more padding, and cut it off."""
-    size = padded_length(predictor, hidden)
-    return plain(predictor, *_pad(size, hidden, mask), *args, **kwargs)[..., : hidden.shape[2]]
-
-
-@on_free_cores
-def predict_noisy_durations(
-    plain: Callable, predictor: nn.Module, hidden: Tensor, mask: Tensor, noise: Tensor, *args: Any, **kwargs: Any
-) -> Tensor:
-    """Compute `StochasticDurationPredictor.forward` with more padding, and cut it off."""
-    size = padded_length(predictor, hidden)
-    return plain(predictor, *_pad(size, hidden, mask, noise), *args, **kwargs)[..., : hidden.shape[2]]
+invert_flow = predict_durations = _padding(2)  # a signal and its mask
+predict_noisy_durations = _padding(3)  # a signal, its mask and noise
 
 
 @on_free_cores
@@ -112,21 +96,11 @@ def decode(
     return signal[..., :end]
 
 
-def run_chunked(function: Stage, signal: Tensor, end: int, context: int, channels: int, rate: int = 1) -> Tensor:
-    """
-    Return what `function` makes of a signal (B, C, T): (B, C', rate · T), right up to rate · `end`.
+def run_chunked(function: Callable, signal: Tensor, end: int, context: int, channels: int, rate: int = 1) -> Tensor:
+    """Return what `function` makes of a signal (B, C, T), (B, channels, rate · T), right up to rate · `end`.
 
-    Args:
-        function (`Callable`):
-            Computes it, without gradients and without changing its input.
-        signal (`Tensor` of shape `(B, C, T)`):
-            The signal to cut.
-        end (`int`):
-            Samples that count.
-        context (`int`):
-            Samples to either side on which an output depends.
-        channels, rate (`int`):
-            Channels of the output, and its samples for each of the input.
+    `function` takes a part of the signal, which it does not change, and the place where the signal ends in it. Outputs
+    depend on `context` samples to either side.
     """
     length = signal.shape[-1]
     chunks = -(-len(signal) * rate * length // (SAMPLES * torch.get_num_threads()))

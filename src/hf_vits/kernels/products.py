@@ -19,9 +19,6 @@ from torch.nn import functional as F
 FEWEST_CHANNELS = 96
 """Least inputs and outputs of a product that is faster so."""
 
-FEWEST_CHANNELS_OF_STACK = 128
-"""The same for products of the tiles of a signal, which have 32 rows and more each."""
-
 
 @cache
 def prefers_onednn() -> bool:
@@ -34,35 +31,16 @@ def prefers_onednn() -> bool:
     return torch.backends.cpu.get_cpu_capability() == "AVX512" and "GenuineIntel" not in vendor
 
 
-def is_faster(channels: int) -> bool:
+def is_faster(channels: int, fewest: int = FEWEST_CHANNELS) -> bool:
     """Return True for so many inputs or outputs, whichever are fewer, with which products are faster by oneDNN."""
-    return channels >= FEWEST_CHANNELS and prefers_onednn()
+    return channels >= fewest and prefers_onednn()
 
 
-def prepared(weight: Tensor) -> tuple[Tensor, Callable[[Tensor, Tensor, Tensor | None], Tensor]]:
-    """weight (C_out, C_in) -> the same in the order of the fastest product, and that product of rows (B, T, C_in), this
-    weight and a bias (C_out,), to (B, T, C_out), without gradients."""
+def prepared(weight: Tensor, fewest: int = FEWEST_CHANNELS) -> tuple[Tensor, Callable[..., Tensor]]:
+    """weight (C_out, C_in) -> the same in the order of the fastest product, and that product of rows (…, C_in), this
+    weight and a bias (C_out,) or None, to (…, C_out), without gradients; oneDNN's from `fewest` channels on."""
     suits = weight.dtype == torch.float32 and weight.device.type == "cpu"
-    if not (suits and is_faster(min(weight.shape))):
+    if not (suits and is_faster(min(weight.shape), fewest)):
         return weight, F.linear
-    product = partial(torch.ops.mkldnn._linear_pointwise, attr="none", scalars=[], algorithm="")
+    product = partial(torch.ops.mkldnn._linear_pointwise.default, attr="none", scalars=[], algorithm="")
     return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous()), product
-
-
-class Stack:
-    """Weights (n, C_in, C_out) of n products, in the order of the fastest ones; without gradients."""
-
-    def __init__(self, weight: Tensor):
-        self.shape, self.weight = weight.shape, weight
-        suits = weight.dtype == torch.float32 and weight.device.type == "cpu"
-        self.is_packed = suits and min(weight.shape[1:]) >= FEWEST_CHANNELS_OF_STACK and prefers_onednn()
-        if self.is_packed:
-            self.weight = [torch.ops.mkldnn._reorder_linear_weight(one.t().contiguous()) for one in weight]
-
-    def multiply(self, rows: Tensor, out: Tensor) -> None:
-        """Write the products of rows (n, R, C_in) to `out` (n, R, C_out)."""
-        if not self.is_packed:
-            torch.bmm(rows, self.weight, out=out)
-            return
-        for one, weight, place in zip(rows, self.weight, out, strict=True):
-            place.copy_(torch.ops.mkldnn._linear_pointwise(one, weight, None, "none", [], ""))

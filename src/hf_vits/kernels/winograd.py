@@ -8,17 +8,17 @@ alone. The product of a and w is V_n⁻¹ (V_m a ∘ V_k w); its transpose gives
 
 For m = 4 that is 6 products where three taps need 12, and 8 where five need 20; for all tiles at once each is one with
 a C_out × C_in matrix. Larger tiles would need fewer, and lose digits: these lose one of float32's seven, of the largest
-value of a tile. All of it is linear in x and in w, so gradients take the same steps in reverse: see `conv_autograd`.
+value of a tile. All of it is linear in x and in w, so gradients take the same steps in reverse: see `autograd`.
 """
 
 from functools import cache
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_vits.kernels.products import Stack
+from hf_vits.kernels import products
 
 
 class Matrices(NamedTuple):
@@ -57,40 +57,54 @@ class Tiles:
 
     def apart(self, samples: Tensor) -> Tensor:
         """samples (B, T, C) -> the outputs of each tile (m, B · count · d · C), with zeros after the last."""
+        full, rest = self._split(samples)
         output_tiles = samples.new_empty(self.outputs, self.batch, self.count, self.step)
-        output_tiles[:, :, : self.full] = self._full(samples).flatten(3).permute(2, 0, 1, 3)
+        output_tiles[:, :, : self.full] = full.flatten(3).permute(2, 0, 1, 3)
         if self.full < self.count:
-            rest = F.pad(self._rest(samples), (0, 0, 0, self.kept - self.length))
+            rest = F.pad(rest, (0, 0, 0, self.kept - self.length))
             output_tiles[:, :, self.full] = rest.unflatten(1, (self.outputs, self.dilation)).flatten(2).transpose(0, 1)
         return output_tiles.flatten(1)
 
     def join(self, output_tiles: Tensor, bias: Tensor | None, samples: Tensor) -> None:
         """Write the outputs of tiles (m, B · count · d · C), plus a bias (C,), to samples (B, T, C); invert `apart`."""
-        output_tiles = output_tiles.view(self.outputs, self.batch, self.count, self.dilation, self.channels).permute(
-            1, 2, 0, 3, 4
-        )
-        rest = output_tiles[:, self.full :].flatten(1, 3)[:, : self.length - self.full * self.outputs * self.dilation]
-        for part, place in ((output_tiles[:, : self.full], self._full(samples)), (rest, self._rest(samples))):
+        tiles = output_tiles.view(self.outputs, self.batch, self.count, self.dilation, self.channels)
+        tiles, (full, rest) = tiles.permute(1, 2, 0, 3, 4), self._split(samples)
+        last = tiles[:, self.full :].flatten(1, 3)[:, : rest.shape[1]]
+        for part, place in ((tiles[:, : self.full], full), (last, rest)):
             place.copy_(part) if bias is None else torch.add(part, bias, out=place)
 
-    def _full(self, samples: Tensor) -> Tensor:
-        """samples (B, T, C) -> the outputs of all complete tiles (B, tiles, m, d, C), a view."""
-        count = self.full * self.outputs * self.dilation
-        return samples[:, :count].unflatten(1, (self.full, self.outputs, self.dilation))
-
-    def _rest(self, samples: Tensor) -> Tensor:
-        return samples[:, self.full * self.outputs * self.dilation :]
+    def _split(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """samples (B, T, C) -> outputs of all complete tiles (B, tiles, m, d, C) and samples after them, both views."""
+        full, rest = samples.tensor_split([self.full * self.outputs * self.dilation], dim=1)
+        return full.unflatten(1, (self.full, self.outputs, self.dilation)), rest
 
     def summed(self, input_tiles: Tensor) -> Tensor:
         """Transpose `input_tiles`, adding where tiles overlap: (n, B · count · d · C) -> (B, T, C)."""
-        input_tiles = input_tiles.view(-1, self.batch, self.count, self.step).permute(
-            1, 2, 0, 3
-        )  # (B, count, n, d · C)
-        total = input_tiles.new_zeros(self.batch, self.whole, self.channels)
-        tiles = total.as_strided(input_tiles.shape, (total.stride(0), self.outputs * self.step, self.step, 1))
-        tiles[:, :, : self.outputs] += input_tiles[:, :, : self.outputs]
-        tiles[:, :, self.outputs :] += input_tiles[:, :, self.outputs :]
+        parts = input_tiles.view(-1, self.batch, self.count, self.step).permute(1, 2, 0, 3)  # (B, count, n, d · C)
+        total = parts.new_zeros(self.batch, self.whole, self.channels)
+        tiles = total.as_strided(parts.shape, (total.stride(0), self.outputs * self.step, self.step, 1))
+        for rows in (slice(self.outputs), slice(self.outputs, None)):  # parts of a slice do not overlap
+            tiles[:, :, rows] += parts[:, :, rows]
         return total[:, self.before : self.before + self.length]
+
+
+class Stack:
+    """Weights (n, C_in, C_out) of n products, in the order of the fastest ones; without gradients."""
+
+    def __init__(self, weight: Tensor):
+        self.shape, self.weight = weight.shape, weight
+        packed = [products.prepared(one.t(), FEWEST_CHANNELS_OF_STACK) for one in weight]
+        self.is_packed = packed[0][0].is_mkldnn
+        if self.is_packed:
+            self.weight = packed
+
+    def multiply(self, rows: Tensor, out: Tensor) -> None:
+        """Write the products of rows (n, R, C_in) to `out` (n, R, C_out)."""
+        if not self.is_packed:
+            torch.bmm(rows, self.weight, out=out)
+            return
+        for one, (weight, product), place in zip(rows, self.weight, out, strict=True):
+            place.copy_(product(one, weight, None))
 
 
 OUTPUTS = 4
@@ -102,18 +116,21 @@ POINTS = {3: (0, 1, -1, 0.5, -2), 5: (0, 1, -1, 0.5, -0.5, 2, -2)}
 FEWEST_CHANNELS = {3: 192, 5: 128}
 """Least channels, in and out, of a layer that is faster so, by taps; transforms dominate in narrower ones."""
 
+FEWEST_CHANNELS_OF_STACK = 128
+"""Least channels for which oneDNN, where it is faster than MKL, multiplies tiles."""
+
 TILES = 128
 """Tiles of all phases in a group, which keeps the work in a processor's cache."""
 
 
-def keeps_length(layer: torch.nn.modules.conv._ConvNd) -> bool:
+def keeps_length(layer: nn.modules.conv._ConvNd) -> bool:
     """Return True for an ungrouped convolution along one dimension, of odd taps, that keeps the length."""
     taps = max(layer.kernel_size)
     keeps = 2 * max(layer.padding) == max(layer.dilation) * (taps - 1)
     return taps % 2 == 1 and keeps and max(layer.stride) == layer.groups == 1
 
 
-def is_faster(layer: torch.nn.modules.conv._ConvNd) -> bool:
+def is_faster(layer: nn.modules.conv._ConvNd) -> bool:
     """Return True for such a layer, of enough channels."""
     taps, channels = max(layer.kernel_size), min(layer.in_channels, layer.out_channels)
     return taps in POINTS and channels >= FEWEST_CHANNELS[taps] and keeps_length(layer)
@@ -140,10 +157,11 @@ def matrices(taps: int, dtype: torch.dtype) -> Matrices:
     return Matrices(*(matrix.contiguous().to(dtype) for matrix in exact))
 
 
-def values(weight: Tensor) -> Stack:
-    """weight (C_out, C_in, k) -> V_k w, (n, C_in, C_out)."""
+def values(layer: nn.Conv1d) -> Stack:
+    """Return V_k w of the weight of a layer, (n, C_in, C_out)."""
+    weight = layer.weight.detach()
     taps = matrices(weight.shape[2], torch.float64).taps
-    return Stack(torch.einsum("nk,oik->nio", taps, weight.detach().double()).to(weight.dtype).contiguous())
+    return Stack(torch.einsum("nk,oik->nio", taps, weight.double()).to(weight.dtype).contiguous())
 
 
 def convolve(signal: Tensor, weight: Stack, dilation: int, bias: Tensor | None) -> Tensor:
@@ -154,7 +172,8 @@ def convolve(signal: Tensor, weight: Stack, dilation: int, bias: Tensor | None) 
     constant = matrices(taps, signal.dtype)
     tiles = Tiles(signal, constant, dilation)
     group = max(1, min(tiles.count, TILES // dilation))
-    work = [signal.new_empty(rows * group * dilation * c) for rows, c in _work(size, channels, outputs)]
+    shapes = [(size, channels), (size, channels), (size, outputs), (OUTPUTS, outputs)]  # rows per tile, channels
+    work = [signal.new_empty(rows * group * dilation * c) for rows, c in shapes]
     result = signal.new_empty(tiles.batch, tiles.count, OUTPUTS, dilation, outputs)
     extended = tiles.extended(signal)
     for item, whole in zip(extended.unsqueeze(1), result, strict=True):
@@ -162,8 +181,7 @@ def convolve(signal: Tensor, weight: Stack, dilation: int, bias: Tensor | None) 
             part = whole[first : first + group]
             rows = len(part) * dilation
             input_tiles, transformed, mixed, output_tiles = (
-                memory[: lines * rows * c].view(lines, rows, c)
-                for memory, (lines, c) in zip(work, _work(size, channels, outputs), strict=True)
+                memory[: lines * rows * c].view(lines, rows, c) for memory, (lines, c) in zip(work, shapes, strict=True)
             )
             input_tiles.view(size, 1, len(part), -1).copy_(tiles.inputs(item, first, len(part)))
             torch.mm(constant.inputs, input_tiles.flatten(1), out=transformed.flatten(1))
@@ -172,8 +190,3 @@ def convolve(signal: Tensor, weight: Stack, dilation: int, bias: Tensor | None) 
             output_tiles = output_tiles.view(OUTPUTS, len(part), dilation, outputs).transpose(0, 1)
             part.copy_(output_tiles) if bias is None else torch.add(output_tiles, bias, out=part)
     return result.view(tiles.batch, tiles.kept, outputs)[:, : tiles.length]
-
-
-def _work(size: int, channels: int, outputs: int) -> list[tuple[int, int]]:
-    """Return rows per tile and channels of each intermediate result."""
-    return [(size, channels), (size, channels), (size, outputs), (OUTPUTS, outputs)]

@@ -185,7 +185,7 @@ def _size(shapes: Shapes, layer: str, axis: int) -> int | None:
     return shape[axis] if len(shape) == 3 and 0 not in shape else None
 
 
-@has_kernel("leaky_relu", "leaky_relu", for_gradients=True)
+@has_kernel("autograd", "leaky_relu", for_gradients=True)
 def leaky_relu(signal: Tensor, slope: float) -> Tensor:
     """signal (any shape) -> the same shape."""
     return F.leaky_relu(signal, slope)

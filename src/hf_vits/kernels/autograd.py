@@ -1,13 +1,14 @@
-"""Convolutions with gradients in fewer products, for training on a CPU: the algorithms of `winograd` and `fft_conv`.
+"""Functions with gradients of their own, for training: convolutions in fewer products on a CPU, and a leaky ReLU.
 
-Weights are transformed in each pass, for a group of output channels at a time; signals for a group of items at a time.
-Second-order gradients use direct convolutions.
+The algorithms are those of `winograd` and `fft_conv`. Weights are transformed in each pass, for a group of output
+channels at a time; signals for a group of items at a time. Second-order gradients use direct convolutions.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from hf_vits.kernels import fft_conv, products, winograd
 from hf_vits.kernels.winograd import Matrices, Tiles
@@ -25,8 +26,11 @@ FEWEST_SAMPLES = 128
 FEWEST_CHANNELS = ((11, 64), (7, 128))
 """Least taps, beyond those of Winograd, and least channels of a layer that trains faster so."""
 
+Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
+"""Of signal (B, C_in, H, W), weight (C_out, C_in, k) and bias (C_out,); `None` where it is not wanted."""
 
-def is_faster(layer: torch.nn.modules.conv._ConvNd) -> bool:
+
+def is_faster(layer: nn.modules.conv._ConvNd) -> bool:
     """Return True for a convolution along one dimension that keeps the length and trains faster so.
 
     None does where MKL, which multiplies transformed signals, is slower than the library of direct convolutions.
@@ -52,24 +56,19 @@ def is_long_enough(signal: Tensor, taps: int, dilation: int = 1) -> bool:
     return samples >= 2 * dilation * len(matrices(taps, signal.dtype).outputs)
 
 
-def period_conv(plain: Callable, layer: torch.nn.Conv2d, signal: Tensor) -> Tensor:
-    """Compute a convolution along each column of a signal: (B, C_in, T, columns) -> (B, C_out, T / stride, columns)."""
-    if is_faster(layer) and is_long_enough(signal, layer.kernel_size[0]):
-        return convolve(signal, layer.weight, layer.bias, signal.shape[3])
-    return plain(layer, signal)
-
-
-def scale_conv(plain: Callable, layer: torch.nn.Conv1d, signal: Tensor) -> Tensor:
-    """Compute a convolution of a signal: (B, C_in, T) -> (B, C_out, T / stride)."""
-    if is_faster(layer) and is_long_enough(signal.unsqueeze(2), layer.kernel_size[0]):
-        return convolve(signal.unsqueeze(2), layer.weight, layer.bias).squeeze(2)
-    return plain(layer, signal)
+def discriminator_conv(plain: Callable, layer: nn.modules.conv._ConvNd, signal: Tensor) -> Tensor:
+    """Compute a convolution of a signal (B, C_in, T), or along the columns of one (B, C_in, T, columns)."""
+    is_plane = signal.dim() == 4
+    rows = signal if is_plane else signal.unsqueeze(2)
+    if not (is_faster(layer) and is_long_enough(rows, layer.kernel_size[0])):
+        return plain(layer, signal)
+    result = convolve(rows, layer.weight, layer.bias, rows.shape[3] if is_plane else 1)
+    return result if is_plane else result.squeeze(2)
 
 
 def matrices(taps: int, dtype: torch.dtype) -> Matrices:
     """Return the matrices of the algorithm for this number of taps."""
-    module = winograd if taps in winograd.POINTS else fft_conv
-    return module.matrices(taps, dtype)
+    return (winograd if taps in winograd.POINTS else fft_conv).matrices(taps, dtype)
 
 
 def convolve(signal: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
@@ -113,7 +112,6 @@ def _items(signal: Tensor, weight: Tensor, dilation: int) -> Iterator[slice]:
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx, signal: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
-        """signal (B, C_in, H, W), weight (C_out, C_in, k), bias (C_out,) -> (B, C_out, H, W), channels last."""
         ctx.save_for_backward(signal, weight)
         ctx.dilation = dilation
         shape = len(signal), len(weight), *signal.shape[2:]
@@ -126,9 +124,8 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         signal, weight = ctx.saved_tensors
-        many = is_batched_gradient(gradient)
+        gradients = _direct_gradients if is_batched_gradient(gradient) or torch.is_grad_enabled() else _gradients
         with torch.autocast("cpu", enabled=False):
-            gradients = _direct_gradients if many or torch.is_grad_enabled() else _gradients
             return *gradients(_samples(gradient), signal, weight, ctx.dilation, ctx.needs_input_grad), None
 
 
@@ -142,11 +139,8 @@ def _filter(signal: Tensor, weight: Tensor, bias: Tensor | None, dilation: int, 
         Tiles(part, constant, dilation).join(output_tiles, None if bias is None else bias[channels], part)
 
 
-def _gradients(
-    incoming: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: Sequence[bool]
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Output gradient (B, H · W, C_out), signal (B, C_in, H, W), weight (C_out, C_in, k) -> gradients of signal, weight
-    and bias (C_out,), `None` where `wanted` is false."""
+def _gradients(incoming: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: Sequence[bool]) -> Gradients:
+    """Output gradient (B, H · W, C_out), signal (B, C_in, H, W), weight (C_out, C_in, k) -> gradients."""
     samples, to_signals, to_weight = _samples(signal), [], None
     for items in _items(samples, weight, dilation):
         to_part, more = _group_gradients(incoming[items], samples[items], weight, dilation, wanted)
@@ -179,21 +173,12 @@ def _group_gradients(
 
 def _direct_gradients(
     incoming: Tensor, signal: Tensor, weight: Tensor, dilation: int, wanted: Sequence[bool]
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+) -> Gradients:
     """Compute `_gradients` by operations that have gradients themselves."""
     incoming, samples = incoming.transpose(1, 2), _samples(signal).transpose(1, 2)
+    padding, wanted = (weight.shape[2] - 1) // 2 * dilation, list(wanted[:3])
     to_signal, to_weight, to_bias = torch.ops.aten.convolution_backward(
-        incoming,
-        samples,
-        weight,
-        [len(weight)],
-        stride=[1],
-        padding=[(weight.shape[2] - 1) // 2 * dilation],
-        dilation=[dilation],
-        transposed=False,
-        output_padding=[0],
-        groups=1,
-        output_mask=list(wanted[:3]),
+        incoming, samples, weight, [len(weight)], [1], [padding], [dilation], False, [0], 1, wanted
     )
     return to_signal if to_signal is None else to_signal.reshape(signal.shape), to_weight, to_bias
 
@@ -218,3 +203,22 @@ def _transformed_inputs(samples: Tensor, tiles: Tiles, constant: Matrices) -> Te
     """samples (B, T, C) -> the transformed inputs of tiles (r, B · count · d, C)."""
     input_tiles = torch.mm(constant.inputs, tiles.inputs(tiles.extended(samples)).flatten(1))
     return input_tiles.view(len(input_tiles), -1, tiles.channels)
+
+
+def leaky_relu(plain: Callable, signal: Tensor, slope: float) -> Tensor:
+    """Compute a leaky ReLU that saves its output for the backward pass, as the next convolution does anyway."""
+    return _LeakyReLU.apply(signal, slope) if is_ordinary(signal) else plain(signal, slope)
+
+
+class _LeakyReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, signal: Tensor, slope: float) -> Tensor:
+        output = F.leaky_relu(signal, slope)
+        ctx.save_for_backward(output)
+        ctx.slope = slope
+        return output
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        (output,) = ctx.saved_tensors  # has the sign of the input
+        return torch.ops.aten.leaky_relu_backward(gradient, output, ctx.slope, True), None

@@ -10,11 +10,11 @@ from torch.nn.utils import parametrize
 
 from hf_vits import VitsConfig
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
-from hf_vits.kernels import conv_autograd, products, winograd
+from hf_vits.kernels import autograd, products, winograd
+from hf_vits.kernels.autograd import convolve
 from hf_vits.kernels.conv1d import form
-from hf_vits.kernels.conv_autograd import convolve
 from hf_vits.modules.convolution import Conv
-from hf_vits.modules.wavenet import WaveNet
+from hf_vits.modules.flow import WaveNet
 
 
 @pytest.fixture(autouse=True)
@@ -45,9 +45,9 @@ def calls(monkeypatch):
     """The arguments of each call, with layers of any width and length."""
     seen = []
     monkeypatch.setattr(winograd, "FEWEST_CHANNELS", {3: 1, 5: 1})
-    monkeypatch.setattr(conv_autograd, "FEWEST_SAMPLES", 1)
-    real = conv_autograd.convolve
-    monkeypatch.setattr(conv_autograd, "convolve", lambda *given: seen.append(given) or real(*given))
+    monkeypatch.setattr(autograd, "FEWEST_SAMPLES", 1)
+    real = autograd.convolve
+    monkeypatch.setattr(autograd, "convolve", lambda *given: seen.append(given) or real(*given))
     return seen
 
 
@@ -67,8 +67,8 @@ SHAPES = list(product([3, 5, 7, 11], [1, 2, 3], [1, 3, 4, 5, 21, 48]))
 )
 def test_it_and_its_gradients_are_the_direct_convolutions(monkeypatch, taps, dilation, length, grouping):
     values, seen = GROUPINGS[grouping]
-    monkeypatch.setattr(conv_autograd, "VALUES", values)
-    monkeypatch.setattr(conv_autograd, "SEEN", seen)
+    monkeypatch.setattr(autograd, "VALUES", values)
+    monkeypatch.setattr(autograd, "SEEN", seen)
     leaves = random(3, 3, 1, length), random(7, 3, taps), random(7)
 
     def direct(signal, weight, bias):
@@ -114,13 +114,11 @@ def test_many_gradients_at_once_are_the_direct_convolutions(taps):
 
 def test_items_are_worked_on_in_groups_of_bounded_size(monkeypatch):
     """Seven taps see 47 rows for 26 samples; here two tiles of each of three phases, for eight channels."""
-    groups, real = [], conv_autograd._filter
-    monkeypatch.setattr(
-        conv_autograd, "_filter", lambda signal, *rest: groups.append(len(signal)) or real(signal, *rest)
-    )
+    groups, real = [], autograd._filter
+    monkeypatch.setattr(autograd, "_filter", lambda signal, *rest: groups.append(len(signal)) or real(signal, *rest))
     item = 47 * 2 * 3 * 8
     for limit, expected in ((1, [1] * 5), (2 * item, [2, 2, 1]), (4 * item, [3, 2]), (5 * item, [5])):
-        monkeypatch.setattr(conv_autograd, "SEEN", limit)
+        monkeypatch.setattr(autograd, "SEEN", limit)
         groups.clear()
         convolve(random(5, 3, 1, 100), random(8, 3, 7), None, 3)
         assert groups == expected
@@ -150,7 +148,7 @@ def test_gradients_have_the_gradients_of_the_direct_convolution(calls):
     made = penalty()
     assert len(calls) == 2
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conv_autograd, "FEWEST_SAMPLES", 10**9)
+        patch.setattr(autograd, "FEWEST_SAMPLES", 10**9)
         expected = penalty()
     assert len(calls) == 2
     assert_same(made, expected, rtol=1e-3, atol=1e-6)
@@ -209,7 +207,7 @@ def test_discriminators_get_the_gradients_of_direct_convolutions(calls, monkeypa
 
     made = learned()
     assert len(calls) == 3  # the last layer of each sub-discriminator
-    monkeypatch.setattr(conv_autograd, "FEWEST_SAMPLES", 10**9)
+    monkeypatch.setattr(autograd, "FEWEST_SAMPLES", 10**9)
     expected = learned()
     assert len(calls) == 3
     assert_same(made, expected, rtol=1e-4, atol=1e-6)
@@ -233,14 +231,14 @@ def test_discriminators_get_the_gradients_of_direct_convolutions(calls, monkeypa
     ],
 )
 def test_only_layers_that_keep_the_length_are_filtered(monkeypatch, spoken, learned, shape):
-    monkeypatch.setattr(conv_autograd, "FEWEST_CHANNELS", ((7, 1),))
+    monkeypatch.setattr(autograd, "FEWEST_CHANNELS", ((7, 1),))
     found = form(Conv(**{"in_channels": 4, "out_channels": 4, "kernel": 5, **shape}))
-    assert (found.is_filtered, found.learns_filtered) == (spoken, learned)
+    assert (found.name == "filtered", found.learns_filtered) == (spoken, learned)
 
 
 def test_decoders_get_the_gradients_of_direct_convolutions(calls, make_model, monkeypatch):
     """Layers of seven taps and more; gradients are those in double precision, which are direct."""
-    monkeypatch.setattr(conv_autograd, "FEWEST_CHANNELS", ((7, 1),))
+    monkeypatch.setattr(autograd, "FEWEST_CHANNELS", ((7, 1),))
     decoder = make_model(resblock_kernel_sizes=[3, 7]).decoder.train()
     latents = torch.randn(2, 8, 40)
 
@@ -259,10 +257,10 @@ def test_decoders_get_the_gradients_of_direct_convolutions(calls, make_model, mo
 def test_layers_of_the_papers_size_are_filtered_and_narrow_ones_are_not():
     with torch.device("meta"):
         discriminator = VitsDiscriminator(VitsDiscriminatorConfig())
-        assert form(WaveNet(VitsConfig(vocab_size=5), 1).in_layers[0]).is_filtered
+        assert form(WaveNet(VitsConfig(vocab_size=5), 1).in_layers[0]).name == "filtered"
     for part in discriminator.discriminators:
-        assert [conv_autograd.is_faster(conv) for conv in part.convs] == [False] * (len(part.convs) - 1) + [True]
-    assert not form(Conv(64, 64, 5)).is_filtered and not form(Conv(128, 128, 3)).is_filtered
+        assert [autograd.is_faster(conv) for conv in part.convs] == [False] * (len(part.convs) - 1) + [True]
+    assert form(Conv(64, 64, 5)).name == form(Conv(128, 128, 3)).name == "direct"
     learned = {
         shape: form(Conv(*shape)).learns_filtered for shape in ((64, 64, 11), (128, 128, 7), (32, 32, 11), (64, 64, 7))
     }
@@ -271,15 +269,15 @@ def test_layers_of_the_papers_size_are_filtered_and_narrow_ones_are_not():
 
 def test_layers_train_directly_where_convolutions_are_faster_than_products(monkeypatch):
     monkeypatch.setattr(products, "prefers_onednn", lambda: True)
-    assert not any(conv_autograd.is_faster(Conv(192, 192, kernel)) for kernel in (3, 5, 7, 11))
-    assert form(Conv(192, 192, 5)).is_filtered  # in inference, where weights are packed
+    assert not any(autograd.is_faster(Conv(192, 192, kernel)) for kernel in (3, 5, 7, 11))
+    assert form(Conv(192, 192, 5)).name == "filtered"  # in inference, where weights are packed
 
 
 def test_all_but_long_plain_signals_in_single_precision_are_convolved_directly():
-    signal = torch.randn(1, 2, 1, conv_autograd.FEWEST_SAMPLES)
+    signal = torch.randn(1, 2, 1, autograd.FEWEST_SAMPLES)
 
     def is_long_enough(signal, taps=5, dilation=1):
-        return conv_autograd.is_long_enough(signal, taps, dilation)
+        return autograd.is_long_enough(signal, taps, dilation)
 
     assert is_long_enough(signal)
     assert not is_long_enough(signal[..., 1:])
