@@ -605,8 +605,8 @@ MUTANTS = [
     ),
     Mutant(
         "pipeline.py",
-        "                spoken.pause(len(silence))\n                yield",
-        "                yield",
+        "                spoken.pause(len(silence))\n                before +=",
+        "                before +=",
         "timestamps/test_timeline.py",
         "hundred",
     ),
