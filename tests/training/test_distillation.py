@@ -96,17 +96,6 @@ def test_texts_to_evaluate_with_are_not_trained_on_and_one_copy_of_the_voice_spe
     assert all(text in ids for text in trainer.evaluation.replay.texts)
 
 
-def test_the_card_says_what_is_new(make_distiller):
-    trainer = make_distiller(max_steps=1)
-    trainer.train()
-    card = (trainer.output_dir / "README.md").read_text()
-    assert "The decoder is new: it was trained on latents of the base model" in card
-    assert (
-        "No recordings: speech of the base model" in card
-        and "| decoder | Vocos with 12 channels in 1 ConvNeXt block(s)" in card
-    )
-
-
 def test_epochs_have_a_thousand_steps_of_any_number_of_batches_and_resume_within():
     assert len(list(Steps(1).epoch(3))) == STEPS_PER_EPOCH
     assert len(list(Steps(1).epoch(3, 990))) == STEPS_PER_EPOCH - 990
@@ -168,10 +157,14 @@ def test_a_checkpoint_of_another_voice_or_of_other_texts_is_not_resumed(make_dis
         trainer.train(resume_from_checkpoint="latest")
 
 
-def test_the_settings_in_the_card_are_those_that_were_given_and_can_be_given_again(make_distiller):
+def test_the_card_says_what_is_new_and_has_the_settings_that_were_given_and_can_be_given_again(make_distiller):
     trainer = make_distiller(max_steps=1, warmup_steps=3)
     trainer.train()
-    listed, shown = (trainer.output_dir / "README.md").read_text().split("```json", 1)
+    card = (trainer.output_dir / "README.md").read_text()
+    assert "The decoder is new: it was trained on latents of the base model" in card
+    assert "No recordings: speech of the base model" in card
+    assert "| decoder | Vocos with 12 channels in 1 ConvNeXt block(s)" in card
+    listed, shown = card.split("```json", 1)
     assert "warmup_steps" in listed and "freeze_modules" not in listed and "new_module_steps" not in listed
     again = DistillationArguments(**json.loads(shown.split("```")[0]))
     assert again.warmup_steps == 3 and again.decoder == DECODER
