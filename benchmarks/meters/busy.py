@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 WORK = "import numpy as np; a = np.ones(2**22)\nwhile True: a *= 1.0; sum(range(10**5))"
 """Half of the time in the processor alone, half in memory that no cache holds (32 MiB)."""
@@ -28,12 +27,7 @@ def busy(processes: int) -> Iterator[None]:
 
 def machine() -> str:
     """The processor, its cores and caches, and the load of the last minute, which figures must be read beside."""
-    from hf_vits.utils.threads import processor
+    from hf_vits.utils.processor import cache_sizes, model_name
 
-    caches = []
-    for cache in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        level, kind, size = ((cache / name).read_text().strip() for name in ("level", "type", "size"))
-        caches += [] if kind == "Instruction" else [f"L{level} {size}"]
-    return (
-        f"{processor().split(', ', 1)[1]}, {os.cpu_count()} cores, {', '.join(caches)}, load {os.getloadavg()[0]:.1f}"
-    )
+    caches = ", ".join(cache_sizes())
+    return f"{model_name()}, {os.cpu_count()} cores, {caches}, load {os.getloadavg()[0]:.1f}"

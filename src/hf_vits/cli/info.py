@@ -1,4 +1,4 @@
-"""`hf-vits info`: versions, processor, GPU, folders and installed extras, as a bug report needs them."""
+"""`hf-vits info`: versions, processor and how it computes, GPU, folders and extras, as a bug report needs them."""
 
 import argparse
 import json
@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import hf_vits
+from hf_vits.cli.computation import computation, convolutions
 from hf_vits.cli.parser import Parser
 from hf_vits.cli.speech_runtime import VARIABLE as RUNTIME
 from hf_vits.cli.speech_runtime import default_runtime
+from hf_vits.utils.processor import cache_sizes, model_name
 
-HELP = "Print versions, processor, GPU and folders, for a bug report."
+HELP = "Print versions, processor and how it computes a voice, GPU and folders, for a bug report."
 
 VARIABLES = (
     "OMP_NUM_THREADS",
@@ -30,12 +32,15 @@ VARIABLES = (
 
 def add_arguments(parser: Parser) -> None:
     """Declare the options of the verb."""
+    parser.add_argument("voice", nargs="?", help="also count its convolutions by the form in which they are computed")
     parser.add_argument("--json", action="store_true", help="print one JSON object, for scripts")
 
 
 def run(options: argparse.Namespace) -> None:
     """Print everything, one line each."""
     table = information()
+    if options.voice is not None:
+        table[f"convolutions of {options.voice}"] = convolutions(options.voice)
     print(json.dumps(table, indent=2) if options.json else "\n".join(f"{k}: {_text(v)}" for k, v in table.items()))
 
 
@@ -64,7 +69,9 @@ def information() -> dict[str, Any]:
         },
         "processor": processor_name(),
         "processor features": torch.backends.cpu.get_cpu_capability(),
+        "caches of a core": cache_sizes(),
         "threads": torch.get_num_threads(),
+        **computation(),
         "gpu": [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())],
         "environment": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "folder of the Hub's files": _folder(constants.HF_HUB_CACHE),
@@ -103,11 +110,7 @@ def processor_name() -> str:
     """Return the name of the processor and the number of its cores that this process may use."""
     from hf_vits.utils.threads import cores
 
-    try:
-        name = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)[1]
-    except (OSError, TypeError):  # not Linux, or a processor without a name
-        name = platform.processor() or platform.machine()
-    return f"{name}, {cores()} of {os.cpu_count()} cores"
+    return f"{model_name()}, {cores()} of {os.cpu_count()} cores"
 
 
 def _folder(path: str | Path) -> str:

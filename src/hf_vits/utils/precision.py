@@ -3,6 +3,8 @@
 import logging
 from typing import TYPE_CHECKING, Any
 
+from hf_vits.utils.processor import bf16_units
+
 if TYPE_CHECKING:
     import torch
 
@@ -46,5 +48,4 @@ def multiplies_in_bf16(on_cpu: bool) -> bool:
 
     if not on_cpu:
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    units = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return any(units.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return bool(bf16_units())

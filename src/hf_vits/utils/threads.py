@@ -2,12 +2,10 @@
 
 import argparse
 import os
-import platform
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hf_vits.utils.distributed import LAUNCHED
+from hf_vits.utils.processor import model_name
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -47,10 +45,8 @@ def processor() -> str:
     """Return PyTorch's threads and the processor, as measured times must name them."""
     import torch
 
-    file = Path("/proc/cpuinfo")  # `platform.processor` names only the architecture on Linux
-    model = re.search(r"model name\s*:\s*(.+)", file.read_text(encoding="utf-8")) if file.is_file() else None
     threads = torch.get_num_threads()
-    return f"{threads} thread{'s' if threads > 1 else ''}, {model[1] if model else platform.machine()}"
+    return f"{threads} thread{'s' if threads > 1 else ''}, {model_name()}"
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
