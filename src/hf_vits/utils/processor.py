@@ -6,18 +6,18 @@ from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-"""Where Linux tells of the processor; `platform.processor` names only the architecture there."""
+"""Where Linux describes the processor; `platform.processor` names only the architecture there."""
 
 
 def model_name() -> str:
-    """Return the name of the processor, or of its architecture where the system does not tell."""
+    """Return the name of the processor, or of its architecture where the system names none."""
     text = CPUINFO.read_text(encoding="utf-8", errors="replace") if CPUINFO.is_file() else ""
     model = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
     return model[1] if model else platform.processor() or platform.machine()
 
 
 def cache_sizes() -> list[str]:
-    """Return level and size of the caches of data that a core uses, such as `L2 1024K`; none where it is not told."""
+    """Return level and size of the caches of data that a core uses, such as `L2 1024K`; none where the system does not list them."""
     caches = []
     for folder in sorted(CACHES.glob("index*")):
         level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
