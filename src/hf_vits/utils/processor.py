@@ -17,7 +17,7 @@ def model_name() -> str:
 
 
 def cache_sizes() -> list[str]:
-    """Return level and size of the caches of data that a core uses, such as `L2 1024K`; none where the system does not list them."""
+    """Return level and size of the data caches of a core, such as `L2 1024K`; none where the system lists none."""
     caches = []
     for folder in sorted(CACHES.glob("index*")):
         level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
