@@ -8,7 +8,8 @@ from hf_vits.text.expansion.language import READINGS, Language
 from hf_vits.text.expansion.numbers import is_one
 
 _ROMAN = re.compile(r"(?=[MDCLXVI])M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
-_FEMININE_END = re.compile("[ая]$")
+_FEMININE_END = re.compile(r"ая\b|[ая]$")
+_COMPOUND = {"ста": "сто", "девяноста": "девяносто", "тысячи": "тысяче", "одного": "одно"}
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 
@@ -123,11 +124,18 @@ def counted(language: Language, parsed: tuple[str, str, str], forms: str, case: 
             is_counted = value and value % 1000 == 0  # "о тысяче рублей"
             return declined(forms, "genitive" if decimals or is_counted else case, bool(decimals) or is_one(value))
         if case == "accusative" and is_one(value):
-            return _FEMININE_END.sub(lambda end: {"а": "у", "я": "ю"}[end[0]], names[0])
+            return _FEMININE_END.sub(lambda end: {"а": "у", "я": "ю", "ая": "ую"}[end[0]], names[0])
         few = value % 10 in (2, 3, 4) and value % 100 not in (12, 13, 14)
         return names[0] if is_one(value) else names[1] if few else names[2]
     singular = value < 2 if language.code == "fr" else value == 1 and not decimals
     return names[0] if singular else names[-1]
+
+
+@reading
+def compound(language: Language, text: str, rest: str) -> str:
+    """Read a number that is written in one word with what follows, in the genitive: "сорокапятилетний"."""
+    words = language.numbers.cardinal(int(text), "masculine-genitive").split()
+    return "".join(_COMPOUND.get(word, word) for word in words) + rest
 
 
 @reading
