@@ -388,7 +388,7 @@ MUTANTS = [
     ),
     Mutant("evaluation/speech_frames.py", " / np.sqrt(2)", "", "evaluation/test_speech_frames.py", "cosine"),
     Mutant(
-        "evaluation/voicing_error.py",
+        "evaluation/recording_comparison.py",
         "speech != recording",
         "speech & recording",
         "evaluation/test_recording_comparison.py",

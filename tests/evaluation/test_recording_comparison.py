@@ -7,7 +7,7 @@ pytest.importorskip("librosa")
 import spoken_tones as tones
 
 from hf_vits.evaluation import SpeechEvaluator, Utterance
-from hf_vits.evaluation.f0_error import WORST
+from hf_vits.evaluation.recording_comparison import WORST
 
 RATE = tones.RATE
 METRICS = ["mcd", "f0_rmse", "voicing_error", "duration_ratio"]

@@ -10,7 +10,7 @@ import torch
 
 from hf_vits.evaluation.base import METRICS, EvaluationOptions, Instruments, Metric, SentenceScore, Utterance
 from hf_vits.evaluation.requirements import is_installed, version_of
-from hf_vits.evaluation.resampling import RATE, resampled
+from hf_vits.evaluation.speech_frames import RATE, resampled
 
 PIP = "--no-deps distillmos xls-r-sqa"
 """Arguments of pip; dependencies of these packages, such as torchaudio, are not used here."""

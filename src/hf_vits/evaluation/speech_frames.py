@@ -4,7 +4,8 @@ from functools import cached_property
 
 import numpy as np
 
-from hf_vits.evaluation.resampling import RATE, resampled
+RATE = 16_000
+"""Samples per second that recognizers, speaker encoders and raters take."""
 
 HOP = 160
 """Samples from frame to frame, 10 ms."""
@@ -25,6 +26,16 @@ SILENCE = 40.0
 
 F0_RANGE = (60.0, 500.0)
 """Lowest and highest F0 that is searched, in hertz."""
+
+
+def resampled(waveform: np.ndarray, sampling_rate: int, target: int = RATE) -> np.ndarray:
+    """waveform (T_wav,) within ±1 or clipped to it -> float32 at `target` samples per second."""
+    waveform = np.clip(np.asarray(waveform, dtype=np.float32), -1, 1)
+    if sampling_rate == target or not waveform.size:
+        return waveform
+    import librosa
+
+    return librosa.resample(waveform, orig_sr=sampling_rate, target_sr=target, res_type="soxr_hq")
 
 
 class SpeechFrames:

@@ -10,7 +10,7 @@ from hf_vits.evaluation.model_names import language_without_region, loading, sho
 from hf_vits.evaluation.normalization import is_english
 from hf_vits.evaluation.recognizers.base import RECOGNIZERS, Recognizer
 from hf_vits.evaluation.requirements import EXTRA, version_of
-from hf_vits.evaluation.resampling import resampled
+from hf_vits.evaluation.speech_frames import resampled
 
 
 @RECOGNIZERS.register("faster-whisper")

@@ -5,9 +5,9 @@ import torch
 
 from hf_vits.evaluation.model_names import loading, shown_model, source_of
 from hf_vits.evaluation.requirements import EXTRA, version_of
-from hf_vits.evaluation.resampling import RATE, resampled
 from hf_vits.evaluation.speaker_encoders.base import SPEAKER_ENCODERS, SpeakerEncoder
 from hf_vits.evaluation.speaker_encoders.resemblyzer import PIP
+from hf_vits.evaluation.speech_frames import RATE, resampled
 
 DEFAULT = "microsoft/wavlm-base-plus-sv"
 
