@@ -30,13 +30,13 @@ def random(*shape, dtype=torch.float64):
 def with_gradients(function, *leaves):
     """Return the output of a function of leaves, and the gradients of a weighted sum of it."""
     leaves = [leaf.detach().requires_grad_() for leaf in leaves]
-    made = function(*leaves)
-    weights = torch.arange(1.0, made.numel() + 1, dtype=made.dtype).cos().view(made.shape)
-    return made.detach(), *torch.autograd.grad((made * weights).sum(), leaves)
+    output = function(*leaves)
+    weights = torch.arange(1.0, output.numel() + 1, dtype=output.dtype).cos().view(output.shape)
+    return output.detach(), *torch.autograd.grad((output * weights).sum(), leaves)
 
 
-def assert_same(made, expected, **tolerance):
-    for one, other in zip(made, expected, strict=True):
+def assert_same(output, expected, **tolerance):
+    for one, other in zip(output, expected, strict=True):
         torch.testing.assert_close(one, other, **tolerance)
 
 
@@ -67,16 +67,16 @@ SHAPES = list(product([3, 5, 7, 11], [1, 2, 3], [1, 3, 4, 5, 21, 48]))
 )
 def test_it_and_its_gradients_are_the_direct_convolutions(monkeypatch, taps, dilation, length, grouping):
     values, seen = GROUPINGS[grouping]
-    monkeypatch.setattr(autograd, "VALUES", values)
-    monkeypatch.setattr(autograd, "SEEN", seen)
+    monkeypatch.setattr(autograd, "WEIGHT_VALUES", values)
+    monkeypatch.setattr(autograd, "ITEM_VALUES", seen)
     leaves = random(3, 3, 1, length), random(7, 3, taps), random(7)
 
     def direct(signal, weight, bias):
-        reach = taps // 2 * dilation
-        return F.conv2d(signal, weight.unsqueeze(2), bias, padding=(0, reach), dilation=(1, dilation))
+        context = taps // 2 * dilation
+        return F.conv2d(signal, weight.unsqueeze(2), bias, padding=(0, context), dilation=(1, dilation))
 
-    made = with_gradients(lambda *given: convolve(*given, dilation), *leaves)
-    assert_same(made, with_gradients(direct, *leaves), rtol=0, atol=1e-11)
+    output = with_gradients(lambda *given: convolve(*given, dilation), *leaves)
+    assert_same(output, with_gradients(direct, *leaves), rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("length", [1, 4, 10, 51])
@@ -84,16 +84,16 @@ def test_it_and_its_gradients_are_the_direct_convolutions(monkeypatch, taps, dil
 @pytest.mark.parametrize("taps", [5, 7])
 def test_columns_are_convolved_alone(length, columns, taps):
     leaves = random(2, 3, length, columns), random(4, 3, taps, 1), random(4)
-    made = with_gradients(lambda *given: convolve(*given, columns), *leaves)
+    output = with_gradients(lambda *given: convolve(*given, columns), *leaves)
     expected = with_gradients(lambda *given: F.conv2d(*given, padding=(taps // 2, 0)), *leaves)
-    assert_same(made, expected, rtol=0, atol=1e-11)
+    assert_same(output, expected, rtol=0, atol=1e-11)
 
 
 def test_without_bias_and_with_frozen_weights_the_rest_is_the_same():
     signal, weight = random(1, 3, 1, 30), random(4, 3, 5)
-    made = with_gradients(lambda signal: convolve(signal, weight), signal)
+    output = with_gradients(lambda signal: convolve(signal, weight), signal)
     expected = with_gradients(lambda signal: F.conv2d(signal, weight.unsqueeze(2), padding=(0, 2)), signal)
-    assert_same(made, expected, rtol=0, atol=1e-11)
+    assert_same(output, expected, rtol=0, atol=1e-11)
     weight.requires_grad_()
     convolve(signal, weight).sum().backward()  # of a signal that takes no gradient
     total = torch.stack([F.pad(signal, (2, 2))[0, :, 0, tap : tap + 30].sum(dim=1) for tap in range(5)], dim=1)
@@ -105,11 +105,11 @@ def test_many_gradients_at_once_are_the_direct_convolutions(taps):
     signal, weight = random(2, 3, 1, 30).requires_grad_(), random(4, 3, taps).requires_grad_()
     expected = F.conv2d(signal, weight.unsqueeze(2), padding=(0, taps // 2))
     many = random(3, *expected.shape)
-    made = [
+    output = [
         torch.autograd.grad(out, (signal, weight), many, is_grads_batched=True)
         for out in (convolve(signal, weight), expected)
     ]
-    assert_same(*made, rtol=0, atol=1e-11)
+    assert_same(*output, rtol=0, atol=1e-11)
 
 
 def test_items_are_worked_on_in_groups_of_bounded_size(monkeypatch):
@@ -118,20 +118,20 @@ def test_items_are_worked_on_in_groups_of_bounded_size(monkeypatch):
     monkeypatch.setattr(autograd, "_filter", lambda signal, *rest: groups.append(len(signal)) or real(signal, *rest))
     item = 47 * 2 * 3 * 8
     for limit, expected in ((1, [1] * 5), (2 * item, [2, 2, 1]), (4 * item, [3, 2]), (5 * item, [5])):
-        monkeypatch.setattr(autograd, "SEEN", limit)
+        monkeypatch.setattr(autograd, "ITEM_VALUES", limit)
         groups.clear()
         convolve(random(5, 3, 1, 100), random(8, 3, 7), None, 3)
         assert groups == expected
 
 
-def test_what_it_makes_can_be_written_over():
+def test_its_output_can_be_written_to():
     signal, weight = random(1, 3, 1, 30), random(4, 3, 5)
 
     def direct(signal, weight):
         return F.leaky_relu(F.conv2d(signal, weight.unsqueeze(2), padding=(0, 2)), 0.1)
 
-    made = with_gradients(lambda *given: F.leaky_relu(convolve(*given), 0.1, inplace=True), signal, weight)
-    assert_same(made, with_gradients(direct, signal, weight), rtol=0, atol=1e-11)
+    output = with_gradients(lambda *given: F.leaky_relu(convolve(*given), 0.1, inplace=True), signal, weight)
+    assert_same(output, with_gradients(direct, signal, weight), rtol=0, atol=1e-11)
 
 
 def test_gradients_have_the_gradients_of_the_direct_convolution(calls):
@@ -145,25 +145,25 @@ def test_gradients_have_the_gradients_of_the_direct_convolution(calls):
         (slope,) = torch.autograd.grad(total, waveform, create_graph=True)
         return torch.autograd.grad(slope.square().sum(), list(discriminator.parameters()), materialize_grads=True)
 
-    made = penalty()
+    output = penalty()
     assert len(calls) == 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(autograd, "FEWEST_SAMPLES", 10**9)
         expected = penalty()
     assert len(calls) == 2
-    assert_same(made, expected, rtol=1e-3, atol=1e-6)
+    assert_same(output, expected, rtol=1e-3, atol=1e-6)
 
 
 def test_gradients_are_in_single_precision_when_autocast_is_on_around_them():
     signal, weight = torch.randn(1, 8, 1, 40, requires_grad=True), torch.randn(8, 8, 5)
-    made = convolve(signal, weight)
+    output = convolve(signal, weight)
     with torch.autocast("cpu", torch.bfloat16):
-        made.sum().backward()
+        output.sum().backward()
     expected = torch.autograd.grad(F.conv2d(signal, weight.unsqueeze(2), padding=(0, 2)).sum(), signal)[0]
     torch.testing.assert_close(signal.grad, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_channels_of_what_it_makes_lie_side_by_side():
+def test_its_output_is_channels_last():
     assert convolve(random(2, 3, 1, 30), random(4, 3, 5)).is_contiguous(memory_format=torch.channels_last)
 
 
@@ -176,8 +176,8 @@ def test_in_single_precision_it_loses_a_digit(taps, inputs, outputs):
         return F.conv2d(signal, weight.unsqueeze(2), padding=(0, taps // 2))
 
     exact = with_gradients(direct, signal, weight)
-    made = with_gradients(convolve, signal.float(), weight.float())
-    for one, other in zip(made, exact, strict=True):
+    output = with_gradients(convolve, signal.float(), weight.float())
+    for one, other in zip(output, exact, strict=True):
         assert (one - other).abs().max() < 4e-6 * other.abs().max()
 
 
@@ -187,11 +187,11 @@ def test_wavenets_use_it_in_single_precision_only(calls, rate):
     config = VitsConfig(vocab_size=5, hidden_size=8, wavenet_dilation_rate=rate)
     net = WaveNet(config, 3)
     hidden, mask = torch.randn(2, 8, 40), torch.ones(2, 1, 40)
-    made = with_gradients(lambda hidden: net(hidden, mask), hidden)
+    output = with_gradients(lambda hidden: net(hidden, mask), hidden)
     assert len(calls) == 3
     exact = with_gradients(lambda hidden: net.double()(hidden, mask.double()), hidden.double())
     assert len(calls) == 3
-    assert_same(made, [value.float() for value in exact], rtol=0, atol=1e-4)
+    assert_same(output, [value.float() for value in exact], rtol=0, atol=1e-4)
 
 
 def test_discriminators_get_the_gradients_of_direct_convolutions(calls, monkeypatch):
@@ -200,17 +200,17 @@ def test_discriminators_get_the_gradients_of_direct_convolutions(calls, monkeypa
     discriminator = VitsDiscriminator(VitsDiscriminatorConfig(**small))
     waveform, given = torch.randn(2, 1, 2048), dict(discriminator.named_parameters())
 
-    def learned():
+    def gradients():
         discriminator.zero_grad()
         (loss := sum(logits.square().mean() for logits in discriminator(waveform).logits)).backward()
         return loss, *(parameter.grad.clone() for parameter in given.values())
 
-    made = learned()
+    output = gradients()
     assert len(calls) == 3  # the last layer of each sub-discriminator
     monkeypatch.setattr(autograd, "FEWEST_SAMPLES", 10**9)
-    expected = learned()
+    expected = gradients()
     assert len(calls) == 3
-    assert_same(made, expected, rtol=1e-4, atol=1e-6)
+    assert_same(output, expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.usefixtures("calls")
@@ -233,7 +233,7 @@ def test_discriminators_get_the_gradients_of_direct_convolutions(calls, monkeypa
 def test_only_layers_that_keep_the_length_are_filtered(monkeypatch, spoken, learned, shape):
     monkeypatch.setattr(autograd, "FEWEST_CHANNELS", ((7, 1),))
     found = form(Conv(**{"in_channels": 4, "out_channels": 4, "kernel": 5, **shape}))
-    assert (found.name == "filtered", found.learns_filtered) == (spoken, learned)
+    assert (found.name == "filtered", found.trains_faster) == (spoken, learned)
 
 
 def test_decoders_get_the_gradients_of_direct_convolutions(calls, make_model, monkeypatch):
@@ -242,15 +242,15 @@ def test_decoders_get_the_gradients_of_direct_convolutions(calls, make_model, mo
     decoder = make_model(resblock_kernel_sizes=[3, 7]).decoder.train()
     latents = torch.randn(2, 8, 40)
 
-    def learned(decoder, latents):
+    def gradients(decoder, latents):
         return torch.autograd.grad(decoder(latents).square().sum(), [*decoder.parameters()])
 
-    made = learned(decoder, latents)
+    output = gradients(decoder, latents)
     assert {weight.shape[2] for _, weight, *_ in calls} == {3, 7}
     count = len(calls)
-    exact = learned(decoder.double(), latents.double())
+    exact = gradients(decoder.double(), latents.double())
     assert len(calls) == count
-    for one, other in zip(made, exact, strict=True):
+    for one, other in zip(output, exact, strict=True):
         assert (one - other).abs().max() < 1e-4 * other.abs().max() + 1e-7
 
 
@@ -262,7 +262,7 @@ def test_layers_of_the_papers_size_are_filtered_and_narrow_ones_are_not():
         assert [autograd.is_faster(conv) for conv in part.convs] == [False] * (len(part.convs) - 1) + [True]
     assert form(Conv(64, 64, 5)).name == form(Conv(128, 128, 3)).name == "direct"
     learned = {
-        shape: form(Conv(*shape)).learns_filtered for shape in ((64, 64, 11), (128, 128, 7), (32, 32, 11), (64, 64, 7))
+        shape: form(Conv(*shape)).trains_faster for shape in ((64, 64, 11), (128, 128, 7), (32, 32, 11), (64, 64, 7))
     }
     assert list(learned.values()) == [True, True, False, False]
 

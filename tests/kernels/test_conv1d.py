@@ -59,14 +59,14 @@ def test_prepared_weights_give_the_plain_convolution(kind, batch):
     layer = kinds()[kind].double().eval()
     signal = torch.randn(batch, 6, LENGTH, dtype=torch.float64)
     with torch.no_grad():
-        made = layer(signal)
-    assert kind == "even" or made.shape[-1] == LENGTH * getattr(layer, "stride", (1,))[0]
-    torch.testing.assert_close(made, plain(layer, signal), rtol=0, atol=1e-12)
+        output = layer(signal)
+    assert kind == "even" or output.shape[-1] == LENGTH * getattr(layer, "stride", (1,))[0]
+    torch.testing.assert_close(output, plain(layer, signal), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", kinds())
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
-def test_what_is_prepared_follows_the_weights(kind):
+def test_prepared_weights_follow_the_weights(kind):
     layer = kinds()[kind].double().eval()
     signal = torch.randn(1, 6, LENGTH, dtype=torch.float64)
     with torch.no_grad():
@@ -79,12 +79,12 @@ def test_what_is_prepared_follows_the_weights(kind):
         torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=1e-12)
         layer.load_state_dict({name: 3 * tensor for name, tensor in layer.state_dict().items()})
         torch.testing.assert_close(layer(signal), plain(layer, signal), rtol=0, atol=1e-12)
-        made = layer.float()(signal.float())
-        torch.testing.assert_close(made, plain(layer, signal.float()), rtol=0, atol=1e-3)
-        assert made.dtype == torch.float32
+        output = layer.float()(signal.float())
+        torch.testing.assert_close(output, plain(layer, signal.float()), rtol=0, atol=1e-3)
+        assert output.dtype == torch.float32
 
 
-def test_memory_of_weights_that_are_prepared_is_given_to_no_others_which_would_be_taken_for_them():
+def test_memory_of_prepared_weights_is_not_given_to_others_at_the_same_address():
     layer, signal = Conv(6, 4, 3).eval(), torch.ones(1, 6, 50)
 
     def swap(scale):
@@ -102,7 +102,7 @@ def test_memory_of_weights_that_are_prepared_is_given_to_no_others_which_would_b
         assert first() is None
 
 
-def test_replicas_that_share_what_is_prepared_have_their_own_weights():
+def test_replicas_compute_with_their_own_weights():
     layer, signal = Conv(6, 4, 3).eval(), torch.randn(1, 6, 50)
     with torch.no_grad():
         for scale in (1.0, 2.0):
@@ -113,7 +113,7 @@ def test_replicas_that_share_what_is_prepared_have_their_own_weights():
 
 @pytest.mark.parametrize("kind", kinds())
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
-def test_what_is_prepared_does_not_outlive_a_change_of_type_or_mode(kind):
+def test_prepared_weights_are_dropped_when_dtype_or_mode_changes(kind):
     layer, signal = kinds()[kind].eval(), torch.randn(1, 6, LENGTH)
     for change in (layer.double, layer.float, layer.train, layer.eval):
         with torch.no_grad():
@@ -146,7 +146,7 @@ def test_it_works_under_inference_mode_and_outside_of_it_afterwards(kind):
 
 
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
-def test_a_weight_that_is_normalised_is_prepared_from_what_it_is_made_of():
+def test_a_weight_with_weight_norm_is_prepared_from_its_parametrization():
     layer, signal = add_weight_norm(Conv(6, 4, 7)).double().eval(), torch.randn(1, 6, LENGTH, dtype=torch.float64)
     with torch.no_grad():
         layer(signal)
@@ -162,8 +162,8 @@ def test_gradients_are_those_of_the_plain_convolution(kind):
     with torch.no_grad():
         layer(signal)
     ours, theirs = (
-        torch.autograd.grad(made.square().sum(), [signal, *layer.parameters()])
-        for made in (layer(signal), plain(layer, signal))
+        torch.autograd.grad(output.square().sum(), [signal, *layer.parameters()])
+        for output in (layer(signal), plain(layer, signal))
     )
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-10)
@@ -171,14 +171,14 @@ def test_gradients_are_those_of_the_plain_convolution(kind):
 
 @pytest.mark.parametrize("kind", kinds())
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
-def test_what_is_prepared_is_neither_saved_nor_copied(kind):
+def test_prepared_weights_are_neither_saved_nor_copied(kind):
     layer, signal = kinds()[kind].eval(), torch.randn(1, 6, LENGTH)
     keys, size = set(layer.state_dict()), len(pickle.dumps(layer))
     with torch.no_grad():
-        made = layer(signal)
+        output = layer(signal)
         assert set(layer.state_dict()) == keys
         assert len(pickle.dumps(layer)) == size
-        torch.testing.assert_close(copy.deepcopy(layer)(signal), made, rtol=0, atol=0)
+        torch.testing.assert_close(copy.deepcopy(layer)(signal), output, rtol=0, atol=0)
 
 
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
@@ -216,15 +216,15 @@ def test_signals_that_only_look_like_tensors_take_the_direct_form(kind):
         mapped = torch.func.vmap(lambda item: layer(item.unsqueeze(0)).squeeze(0))(signal)
         torch.testing.assert_close(mapped, expected, rtol=0, atol=1e-5)
         with forward_ad.dual_level():
-            made = forward_ad.unpack_dual(layer(forward_ad.make_dual(signal, torch.ones_like(signal))))
-        torch.testing.assert_close(made.primal, expected, rtol=0, atol=1e-5)
-        assert made.tangent is not None
+            output = forward_ad.unpack_dual(layer(forward_ad.make_dual(signal, torch.ones_like(signal))))
+        torch.testing.assert_close(output.primal, expected, rtol=0, atol=1e-5)
+        assert output.tangent is not None
         torch.testing.assert_close(layer(signal), expected, rtol=0, atol=1e-4)  # nothing of theirs is kept
 
 
 @pytest.mark.usefixtures("narrow_layers_in_fast_forms")
 @pytest.mark.parametrize("kind", ["filtered, five taps", "depthwise", "one channel out", "one tap"])
-def test_no_signals_become_none(kind):
+def test_an_empty_batch_stays_empty(kind):
     with torch.no_grad():
         assert kinds()[kind].eval()(torch.randn(0, 6, LENGTH)).shape[0] == 0
 

@@ -11,8 +11,8 @@ from hf_vits.kernels import fft_conv
 def convolved(signal, weight, dilation, bias=None):
     """Convolve (B, C, T) by `fft_conv`."""
     spectrum = fft_conv.spectrum(SimpleNamespace(weight=weight))
-    made = fft_conv.convolve(signal.transpose(1, 2), spectrum, weight.shape[2], dilation, bias)
-    return made.transpose(1, 2)
+    output = fft_conv.convolve(signal.transpose(1, 2), spectrum, weight.shape[2], dilation, bias)
+    return output.transpose(1, 2)
 
 
 PAIRS = list(product([1, 3, 5, 7, 11, 15], [1, 21, 22, 23, 700, 3001]))

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from hf_vits.kernels import fft_conv, inference
 from hf_vits.kernels.inference import padded_length, run_chunked
 
-REACH = 3
+CONTEXT = 3
 
 
 @pytest.fixture(params=[1, 3])
@@ -29,45 +29,45 @@ def test_chunks_equal_the_whole_up_to_its_end(monkeypatch, threads, length, rate
     weight, up = torch.randn(4, 4, 7, dtype=torch.float64), torch.randn(5, 4, dtype=torch.float64)
     called = []
 
-    def function(piece, end):
-        called.append(piece.shape[-1])
-        piece = piece.clone()
-        piece[..., end:] = 0
-        mixed = F.conv1d(piece, weight, padding=REACH)
+    def function(chunk, end):
+        called.append(chunk.shape[-1])
+        chunk = chunk.clone()
+        chunk[..., end:] = 0
+        mixed = F.conv1d(chunk, weight, padding=CONTEXT)
         return torch.einsum("oc,bct->bot", up, mixed).repeat_interleave(rate, dim=-1)
 
     signal = signal_of(length)
     for end in {length, length - length // 3}:
         called.clear()
-        made = run_chunked(function, signal, end, REACH, channels=5, rate=rate)
+        output = run_chunked(function, signal, end, CONTEXT, channels=5, rate=rate)
         assert (len(called) > 1) == (2 * rate * length > 20 * threads)
-        assert len(set(called)) == 1  # for each length, a CPU's kernels are made anew
+        assert len(set(called)) == 1  # a CPU library prepares kernels for each length
         expected = function(signal, end)
-        assert made.shape == expected.shape
-        torch.testing.assert_close(made[..., : rate * end], expected[..., : rate * end], rtol=0, atol=1e-12)
+        assert output.shape == expected.shape
+        torch.testing.assert_close(output[..., : rate * end], expected[..., : rate * end], rtol=0, atol=1e-12)
 
 
-def test_no_piece_makes_more_than_its_share_for_each_thread(monkeypatch, threads):
+def test_no_chunk_is_larger_than_the_share_of_each_thread(monkeypatch, threads):
     monkeypatch.setattr(inference, "SAMPLES", 20)
     seen = []
     for length in range(1, 200):
         seen.clear()
-        run_chunked(lambda piece, end: seen.append(piece.shape[-1]) or piece.clone(), signal_of(length), length, 0, 4)
+        run_chunked(lambda chunk, end: seen.append(chunk.shape[-1]) or chunk.clone(), signal_of(length), length, 0, 4)
         assert max(seen) * 2 <= 20 * threads and len(seen) == -(-length * 2 // (20 * threads))
 
 
-def test_of_nothing_nothing_is_made():
+def test_an_empty_signal_stays_empty():
     for signal in (signal_of(0), signal_of(5)[:0]):
-        assert run_chunked(lambda piece, end: piece.clone(), signal, 0, REACH, channels=4).shape == signal.shape
+        assert run_chunked(lambda chunk, end: chunk.clone(), signal, 0, CONTEXT, channels=4).shape == signal.shape
 
 
-def test_where_the_signal_ends_nothing_is_made_after_it(threads):
+def test_chunks_past_the_end_of_the_signal_are_not_computed(threads):
     seen = []
     run_chunked(
         lambda chunk, end: seen.append(end) or chunk.clone(),
         signal_of(inference.SAMPLES * threads),
         8,
-        REACH,
+        CONTEXT,
         channels=4,
     )
     assert seen == [8]
@@ -86,7 +86,7 @@ def test_long_kernels_on_wide_stages_run_in_the_frequency_domain_to_speak_only(m
     with torch.no_grad():
         spoken = model.decoder(latents)
     spoken_by = len(used)
-    assert spoken_by and spoken_by % (2 * 2) == 0  # dilations, convolutions of a pair, for each piece
+    assert spoken_by and spoken_by % (2 * 2) == 0  # dilations, convolutions of a pair, for each chunk
     trained = model.decoder(latents)
     assert len(used) == spoken_by
     torch.testing.assert_close(spoken, trained.detach(), rtol=0, atol=1e-12)
@@ -97,7 +97,7 @@ def test_long_kernels_on_wide_stages_run_in_the_frequency_domain_to_speak_only(m
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 @pytest.mark.parametrize("size", [16, 50, 1000])
-def test_stages_in_pieces_are_stages_at_once(make_model, monkeypatch, kind, size):
+def test_stages_in_chunks_equal_stages_at_once(make_model, monkeypatch, kind, size):
     """Forty frames are forty; thirty-three are padded to forty."""
     monkeypatch.setattr(inference, "SAMPLES", max(1, size // torch.get_num_threads()))
     model = make_model(**kind).double()
@@ -109,9 +109,9 @@ def test_stages_in_pieces_are_stages_at_once(make_model, monkeypatch, kind, size
         latents = torch.randn(2, 8, frames).double()
         counted.clear()
         with torch.no_grad():
-            made = model.decoder(latents, speaker)
+            output = model.decoder(latents, speaker)
         assert len(counted) > len(model.decoder.resblocks) or size == 1000 or frames == 7
-        torch.testing.assert_close(made, model.decoder(latents, speaker).detach(), rtol=0, atol=1e-12)
+        torch.testing.assert_close(output, model.decoder(latents, speaker).detach(), rtol=0, atol=1e-12)
 
 
 def test_padded_lengths_are_few_and_little_longer_than_the_signal(make_model, monkeypatch):

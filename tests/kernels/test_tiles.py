@@ -26,8 +26,8 @@ def signal(request, constant):
 
 def test_an_algorithms_matrices_make_the_outputs_of_one_tile(constant):
     taps, inputs = random(constant.taps.shape[1]), random(constant.inputs.shape[1])
-    made = constant.outputs @ ((constant.taps @ taps) * (constant.inputs @ inputs))
-    torch.testing.assert_close(made, inputs.unfold(0, len(taps), 1) @ taps, rtol=0, atol=1e-12)
+    output = constant.outputs @ ((constant.taps @ taps) * (constant.inputs @ inputs))
+    torch.testing.assert_close(output, inputs.unfold(0, len(taps), 1) @ taps, rtol=0, atol=1e-12)
 
 
 def test_each_tile_sees_its_samples_and_those_around_them(signal, constant):
@@ -43,22 +43,24 @@ def test_each_tile_sees_its_samples_and_those_around_them(signal, constant):
 
 
 @pytest.mark.parametrize("bias", [None, torch.tensor([1.0, -2.0, 4.0]).double()], ids=["without a bias", "with one"])
-def test_what_is_taken_apart_joins_to_the_same(signal, bias):
+def test_outputs_that_are_split_into_tiles_join_to_the_same(signal, bias):
     samples, tiles, _ = signal
     whole = torch.full((2, samples.shape[1], 5), 7.0).double()
-    tiles.join(tiles.apart(samples), bias, whole[..., 1:4])
+    tiles.join(tiles.split_outputs(samples), bias, whole[..., 1:4])
     assert torch.equal(whole[..., 1:4], samples if bias is None else samples + bias)
     assert (whole[..., [0, 4]] == 7).all()
 
 
-def test_past_the_signals_end_nothing_is_made(signal):
+def test_tiles_are_zero_past_the_end_of_the_signal(signal):
     samples, tiles, _ = signal
-    assert tiles.apart(samples).square().sum().item() == pytest.approx(samples.square().sum().item())
+    assert tiles.split_outputs(samples).square().sum().item() == pytest.approx(samples.square().sum().item())
 
 
-def test_summing_is_the_transpose_of_seeing(signal):
-    """<inputs(x), y> = <x, summed(y)>."""
+def test_adding_inputs_is_the_transpose_of_taking_them(signal):
+    """<inputs(x), y> = <x, add_inputs(y)>."""
     samples, tiles, _ = signal
     inputs = tiles.inputs(tiles.extended(samples)).flatten(1)
     other = torch.randn_like(inputs)
-    torch.testing.assert_close((inputs * other).sum(), (samples * tiles.summed(other)).sum(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        (inputs * other).sum(), (samples * tiles.add_inputs(other)).sum(), rtol=1e-12, atol=1e-12
+    )

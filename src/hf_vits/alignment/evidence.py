@@ -152,8 +152,8 @@ class Evidence:
 
     def likelihood(self, states: States, path: np.ndarray) -> float:
         """Return the mean log-likelihood of the frames of a path that are not in a silence, in nats."""
-        said = states.tokens[path] != SILENCE
-        return float((self.of_path(states, path) + self.best)[said].mean())
+        is_token = states.tokens[path] != SILENCE
+        return float((self.of_path(states, path) + self.best)[is_token].mean())
 
 
 def loud_frames(waveform: np.ndarray, frames: int) -> np.ndarray:

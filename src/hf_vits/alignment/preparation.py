@@ -30,14 +30,14 @@ USUAL_RATE, MAX_PEAK = 22_050, 0.99
 WINDOW_SECONDS = 0.02
 """Window of a pause whose level is compared: recordings are cut in the quietest one between two sentences."""
 
-MIN_PIECE_SECONDS = 1.5
+MIN_CLIP_SECONDS = 1.5
 """Sentences are joined to the next one up to this length: clips of single words train little."""
 
 WRONG_TEXT = "text that does not fit its sound"
 
 
 @dataclass(frozen=True)
-class Piece:
+class PreparedClip:
     """A clip to write: samples (T,), text, and confidence of its alignment if there is one."""
 
     samples: np.ndarray
@@ -125,25 +125,25 @@ def _written(
     """Write the clips of all rows; yield the file name, text and row of each."""
     for row in tqdm(rows, desc="preparing"):
         try:
-            pieces = _pieces(row, rate, aligner, settings)
+            clips = _clips(row, rate, aligner, settings)
         except _Dropped as dropped:
             report.drop(row, row.text, *dropped.args)
             continue
-        report.cut += len(pieces) > 1
-        for number, piece in enumerate(pieces, 1):
+        report.cut += len(clips) > 1
+        for number, clip in enumerate(clips, 1):
             try:
-                samples = _finished(piece, rate, settings)
+                samples = _finished(clip, rate, settings)
             except _Dropped as dropped:
-                report.drop(row, piece.text, *dropped.args)
+                report.drop(row, clip.text, *dropped.args)
                 continue
-            name = f"audio/{row.name}{f'-{number:03}' if len(pieces) > 1 else ''}.flac"
+            name = f"audio/{row.name}{f'-{number:03}' if len(clips) > 1 else ''}.flac"
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             write_audio(folder / name, samples, rate)
-            report.counts.keep(len(samples) / rate, len(piece.text), piece.text, name, f"{row.place} ({row.name})")
-            yield name, piece.text, row
+            report.counts.keep(len(samples) / rate, len(clip.text), clip.text, name, f"{row.place} ({row.name})")
+            yield name, clip.text, row
 
 
-def _pieces(row: Row, rate: int, aligner: ForcedAligner | None, settings: PreparationSettings) -> list[Piece]:
+def _clips(row: Row, rate: int, aligner: ForcedAligner | None, settings: PreparationSettings) -> list[PreparedClip]:
     """Return the clips of a row: itself, or the sentences of a long one."""
     if not row.text:
         raise _Dropped("no text")
@@ -156,7 +156,7 @@ def _pieces(row: Row, rate: int, aligner: ForcedAligner | None, settings: Prepar
         if seconds > settings.max_seconds:
             detail = f"{seconds:.1f} s; name a voice to cut it into sentences"
             raise _Dropped(f"longer than {settings.max_seconds:g} s", detail)
-        return [Piece(waveform, row.text)]
+        return [PreparedClip(waveform, row.text)]
     try:
         options = {"batch_size": settings.batch_size, "phases": 1}  # a cut between sentences need not be finer
         alignment = aligner.align(row.source, row.text, speaker_id=settings.speaker_id, **options)
@@ -164,10 +164,10 @@ def _pieces(row: Row, rate: int, aligner: ForcedAligner | None, settings: Prepar
         raise _Dropped("text that cannot be aligned", error) from error
     if seconds > settings.max_seconds:
         return list(_sentences(waveform, rate, alignment, settings.max_seconds))
-    return [Piece(waveform, row.text, alignment.confidence)]
+    return [PreparedClip(waveform, row.text, alignment.confidence)]
 
 
-def _sentences(waveform: np.ndarray, rate: int, alignment: Alignment, most: float) -> Iterator[Piece]:
+def _sentences(waveform: np.ndarray, rate: int, alignment: Alignment, most: float) -> Iterator[PreparedClip]:
     """Cut a recording between its sentences, where it is quietest; short ones stay with the next."""
     spans = _spoken_spans(alignment)
     edges = [0, *(_quietest(waveform, rate, a[1], b[0]) for a, b in zip(spans, spans[1:], strict=False)), len(waveform)]
@@ -175,11 +175,11 @@ def _sentences(waveform: np.ndarray, rate: int, alignment: Alignment, most: floa
     for last in range(len(spans)):
         seconds = (edges[last + 1] - edges[first]) / rate
         following = (edges[min(last + 2, len(edges) - 1)] - edges[first]) / rate
-        if seconds < MIN_PIECE_SECONDS and following <= most and last + 1 < len(spans):
+        if seconds < MIN_CLIP_SECONDS and following <= most and last + 1 < len(spans):
             continue
         text = " ".join(sentence["text"] for _, _, sentence in spans[first : last + 1])
         confidence = min(sentence["confidence"] for _, _, sentence in spans[first : last + 1])
-        yield Piece(waveform[edges[first] : edges[last + 1]], text, confidence)
+        yield PreparedClip(waveform[edges[first] : edges[last + 1]], text, confidence)
         first = last + 1
 
 
@@ -205,12 +205,12 @@ def _quietest(waveform: np.ndarray, rate: int, start: float, end: float) -> int:
     return first + int(quiet[len(quiet) // 2] * size + size // 2)
 
 
-def _finished(piece: Piece, rate: int, settings: PreparationSettings) -> np.ndarray:
-    """Return the samples of a piece, trimmed and scaled."""
-    if piece.confidence is not None and piece.confidence < settings.min_confidence:
-        raise _Dropped(WRONG_TEXT, f"confidence {piece.confidence:.2f}")
-    start, end = trimmed(torch.from_numpy(np.ascontiguousarray(piece.samples)), rate)
-    samples = piece.samples[start:end]
+def _finished(clip: PreparedClip, rate: int, settings: PreparationSettings) -> np.ndarray:
+    """Return the samples of a clip, trimmed and scaled."""
+    if clip.confidence is not None and clip.confidence < settings.min_confidence:
+        raise _Dropped(WRONG_TEXT, f"confidence {clip.confidence:.2f}")
+    start, end = trimmed(torch.from_numpy(np.ascontiguousarray(clip.samples)), rate)
+    samples = clip.samples[start:end]
     seconds = len(samples) / rate
     if seconds < settings.min_seconds:
         raise _Dropped(f"shorter than {settings.min_seconds:g} s", f"{seconds:.2f} s")

@@ -136,9 +136,9 @@ def _limited(blocks: Iterator[np.ndarray], rate: int, gain: float) -> Iterator[n
     The gain at a sample is a weighted mean of minima around it, each of which covers that sample. So it is nowhere
     higher than what the sample allows, and it changes smoothly.
     """
-    reach = max(1, round(WINDOW_SECONDS * rate))
-    context = 2 * reach + TAPS  # that decides on the gain of a sample, to either side
-    window = np.hanning(2 * reach + 3)[1:-1]
+    distance = max(1, round(WINDOW_SECONDS * rate))
+    context = 2 * distance + TAPS  # that decides on the gain of a sample, to either side
+    window = np.hanning(2 * distance + 3)[1:-1]
     window /= window.sum()
     held = np.zeros(context)
     for block in _and_then(blocks, np.zeros(context)):
@@ -149,7 +149,7 @@ def _limited(blocks: Iterator[np.ndarray], rate: int, gain: float) -> Iterator[n
         sound = held[context : context + size]
         allowed = np.minimum(1.0, CEILING / np.maximum(true_peaks(held), CEILING))
         if allowed.min() < 1:
-            lowest = _running_minimum(allowed, reach)
+            lowest = _running_minimum(allowed, distance)
             sound = sound * np.convolve(lowest, window, "same")[context : context + size]
         held = held[size:]
         yield np.clip(sound, -CEILING, CEILING).astype(np.float32)  # for rounding errors only
@@ -160,11 +160,11 @@ def _and_then(blocks: Iterator[np.ndarray], last: np.ndarray) -> Iterator[np.nda
     yield last
 
 
-def _running_minimum(values: np.ndarray, reach: int) -> np.ndarray:
-    """values (n,) -> the least of each and its neighbors within `reach`, from minima of blocks and of their ends."""
-    size = 2 * reach + 1
-    rest = -(len(values) + 2 * reach) % size
-    padded = np.pad(values, (reach, reach + rest), constant_values=1.0).reshape(-1, size)
+def _running_minimum(values: np.ndarray, distance: int) -> np.ndarray:
+    """values (n,) -> the least of each and its neighbors within `distance`, from minima of blocks and of their ends."""
+    size = 2 * distance + 1
+    rest = -(len(values) + 2 * distance) % size
+    padded = np.pad(values, (distance, distance + rest), constant_values=1.0).reshape(-1, size)
     forward = np.minimum.accumulate(padded, axis=1).reshape(-1)
     backward = np.minimum.accumulate(padded[:, ::-1], axis=1)[:, ::-1].reshape(-1)
     return np.minimum(backward[: len(values)], forward[size - 1 : size - 1 + len(values)])

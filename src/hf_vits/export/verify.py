@@ -151,13 +151,13 @@ def feeds(model: VitsModel, token_ids: Sequence[int]) -> Iterator[tuple[Feed, li
 
     def feed(chosen: list[int], length_scale: float):
         size = max(len(texts[number]) for number in chosen)
-        made = {
+        inputs = {
             "input": np.stack([np.pad(texts[number], (0, size - len(texts[number]))) for number in chosen]),
             "input_lengths": np.array([len(texts[number]) for number in chosen], dtype=np.int64),
             "scales": np.array([0, length_scale, 0], dtype=np.float32),
         }
         who = [speakers[number] for number in chosen] if count > 1 else None
-        return made | ({} if who is None else {"sid": np.array(who, dtype=np.int64)}), who
+        return inputs | ({} if who is None else {"sid": np.array(who, dtype=np.int64)}), who
 
     for number in range(len(texts)):
         yield feed([number], 1.0)

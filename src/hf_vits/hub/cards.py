@@ -94,8 +94,8 @@ def card(
         tags=["text-to-speech", "vits"],
     )
     known = f"Its license: {origin.license_in_words}."
-    made = "converted" if title == "Conversion" else "made"
-    terms = known if origin.license else f"Its license is not known here: add that of the voice it was {made} from."
+    verb = "converted" if title == "Conversion" else "made"
+    terms = known if origin.license else f"Its license is not known here: add that of the voice it was {verb} from."
     items = "\n".join(f"- {note}" for note in notes)
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n# {name}\n\n{terms}\n\n## {title}\n\n{items}\n\n{versions()}\n")
 

@@ -14,10 +14,10 @@ from hf_vits.kernels import fft_conv, products, winograd
 from hf_vits.kernels.winograd import Matrices, Tiles
 from hf_vits.utils.torch_state import is_batched_gradient, is_ordinary
 
-VALUES = 2**20
+WEIGHT_VALUES = 2**20
 """Transformed weights of a group of output channels, which should stay in the cache."""
 
-SEEN = 2**21
+ITEM_VALUES = 2**21
 """Transformed values of a group of items; larger memory is freed and allocated again each time."""
 
 FEWEST_SAMPLES = 128
@@ -96,7 +96,7 @@ def _parts(weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
 def _part(weight: Tensor) -> int:
     """weight (C_out, C_in, k) -> the number of output channels in a group."""
     _, inputs, taps = weight.shape
-    return max(1, VALUES // (len(matrices(taps, weight.dtype).taps) * inputs))
+    return max(1, WEIGHT_VALUES // (len(matrices(taps, weight.dtype).taps) * inputs))
 
 
 def _items(signal: Tensor, weight: Tensor, dilation: int) -> Iterator[slice]:
@@ -104,7 +104,7 @@ def _items(signal: Tensor, weight: Tensor, dilation: int) -> Iterator[slice]:
     constant = matrices(weight.shape[2], signal.dtype)
     tiles, channels = Tiles(signal, constant, dilation), max(weight.shape[:2])
     values = len(constant.inputs) * tiles.count * dilation * channels
-    most = max(1, SEEN // max(1, values))
+    most = max(1, ITEM_VALUES // max(1, values))
     size = -(-len(signal) // max(1, -(-len(signal) // most)))
     return (slice(first, first + size) for first in range(0, len(signal), size))
 
@@ -160,14 +160,14 @@ def _group_gradients(
     weight, `None` where `wanted` is false."""
     constant = matrices(weight.shape[2], signal.dtype)
     tiles, to_signal = Tiles(signal, constant, dilation), None
-    mixed = torch.mm(constant.outputs.t(), Tiles(incoming, constant, dilation).apart(incoming))
+    mixed = torch.mm(constant.outputs.t(), Tiles(incoming, constant, dilation).split_outputs(incoming))
     mixed = mixed.view(len(constant.taps), -1, len(weight))
     if wanted[0]:
         input_tiles = None
         for channels, values in _parts(weight):
             part = mixed[..., channels]
             input_tiles = torch.bmm(part, values) if input_tiles is None else input_tiles.baddbmm_(part, values)
-        to_signal = tiles.summed(torch.mm(constant.inputs.t(), input_tiles.flatten(1)))
+        to_signal = tiles.add_inputs(torch.mm(constant.inputs.t(), input_tiles.flatten(1)))
     return to_signal, _to_weight(mixed, _transformed_inputs(signal, tiles, constant), weight) if wanted[1] else None
 
 

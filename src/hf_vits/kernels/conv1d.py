@@ -27,7 +27,7 @@ class Form(NamedTuple):
     """How a layer of this shape is computed in inference, and whether training has fewer products too."""
 
     name: str
-    learns_filtered: bool
+    trains_faster: bool
 
 
 _forms: WeakKeyDictionary[nn.Module, Form] = WeakKeyDictionary()
@@ -59,7 +59,7 @@ def conv(plain: Callable, layer: nn.Conv1d, signal: Tensor) -> Tensor:
     """Compute a convolution that keeps the length: signal (B, C_in, T) -> (B, C_out, T)."""
     if not is_ordinary(signal):
         return plain(layer, signal)
-    (name, learns_filtered), (kernel,), (dilation,) = form(layer), layer.kernel_size, layer.dilation
+    (name, trains_faster), (kernel,), (dilation,) = form(layer), layer.kernel_size, layer.dilation
     if name in ("product", "packed") and signal.device.type == "cpu":
         rows = signal.transpose(1, 2)
         if is_inference(layer) and (name == "packed" or layer._modules):  # weight norm is folded
@@ -68,7 +68,7 @@ def conv(plain: Callable, layer: nn.Conv1d, signal: Tensor) -> Tensor:
         return F.linear(rows, layer.weight.squeeze(2), layer.bias).transpose(1, 2)
     if not is_inference(layer):
         columns = channels_last(signal)
-        if learns_filtered and autograd.is_long_enough(columns, kernel, dilation):
+        if trains_faster and autograd.is_long_enough(columns, kernel, dilation):
             return autograd.convolve(columns, layer.weight, layer.bias, dilation).squeeze(2)
         return _convolve(layer, columns, _flat(layer))
     if signal.device.type == "cpu" and signal.dtype in (torch.float32, torch.float64):

@@ -55,7 +55,7 @@ class Tiles:
         shape = self.size, len(extended), self.count if count is None else count, self.step
         return extended.as_strided(shape, strides, extended.storage_offset() + first * self.outputs * self.step)
 
-    def apart(self, samples: Tensor) -> Tensor:
+    def split_outputs(self, samples: Tensor) -> Tensor:
         """samples (B, T, C) -> the outputs of each tile (m, B · count · d · C), with zeros after the last."""
         full, rest = self._split(samples)
         output_tiles = samples.new_empty(self.outputs, self.batch, self.count, self.step)
@@ -66,7 +66,7 @@ class Tiles:
         return output_tiles.flatten(1)
 
     def join(self, output_tiles: Tensor, bias: Tensor | None, samples: Tensor) -> None:
-        """Write the outputs of tiles (m, B · count · d · C), plus a bias (C,), to samples (B, T, C); invert `apart`."""
+        """Invert `split_outputs`: write outputs (m, B · count · d · C), plus a bias (C,), to samples (B, T, C)."""
         tiles = output_tiles.view(self.outputs, self.batch, self.count, self.dilation, self.channels)
         tiles, (full, rest) = tiles.permute(1, 2, 0, 3, 4), self._split(samples)
         last = tiles[:, self.full :].flatten(1, 3)[:, : rest.shape[1]]
@@ -78,8 +78,8 @@ class Tiles:
         full, rest = samples.tensor_split([self.full * self.outputs * self.dilation], dim=1)
         return full.unflatten(1, (self.full, self.outputs, self.dilation)), rest
 
-    def summed(self, input_tiles: Tensor) -> Tensor:
-        """Transpose `input_tiles`, adding where tiles overlap: (n, B · count · d · C) -> (B, T, C)."""
+    def add_inputs(self, input_tiles: Tensor) -> Tensor:
+        """Transpose `inputs`, adding where tiles overlap: (n, B · count · d · C) -> (B, T, C)."""
         parts = input_tiles.view(-1, self.batch, self.count, self.step).permute(1, 2, 0, 3)  # (B, count, n, d · C)
         total = parts.new_zeros(self.batch, self.whole, self.channels)
         tiles = total.as_strided(parts.shape, (total.stride(0), self.outputs * self.step, self.step, 1))

@@ -198,11 +198,11 @@ def _divide_times(sentences: Sequence[Sentence]) -> None:
                 counts[number] = counts.get(number, 0) + character.isalnum()
     parts: dict[tuple[int, Time | None], Time | None] = {}
     for time, counts in letters.items():
-        total, said, begin = sum(counts.values()), 0, time.begin
+        total, done, begin = sum(counts.values()), 0, time.begin
         for number, count in counts.items():
             if count:  # else nothing is read that could last
-                said += count
-                end = time.begin + (time.end - time.begin) * said / total
+                done += count
+                end = time.begin + (time.end - time.begin) * done / total
                 parts[number, time], begin = Time(begin, end), end
     for number, sentence in enumerate(sentences):
         own = ((style, parts.get((number, style.time))) for style in sentence.styles)

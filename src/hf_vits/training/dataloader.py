@@ -205,7 +205,7 @@ def build_train_dataloader(
     """
     check_is_split(dataset, asdict(columns))
     check_speakers_are_named(config, columns.speaker)
-    is_map_style, workers = hasattr(dataset, "__len__"), args.dataloader_num_workers
+    is_map_style = hasattr(dataset, "__len__")
     if process_index == 0 or is_map_style:
         check_speakers_are_not_mixed(dataset, columns.speaker)
     make_sampler = partial(
@@ -228,7 +228,20 @@ def build_train_dataloader(
             sampler = _joined_sampler(data, tokenizer, columns, args, make_sampler, progress)
             report.joined, data = len(sampler.items), JoinedDataset(data)
         _log_report("Training", report, process_index)
-        return MapLoader(data, sampler, workers), report
+        return MapLoader(data, sampler, args.dataloader_num_workers), report
+    return _stream_loader(dataset, filters, args, make_sampler, process_index, num_processes), None
+
+
+def _stream_loader(
+    dataset,
+    filters: dict[str, Any],
+    args: VitsTrainingArguments,
+    make_sampler: Callable,
+    process_index: int,
+    num_processes: int,
+) -> StreamingLoader:
+    """Return the loader of one process for a data set that is a stream."""
+    columns, workers = filters["columns"], args.dataloader_num_workers
     if args.join_clips_seconds:
         raise ValueError(
             f"`join_clips_seconds` is {args.join_clips_seconds:g}, but the data is a stream, whose clips are not known "
@@ -241,7 +254,8 @@ def build_train_dataloader(
         logger.info(f"`dataloader_num_workers` is {workers}, but for a stream each process has one.")
     window = WINDOW_BATCHES * args.per_device_train_batch_size * num_processes
     stream = plain_rows(dataset, columns.names)
-    return StreamingLoader(stream, clip_of_row, make_sampler, columns, config, window, workers, process_index), None
+    config = filters["config"]
+    return StreamingLoader(stream, clip_of_row, make_sampler, columns, config, window, workers, process_index)
 
 
 def _usable_clips(dataset, filters: dict[str, Any], progress: Callable) -> tuple[list[Clip], FilterReport]:

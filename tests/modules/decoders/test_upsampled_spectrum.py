@@ -127,8 +127,8 @@ def test_the_reach_is_that_of_a_changed_frame(kind, sizes, make_model):
     with torch.no_grad():
         samples = (model.decoder(changed) - model.decoder(latents))[0, 0].abs() > 1e-13
     frames = samples.nonzero().flatten() // own.hop_length
-    assert (int(frames.max()) - 40, 40 - int(frames.min())) == own.reach
-    assert own.receptive_field == max(own.reach)
+    assert (int(frames.max()) - 40, 40 - int(frames.min())) == own.sides_of_receptive_field
+    assert own.receptive_field == max(own.sides_of_receptive_field)
 
 
 @each_decoder

@@ -95,10 +95,10 @@ class SpectrumConfig(HifiGanConfig):
     @property
     def receptive_field(self) -> int:
         """Frames to either side of a frame that its samples depend on."""
-        return max(self.reach)
+        return max(self.sides_of_receptive_field)
 
     @property
-    def reach(self) -> tuple[int, int]:
+    def sides_of_receptive_field(self) -> tuple[int, int]:
         """Frames before and after a frame that its samples depend on: from its samples back through the layers."""
         first, last, half = 0, self.hop_length - 1, self.fft_size // 2
         if self.bands > 1:
