@@ -17,10 +17,11 @@ import yaml
 
 from hf_vits.cli import VERBS
 from hf_vits.cli.parser import Parser
-from hf_vits.conversion.default_voice import DEFAULT
+from hf_vits.conversion.default_voice import DEFAULT, cache_folder
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
+INSTRUCTIONS = "ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK RUN USER VOLUME WORKDIR".split()
 README = (DEPLOY / "README.md").read_text(encoding="utf-8")
 
 
@@ -55,6 +56,33 @@ def test_what_the_image_copies_exists_and_is_in_its_context(instructions):
     sources = [words.split()[:-1] for words in of(instructions, "COPY") if not words.startswith("--from")]
     for source in [name.removeprefix("./") for names in sources for name in names]:
         assert (ROOT / source).exists() and f"!{source}" in ignore
+
+
+def test_each_folder_of_the_image_has_one_name_where_it_is_made_copied_and_used(instructions, monkeypatch):
+    assert {name for name, _ in instructions} <= set(INSTRUCTIONS)  # others need a look
+    last = max(number for number, (name, _) in enumerate(instructions) if name == "FROM")
+    build, final = instructions[:last], instructions[last:]
+    first, then = (
+        dict(word.split("=", 1) for text in of(stage, "ENV") for word in shlex.split(text)) for stage in (build, final)
+    )
+    scripts = of(build, "RUN")
+    program = re.fullmatch(r"python -m venv (\S+)", scripts[0])[1]
+    assert all(f"{program}/bin/pip" in script or f"{program}/bin/python" in script for script in scripts[1:])
+    assert of(final, "COPY")[0] == f"--from=build {program} {program}"
+    assert then["PATH"].startswith(f"{program}/bin:") and f"{program}/healthcheck.py" in of(final, "HEALTHCHECK")[0]
+    assert first["HF_VITS_CACHE"] == then["HF_VITS_CACHE"] and then["HF_VITS_CACHE"].startswith(program)
+    monkeypatch.setenv("HF_VITS_CACHE", then["HF_VITS_CACHE"])
+    assert str(cache_folder()) == then["HF_VITS_CACHE"]
+    compile(re.search(r'-c "(.*)"', scripts[-1])[1], "RUN", "exec")
+    for script in of(instructions, "RUN"):
+        subprocess.run(["sh", "-n", "-c", script], check=True)
+    home = re.search(r"--home-dir (\S+)", of(final, "RUN")[0])[1]
+    assert of(final, "WORKDIR") == of(final, "VOLUME") == [home] and then["HF_HOME"].startswith(f"{home}/")
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"].values()
+    assert all(volume.split(":")[1] == home for service in services for volume in service["volumes"])
+    copied = [name for words in of(build, "COPY") for name in words.split()[:-1]]
+    read = re.findall(r'here / "([^"/]+)', (ROOT / "setup.py").read_text(encoding="utf-8"))
+    assert read and set(read) <= set(copied)
 
 
 def test_the_extras_of_the_image_and_of_the_service_exist(instructions):
