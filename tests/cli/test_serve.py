@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -15,6 +16,7 @@ import processes
 import pytest
 
 from hf_vits.cli import main, serve
+from hf_vits.cli.parser import Parser
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
@@ -81,6 +83,8 @@ def test_an_address_that_is_taken_is_reported(capsys):
         (["default", "default"], "Two voices have the name 'en_US-joe-medium'"),
         (["default", "--sample-rate", "7"], "`sample_rate` is 7; it must be 8000 to 48000"),
         (["default", "--max-characters", "0"], "`max_characters` is 0; it must be above 0"),
+        (["default", "--processes", "0"], "--processes is 0; give 1 or more"),
+        (["default", "--processes", "2", "--workers", "2"], "without --workers"),
         (["default", "--allow-host", "https://voice.example"], "give the name alone, as voice.example"),
         (["default", "--port", "70000"], "must be 0-65535. Give others"),
         (["default", "--host", "203.0.113.9"], "cannot listen at 203.0.113.9"),
@@ -107,6 +111,20 @@ def test_every_setting_of_the_server_has_an_option_that_reaches_it(monkeypatch):
     common = ["serve", "default", "--port", "0", "--allow-host", "voice.example", "--cors-origin", "*"]
     assert main([*common, *words]) == main(common) == 0
     assert found[0] == replace(plain, **numbers, **special) and found[1] == replace(plain, **special)
+
+
+def test_processes_get_the_voices_and_their_parts_of_memory_and_cores(voice, monkeypatch):
+    threads = []
+    monkeypatch.setattr("hf_vits.serving.processes.SpeakingProcess", lambda make: pickle.loads(pickle.dumps(make)))
+    monkeypatch.setattr(serve, "use_threads", lambda *given: threads.append(given))
+    monkeypatch.setattr(serve, "cores", lambda: 6)
+    parser = Parser()
+    serve.add_arguments(parser)
+    options = parser.parse_args([f"ada={voice}", "--processes", "2", "--max-requests", "9"])
+    pool, scheduler = serve.pool_and_scheduler(options, float, ["nova=ada"])
+    assert len(scheduler._threads) == len(pool.processes) == 2 and scheduler.max_jobs == 9 and not threads
+    theirs = pool.processes[1]()
+    assert (theirs.names, theirs.aliases, theirs.max_bytes, threads) == (["ada"], {"nova": "ada"}, 10**9, [(3, 3)])
 
 
 def test_a_missing_package_names_the_extra(monkeypatch):

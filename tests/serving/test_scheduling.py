@@ -221,7 +221,7 @@ def test_a_job_that_waited_for_its_consumer_gets_no_credit_for_that_time():
         assert [next(busy) for _ in range(30)] == list(range(30))
         wait_until(lambda: len(log) == 40)  # five and thirty-five
         first, gate = hold(scheduler)
-        wait_until(lambda: not scheduler._ready)
+        wait_until(lambda: not any(scheduler._ready))
         [(next(waiting), next(busy)) for _ in range(5)]
         gate.release(2)
         list(first)

@@ -52,6 +52,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_rare("--cors-origin", action="append", default=[], metavar="URL", help="page that may use it; * for all")
     add("--allow-host", action="append", default=[], metavar="NAME", help="of a proxy, as voice.example; * for any")
     add("--workers", type=int, metavar="N", help="requests that compute at a time")
+    add("--processes", type=int, metavar="N", help="in place of workers; each takes memory")
     add_threads(parser)
     add_dtype(parser)
     for name, (kind, unit, text) in RARE_LIMITS.items():
@@ -156,19 +157,35 @@ def named_aliases(words: list[str], voices: dict[str, str]) -> dict[str, str]:
 
 def pool_and_scheduler(options: argparse.Namespace, cost: Callable[[Any], float], aliases: Sequence[str] = ()):
     """Return the [`VoicePool`] and the [`Scheduler`] of a server, by the options that all servers have."""
+    from hf_vits.serving import Scheduler, VoicePool
+    from hf_vits.serving.processes import SpeakingProcess
+
+    number, max_bytes = getattr(options, "processes", None), round(options.max_memory * 1e9)
+    if number is not None and (number < 1 or options.workers):
+        raise ValueError(f"--processes is {number}; give 1 or more, without --workers.")
+    voices = named_voices(options.voices)
+    aliases = named_aliases(aliases, voices)
+    if number is not None:
+        threads = options.threads or max(1, cores() // number)
+        make = partial(_pool, voices, aliases, max_bytes // number, options.dtype, threads, threads)
+        processes = [SpeakingProcess(make) for _ in range(number)]
+        scheduler = Scheduler(max_jobs=options.max_requests, cost=cost, processes=processes)
+        return VoicePool(voices, aliases, processes=processes), scheduler
+    threads = options.threads or min(cores(), THREADS)
+    workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares
+    pool = _pool(voices, aliases, max_bytes, options.dtype, options.threads, threads)
+    return pool, Scheduler(workers, options.max_requests, cost=cost)
+
+
+def _pool(voices: dict, aliases: dict, max_bytes: int, dtype: str, threads: int | None, most: int):
+    """Return the pool of a process that speaks, and set its threads."""
     from transformers.utils import logging
 
-    from hf_vits.serving import Scheduler, VoicePool
-    from hf_vits.serving.voice_pool import load_pipeline
+    from hf_vits.serving.voice_pool import VoicePool, load_pipeline
 
     logging.disable_progress_bar()  # a model loads in a fraction of a second
-    voices = named_voices(options.voices)
-    load = partial(load_pipeline, dtype=usable_dtype(options.dtype))
-    pool = VoicePool(voices, named_aliases(aliases, voices), round(options.max_memory * 1e9), load)
-    threads = options.threads or min(cores(), THREADS)
-    use_threads(options.threads, threads)
-    workers = options.workers or max(2, cores() // threads)  # a second one computes while the other prepares
-    return pool, Scheduler(workers, options.max_requests, cost=cost)
+    use_threads(threads, most)
+    return VoicePool(voices, aliases, max_bytes, partial(load_pipeline, dtype=usable_dtype(dtype)))
 
 
 def _application(options: argparse.Namespace, settings):

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.middleware.cors import CORSMiddleware
 
-from hf_vits.serving.answers import EventAnswer, SpeechAnswer, TimedAnswer, WholeAnswer, pieces
+from hf_vits.serving.answers import EventAnswer, Piece, SpeechAnswer, TimedAnswer, WholeAnswer, pieces
 from hf_vits.serving.bodies import MODELS, VOICES, SpeechBody, unused_header
 from hf_vits.serving.encoders.base import AUDIO_FORMATS, available_formats, make_encoder
 from hf_vits.serving.errors import ApiError, add_error_handlers, api_error
@@ -22,7 +22,7 @@ from hf_vits.serving.metrics import Metrics, Observation
 from hf_vits.serving.page import add_page
 from hf_vits.serving.scheduling import QueueFullError, Scheduler
 from hf_vits.serving.settings import ServerSettings
-from hf_vits.serving.voice_pool import SPEAKER_MARK, VoicePool
+from hf_vits.serving.voice_pool import SPEAKER_MARK, SpeechRequest, VoicePool
 
 EXPOSED = ("X-Seed", "X-Voice", "X-Sample-Rate", "X-Unused-Fields", "Retry-After")
 """Headers of answers that web pages of other origins may read."""
@@ -112,7 +112,7 @@ async def speak(body: SpeechBody, request: Request) -> Response:
         answer, is_whole = _kind(body)
         target = body.sample_rate or state.settings.sample_rate
         encoder = partial(make_encoder, body.format, is_whole=is_whole, target=target)
-        job = state.scheduler.submit(lambda: pieces(state.pool.speak(wanted, is_whole), encoder))
+        job = state.pool.submit(state.scheduler, partial(_work, wanted=wanted, is_whole=is_whole, encoder=encoder))
     except Exception as error:
         if isinstance(error, QueueFullError):
             state.metrics.requests.labels("queue_full").inc()
@@ -137,6 +137,10 @@ def _kind(body: SpeechBody) -> tuple[type[SpeechAnswer], bool]:
 def _media_type(answer: type[SpeechAnswer], body: SpeechBody) -> str:
     special = {EventAnswer: "text/event-stream; charset=utf-8", TimedAnswer: "application/json"}
     return special.get(answer) or AUDIO_FORMATS[body.format].media_type
+
+
+def _work(pool: VoicePool, wanted: SpeechRequest, is_whole: bool, encoder: partial) -> Iterator[Piece]:
+    return pieces(pool.speak(wanted, is_whole), encoder)
 
 
 def _ascii(name: str) -> str:

@@ -12,9 +12,12 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from hf_vits.serving.processes import SpeakingProcess
 
 Item = TypeVar("Item")
 
@@ -52,13 +55,13 @@ class Job(Generic[Item]):
     `cancel`, or use the job as a context manager, which cancels what is left at the end of the block.
     """
 
-    def __init__(self, scheduler: "Scheduler", make: Callable[[], Iterable[Item]], served: float, number: int):
-        self._scheduler, self._make, self._iterator = scheduler, make, None
+    def __init__(self, scheduler: "Scheduler", make: Callable[..., Iterable[Item]], served: float, lane: int):
+        self._scheduler, self._make, self._iterator, self._lane = scheduler, make, None, lane
         self._items: deque[Item] = deque()
         self._error: BaseException | None = None
         self._ended = self._cancelled = self._parked = False
         self._wake: Callable[[], None] | None = None
-        self._served, self._number, self._began = served, number, time.monotonic()
+        self._served, self._began = served, time.monotonic()
 
     @property
     def has_ended(self) -> bool:
@@ -117,6 +120,9 @@ class Scheduler:
             Items of a job that are made before the first of them is taken.
         cost (`Callable`, *optional*):
             Returns what an item counts for a job's share, such as the seconds of a chunk; by default each counts 1.
+        processes (`Sequence[SpeakingProcess]`, *optional*):
+            Processes that make the items, one for each of as many workers. A job stays in the one that had the fewest
+            when it was accepted, and takes turns with the others there.
 
     Use it as a context manager, or call `close`.
     """
@@ -127,15 +133,19 @@ class Scheduler:
         max_jobs: int = MAX_JOBS,
         ahead: int = AHEAD,
         cost: Callable[[Item], float] = lambda item: 1.0,
+        processes: "Sequence[SpeakingProcess]" = (),
     ):
+        workers = len(processes) or workers
         for name, value in (("workers", workers), ("max_jobs", max_jobs), ("ahead", ahead)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"`{name}` is {value!r}; it must be a whole number of at least 1.")
         self.max_jobs, self.ahead, self._cost = max_jobs, ahead, cost
         self._changed = threading.Condition()
-        self._ready: list[tuple[float, int, Job]] = []  # a heap: least served first, then in the order of their turns
+        self._processes, lanes = processes, range(len(processes) or 1)  # workers without processes share a lane
+        self._ready: list[list[tuple[float, int, Job]]] = [[] for _ in lanes]  # heaps: least served, then first
         self._jobs: set[Job] = set()
-        self._numbers, self._clock, self._seconds = itertools.count(), 0.0, 1.0
+        self._clocks, self._counts = [0.0 for _ in lanes], [0 for _ in lanes]
+        self._numbers, self._seconds = itertools.count(), 1.0
         self._closing = self._closed = False
         self._idle: set[int] = set()
         self._threads = [
@@ -155,14 +165,15 @@ class Scheduler:
         """True after `close` was called: no more jobs are accepted."""
         return self._closing
 
-    def submit(self, make: Callable[[], Iterable[Item]]) -> Job[Item]:
+    def submit(self, make: Callable[..., Iterable[Item]]) -> Job[Item]:
         """
         Accept a job.
 
         Args:
             make (`Callable`):
                 Returns the iterator. It is called at the job's first turn, by the thread that has it; successive turns
-                may be in different threads, never two at once.
+                may be in different threads, never two at once. With processes it is pickled, and called with the pool
+                of one.
 
         Raises:
             QueueFullError: if there are `max_jobs` unfinished jobs.
@@ -174,8 +185,10 @@ class Scheduler:
             if len(self._jobs) >= self.max_jobs:
                 seconds = math.ceil(self._seconds / self.max_jobs)
                 raise QueueFullError(len(self._jobs), min(max(seconds, 1), LONGEST_RETRY))
-            job = Job(self, make, self._clock, next(self._numbers))
+            lane = min(range(len(self._counts)), key=self._counts.__getitem__)
+            job = Job(self, make, self._clocks[lane], lane)
             self._jobs.add(job)
+            self._counts[lane] += 1
             self._push(job)
         return job
 
@@ -198,6 +211,8 @@ class Scheduler:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
+        for process in self._processes:
+            process.close()
 
     def __enter__(self) -> "Scheduler":
         return self
@@ -207,28 +222,32 @@ class Scheduler:
 
     def _push(self, job: Job) -> None:
         """Give a job a place in the queue; it gets no credit for the time in which it could not be served."""
-        job._parked, job._served = False, max(job._served, self._clock)
-        heapq.heappush(self._ready, (job._served, next(self._numbers), job))
+        job._parked, job._served = False, max(job._served, self._clocks[job._lane])
+        heapq.heappush(self._ready[job._lane], (job._served, next(self._numbers), job))
         self._changed.notify_all()
 
     def _work(self, number: int) -> None:
         """Take turns in the thread of a number, when there are more than threads of lower numbers wait for: so that a
         single job stays in one thread. Threads of OpenMP belong to the thread that first needed them, and those of
         several do not spin, which makes a sentence take half as long again."""
+        lane = number if self._processes else 0
+        ready = self._ready[lane]
         while True:
             with self._changed:
                 self._idle.add(number)
-                self._changed.wait_for(
-                    lambda: (
-                        len(self._ready) > sum(other < number for other in self._idle)
-                        or (self._closed and not self._jobs)
-                    )
-                )
+                self._changed.wait_for(lambda: len(ready) > self._others(number) or (self._closed and not self._jobs))
                 self._idle.discard(number)
-                if not self._ready:
+                if not ready:
                     return
-                self._clock, _, job = heapq.heappop(self._ready)
+                self._clocks[lane], _, job = heapq.heappop(ready)
             self._turn(job)
+
+    def _others(self, number: int) -> int:
+        """Return the idle threads that take turns of the same jobs before the one of a number."""
+        return 0 if self._processes else sum(other < number for other in self._idle)
+
+    def _iterate(self, job: Job) -> Iterator:
+        return self._processes[job._lane].iterate(job._make) if self._processes else iter(job._make())
 
     def _turn(self, job: Job) -> None:
         """Make one item of a job, or end it."""
@@ -237,7 +256,7 @@ class Scheduler:
             if ended:
                 _close(job._iterator)
             else:
-                job._iterator = iter(job._make()) if job._iterator is None else job._iterator
+                job._iterator = self._iterate(job) if job._iterator is None else job._iterator
                 item = next(job._iterator)
         except StopIteration:
             ended = True
@@ -260,6 +279,7 @@ class Scheduler:
         job._ended, job._error = True, job._error or error
         job._iterator = job._make = None  # what they hold can be large
         self._jobs.discard(job)
+        self._counts[job._lane] -= 1
         self._seconds += 0.1 * (time.monotonic() - job._began - self._seconds)
 
     def _notify(self, job: Job) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hf_vits.text.errors import NoTokensError
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from hf_vits.configuration_vits import VitsConfig
     from hf_vits.pipeline import TextToSpeechPipeline
-    from hf_vits.serving.scheduling import Scheduler
+    from hf_vits.serving.processes import SpeakingProcess
+    from hf_vits.serving.scheduling import Job, Scheduler
 
 SPEAKER_MARK = ":"
 """Separates a voice from one of its speakers in a name: `"vctk:p225"`."""
@@ -120,6 +122,8 @@ class VoicePool:
             Memory for voices that are kept; without it, all are. A voice in use is never dropped.
         load (`Callable`, *optional*):
             Returns the pipeline of a source.
+        processes (`Sequence[SpeakingProcess]`, *optional*):
+            Processes that speak in place of this one, each with a pool of the same voices.
 
     Raises:
         ValueError: for a name that is taken, is empty or holds `:`, and for an alias of no voice.
@@ -140,10 +144,12 @@ class VoicePool:
         aliases: Mapping[str, str] | None = None,
         max_bytes: int | None = None,
         load: Callable[[Any], "TextToSpeechPipeline"] | None = None,
+        processes: "Sequence[SpeakingProcess]" = (),
     ):
         if not voices:
             raise ValueError("There is no voice to serve; give one or more.")
         self.aliases, self.max_bytes, self._load = dict(aliases or {}), max_bytes, load or load_pipeline
+        self.processes = processes
         self._voices = {name: _Entry(source) for name, source in voices.items()}
         self._lock, self._uses = threading.Lock(), itertools.count(1)
         for name in [*self._voices, *self.aliases]:
@@ -161,7 +167,8 @@ class VoicePool:
     @property
     def loaded(self) -> list[str]:
         """Names of the voices that are in memory."""
-        return [name for name, entry in self._voices.items() if entry.pipe is not None]
+        elsewhere = {name for process in self.processes for name in process.loaded}
+        return [name for name, entry in self._voices.items() if entry.pipe is not None or name in elsewhere]
 
     def find(self, name: str) -> tuple[str, str | None]:
         """
@@ -253,13 +260,13 @@ class VoicePool:
             VoiceUnavailableError, ValueError: as `speak`.
         """
         request = replace(request or SpeechRequest("", self.names[0]), text="a")
+        jobs = [self.submit(scheduler, partial(_spoken, request=request)) for _ in self.processes or [self]]
+        for job in jobs:
+            list(job)
 
-        def spoken() -> tuple:
-            with without_warnings(), suppress(NoTokensError):  # a voice may read other letters alone
-                list(self.speak(request))
-            return ()
-
-        list(scheduler.submit(spoken))
+    def submit(self, scheduler: "Scheduler", make: Callable[["VoicePool"], Any]) -> "Job":
+        """Have a scheduler work on what `make` returns for this pool, or for that of the process that speaks."""
+        return scheduler.submit(make if self.processes else partial(make, self))
 
     def speak(self, request: SpeechRequest, is_whole: bool = False) -> Iterator[dict[str, Any]]:
         """
@@ -308,6 +315,13 @@ class VoicePool:
             "return_timestamps": request.timestamps,
             "generator": make_generator(request.seed),
         }
+
+
+def _spoken(pool: VoicePool, request: SpeechRequest) -> tuple:
+    """Speak a text that may hold letters the voice cannot read; return no chunks."""
+    with without_warnings(), suppress(NoTokensError):
+        list(pool.speak(request))
+    return ()
 
 
 def _choice(chosen: int | str | None, names: Sequence[str] | None) -> int | str:
