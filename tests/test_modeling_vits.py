@@ -365,7 +365,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(make_config, reentrant,
 
 MOST_FILES = 15
 SOURCE = Path(hf_vits.__file__).parent
-WIDE = {"hidden_size": 192, "upsample_initial_channel": 256, "resblock_kernel_sizes": [3, 11], **SPEAKERS}
+WIDE = {"hidden_size": 128, "upsample_initial_channel": 128, "resblock_kernel_sizes": [3, 11], **SPEAKERS}
 
 
 @pytest.mark.parametrize("grad", [False, True], ids=["inference", "gradients"])

@@ -296,7 +296,7 @@ def test_all_but_long_plain_signals_in_single_precision_are_convolved_directly()
     assert is_long_enough(longer, 5, 55) and not is_long_enough(longer, 5, 56)  # one tile of four
 
 
-@pytest.mark.parametrize("taps", [1, 3, 5, 7])
+@pytest.mark.parametrize("taps", [1, 5, 7])
 def test_an_exported_graph_has_plain_convolutions(taps):
     layer = Conv(192, 192, taps)
     signal = torch.randn(1, 192, 400)
