@@ -7,7 +7,7 @@ import threading
 
 import pytest
 import torch
-from tiny_voices import enliven
+from tiny_voices import SMALLEST, enliven
 
 from hf_vits import TextToSpeechPipeline, VitsModel
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
@@ -305,3 +305,61 @@ def test_a_method_compiles_to_one_graph(make_model):
     latents = torch.randn(1, 8, 10, dtype=torch.float64)
     compiled = torch.compile(model.decode, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(latents), model.decode(latents), rtol=0, atol=1e-12)
+
+
+KINDS = {
+    "voice": {},
+    "speakers, for inference": {"num_speakers": 3, "speaker_embedding_size": 6, "inference_only": True},
+    "languages": {"num_languages": 2, "language_embedding_size": 2, "use_stochastic_duration_prediction": False},
+    "discriminator": None,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_that_are_taken_as_stored_make_the_model_that_transformers_makes_of_them(make_config, tmp_path, kind):
+    of = VitsDiscriminator if kind == "discriminator" else VitsModel
+    small = VitsDiscriminatorConfig(periods=[2], period_channels=[4, 8], scale_channels=[4, 4, 8, 8, 8, 8])
+    config = small if kind == "discriminator" else make_config(**SMALLEST, **KINDS[kind])
+    enliven(of(config)).train().save_pretrained(tmp_path)
+    ours, theirs = of.from_pretrained(tmp_path), of.from_pretrained(tmp_path, low_cpu_mem_usage=True)
+    assert ours.config.to_dict() == theirs.config.to_dict() and ours.name_or_path == theirs.name_or_path
+    assert [*map(repr, ours.modules())] == [*map(repr, theirs.modules())]
+    assert [part.training for part in ours.modules()] == [part.training for part in theirs.modules()]
+    for kind_of_tensor in ("named_parameters", "named_buffers"):
+        pairs = zip(getattr(ours, kind_of_tensor)(), getattr(theirs, kind_of_tensor)(), strict=True)
+        for (name, one), (other_name, other) in pairs:
+            assert name == other_name and torch.equal(one, other) and one.dtype == other.dtype
+            assert (type(one), one.requires_grad, one.stride()) == (type(other), other.requires_grad, other.stride())
+
+
+@pytest.mark.parametrize("asked", [{"dtype": torch.float64}, {"output_loading_info": True}, {"device_map": "cpu"}])
+def test_whoever_asks_for_more_than_stored_weights_is_answered_by_transformers(make_model, monkeypatch, asked):
+    monkeypatch.delattr("hf_vits.modeling_utils._filled")
+    model = make_model(**SMALLEST)
+    loaded = VitsModel.from_pretrained(None, config=model.config, state_dict=model.state_dict(), **asked)
+    loaded = loaded[0] if "output_loading_info" in asked else loaded
+    assert next(loaded.decoder.parameters()).dtype == asked.get("dtype", torch.float32)
+
+
+def test_weights_of_another_dtype_than_the_configurations_are_converted_by_transformers(make_model, monkeypatch):
+    monkeypatch.delattr("hf_vits.modeling_utils._filled")
+    model = make_model(**SMALLEST)
+    state = {name: tensor.double() for name, tensor in model.state_dict().items()}
+    loaded = [VitsModel.from_pretrained(None, config=model.config, state_dict=state)]
+    model.config.dtype = torch.float64
+    loaded += [VitsModel.from_pretrained(None, config=model.config, state_dict=model.state_dict())]
+    assert {parameter.dtype for model in loaded for parameter in model.parameters()} == {torch.float64}
+
+
+def test_the_default_device_is_left_to_transformers(make_model):
+    model = make_model(**SMALLEST)
+    with torch.device("meta"), pytest.raises(RuntimeError, match="meta device"):
+        VitsModel.from_pretrained(None, config=model.config, state_dict=model.state_dict())
+
+
+def test_a_loaded_model_does_not_share_a_frozen_parameter_with_the_weights_it_is_given(make_model):
+    model = make_model(**SMALLEST).requires_grad_(False)
+    loaded = VitsModel.from_pretrained(None, config=model.config, state_dict=dict(model.named_parameters()))
+    assert all(parameter.requires_grad for parameter in loaded.parameters())
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert loaded.config is not model.config and loaded.config.dtype == torch.float32

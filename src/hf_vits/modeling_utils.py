@@ -18,6 +18,7 @@ from hf_vits.utils.atomic_folder import new_files
 from hf_vits.utils.default_name import refuse_default_name
 from hf_vits.utils.formatting import listed
 from hf_vits.utils.logging import no_progress_bar
+from hf_vits.utils.meta_device import WithoutValues, meta_device
 from hf_vits.utils.torch_state import is_finite
 
 
@@ -73,7 +74,7 @@ def reinitialize(model: nn.Module) -> None:
 
 
 def _with_state(kind: type[nn.Module], config: Any, state: Mapping[str, Tensor]) -> nn.Module:
-    with torch.device("meta"):
+    with meta_device():
         model = kind(config)
     _fold_weight_norm(model, state)
     model.load_state_dict(state, strict=True, assign=True)
@@ -153,14 +154,17 @@ class StrictPreTrainedModel(PreTrainedModel):
             state_dict = read_state_dict(source, variant, use_safetensors, **hub)
         if getattr(config, "inference_only", False):
             state_dict = {key: tensor for key, tensor in state_dict.items() if not key.startswith(TRAINING_ONLY)}
-        with torch.device("meta"):
-            shapes = {key: tensor.shape for key, tensor in cls(config).state_dict().items()}
+        with meta_device():
+            model = cls(copy.deepcopy(config))
+        shapes = {key: tensor.shape for key, tensor in model.state_dict().items()}
         state_dict = match_state_dict(state_dict, shapes, source)
         check_weights(state_dict, source)
+        if not (model_args or kwargs) and _is_loaded_as_stored(model, state_dict, dtype.values()):
+            return _filled(model, state_dict, source)
         if set(dtype.values()) <= {"auto"}:
             half = cls.partly_half({name: tensor.dtype for name, tensor in state_dict.items()})
             dtype = {"dtype": half} if half else dtype  # config.json has that of the first parameter
-        with no_progress_bar():
+        with no_progress_bar(), WithoutValues():
             loaded = super().from_pretrained(None, *model_args, config=config, state_dict=state_dict, **dtype, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.config.name_or_path = model.name_or_path = source
@@ -195,6 +199,35 @@ class StrictPreTrainedModel(PreTrainedModel):
         for file in _stale_shards(directory, written):
             file.unlink(missing_ok=True)
         return None
+
+
+def _is_loaded_as_stored(model: PreTrainedModel, state: Mapping[str, Tensor], dtypes: Collection) -> bool:
+    """Return True if a model can take weights as they are: float32 on the CPU, of which nothing else is asked.
+
+    Args:
+        model: with the shapes of the weights, on the meta device.
+        state: the weights by name.
+        dtypes: those that the caller asks for.
+    """
+    found = {(tensor.dtype, tensor.device.type) for tensor in state.values()}
+    asked = {model.config.dtype, *dtypes} - {None, "auto"}
+    changes = ("quantization_config", "fusion_config")
+    return (
+        found == {(torch.float32, "cpu")}
+        and asked <= {torch.float32}
+        and torch.get_default_device().type == "cpu"
+        and not any(getattr(model.config, name, None) for name in changes)
+        and all(name in state for name, _ in model.named_buffers())
+    )
+
+
+def _filled(model: PreTrainedModel, state: Mapping[str, Tensor], source: str) -> PreTrainedModel:
+    """Give a model on the meta device its weights, as `transformers.PreTrainedModel.from_pretrained` does, in a third
+    of the time."""
+    model.load_state_dict({name: tensor.detach() for name, tensor in state.items()}, strict=True, assign=True)
+    model.config.dtype = torch.float32
+    model.config.name_or_path = model.name_or_path = source
+    return model.eval()
 
 
 def refuse_offloading(device_map) -> None:

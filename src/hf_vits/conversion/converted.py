@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizer
 
@@ -18,6 +17,7 @@ from hf_vits.hub.state_dict import match_state_dict
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.utils.atomic_folder import destination, new_folder
 from hf_vits.utils.logging import no_progress_bar
+from hf_vits.utils.meta_device import meta_device
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Converted:
 
 def _skeleton(config: VitsConfig) -> VitsModel:
     """Create a model without memory for its weights."""
-    with torch.device("meta"):
+    with meta_device():
         return VitsModel(config)
 
 

@@ -20,6 +20,7 @@ from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, Vit
 from hf_vits.hub.model_files import has_weights
 from hf_vits.hub.state_dict import check_kinds, match_state_dict, read_state_dict
 from hf_vits.utils.formatting import listed
+from hf_vits.utils.meta_device import meta_device
 
 SUBFOLDER = "discriminator"
 """Subfolder of a model folder or checkpoint of this package that holds its discriminator."""
@@ -460,5 +461,5 @@ def _describe(names: Mapping[str, Tensor]) -> str:
 
 def _skeleton(config: VitsDiscriminatorConfig) -> VitsDiscriminator:
     """Create a discriminator without memory for its weights."""
-    with torch.device("meta"):
+    with meta_device():
         return VitsDiscriminator(config)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from hf_vits.configuration_vits import VitsConfig
@@ -17,6 +16,7 @@ from hf_vits.conversion.source import Source
 from hf_vits.conversion.vits_keys import ROOTS, count_layers, rename_tensors, rules_for
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.decoders.hifigan import FINAL_SLOPE
+from hf_vits.utils.meta_device import meta_device
 
 
 def recognizes(source: Source) -> bool:
@@ -99,7 +99,7 @@ def _slope(weights: OnnxWeights, path: Path) -> float:
 
 def _check_convolutions(convolutions: Mapping[str, Convolution], config: VitsConfig) -> None:
     """Raise `ValueError` if a convolution of the graph differs from that of the model to be built."""
-    with torch.device("meta"):
+    with meta_device():
         modules = dict(VitsModel(config).named_modules())
     names = [f"{module}.weight" for module in convolutions]
     renamed, _ = translate(dict(zip(names, convolutions.items(), strict=True)), rules_for(names))
