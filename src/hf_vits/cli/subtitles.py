@@ -15,7 +15,7 @@ MARKS = "mark"
 
 class Subtitles:
     """
-    Collect the timestamps of speech that is written piece by piece, and write them.
+    Collect the timestamps of speech that is written chunk by chunk, and write them.
 
     Args:
         files (`list[Path]`):

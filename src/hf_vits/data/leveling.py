@@ -83,7 +83,7 @@ def leveled_writer(
 
     Args:
         write (`Callable`):
-            Takes the leveled samples, piece by piece.
+            Takes the leveled samples, chunk by chunk.
         sampling_rate (`int`):
             Samples per second.
         loudness (`float`):

@@ -1,4 +1,4 @@
-"""Measure loudness and true peak by ITU-R BS.1770-5, of sound that arrives in pieces: LUFS and decibels true peak."""
+"""Measure loudness and true peak by ITU-R BS.1770-5, of sound that arrives in chunks: LUFS and decibels true peak."""
 
 from functools import cache
 
@@ -19,7 +19,7 @@ OVERSAMPLING, TAPS = 4, 24
 
 class LoudnessMeter:
     """
-    Measure the loudness of sound in pieces of any length; memory grows by 10 numbers per second.
+    Measure the loudness of sound in chunks of any length; memory grows by 10 numbers per second.
 
     Args:
         sampling_rate (`int`):

@@ -210,7 +210,7 @@ def _divide_times(sentences: Sequence[Sentence]) -> None:
 
 
 def _sentence_spans(text: TextWithOffsets, split: Split) -> Iterator[Span]:
-    """Return the spans of the sentences of a text without line breaks; none ends within a replaced piece of it."""
+    """Return the spans of the sentences of a text without line breaks; none ends within a replaced part of it."""
     if not text.text.strip():
         return
     masked = _without_marks_in_replacements(text)

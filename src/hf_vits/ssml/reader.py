@@ -122,7 +122,7 @@ class Reader:
             span = (self.length - len(written), self.length)
             self._speak(spoken, [span] * len(spoken))
             return
-        for word in _pieces(written):
+        for word in _words_and_spaces(written):
             if word == " " and (not self._content or self._content[-1][-1:].isspace()):
                 if self._spoken and not self._spoken[-1][-1:].isspace():  # after an alias for nothing
                     self._speak(word, [(self.length, self.length)])
@@ -213,7 +213,7 @@ class _Attributes:
         return values
 
 
-def _pieces(text: str) -> list[str]:
+def _words_and_spaces(text: str) -> list[str]:
     """Return the words of a text, and a space for each white space between, before and after them."""
     words = text.split()
     out = [part for word in words for part in (word, " ")]

@@ -17,7 +17,7 @@ BLANK, END = "", None
 """Symbols of the blank, and of BOS and EOS."""
 
 Timed = tuple[str, int, int]
-"""A piece of text, its first sample, and the sample after its last one."""
+"""A part of the text, its first sample, and the sample after its last one."""
 
 _STRESS = "ˈˌ"
 _TIE = "\u0361"
