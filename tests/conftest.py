@@ -4,6 +4,7 @@ import gc
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -14,18 +15,24 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ["HF_VITS_RUNTIME"] = "torch"  # otherwise `hf-vits speak` starts processes that make graphs
 
 import pytest
-import torch
-
-from hf_vits import VitsConfig, VitsModel, set_num_threads
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts background jobs so, and Ctrl-C is tested
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sys.path.insert(0, str(Path(__file__).parent))  # for what tests share, such as `stub_hub`
 
-from tiny_voices import SPEAKERS, TINY, enliven
 
-set_num_threads(torch.get_num_threads())  # equal calls are compared bitwise, also on a machine with other work
+def pytest_configure(config):
+    """Import what takes seconds to import in a process that runs tests: pytest-xdist's own runs none."""
+    if config.getoption("dist", "no") != "no":
+        return
+    import torch
+
+    from hf_vits import set_num_threads
+
+    set_num_threads(torch.get_num_threads())  # equal calls are compared bitwise, also on a machine with other work
+    for fixtures in ("training_runs", "browsers"):  # data, settings and trainers of tiny runs; a browser
+        config.pluginmanager.import_plugin(fixtures)
 
 
 def pytest_collection_finish():
@@ -36,16 +43,21 @@ def pytest_collection_finish():
     gc.set_threshold(700, 10, 50)
 
 
-pytest_plugins = ["training_runs", "browsers"]  # data, settings and trainers of tiny runs; a browser
-
-
 @pytest.fixture(scope="session")
 def make_config():
+    from tiny_voices import TINY
+
+    from hf_vits import VitsConfig
+
     return lambda **fields: VitsConfig(**{**TINY, **fields})
 
 
 @pytest.fixture(scope="session")
 def make_model(make_config):
+    from tiny_voices import enliven
+
+    from hf_vits import VitsModel
+
     def make(**fields):
         return enliven(VitsModel(make_config(**fields)))
 
@@ -55,12 +67,16 @@ def make_model(make_config):
 @pytest.fixture
 def without_gradients():
     """Grad mode is off, as for whoever speaks; on, the model takes the ways of training."""
+    import torch
+
     with torch.no_grad():
         yield
 
 
 @pytest.fixture
 def speakers():
+    from tiny_voices import SPEAKERS
+
     return dict(SPEAKERS)
 
 
@@ -81,23 +97,37 @@ def make_upstream_model():
 @pytest.fixture
 def text():
     """Three texts of unequal length (3, 9), and their mask."""
+    import torch
+
     ids = torch.randint(1, 20, (3, 9), generator=torch.Generator().manual_seed(5))
     mask = torch.arange(9) < torch.tensor([9, 4, 6])[:, None]
     return {"input_ids": ids * mask, "attention_mask": mask.long()}
 
 
-@pytest.fixture
-def make_tokenizer(tmp_path):
+@pytest.fixture(scope="session")
+def make_tokenizer(tmp_path_factory):
     """A character tokenizer of 20 tokens, as an MMS voice has."""
     from hf_vits import VitsTokenizer
 
-    def make(**fields):
-        vocabulary = {token: i for i, token in enumerate("_abcdefghijklmnop .'")}
-        file = tmp_path / "tokens.json"
-        file.write_text(json.dumps(vocabulary))
-        return VitsTokenizer(str(file), **{"pad_token": "_", "phonemize": False, **fields})
+    file = tmp_path_factory.mktemp("tokens") / "tokens.json"
+    file.write_text(json.dumps({token: i for i, token in enumerate("_abcdefghijklmnop .'")}))
+    return lambda **fields: VitsTokenizer(str(file), **{"pad_token": "_", "phonemize": False, **fields})
 
-    return make
+
+@pytest.fixture(scope="session")
+def saved_voice(make_model, make_tokenizer, tmp_path_factory):
+    """Writes a tiny voice with that tokenizer into a folder; a voice of the same fields is made once, and copied."""
+    made = {}
+
+    def save(folder, **fields):
+        key = json.dumps(fields, sort_keys=True)
+        if key not in made:
+            made[key] = tmp_path_factory.mktemp("voice")
+            make_model(**fields).save_pretrained(made[key])
+            make_tokenizer().save_pretrained(made[key])
+        return shutil.copytree(made[key], folder, dirs_exist_ok=True)
+
+    return save
 
 
 @pytest.fixture

@@ -324,10 +324,9 @@ def test_damaged_weights_are_an_error_and_no_audio(pipe):
 
 
 @pytest.fixture
-def folder(make_model, make_tokenizer, tmp_path):
+def folder(saved_voice, tmp_path):
     """A folder that transformers loads too."""
-    make_model().save_pretrained(tmp_path / "voice")
-    make_tokenizer().save_pretrained(tmp_path / "voice")
+    saved_voice(tmp_path / "voice")
     return tmp_path / "voice"
 
 

@@ -13,10 +13,9 @@ TEXTS = {"one": "a bad cab ok.", "two": "dig a hole.", "deep/three": "no dice."}
 
 
 @pytest.fixture
-def spoken(tmp_path, make_model, make_tokenizer):
+def spoken(saved_voice, tmp_path):
     """A voice, a folder of noise with texts, and settings."""
-    make_model().save_pretrained(tmp_path / "voice")
-    make_tokenizer().save_pretrained(tmp_path / "voice")
+    saved_voice(tmp_path / "voice")
     for number, name in enumerate(TEXTS):
         path = tmp_path / "recordings" / f"{name}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -87,11 +87,8 @@ def test_the_quietest_place_of_a_pause_is_found():
     assert _quietest(pause, 16000, 0.1, 0.1) == 1600
 
 
-def test_wrong_texts_are_dropped_and_long_recordings_cut_with_a_voice(
-    tmp_path, monkeypatch, make_model, make_tokenizer
-):
-    make_model().save_pretrained(tmp_path / "voice")
-    make_tokenizer().save_pretrained(tmp_path / "voice")
+def test_wrong_texts_are_dropped_and_long_recordings_cut_with_a_voice(saved_voice, tmp_path, monkeypatch):
+    saved_voice(tmp_path / "voice")
     (tmp_path / "in").mkdir()
     parts = [tone(4), np.zeros(16000, np.float32), tone(4), np.zeros(1600, np.float32)]
     soundfile.write(tmp_path / "in/long.wav", np.concatenate([*parts, *parts]), 16000)

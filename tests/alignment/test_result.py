@@ -41,9 +41,8 @@ def test_every_frame_of_a_recording_is_in_one_place(aligner, recordings):
     assert sentence["end"] - sentence["start"] == pytest.approx(sum(frames) * 8 / 16000)
 
 
-def test_the_example_prints_each_word_with_its_times(tmp_path, monkeypatch, capsys, make_model, make_tokenizer):
-    make_model().save_pretrained(tmp_path)
-    make_tokenizer().save_pretrained(tmp_path)
+def test_the_example_prints_each_word_with_its_times(saved_voice, tmp_path, monkeypatch, capsys):
+    saved_voice(tmp_path)
     soundfile.write(tmp_path / "x.wav", np.random.default_rng(0).normal(0, 0.1, 4000), 16000)
     file = Path(__file__).parents[2] / "examples" / "align.py"
     monkeypatch.setattr(sys, "argv", [str(file), str(tmp_path), str(tmp_path / "x.wav"), "a", "bad", "cab"])

@@ -9,9 +9,8 @@ from hf_vits.data.metadata_folder import read_folder
 
 
 @pytest.fixture
-def folder(tmp_path, make_model, make_tokenizer):
-    make_model().save_pretrained(tmp_path / "voice")
-    make_tokenizer().save_pretrained(tmp_path / "voice")
+def folder(saved_voice, tmp_path):
+    saved_voice(tmp_path / "voice")
     (tmp_path / "recordings").mkdir()
     for number, name in enumerate(("one", "two")):
         noise = np.random.default_rng(number).normal(0, 0.1, 8000 * (number + 1))

@@ -11,10 +11,9 @@ from hf_vits.cli import main
 
 
 @pytest.fixture
-def source(make_model, make_tokenizer, tmp_path):
+def source(saved_voice, tmp_path):
     """A folder with a file whose name is in the notes and that few encodings have."""
-    make_model().save_pretrained(tmp_path / "source")
-    make_tokenizer().save_pretrained(tmp_path / "source")
+    saved_voice(tmp_path / "source")
     (tmp_path / "source" / "заметки.txt").touch()
     return str(tmp_path / "source")
 

@@ -10,9 +10,8 @@ pytest.importorskip("datasets")
 pytest.importorskip("matplotlib")
 
 
-def test_it_prints_figures_with_intervals_and_where_the_report_is(make_model, make_tokenizer, tmp_path, capsys):
-    make_model().save_pretrained(tmp_path / "voice")
-    make_tokenizer().save_pretrained(tmp_path / "voice")
+def test_it_prints_figures_with_intervals_and_where_the_report_is(saved_voice, tmp_path, capsys):
+    saved_voice(tmp_path / "voice")
     (tmp_path / "texts.txt").write_text("feed me\na hope\n")
     output = str(tmp_path / "report")
     options = ["--texts", str(tmp_path / "texts.txt"), "--output_dir", output, "--cpu_threads", "1"]

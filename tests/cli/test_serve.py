@@ -25,9 +25,8 @@ from hf_vits.serving.settings import ServerSettings
 
 
 @pytest.fixture
-def voice(make_model, make_tokenizer, tmp_path):
-    make_model().save_pretrained(tmp_path / "voice")
-    make_tokenizer().save_pretrained(tmp_path / "voice")
+def voice(saved_voice, tmp_path):
+    saved_voice(tmp_path / "voice")
     return str(tmp_path / "voice")
 
 

@@ -11,6 +11,7 @@ import processes
 import pytest
 import soundfile
 import torch
+from tiny_voices import SPEAKERS
 
 from hf_vits import TextToSpeechPipeline
 from hf_vits.cli import main
@@ -18,12 +19,16 @@ from hf_vits.data.loudness import integrated_loudness
 from hf_vits.inference.streaming import growth
 
 
+@pytest.fixture(scope="module")
+def pipe(make_model, make_tokenizer):
+    """A voice of three speakers, to be read only."""
+    return TextToSpeechPipeline(make_model(**SPEAKERS), make_tokenizer())
+
+
 @pytest.fixture
-def voice(make_model, make_tokenizer, speakers, tmp_path):
-    model, tokenizer = make_model(**speakers), make_tokenizer()
-    model.save_pretrained(tmp_path / "voice")
-    tokenizer.save_pretrained(tmp_path / "voice")
-    return TextToSpeechPipeline(model, tokenizer), str(tmp_path / "voice")
+def voice(pipe, saved_voice, tmp_path):
+    """The voice, and its folder."""
+    return pipe, str(saved_voice(tmp_path / "voice", **SPEAKERS))
 
 
 def test_speak_writes_what_the_pipeline_says_and_reports_the_times(voice, tmp_path, capsys):

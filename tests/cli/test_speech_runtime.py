@@ -26,11 +26,9 @@ def cache(tmp_path_factory):
 
 
 @pytest.fixture
-def voice(make_model, make_tokenizer, tmp_path, cache, monkeypatch):
+def voice(saved_voice, tmp_path, cache, monkeypatch):
     monkeypatch.setenv("HF_VITS_CACHE", str(cache))
-    make_model(**FIELDS).save_pretrained(tmp_path / "voice")
-    make_tokenizer().save_pretrained(tmp_path / "voice")
-    (tmp_path / "tokens.json").unlink()
+    saved_voice(tmp_path / "voice", **FIELDS)
     return tmp_path / "voice"
 
 

@@ -10,12 +10,11 @@ from hf_vits.synthesis import SynthesisSettings
 datasets = pytest.importorskip("datasets")
 
 
-def test_a_file_of_texts_becomes_a_data_set_of_speech(make_model, make_tokenizer, tmp_path, monkeypatch, no_encoder):
+def test_a_file_of_texts_becomes_a_data_set_of_speech(saved_voice, tmp_path, monkeypatch, no_encoder):
     from accelerate.state import AcceleratorState, PartialState
 
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    make_model(sampling_rate=2000).save_pretrained(tmp_path / "voice")
-    make_tokenizer().save_pretrained(tmp_path / "voice")
+    saved_voice(tmp_path / "voice", sampling_rate=2000)
     (tmp_path / "texts.csv").write_text("said,n\na cab,1\nhi,2\n")
     options = {"dataset_name": "texts.csv", "text_column": "said", "voice": "voice", "output_dir": "out", "seed": 3}
     monkeypatch.chdir(tmp_path)

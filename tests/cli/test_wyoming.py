@@ -19,9 +19,8 @@ from hf_vits.serving.wyoming import WyomingServer
 
 
 @pytest.fixture
-def folder(make_model, make_tokenizer, tmp_path):
-    make_model().save_pretrained(tmp_path / "joe")
-    make_tokenizer().save_pretrained(tmp_path / "joe")
+def folder(saved_voice, tmp_path):
+    saved_voice(tmp_path / "joe")
     return str(tmp_path / "joe")
 
 

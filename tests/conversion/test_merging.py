@@ -171,9 +171,8 @@ def test_voices_in_the_wrong_order_are_refused_by_what_a_card_says(voices, tmp_p
     merge_voices(base, tuned, tmp_path / "merged")
 
 
-def test_a_tuned_voice_without_what_training_needs_is_doubted(make_model, make_tokenizer, voices, tmp_path, caplog):
-    make_model(inference_only=True).save_pretrained(tmp_path / "exported")
-    make_tokenizer().save_pretrained(tmp_path / "exported")
+def test_a_tuned_voice_without_what_training_needs_is_doubted(saved_voice, voices, tmp_path, caplog):
+    saved_voice(tmp_path / "exported", inference_only=True)
     merge_voices(tmp_path / "exported", voices[1], tmp_path / "merged")
     assert "is the order right" not in caplog.text
     merge_voices(voices[1], tmp_path / "exported", tmp_path / "other")

@@ -23,9 +23,8 @@ NAMES = ["default", "en_US-joe-medium"]
 
 
 @pytest.fixture
-def voice(make_model, make_tokenizer, tmp_path):
-    make_model().save_pretrained(tmp_path / "voice")
-    make_tokenizer().save_pretrained(tmp_path / "voice")
+def voice(saved_voice, tmp_path):
+    saved_voice(tmp_path / "voice")
     return tmp_path / "voice"
 
 

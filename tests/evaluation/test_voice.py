@@ -27,9 +27,8 @@ def no_pictures_of_sentences(monkeypatch):
 
 
 @pytest.fixture
-def voice(make_model, make_tokenizer, tmp_path):
-    make_model().save_pretrained(tmp_path / "voice")
-    make_tokenizer().save_pretrained(tmp_path / "voice")
+def voice(saved_voice, tmp_path):
+    saved_voice(tmp_path / "voice")
     return str(tmp_path / "voice")
 
 
@@ -131,11 +130,10 @@ def test_mistakes_are_errors_before_anything_is_spoken(voice, settings, recordin
 
 
 def test_a_second_voice_speaks_the_same_sentences_in_the_same_dtype_and_the_difference_is_reported(
-    voice, settings, script, make_model, make_tokenizer, monkeypatch, tmp_path
+    saved_voice, voice, settings, script, monkeypatch, tmp_path
 ):
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
-    make_model(hidden_size=8).save_pretrained(tmp_path / "other")
-    make_tokenizer().save_pretrained(tmp_path / "other")
+    saved_voice(tmp_path / "other", hidden_size=8)
     answers = iter(answer for text in TEXTS for answer in (text, "no"))  # the second voice is not understood
     monkeypatch.setattr(script.ScriptedRecognizer, "__call__", lambda self, waveform, rate: next(answers))
     monkeypatch.setattr("hf_vits.utils.precision.multiplies_in_bf16", lambda on_cpu: True)
@@ -172,10 +170,9 @@ def test_speech_and_copy_synthesis_stand_beside_recordings_of_the_same_sentences
 
 
 def test_a_voice_without_posterior_encoder_has_no_copy_synthesis_and_the_report_says_why(
-    settings, recordings, make_model, make_tokenizer, tmp_path
+    saved_voice, settings, recordings, tmp_path
 ):
-    make_model(inference_only=True).save_pretrained(tmp_path / "exported")
-    make_tokenizer().save_pretrained(tmp_path / "exported")
+    saved_voice(tmp_path / "exported", inference_only=True)
     report = evaluate_voice(str(tmp_path / "exported"), settings(dataset_name=recordings))
     assert report["copy_synthesis"] is None and "no posterior encoder" in report["no_copy_synthesis"]
     assert "no posterior encoder" in (tmp_path / "report" / "index.html").read_text()

@@ -32,12 +32,11 @@ def alone(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def make_voice(make_model, make_tokenizer, tmp_path):
+def make_voice(saved_voice, tmp_path):
     """The folder of a voice."""
 
     def make(name="voice", **fields):
-        make_model(sampling_rate=RATE, **fields).save_pretrained(tmp_path / name)
-        make_tokenizer().save_pretrained(tmp_path / name)
+        saved_voice(tmp_path / name, sampling_rate=RATE, **fields)
         return tmp_path / name
 
     return make

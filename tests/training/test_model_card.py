@@ -24,13 +24,12 @@ def load(folder):
 
 
 @pytest.fixture
-def make_base(make_model, make_tokenizer, tmp_path):
+def make_base(saved_voice, tmp_path):
     """A folder with a voice, called so and with this card."""
 
     def make(name, card=None):
         folder = tmp_path / name
-        make_model(sampling_rate=2000).save_pretrained(folder)
-        make_tokenizer().save_pretrained(folder)
+        saved_voice(folder, sampling_rate=2000)
         if card is not None:
             (folder / "README.md").write_text(card)
         return folder

@@ -138,9 +138,8 @@ def test_make_hands_the_policy_to_all_that_it_starts(given, seen):
 
 
 @pytest.fixture
-def voice(make_model, make_tokenizer, tmp_path):
-    make_model().save_pretrained(tmp_path / "voice")
-    make_tokenizer().save_pretrained(tmp_path / "voice")
+def voice(saved_voice, tmp_path):
+    saved_voice(tmp_path / "voice")
     return str(tmp_path / "voice")
 
 
