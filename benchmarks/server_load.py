@@ -6,7 +6,8 @@ every complete answer are compared with those that a pool in this process makes 
 first byte; their ratio says how fair the queue is, and their length depends on the machine.
 Needs "hf_vits[demo,serve,train]". Run:
 
-    python benchmarks/server_load.py [--clients 32] [--seconds 300] [--words 120] [--threads 1] [--json FILE]
+    python benchmarks/server_load.py [--clients 32] [--seconds 300] [--words 120] [--threads 1]
+                                    [--processes N] [--json FILE]
 """
 
 import argparse
@@ -95,7 +96,7 @@ def load(port: int, pid: int, options: argparse.Namespace) -> Results:
         thread.start()
         time.sleep(options.seconds / 10 / options.clients)
     while any(thread.is_alive() for thread in threads):
-        results.memory.append(server.memory_info().rss)
+        results.memory.append(sum(one.memory_info().rss for one in (server, *server.children(recursive=True))))
         time.sleep(1)
     return results
 
@@ -124,11 +125,13 @@ def main():
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--words", type=int, default=120, help="of the longest text")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--processes", type=int, help="of the server, in place of its threads")
     parser.add_argument("--json", metavar="FILE", help="write the figures here too")
     options = parser.parse_args()
     check_installed(PACKAGES)
     print_versions(PACKAGES, options.threads)
     limits = ["--threads", str(options.threads), "--max-requests", str(options.clients - 2)]
+    limits += ["--processes", str(options.processes)] if options.processes else []
     server, port = started(options.voice, *limits)
     try:
         results = load(port, server.pid, options)

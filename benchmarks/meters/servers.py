@@ -43,8 +43,10 @@ Speak = Callable[[str], Answer]
 def commands(port: int, options: str) -> dict[str, list[str]]:
     """The command of each server by its name, with further options for ours."""
     ours, more = [sys.executable, "-m", "hf_vits.cli"], shlex.split(options)
+    serve = [*ours, "serve", "joe=default", "--port", str(port), *more]
     return {
-        "hf_vits": [*ours, "serve", "joe=default", "--port", str(port), *more],
+        "hf_vits": serve,
+        "whole": serve,
         "wyoming": [*ours, "wyoming", "joe=default", "--uri", f"tcp://127.0.0.1:{port}", *more],
         "piper": [sys.executable, "-m", "piper.http_server", "-m", str(voice_file()), "--host", "127.0.0.1"]
         + ["--port", str(port)],
@@ -71,7 +73,7 @@ def _asking(name: str, port: int) -> Speak:
         return lambda text: _ask_wyoming(port, text)
     if name == "piper":
         return lambda text: _ask_http(port, "/synthesize", {"text": text}, header=44)
-    request = {"model": "joe", "voice": "joe", "response_format": "pcm"}
+    request = {"model": "joe", "voice": "joe", "response_format": "pcm", "stream": name != "whole"}
     return lambda text: _ask_http(port, "/v1/audio/speech", {**request, "input": text}, header=0)
 
 
