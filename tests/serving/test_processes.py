@@ -10,7 +10,7 @@ import pytest
 
 from hf_vits.serving import Scheduler, VoicePool
 from hf_vits.serving.processes import ProcessEndedError, SpeakingProcess
-from hf_vits.serving.scheduling import SchedulerClosedError
+from hf_vits.serving.scheduling import QueueFullError, SchedulerClosedError
 
 NUMBERS, MANY, REFUSED = attrgetter("numbers"), attrgetter("many"), methodcaller("index", "x")
 """What is asked of a pool: a few items, items without end, and something that it has not."""
@@ -61,12 +61,14 @@ def test_jobs_are_shared_by_processes_and_take_turns_by_what_they_were_given(pro
     pool = VoicePool({"a": "folder", "b": "folder"}, processes=processes)
     scheduler, pause = Scheduler(max_jobs=4, ahead=5, processes=processes), threading.Event()
     jobs = [pool.submit(scheduler, MANY) for _ in range(4)]
-    assert [job._lane for job in jobs] == [0, 1, 0, 1]
     assert [list(itertools.islice(job, 9)) for job in jobs] == 4 * [list(range(9))]
+    assert {job._lane for job in jobs} == {0, 1} and pool.loaded == ["a"]
+    with pytest.raises(QueueFullError):
+        pool.submit(scheduler, NUMBERS)
     jobs[0].cancel()
     while scheduler.jobs == 4:
         pause.wait(0.01)
-    assert pool.submit(scheduler, NUMBERS)._lane == 0 and pool.loaded == ["a"]
+    assert list(pool.submit(scheduler, NUMBERS)) == list(range(7))
     scheduler.close()
     assert not any(process._process.is_alive() for process in processes)
     with pytest.raises(SchedulerClosedError):

@@ -121,8 +121,8 @@ class Scheduler:
         cost (`Callable`, *optional*):
             Returns what an item counts for a job's share, such as the seconds of a chunk; by default each counts 1.
         processes (`Sequence[SpeakingProcess]`, *optional*):
-            Processes that make the items, one for each of as many workers. A job stays in the one that had the fewest
-            when it was accepted, and takes turns with the others there.
+            Processes that make the items, one for each of as many workers. A job stays in the one that has its first
+            turn, and takes turns with the others there.
 
     Use it as a context manager, or call `close`.
     """
@@ -143,6 +143,7 @@ class Scheduler:
         self._changed = threading.Condition()
         self._processes, lanes = processes, range(len(processes) or 1)  # workers without processes share a lane
         self._ready: list[list[tuple[float, int, Job]]] = [[] for _ in lanes]  # heaps: least served, then first
+        self._new: deque[Job] = deque()  # jobs that have no lane yet
         self._jobs: set[Job] = set()
         self._clocks, self._counts = [0.0 for _ in lanes], [0 for _ in lanes]
         self._numbers, self._seconds = itertools.count(), 1.0
@@ -185,11 +186,13 @@ class Scheduler:
             if len(self._jobs) >= self.max_jobs:
                 seconds = math.ceil(self._seconds / self.max_jobs)
                 raise QueueFullError(len(self._jobs), min(max(seconds, 1), LONGEST_RETRY))
-            lane = min(range(len(self._counts)), key=self._counts.__getitem__)
-            job = Job(self, make, self._clocks[lane], lane)
+            job = Job(self, make, self._clocks[0], 0)
             self._jobs.add(job)
-            self._counts[lane] += 1
-            self._push(job)
+            if self._processes:
+                self._new.append(job)
+                self._changed.notify_all()
+            else:
+                self._push(job)
         return job
 
     def close(self, seconds: float = 0.0) -> None:
@@ -230,21 +233,33 @@ class Scheduler:
         """Take turns in the thread of a number, when there are more than threads of lower numbers wait for: so that a
         single job stays in one thread. Threads of OpenMP belong to the thread that first needed them, and those of
         several do not spin, which makes a sentence take half as long again."""
-        lane = number if self._processes else 0
-        ready = self._ready[lane]
         while True:
             with self._changed:
                 self._idle.add(number)
-                self._changed.wait_for(lambda: len(ready) > self._others(number) or (self._closed and not self._jobs))
+                while (job := self._next(number)) is None:
+                    if self._closed and not self._jobs:
+                        return
+                    self._changed.wait()
                 self._idle.discard(number)
-                if not ready:
-                    return
-                self._clocks[lane], _, job = heapq.heappop(ready)
+                if self._new:  # for another thread
+                    self._changed.notify_all()
             self._turn(job)
 
-    def _others(self, number: int) -> int:
-        """Return the idle threads that take turns of the same jobs before the one of a number."""
-        return 0 if self._processes else sum(other < number for other in self._idle)
+    def _next(self, number: int) -> Job | None:
+        """Return the job that has a turn in the idle thread of a number, if there is one."""
+        if not self._processes:
+            lane, others = 0, sum(other < number for other in self._idle)
+        else:
+            lane, others = number, 0
+            if self._new and number == min(self._idle, key=lambda idle: (self._counts[idle], idle)):
+                job = self._new.popleft()
+                job._lane, job._served = lane, self._clocks[lane]
+                self._counts[lane] += 1
+                return job
+        if len(self._ready[lane]) <= others:
+            return None
+        self._clocks[lane], _, job = heapq.heappop(self._ready[lane])
+        return job
 
     def _iterate(self, job: Job) -> Iterator:
         return self._processes[job._lane].iterate(job._make) if self._processes else iter(job._make())
@@ -279,7 +294,8 @@ class Scheduler:
         job._ended, job._error = True, job._error or error
         job._iterator = job._make = None  # what they hold can be large
         self._jobs.discard(job)
-        self._counts[job._lane] -= 1
+        if self._processes:
+            self._counts[job._lane] -= 1
         self._seconds += 0.1 * (time.monotonic() - job._began - self._seconds)
 
     def _notify(self, job: Job) -> None:
