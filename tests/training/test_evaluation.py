@@ -73,9 +73,12 @@ def test_a_voice_that_cannot_speak_yet_is_a_warning_and_is_trained_on(make_train
 def test_weights_are_transformed_once_for_all_clips_and_dropped_after(trainer, experiment, monkeypatch):
     conv1d = pytest.importorskip("hf_vits.kernels.conv1d")
     made = []
-    for name in ("_flat", "_spectrum", "_values", "_phases"):
-        derive = getattr(conv1d, name)
-        monkeypatch.setattr(conv1d, name, lambda layer, derive=derive: made.append(layer) or derive(layer))
+    for owner, name in (
+        *((conv1d, name) for name in ("_flat", "_matrix", "_phases")),
+        *((conv1d.fft_conv, "spectrum"), (conv1d.winograd, "values")),
+    ):
+        derive = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda layer, derive=derive: made.append(layer) or derive(layer))
     trainer.evaluation.run(1, experiment)
     assert made and len(set(made)) == len(made)
     assert not any(map(conv1d.has_cache, made))
