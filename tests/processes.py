@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 PRELOADED = ["torch", "accelerate", "datasets", "transformers", "soundfile", "hf_vits.training.trainer"]
-PRELOADED += ["hf_vits.pipeline", "hf_vits.conversion", "hf_vits.cli.__main__"]
+PRELOADED += ["hf_vits.pipeline", "hf_vits.conversion", "hf_vits.cli.__main__", "librosa.filters"]
 
 CONTEXT = multiprocessing.get_context("forkserver")
 
