@@ -144,9 +144,15 @@ def test_finding_an_auto_module_without_importing_it_still_registers_later(run, 
 
 
 @pytest.mark.parametrize(
-    "first", [pytest.param("from transformers import BertModel", marks=pytest.mark.slow), "hf_vits.VitsConfig()"]
+    "first",
+    [
+        pytest.param("from transformers import BertModel", marks=pytest.mark.slow),
+        "hf_vits.VitsConfig()",
+        "import hf_vits.modules.flow",
+        pytest.param("import hf_vits.inference.streaming", marks=pytest.mark.slow),
+    ],
 )
-def test_models_of_transformers_can_be_imported_in_any_order(run, first):
+def test_our_modules_and_those_of_transformers_can_be_imported_in_any_order(run, first):
     code = f"import hf_vits\n{first}\nfrom transformers import AutoModel, BertModel\nfrom hf_vits import VitsModel\n"
     code += "assert hf_vits.VitsConfig in AutoModel._model_mapping"
     run(code)

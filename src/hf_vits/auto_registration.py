@@ -6,10 +6,12 @@ registers with each Auto module as soon as somebody else imports it, or at once 
 
 import importlib
 import sys
+import threading
 from collections.abc import Callable
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 
+OURS = "hf_vits."
 AUTO_MODELS, OUR_MODELS = "transformers.models.auto.modeling_auto", "hf_vits.modeling_vits"
 LAYERS = "transformers.modeling_layers"
 
@@ -32,13 +34,19 @@ def register() -> None:
 
 
 class _AfterImport(MetaPathFinder):
-    """Call a function after the import of a module; the other finders find the module."""
+    """
+    Call a function after the import of a module; the other finders find the module.
+
+    A call that comes while a module of this package is being imported, which itself imported the Auto class, waits for
+    the end of that: what is registered may import the module, which is not complete before.
+    """
 
     def __init__(self, waiting: dict[str, Callable[[], None]]):
-        self.waiting = waiting
+        self.waiting, self.postponed, self.ours = waiting, [], threading.local()
 
     def find_spec(self, fullname, path=None, target=None) -> ModuleSpec | None:
-        if fullname not in self.waiting:
+        is_ours = fullname.startswith(OURS)
+        if not is_ours and fullname not in self.waiting:
             return None
         others = (finder for finder in sys.meta_path if not isinstance(finder, _AfterImport))
         spec = next(filter(None, (finder.find_spec(fullname, path, target) for finder in others)), None)
@@ -47,8 +55,15 @@ class _AfterImport(MetaPathFinder):
         execute = spec.loader.exec_module
 
         def execute_then_call(module):
-            execute(module)
-            self.waiting.pop(fullname, lambda: None)()
+            outer = getattr(self.ours, "depth", 0)
+            self.ours.depth = outer + is_ours
+            try:
+                execute(module)
+            finally:
+                self.ours.depth = outer
+            self.postponed += [call for call in [self.waiting.pop(fullname, None)] if call is not None]
+            while self.postponed and not outer:
+                self.postponed.pop(0)()
 
         spec.loader.exec_module = execute_then_call
         return spec
