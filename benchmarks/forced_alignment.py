@@ -7,7 +7,9 @@ completed`; the second part takes a folder of recordings with a metadata.csv. Ru
 """
 
 import argparse
+import functools
 import json
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,9 @@ def main():
     parser.add_argument("--planted", type=int, default=20, help="wrong transcripts among them")
     parser.add_argument("--others", action="store_true", help="none of the 300 that the confidence was fitted to")
     parser.add_argument("--language", help="espeak voice of the texts, if it is not that of the voice")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], metavar="SEED", help="choices of rows and planted texts"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", metavar="FILE", help="keep the figures")
     arguments = parser.parse_args()
@@ -83,27 +87,54 @@ def own_speech(aligner, count: int) -> dict[str, Any]:
 
 
 def recordings(aligner, arguments) -> dict[str, Any]:
-    """Which recordings with a wrong transcript, that of another one, and which with their own are reported."""
+    """How many recordings with the text of another one, and how many with their own, are reported, with all seeds."""
     from datasets import concatenate_datasets
 
     from hf_vits.data.load import load_data
 
-    draw = random.Random(arguments.seed)
     data = concatenate_datasets([part for part in load_data(arguments.recordings) if part is not None])
     fitted = set(random.Random(0).sample(range(len(data)), min(300, len(data)))) if arguments.others else ()
     pool = [i for i in range(len(data)) if i not in fitted]
     if arguments.planted >= min(arguments.rows, len(pool)):
         raise SystemExit(f"--planted is {arguments.planted} of {min(arguments.rows, len(pool))} rows; give fewer.")
-    rows = [data[i] for i in sorted(draw.sample(pool, min(arguments.rows, len(pool))))]
     aligner.tokenizer.phoneme_language = arguments.language or aligner.tokenizer.phoneme_language
-    sounds, texts = [row["audio"] for row in rows], [row["text"] for row in rows]
-    planted = sorted(draw.sample(range(len(rows)), arguments.planted))
+    encode = functools.cache(lambda i: encoded(aligner, data[i]["audio"]))
+    figures: dict[str, Any] = {
+        "seeds": {seed: planting(aligner, data, pool, encode, arguments, seed) for seed in arguments.seeds}
+    }
+    for name in ("unadapted", "adapted"):
+        found, planted, alarms, right = (
+            sum(one[name][key] for one in figures["seeds"].values()) for key in ("found", "planted", "alarms", "right")
+        )
+        figures[name] = {"found": wilson(found, planted), "false_alarms": wilson(alarms, right)}
+        print(f"{name}, all seeds: {figures[name]}")
+    return figures
+
+
+def wilson(count: int, of: int, z: float = 1.96) -> dict[str, float]:
+    """Count, share, and its 95 % interval by Wilson."""
+    share, spread = count / of, z * math.sqrt(count / of * (1 - count / of) / of + z * z / (4 * of * of))
+    low, high = ((share + z * z / (2 * of) + side * spread) / (1 + z * z / of) for side in (-1, 1))
+    return {"count": count, "of": of, "share": share, "low": low, "high": high}
+
+
+def encoded(aligner, sound) -> tuple[np.ndarray, torch.Tensor]:
+    waveform = aligner.waveform(sound)
+    return waveform, aligner.latents([waveform])[0]
+
+
+def planting(aligner, data, pool: list[int], encode, arguments, seed: int) -> dict[str, Any]:
+    """Figures of one choice of rows and planted texts."""
+    draw = random.Random(seed)
+    chosen = sorted(draw.sample(pool, min(arguments.rows, len(pool))))
+    texts = [data[i]["text"] for i in chosen]
+    planted = sorted(draw.sample(range(len(texts)), arguments.planted))
     given = list(texts)
     for i in planted:
         given[i] = draw.choice([text for text in texts if text.lower() != texts[i].lower()])
-    waveforms = [aligner.waveform(sound) for sound in sounds]
-    latents = aligner.latents(waveforms)
-    figures: dict[str, Any] = {"rows": len(rows), "planted": len(planted)}
+    waveforms, latents = zip(*map(encode, chosen), strict=True)
+    figures: dict[str, Any] = {}
+    aligner.adaptation = None
     for name in ("unadapted", "adapted"):
         if name == "adapted":
             aligner.adapt_latents(latents, waveforms, given, [None] * len(given))
@@ -115,7 +146,7 @@ def recordings(aligner, arguments) -> dict[str, Any]:
             except ValueError:  # shorter than its text
                 confidence.append(0.0)
         figures[name] = found_of(np.array(confidence), planted) | {"aligned": is_aligned}
-        print(f"{name}: {figures[name]}", flush=True)
+        print(f"seed {seed}, {name}: {figures[name]}", flush=True)
         worst = np.argsort(confidence)[: len(planted) + 8]
         for i in worst:
             note = f"planted, really {texts[i]!r}" if i in planted else "its own"
@@ -129,7 +160,9 @@ def found_of(confidence: np.ndarray, planted: list[int]) -> dict[str, Any]:
     lowest = confidence <= confidence[is_planted].max()
     return {
         "found": int((reported & is_planted).sum()),
-        "false_alarms": float(reported[~is_planted].mean()),
+        "planted": len(planted),
+        "alarms": int((reported & ~is_planted).sum()),
+        "right": int((~is_planted).sum()),
         "false_alarms_if_all_found": float(lowest[~is_planted].mean()),
     }
 
