@@ -35,10 +35,7 @@ def add_arguments(parser: Parser) -> None:
     groups = {"texts": CompletionTexts, "training": DistillationArguments, "run": RunOptions}
     add_settings(parser, groups, COMMON, without=["output_dir"])
     parser.usage = "%(prog)s [--config FILE] [--SETTING VALUE ...] voice output"
-    parser.epilog = (
-        "Words, rhythm and pitch stay those of the voice: only its decoder is replaced. "
-        f"FILE may be a preset: {', '.join(preset_names(PRESETS))}."
-    )
+    parser.epilog = f"Only the decoder is replaced. FILE may be a preset: {', '.join(preset_names(PRESETS))}."
 
 
 def settings(options: argparse.Namespace) -> tuple:

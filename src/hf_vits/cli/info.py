@@ -16,7 +16,7 @@ from hf_vits.cli.speech_runtime import VARIABLE as RUNTIME
 from hf_vits.cli.speech_runtime import default_runtime
 from hf_vits.utils.processor import cache_sizes, model_name
 
-HELP = "Print versions, processor and how it computes a voice, GPU and folders, for a bug report."
+HELP = "Print versions, processor, GPU and folders, for a bug report."
 
 VARIABLES = (
     "OMP_NUM_THREADS",
