@@ -149,6 +149,7 @@ PRESETS = preset_names(train.PRESETS)
 def test_every_preset_is_valid_and_keeps_its_values(name):
     recipe, config, _ = parse("--config", name)
     given = json.loads((train.PRESETS / f"{name}.json").read_text())
+    given.pop("expectation", None)  # a sentence, no setting
     for field, value in given.items():
         assert getattr(recipe if hasattr(recipe, field) else config, field) == value, field
     assert isinstance(recipe, ModelAndDataArguments) and recipe.dataset_name
