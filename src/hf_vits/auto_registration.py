@@ -61,7 +61,8 @@ class _AfterImport(MetaPathFinder):
                 execute(module)
             finally:
                 self.ours.depth = outer
-            self.postponed += [call for call in [self.waiting.pop(fullname, None)] if call is not None]
+            if (call := self.waiting.pop(fullname, None)) is not None:
+                self.postponed.append(call)
             while self.postponed and not outer:
                 self.postponed.pop(0)()
 
