@@ -10,6 +10,7 @@ from tiny_voices import SPEAKERS, enliven
 
 import hf_vits
 from hf_vits import VitsModel
+from hf_vits.configuration_decoders import DECODERS, UPSTREAM_DECODER
 from hf_vits.inference.limits import MAX_TOKENS, NotFiniteError
 from hf_vits.modules.kernel_lookup import HAS_KERNELS
 
@@ -368,29 +369,48 @@ SOURCE = Path(hf_vits.__file__).parent
 WIDE = {"hidden_size": 128, "upsample_initial_channel": 128, "resblock_kernel_sizes": [3, 11], **SPEAKERS}
 
 
-@pytest.mark.parametrize("grad", [False, True], ids=["inference", "gradients"])
-@pytest.mark.parametrize("fields", [{}, WIDE], ids=["tiny", "wide"])
-def test_a_call_enters_few_files(make_model, fields, grad):
-    """A reader follows a call from the text to the waveform through these, kernels included."""
-    model, entered = make_model(**fields), set()
-    call = {"input_ids": IDS, "speaker_id": "bea" if fields else None, "speaking_rate": 0.2}
+def entered_files(model, speaker=None):
+    """Return the files of the package that a call enters, but for those that only its first call needs."""
+    entered = set()
+    call = {"input_ids": IDS, "speaker_id": speaker, "speaking_rate": 0.2}
 
     def note(frame, event, _):
         if event == "call":
             entered.add(frame.f_code.co_filename)
 
-    with torch.set_grad_enabled(grad):
-        model(**call, generator=seeded())  # the first call also imports kernels and prepares weights
-        sys.setprofile(note)
-        try:
-            model(**call, generator=seeded())
-        finally:
-            sys.setprofile(None)
-    files = sorted(str(Path(file).relative_to(SOURCE)) for file in entered if file.startswith(f"{SOURCE}/"))
+    model(**call, generator=seeded())  # imports kernels and prepares weights
+    sys.setprofile(note)
+    try:
+        model(**call, generator=seeded())
+    finally:
+        sys.setprofile(None)
+    return sorted(str(Path(file).relative_to(SOURCE)) for file in entered if file.startswith(f"{SOURCE}/"))
+
+
+def assert_few(files):
     assert 5 < len(files) <= MOST_FILES, (
         f"A call of the model enters {len(files)} files, {MOST_FILES} at most: {', '.join(files)}. Move what the call "
         "needs of a small file to where it is used, or validate and look up in fewer places."
     )
+
+
+@pytest.mark.parametrize("grad", [False, True], ids=["inference", "gradients"])
+@pytest.mark.parametrize("fields", [{}, WIDE], ids=["tiny", "wide"])
+def test_a_call_enters_few_files(make_model, fields, grad):
+    """A reader follows a call from the text to the waveform through these, kernels included."""
+    with torch.set_grad_enabled(grad):
+        assert_few(entered_files(make_model(**fields), "bea" if fields else None))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in DECODERS if kind != UPSTREAM_DECODER])
+def test_a_call_enters_few_files_with_each_decoder(make_model, kind):
+    """These are the files that say what is computed. Kernels, which say how, are off: they are the same for all."""
+    kernels = pytest.importorskip("hf_vits.kernels") if HAS_KERNELS else None
+    with kernels.use(False) if kernels else nullcontext():
+        width = "channels" if kind == "vocos" else "upsample_initial_channel"
+        files = entered_files(make_model(decoder={"type": kind, width: 8}))
+    assert f"{DECODERS[kind].__module__.removeprefix('hf_vits.').replace('.', '/')}.py" in files
+    assert_few(files)
 
 
 @pytest.mark.parametrize("half", [VitsModel.prior, VitsModel.latents])

@@ -23,8 +23,8 @@ DECODERS: Registry[Any] = Registry(
         UPSTREAM_DECODER: "hf_vits.modules.decoders.hifigan",
         "vocos": "hf_vits.modules.decoders.vocos",
         "istft": "hf_vits.modules.decoders.istft",
-        "multiband_istft": "hf_vits.modules.decoders.multiband_istft",
-        "multistream_istft": "hf_vits.modules.decoders.multistream_istft",
+        "multiband_istft": "hf_vits.modules.decoders.istft",
+        "multistream_istft": "hf_vits.modules.decoders.istft",
     },
 )
 """Classes of decoders (`hf_vits.modules.decoders.base.Decoder`) by name."""
