@@ -12,7 +12,7 @@ import hf_vits
 from hf_vits import VitsModel
 from hf_vits.configuration_decoders import DECODERS, UPSTREAM_DECODER
 from hf_vits.inference.limits import MAX_TOKENS, NotFiniteError
-from hf_vits.modules.kernel_lookup import HAS_KERNELS
+from hf_vits.modules.kernel_lookup import HAS_KERNELS, find
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 
@@ -405,8 +405,7 @@ def test_a_call_enters_few_files(make_model, fields, grad):
 @pytest.mark.parametrize("kind", [kind for kind in DECODERS if kind != UPSTREAM_DECODER])
 def test_a_call_enters_few_files_with_each_decoder(make_model, kind):
     """These are the files that say what is computed. Kernels, which say how, are off: they are the same for all."""
-    kernels = pytest.importorskip("hf_vits.kernels") if HAS_KERNELS else None
-    with kernels.use(False) if kernels else nullcontext():
+    with find("hf_vits.kernels").use(False) if HAS_KERNELS else nullcontext():
         width = "channels" if kind == "vocos" else "upsample_initial_channel"
         files = entered_files(make_model(decoder={"type": kind, width: 8}))
     assert f"{DECODERS[kind].__module__.removeprefix('hf_vits.').replace('.', '/')}.py" in files
