@@ -1,8 +1,10 @@
 """Importing the package is fast, and registers it with the Auto classes in any order of imports."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -156,3 +158,11 @@ def test_our_modules_and_those_of_transformers_can_be_imported_in_any_order(run,
     code = f"import hf_vits\n{first}\nfrom transformers import AutoModel, BertModel\nfrom hf_vits import VitsModel\n"
     code += "assert hf_vits.VitsConfig in AutoModel._model_mapping"
     run(code)
+
+
+def test_tests_of_other_packages_are_collected_without_kernels():
+    """One import at the top of a file would stop the whole run of a package without the folder."""
+    pattern = re.compile(r"^(from hf_vits import .*\bkernels\b|(from|import) hf_vits\.kernels)", re.MULTILINE)
+    tests = Path(__file__).parent
+    files = [file for file in tests.rglob("*.py") if "kernels" not in file.relative_to(tests).parts]
+    assert [file for file in files if pattern.search(file.read_text(encoding="utf-8"))] == []
