@@ -248,8 +248,8 @@ MUTANTS = [
     ),
     Mutant(
         "training/optimizer.py",
-        "averaged, current, 1 - min(decay",
-        "averaged, current, min(decay",
+        "get_ema_multi_avg_fn(min(decay",
+        "get_ema_multi_avg_fn(1 - min(decay",
         "training/test_optimizer.py",
         "average",
     ),

@@ -1,4 +1,8 @@
-"""Trace a module as an ONNX model for inputs of any length, with weights under the original repository's names."""
+"""Trace a module as an ONNX model for inputs of any length, with weights under the original repository's names.
+
+Private names used, and why: operations that the exporter lacks are written with its own `_get_const`,
+`_get_tensor_rank`, `_reshape_helper` and `_squeeze_helper`, for which PyTorch has no public functions.
+"""
 
 import io
 import re

@@ -7,12 +7,12 @@ channels at a time; signals for a group of items at a time. Second-order gradien
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from hf_vits.kernels import fft_conv, products, winograd
 from hf_vits.kernels.winograd import Matrices, Tiles
-from hf_vits.utils.torch_state import is_batched_gradient, is_ordinary
+from hf_vits.utils.torch_state import ConvNd, is_batched_gradient, is_ordinary
 
 WEIGHT_VALUES = 2**20
 """Transformed weights of a group of output channels, which should stay in the cache."""
@@ -30,7 +30,7 @@ Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
 """Of signal (B, C_in, H, W), weight (C_out, C_in, k) and bias (C_out,); `None` where it is not wanted."""
 
 
-def is_faster(layer: nn.modules.conv._ConvNd) -> bool:
+def is_faster(layer: ConvNd) -> bool:
     """Return True for a convolution along one dimension that keeps the length and trains faster so.
 
     None does where MKL, which multiplies transformed signals, is slower than the library of direct convolutions.
@@ -56,7 +56,7 @@ def is_long_enough(signal: Tensor, taps: int, dilation: int = 1) -> bool:
     return samples >= 2 * dilation * len(matrices(taps, signal.dtype).outputs)
 
 
-def discriminator_conv(plain: Callable, layer: nn.modules.conv._ConvNd, signal: Tensor) -> Tensor:
+def discriminator_conv(plain: Callable, layer: ConvNd, signal: Tensor) -> Tensor:
     """Compute a convolution of a signal (B, C_in, T), or along the columns of one (B, C_in, T, columns)."""
     is_plane = signal.dim() == 4
     rows = signal if is_plane else signal.unsqueeze(2)

@@ -4,7 +4,7 @@ MKL, which `torch.mm` calls, keeps to AVX2 on processors that are not Intel's: o
 speed. oneDNN, which PyTorch has for convolutions, does not. Its product takes weights in an order of its own, which is
 made once.
 
-Private functions used, and why: `torch.ops.mkldnn._reorder_linear_weight` and `_linear_pointwise`, which the code that
+Private names used, and why: `torch.ops.mkldnn._reorder_linear_weight` and `_linear_pointwise`, which the code that
 `torch.compile` generates calls. There is no public function for a product by oneDNN in float32.
 """
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hf_vits.kernels import products
+from hf_vits.utils.torch_state import ConvNd
 
 
 class Matrices(NamedTuple):
@@ -123,14 +124,14 @@ TILES = 128
 """Tiles of all phases in a group, which keeps the work in a processor's cache."""
 
 
-def keeps_length(layer: nn.modules.conv._ConvNd) -> bool:
+def keeps_length(layer: ConvNd) -> bool:
     """Return True for an ungrouped convolution along one dimension, of odd taps, that keeps the length."""
     taps = max(layer.kernel_size)
     keeps = 2 * max(layer.padding) == max(layer.dilation) * (taps - 1)
     return taps % 2 == 1 and keeps and max(layer.stride) == layer.groups == 1
 
 
-def is_faster(layer: nn.modules.conv._ConvNd) -> bool:
+def is_faster(layer: ConvNd) -> bool:
     """Return True for such a layer, of enough channels."""
     taps, channels = max(layer.kernel_size), min(layer.in_channels, layer.out_channels)
     return taps in POINTS and channels >= FEWEST_CHANNELS[taps] and keeps_length(layer)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
-from hf_vits.utils.torch_state import weight_norm
+from hf_vits.utils.torch_state import ConvNd, weight_norm
 
 NEW_G, NEW_V = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
 OLD_G, OLD_V = ".weight_g", ".weight_v"
@@ -15,7 +15,7 @@ OLD_G, OLD_V = ".weight_g", ".weight_v"
 def add_weight_norm(module: nn.Module) -> nn.Module:
     """Add weight norm to every convolution of a module that has none, and return the module."""
     for part in module.modules():
-        if isinstance(part, nn.modules.conv._ConvNd) and not parametrize.is_parametrized(part, "weight"):
+        if isinstance(part, ConvNd) and not parametrize.is_parametrized(part, "weight"):
             parametrizations.weight_norm(part)
     return module
 

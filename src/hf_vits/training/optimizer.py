@@ -6,7 +6,7 @@ from operator import itemgetter
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.training.losses import LOSSES, names_of_losses
@@ -196,10 +196,9 @@ def moving_average(model: VitsModel, decay: float) -> AveragedModel:
             parameters do not dominate.
     """
 
-    @torch.no_grad()
     def blend(averaged: list[Tensor], current: list[Tensor], updates: Tensor) -> None:
         count = int(updates)
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
+        get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))(averaged, current, updates)
 
     average = AveragedModel(model, multi_avg_fn=blend)
     average.requires_grad_(False)

@@ -1,13 +1,18 @@
 """Questions about tensors, modules and PyTorch's state, in one file because some have no public function to ask.
 
-Private functions used, and why: `torch._C._are_functorch_transforms_active`, `is_legacy_batchedtensor` and
-`forward_ad._current_level` tell of `vmap`, `is_grads_batched` and forward gradients. PyTorch has no public functions
-for these. `torch._weight_norm` is the operation of PyTorch's own parametrization.
+Private names used, and why: `torch._C._are_functorch_transforms_active`, `torch._C._functorch.is_legacy_batchedtensor`
+and `forward_ad._current_level` tell of `vmap`, `is_grads_batched` and forward gradients. PyTorch has no public
+functions for these. `torch._weight_norm` is the operation of PyTorch's own parametrization. `_ConvNd` is the class that
+all convolutions have in common. Besides, `kernels.products` uses some for products, `export.onnx_graph` for graphs.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
+from torch.nn.modules.conv import _ConvNd
+
+ConvNd = _ConvNd
+"""Convolutions of any number of dimensions, transposed ones included."""
 
 
 def is_traced() -> bool:

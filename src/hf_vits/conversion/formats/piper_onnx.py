@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.converted import Converted, dtype_notes, license_beside, training_notes
@@ -17,6 +17,7 @@ from hf_vits.conversion.vits_keys import ROOTS, count_layers, rename_tensors, ru
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.decoders.hifigan import FINAL_SLOPE
 from hf_vits.utils.meta_device import meta_device
+from hf_vits.utils.torch_state import ConvNd
 
 
 def recognizes(source: Source) -> bool:
@@ -105,7 +106,7 @@ def _check_convolutions(convolutions: Mapping[str, Convolution], config: VitsCon
     renamed, _ = translate(dict(zip(names, convolutions.items(), strict=True)), rules_for(names))
     for ours, (original, in_graph) in renamed.items():
         module = modules.get(ours.removesuffix(".weight"))
-        if not isinstance(module, nn.modules.conv._ConvNd):
+        if not isinstance(module, ConvNd):
             continue  # a linear layer here; a layer that should not be there is detected by its weight
         expected = Convolution(module.stride[0], module.dilation[0], module.groups)
         if expected != in_graph:
