@@ -19,6 +19,8 @@ from hf_vits.text.sentence_splitter import split
         ["(A whole one.)", "Another."],
         ["Apples, pears etc. are good.", "We like apples etc.", "Go on."],
         ["See e.g. this one.", "At 5 p.m.", "We leave."],
+        ["It starts at 7 p.m. London time.", "At 5 p.m.", "Lunch time was over.", "10 Downing St.", "Dr. Smith came."],
+        ["Take Hwy. 101.", "See par. 3, no. WH-10 and 77 Mass. Ave.", "I was at mass.", "Mary sang.", "Max. : 5 V"],
         ["It is at 10 a.m. U.S. time, 9 a.m. Monday and 5 p.m. ET.", "At 5 p.m.", "Joe left Fri. 3 Oct."],
         ["No. 5 is alive.", "No.", "Never."],
         ["The U.S. economy grew.", "It did."],

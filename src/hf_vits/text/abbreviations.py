@@ -1,6 +1,7 @@
 """Abbreviations, ordinals and words that begin sentences, by language, to decide whether a full stop ends a sentence.
 
-Languages are ISO 639-1 codes. Words are in small letters, without spaces and the last full stop: "z. B." is "z.b".
+Languages are ISO 639-1 codes. Words are without spaces and the last full stop, and in small letters unless they are
+abbreviations with a capital only: "z. B." is "z.b", and "Mass" is not "mass".
 """
 
 import functools
@@ -20,7 +21,9 @@ _ORDINAL_DOT = "bs cs da de et eu fi fo hr hu is kl lb ltg lv nb nn no pl sk sl 
 # before_numbers: within a sentence if a number follows; else ordinary words.
 # trailing: end a sentence before a capital letter.
 # either: within sentences and at their ends; they end one if a word of `starters` follows.
+# streets: words of `either` that end a sentence before a title: "Downing St. Dr. Smith came."
 # after_times: go on after "a.m." and "p.m." though they have a capital: days, months, zones.
+# not_zones: words before "time" that do not go on after "a.m.": "London time" does.
 # starters: with a capital only at the beginning of a sentence: pronouns, articles, conjunctions, adverbs.
 _TABLES = Path(__file__).with_name("abbreviations.json")
 # Words that begin sentences, but also family names after an initial.
@@ -31,6 +34,8 @@ _DOTTED = re.compile(r"(?<!\w)(?:[^\W\d_]{1,3}\.[\s-]*)+[^\W\d_]{1,4}$")
 _WORD = re.compile(r"[^\W\d_][\w.’']*$")
 _NUMBER = re.compile(r"(?<![\w.,:/-])(?:[0-9]{1,2}\.\s?)?[0-9]{1,3}$")
 _NEXT_WORD = re.compile(r"[^\W\d_]+")
+_PLACE_TIME = re.compile(r"(?:[A-Z][\w.]* ){1,3}time\b")
+_CODE = re.compile(r"[A-Z]{1,5}-?[0-9]")
 _LOOK_BACK = 24
 
 
@@ -43,7 +48,9 @@ class Conventions:
         ordinals: True if a full stop makes a number an ordinal.
         titles, before_numbers, trailing, either: abbreviations, see the tables.
         starters: words that begin sentences.
+        streets: abbreviations that end a sentence before a title.
         after_times: words with a capital that go on after a time of day.
+        not_zones: words with a capital before "time" that do not name a zone.
         titles_are_sure: True if titles never end a sentence; a title of one language may be a word of another.
     """
 
@@ -53,7 +60,9 @@ class Conventions:
     trailing: frozenset[str]
     either: frozenset[str]
     starters: frozenset[str]
+    streets: frozenset[str]
     after_times: frozenset[str]
+    not_zones: frozenset[str]
     titles_are_sure: bool = True
 
     def ends_sentence(self, text: str, start: int, stop: int, following: int) -> bool:
@@ -65,6 +74,8 @@ class Conventions:
         start = max(start, stop - _LOOK_BACK)
         if following >= len(text):
             return True
+        if text[following] in ",;:" and not text[following + 1 : following + 2].isalnum():  # "Poids max. : 120 kg"
+            return False
         if _NUMBER.search(text, start, stop):
             return not self.ordinals or self._begins(text, following)
         dotted, word = _DOTTED.search(text, start, stop), _WORD.search(text, start, stop)
@@ -82,18 +93,27 @@ class Conventions:
     def _after(self, name: str, text: str, following: int) -> bool | None:
         """Return True if a sentence ends after an abbreviation; None for other words."""
         is_street = "str" in self.before_numbers and name.endswith("str")  # German "Hauptstr. 5"
-        if (name in self.before_numbers or is_street) and (text[following].isdigit() or _is_roman(text, following)):
+        if (name in self.before_numbers or is_street) and _is_number(text, following):
             return False
         if name in self.titles:
             return not self.titles_are_sure and self._begins(text, following, after_name=True)
         if name in self.trailing and text[following].isupper():
             return not (name in ("a.m", "p.m") and self._goes_on(text, following))
+        if name in self.streets and self._has_title(text, following):
+            return True
         return self._begins(text, following) if name in self.either or name in self.trailing else None
 
-    def _goes_on(self, text: str, following: int) -> bool:
-        """Return True for a day, month or zone after a time: "10 a.m. Monday", "5 p.m. U.S. time"."""
+    def _has_title(self, text: str, following: int) -> bool:
+        """Return True if an abbreviated title follows, or a saint."""
         word = _NEXT_WORD.match(text, following)
-        return word[0].lower() in self.after_times or (len(word[0]) == 1 and text[word.end() :][:1] == ".")
+        return word is not None and text[word.end() :][:1] == "." and word[0].lower() in self.titles | {"st"}
+
+    def _goes_on(self, text: str, following: int) -> bool:
+        """Return True for a day, month or zone after a time: "10 a.m. Monday", "5 p.m. U.S. time", "7 p.m. Rome time"."""
+        word = _NEXT_WORD.match(text, following)
+        if word[0].lower() in self.after_times or (len(word[0]) == 1 and text[word.end() :][:1] == "."):
+            return True
+        return _PLACE_TIME.match(text, following) is not None and word[0].lower() not in self.starters | self.not_zones
 
     def _begins(self, text: str, following: int, after_name: bool = False) -> bool:
         """Return True if the next word is capitalized because it begins a sentence."""
@@ -120,15 +140,15 @@ def conventions(language: str | None) -> Conventions:
         chosen = [words for key, words in tables[name].items() if code is None or key in ("", code)]
         return frozenset(" ".join(chosen).split())
 
-    names = ("titles", "before_numbers", "trailing", "either", "starters", "after_times")
-    titles, before, trailing, either, starters, after_times = map(words, names)
+    names = ("titles", "before_numbers", "trailing", "either", "starters", "streets", "after_times", "not_zones")
+    titles, before, trailing, either, starters, *others = map(words, names)
     starters = starters or frozenset(" ".join(tables["starters"].values()).split())
     if code is None:
         starters -= frozenset(["mai", "ali", "per"])  # a month and names in other languages
         trailing = trailing - either - titles | frozenset(tables["trailing"][""].split())
     ordinals = code is None or code in _ORDINAL_DOT.split()
     return Conventions(
-        ordinals, titles, before, trailing, either, starters, after_times, titles_are_sure=code is not None
+        ordinals, titles, before, trailing, either, starters, *others, titles_are_sure=code is not None
     )
 
 
@@ -141,6 +161,7 @@ def _names(dotted: re.Match | None, word: re.Match | None) -> Iterator[str]:
     """Yield possible abbreviations before a full stop: several with dots, one, one after "l'" or "dell'"."""
     for found in filter(None, (dotted, word)):
         yield _bare(found[0])
+        yield unicodedata.normalize("NFC", found[0])  # "Mass", unlike "mass"
     if word and len(elided := re.split("['’]", word[0])) > 1 and len(elided[-1]) > 1:
         yield _bare(elided[-1])
 
@@ -149,6 +170,8 @@ def _bare(word: str) -> str:
     return unicodedata.normalize("NFC", re.sub(r"\s", "", word)).lower()
 
 
-def _is_roman(text: str, position: int) -> bool:
+def _is_number(text: str, position: int) -> bool:
+    """Return True before digits, "#5", a Roman numeral or a code such as "WH-1000"."""
     word = _NEXT_WORD.match(text, position)
-    return word is not None and _ROMAN.fullmatch(word[0]) is not None
+    is_roman = word is not None and _ROMAN.fullmatch(word[0]) is not None
+    return text[position].isdigit() or is_roman or _CODE.match(text, position) is not None

@@ -67,6 +67,13 @@ def test_sentences_are_not_split_within_written_forms(language):
 
 
 @pytest.mark.parametrize("language", codes())
+def test_no_abbreviation_before_a_number_ends_a_sentence(language):
+    for abbreviation in language_of(language).tables["numbered"]:
+        written = f"a {abbreviation.removesuffix('.')}. 5 b"
+        assert split(written, language=language) == [written] or abbreviation[-1] in "º°№"
+
+
+@pytest.mark.parametrize("language", codes())
 def test_every_template_calls_functions_that_exist(language):
     known = language_of(language)
     templates = [rule.template for rule in known.rules] + list(known.templates.values())
@@ -75,7 +82,7 @@ def test_every_template_calls_functions_that_exist(language):
     for rule in known.rules:
         for call in re.findall(r"\{\w+ ([^}]*)\}", rule.template):
             single = [word for word in call.split() if len(word) == 1 and word.isalpha()]
-            assert set(single) <= {*rule.pattern.groupindex, "n", "r"}, rule
+            assert set(single) <= {*rule.pattern.groupindex, "n", "r", "s"}, rule
 
 
 def test_letters_are_named_as_espeak_names_them():

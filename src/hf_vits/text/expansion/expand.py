@@ -108,10 +108,11 @@ def expanded(text: TextWithOffsets, found: Iterable[Expansion]) -> TextWithOffse
     """Return a text with its expansions, whose characters have the span of the written form."""
     parts, position = [], 0
     for item in found:
-        span = None if text.spans is None else [text.span(item.start, item.end)] * len(item.spoken)
-        spoken = TextWithOffsets(item.spoken, span)
-        if parts and item.start == position and parts[-1].text.endswith(" "):  # both are separated from each other
-            spoken = spoken.slice(item.spoken.startswith(" "), len(item.spoken))
+        words = item.spoken
+        if parts and item.start == position:  # it touches the one before, of which it is separated by one space
+            before = parts[-1].text[-1:]
+            words = " " * _joins(before, words[:1]) + words[before == " " == words[:1] :]
+        spoken = TextWithOffsets(words, text.spans and [text.span(item.start, item.end)] * len(words))
         parts += [text.slice(position, item.start), spoken]
         position = item.end
     return TextWithOffsets.join([*parts, text.slice(position, len(text.text))], text.spans is not None)

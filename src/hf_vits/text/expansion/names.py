@@ -4,9 +4,10 @@ import re
 import unicodedata
 
 from hf_vits.text.expansion.language import Language
-from hf_vits.text.expansion.readings import number, reading
+from hf_vits.text.expansion.readings import house, number, reading
 
 _PIECE = re.compile(r"[0-9]+|[^\W\d_]|[^\w\s]|_")
+_PIECE_OF_CODE = re.compile(r"[0-9]+|[^\W\d_]+")
 _ADDRESS_PIECE = re.compile(r"[0-9]+|[^\W\d_]+|[^\w\s]|_")
 _SCHEME = re.compile(r"(?:https?|ftp)://")
 _CAMEL = re.compile(r"[A-Z]?[a-zà-ÿ]+|[A-Z]+(?![a-z])|[0-9]+|[^\W\d_]+")
@@ -47,6 +48,15 @@ def formula(language: Language, text: str) -> str:
     """Read letters by their names and digits, also subscripts, as numbers."""
     pieces = _PIECE.findall(unicodedata.normalize("NFKC", text))
     return " ".join((piece.isdecimal() and number(language, piece)) or letters(language, piece) for piece in pieces)
+
+
+@reading
+def code(language: Language, text: str) -> str:
+    """Read a code of letters and digits, such as "WH-1000XM4": letters by name, short numbers as those of houses."""
+    return " ".join(
+        letters(language, piece) if piece.isalpha() or piece[0] == "0" or len(piece) > 4 else house(language, piece)
+        for piece in _PIECE_OF_CODE.findall(text)
+    )
 
 
 @reading

@@ -211,7 +211,8 @@ def phone_numbers(language: Language, text: str) -> str:
 @reading
 def version(language: Language, text: str) -> str:
     """Read the parts of a version or address of four numbers, with the word for the dot or the decimal mark."""
-    parts = [language.numbers.cardinal(int(part)) for part in text.split(".")]
+    numbers = language.numbers
+    parts = [numbers.digits(part) if part[0] == "0" else numbers.cardinal(int(part)) for part in text.split(".")]
     return f" {language.templates['dot'] if len(parts) == 4 else language.numbers.settings['point']} ".join(parts)
 
 
