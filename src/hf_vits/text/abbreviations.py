@@ -109,7 +109,7 @@ class Conventions:
         return word is not None and text[word.end() :][:1] == "." and word[0].lower() in self.titles | {"st"}
 
     def _goes_on(self, text: str, following: int) -> bool:
-        """Return True for a day, month or zone after a time: "10 a.m. Monday", "5 p.m. U.S. time", "7 p.m. Rome time"."""
+        """Return True for a day, month or zone after a time: "10 a.m. Monday", "5 p.m. U.S. time"."""
         word = _NEXT_WORD.match(text, following)
         if word[0].lower() in self.after_times or (len(word[0]) == 1 and text[word.end() :][:1] == "."):
             return True
@@ -147,9 +147,7 @@ def conventions(language: str | None) -> Conventions:
         starters -= frozenset(["mai", "ali", "per"])  # a month and names in other languages
         trailing = trailing - either - titles | frozenset(tables["trailing"][""].split())
     ordinals = code is None or code in _ORDINAL_DOT.split()
-    return Conventions(
-        ordinals, titles, before, trailing, either, starters, *others, titles_are_sure=code is not None
-    )
+    return Conventions(ordinals, titles, before, trailing, either, starters, *others, titles_are_sure=code is not None)
 
 
 @functools.cache
