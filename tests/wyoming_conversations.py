@@ -46,8 +46,8 @@ async def whole(uri, text, **fields):
     return await said(uri, Synthesize(text, **fields))
 
 
-async def in_pieces(uri, text, size=1, compatible=True, **fields):
-    """As Home Assistant sends it: the whole text too, which a server that knows pieces ignores."""
+async def in_chunks(uri, text, size=1, compatible=True, **fields):
+    """As Home Assistant sends it: the whole text too, which a server that knows chunks ignores."""
     events = [SynthesizeStart(**fields), *(SynthesizeChunk(text[i : i + size]) for i in range(0, len(text), size))]
     events += [Synthesize(text)] if compatible else []
     return await said(uri, *events, SynthesizeStop(), last="synthesize-stopped")

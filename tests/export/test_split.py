@@ -33,12 +33,12 @@ def test_windows_with_the_context_of_the_metadata_equal_the_whole(halves, silent
     ids, latents = latents_of(first, speaker)
     about = second.get_modelmeta().custom_metadata_map
     context, hop, frames = int(about["context_frames"]), int(about["hop_length"]), latents.shape[-1]
-    pieces = []
+    chunks = []
     for start in range(0, frames, window):
         end, left = min(start + window, frames), max(0, start - context)
         samples = second.run(None, {"latents": latents[..., left : end + context], **speaker})[0]
-        pieces.append(samples[0, 0, hop * (start - left) : hop * (end - left)])
-    streamed = np.concatenate(pieces)
+        chunks.append(samples[0, 0, hop * (start - left) : hop * (end - left)])
+    streamed = np.concatenate(chunks)
     whole = second.run(None, {"latents": latents, **speaker})[0][0, 0]
     np.testing.assert_allclose(streamed, whole, rtol=0, atol=1e-5)
     expected, _ = silent(model, ids, 2 if speaker else None)

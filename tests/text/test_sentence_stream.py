@@ -1,4 +1,4 @@
-"""A text in pieces has the sentences of the whole one, each as early as it can be known."""
+"""A text in chunks has the sentences of the whole one, each as early as it can be known."""
 
 import json
 import textwrap
@@ -21,18 +21,18 @@ TEXTS = {language: " ".join(sentences) for language, sentences in of_language("s
 PARAGRAPHS = of_language("paragraphs_by_language.json")
 
 
-def pieces(text, size):
+def chunks(text, size):
     return [text[i : i + size] for i in range(0, len(text), size)]
 
 
 def streamed(text, size=1, language=None, most=400):
     stream = SentenceStream(language, most)
-    return [sentence for piece in pieces(text, size) for sentence in stream.add(piece)] + stream.finish()
+    return [sentence for chunk in chunks(text, size) for sentence in stream.add(chunk)] + stream.finish()
 
 
 @pytest.mark.parametrize("size", [1, 4, 50])
 @pytest.mark.parametrize("texts", [TEXTS, PARAGRAPHS], ids=["sentences", "paragraphs"])
-def test_pieces_have_the_sentences_of_the_whole_text_in_every_language(texts, size):
+def test_chunks_have_the_sentences_of_the_whole_text_in_every_language(texts, size):
     for code, text in texts.items():
         for language in (code, None):
             assert streamed(text, size, language) == split(text, language=language)
@@ -73,7 +73,7 @@ def test_a_sentence_is_returned_with_the_word_after_it(before, after, found):
 def test_in_a_long_text_every_sentence_is_returned_as_early():
     stream, sentence = SentenceStream("en"), "This is a sentence of a long text, and not the last one. "
     assert stream.add(sentence) == []
-    assert [len(stream.add(piece)) for _ in range(99) for piece in ("This ", sentence[5:])] == [1, 0] * 99
+    assert [len(stream.add(chunk)) for _ in range(99) for chunk in ("This ", sentence[5:])] == [1, 0] * 99
 
 
 def test_a_line_break_after_a_long_line_is_decided_by_the_whole_line():
@@ -95,18 +95,18 @@ ALPHABET = "aB .,!?…\"')。१।\n\n[]—1-D"
     st.lists(st.text(alphabet=ALPHABET, max_size=30) | st.text(max_size=9), max_size=12),
     st.integers(1, 60),
 )
-def test_nothing_is_lost_and_nothing_returned_twice_however_a_text_is_divided(given_pieces, most):
+def test_nothing_is_lost_and_nothing_returned_twice_however_a_text_is_divided(given_chunks, most):
     stream = SentenceStream(max_characters=most)
-    found = [sentence for piece in given_pieces for sentence in stream.add(piece)] + stream.finish()
-    assert "".join("".join(found).split()) == "".join("".join(given_pieces).split())
+    found = [sentence for chunk in given_chunks for sentence in stream.add(chunk)] + stream.finish()
+    assert "".join("".join(found).split()) == "".join("".join(given_chunks).split())
     assert all(sentence == sentence.strip() and 0 < len(sentence) <= most for sentence in found)
 
 
 @pytest.mark.parametrize("text", ["Mr. A said so, and Dr. B. agreed... ", "a", "!", "[[ a. ", "语", "- a\n"])
-def test_work_per_piece_does_not_grow_with_the_text(monkeypatch, text):
+def test_work_per_chunk_does_not_grow_with_the_text(monkeypatch, text):
     lengths = []
     monkeypatch.setattr(sentence_stream, "split", lambda text, *rest: lengths.append(len(text)) or split(text, *rest))
     stream, found = SentenceStream("en"), 0
-    for piece in pieces(text * (5_000 // len(text)), 50):
-        found += len(stream.add(piece))
+    for chunk in chunks(text * (5_000 // len(text)), 50):
+        found += len(stream.add(chunk))
     assert max(lengths) < 4_000 and found

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Piece:
+class EncodedChunk:
     """Encoded bytes of a chunk of speech, its seconds, and its timestamps and the marks of SSML if there are any."""
 
     data: bytes
@@ -31,7 +31,7 @@ class Piece:
     marks: list[dict[str, Any]] | None = None
 
 
-def pieces(chunks: Iterable[dict[str, Any]], make_encoder: Callable[[int], Encoder]) -> Iterator[Piece]:
+def encoded_chunks(chunks: Iterable[dict[str, Any]], make_encoder: Callable[[int], Encoder]) -> Iterator[EncodedChunk]:
     """
     Encode chunks of speech.
 
@@ -46,9 +46,9 @@ def pieces(chunks: Iterable[dict[str, Any]], make_encoder: Callable[[int], Encod
         encoder = make_encoder(chunk["sampling_rate"]) if encoder is None else encoder
         data = encoder.encode(chunk["audio"]) if len(chunk["audio"]) else b""
         seconds = len(chunk["audio"]) / chunk["sampling_rate"]
-        yield Piece(data, seconds, chunk.get("timestamps"), chunk.get("marks"))
+        yield EncodedChunk(data, seconds, chunk.get("timestamps"), chunk.get("marks"))
     if encoder is not None:
-        yield Piece(encoder.finish())
+        yield EncodedChunk(encoder.finish())
 
 
 def joined(parts: list[Any]) -> Any:
@@ -66,7 +66,7 @@ class SpeechAnswer(Response):
 
     Args:
         job ([`Job`]):
-            Yields [`Piece`]s.
+            Yields [`EncodedChunk`]s.
         observation ([`Observation`]):
             What is counted.
         settings ([`ServerSettings`]):
@@ -123,25 +123,25 @@ class SpeechAnswer(Response):
 
     async def content(self) -> AsyncIterator[bytes]:
         """Yield the bytes of the body; the status is sent with the first of them, which may be empty."""
-        async for piece in self._pieces():
-            yield piece.data
+        async for chunk in self._chunks():
+            yield chunk.data
 
     def failure(self, error: ApiError) -> bytes:
         """Return what says in the body that the rest is missing, if the format has a way to say so."""
         return b""
 
-    async def _pieces(self) -> AsyncIterator[Piece]:
-        async for piece in self.job:
-            if piece.seconds:
-                self.observation.made(piece.seconds)
-            yield piece
+    async def _chunks(self) -> AsyncIterator[EncodedChunk]:
+        async for chunk in self.job:
+            if chunk.seconds:
+                self.observation.made(chunk.seconds)
+            yield chunk
 
-    async def _all_pieces(self) -> list[Piece]:
-        """Return the pieces of an answer that is held until it is complete."""
+    async def _all_chunks(self) -> list[EncodedChunk]:
+        """Return the chunks of an answer that is held until it is complete."""
         made = []
-        async for piece in self._pieces():
-            self.share.add(piece.seconds)
-            made.append(piece)
+        async for chunk in self._chunks():
+            self.share.add(chunk.seconds)
+            made.append(chunk)
         return made
 
     async def _send(self, send: Send, data: bytes, more: bool = True) -> None:
@@ -158,7 +158,7 @@ class WholeAnswer(SpeechAnswer):
 
     async def content(self) -> AsyncIterator[bytes]:
         """As every answer."""
-        data = b"".join([piece.data for piece in await self._all_pieces() if piece.data])
+        data = b"".join([chunk.data for chunk in await self._all_chunks() if chunk.data])
         self.headers["content-length"] = str(len(data))
         yield data
 
@@ -168,15 +168,15 @@ class TimedAnswer(SpeechAnswer):
 
     async def content(self) -> AsyncIterator[bytes]:
         """As every answer."""
-        data = await asyncio.to_thread(self._document, await self._all_pieces())
+        data = await asyncio.to_thread(self._document, await self._all_chunks())
         self.headers["content-length"] = str(len(data))
         yield data
 
-    def _document(self, made: list[Piece]) -> bytes:
-        times = joined([piece.timestamps for piece in made if piece.timestamps is not None])
-        marks = [mark for piece in made for mark in piece.marks or ()]
+    def _document(self, made: list[EncodedChunk]) -> bytes:
+        times = joined([chunk.timestamps for chunk in made if chunk.timestamps is not None])
+        marks = [mark for chunk in made for mark in chunk.marks or ()]
         rest = json.dumps({"timestamps": times, "marks": marks}).encode("ascii")
-        audio = base64.b64encode(b"".join([piece.data for piece in made if piece.data]))
+        audio = base64.b64encode(b"".join([chunk.data for chunk in made if chunk.data]))
         return b"".join([b'{"audio": "', audio, b'", ', rest[1:]])  # without the copies that `json` would make
 
 
@@ -186,14 +186,14 @@ class EventAnswer(SpeechAnswer):
     async def content(self) -> AsyncIterator[bytes]:
         """As every answer."""
         seconds = 0.0
-        async for piece in self._pieces():
-            seconds += piece.seconds
-            event = {"type": "speech.audio.delta", "audio": base64.b64encode(piece.data).decode("ascii")}
-            if piece.timestamps is not None:
-                event["timestamps"] = piece.timestamps
-            if piece.marks:
-                event["marks"] = piece.marks
-            if piece.data or piece.timestamps or piece.marks:
+        async for chunk in self._chunks():
+            seconds += chunk.seconds
+            event = {"type": "speech.audio.delta", "audio": base64.b64encode(chunk.data).decode("ascii")}
+            if chunk.timestamps is not None:
+                event["timestamps"] = chunk.timestamps
+            if chunk.marks:
+                event["marks"] = chunk.marks
+            if chunk.data or chunk.timestamps or chunk.marks:
                 yield _event(event)
         tokens = {"input_tokens": self.observation.characters, "output_tokens": round(1000 * seconds)}
         usage = {**tokens, "total_tokens": sum(tokens.values())}

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.middleware.cors import CORSMiddleware
 
-from hf_vits.serving.answers import EventAnswer, Piece, SpeechAnswer, TimedAnswer, WholeAnswer, pieces
+from hf_vits.serving.answers import EncodedChunk, EventAnswer, SpeechAnswer, TimedAnswer, WholeAnswer, encoded_chunks
 from hf_vits.serving.bodies import MODELS, VOICES, SpeechBody, unused_header
 from hf_vits.serving.encoders.base import AUDIO_FORMATS, available_formats, make_encoder
 from hf_vits.serving.errors import ApiError, add_error_handlers, api_error
@@ -139,8 +139,8 @@ def _media_type(answer: type[SpeechAnswer], body: SpeechBody) -> str:
     return special.get(answer) or AUDIO_FORMATS[body.format].media_type
 
 
-def _work(pool: VoicePool, wanted: SpeechRequest, is_whole: bool, encoder: partial) -> Iterator[Piece]:
-    return pieces(pool.speak(wanted, is_whole), encoder)
+def _work(pool: VoicePool, wanted: SpeechRequest, is_whole: bool, encoder: partial) -> Iterator[EncodedChunk]:
+    return encoded_chunks(pool.speak(wanted, is_whole), encoder)
 
 
 def _ascii(name: str) -> str:

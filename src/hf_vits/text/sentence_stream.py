@@ -1,4 +1,4 @@
-"""Find the sentences of a text that arrives in pieces, such as that of a language model."""
+"""Find the sentences of a text that arrives in chunks, such as that of a language model."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _CONTEXT = 1000
 
 class SentenceStream:
     """
-    Collect a text in pieces, and return each sentence as soon as the first word after it is complete.
+    Collect a text in chunks, and return each sentence as soon as the first word after it is complete.
 
     The sentences are those of [`split`] for the whole text, except that what a line break means depends on
     the lines so far. A document of markup, such as SSML, is returned whole at its end.
@@ -37,7 +37,7 @@ class SentenceStream:
     >>> from hf_vits.text.sentence_stream import SentenceStream
 
     >>> stream = SentenceStream("en-us")
-    >>> [stream.add(piece) for piece in ("Dr. Sm", "ith is here. Wh", "y does he", " wait?")]
+    >>> [stream.add(chunk) for chunk in ("Dr. Sm", "ith is here. Wh", "y does he", " wait?")]
     [[], [], ['Dr. Smith is here.'], []]
     >>> stream.finish()
     ['Why does he wait?']

@@ -1,4 +1,4 @@
-"""Texts, whole and in pieces, are answered with the samples of the pipeline, by the protocol's own client."""
+"""Texts, whole and in chunks, are answered with the samples of the pipeline, by the protocol's own client."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from wyoming.event import Event
 from wyoming.info import Describe, Info
 from wyoming.ping import Ping, Pong
 from wyoming.tts import Synthesize, SynthesizeChunk, SynthesizeStart, SynthesizeStop, SynthesizeVoice
-from wyoming_conversations import answers, in_pieces, rounded, said, serving, sound, whole
+from wyoming_conversations import answers, in_chunks, rounded, said, serving, sound, whole
 
 from hf_vits.serving import Scheduler, VoicePool
 
@@ -73,8 +73,8 @@ def test_a_whole_text_has_the_samples_of_the_pipeline(talk, uri, pipes):
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
-def test_a_text_in_pieces_has_the_samples_of_the_whole_one(talk, uri, pipes, size):
-    events = talk(in_pieces(uri, TEXT, size), seed=5, pause=0.1)
+def test_a_text_in_chunks_has_the_samples_of_the_whole_one(talk, uri, pipes, size):
+    events = talk(in_chunks(uri, TEXT, size), seed=5, pause=0.1)
     assert events.pop().type == "synthesize-stopped"
     np.testing.assert_array_equal(sound(events), spoken(pipes["one"], TEXT, pause=0.1))
 
@@ -136,7 +136,7 @@ def test_options_of_the_server_are_those_of_the_pipeline(uri, pipes):
         async with serving(
             uri, VoicePool({"three": pipes["three"]}), scheduler, seed=5, speed=1.5, speaker="cem", **options
         ):
-            return sound(await in_pieces(uri, "A hope."))[:]
+            return sound(await in_chunks(uri, "A hope."))[:]
 
     with Scheduler() as scheduler:
         samples = asyncio.run(conversation(scheduler))
@@ -159,7 +159,7 @@ def test_several_clients_at_once_each_hear_their_own_text(talk, uri, pipes):
     texts = ["A hope.", "Home, a lamp and a man.", "Fog. No end of it.", "Open a can."]
 
     async def conversation():
-        return await asyncio.gather(*(speak(uri, text) for text in texts for speak in (whole, in_pieces)))
+        return await asyncio.gather(*(speak(uri, text) for text in texts for speak in (whole, in_chunks)))
 
     found = talk(conversation(), seed=5)
     for events, text in zip(found, [text for text in texts for _ in range(2)], strict=True):
@@ -188,28 +188,28 @@ def test_a_language_selects_the_first_voice_that_speaks_it(talk, uri, pipes, mon
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\U0001f44d", "***"])
-@pytest.mark.parametrize("speak", [whole, in_pieces])
+@pytest.mark.parametrize("speak", [whole, in_chunks])
 def test_a_text_without_anything_to_speak_is_answered_without_samples(talk, uri, speak, text):
     assert len(sound(talk(speak(uri, text)))) == 0
 
 
 def test_what_is_no_speech_within_a_stream_is_left_out(talk, uri, pipes):
-    samples = sound(talk(in_pieces(uri, "A hope.\n\n***\n\nHome."), seed=5, pause=0.1)[:-1])
+    samples = sound(talk(in_chunks(uri, "A hope.\n\n***\n\nHome."), seed=5, pause=0.1)[:-1])
     np.testing.assert_array_equal(samples, spoken(pipes["one"], "A hope.\n\n***\n\nHome.", pause=0.1))
 
 
 SSML = '<speak>A hope. <break time="300ms"/><prosody rate="slow">Home.</prosody> A lamp.</speak>'
 
 
-@pytest.mark.parametrize("speak", [whole, in_pieces])
+@pytest.mark.parametrize("speak", [whole, in_chunks])
 @pytest.mark.parametrize("text_format", ["ssml", None])
-def test_ssml_has_the_samples_of_the_pipeline_whole_and_in_pieces(talk, uri, pipes, speak, text_format):
+def test_ssml_has_the_samples_of_the_pipeline_whole_and_in_chunks(talk, uri, pipes, speak, text_format):
     samples = sound(talk(speak(uri, SSML, text_format=text_format), seed=5))
     np.testing.assert_array_equal(samples, spoken(pipes["one"], SSML))
 
 
-def test_a_text_in_pieces_that_is_said_to_be_ssml_and_is_none_is_an_error(talk, uri):
-    events = talk(in_pieces(uri, "A hope. Home.", compatible=False, text_format="ssml"))
+def test_a_text_in_chunks_that_is_said_to_be_ssml_and_is_none_is_an_error(talk, uri):
+    events = talk(in_chunks(uri, "A hope. Home.", compatible=False, text_format="ssml"))
     assert [event.type for event in events] == ["error"] and "<speak>" in events[0].data["text"]
 
 
@@ -253,15 +253,15 @@ def test_a_mistake_is_an_error_with_its_reason_after_which_the_connection_ends(t
     assert after is None
 
 
-def test_pieces_that_are_too_long_together_are_an_error(talk, uri):
-    events = talk(in_pieces(uri, "a " * 501, size=10, compatible=False), max_characters=1000)
+def test_chunks_that_are_too_long_together_are_an_error(talk, uri):
+    events = talk(in_chunks(uri, "a " * 501, size=10, compatible=False), max_characters=1000)
     assert events[-1].type == "error" and "at most 1,000" in events[-1].data["text"]
 
 
 def test_a_mistake_of_one_client_leaves_the_others_alone(talk, uri, pipes):
     async def conversation():
         refused = said(uri, *(WRONG["a list"][:1]))
-        return await asyncio.gather(whole(uri, TEXT), refused, in_pieces(uri, TEXT))
+        return await asyncio.gather(whole(uri, TEXT), refused, in_chunks(uri, TEXT))
 
     one, _, other = talk(conversation(), seed=5)
     for events in (one, other):

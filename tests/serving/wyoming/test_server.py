@@ -97,10 +97,10 @@ def test_after_a_signal_what_has_begun_is_completed_and_what_is_new_refused(held
     uri = f"tcp://127.0.0.1:{free_port()}" if number == signal.SIGTERM else f"unix://{tmp_path / 'socket'}"
 
     async def conversation():
-        async with clients(uri, held, scheduler, 3) as (server, task, (whole_text, pieces, idle)):
+        async with clients(uri, held, scheduler, 3) as (server, task, (whole_text, chunks, idle)):
             await send(whole_text, Synthesize(TEXT))
-            await send(pieces, SynthesizeStart(), SynthesizeChunk("A hope. And "))
-            first = [await client.read_event() for client in (whole_text, pieces)]
+            await send(chunks, SynthesizeStart(), SynthesizeChunk("A hope. And "))
+            first = [await client.read_event() for client in (whole_text, chunks)]
             os.kill(os.getpid(), number)
             assert await asyncio.wait_for(idle.read_event(), 30) is None
             with pytest.raises(OSError):
@@ -108,12 +108,12 @@ def test_after_a_signal_what_has_begun_is_completed_and_what_is_new_refused(held
             await send(whole_text, Synthesize("Home."))
             held.released.set()
             while not any(one._stream and one._waiting for one in server._connections.values()):
-                await asyncio.sleep(0.01)  # until the first sentence of the pieces was spoken
-            await send(pieces, SynthesizeChunk("home."), SynthesizeStop())
+                await asyncio.sleep(0.01)  # until the first sentence of the chunks was spoken
+            await send(chunks, SynthesizeChunk("home."), SynthesizeStop())
             found = [[first[0], *await answers(whole_text, "audio-stop")]]
             (refused,) = await answers(whole_text, "audio-stop")
-            found.append([first[1], *await answers(pieces, "synthesize-stopped")])
-            assert await pieces.read_event() is None
+            found.append([first[1], *await answers(chunks, "synthesize-stopped")])
+            assert await chunks.read_event() is None
             await asyncio.wait_for(task, 30)
             return found, refused
 

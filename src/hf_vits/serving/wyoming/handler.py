@@ -1,4 +1,4 @@
-"""Answer one client of the Wyoming protocol: whole texts, and texts that arrive in pieces."""
+"""Answer one client of the Wyoming protocol: whole texts, and texts that arrive in chunks."""
 
 import asyncio
 import logging
@@ -73,7 +73,7 @@ class Service:
 
 @dataclass
 class _Stream:
-    """A text that arrives in pieces, and whether it must be an SSML document."""
+    """A text that arrives in chunks, and whether it must be an SSML document."""
 
     request: SpeechRequest
     sentences: SentenceStream
@@ -166,7 +166,7 @@ class SpeechHandler(AsyncEventHandler):
         await self.write_event(Pong(text if isinstance(text, str) else None).event())
 
     async def _synthesize(self, data: dict[str, Any]) -> None:
-        if self._stream is not None:  # the whole text once more, for servers that do not know pieces
+        if self._stream is not None:  # the whole text once more, for servers that do not know chunks
             return
         request, is_ssml = self._request(data)
         await self._speak(self._checked(replace(request, text=self._text(data)), is_ssml))
@@ -179,7 +179,7 @@ class SpeechHandler(AsyncEventHandler):
         language = request.language or next(iter(self.service.pool.languages(request.voice)), None)
         self._stream = _Stream(request, SentenceStream(language), is_ssml)
 
-    async def _piece(self, data: dict[str, Any]) -> None:
+    async def _chunk(self, data: dict[str, Any]) -> None:
         stream, text = self._open_stream(), self._text(data)
         stream.characters += len(text)
         self._check_length(stream.characters)
@@ -284,7 +284,7 @@ ANSWERS = {
     "ping": SpeechHandler._ping,
     "synthesize": SpeechHandler._synthesize,
     "synthesize-start": SpeechHandler._start,
-    "synthesize-chunk": SpeechHandler._piece,
+    "synthesize-chunk": SpeechHandler._chunk,
     "synthesize-stop": SpeechHandler._stop,
 }
 """The method for each event."""
