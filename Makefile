@@ -57,7 +57,7 @@ docs: $(DOCUMENTS)  ## the documentation as a site in site/; a dead link or an u
 	@echo "Open site/index.html"
 
 bench: $(BENCHES) $(PEER)  ## [installs piper-tts, which is GPL-3] every benchmark that needs no voices, recordings or installing of yours, in turn; each can be run alone
-	set -e; for script in $(filter-out benchmarks/finetune_quality.py benchmarks/training_cost.py benchmarks/vits2_ablation.py benchmarks/export_quality.py benchmarks/spoilt_voice.py benchmarks/train_step.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
+	set -e; for script in $(filter-out benchmarks/finetune_quality.py benchmarks/training_cost.py benchmarks/vits2_ablation.py benchmarks/export_quality.py benchmarks/degraded_voice.py benchmarks/train_step.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
 	$(BIN)/python benchmarks/train_step.py --peer-python $(VENV)-coqui/bin/python
 
 clean:  ## remove the environment and caches

@@ -1,4 +1,4 @@
-"""Metrics that compare with a recording: 0 for the same, the known shift for a shifted one, worse for spoilt speech."""
+"""Metrics that compare with a recording: 0 for the same, a known shift for a shifted one, worse for degraded speech."""
 
 import numpy as np
 import pytest
@@ -60,18 +60,18 @@ def test_recordings_themselves_and_texts_without_any_are_not_measured():
     assert report.estimates == {} and report.rows == [{"text": "a e i o"}]
 
 
-SPOILT = {
+DEGRADED = {
     "wrong rate": (tones.sentence(), 11025, METRICS[:2] + METRICS[3:]),
     "swapped vowels": (tones.sentence(formants=(1500, 500, 2300, 900)), RATE, ["mcd"]),
     "noise": (tones.sentence() + 6 * tones.hiss(len(tones.sentence()) / RATE, seed=5), RATE, ["mcd", "voicing_error"]),
 }
 
 
-@pytest.mark.parametrize("kind", SPOILT)
-def test_spoilt_speech_ranks_below_in_every_metric_that_should_see_it(kind):
-    waveform, rate, metrics = SPOILT[kind]
-    good, spoilt = figures(tones.sentence(f0=122, stretch=1.03, seed=20)), figures(waveform, rate)
+@pytest.mark.parametrize("kind", DEGRADED)
+def test_degraded_speech_ranks_below_in_every_metric_that_should_see_it(kind):
+    waveform, rate, metrics = DEGRADED[kind]
+    good, degraded = figures(tones.sentence(f0=122, stretch=1.03, seed=20)), figures(waveform, rate)
     evaluator = SpeechEvaluator(METRICS)
     for name in metrics:
         badness = evaluator.metrics[name].badness
-        assert badness(spoilt[name]) > 1.2 * badness(good[name]), name
+        assert badness(degraded[name]) > 1.2 * badness(good[name]), name

