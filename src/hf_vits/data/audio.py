@@ -21,6 +21,7 @@ __all__ = [
     "mixed",
     "read_audio",
     "read_channels",
+    "resample",
     "with_content",
     "write_audio",
 ]
@@ -60,12 +61,16 @@ def read_audio(source, sampling_rate: int) -> np.ndarray:
             scale.
     """
     samples, rate = _decoded(source)
-    waveform = _mono(samples, _named(source))
-    if rate != sampling_rate:
-        import librosa
+    return resample(_mono(samples, _named(source)), rate, sampling_rate)
 
-        waveform = librosa.resample(waveform, orig_sr=rate, target_sr=sampling_rate, res_type="soxr_hq")
-    return waveform
+
+def resample(waveform: np.ndarray, sampling_rate: int, target: int) -> np.ndarray:
+    """waveform float32 (T_wav,) at `sampling_rate` in hertz -> the same at `target` in hertz."""
+    if sampling_rate == target or not waveform.size:
+        return waveform
+    import librosa
+
+    return librosa.resample(waveform, orig_sr=sampling_rate, target_sr=target, res_type="soxr_hq")
 
 
 def with_content(source):

@@ -4,6 +4,8 @@ from functools import cached_property
 
 import numpy as np
 
+from hf_vits.data.audio import resample
+
 RATE = 16_000
 """Samples per second that recognizers, speaker encoders and raters take."""
 
@@ -30,12 +32,7 @@ F0_RANGE = (60.0, 500.0)
 
 def resampled(waveform: np.ndarray, sampling_rate: int, target: int = RATE) -> np.ndarray:
     """waveform (T_wav,) within ±1 or clipped to it -> float32 at `target` samples per second."""
-    waveform = np.clip(np.asarray(waveform, dtype=np.float32), -1, 1)
-    if sampling_rate == target or not waveform.size:
-        return waveform
-    import librosa
-
-    return librosa.resample(waveform, orig_sr=sampling_rate, target_sr=target, res_type="soxr_hq")
+    return resample(np.clip(np.asarray(waveform, dtype=np.float32), -1, 1), sampling_rate, target)
 
 
 class SpeechFrames:
