@@ -84,7 +84,7 @@ class FlowConfig:
 
     @property
     def mixes_all_frames(self) -> bool:
-        """Whether a frame after the flow depends on every frame before it, however far away."""
+        """Return True if each frame after the flow depends on all frames before it."""
         return self.transformer is not None
 
     def check(self, config: PreTrainedConfig) -> None:

@@ -50,7 +50,7 @@ class Row:
 
     @property
     def identity(self) -> list:
-        """What an alignment depends on: name, text, and size and time of a file."""
+        """Return what an alignment depends on: name, text, and size and time of a file."""
         path = _path(self.source)
         status = os.stat(path) if path and os.path.isfile(path) else None
         return [self.name, self.text, *([status.st_size, status.st_mtime_ns] if status else [])]

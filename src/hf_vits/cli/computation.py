@@ -1,4 +1,4 @@
-"""How PyTorch computes a voice on this processor, and why, for `hf-vits info`."""
+"""Describe how PyTorch computes a voice on this processor, and why, for `hf-vits info`."""
 
 import os
 from collections import Counter

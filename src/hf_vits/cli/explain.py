@@ -1,4 +1,4 @@
-"""How `hf-vits speak` reads a text: expansion and lexicon of its options, and `--explain`, which prints them."""
+"""Expand a text as the options of `hf-vits speak` ask for, and print its reading (`--explain`)."""
 
 import argparse
 import sys

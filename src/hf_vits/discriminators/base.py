@@ -1,4 +1,4 @@
-"""What every sub-discriminator is: a module with a configuration class, registered by name."""
+"""The base class of sub-discriminators, modules with a configuration class, and their registry."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields

@@ -58,7 +58,7 @@ class ModelFolder:
 
     @property
     def has_config(self) -> bool:
-        """Whether config.json could be read."""
+        """Return True if config.json could be read."""
         return self.config_file.table is not None
 
     @property

@@ -23,7 +23,7 @@ MAX_BYTES = 2**28
 @dataclass
 class SpokenText:
     """
-    What is spoken of a document.
+    The text of a document that is spoken.
 
     Args:
         text (`str`):

@@ -1,4 +1,4 @@
-"""What every metric is: a score of each utterance, and a registry of classes by name."""
+"""The base class of metrics, which score each utterance, and their registry."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from hf_vits.utils.registry import Registry
 
 
 class Synthesis:
-    """How a voice spoke an utterance: the time that it took, and more readings of the text."""
+    """The synthesis of an utterance: its time, and further readings of the text."""
 
     seconds: float
     """Time that the whole utterance took."""

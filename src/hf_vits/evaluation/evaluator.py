@@ -62,17 +62,17 @@ class SpeechEvaluator:
 
     @property
     def needs_target(self) -> bool:
-        """Whether a metric compares with recordings of the speaker, which `prepare` takes."""
+        """Return True if a metric compares with recordings of the speaker, which `prepare` takes."""
         return any(metric.needs_target for metric in self.metrics.values())
 
     @property
     def needs_recording(self) -> bool:
-        """Whether a metric compares with a recording of the same sentence."""
+        """Return True if a metric compares with a recording of the same sentence."""
         return any(metric.needs_recording for metric in self.metrics.values())
 
     @property
     def is_timing(self) -> bool:
-        """Whether a metric measures times."""
+        """Return True if a metric measures times."""
         return any(metric.is_time for metric in self.metrics.values())
 
     def prepare(self, recordings: Iterable[Utterance]) -> None:

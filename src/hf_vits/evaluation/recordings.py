@@ -30,7 +30,7 @@ class Recordings:
 
     @property
     def sentences(self) -> list[Sentence]:
-        """What is said, and by whom."""
+        """Return the texts and their speakers."""
         return [Sentence(str(row[self.columns.text]), self._speaker(row)) for row in self.rows]
 
     def __len__(self) -> int:
@@ -54,7 +54,7 @@ class Recordings:
 @dataclass(frozen=True)
 class EvaluationData:
     """
-    What a voice is measured on.
+    The sentences and recordings that a voice is measured on.
 
     Args:
         sentences (`list[Sentence]`):

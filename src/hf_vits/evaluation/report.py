@@ -111,7 +111,7 @@ class Difference(Estimate):
 @dataclass(frozen=True)
 class SpeechReport:
     """
-    What metrics give for a set of utterances.
+    The scores of a set of utterances.
 
     Args:
         estimates (`dict[str, Estimate]`):

@@ -27,7 +27,7 @@ class Sentence(NamedTuple):
 
 
 class PipelineSynthesis(Synthesis):
-    """How a pipeline spoke a sentence; `seed` and `number` decide the noise."""
+    """The synthesis of a sentence by a pipeline; `seed` and `number` determine the noise."""
 
     def __init__(self, pipe: TextToSpeechPipeline, sentence: Sentence, seed: int, number: int):
         self.pipe, self.sentence, self.seed, self.number = pipe, sentence, seed, number

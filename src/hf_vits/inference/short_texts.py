@@ -58,7 +58,7 @@ def in_context(text: str, language: str | None = None) -> tuple[str, int] | None
 @dataclass(frozen=True)
 class Kept:
     """
-    What is kept of a text and its context.
+    The part that is kept of a text with its context.
 
     Args:
         cut (`int`):

@@ -24,7 +24,7 @@ _cache: WeakKeyDictionary[nn.Module, dict[Derive, Any]] = WeakKeyDictionary()
 
 
 class Form(NamedTuple):
-    """How a layer of this shape is computed in inference, and whether training has fewer products too."""
+    """The form of a layer in inference, by its shape, and whether training has fewer products too."""
 
     name: str
     trains_faster: bool

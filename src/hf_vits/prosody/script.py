@@ -1,4 +1,4 @@
-"""What is to be said and how: sentences, with a style for each character, pauses and marks."""
+"""Sentences to speak, with a style for each character, pauses and marks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,7 +37,7 @@ class Pitch:
 
 @dataclass(eq=False)
 class Time:
-    """What a span of the text lasts, without pauses in it: from `begin` to `end` in seconds. Each is one of its own."""
+    """A span of the text in time, without pauses in it: `begin` to `end` in seconds. Each is one of its own."""
 
     begin: float
     end: float

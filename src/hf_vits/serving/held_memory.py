@@ -8,7 +8,7 @@ RETRY_AFTER = 10
 
 class HeldMemory:
     """
-    What all whole answers of a server hold.
+    The memory that complete answers of a server hold.
 
     Args:
         most (`int`):
@@ -21,7 +21,7 @@ class HeldMemory:
 
 class Share:
     """
-    What one answer holds, until the end of a `with` block. Use it in the event loop of the server alone.
+    The memory that one answer holds, until the end of a `with` block. Use it in the event loop of the server alone.
 
     Args:
         memory ([`HeldMemory`]):

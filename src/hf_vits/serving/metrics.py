@@ -1,4 +1,4 @@
-"""What the server counts, in the format of Prometheus."""
+"""Count requests and speech of a server, in the format of Prometheus."""
 
 import time
 from types import TracebackType

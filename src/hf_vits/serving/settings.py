@@ -8,7 +8,7 @@ from hf_vits.serving.encoders.base import RATES
 @dataclass(frozen=True)
 class ServerSettings:
     """
-    What the server accepts. All times are in seconds.
+    The limits of the server. All times are in seconds.
 
     Args:
         max_characters (`int`, *optional*, defaults to 20,000):

@@ -22,7 +22,7 @@ _SILENT_ATTRIBUTES = ("xmlns", "xml:base", "xml:id", "xsi:schemaLocation", "id")
 @dataclass(frozen=True)
 class VoiceTraits:
     """
-    What a voice can do.
+    The abilities of a voice.
 
     Args:
         language (`str`, *optional*):

@@ -73,7 +73,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Texts:
-    """What a voice speaks, and what the model card calls that."""
+    """The texts that a voice speaks, and their name in the model card."""
 
     texts: Iterable[str]
     name: str

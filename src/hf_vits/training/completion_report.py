@@ -1,4 +1,4 @@
-"""What is known of a completed voice: settings, minutes, losses and the check, as JSON and for the model card."""
+"""Report how a voice was completed, as JSON and for the model card: settings, minutes, losses and the check."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a voice speaks while it is completed: lines of a file, a column of a data set, or built-in sentences."""
+"""Choose the texts that complete a voice: lines of a file, a column of a data set, or built-in sentences."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class CompletionTexts:
 
     @property
     def name(self) -> str:
-        """What the model card calls the texts."""
+        """Return the name of the texts in the model card."""
         return called(self.texts or self.dataset_name or "")
 
     def load(self) -> Iterable[str] | None:

@@ -1,4 +1,4 @@
-"""Teach a new decoder what a voice's own decoder makes of its latents; text side, flow and durations stay bitwise.
+"""Train a new decoder on the latents and waveforms of a voice; text side, flow and durations stay bitwise identical.
 
 Latents come from texts, by all speakers of the voice; the waveform of the voice's decoder stands for a recording. The
 losses are those of training: log-mels, adversarial, feature matching.

@@ -25,7 +25,7 @@ from hf_vits.training.training_arguments import VitsTrainingArguments
 @dataclass
 class DurationOutput:
     """
-    What the losses of durations take.
+    The input of losses of durations.
 
     Args:
         hidden (`Tensor` of shape `(B, H, T_text)`), speaker (`Tensor` of shape `(B, S, 1)`, *optional*):

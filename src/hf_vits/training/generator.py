@@ -255,7 +255,7 @@ class VitsGenerator(nn.Module):
 
     @property
     def trains_decoder_alone(self) -> bool:
-        """Whether no parameter outside the decoder takes a gradient."""
+        """Return True if no parameter outside the decoder takes a gradient."""
         parts = (part for name, part in self.model.named_children() if name != "decoder")
         return not any(parameter.requires_grad for part in parts for parameter in part.parameters())
 

@@ -15,8 +15,8 @@ PREDICTOR = "duration_predictor"
 
 
 class Phase(Enum):
-    """What a step trains: the modules that the base model lacked; the posterior encoder, by its divergence from the
-    prior; all that is not frozen; or the duration predictor, against a discriminator of durations."""
+    """The part that a step trains: modules that the base model lacked; the posterior encoder, by its divergence from
+    the prior; all that is not frozen; or the duration predictor, against a discriminator of durations."""
 
     NEW = "new modules"
     ADAPTATION = "posterior encoder"

@@ -39,7 +39,7 @@ ENVELOPE_ITERATIONS = 8
 @dataclass(frozen=True)
 class Perturbation:
     """
-    How another speaker differs; the defaults change nothing.
+    The differences of another speaker; the defaults change nothing.
 
     Args:
         pitch, formants (`float`):

@@ -143,7 +143,7 @@ class SpeechEvaluation:
 
     @property
     def setup(self) -> SpeechSetup:
-        """What the metrics measure with, and how many sentences and recordings."""
+        """Return the models that metrics use, and the numbers of sentences and recordings."""
         recordings = len(self._recorded_clips) if self.eval_clips else 0
         return SpeechSetup(self.evaluator.instruments, len(self.sentences), recordings)
 

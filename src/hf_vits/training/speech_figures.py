@@ -24,7 +24,7 @@ def history_values(history: Iterable[Mapping[str, float]], kind: str, step: int 
 
 @dataclass(frozen=True)
 class SpeechSetup:
-    """What a run's metrics measure with, by name, and the numbers of sentences spoken and recordings compared with."""
+    """The models that a run's metrics use, by name, and the numbers of sentences and of recordings."""
 
     instruments: Mapping[str, str]
     sentences: int

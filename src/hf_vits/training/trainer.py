@@ -214,7 +214,7 @@ class VitsTrainer:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run took all its steps, or ended early because models did not get better."""
+        """Return True if the run took all its steps, or ended early because models did not get better."""
         return self.progress.step >= self.args.max_steps or self.best.is_patience_exhausted
 
     def train(self, resume_from_checkpoint: str | Path | None = None) -> Progress:

@@ -1,4 +1,4 @@
-"""How the threads of PyTorch wait for each other, which OpenMP reads from the environment when it is loaded."""
+"""Set how threads of PyTorch wait for each other, in the environment that OpenMP reads when it is loaded."""
 
 import os
 

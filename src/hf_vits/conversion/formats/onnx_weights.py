@@ -262,7 +262,7 @@ PARAMETER = r"\.(?:weight|bias|weight_[gv]|parametrizations\.weight\.original[01
 
 @dataclass(frozen=True)
 class Convolution:
-    """What the shape of a convolution's weight does not determine."""
+    """The settings of a convolution that the shape of its weight does not determine."""
 
     stride: int
     dilation: int

@@ -1,4 +1,4 @@
-"""What every speech recognizer is: a waveform to its text."""
+"""The base class of speech recognizers, waveform to text, and their registry."""
 
 from collections.abc import Mapping
 from typing import ClassVar

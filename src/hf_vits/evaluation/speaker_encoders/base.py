@@ -1,4 +1,4 @@
-"""What every speaker encoder is: a waveform to an embedding of its speaker."""
+"""The base class of speaker encoders, waveform to an embedding of its speaker, and their registry."""
 
 from collections.abc import Mapping
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""What every decoder is: a module with a configuration class, registered by name."""
+"""The base class of decoders, modules with a configuration class, and their registry."""
 
 from typing import ClassVar
 

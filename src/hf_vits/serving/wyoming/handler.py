@@ -40,7 +40,7 @@ FORMATS = (None, "text", "ssml")
 @dataclass
 class Service:
     """
-    What all clients share.
+    The voices, scheduler and settings that all clients share.
 
     Args:
         pool ([`VoicePool`]), scheduler ([`Scheduler`]):

@@ -1,4 +1,4 @@
-"""What a Wyoming server says about its voices, and which of them a client means."""
+"""Describe the voices of a Wyoming server, and find the one that a client names."""
 
 from typing import Any
 

@@ -40,7 +40,7 @@ class Rule(NamedTuple):
 @dataclass(frozen=True)
 class Language:
     """
-    What is known of a language.
+    The words and rules of a language.
 
     Args:
         code (`str`):

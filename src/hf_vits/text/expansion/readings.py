@@ -1,4 +1,4 @@
-"""What templates of rules can call: readings of numbers and of what they count."""
+"""Functions that templates of rules call: readings of numbers and of what they count."""
 
 import re
 from collections.abc import Callable

@@ -11,7 +11,7 @@ from hf_vits.text.phoneme_blocks import BLOCK
 @dataclass(frozen=True)
 class Rewriting:
     """
-    What to rewrite in texts.
+    The options of rewriting a text.
 
     Args:
         language (`str`, *optional*):
