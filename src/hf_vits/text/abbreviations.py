@@ -1,7 +1,7 @@
 """Abbreviations, ordinals and words that begin sentences, by language, to decide whether a full stop ends a sentence.
 
-Languages are ISO 639-1 codes. Words are without spaces and the last full stop, and in small letters unless they are
-abbreviations with a capital only: "z. B." is "z.b", and "Mass" is not "mass".
+Languages are ISO 639-1 codes. Words are without spaces and the last full stop, and in small letters: "z. B." is "z.b".
+A word with a capital, "Mass", or with the stop, "max.", is an abbreviation only if it is written so.
 """
 
 import functools
@@ -35,7 +35,7 @@ _WORD = re.compile(r"[^\W\d_][\w.’']*$")
 _NUMBER = re.compile(r"(?<![\w.,:/-])(?:[0-9]{1,2}\.\s?)?[0-9]{1,3}$")
 _NEXT_WORD = re.compile(r"[^\W\d_]+")
 _PLACE_TIME = re.compile(r"(?:[A-Z][\w.]* ){1,3}time\b")
-_CODE = re.compile(r"[A-Z]{1,5}-?[0-9]")
+_CODE = re.compile(r"[A-Z]{1,5}-?[0-9]|[B-HJ-Z](?![\w.'’])|[A-Z]\.?\s*$")
 _LOOK_BACK = 24
 
 
@@ -74,7 +74,7 @@ class Conventions:
         start = max(start, stop - _LOOK_BACK)
         if following >= len(text):
             return True
-        if text[following] in ",;:" and not text[following + 1 : following + 2].isalnum():  # "Poids max. : 120 kg"
+        if text[following] in ",;:+=/&" and not text[following + 1 : following + 2].isalnum():  # "Poids max. : 120 kg"
             return False
         if _NUMBER.search(text, start, stop):
             return not self.ordinals or self._begins(text, following)
@@ -98,7 +98,8 @@ class Conventions:
         if name in self.titles:
             return not self.titles_are_sure and self._begins(text, following, after_name=True)
         if name in self.trailing and text[following].isupper():
-            return not (name in ("a.m", "p.m") and self._goes_on(text, following))
+            word = _NEXT_WORD.match(text, following)[0].lower()  # "Bros. Ltd."
+            return word not in self.trailing and not (name in ("a.m", "p.m") and self._goes_on(text, following))
         if name in self.streets and self._has_title(text, following):
             return True
         return self._begins(text, following) if name in self.either or name in self.trailing else None
@@ -159,7 +160,8 @@ def _names(dotted: re.Match | None, word: re.Match | None) -> Iterator[str]:
     """Yield possible abbreviations before a full stop: several with dots, one, one after "l'" or "dell'"."""
     for found in filter(None, (dotted, word)):
         yield _bare(found[0])
-        yield unicodedata.normalize("NFC", found[0])  # "Mass", unlike "mass"
+        yield (name := unicodedata.normalize("NFC", found[0]))  # "Mass", unlike "mass"
+        yield f"{name}."  # "max.", unlike "Max."
     if word and len(elided := re.split("['’]", word[0])) > 1 and len(elided[-1]) > 1:
         yield _bare(elided[-1])
 

@@ -35,8 +35,17 @@ def money(language: Language, sign: str, text: str, scale: str = "") -> str | No
 
 @reading
 def money_case(language: Language, sign: str, text: str, case: str) -> str | None:
-    """Read an amount of money in a grammatical case."""
-    return count(language, text, "currencies", sign, case)
+    """Read an amount of money in a grammatical case, with hundredths."""
+    entry, parsed = language.word("currencies", sign), language.numbers.parse(text)
+    if entry is None or parsed is None:
+        return None
+    unit, _, hundredth = entry.partition("/")
+    minus, whole, decimals = parsed
+    if len(decimals) != 2 or not decimals.strip("0") or not hundredth:
+        return count(language, text, "currencies", sign, case)
+    return (
+        f"{_counted(language, minus + whole, unit, case)} {_counted(language, decimals.lstrip('0'), hundredth, case)}"
+    )
 
 
 @reading
@@ -50,11 +59,11 @@ def money_attributive(language: Language, sign: str, text: str, scale: str = "")
     return amount and f"{amount} {names[0]}"
 
 
-def _counted(language: Language, text: str, entry: str) -> str:
+def _counted(language: Language, text: str, entry: str, case: str = "") -> str:
     gender, _, forms = entry.rpartition(":")
     parsed = language.numbers.parse(text)
-    amount = number(language, text, language.numbers.genders.get(gender or "m", ""))
-    return f"{amount} {counted(language, parsed, forms)}"
+    amount = number(language, text, "-".join(filter(None, (language.numbers.genders.get(gender or "m", ""), case))))
+    return f"{amount} {counted(language, parsed, forms, case)}"
 
 
 @reading

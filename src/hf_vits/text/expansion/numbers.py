@@ -72,8 +72,11 @@ class Numbers:
 
     def ordinal(self, number: int, form: str = "") -> str:
         """Return an ordinal; `form` as for cardinals."""
-        default = self.settings.get("ordinal", "spellout-ordinal")
-        return self.spelled(number, f"spellout-ordinal-{form}" if form else default)
+        name = f"spellout-ordinal-{form}" if form else self.settings.get("ordinal", "spellout-ordinal")
+        said = self.spelled(number, name)
+        stems, last = self.settings.get("ordinal_hundreds", {}), said.rpartition(" ")[2]  # CLDR has no Russian ones
+        ending = self.settings["ordinal_endings"][name.removeprefix("spellout-ordinal-")] if last in stems else ""
+        return said.removesuffix(last) + stems[last] + ending if last in stems else said
 
     def year(self, number: int) -> str:
         """Return the number of a year."""

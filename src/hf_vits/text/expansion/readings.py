@@ -82,9 +82,11 @@ def word(language: Language, table: str, key: str) -> str | None:
 
 @reading
 def roman(language: Language, text: str, kind: str = "number", form: str = "") -> str | None:
-    """Read a Roman numeral as a cardinal, or as an ordinal."""
+    """Read a Roman numeral as a cardinal, an ordinal or a year."""
     if (value := roman_value(text.upper())) is None:
         return None
+    if kind == "year":
+        return language.numbers.year(value)
     return language.numbers.ordinal(value, form) if kind == "ordinal" else language.numbers.cardinal(value, form)
 
 
