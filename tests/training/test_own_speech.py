@@ -110,6 +110,8 @@ def test_several_speakers_take_turns(make_speech, speakers):
     assert ids == {0, 1, 2}
     crops = speech.crops(step=0, size=4, frames=8)
     assert crops.speaker_ids.shape == (4,)
+    chosen = OwnSpeech(speech.model, speech.tokenizer, BASE_TEXTS, 0, [2, 0])
+    assert {chosen.utterance(number, step=0).speaker_id for number in range(12)} == {0, 2}
 
 
 def test_fresh_speech_has_texts_of_its_own_if_there_are_enough(make_speech):

@@ -58,6 +58,13 @@ def test_pitch_moves_and_the_formant_stays(factor):
     assert formant_of(frame) == pytest.approx(formant_of(magnitudes(vowel())[:, 20]), rel=0.03)
 
 
+@pytest.mark.parametrize("factor", (0.7, 1.5, 2.2))
+def test_pitch_moves_by_overlap_add_of_the_waveform_and_the_formant_stays(factor):
+    frame = magnitudes(vowel(), waveform_pitch=factor)[:, 20]
+    assert pitch_of(frame) == pytest.approx(110 * factor, rel=0.03)
+    assert formant_of(frame) == pytest.approx(formant_of(magnitudes(vowel())[:, 20]), rel=0.06)
+
+
 @pytest.mark.parametrize("factor", (0.85, 1.2))
 def test_the_formant_moves_and_the_pitch_stays(factor):
     frame = magnitudes(vowel(), formants=factor)[:, 20]
@@ -65,11 +72,12 @@ def test_the_formant_moves_and_the_pitch_stays(factor):
     assert formant_of(frame) == pytest.approx(factor * formant_of(magnitudes(vowel())[:, 20]), rel=0.03)
 
 
-@pytest.mark.parametrize("pitch", (0.6, 1.0, 2.1))
-def test_sounds_stay_in_their_frames(pitch):
+@pytest.mark.parametrize("method", ("pitch", "waveform_pitch"))
+@pytest.mark.parametrize("factor", (0.6, 1.0, 2.1))
+def test_sounds_stay_in_their_frames(method, factor):
     waveform = torch.zeros(HOP * 60)
     waveform[HOP * 20 : HOP * 40] = vowel()[: HOP * 20]
-    found = magnitudes(waveform, pitch=pitch).square().sum(dim=0)
+    found = magnitudes(waveform, **{method: factor}).square().sum(dim=0)
     loud = (found > 0.25 * found[25:35].mean()).nonzero().flatten()
     assert abs(int(loud[0]) - 20) <= 1 and abs(int(loud[-1]) - 39) <= 1
 
@@ -96,3 +104,13 @@ def test_draws_depend_on_their_source_alone_and_are_finite_for_speech_and_silenc
         for waveform in (vowel(), torch.zeros(HOP * 10)):
             found = perturbed_magnitudes(waveform, change, RATE, FFT, HOP, WINDOW)
             assert found.shape == (FFT // 2 + 1, len(waveform) // HOP) and np.isfinite(found.numpy()).all()
+
+
+@pytest.mark.parametrize("ratio", (0.5, 1.0, 2.2))
+def test_speakers_near_a_pitch_are_around_it_and_have_formants_that_go_with_it(ratio):
+    drawn = [Perturbation.draw_near(random.Random(number), ratio) for number in range(400)]
+    octaves = np.log([change.waveform_pitch / ratio for change in drawn])
+    assert abs(octaves.mean()) < 0.02 and octaves.std() == pytest.approx(0.08, rel=0.15)
+    formants = np.log([change.formants for change in drawn])
+    assert formants.mean() == pytest.approx(0.145 * math.log(ratio), abs=0.02)
+    assert {change.pitch for change in drawn} == {1.0} and len({change.noise for change in drawn}) == 400

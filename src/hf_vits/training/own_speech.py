@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hf_vits.data.columns import plain_rows, rows_of
-from hf_vits.modeling_vits import VitsModel
+from hf_vits.modeling_vits import VitsLatents, VitsModel
 from hf_vits.modules.sampling import seed_of
 from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.text import sentence_splitter
@@ -69,6 +69,17 @@ class Utterance:
 
 
 @dataclass(frozen=True)
+class Spoken:
+    """A text as the voice says it: tokens (1, T_text), what `VitsModel.latents` returns, waveform (1, 1, T_wav), and
+    the speaker's id, if the voice has several."""
+
+    input_ids: Tensor
+    out: VitsLatents
+    waveform: Tensor
+    speaker_id: int | None
+
+
+@dataclass(frozen=True)
 class Crops:
     """Crops of utterances: features (B, F|M, T), latents (B, C, T), mask (B, 1, T) of real frames, weight (B, 1, T) of
     those with their whole context, and ids of speakers, int64 (B,), if there are several."""
@@ -93,10 +104,21 @@ class OwnSpeech:
             What it speaks, as `usable_texts` returns them; some are only for `fresh` utterances if there are enough.
         seed (`int`):
             Seed of all draws.
+        speakers (`Sequence[int]`, *optional*):
+            Ids of the speakers who say it; by default all, if the voice has several.
     """
 
-    def __init__(self, model: VitsModel, tokenizer: VitsTokenizer, texts: Sequence[str], seed: int):
+    def __init__(
+        self,
+        model: VitsModel,
+        tokenizer: VitsTokenizer,
+        texts: Sequence[str],
+        seed: int,
+        speakers: Sequence[int] | None = None,
+    ):
         self.model, self.tokenizer, self.seed = model, tokenizer, seed
+        self.speakers = speakers or range(model.config.num_speakers)
+        self.pool_size, self.perturbations, self.share = POOL_SIZE, PERTURBATIONS, PERTURBED
         self.fresh_texts = texts[9::10] or texts
         self.texts = [text for text in texts if text not in self.fresh_texts] or texts
         self.spectrogram = Spectrogram(model.config).to(model.device)
@@ -105,9 +127,9 @@ class OwnSpeech:
 
     def pool(self, step: int) -> range:
         """Return the numbers of the utterances of a step: one more each step, and a full pool replaces the oldest."""
-        filling = min(step, POOL_SIZE - FIRST_UTTERANCES)
+        filling = min(step, self.pool_size - FIRST_UTTERANCES)
         count = FIRST_UTTERANCES + filling + (step - filling) // STEPS_PER_UTTERANCE
-        return range(max(0, count - POOL_SIZE), count)
+        return range(max(0, count - self.pool_size), count)
 
     def utterance(self, number: int, step: int) -> Utterance:
         """Return an utterance of the pool of a step, which varies in noise, rate and speaker; forget older ones."""
@@ -115,41 +137,54 @@ class OwnSpeech:
             del self.known[old]
         if number not in self.known:
             draw = random.Random(seed_of(self.seed, UTTERANCES, number))
-            options = {name: draw.uniform(*NOISE_SCALES) for name in ("noise_scale", "noise_scale_duration")}
-            options["speaking_rate"] = self.model.config.speaking_rate * draw.uniform(*SPEAKING_RATES)
-            options["speaking_rate"] = min(max(options["speaking_rate"], 0.1), 10.0)
-            self.known[number] = self._speak(draw, self.texts, options, PERTURBATIONS)
+            spoken = self.say(draw, self.texts, self.varied(draw))
+            changes = [self.other_speaker(draw, spoken.speaker_id) for _ in range(self.perturbations)]
+            self.known[number] = self._utterance(spoken, changes)
         return self.known[number]
 
     def fresh(self, number: int) -> Utterance:
         """Return an utterance that no step uses, with the voice's own scales and rate."""
-        return self._speak(random.Random(seed_of(self.seed, FRESH, number)), self.fresh_texts, {})
+        return self._utterance(self.say(random.Random(seed_of(self.seed, FRESH, number)), self.fresh_texts, {}))
+
+    def varied(self, draw: random.Random) -> dict[str, float]:
+        """Draw noise scales and a rate."""
+        options = {name: draw.uniform(*NOISE_SCALES) for name in ("noise_scale", "noise_scale_duration")}
+        rate = self.model.config.speaking_rate * draw.uniform(*SPEAKING_RATES)
+        return {**options, "speaking_rate": min(max(rate, 0.1), 10.0)}
+
+    def other_speaker(self, draw: random.Random, speaker_id: int | None) -> Perturbation:
+        """Draw how another speaker than this one says it."""
+        return Perturbation.draw(draw)
 
     @torch.no_grad()
-    def _speak(
-        self, draw: random.Random, texts: Sequence[str], options: dict[str, float], perturbations: int = 0
-    ) -> Utterance:
+    def say(self, draw: random.Random, texts: Sequence[str], options: dict[str, float]) -> Spoken:
         """Speak random texts until one has a spectrogram; the shortest have none."""
-        model, count = self.model, self.model.config.num_speakers
+        model, several = self.model, self.model.config.num_speakers > 1
         edge = (self.spectrogram.fft_size - self.spectrogram.hop_length) // 2
         for _ in range(20):
             with silence_logging():
                 ids = self.tokenizer(_joined(draw, texts), return_tensors="pt").input_ids.to(model.device)
-            speaker_id = draw.randrange(count) if count > 1 else None
+            speaker_id = draw.choice(self.speakers) if several else None
             speaker, language = model.speaker_vector(speaker_id, 1), model.language_vector(None, 1)
             generator = torch.Generator().manual_seed(draw.getrandbits(63))
             out = model.latents(ids, speaker=speaker, language=language, generator=generator, **options)
             waveform = model.decode(out.latents, speaker=speaker)
             if waveform.shape[-1] > edge:
-                features = self._features(self.spectrogram(waveform))
-                changes = [Perturbation.draw(draw) for _ in range(perturbations)]
-                perturbed = tuple(self._features(self._perturbed(waveform, change))[0] for change in changes)
-                mask = torch.ones_like(ids).unsqueeze(1).float()
-                hidden = model.text_encoder(ids, mask, language=language, speaker=speaker).hidden
-                return Utterance(features[0], out.latents[0], hidden[0], out.durations[0], speaker_id, perturbed)
+                return Spoken(ids, out, waveform, speaker_id)
         raise ValueError(
             f"The voice says texts in at most {edge} samples, which have no spectrogram; give longer texts."
         )
+
+    @torch.no_grad()
+    def _utterance(self, spoken: Spoken, changes: Sequence[Perturbation] = ()) -> Utterance:
+        """Return what a training takes of speech, and of it as other speakers would say it."""
+        model, ids, out = self.model, spoken.input_ids, spoken.out
+        features = self._features(self.spectrogram(spoken.waveform))
+        perturbed = tuple(self._features(self._perturbed(spoken.waveform, change))[0] for change in changes)
+        speaker, language = model.speaker_vector(spoken.speaker_id, 1), model.language_vector(None, 1)
+        mask = torch.ones_like(ids).unsqueeze(1).float()
+        hidden = model.text_encoder(ids, mask, language=language, speaker=speaker).hidden
+        return Utterance(features[0], out.latents[0], hidden[0], out.durations[0], spoken.speaker_id, perturbed)
 
     def _features(self, magnitudes: Tensor) -> Tensor:
         return self.spectrogram.mel(magnitudes) if self.model.config.posterior_input == "mel" else magnitudes
@@ -165,7 +200,7 @@ class OwnSpeech:
         draw, pool = random.Random(seed_of(self.seed, CROPS, step)), self.pool(step)
         chosen = [self.utterance(draw.choice(pool), step) for _ in range(size)]
         starts = [draw.randint(0, max(0, one.latents.shape[1] - frames)) for one in chosen]
-        inputs = [draw.choice(one.perturbed) if draw.random() < PERTURBED else one.features for one in chosen]
+        inputs = [draw.choice(one.perturbed) if draw.random() < self.share else one.features for one in chosen]
         cut = [
             _cropped(features, one.latents, start, frames, self.context)
             for features, one, start in zip(inputs, chosen, starts, strict=True)

@@ -2,22 +2,28 @@
 
 A posterior encoder that was trained on one voice takes the vowels of another one for other vowels. Pitch and formants
 are moved apart from each other here, as in NANSY (Choi et al. 2021, section 3.1), but on magnitudes, which are all that
-the encoder gets.
+the encoder gets. Pitch can be changed on the waveform instead, by overlap-add (PSOLA), which keeps harmonics whole.
 """
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from hf_vits.modules.spectrogram import MAGNITUDE_FLOOR
+from hf_vits.prosody.pitch import change_pitch
+from hf_vits.prosody.script import Pitch
 
 PITCH, FORMANTS = (0.6, 2.1), (0.85, 1.27)
 """Ranges of the factors on pitch and formants, from a low voice to a child's whatever the voice; uniform in their
 logarithms."""
+
+NEAR_PITCH, NEAR_FORMANTS, FORMANTS_OF_PITCH = 0.08, 0.146, 0.145
+"""Of speakers near one of known pitch: standard deviation of the logarithm of the factor on pitch; largest difference
+of that on formants from its mean; and the power of the pitch that this mean is, as high voices have shorter tracts."""
 
 EQUALIZER, GAIN = 0.45, 0.35
 """Standard deviations of each of four cosines over the frequencies, and of the level; in nats."""
@@ -44,6 +50,8 @@ class Perturbation:
     Args:
         pitch, formants (`float`):
             Factors on their frequencies.
+        waveform_pitch (`float`):
+            Factor on the pitch by overlap-add of the waveform, before all else.
         envelope_seconds (`float`):
             Quefrency up to which the cepstrum is the envelope.
         equalizer (`Sequence[float]`):
@@ -58,6 +66,7 @@ class Perturbation:
 
     pitch: float = 1.0
     formants: float = 1.0
+    waveform_pitch: float = 1.0
     envelope_seconds: float = ENVELOPE_SECONDS[0]
     equalizer: tuple[float, ...] = ()
     gain: float = 0.0
@@ -85,6 +94,13 @@ class Perturbation:
             seed=source.getrandbits(31),
         )
 
+    @classmethod
+    def draw_near(cls, source: random.Random, ratio: float) -> "Perturbation":
+        """Draw a speaker whose pitch is about `ratio` times the original's, changed on the waveform."""
+        factor = ratio * math.exp(source.gauss(0, NEAR_PITCH))
+        formants = ratio**FORMANTS_OF_PITCH * math.exp(source.uniform(-NEAR_FORMANTS, NEAR_FORMANTS))
+        return replace(cls.draw(source), pitch=1.0, formants=formants, waveform_pitch=factor)
+
 
 def perturbed_magnitudes(
     waveform: Tensor, change: Perturbation, sampling_rate: int, fft_size: int, hop_length: int, window: Tensor
@@ -104,6 +120,8 @@ def perturbed_magnitudes(
         `Tensor` of shape `(F, T / hop_length)`: with [`Perturbation`]'s defaults those of the [`Spectrogram`], up to
         rounding.
     """
+    if change.waveform_pitch != 1:
+        waveform = _overlap_added(waveform, change.waveform_pitch, sampling_rate)
     log = _resampled_magnitudes(waveform, change.pitch, sampling_rate, fft_size, hop_length, window).log()
     if change.pitch != 1 or change.formants != 1:
         envelope = _envelope(log, int(change.envelope_seconds * sampling_rate))
@@ -122,6 +140,12 @@ def perturbed_magnitudes(
         noise = torch.randn(2, *log.shape, generator=source, device=log.device) * change.noise
         magnitudes = ((magnitudes + noise[0]).square() + noise[1].square()).sqrt()
     return magnitudes
+
+
+def _overlap_added(waveform: Tensor, factor: float, rate: int) -> Tensor:
+    """waveform (T,) -> the same at `factor` times its pitch (T,); as it is where it is unvoiced."""
+    spans = [(Pitch(semitones=12 * math.log2(factor)), 0, len(waveform))]
+    return torch.from_numpy(change_pitch(waveform.float().cpu().numpy(), rate, spans)).to(waveform)
 
 
 def _resampled_magnitudes(
