@@ -14,6 +14,9 @@ from hf_vits.training.losses import losses_of
 from hf_vits.training.train_step import TrainingStep, clip_generators
 from hf_vits.training.trainer import Phase
 
+ALONE = {"adaptation_pairs": 0}
+"""Settings with which the divergence is the only loss."""
+
 
 @pytest.fixture
 def tuned(make_start):
@@ -26,7 +29,7 @@ def tuned(make_start):
 
 def test_only_the_posterior_encoder_and_a_new_discriminator_change(make_trainer, tuned, parameters_of):
     trainer = make_trainer(
-        start=tuned(), max_steps=3, posterior_adaptation_steps=3, new_module_steps=0, logging_steps=1
+        start=tuned(), max_steps=3, posterior_adaptation_steps=3, new_module_steps=0, logging_steps=1, **ALONE
     )
     before = parameters_of(trainer)
     trainer.train()
@@ -67,7 +70,12 @@ def test_it_learns_at_the_full_rate_whatever_its_factor_is_later(make_trainer, t
     name = "posterior_encoder.conv_pre.bias"
     for factor in (1.0, 0.01, 0.0):
         multipliers = {"posterior_encoder": factor}
-        settings = {"posterior_adaptation_steps": 1, "new_module_steps": 0, "learning_rate_multipliers": multipliers}
+        settings = {
+            "posterior_adaptation_steps": 1,
+            "new_module_steps": 0,
+            "learning_rate_multipliers": multipliers,
+            **ALONE,
+        }
         trainer = make_trainer(start=tuned(), output_dir_name=f"{factor}", max_steps=2, save_steps=1, **settings)
         before = trainer.generator.module.model.get_parameter(name).detach().clone()
         moved = []
@@ -87,6 +95,7 @@ def test_with_a_factor_of_zero_it_is_only_adapted_and_later_steps_train_the_deco
 ):
     frozen = ["text_encoder", "flow", "duration_predictor"]
     settings = {"freeze_modules": frozen, "learning_rate_multipliers": {"posterior_encoder": 0}, "new_module_steps": 0}
+    settings |= ALONE
     trainer = make_trainer(start=tuned(), max_steps=4, posterior_adaptation_steps=2, logging_steps=1, **settings)
     before, after = parameters_of(trainer), {}
     advance = trainer._advance
@@ -158,6 +167,7 @@ def test_a_run_of_the_recipe_that_stopped_after_each_step_ends_as_one_that_did_n
     monkeypatch.setattr(speaking_rate, "fit_speaking_rate", lambda *arguments: next(rates))
     recipe = {
         **{"posterior_adaptation_steps": 1, "new_module_steps": 0, "fit_speaking_rate": True, "match_loudness": True},
+        **ALONE,
         **{"freeze_modules": frozen, "learning_rate_multipliers": {"posterior_encoder": factor}},
         **{"save_steps": 1, "save_total_limit": 3, "mixed_precision": "bf16"},
     }

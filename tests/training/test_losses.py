@@ -50,6 +50,28 @@ def test_the_deterministic_duration_loss_is_the_squared_error_of_log_durations()
     assert losses.deterministic_duration_loss(exact + 2, durations, mask).item() == pytest.approx(4, rel=1e-4)
 
 
+def test_the_likelihood_of_latents_is_that_of_normals_at_frames_of_weight_1():
+    noise = torch.Generator().manual_seed(0)
+    values, mean, log_std = (torch.randn(2, 3, 5, generator=noise) for _ in range(3))
+    weight = torch.tensor([[[1.0, 1, 0, 0, 1]], [[0, 1, 1, 1, 0]]])
+    expected = -Normal(mean, log_std.exp()).log_prob(values)[weight.expand(2, 3, 5) > 0].mean()
+    torch.testing.assert_close(losses.negative_log_likelihood(values, mean, log_std, weight), expected)
+
+
+def test_pitch_and_voicing_are_compared_at_frames_and_weighed_by_them():
+    octaves, target = torch.tensor([[0.5, 9.0, 1.0], [1.0, 9.0, 9.0]]), torch.tensor([[0.0, 0, 1.5], [3.0, 0, 0]])
+    voiced, mask = torch.tensor([[1.0, 0, 1], [1, 0, 0]]), torch.tensor([[1.0, 1, 1], [1, 0, 0]])
+    assert losses.pitch_loss(octaves, target, voiced, mask).item() == pytest.approx((0.5 + 0.5 + 2) / 4)
+    logits = torch.tensor([[2.0, -1, 0], [1, 7, 7]])
+    chances = [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-1)), 0.5, 1 / (1 + np.exp(-1))]
+    expected = -np.log(chances).mean()
+    assert losses.voicing_loss(logits, voiced, mask).item() == pytest.approx(expected)
+    assert losses.pitch_loss(octaves, target, 0 * voiced, mask) == 0
+    for loss, given in ((losses.pitch_loss, (octaves, target)), (losses.voicing_loss, (logits,))):
+        parts = [loss(*(v[i : i + 1] for v in (*given, voiced, mask))) * mask[i].sum() / mask.sum() for i in (0, 1)]
+        torch.testing.assert_close(sum(parts), loss(*given, voiced, mask))
+
+
 def test_adversarial_losses_equal_their_closed_form():
     real, fake = (
         [torch.tensor([[0.5, 1.0]]), torch.tensor([[2.0]])],

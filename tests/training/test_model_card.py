@@ -179,7 +179,7 @@ def test_modules_of_a_completed_base_are_named_also_when_the_run_is_resumed(
     start = ModelInitialization.from_model(make_model(inference_only=True, sampling_rate=2000), DISCRIMINATOR)
     start.completion = lambda: start.model
     start.complete()
-    settings = {"start": start, "new_module_steps": 0, "posterior_adaptation_steps": 4}
+    settings = {"start": start, "new_module_steps": 0, "posterior_adaptation_steps": 4, "adaptation_pairs": 0}
     make_trainer(**settings).save_checkpoint()
     start.provenance = replace(start.provenance, completed=[])
     forget_accelerate()

@@ -19,6 +19,7 @@ from hf_vits.modeling_vits import VitsModel, add_training_modules
 from hf_vits.modules.sampling import seed_of
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.initialization import seeded
+from hf_vits.training.losses import negative_log_likelihood
 from hf_vits.training.own_speech import OwnSpeech, Utterance
 from hf_vits.utils.setting_fields import Count, Positive, Whole, check_fields, option
 
@@ -214,10 +215,3 @@ class Completion:
     def progress_bar(self) -> tqdm:
         """Return the bar of the steps that are left."""
         return tqdm(total=self.settings.max_steps, initial=self.step, desc="completing", unit="step")
-
-
-def negative_log_likelihood(values: Tensor, mean: Tensor, log_std: Tensor, weight: Tensor) -> Tensor:
-    """values, mean, log_std (B, C, T), weight (B, 1, T) -> (), in nats per value: −log N(values; mean, exp(log_std)²),
-    averaged by the weight of the frames."""
-    nll = log_std + 0.5 * ((values - mean) * (-log_std).exp()).square() + 0.5 * math.log(2 * math.pi)
-    return (nll * weight).sum() / (weight.sum() * values.shape[1])

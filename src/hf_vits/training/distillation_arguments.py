@@ -50,7 +50,7 @@ class DistillationArguments(VitsTrainingArguments):
             (
                 *("alignment_noise_scale", "alignment_noise_decay", "duration_adversarial_steps"),
                 *("duration_discriminator", "fit_speaking_rate", "freeze_modules"),
-                *("new_module_steps", "posterior_adaptation_steps"),
+                *("new_module_steps", "posterior_adaptation_steps", "adaptation_pairs"),
             ),
             "nothing but the decoder is trained, which is new",
         ),
@@ -75,7 +75,7 @@ class DistillationArguments(VitsTrainingArguments):
             default = item.default if item.default_factory is MISSING else item.default_factory()
             if item.name in self.unused and getattr(self, item.name) != default:
                 raise ValueError(f"`{item.name}` has no effect here: {self.unused[item.name]}. Leave it out.")
-        others = [name for name in self.loss_weights if LOSSES[name].stage in ("prior", "durations")]
+        others = [name for name in self.loss_weights if LOSSES[name].stage not in ("adversarial", "reconstruction")]
         if others:
             raise ValueError(f"`loss_weights` has {', '.join(others)}, no loss of a decoder. Leave that out.")
         others = [name for name in self.learning_rate_multipliers if name.split(".")[0] != "decoder"]

@@ -9,6 +9,7 @@ def loudness_loss(segments):
 ```
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,10 +20,14 @@ from torch.nn import functional as F
 
 from hf_vits.utils.registry import Registry
 
-Stage = Literal["adversarial", "reconstruction", "prior", "durations"]
+Stage = Literal["adversarial", "reconstruction", "prior", "durations", "own_speech", "pitch"]
 """What a loss is a function of: `"adversarial"` of a sub-discriminator's outputs, a `DiscriminatorOutput` for the
 recording and one for the generated segment; `"reconstruction"` of a `Segments`; `"prior"` of an `AlignmentOutput`;
-`"durations"`, in the last steps of a run, of a `DurationOutput`."""
+`"durations"`, in the last steps of a run, of a `DurationOutput`; `"own_speech"` and `"pitch"`, while the posterior
+encoder is adapted, of an `OwnSpeechOutput` and a `PitchOutput`."""
+
+ADAPTATION = ("own_speech", "pitch")
+"""Stages whose losses are computed while the posterior encoder is adapted."""
 
 MEASURED = ("reconstruction", "prior")
 """Stages whose losses an evaluation measures."""
@@ -37,8 +42,8 @@ class Loss:
         function (`Callable`):
             Takes the outputs of the stage, returns a float32 scalar, a mean over the batch.
         stage (`str`):
-            `"adversarial"`, `"reconstruction"`, `"prior"` or `"durations"`; the losses of a stage share one backward
-            pass. An adversarial loss is computed for each sub-discriminator and summed over them.
+            One of `Stage`; the losses of a stage share one backward pass. An adversarial loss is computed for each
+            sub-discriminator and summed over them.
         weight (`float`):
             Default weight in the sum of all losses.
         normalize_by (`str`):
@@ -143,6 +148,25 @@ def kl_loss(
     return (kl * mask).sum() / mask.float().sum()
 
 
+def negative_log_likelihood(values: Tensor, mean: Tensor, log_std: Tensor, weight: Tensor) -> Tensor:
+    """values, mean, log_std (B, C, T), weight (B, 1, T) -> (), in nats per value: −log N(values; mean, exp(log_std)²),
+    averaged by the weight of the frames."""
+    nll = log_std + 0.5 * ((values - mean) * (-log_std).exp()).square() + 0.5 * math.log(2 * math.pi)
+    return (nll * weight).sum() / (weight.sum() * values.shape[1])
+
+
+def pitch_loss(octaves: Tensor, target: Tensor, voiced: Tensor, mask: Tensor) -> Tensor:
+    """octaves and target (B, T_spec), voiced and mask of frames (B, T_spec) -> (): the absolute difference where speech
+    is voiced, summed and divided by all frames, so that batches are weighed by theirs."""
+    return ((octaves.float() - target).abs() * voiced).sum() / mask.sum()
+
+
+def voicing_loss(logits: Tensor, voiced: Tensor, mask: Tensor) -> Tensor:
+    """logits, voiced and mask of frames (B, T_spec) -> (): cross entropy, in nats per frame."""
+    nats = F.binary_cross_entropy_with_logits(logits.float(), voiced, reduction="none")
+    return (nats * mask).sum() / mask.sum()
+
+
 def deterministic_duration_loss(log_durations: Tensor, durations: Tensor, mask: Tensor) -> Tensor:
     """log_durations (B, 1, T_text), durations int64 (B, T_text), mask (B, 1, T_text) -> (): squared error per token."""
     target = torch.log(durations.unsqueeze(1).float() + 1e-6) * mask
@@ -242,3 +266,30 @@ register_loss(
     description="Least squares of the duration discriminator's logits on predicted durations to 1, per token.",
     source="VITS2, section 2.1",
 )(lambda out: token_least_squares(out.logits, 1, out.mask))
+
+register_loss(
+    "own_speech",
+    stage="own_speech",
+    weight=0.5,
+    normalize_by="frames",
+    on_request=True,
+    description="Negative log likelihood of the latents of the base model's own speech, in nats per frame.",
+)(lambda out: out.latents.shape[1] * negative_log_likelihood(out.latents, out.mean, out.log_std, out.weight))
+
+register_loss(
+    "pitch",
+    stage="pitch",
+    weight=20.0,
+    normalize_by="frames",
+    on_request=True,
+    description="Difference of the pitch that is read in latents from that of the recordings, in octaves per frame.",
+)(lambda out: pitch_loss(out.octaves, out.target, out.voiced, out.mask))
+
+register_loss(
+    "voicing",
+    stage="pitch",
+    weight=2.5,
+    normalize_by="frames",
+    on_request=True,
+    description="Cross entropy of the voicing that is read in latents, in nats per frame.",
+)(lambda out: voicing_loss(out.voicing, out.voiced, out.mask))

@@ -289,7 +289,8 @@ def _new_modules(run: RunSummary) -> str:
             )
     first = args.new_module_steps if set(new) - {"discriminator"} else 0
     if (adapted := min(args.posterior_adaptation_steps, run.progress.step - first)) > 0:
-        parts.append(f"For {adapted:,} steps the posterior encoder alone was adapted to the recordings.")
+        pairs = ", and to the base model's own speech at their pitch" if args.adaptation_pairs else ""
+        parts.append(f"For {adapted:,} steps the posterior encoder alone was adapted to the recordings{pairs}.")
     if (last := run.model_step - first_duration_step(args)) > 0:
         parts.append(f"In the last {last:,} steps the duration predictor alone was trained, against a discriminator.")
     return f"\n\n{' '.join(parts)}" if parts else ""

@@ -19,6 +19,7 @@ from hf_vits.modules.sampling import seed_of
 from hf_vits.training.generator import Posterior, Segments, VitsGenerator
 from hf_vits.training.losses import LOSSES, discriminator_loss, losses_of
 from hf_vits.training.optimizer import OptimizedModel, learning_rate_factor
+from hf_vits.training.posterior_adaptation import PosteriorAdaptation
 from hf_vits.training.process import hold_free_memory, return_free_memory
 from hf_vits.training.replay import Replay
 from hf_vits.training.training_arguments import VitsTrainingArguments
@@ -77,6 +78,8 @@ class TrainingStep:
             Gives device, precision and processes.
         replay ([`Replay`], *optional*):
             Segments of other speakers that each batch is joined by.
+        adaptation ([`PosteriorAdaptation`], *optional*):
+            What an adapted posterior encoder is compared with beside the prior.
     """
 
     def __init__(
@@ -86,9 +89,10 @@ class TrainingStep:
         config: VitsTrainingArguments,
         accelerator: Accelerator,
         replay: Replay | None = None,
+        adaptation: PosteriorAdaptation | None = None,
     ):
         self.generator, self.discriminator, self.replay = generator, discriminator, replay
-        self.config, self.accelerator = config, accelerator
+        self.config, self.accelerator, self.adaptation = config, accelerator, adaptation
         self._process_index = accelerator.process_index
         self.average = self._mean if accelerator.num_processes > 1 else None
         if accelerator.device.type == "cpu":
@@ -98,10 +102,12 @@ class TrainingStep:
         """
         Take the step of this number and epoch on its batches.
 
-        If it `adapts` the posterior encoder, its divergence from the prior is the generator's only loss: what it infers
-        from a new speaker's recordings comes to be what the base model infers from text, before the decoder learns from
-        it. Its learning rate is then the full one.
+        If it `adapts` the posterior encoder, the generator's losses are its divergence from the prior and those of its
+        `adaptation`: what it infers from a new speaker's recordings comes to be what the base model infers from text,
+        at the recordings' pitch, before the decoder learns from it. Its learning rate is then the full one.
         """
+        if self.adaptation is not None and not adapts:
+            self.adaptation.release()
         normalizers = self._normalizers(batches)
         rate, scaler = learning_rate_factor(self.config, step, epoch), self.accelerator.scaler
         losses: dict[str, Tensor] = {}
@@ -122,6 +128,8 @@ class TrainingStep:
             for output, normalizer in zip(kept or generate(True), normalizers, strict=True):
                 backward = self._adaptation_backward if adapts else self._generator_backward
                 add_losses(losses, backward(output, normalizer))
+            if adapts and self.adaptation is not None:
+                add_losses(losses, self._own_speech_backward(step))
         finite = self.generator.update(rate, self.average, scaler, multiplies=not adapts) and finite
 
         if scaler is not None:
@@ -180,11 +188,21 @@ class TrainingStep:
         return add_losses(add_losses(losses, reconstruction), prior)
 
     def _adaptation_backward(self, output: GeneratorForward, normalizer: LossNormalizer) -> dict[str, Tensor]:
-        """Add the gradient of the posterior's divergence from the prior on one batch; return this loss ()."""
-        loss = {"kl": self._prior_losses(output, normalizer)["kl"]}
-        self._backward(self._weighted_sum(loss))
+        """Add the gradient of the posterior's divergence from the prior on one batch, and of the losses of its pitch;
+        return these losses ()."""
+        losses = {"kl": self._prior_losses(output, normalizer)["kl"]}
+        pitch = self.adaptation and self.adaptation.pitch(output.batch, output.detached)
+        if pitch is not None:
+            losses |= normalizer.normalize(losses_of("pitch", pitch))
+        self._backward(self._weighted_sum(losses))
         self._backward_from(*output.posterior.backward_roots(output.detached))
-        return add_losses({}, loss)
+        return add_losses({}, losses)
+
+    def _own_speech_backward(self, step: int) -> dict[str, Tensor]:
+        """Add the gradient of the loss of own speech, once a step; return the loss ()."""
+        loss = losses_of("own_speech", self.adaptation.own_speech(step))
+        self._backward(self._weighted_sum(loss))
+        return loss
 
     def _prior_losses(self, output: GeneratorForward, normalizer: LossNormalizer) -> dict[str, Tensor]:
         with self.accelerator.autocast():

@@ -35,6 +35,7 @@ from hf_vits.training.loudness import match_loudness
 from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo_id, write_card
 from hf_vits.training.optimizer import OptimizedModel, check_modules, moving_average, train_only
 from hf_vits.training.phases import Phase, first_duration_step, limited_steps, phase_at, trained_names
+from hf_vits.training.posterior_adaptation import adaptation_of
 from hf_vits.training.process import GracefulShutdown
 from hf_vits.training.replay import replay_of
 from hf_vits.training.run_checks import check_numbering, check_processes_agree, check_same_step
@@ -170,14 +171,9 @@ class VitsTrainer:
     def _check_processes_agree(self) -> None:
         if self.accelerator.num_processes > 1:
             loader = getattr(self.train_dataloader, "loader", None)  # a stream has none, and its clips are unknown
-            check_processes_agree(
-                self.args,
-                self.accelerator.mixed_precision,
-                self.initialization,
-                self.processing_class,
-                loader.dataset.clips if loader else [],
-                self.eval_clips.clips if self.eval_clips else [],
-            )
+            clips = (loader.dataset.clips if loader else [], self.eval_clips.clips if self.eval_clips else [])
+            shared = (self.args, self.accelerator.mixed_precision, self.initialization, self.processing_class)
+            check_processes_agree(*shared, *clips)
 
     def _prepare_models(self) -> None:
         """Move generator and discriminator to the device, and make their optimizers and the moving average."""
@@ -194,7 +190,9 @@ class VitsTrainer:
             if optimized is not None:
                 optimized.broadcast_parameters()
         self.ema = moving_average(model, args.ema_decay) if args.ema_decay else None
-        self.replay = replay_of(args, model, self.train_dataloader, self.accelerator.is_main_process)
+        tokenizer, loader, accelerator = self.processing_class, self.train_dataloader, self.accelerator
+        self.replay = replay_of(args, model, loader, accelerator.is_main_process)
+        self.adaptation = adaptation_of(args, model, tokenizer, loader, self.columns.text, accelerator)
         clips = self.eval_clips
         self.evaluation = None if clips is None else Evaluation(self.output_model, clips, self.accelerator, args.seed)
 
@@ -260,7 +258,8 @@ class VitsTrainer:
     def _train_steps(self, experiment: ExperimentLogger, shutdown: GracefulShutdown) -> None:
         """Train up to the last step, or the one in which a signal comes; log, save and evaluate on the way."""
         args, progress, meter = self.args, self.progress, AverageMeter()
-        train_step = self.step_class(self.generator, self.discriminator, args, self.accelerator, self.replay)
+        extras = (args, self.accelerator, self.replay, self.adaptation)
+        train_step = self.step_class(self.generator, self.discriminator, *extras)
         duration_step = self.durations and DurationStep(self.generator, self.durations, args, self.accelerator)
         with self._progress_bar() as bar:
             for batches in self._batches_by_step():

@@ -115,6 +115,11 @@ class VitsTrainingArguments(EvaluationArguments):
         "Steps in which only the posterior encoder learns, by its divergence from the frozen prior, and a new "
         "discriminator beside it: the encoder learns another speaker before the decoder does.",
     )
+    adaptation_pairs: Whole = option(
+        8,
+        "Crops of the base model's own speech at the pitch of the recordings, whose latents it also learns in each of "
+        "these steps, and with them the pitch of the recordings; 0: the divergence alone.",
+    )
     replay_batch_size: Whole = option(
         0,
         "Segments per step, beside those of the data, of the base model's own speech by speakers that the data lacks, "
@@ -193,7 +198,7 @@ class VitsTrainingArguments(EvaluationArguments):
         if self.posterior_adaptation_steps and not self.weights["kl"]:
             raise ValueError(
                 f"`posterior_adaptation_steps` is {self.posterior_adaptation_steps}, but `loss_weights` has kl with 0, "
-                "its only loss: give that a weight above 0, or adapt for 0 steps."
+                "which it learns the words by: give that a weight above 0, or adapt for 0 steps."
             )
         if self.join_clips_seconds and self.join_clips_seconds > self.max_duration_seconds:
             raise ValueError(
