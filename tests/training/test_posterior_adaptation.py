@@ -24,7 +24,7 @@ STEPS = {"posterior_adaptation_steps": 3, "new_module_steps": 0, "adaptation_pai
 def small(monkeypatch):
     """Few utterances, crops and steps."""
     for module, values in {
-        posterior_adaptation: {"READ_UTTERANCES": 3, "POOL_SIZE": 4, "CROP_FRAMES": 12},
+        posterior_adaptation: {"READ_UTTERANCES": 5, "POOL_SIZE": 4, "CROP_FRAMES": 12},
         latent_pitch: {"READER_STEPS": 2},
         own_speech: {"FIRST_UTTERANCES": 2},
     }.items():
@@ -158,8 +158,17 @@ def test_each_speaker_of_the_data_has_a_ratio_of_their_own(make_trainer, make_da
     trainer._choose_trained_parameters(Phase.ADAPTATION)
     prepared = trainer.adaptation.prepared
     assert set(prepared.medians) == {1, 2, None} and set(prepared.speech.speakers) == {1, 2}
+    ratios = prepared.speech.ratios
+    assert set(ratios) == {1, 2, None} and len(set(ratios.values())) == 3
     crops = prepared.speech.crops(0, 6, 12)
     assert set(crops.speaker_ids.tolist()) <= {1, 2}
+    batch = next(iter(trainer.train_dataloader.epoch(0)))
+    output = trainer.adaptation.pitch(batch, trainer.generator.module.posterior(batch))
+    assert set(batch.speaker_id.tolist()) == {1, 2}
+    for number, speaker_id in enumerate(batch.speaker_id.tolist()):
+        f0 = latent_pitch.pitch_of_frames(batch.waveform[number, 0, : int(batch.waveform_lengths[number])], 2000, 8)
+        octaves = torch.where(f0 > 0, torch.log2(f0.clamp(min=1) / prepared.medians[speaker_id]), 0.0)
+        torch.testing.assert_close(output.target[number, : len(f0)], octaves)
     trainer.train()
     assert read_history(trainer.output_dir)[-1]["train/pitch"] > 0
 
