@@ -34,6 +34,7 @@ _DOTTED = re.compile(r"(?<!\w)(?:[^\W\d_]{1,3}\.[\s-]*)+[^\W\d_]{1,4}$")
 _WORD = re.compile(r"[^\W\d_][\w.’']*$")
 _NUMBER = re.compile(r"(?<![\w.,:/-])(?:[0-9]{1,2}\.\s?)?[0-9]{1,3}$")
 _NEXT_WORD = re.compile(r"[^\W\d_]+")
+_ATTRIBUTE = re.compile(r"[0-9]-[a-z]{1,5}$")  # "10-yr. bonds"
 _PLACE_TIME = re.compile(r"(?:[A-Z][\w.]* ){1,3}time\b")
 _CODE = re.compile(r"[A-Z]{1,5}-?[0-9]|[B-HJ-Z](?![\w.'’])|[A-Z]\.?\s*$")
 _LOOK_BACK = 24
@@ -76,8 +77,12 @@ class Conventions:
             return True
         if text[following] in ",;:+=/&" and not text[following + 1 : following + 2].isalnum():  # "Poids max. : 120 kg"
             return False
+        if text[following].isdigit() and text[following - 1] in "([":  # "4 in. (10 cm)"
+            return False
         if _NUMBER.search(text, start, stop):
             return not self.ordinals or self._begins(text, following)
+        if _ATTRIBUTE.search(text, start, stop):
+            return self._begins(text, following)
         dotted, word = _DOTTED.search(text, start, stop), _WORD.search(text, start, stop)
         for name in _names(dotted, word):
             if (ends := self._after(name, text, following)) is not None:
@@ -92,14 +97,16 @@ class Conventions:
 
     def _after(self, name: str, text: str, following: int) -> bool | None:
         """Return True if a sentence ends after an abbreviation; None for other words."""
-        is_street = "str" in self.before_numbers and name.endswith("str")  # German "Hauptstr. 5"
+        is_street = "str" in self.before_numbers and name.endswith(("str", "pl"))  # German "Hauptstr. 5"
         if (name in self.before_numbers or is_street) and _is_number(text, following):
             return False
         if name in self.titles:
             return not self.titles_are_sure and self._begins(text, following, after_name=True)
         if name in self.trailing and text[following].isupper():
             word = _NEXT_WORD.match(text, following)[0].lower()  # "Bros. Ltd."
-            return word not in self.trailing and not (name in ("a.m", "p.m") and self._goes_on(text, following))
+            return word not in self.trailing | self.streets and not (
+                name in ("a.m", "p.m") and self._goes_on(text, following)
+            )
         if name in self.streets and self._has_title(text, following):
             return True
         return self._begins(text, following) if name in self.either or name in self.trailing else None
@@ -119,7 +126,7 @@ class Conventions:
     def _begins(self, text: str, following: int, after_name: bool = False) -> bool:
         """Return True if the next word is capitalized because it begins a sentence."""
         word = _NEXT_WORD.match(text, following)
-        if word is None or not word[0][0].isupper() or (len(word[0]) == 1 and text[word.end() :][:1] == "."):
+        if word is None or not word[0][0].isupper() or (len(word[0]) == 1 and text[word.end() :][:1] in (".", "-")):
             return False
         name = unicodedata.normalize("NFC", word[0]).lower()
         return name in self.starters and not (after_name and name in _PARTICLES.split())

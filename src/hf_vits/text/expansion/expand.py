@@ -95,7 +95,7 @@ def with_stop(text: str, written: str, end: int, spoken: str, language: str | No
         return spoken
     following = end
     while following < len(text) and not text[following].isalnum():
-        if text[following] in ",;:–—-.!?":
+        if text[following] in ",;:–—-.!?/":
             return spoken
         following += 1
     if text[following : following + 1].islower():
