@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ def _argument(name: str, groups: Mapping[str, str | None]) -> str:
 
 def codes() -> list[str]:
     """Return the languages that have rules."""
-    return sorted(file.stem for file in _FOLDER.glob("*.json"))
+    return sorted(file.stem for file in _FOLDER.glob("??.json"))
 
 
 def language_of(voice: str | None) -> Language | None:
@@ -100,7 +101,8 @@ def language_of(voice: str | None) -> Language | None:
 
 @functools.cache
 def _load(code: str, voice: str) -> Language:
-    content = json.loads((_FOLDER / f"{code}.json").read_text(encoding="utf-8"))
+    files = [_FOLDER / f"{code}.json", _FOLDER / f"{code}_rules.json"]  # the second one if the first would be too long
+    content = dict(ChainMap(*(json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists())))
     variant = next((parts for name, parts in content.get("variants", {}).items() if voice.startswith(name)), {})
     content["rules"] = variant.pop("rules", []) + content["rules"]
     for part, changes in variant.items():
