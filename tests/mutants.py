@@ -461,7 +461,7 @@ MUTANTS = [
     # A voice that is completed
     Mutant(
         "training/own_speech.py",
-        "max(0, count - POOL_SIZE)",
+        "max(0, count - self.pool_size)",
         "0",
         "training/test_own_speech.py",
         "pool",
@@ -474,11 +474,32 @@ MUTANTS = [
         "crop_gives",
     ),
     Mutant(
-        "training/completion.py",
+        "training/losses.py",
         "log_std + 0.5 * (",
         "log_std + (",
-        "training/test_completion.py",
-        "normal_distribution",
+        "training/test_losses.py",
+        "likelihood_of_latents",
+    ),
+    Mutant(
+        "training/posterior_adaptation.py",
+        "medians.get(speaker_id, medians[None]) for",
+        "medians[None] for",
+        "training/test_posterior_adaptation.py",
+        "each_speaker",
+    ),
+    Mutant(
+        "training/latent_pitch.py",
+        "hop_length) + 0.5) *",
+        "hop_length) + 5) *",
+        "training/test_latent_pitch.py",
+        "centre",
+    ),
+    Mutant(
+        "training/train_step.py",
+        "        self._backward(self._weighted_sum(loss))\n        return loss\n",
+        "        return loss\n",
+        "training/test_posterior_adaptation.py",
+        "gradient",
     ),
     Mutant(
         "training/completion.py",

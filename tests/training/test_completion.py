@@ -9,7 +9,7 @@ from training_runs import BASE_TEXTS
 
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.training import CompletionSettings
-from hf_vits.training.completion import Completion, negative_log_likelihood
+from hf_vits.training.completion import Completion
 
 KINDS = {
     "one speaker": {},
@@ -33,18 +33,6 @@ def run(completion, steps):
     for _ in range(steps):
         completion.train_step()
     return completion
-
-
-def test_the_likelihood_is_that_of_the_normal_distribution():
-    draw = torch.Generator().manual_seed(0)
-    values, mean, log_std = (torch.randn(2, 3, 5, generator=draw) for _ in range(3))
-    weight = torch.tensor([[1.0, 1, 0, 0, 1], [0, 1, 1, 0, 0]]).unsqueeze(1)
-    known = -torch.distributions.Normal(mean, log_std.exp()).log_prob(values)
-    expected = known[weight.bool().expand_as(known)].mean()
-    torch.testing.assert_close(negative_log_likelihood(values, mean, log_std, weight), expected)
-    nothing = torch.zeros(1, 4, 6)
-    at_mean = negative_log_likelihood(nothing, nothing, nothing, torch.ones(1, 1, 6))
-    assert at_mean.item() == pytest.approx(0.5 * math.log(2 * math.pi))
 
 
 @pytest.mark.parametrize("kind", KINDS)
