@@ -9,10 +9,16 @@ same draws.
 - parts of the base: the durations, flow or decoder of the base in the tuned voice, and the other way round
 - noise: the tuned voice with less noise in latents, or in durations
 - length: the tuned voice's sentences of up to six words, and those of nine words or more
-- re-synthesis: recordings of the evaluation set, and speech of the base, through posterior encoder and decoder
+- re-synthesis: recordings of the evaluation set, and speech of the base, through posterior encoder and decoder; and
+  the recordings through the tuned encoder and the base's decoder
 
-At last the alignment: by how much the tuned voice's alignment of recordings differs from the base's durations, scaled
-to the same sum, as the mean over tokens in milliseconds.
+At last, in a line each:
+
+- pitch: how far that of the recordings is in the latents, as F0 (pyin) of what a decoder makes of them over F0 of the
+  recordings: correlation and slope, both 1 if nothing is lost
+- lines: how far the spectrum at multiples of the frame rate, 1 to 8 kHz, stands above its surroundings, in dB
+- alignment: by how much the tuned voice's alignment of recordings differs from the base's durations, scaled to the
+  same sum, as the mean over tokens in milliseconds
 
 Word errors are those of Whisper tiny.en, with a 95 % interval by bootstrap over sentences. Needs
 "hf_vits[train,phonemes,onnx,bench]" and jiwer==4.0.0.
@@ -178,19 +184,69 @@ def rows_of_recordings(report: Report, base: Voice, tuned: Voice, texts: list[st
     prompts = [recording.text for recording in recordings]
     recorded = [read_audio(recording.path, report.rate) for recording in recordings]
     report.add("recordings", prompts, recorded)
-    report.add("recordings, re-synthesized by the tuned voice", prompts, tuned.resynthesize(recorded))
+    own = tuned.resynthesize(recorded)
+    report.add("recordings, re-synthesized by the tuned voice", prompts, own)
+    through_base = tuned.with_parts(base, "decoder").resynthesize(recorded)
+    report.add("recordings, through the tuned encoder and the base's decoder", prompts, through_base)
     report.add("base speech, re-synthesized by the tuned voice", texts, tuned.resynthesize(base.speak(texts)))
     report.add("evaluation texts, base", prompts, base.speak(prompts))
     report.add("evaluation texts, tuned", prompts, tuned.speak(prompts))
+    pitch = {name: pitch_kept(recorded, made, report.rate) for name, made in (("tuned", own), ("base", through_base))}
+    hop = base.model.config.hop_length
+    lines = {
+        name: frame_rate_lines(voice.speak(texts), report.rate, hop)
+        for name, voice in (("tuned", tuned), ("base", base))
+    }
+    print()
+    for name, (correlation, slope) in pitch.items():
+        print(f"Pitch of recordings, through the {name} decoder: correlation {correlation:.2f}, slope {slope:.2f}.")
+    print(f"Lines at the frame rate: tuned voice {lines['tuned']:.1f} dB, base {lines['base']:.1f} dB.")
     differences = []
     for prompt, waveform, output in zip(prompts, recorded, base.outputs(prompts), strict=True):
         frames, expected = tuned.aligned(prompt, waveform), output.durations[0].double()
         ends, scaled = frames.cumsum(0), (expected * (frames.sum() / expected.sum())).cumsum(0)
         differences.append((ends - scaled).abs())
-    hop_ms = 1000 * base.model.config.hop_length / report.rate
+    hop_ms = 1000 * hop / report.rate
     moved = float(torch.cat(differences).mean()) * hop_ms
-    print(f"\nTokens of recordings end {moved:.0f} ms from where the base's durations, scaled, have them.")
-    report.save(rows=report.rows, alignment_difference_ms=moved)
+    print(f"Tokens of recordings end {moved:.0f} ms from where the base's durations, scaled, have them.")
+    report.save(rows=report.rows, pitch=pitch, frame_rate_lines_db=lines, alignment_difference_ms=moved)
+
+
+def pitch_kept(recorded: Sequence[np.ndarray], made: Sequence[np.ndarray], rate: int) -> tuple[float, float]:
+    """Recordings and what was made of them -> correlation and slope of F0 in octaves, where both are voiced."""
+    tracks = [pitch_tracks(waveforms, rate) for waveforms in (recorded, made)]
+    pairs = [
+        np.stack([one[: min(len(one), len(other))], other[: min(len(one), len(other))]])
+        for one, other in zip(*tracks, strict=True)
+    ]
+    octaves = np.log2(np.concatenate(pairs, axis=1))
+    octaves = octaves[:, np.isfinite(octaves).all(axis=0)]
+    return float(np.corrcoef(octaves)[0, 1]), float(np.polyfit(*octaves, 1)[0])
+
+
+def pitch_tracks(waveforms: Sequence[np.ndarray], rate: int) -> list[np.ndarray]:
+    """Waveforms of one speaker -> F0 of each in hertz every 256 samples, within 0.9 octaves of the median."""
+    import librosa
+
+    from hf_vits.prosody.fundamental import fundamental_frequency
+
+    voiced = np.concatenate([fundamental_frequency(waveform, rate) for waveform in waveforms])
+    low, high = np.median(voiced[voiced > 0]) * 2.0 ** np.array([-0.9, 0.9])
+    settings = {"fmin": low, "fmax": high, "sr": rate, "frame_length": 2048, "hop_length": 256}
+    return [librosa.pyin(waveform.astype("float32"), **settings)[0] for waveform in waveforms]
+
+
+def frame_rate_lines(waveforms: Sequence[np.ndarray], rate: int, hop_length: int) -> float:
+    """Speech -> how far its mean spectrum at multiples of the frame rate is above its surroundings, in dB."""
+    from scipy.signal import welch
+
+    size = 8192
+    decibels = 10 * np.log10(sum(welch(waveform, rate, nperseg=size)[1] for waveform in waveforms))
+    frame_rate, above = rate / hop_length, []
+    for number in range(round(1000 / frame_rate), int(min(8000, rate / 2.5) / frame_rate)):
+        place = round(number * frame_rate * size / rate)
+        above.append(decibels[place - 1 : place + 2].max() - np.median(decibels[place - 12 : place + 13]))
+    return float(np.mean(above))
 
 
 def parsed() -> argparse.Namespace:
