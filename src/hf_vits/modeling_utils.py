@@ -18,7 +18,7 @@ from hf_vits.utils.atomic_folder import new_files
 from hf_vits.utils.default_name import refuse_default_name
 from hf_vits.utils.formatting import listed
 from hf_vits.utils.logging import no_progress_bar
-from hf_vits.utils.meta_device import WithoutValues, meta_device
+from hf_vits.utils.meta_device import Model, WithoutValues, meta_device, skeleton
 from hf_vits.utils.torch_state import is_finite
 
 
@@ -40,7 +40,7 @@ def reduce_model(model: nn.Module) -> tuple[Callable, tuple]:
     """
     state = model.state_dict()
     try:
-        _with_state(type(model), model.config, state)
+        model_with_state(type(model), model.config, state)
     except (ValueError, RuntimeError, TypeError) as error:
         raise TypeError(
             f"This {type(model).__name__} has other layers than its configuration says, so it cannot be pickled. Save "
@@ -55,7 +55,7 @@ def rebuild_model(
     kind: type[nn.Module], config: Any, state: Mapping[str, Tensor], frozen: list[str], modes: dict, name_or_path: str
 ) -> nn.Module:
     """Return the model that `reduce_model` took apart; its parameters are the tensors of `state`."""
-    model = _with_state(kind, config, state)
+    model = model_with_state(kind, config, state)
     for name in frozen:
         model.get_parameter(name).requires_grad_(False)
     for name, part in model.named_modules():
@@ -73,9 +73,9 @@ def reinitialize(model: nn.Module) -> None:
     model.load_state_dict(new.state_dict(), strict=True)
 
 
-def _with_state(kind: type[nn.Module], config: Any, state: Mapping[str, Tensor]) -> nn.Module:
-    with meta_device():
-        model = kind(config)
+def model_with_state(kind: type[Model], config: Any, state: Mapping[str, Tensor]) -> Model:
+    """Create a model whose parameters are the tensors of `state`; layers without weight norm there have none."""
+    model = skeleton(kind, config)
     _fold_weight_norm(model, state)
     model.load_state_dict(state, strict=True, assign=True)
     return model

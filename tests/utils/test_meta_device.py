@@ -8,7 +8,7 @@ from torch.nn.utils import parametrizations
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hf_vits import VitsModel
-from hf_vits.utils.meta_device import WithoutValues, meta_device
+from hf_vits.utils.meta_device import WithoutValues, meta_device, skeleton
 
 
 def described(module):
@@ -20,8 +20,7 @@ def described(module):
 @pytest.mark.parametrize("fields", [{}, {"use_stochastic_duration_prediction": False, "resblock_type": "2"}])
 def test_its_tensors_are_described_as_those_in_memory_and_have_no_memory(make_config, fields):
     config = make_config(**SMALLEST, **fields)
-    with meta_device():
-        model = VitsModel(config)
+    model = skeleton(VitsModel, config)
     assert described(model) == described(VitsModel(config))
     assert all(tensor.is_meta for tensor in model.state_dict().values())
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from hf_vits.data.dataset import Columns
+from hf_vits.data.dataset import WithColumns
 from hf_vits.timestamps.formats import FORMATS
 from hf_vits.utils.setting_fields import (
     AnyPath,
@@ -21,7 +21,7 @@ Decibels = Annotated[float, Range(least=-60, most=0)]
 
 
 @dataclass
-class _Common:
+class _Common(WithColumns):
     """Settings of both verbs."""
 
     output: OutputPath = option("", "Folder to write to.")
@@ -37,11 +37,6 @@ class _Common:
 
     def __post_init__(self):
         check_fields(self)
-
-    @property
-    def columns(self) -> Columns:
-        """Names of the columns."""
-        return Columns(self.text_column, self.audio_column)
 
 
 @dataclass

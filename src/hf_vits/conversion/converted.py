@@ -14,10 +14,11 @@ from hf_vits.conversion.source import Source
 from hf_vits.hub.cards import card
 from hf_vits.hub.license import CARD, Provenance, inherit_license, origin_beside
 from hf_vits.hub.state_dict import match_state_dict
+from hf_vits.modeling_utils import model_with_state
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.utils.atomic_folder import destination, new_folder
 from hf_vits.utils.logging import no_progress_bar
-from hf_vits.utils.meta_device import meta_device
+from hf_vits.utils.meta_device import skeleton
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,14 @@ class Converted:
         check_tensors(self.state_dict)
         notes = dtype_notes(str(tensor.dtype).removeprefix("torch.") for tensor in self.state_dict.values())
         float32 = {key: tensor.float() for key, tensor in self.state_dict.items()}  # before anything is folded
-        shapes = {key: tensor.shape for key, tensor in _skeleton(self.config).state_dict().items()}
+        shapes = {key: tensor.shape for key, tensor in skeleton(VitsModel, self.config).state_dict().items()}
         matched = match_state_dict(float32, shapes, "the file to convert", foreign=True)
         object.__setattr__(self, "state_dict", copied(matched))
         object.__setattr__(self, "notes", (*self.notes, *notes))
 
     def model(self) -> VitsModel:
         """Return the model in evaluation mode; its parameters share memory with `state_dict`."""
-        model = _skeleton(self.config)
-        model.load_state_dict(self.state_dict, strict=True, assign=True)
-        return model.eval()
+        return model_with_state(VitsModel, self.config, self.state_dict).eval()
 
     def save(self, directory: str | Path, overwrite: bool = False) -> Path:
         """
@@ -94,12 +93,6 @@ class Converted:
                 self.tokenizer.save_pretrained(staged)
             card(directory.name, self.origin, self.tokenizer, self.notes).save(staged / CARD)
         return directory
-
-
-def _skeleton(config: VitsConfig) -> VitsModel:
-    """Create a model without memory for its weights."""
-    with meta_device():
-        return VitsModel(config)
 
 
 def dtype_notes(types: Iterable[str]) -> tuple[str, ...]:

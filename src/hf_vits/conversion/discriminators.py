@@ -19,8 +19,9 @@ from hf_vits.discriminators.base import DISCRIMINATORS, SLOPE
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator, VitsDiscriminatorConfig
 from hf_vits.hub.model_files import has_weights
 from hf_vits.hub.state_dict import check_kinds, match_state_dict, read_state_dict
+from hf_vits.modeling_utils import model_with_state
 from hf_vits.utils.formatting import listed
-from hf_vits.utils.meta_device import meta_device
+from hf_vits.utils.meta_device import skeleton
 
 SUBFOLDER = "discriminator"
 """Subfolder of a model folder or checkpoint of this package that holds its discriminator."""
@@ -129,15 +130,13 @@ class ConvertedDiscriminator:
     def __post_init__(self):
         """Check the weights and convert them to the weight format of a new discriminator."""
         check_tensors(self.state_dict)
-        shapes = {key: tensor.shape for key, tensor in _skeleton(self.config).state_dict().items()}
+        shapes = {key: tensor.shape for key, tensor in skeleton(VitsDiscriminator, self.config).state_dict().items()}
         matched = match_state_dict(self.state_dict, shapes, "the file to convert")
         object.__setattr__(self, "state_dict", copied(matched))
 
     def model(self) -> VitsDiscriminator:
         """Return the discriminator; its parameters share memory with `state_dict`."""
-        model = _skeleton(self.config)
-        model.load_state_dict(self.state_dict, strict=True, assign=True)
-        return model.eval()
+        return model_with_state(VitsDiscriminator, self.config, self.state_dict).eval()
 
 
 def convert_discriminator(path: str | Path, periods: Sequence[int] | None = None) -> VitsDiscriminator:
@@ -457,9 +456,3 @@ def _describe(names: Mapping[str, Tensor]) -> str:
     if any(re.match(GENERATOR, name) or re.sub(rf"^{_DDP}", "", name).split(".")[0] in ROOTS for name in names):
         return "a voice, that is, a VITS generator"
     return f"{len(names)} other tensors ({listed([name[:60] for name in names])})" if names else "no tensors at all"
-
-
-def _skeleton(config: VitsDiscriminatorConfig) -> VitsDiscriminator:
-    """Create a discriminator without memory for its weights."""
-    with meta_device():
-        return VitsDiscriminator(config)

@@ -50,6 +50,19 @@ class Columns:
         return [name for name in (self.text, self.audio, self.speaker) if name]
 
 
+class WithColumns:
+    """Base of settings that name columns of a table; a dataclass that inherits from it has them as fields."""
+
+    text_column: str
+    audio_column: str
+    speaker_column: str | None = None
+
+    @property
+    def columns(self) -> Columns:
+        """Names of the columns."""
+        return Columns(self.text_column, self.audio_column, self.speaker_column)
+
+
 @dataclass(frozen=True)
 class ClipFilter:
     """Limits of clips to train on: seconds of audio, and tokens with blanks."""

@@ -16,7 +16,7 @@ from hf_vits.doctor.fixes import ExtractDiscriminator, SaveCopy, resave
 from hf_vits.doctor.model_folder import REFETCH, Discriminators, ModelFolder
 from hf_vits.doctor.shape_match import INVALID
 from hf_vits.hub.state_dict import match_state_dict
-from hf_vits.utils.meta_device import meta_device
+from hf_vits.utils.meta_device import skeleton
 
 MAX_LAYERS = 50
 """Sub-discriminators, or layers of one, beyond which a configuration is damaged."""
@@ -70,8 +70,7 @@ def _match(folder: ModelFolder, discriminators: Discriminators) -> None:
         config, _ = infer_config({name: tensor.shape for name, tensor in tensors.items()}, given)
     if len(config.sub_discriminators) > MAX_LAYERS or len(config.period_channels) > MAX_LAYERS:
         raise ValueError(f"Its configuration asks for more than {MAX_LAYERS} sub-discriminators or layers of one.")
-    with meta_device():
-        shapes = {name: tensor.shape for name, tensor in VitsDiscriminator(config).state_dict().items()}
+    shapes = {name: tensor.shape for name, tensor in skeleton(VitsDiscriminator, config).state_dict().items()}
     match_state_dict(tensors, shapes, discriminators.name)
 
 

@@ -10,7 +10,7 @@ from huggingface_hub.errors import StrictDataclassError
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.shape_inference import Shape, config_fields, layer_shapes
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.utils.meta_device import meta_device
+from hf_vits.utils.meta_device import skeleton
 
 INVALID = (
     *(StrictDataclassError, ValueError, TypeError, LookupError),
@@ -93,8 +93,7 @@ def match_without_config(shapes: Mapping[str, Shape]) -> ShapeMatch | None:
 def expected_shapes(config: VitsConfig) -> dict[str, Shape] | None:
     """Return the shapes of a model's tensors, without memory for them; `None` if there can be no such model."""
     try:
-        with meta_device():
-            state_dict = VitsModel(config).state_dict()
+        state_dict = skeleton(VitsModel, config).state_dict()
     except INVALID:
         return None
     return layer_shapes({name: tuple(tensor.shape) for name, tensor in state_dict.items()}).shapes

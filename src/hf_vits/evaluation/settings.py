@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from hf_vits.data.dataset import Columns
+from hf_vits.data.dataset import WithColumns
 from hf_vits.evaluation.base import METRICS, EvaluationOptions
 from hf_vits.evaluation.recognizers.base import RECOGNIZERS
 from hf_vits.evaluation.requirements import check_name
@@ -15,7 +15,7 @@ Dtype = Annotated[str, OneOf(DTYPES)]
 
 
 @dataclass
-class EvaluationSettings:
+class EvaluationSettings(WithColumns):
     """
     Settings of [`evaluate_voice`].
 
@@ -64,11 +64,6 @@ class EvaluationSettings:
                     f"`metrics` has {name}, which compares with recordings of the same sentences: leave out `texts`, "
                     "so that those of `dataset_name` are spoken."
                 )
-
-    @property
-    def columns(self) -> Columns:
-        """Names of the columns."""
-        return Columns(self.text_column, self.audio_column, self.speaker_column)
 
     def options(self, language: str | None) -> EvaluationOptions:
         """Return what the metrics measure with; `language` is that of the voice."""

@@ -9,7 +9,7 @@ from torch.nn.utils import parametrize
 
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.masks import mask_from_lengths
-from hf_vits.utils.meta_device import meta_device
+from hf_vits.utils.meta_device import skeleton
 
 
 class OnnxModule(nn.Module):
@@ -133,7 +133,6 @@ def inference_copy(model: VitsModel) -> VitsModel:
 
     Not a deep copy: that would share its classes with the model, and folding weight norm changes the class of a layer.
     """
-    with meta_device():
-        copy = VitsModel(model.config)
+    copy = skeleton(VitsModel, model.config)
     copy.load_state_dict(model.state_dict(), strict=True, assign=True)
     return copy.float().cpu().eval()

@@ -16,7 +16,7 @@ from torch import nn
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.weight_norm import NEW_V
 from hf_vits.utils.config_validation import check_architecture
-from hf_vits.utils.meta_device import meta_device
+from hf_vits.utils.meta_device import skeleton
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -107,8 +107,7 @@ def _replace_table(table: nn.Embedding, rows: list[int | None]) -> None:
 def _add_conditioning(model: "PreTrainedModel", config: VitsConfig) -> None:
     """Add every layer that a model of this configuration has and this one lacks."""
     parts = dict(model.named_modules())
-    with meta_device():
-        wanted = type(model)(config)
+    wanted = skeleton(type(model), config)
     for path, pattern in wanted.named_modules():
         part = parts.get(path)
         new = {

@@ -17,7 +17,7 @@ from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.training_state import STATE_FILE
 from hf_vits.utils.atomic_folder import LAST, new_folder
 from hf_vits.utils.logging import no_progress_bar
-from hf_vits.utils.meta_device import meta_device
+from hf_vits.utils.meta_device import skeleton
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +37,7 @@ def add_decoder_weight_norm(model: VitsModel) -> VitsModel:
 
 def inference_copy(model: VitsModel) -> VitsModel:
     """Copy a model in training to the CPU, with the decoder's weight norm folded: this copy is saved."""
-    with meta_device():
-        copy = VitsModel(model.config)
+    copy = skeleton(VitsModel, model.config)
     shapes = {name: tensor.shape for name, tensor in copy.state_dict().items()}
     state = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     copy.load_state_dict(match_state_dict(state, shapes, "the model in training"), assign=True)

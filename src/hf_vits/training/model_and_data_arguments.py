@@ -13,7 +13,7 @@ from hf_vits.configuration_vits import VitsConfig
 from hf_vits.conversion.resolve import resolve_voice
 from hf_vits.conversion.suggestions import missing_path
 from hf_vits.data.columns import plain_rows, rows_of, speakers_of
-from hf_vits.data.dataset import Columns, check_data
+from hf_vits.data.dataset import WithColumns, check_data
 from hf_vits.data.load import load_data
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.modeling_vits import VitsModel
@@ -40,7 +40,7 @@ MAX_VOCAB_SIZE = 2**20
 
 
 @dataclass
-class ModelAndDataArguments:
+class ModelAndDataArguments(WithColumns):
     """
     Names of everything that a run needs, in a form that a JSON file or a command line can give.
 
@@ -93,11 +93,6 @@ class ModelAndDataArguments:
         if unknown := [name for name in self.tokenizer_options if name not in {*known, "min_count"}]:
             raise ValueError(_unknown_fields("tokenizer_options", unknown, known))
         FrontEnd(**{name: value for name, value in self.tokenizer_options.items() if name in known})
-
-    @property
-    def columns(self) -> Columns:
-        """Names of the columns."""
-        return Columns(self.text_column, self.audio_column, self.speaker_column)
 
     def build_trainer(self, args: VitsTrainingArguments) -> "VitsTrainer":
         """Load everything; mistakes that do not depend on the data are reported before the data is read."""

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 from torch.overrides import TorchFunctionMode
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 class WithoutValues(TorchFunctionMode):
@@ -28,3 +32,9 @@ def meta_device() -> Iterator[None]:
     """Build modules on the meta device inside the context, without initial values."""
     with torch.device("meta"), WithoutValues():
         yield
+
+
+def skeleton(kind: type[Model], config: Any) -> Model:
+    """Create a model of this class and configuration on the meta device."""
+    with meta_device():
+        return kind(config)

@@ -16,7 +16,7 @@ from hf_vits.conversion.source import Source
 from hf_vits.conversion.vits_keys import ROOTS, count_layers, rename_tensors, rules_for
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.decoders.hifigan import FINAL_SLOPE
-from hf_vits.utils.meta_device import meta_device
+from hf_vits.utils.meta_device import skeleton
 from hf_vits.utils.torch_state import ConvNd
 
 
@@ -100,8 +100,7 @@ def _slope(weights: OnnxWeights, path: Path) -> float:
 
 def _check_convolutions(convolutions: Mapping[str, Convolution], config: VitsConfig) -> None:
     """Raise `ValueError` if a convolution of the graph differs from that of the model to be built."""
-    with meta_device():
-        modules = dict(VitsModel(config).named_modules())
+    modules = dict(skeleton(VitsModel, config).named_modules())
     names = [f"{module}.weight" for module in convolutions]
     renamed, _ = translate(dict(zip(names, convolutions.items(), strict=True)), rules_for(names))
     for ours, (original, in_graph) in renamed.items():
