@@ -89,6 +89,7 @@ _STEPS = {
     "times": lambda text, language: times(text),
 }
 
+# By hand: the package inflect, which Coqui calls, has the same words below 10^36, but takes 1.5 s to import.
 _SMALL = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _SMALL += ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
 _TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
