@@ -24,6 +24,7 @@ from hf_vits.inference.arguments import (
     check_vector,
     chosen_ids,
     entry_point,
+    given_frame_lengths,
 )
 from hf_vits.inference.limits import ENDLESS
 from hf_vits.inference.spans import fit_spans
@@ -207,9 +208,6 @@ class VitsModel(StrictPreTrainedModel):
                 language, or a number out of range.
             NotFiniteError: a `ValueError`, if the waveform would hold NaN or infinity; not in training mode.
         """
-        config = self.config
-        keep_attentions = config.output_attentions if output_attentions is None else output_attentions
-        keep_hidden = config.output_hidden_states if output_hidden_states is None else output_hidden_states
         arguments = CallArguments.from_ids(
             self,
             input_ids,
@@ -224,13 +222,22 @@ class VitsModel(StrictPreTrainedModel):
             durations=durations,
             generator=generator,
         )
-        out = self._latents(arguments, keep_attentions or keep_hidden)
+        return self._outputs(arguments, output_attentions, output_hidden_states, return_dict)
+
+    def _outputs(
+        self, arguments: CallArguments, attentions: bool | None, hidden_states: bool | None, return_dict: bool | None
+    ) -> VitsModelOutput | tuple:
+        """Return what `forward` does; an argument that is `None` is the configuration's."""
+        config = self.config
+        attentions = config.output_attentions if attentions is None else attentions
+        hidden_states = config.output_hidden_states if hidden_states is None else hidden_states
+        out = self._latents(arguments, attentions or hidden_states)
         outputs = VitsModelOutput(
             waveform=self._decode(out.latents, out.frame_lengths, arguments.speaker).squeeze(1),
             sequence_lengths=out.frame_lengths * self.hop_length,
             spectrogram=out.latents,
-            hidden_states=out.hidden_states if keep_hidden else None,
-            attentions=out.attentions if keep_attentions else None,
+            hidden_states=out.hidden_states if hidden_states else None,
+            attentions=out.attentions if attentions else None,
             durations=out.durations,
         )
         return outputs if (config.return_dict if return_dict is None else return_dict) else outputs.to_tuple()
@@ -338,14 +345,7 @@ class VitsModel(StrictPreTrainedModel):
         """
         batch, _, frames = latents.shape
         check_vector("speaker", speaker, batch, self.config)
-        if frame_lengths is not None and not is_traced():
-            frame_lengths = torch.as_tensor(frame_lengths)
-            lengths = frame_lengths.tolist()
-            if len(lengths) != batch or not all(0 < length <= frames for length in lengths):
-                raise ValueError(
-                    f"`frame_lengths` is {lengths} for {batch} items of {frames} frames; give one for each, 1 to "
-                    f"{frames}."
-                )
+        frame_lengths = given_frame_lengths(frame_lengths, batch, frames)
         check_finite("latents", latents, self.training)  # the last layer would turn infinity into full scale
         return self._decode(latents, frame_lengths, speaker)
 

@@ -337,6 +337,19 @@ def given_durations(durations: Any, input_ids: Tensor, mask: Tensor) -> Tensor:
     return durations
 
 
+def given_frame_lengths(frame_lengths: Any, batch: int, frames: int) -> Tensor | None:
+    """Return the lengths (B,) of given latents; raise `ValueError` unless there is one per item, 1 to `frames`."""
+    if frame_lengths is None or is_traced():
+        return frame_lengths
+    frame_lengths = torch.as_tensor(frame_lengths)
+    lengths = frame_lengths.tolist()
+    if len(lengths) != batch or not all(0 < length <= frames for length in lengths):
+        raise ValueError(
+            f"`frame_lengths` is {lengths} for {batch} items of {frames} frames; give one for each, 1 to {frames}."
+        )
+    return frame_lengths
+
+
 def check_frame_lengths(frame_lengths: Tensor, config: VitsConfig) -> None:
     """Raise `ValueError` if the frames of an item, int64 (B,), or of all together are more than a call may have."""
     if is_traced():
