@@ -45,7 +45,7 @@ test-oldest:  ## the tests with the lowest versions of torch and transformers th
 	$(VENV)-oldest/bin/python -m pytest -q
 
 mutants: $(DEVELOPS)  ## deliberate faults, each of which the nearest test file must detect; takes half an hour
-	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants.py
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m mutants.run
 
 lint: $(DEVELOPS)  ## style, format and layers
 	$(BIN)/ruff check .

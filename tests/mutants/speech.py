@@ -1,0 +1,152 @@
+"""Faults of speech: without PyTorch, its word times, prosody and SSML."""
+
+from mutants.mutant import Mutant
+
+MUTANTS = [
+    # Speaking without PyTorch
+    Mutant("runtime/noise.py", "values[-BLOCK:] = ", "_ = ", "runtime/test_noise.py"),
+    Mutant("runtime/noise.py", "625 - drawn", "624 - drawn", "runtime/test_noise.py", "state"),
+    Mutant("runtime/speech.py", "pause_first and len(silence)", "len(silence)", "runtime/test_speech.py", "chunks"),
+    Mutant("runtime/graphs.py", "not has_record(folder) or ", "", "runtime/test_build.py", "damaged"),
+    Mutant("runtime/build.py", "timeout=-1 if wait else 0", "timeout=0", "runtime/test_build.py", "two_first"),
+    Mutant("runtime/build.py", "if not error <= MAX_ERROR", "if False", "runtime/test_build.py", "difference"),
+    Mutant("cli/speech_runtime.py", "chosen in (*names, *range(count))", "True", "cli/test_speech_runtime.py"),
+    # When words are spoken
+    Mutant(
+        "timestamps/tokens.py",
+        "last = i + (symbols[i + 1 : i + 2] == [BLANK])",
+        "last = i",
+        "timestamps/test_tokens.py",
+    ),
+    Mutant(
+        "timestamps/tokens.py",
+        "times[i] = (times.get(i, (a, b))[0], b)",
+        "times[i] = (a, b)",
+        "timestamps/test_tokens.py",
+    ),
+    Mutant(
+        "timestamps/tokens.py",
+        "out, at = [], groups[0][1] if groups else 0",
+        "out, at = [], 0",
+        "timestamps/test_tokens.py",
+        "without_sound",
+    ),
+    Mutant(
+        "timestamps/timeline.py",
+        "start < self._taken or self._taken >= self.samples",
+        "start < self._taken",
+        "timestamps/test_timeline.py",
+        "nothing_is_spoken",
+    ),
+    Mutant(
+        "timestamps/timeline.py",
+        "self.samples += moved(length, length)[0]",
+        "pass",
+        "timestamps/test_timeline.py",
+        "hundred",
+    ),
+    Mutant(
+        "timestamps/timeline.py",
+        "first += ids[first] != tokenizer.blank_id",
+        "first += 0",
+        "timestamps/test_timeline.py",
+        "truncated",
+    ),
+    Mutant(
+        "pipeline.py",
+        "parts.append(silence)\n                spoken.pause(len(silence))\n",
+        "parts.append(silence)\n",
+        "timestamps/test_timeline.py",
+        "hundred",
+    ),
+    Mutant(
+        "pipeline.py",
+        "                spoken.pause(len(silence))\n                before +=",
+        "                before +=",
+        "timestamps/test_timeline.py",
+        "hundred",
+    ),
+    Mutant(
+        "timestamps/cues.py",
+        "if seconds > MAX_SECONDS or not self.fits(first, last):",
+        "if seconds > MAX_SECONDS:",
+        "timestamps/test_cues.py",
+    ),
+    Mutant(
+        "timestamps/cues.py",
+        "if limit - wanted < MIN_GAP:",
+        "if 0 < limit - wanted < MIN_GAP:",
+        "timestamps/test_cues.py",
+    ),
+    Mutant(
+        "timestamps/formats/webvtt.py",
+        "if last < time < end:",
+        "if last <= time:",
+        "timestamps/test_files.py",
+        "karaoke",
+    ),
+    Mutant(
+        "timestamps/formats/textgrid.py",
+        "if at < duration:",
+        "if not out:",
+        "timestamps/test_files.py",
+        "praatio",
+    ),
+    Mutant(
+        "timestamps/formats/ass_karaoke.py",
+        "[_hundredths(cue.end)]",
+        "[_hundredths(cue.words[-1].end)]",
+        "timestamps/test_files.py",
+        "karaoke",
+    ),
+    # Prosody and SSML
+    Mutant(
+        "prosody/pitch.py",
+        "/ (after - before) / self._at(self.factors, place)",
+        "/ (after - before)",
+        "prosody/test_pitch.py",
+        "shift",
+    ),
+    Mutant(
+        "prosody/effects.py",
+        "gain[place : place + fade] *= slope",
+        "pass",
+        "prosody/test_arguments.py",
+        "silence_of_so_many",
+    ),
+    Mutant(
+        "ssml/document.py",
+        "if self.depth > MAX_DEPTH:",
+        "if False:",
+        "ssml/test_documents.py",
+        "hostile",
+    ),
+    Mutant(
+        "ssml/reader.py",
+        "self.style, self.language = element.style, element.language",
+        "self.language = element.language",
+        "ssml/test_documents.py",
+        "says_what_it_should",
+    ),
+    Mutant(
+        "cli/speech_file.py",
+        "self.times.add(chunk, begun)",
+        "self.times.add(chunk)",
+        "cli/test_subtitles.py",
+        "resumed",
+    ),
+    Mutant(
+        "cli/speech_file.py",
+        "self.times = Subtitles(self.times.files, self.times.rate, previous.timestamps)",
+        "pass",
+        "cli/test_subtitles.py",
+        "resumed",
+    ),
+    Mutant(
+        "text/word_alignment.py",
+        "_UNKNOWN = 0.9",
+        "_UNKNOWN = 1.0",
+        "text/test_word_alignment.py",
+        "mark",
+    ),
+]
