@@ -10,9 +10,17 @@ from torch import nn
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modeling_vits import VitsModel
+from hf_vits.modules.weight_norm import NEW_G, NEW_V, fold
 
 onnx = pytest.importorskip("onnx")
 NAMES = json.loads((Path(__file__).parent / "original_names.json").read_text())
+VOICES = {
+    "low": {"resblock_type": "2", "resblock_dilation_sizes": [[1, 2], [2, 6]]},
+    "high": {},
+    "deterministic durations": {"use_stochastic_duration_prediction": False},
+    "speakers": {"num_speakers": 3, "speaker_embedding_size": 6},
+    "dilated flow": {"wavenet_dilation_rate": 2, "leaky_relu_slope": 0.2},
+}
 
 
 def tiny_model(**overrides) -> VitsModel:
@@ -177,3 +185,15 @@ def write_voice(folder: Path, model: VitsModel, layout: str = "folded", change=N
         change(data)
     (folder / "voice.onnx.json").write_text(json.dumps(data))
     return VoiceFile(model, layout).graph().save(folder / "voice.onnx")
+
+
+def assert_same_weights(found, expected) -> None:
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        if name.endswith(NEW_G):
+            v = name.removesuffix(NEW_G) + NEW_V
+            torch.testing.assert_close(fold(found[name], found[v]), fold(tensor, expected[v]), rtol=0, atol=1e-6)
+        elif name.endswith("log_scale"):
+            torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-6)
+        elif not name.endswith(NEW_V):
+            assert torch.equal(found[name], tensor), name

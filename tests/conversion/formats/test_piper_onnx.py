@@ -1,44 +1,25 @@
+"""A Piper voice becomes a model with its configuration and its sound."""
+
 import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from piper_files import VoiceFile, tiny_model, voice_json, write_voice
-from torch import nn
+from piper_files import VOICES, VoiceFile, assert_same_weights, tiny_model, write_voice
 
 from hf_vits.conversion import convert
-from hf_vits.conversion.formats.piper_common import read_voice
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.modules.weight_norm import NEW_G, NEW_V, fold
 
 onnx = pytest.importorskip("onnx")
+
+
 HERE = Path(__file__).parent
+
+
 SENTENCES = json.loads((HERE / "piper_ids.json").read_text())["sentences"]
-
-VOICES = {
-    "low": {"resblock_type": "2", "resblock_dilation_sizes": [[1, 2], [2, 6]]},
-    "high": {},
-    "deterministic durations": {"use_stochastic_duration_prediction": False},
-    "speakers": {"num_speakers": 3, "speaker_embedding_size": 6},
-    "dilated flow": {"wavenet_dilation_rate": 2, "leaky_relu_slope": 0.2},
-}
-LAYOUTS = ("named", "folded", "without paths", "weight norm", "stored once", "identities", "fused norms", "constants")
-
-
-def assert_same_weights(found, expected) -> None:
-    assert found.keys() == expected.keys()
-    for name, tensor in expected.items():
-        if name.endswith(NEW_G):
-            v = name.removesuffix(NEW_G) + NEW_V
-            torch.testing.assert_close(fold(found[name], found[v]), fold(tensor, expected[v]), rtol=0, atol=1e-6)
-        elif name.endswith("log_scale"):
-            torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-6)
-        elif not name.endswith(NEW_V):
-            assert torch.equal(found[name], tensor), name
 
 
 @pytest.fixture
@@ -48,11 +29,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def a_voice(tmp_path_factory) -> Path:
-    return write_voice(tmp_path_factory.mktemp("voice"), tiny_model())
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +42,6 @@ def joe() -> Path:
 @pytest.fixture(scope="module")
 def converted_joe(joe):
     return convert(joe)
-
-
-@pytest.mark.parametrize("overrides", VOICES.values(), ids=VOICES)
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_weights_come_back_from_every_way_of_storing_them(tmp_path, layout, overrides):
-    model = tiny_model(**overrides)
-
-    converted = convert(write_voice(tmp_path, model, layout))
-
-    assert_same_weights(converted.state_dict, model.state_dict())
 
 
 @pytest.mark.parametrize("overrides", VOICES.values(), ids=VOICES)
@@ -110,34 +76,6 @@ def test_a_saved_voice_sounds_as_the_model_it_came_from(tmp_path, overrides):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
-def test_tensors_that_happen_to_be_equal_are_distinguished_by_their_nodes(tmp_path):
-    model = tiny_model()
-    for name, parameter in model.named_parameters():
-        if "norm" in name or name.endswith("bias"):
-            nn.init.ones_(parameter)
-
-    for layout in ("stored once", "identities"):
-        assert_same_weights(convert(write_voice(tmp_path, model, layout)).state_dict, model.state_dict())
-
-
-def test_half_precision_weights_become_single_precision(tmp_path):
-    model = tiny_model()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(parameter.half().float())
-    voice = VoiceFile(model, "weight norm").graph()
-    for proto in voice.tensors:
-        array = onnx.numpy_helper.to_array(proto)
-        if array.dtype == np.float32:
-            proto.CopyFrom(onnx.numpy_helper.from_array(array.astype(np.float16), proto.name))
-    write_voice(tmp_path, model)
-
-    converted = convert(voice.save(tmp_path / "voice.onnx"))
-
-    assert_same_weights(converted.state_dict, model.state_dict())
-    assert "Stored as float32: weights of the type float16." in converted.notes
-
-
 def test_the_format_is_known_by_content_and_the_json_can_be_named(tmp_path):
     model = tiny_model()
     path = write_voice(tmp_path, model).rename(tmp_path / "weights.bin")
@@ -154,16 +92,6 @@ def test_a_folder_with_one_voice_stands_for_it(tmp_path):
     (tmp_path / "second.onnx").write_bytes((tmp_path / "voice.onnx").read_bytes())
     with pytest.raises(ValueError, match="second.onnx, voice.onnx"):
         convert(tmp_path)
-
-
-def test_tensors_without_a_place_are_errors_that_name_them(tmp_path):
-    model = tiny_model()
-    voice = VoiceFile(model, "folded").graph()
-    write_voice(tmp_path, model)
-    voice.store("onnx::MatMul_77", torch.ones(3, 4))
-
-    with pytest.raises(ValueError, match=re.escape("onnx::MatMul_77 [3, 4]")):
-        convert(voice.save(tmp_path / "voice.onnx"))
 
 
 @pytest.mark.parametrize(
@@ -210,28 +138,6 @@ def test_a_convolution_that_does_something_else_is_an_error(tmp_path):
         convert(write_voice(tmp_path, model))
 
 
-def test_two_tensors_in_one_place_are_an_error(tmp_path):
-    model = tiny_model()
-    voice = VoiceFile(model, "folded").graph()
-    write_voice(tmp_path, model)
-    other = voice.store("other", torch.ones(16, 12, 7))
-    voice.node("Conv", "dec.conv_pre", ["signal", other], strides=[1], dilations=[1], group=1)
-
-    with pytest.raises(ValueError, match="dec.conv_pre.weight and other"):
-        convert(voice.save(tmp_path / "voice.onnx"))
-
-
-def test_quantized_weights_are_refused(tmp_path):
-    model = tiny_model()
-    voice = VoiceFile(model, "named").graph()
-    write_voice(tmp_path, model)
-    proto = next(proto for proto in voice.tensors if proto.name == "dec.conv_pre.weight")
-    proto.CopyFrom(onnx.numpy_helper.from_array(np.ones(list(proto.dims), np.int8), proto.name))
-
-    with pytest.raises(ValueError, match="quantized"):
-        convert(voice.save(tmp_path / "voice.onnx"))
-
-
 def test_weights_that_are_not_numbers_are_refused(tmp_path):
     model = tiny_model()
     with torch.no_grad():
@@ -239,60 +145,6 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path):
 
     with pytest.raises(ValueError, match="decoder.conv_pre.weight holds NaN or infinity"):
         convert(write_voice(tmp_path, model))
-
-
-def external(voice: VoiceFile, location: str) -> None:
-    proto = next(proto for proto in voice.tensors if proto.name == "dec.conv_pre.weight")
-    data = proto.raw_data
-    proto.ClearField("raw_data")
-    proto.data_location = onnx.TensorProto.EXTERNAL
-    for key, value in (("location", location), ("offset", "0"), ("length", str(len(data)))):
-        proto.external_data.add(key=key, value=value)
-    return data
-
-
-def test_data_beside_the_voice_is_read(tmp_path):
-    model = tiny_model()
-    voice = VoiceFile(model, "named").graph()
-    write_voice(tmp_path, model)
-    (tmp_path / "voice.data").write_bytes(external(voice, "voice.data"))
-
-    assert_same_weights(convert(voice.save(tmp_path / "voice.onnx")).state_dict, model.state_dict())
-
-
-@pytest.mark.parametrize("kind", ["parent", "absolute", "link"])
-def test_data_outside_of_the_voices_folder_is_not_opened(tmp_path, kind):
-    model = tiny_model()
-    voice = VoiceFile(model, "named").graph()
-    folder = tmp_path / "voice"
-    folder.mkdir()
-    write_voice(folder, model)
-    secret = tmp_path / "secret"
-    (folder / "link").symlink_to(secret)
-    location = {"parent": "../secret", "absolute": str(secret), "link": "link"}[kind]
-    secret.write_bytes(external(voice, location))
-
-    with pytest.raises(ValueError, match="was not opened"):
-        convert(voice.save(folder / "voice.onnx"))
-
-
-def test_missing_data_is_an_error(tmp_path):
-    model = tiny_model()
-    voice = VoiceFile(model, "named").graph()
-    write_voice(tmp_path, model)
-    external(voice, "voice.data")
-
-    with pytest.raises(ValueError, match="voice.data, which is not beside it"):
-        convert(voice.save(tmp_path / "voice.onnx"))
-
-
-@pytest.mark.parametrize("kept", [0.02, 0.3, 0.7, 0.99])
-def test_a_truncated_file_is_an_error(tmp_path, a_voice, kept):
-    path = tmp_path / "voice.onnx"
-    path.write_bytes(a_voice.read_bytes()[: int(a_voice.stat().st_size * kept)])
-
-    with pytest.raises(ValueError, match="truncated"):
-        convert(path, config=a_voice.parent / "voice.onnx.json")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08", b"{}", b"\x00" * 500])
@@ -334,120 +186,6 @@ def test_missing_files_are_errors_that_name_them(tmp_path):
         convert(tmp_path / "nowhere.onnx")
 
 
-WRONG_JSON = [
-    (lambda d: d["audio"].update(sample_rate="22050"), "`audio.sample_rate` .* is '22050'; it must be a whole number"),
-    (lambda d: d["audio"].update(sample_rate=0), "a whole number from 1 to 2147483647"),
-    (lambda d: d["audio"].update(sample_rate=True), "`audio.sample_rate` .* is True"),
-    (lambda d: d.pop("audio"), "has no `audio.sample_rate`"),
-    (lambda d: d.update(audio=3), "`audio` .* is 3; it must be an object"),
-    (lambda d: d["espeak"].update(voice=""), "`espeak.voice`"),
-    (lambda d: d["inference"].update(length_scale=0), "`inference.length_scale` .* above 0"),
-    (lambda d: d["inference"].update(noise_w="x"), "`inference.noise_w`"),
-    (lambda d: d["inference"].update(noise_scale=-1), "`inference.noise_scale`"),
-    (lambda d: d["inference"].update(noise_scale=float("nan")), "`inference.noise_scale` .* is nan"),
-    (lambda d: d.update(phoneme_type="pinyin"), "'pinyin'; it must be one of espeak, text: .* no other front end"),
-    (lambda d: d.update(phoneme_type="PhonemeType.PINYIN"), "'PhonemeType.PINYIN'; it must be one of espeak, text"),
-    (lambda d: d.update(phoneme_type="espeak.text.x"), "it must be one of espeak, text"),
-    (lambda d: d.update(phoneme_type=["espeak"]), "`phoneme_type` .* a string"),
-    (lambda d: d.pop("phoneme_id_map"), "has no `phoneme_id_map`"),
-    (lambda d: d.update(phoneme_id_map=[1]), "`phoneme_id_map` .* must be an object"),
-    (lambda d: d["phoneme_id_map"].update(a=5), "`phoneme_id_map.a` .* a list of ids"),
-    (lambda d: d["phoneme_id_map"].update(a=[]), "`phoneme_id_map.a`"),
-    (lambda d: d["phoneme_id_map"].update(a=["5"]), "`phoneme_id_map.a`"),
-    (lambda d: d["phoneme_id_map"].update(a=[-1]), "`phoneme_id_map.a`"),
-    (lambda d: d["phoneme_id_map"].update(a=[4, 5]), "`phoneme_id_map.a` .* one id"),
-    (lambda d: d["phoneme_id_map"].update(a=[20]), "`phoneme_id_map.a` .* below `num_symbols`, 20"),
-    (lambda d: (d.pop("num_symbols"), d["phoneme_id_map"].update(a=[20])), "symbol id 20, but .* have ids 0 to 19"),
-    (lambda d: d["phoneme_id_map"].pop("^"), r"lacks \['\^'\]"),
-    (lambda d: d.update(num_symbols=30), "`num_symbols` in .* is 30, but .* have 20"),
-    (lambda d: d.update(num_speakers=2), "`num_speakers` in .* is 2, but .* have 1"),
-    (lambda d: d.update(hop_length=256), "`hop_length` in .* is 256, but .* have 8"),
-    (lambda d: d.update(speaker_id_map={"anna": 1}), "`speaker_id_map` .* 'anna' .* 0 to 0"),
-    (lambda d: d.update(speaker_id_map=["anna"]), "`speaker_id_map`"),
-    (lambda d: d.update(num_speakers=2**31 - 1, speaker_id_map={"anna": 1}), "`num_speakers` .* from 1 to 100000"),
-    (lambda d: d["audio"].update(sample_rate=10**400), "a whole number from 1 to 2147483647"),
-]
-
-
-@pytest.mark.parametrize(("change", "message"), WRONG_JSON)
-def test_a_wrong_json_file_is_an_error_that_names_the_field(tmp_path, a_voice, change, message):
-    data = json.loads((a_voice.parent / "voice.onnx.json").read_text())
-    change(data)
-    (tmp_path / "changed.json").write_text(json.dumps(data))
-
-    with pytest.raises(ValueError, match=message):
-        convert(a_voice, config=tmp_path / "changed.json")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"{", "is not JSON"), (b"\xff\xfe\x00", "is not JSON"), (b"[]", "holds a list"), (b"[" * 200_000, "is not JSON")],
-)
-def test_a_damaged_json_file_is_an_error(tmp_path, content, message):
-    path = write_voice(tmp_path, tiny_model())
-    (tmp_path / "voice.onnx.json").write_bytes(content)
-
-    with pytest.raises(ValueError, match=message):
-        convert(path)
-
-
-def test_symbols_that_no_text_can_reach_are_left_out_with_a_note(tmp_path):
-    def change(data):
-        data["phoneme_id_map"]["ts"] = [4, 5]
-        data["phoneme_map"] = {"a": ["b"]}
-
-    notes = convert(write_voice(tmp_path, tiny_model(), change=change)).notes
-
-    assert any("longer than a code point" in note and "ts" in note for note in notes)
-    assert any("`phoneme_map`" in note for note in notes)
-
-
-def test_speakers_without_a_name_get_their_id_and_second_names_are_noted(tmp_path):
-    model = tiny_model(num_speakers=3, speaker_embedding_size=6)
-    converted = convert(
-        write_voice(tmp_path, model, change=lambda d: d.update(speaker_id_map={"anna": 1, "ann": 1, "0": 2}))
-    )
-
-    assert list(converted.config.speaker_names) == ["id 0", "anna", "0"]
-    assert any("'ann' (id 1 is 'anna')" in note for note in converted.notes)
-
-
-def test_optional_fields_of_the_json_have_pipers_defaults(tmp_path):
-    def change(data):
-        for name in ("inference", "phoneme_type", "phoneme_map", "num_symbols", "num_speakers", "speaker_id_map"):
-            del data[name]
-
-    config = convert(write_voice(tmp_path, tiny_model(), change=change)).config
-
-    assert (config.noise_scale, config.noise_scale_duration, config.speaking_rate) == (0.667, 0.8, 1.0)
-    assert config.speaker_names is None
-
-
-def test_the_tokenizer_adds_bos_eos_and_blanks_as_piper_does(tmp_path):
-    tokenizer = convert(write_voice(tmp_path, tiny_model(), change=lambda d: d.update(phoneme_type="text"))).tokenizer
-
-    assert tokenizer("ab")["input_ids"] == [1, 0, 4, 0, 5, 0, 2]
-
-
-SPELLINGS = {
-    "espeak": ["espeak", "ESPEAK", "PhonemeType.ESPEAK", "phonemetype.espeak", "<PhonemeType.ESPEAK: 'espeak'>", None],
-    "text": ["text", "Text", "PhonemeType.TEXT", " text ", "<PhonemeType.TEXT: 'text'>", "<PhonemeType.TEXT: 2>"],
-}
-
-
-@pytest.mark.parametrize(
-    ("meant", "written"), [(kind, written) for kind, all_of in SPELLINGS.items() for written in all_of]
-)
-def test_a_front_end_is_read_however_python_wrote_it(tmp_path, meant, written):
-    (tmp_path / "voice.onnx.json").write_text(json.dumps({**voice_json(tiny_model().config), "phoneme_type": written}))
-    assert read_voice(tmp_path / "voice.onnx.json").phoneme_type == meant
-
-
-def test_a_published_voice_that_writes_its_front_end_as_python_does_is_converted(tmp_path):
-    file = write_voice(tmp_path, tiny_model(), change=lambda d: d.update(phoneme_type="PhonemeType.TEXT"))
-    assert convert(file).tokenizer("ab")["input_ids"] == [1, 0, 4, 0, 5, 0, 2]
-
-
 def test_joe_is_accounted_for_to_the_last_tensor(converted_joe):
     config = converted_joe.config
     assert sum(tensor.numel() for tensor in converted_joe.state_dict.values()) == 15_661_979
@@ -467,14 +205,6 @@ def test_joes_notes_begin_with_what_matters_and_count_the_constants_last(convert
     assert "15.7 million parameters" in converted_joe.notes[0]
     assert "residual blocks of type 2" in converted_joe.notes[0]
     assert re.fullmatch(r"Left out, shapes and constants of the graph: \d+ tensors\.", converted_joe.notes[-1])
-
-
-def test_the_blank_is_pipers_padding_symbol(tmp_path):
-    def change(data):
-        data["phoneme_id_map"] |= {"_": [4], "a": [0]}
-
-    assert convert(write_voice(tmp_path, tiny_model())).config.blank_id == 0
-    assert convert(write_voice(tmp_path, tiny_model(), change=change)).config.blank_id == 4
 
 
 @pytest.mark.parametrize("sentences", [SENTENCES[:2], pytest.param(SENTENCES[2:], marks=pytest.mark.slow)])
@@ -511,11 +241,3 @@ def test_joes_tokenizer_gives_pipers_ids(converted_joe):
                 expected.append(token)
             skipped = token == glide  # the blank after it goes too
         assert converted_joe.tokenizer(sentence["text"])["input_ids"] == expected, sentence["text"]
-
-
-def test_without_onnx_the_error_says_what_to_install(tmp_path, monkeypatch):
-    path = write_voice(tmp_path, tiny_model())
-    monkeypatch.setitem(sys.modules, "onnx", None)
-
-    with pytest.raises(ImportError, match=re.escape('`pip install "hf_vits[phonemes,onnx]"`')):
-        convert(path)
