@@ -12,8 +12,6 @@ from torch import nn
 from hf_vits.conversion import convert
 
 onnx = pytest.importorskip("onnx")
-
-
 LAYOUTS = ("named", "folded", "without paths", "weight norm", "stored once", "identities", "fused norms", "constants")
 
 

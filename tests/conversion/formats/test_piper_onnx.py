@@ -14,11 +14,7 @@ from hf_vits.conversion import convert
 from hf_vits.modeling_vits import VitsModel
 
 onnx = pytest.importorskip("onnx")
-
-
 HERE = Path(__file__).parent
-
-
 SENTENCES = json.loads((HERE / "piper_ids.json").read_text())["sentences"]
 
 
