@@ -76,7 +76,7 @@ def compared(text, language):
 
 
 @pytest.mark.parametrize(
-    ("language", "number"), [*itertools.product(LEAST, ["1", "2", *map(str, range(5, 15))]), ("en", "3"), ("en", "4")]
+    ("language", "number"), [*itertools.product(LEAST, ["1", "2", *map(str, range(5, 16))]), ("en", "3"), ("en", "4")]
 )
 def test_lists_written_later_have_a_reading_that_a_person_accepts(language, number):
     rows = [row for row in table(language, "accepted") if row["list"] == number]
@@ -86,5 +86,5 @@ def test_lists_written_later_have_a_reading_that_a_person_accepts(language, numb
         for row in rows
         if said[row["written"]] not in {compared(reading, language) for reading in accepted(row["read"])}
     ]
-    assert len(rows) >= (104 if language == "en" else 30)
+    assert len(rows) >= (100 if language == "en" else 30)
     assert 1 - len(missed) / len(rows) >= LEAST[language], "\n".join(missed)

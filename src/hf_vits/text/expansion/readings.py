@@ -52,8 +52,8 @@ def year2(language: Language, text: str) -> str | None:
 
 @reading
 def number_plain(language: Language, text: str, form: str = "") -> str:
-    """Read digits as a number without the zeros before it."""
-    return language.numbers.cardinal(int(text), form)
+    """Read digits as a number without the zeros before it and the marks in it."""
+    return language.numbers.cardinal(int("".join(filter(str.isdecimal, text))), form)
 
 
 @reading
