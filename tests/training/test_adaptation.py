@@ -6,9 +6,8 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from hf_vits.discriminators.modeling_discriminator import VitsDiscriminator
 from hf_vits.modules.kernel_lookup import HAS_KERNELS, find
-from hf_vits.training import ModelInitialization, speaking_rate
+from hf_vits.training import speaking_rate
 from hf_vits.training.loggers import read_history
 from hf_vits.training.losses import losses_of
 from hf_vits.training.train_step import TrainingStep, clip_generators
@@ -16,15 +15,6 @@ from hf_vits.training.trainer import Phase
 
 ALONE = {"adaptation_pairs": 0}
 """Settings with which the divergence is the only loss."""
-
-
-@pytest.fixture
-def tuned(make_start):
-    """A trained model with a new discriminator, as a completed base has."""
-    start = make_start(lively=True)
-    return lambda: ModelInitialization(
-        start.model, VitsDiscriminator(start.discriminator.config), new_discriminator=True
-    )
 
 
 def test_only_the_posterior_encoder_and_a_new_discriminator_change(make_trainer, tuned, parameters_of):
@@ -42,20 +32,11 @@ def test_only_the_posterior_encoder_and_a_new_discriminator_change(make_trainer,
     assert logged == {"train/kl", "train/discriminator"}
 
 
-def test_its_gradient_is_that_of_the_divergence(make_trainer, tuned):
+def test_its_gradient_is_that_of_the_divergence(make_trainer, tuned, gradient_of_adaptation):
     trainer = make_trainer(start=tuned(), posterior_adaptation_steps=1)
     trainer._choose_trained_parameters(Phase.ADAPTATION)
-    generator = trainer.generator.module
-    batch, found = next(iter(trainer.train_dataloader.epoch(0))), {}
-
-    def look(*arguments, **options):
-        found.update({name: p.grad.clone() for name, p in generator.named_parameters() if p.grad is not None})
-        trainer.generator.optimizer.zero_grad()
-        return True
-
-    trainer.generator.update = look
-    step = TrainingStep(trainer.generator, trainer.discriminator, trainer.args, trainer.accelerator)
-    step([batch], 0, 0, adapts=True)
+    generator, batch = trainer.generator.module, next(iter(trainer.train_dataloader.epoch(0)))
+    found = gradient_of_adaptation(trainer, batch)
     plain = find("hf_vits.kernels").use(False) if HAS_KERNELS else nullcontext()
     with plain:  # the frozen modules are in evaluation mode, in which kernels keep what they prepare
         out = generator(batch, clip_generators(trainer.args.seed, 0, batch.rows))

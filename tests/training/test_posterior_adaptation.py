@@ -13,8 +13,8 @@ from hf_vits.training import latent_pitch, own_speech, posterior_adaptation
 from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.loggers import read_history
 from hf_vits.training.losses import losses_of, negative_log_likelihood
-from hf_vits.training.posterior_adaptation import NearSpeech, Prepared, spoken_texts
-from hf_vits.training.train_step import TrainingStep, clip_generators
+from hf_vits.training.posterior_adaptation import MAX_RATIO, NearSpeech, Prepared, spoken_texts
+from hf_vits.training.train_step import clip_generators
 from hf_vits.training.trainer import Phase
 
 STEPS = {"posterior_adaptation_steps": 3, "new_module_steps": 0, "adaptation_pairs": 2, "logging_steps": 1}
@@ -30,18 +30,6 @@ def small(monkeypatch):
     }.items():
         for name, value in values.items():
             monkeypatch.setattr(module, name, value)
-
-
-@pytest.fixture
-def tuned(make_start):
-    """A trained model with a new discriminator, as a completed base has."""
-
-    def make(**fields):
-        start = make_start(lively=True, **fields)
-        start.new_discriminator = True
-        return start
-
-    return make
 
 
 def test_the_phase_trains_the_encoder_alone_says_the_pitches_and_forgets_its_speech(
@@ -80,20 +68,12 @@ def test_an_encoder_that_takes_mels_gets_mels(make_trainer, tuned):
     assert losses_of("own_speech", trainer.adaptation.own_speech(0))["own_speech"].isfinite()
 
 
-def test_the_gradient_is_that_of_the_weighted_sum_of_the_losses(make_trainer, tuned):
+def test_the_gradient_is_that_of_the_weighted_sum_of_the_losses(make_trainer, tuned, gradient_of_adaptation):
     trainer = make_trainer(start=tuned(), loss_weights={"pitch": 3, "voicing": 0.7, "own_speech": 1.5}, **STEPS)
     trainer._choose_trained_parameters(Phase.ADAPTATION)
     generator: VitsGenerator = trainer.generator.module
-    batch, found = next(iter(trainer.train_dataloader.epoch(0))), {}
-
-    def look(*arguments, **options):
-        found.update({name: p.grad.clone() for name, p in generator.named_parameters() if p.grad is not None})
-        trainer.generator.optimizer.zero_grad()
-        return True
-
-    trainer.generator.update = look
-    shared = (trainer.args, trainer.accelerator, None, trainer.adaptation)
-    TrainingStep(trainer.generator, trainer.discriminator, *shared)([batch], 0, 0, adapts=True)
+    batch = next(iter(trainer.train_dataloader.epoch(0)))
+    found = gradient_of_adaptation(trainer, batch, trainer.adaptation)
 
     out = generator(batch, clip_generators(trainer.args.seed, 0, batch.rows))
     prepared, config = trainer.adaptation.prepared, generator.model.config
@@ -217,3 +197,12 @@ def test_texts_in_a_language_that_the_voice_does_not_speak_yet_are_not_said(make
     tokenizer, texts = spoken_texts(model, make_tokenizer(language="fra"), rows, "text")
     assert tokenizer.text_language == VitsTokenizer.from_pretrained(model.name_or_path).text_language
     assert "a hope" not in texts and len(texts) > 10
+
+
+@pytest.mark.parametrize(
+    ("recorded", "base", "ratio"),
+    [(180.0, 90.0, 2.0), (90.0, 180.0, 0.5), (500.0, 80.0, MAX_RATIO), (80.0, 500.0, 1 / MAX_RATIO)],
+)
+def test_the_ratio_of_pitch_is_limited_to_what_overlap_add_can_change(recorded, base, ratio):
+    for medians in ({None: recorded}, {None: 1.0, 3: recorded}):  # an unknown speaker has the median of all
+        assert posterior_adaptation._ratio(3, medians, {None: base}) == pytest.approx(ratio)

@@ -20,7 +20,7 @@ SILENT_KINDS = ("noteref", "pagebreak")
 """Kinds of content (`epub:type`, `role`) that are not spoken: marks of notes, and numbers of pages."""
 
 _UNSPOKEN = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)|<[!?][^>]*>?", re.DOTALL | re.IGNORECASE)
-_PIECES = re.compile(r"<(/?)([a-zA-Z][\w:.-]*+)([^<>]*+)>|<[^<>]*+>?|([^<]+)")
+_PARTS = re.compile(r"<(/?)([a-zA-Z][\w:.-]*+)([^<>]*+)>|<[^<>]*+>?|([^<]+)")
 _ATTRIBUTES = re.compile(r"""(?<![\w:.-])([\w:.-]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++)))?""")
 
 
@@ -72,7 +72,7 @@ def html_text(markup: str) -> str:
     Python's `html.parser` takes a time that grows with the square of hostile input; these expressions take one pass.
     """
     collector = _Collector()
-    for slash, name, attributes, text in _PIECES.findall(_UNSPOKEN.sub("", markup)):
+    for slash, name, attributes, text in _PARTS.findall(_UNSPOKEN.sub("", markup)):
         if text:
             collector.data(html.unescape(text))
         elif name and slash:

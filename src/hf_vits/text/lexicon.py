@@ -20,8 +20,8 @@ from hf_vits.utils.formatting import quoted
 FILE = "lexicon.tsv"
 """Name of a lexicon in the folder of a voice, and in that of a user's settings."""
 
-_UNSPACED = IDEOGRAPHS + "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff"  # each character is a piece
-_PIECE = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+|\s+|[^\w\s]|_")
+_UNSPACED = IDEOGRAPHS + "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff"  # each character is a token
+_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+|\s+|[^\w\s]|_")
 _PHONEMES = re.compile(r"\[\[([^\[\]]*)\]\]|/([^/\[\]]*)/")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]+)*")
 
@@ -123,25 +123,25 @@ class Lexicon:
         """Yield the places of words of the lexicon in a text, with their entries, in order."""
         if not (index := self._index(voice or "")):
             return
-        pieces = [(match[0] if match[0].strip() else " ", match.span()) for match in _PIECE.finditer(text)]
+        tokens = [(match[0] if match[0].strip() else " ", match.span()) for match in _TOKEN.finditer(text)]
         place = 0
-        while place < len(pieces):
+        while place < len(tokens):
             length = 1
-            for words, entry in index.get(pieces[place][0].lower(), ()):
-                written = [piece for piece, _ in pieces[place : place + len(words)]]
+            for words, entry in index.get(tokens[place][0].lower(), ()):
+                written = [token for token, _ in tokens[place : place + len(words)]]
                 if words == ([word.lower() for word in written] if entry.is_any_case else written):
                     length = len(words)
-                    yield pieces[place][1][0], pieces[place + length - 1][1][1], entry
+                    yield tokens[place][1][0], tokens[place + length - 1][1][1], entry
                     break
             place += length
 
     def _index(self, voice: str) -> dict[str, list[tuple[list[str], Entry]]]:
-        """Return the entries for a voice by their first piece in small letters, in the order in which they count."""
+        """Return the entries for a voice by their first token in small letters, in the order in which they count."""
         if voice not in self._indexes:
             index = self._indexes[voice] = {}
             for entry in reversed(self.entries):
                 if entry.is_for(voice):
-                    words = [match[0] if match[0].strip() else " " for match in _PIECE.finditer(entry.word)]
+                    words = [match[0] if match[0].strip() else " " for match in _TOKEN.finditer(entry.word)]
                     index.setdefault(words[0].lower(), []).append((words, entry))
             for entries in index.values():
                 entries.sort(key=lambda item: (-len(item[0]), item[1].is_any_case, not item[1].language))

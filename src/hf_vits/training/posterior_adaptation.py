@@ -1,6 +1,6 @@
 """Adapt the posterior encoder to new recordings without losing their pitch.
 
-The divergence from the frozen prior alone teaches it the words of a new speaker, but latents of a flat pitch. Therefore
+By the divergence from the frozen prior alone it learns the words of a new speaker, but latents of a flat pitch. So
 it also learns the known latents of the base model's own speech at the pitch of the recordings, and what it makes of the
 recordings must have their pitch, as a network reads it in latents.
 """

@@ -1,4 +1,4 @@
-"""Letters, acronyms and addresses are read piece by piece."""
+"""Letters, acronyms and addresses are read part by part."""
 
 import pytest
 

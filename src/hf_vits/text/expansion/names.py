@@ -6,9 +6,9 @@ import unicodedata
 from hf_vits.text.expansion.language import Language
 from hf_vits.text.expansion.readings import house, number, reading
 
-_PIECE = re.compile(r"[0-9]+|[^\W\d_]|[^\w\s]|_")
-_PIECE_OF_CODE = re.compile(r"[0-9]+|[^\W\d_]+")
-_ADDRESS_PIECE = re.compile(r"[0-9]+|[^\W\d_]+|[^\w\s]|_")
+_PART = re.compile(r"[0-9]+|[^\W\d_]|[^\w\s]|_")
+_PART_OF_CODE = re.compile(r"[0-9]+|[^\W\d_]+")
+_ADDRESS_PART = re.compile(r"[0-9]+|[^\W\d_]+|[^\w\s]|_")
 _SCHEME = re.compile(r"(?:https?|ftp)://")
 _CAMEL = re.compile(r"[A-Z]?[a-zà-ÿ]+|[A-Z]+(?![a-z])|[0-9]+|[^\W\d_]+")
 _VOWELS = frozenset("aeiouyаеиоуыэюяё")
@@ -46,16 +46,16 @@ def acronym(language: Language, text: str, plural: str = "") -> str:
 @reading
 def formula(language: Language, text: str) -> str:
     """Read letters by their names and digits, also subscripts, as numbers."""
-    pieces = _PIECE.findall(unicodedata.normalize("NFKC", text))
-    return " ".join((piece.isdecimal() and number(language, piece)) or letters(language, piece) for piece in pieces)
+    parts = _PART.findall(unicodedata.normalize("NFKC", text))
+    return " ".join((part.isdecimal() and number(language, part)) or letters(language, part) for part in parts)
 
 
 @reading
 def code(language: Language, text: str) -> str:
     """Read a code of letters and digits, such as "WH-1000XM4": letters by name, short numbers as those of houses."""
     return " ".join(
-        letters(language, piece) if piece.isalpha() or piece[0] == "0" or len(piece) > 4 else house(language, piece)
-        for piece in _PIECE_OF_CODE.findall(text)
+        letters(language, part) if part.isalpha() or part[0] == "0" or len(part) > 4 else house(language, part)
+        for part in _PART_OF_CODE.findall(text)
     )
 
 
@@ -68,24 +68,24 @@ def superscript(language: Language, text: str) -> str | None:
 @reading
 def address(language: Language, text: str) -> str:
     """Read an address of the internet: words as words, what has no vowel and the country by letters, signs by name."""
-    pieces, said = _ADDRESS_PIECE.findall(_SCHEME.sub("", text.removesuffix("/"))), []
-    host_ends = next((i for i, piece in enumerate(pieces) if piece == "/"), len(pieces)) - 1
-    for i, piece in enumerate(pieces):
-        if piece.isdecimal():
-            said.append(number(language, piece) or letters(language, piece))
-        elif not piece[0].isalpha():
-            said.append(_name(language, piece))
-        elif _is_word(piece) and not (i == host_ends and len(piece) == 2):
-            said.append(language.word("domains", piece) or camel(language, piece))
+    parts, said = _ADDRESS_PART.findall(_SCHEME.sub("", text.removesuffix("/"))), []
+    host_ends = next((i for i, part in enumerate(parts) if part == "/"), len(parts)) - 1
+    for i, part in enumerate(parts):
+        if part.isdecimal():
+            said.append(number(language, part) or letters(language, part))
+        elif not part[0].isalpha():
+            said.append(_name(language, part))
+        elif _is_word(part) and not (i == host_ends and len(part) == 2):
+            said.append(language.word("domains", part) or camel(language, part))
         else:
-            said.append(language.word("domains", piece) or letters(language, piece))
+            said.append(language.word("domains", part) or letters(language, part))
     return " ".join(filter(None, said))
 
 
-def _is_word(piece: str) -> bool:
+def _is_word(part: str) -> bool:
     """Return True for letters with a vowel among them."""
-    bases = (unicodedata.normalize("NFD", letter)[0] for letter in piece.lower())
-    return piece.isalpha() and len(piece) > 1 and any(base in _VOWELS for base in bases)
+    bases = (unicodedata.normalize("NFD", letter)[0] for letter in part.lower())
+    return part.isalpha() and len(part) > 1 and any(base in _VOWELS for base in bases)
 
 
 @reading
