@@ -138,7 +138,7 @@ MUTANTS = [
         "modules/decoders/test_istft.py",
         "batch",
     ),
-    Mutant("modules/pqmf.py", "(TAPS - 2) / 2", "(TAPS - 1) / 2", "modules/test_pqmf.py", ""),
+    Mutant("modules/filter_banks.py", "(TAPS - 2) / 2", "(TAPS - 1) / 2", "modules/test_filter_banks.py", ""),
     Mutant(
         "training/generator.py", "bands * sample_mask[..., ::BANDS]", "bands", "training/test_istft_voices.py", "bands"
     ),

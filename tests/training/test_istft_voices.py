@@ -11,7 +11,7 @@ from hf_vits import VitsConfig, VitsModel
 from hf_vits.cli import main
 from hf_vits.discriminators.modeling_discriminator import VitsDiscriminatorConfig
 from hf_vits.doctor import examine
-from hf_vits.modules import pqmf
+from hf_vits.modules.filter_banks import split_bands
 from hf_vits.training import ModelInitialization
 from hf_vits.training.completed_base import load_base
 from hf_vits.training.distillation import with_decoder
@@ -79,12 +79,12 @@ def test_the_bands_that_are_compared_are_those_of_the_decoder_and_of_the_recordi
             return
         both = out.joined(out)
         decoder = model.decoder
-        bands = decoder.sub_bands(latents) if kind == "multiband_istft" else pqmf.split(decoder(latents))
+        bands = decoder.sub_bands(latents) if kind == "multiband_istft" else split_bands(decoder(latents))
     assert both.fake_bands.shape == (2, 4, 16) and both.requested_losses == ("subband_stft",)
     torch.testing.assert_close(out.fake_bands[..., :12], bands[..., :12], rtol=0, atol=0)
     assert not out.fake_bands[..., 12:].any()
     real = speech * (torch.arange(64) < 48)
-    torch.testing.assert_close(out.real_bands, pqmf.split(real), rtol=0, atol=0)
+    torch.testing.assert_close(out.real_bands, split_bands(real), rtol=0, atol=0)
 
 
 @each_decoder

@@ -12,9 +12,9 @@ from hf_vits.data.batch import VitsBatch
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.alignment import log_likelihood, search_where_finite, with_noise
 from hf_vits.modules.duration_predictor import StochasticDurationPredictor
+from hf_vits.modules.filter_banks import BANDS, split_bands
 from hf_vits.modules.masks import expand, frames_of_token, mask_from_lengths
 from hf_vits.modules.posterior_encoder import sample
-from hf_vits.modules.pqmf import BANDS, split
 from hf_vits.modules.sampling import Generators, uniform
 from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.modules.text_encoder import TextEncoding
@@ -290,7 +290,7 @@ class VitsGenerator(nn.Module):
             fake=fake,
             real_mel=self.spectrogram.mel(spectrogram) * mask,
             fake_mel=self.spectrogram.mel(self.spectrogram(fake)) * mask,
-            real_bands=None if bands is None else split(real),
+            real_bands=None if bands is None else split_bands(real),
             fake_bands=None if bands is None else bands * sample_mask[..., ::BANDS],
             requested_losses=self.model.config.decoder_config.losses,
         )

@@ -12,7 +12,7 @@ from hf_vits import VitsConfig, VitsModel
 from hf_vits.conversion.shape_inference import config_fields, infer_config
 from hf_vits.export import export
 from hf_vits.modules.decoders.base import DECODERS
-from hf_vits.modules.pqmf import band_filters
+from hf_vits.modules.filter_banks import band_filters
 from hf_vits.training.checkpoints import add_decoder_weight_norm
 
 STAGES = {

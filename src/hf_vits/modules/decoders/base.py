@@ -75,7 +75,8 @@ class Decoder(nn.Module):
 
     def forward_with_bands(self, latents: Tensor, speaker: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """latents (B, C, T_spec), speaker (B, S, 1) -> waveform (B, 1, T_wav), and of a decoder whose losses compare
-        them, its sub-bands (B, 4, T_wav / 4) as `hf_vits.modules.pqmf.split` would make them of a recording."""
+        them, its sub-bands (B, 4, T_wav / 4), as `hf_vits.modules.filter_banks.split_bands` makes them of a
+        recording."""
         return self(latents, speaker), None
 
     def layers_with_weight_norm(self) -> list[nn.Module]:

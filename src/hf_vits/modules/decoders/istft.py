@@ -17,7 +17,6 @@ from torch.nn import functional as F
 
 from hf_vits.configuration_decoders import Shapes
 from hf_vits.configuration_vits import VitsConfig
-from hf_vits.modules import pqmf
 from hf_vits.modules.convolution import Conv
 from hf_vits.modules.decoders.base import DECODERS
 from hf_vits.modules.decoders.hifigan import (
@@ -28,7 +27,7 @@ from hf_vits.modules.decoders.hifigan import (
     HifiGanConfig,
     blocks_receptive_field,
 )
-from hf_vits.modules.decoders.inverse_stft import InverseStft
+from hf_vits.modules.filter_banks import BANDS, EDGE, TAPS, InverseStft, merge_bands, split_bands
 from hf_vits.modules.masks import Valid, mask_from_lengths, zero_outside
 from hf_vits.utils.config_validation import require
 from hf_vits.utils.torch_state import is_traced
@@ -74,7 +73,7 @@ class SpectrumConfig(HifiGanConfig):
     """Name in the model card."""
     output_layer: ClassVar[str] = "subband_conv_post"
     """Name of the layer that predicts the spectra."""
-    bands: ClassVar[int] = pqmf.BANDS
+    bands: ClassVar[int] = BANDS
     """Sub-bands, each of which has a spectrum."""
     kernel_per_rate: ClassVar[int] = 4
     """Kernel of a stage, in steps of its stride, in the published checkpoints."""
@@ -104,7 +103,7 @@ class SpectrumConfig(HifiGanConfig):
         """Frames before and after a frame that its samples depend on: from its samples back through the layers."""
         first, last, half = 0, self.hop_length - 1, self.fft_size // 2
         if self.bands > 1:
-            first, last = _ceil(first - pqmf.EDGE, self.bands), (last + pqmf.EDGE) // self.bands
+            first, last = _ceil(first - EDGE, self.bands), (last + EDGE) // self.bands
         # Frame f is about sample f · hop; the first sample of its window is 0.
         first, last = _ceil(first - half + 1, self.stft_hop), (last + half - 1) // self.stft_hop
         shift = 1  # by the sample that is reflected
@@ -152,7 +151,7 @@ class SpectrumConfig(HifiGanConfig):
 
     def longest_span(self) -> int:
         """Return the most positions that one convolution spans."""
-        return max(super().longest_span(), pqmf.TAPS)
+        return max(super().longest_span(), TAPS)
 
     def describe(self) -> str:
         """Return the row of the model card."""
@@ -302,7 +301,7 @@ class MultibandIstftDecoder(SpectrumDecoder):
 
     def merge(self, bands: Tensor) -> Tensor:
         """bands (B, 4, T) -> waveform (B, 1, 4 · T)."""
-        return pqmf.merge(bands)
+        return merge_bands(bands)
 
     def forward_with_bands(self, latents: Tensor, speaker: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """latents (B, C, T_spec), speaker (B, S, 1) -> waveform (B, 1, T_wav), predicted bands (B, 4, T_wav / 4)."""
@@ -332,13 +331,13 @@ class MultistreamIstftDecoder(SpectrumDecoder):
 
     def add_output(self, own: MultistreamIstftConfig, channels: int) -> int:
         """Add the layers that predict and merge the streams; return the channels of the signal before them."""
-        self.multistream_conv_post = nn.Conv1d(own.bands, 1, pqmf.TAPS, bias=False)
+        self.multistream_conv_post = nn.Conv1d(own.bands, 1, TAPS, bias=False)
         nn.init.normal_(self.multistream_conv_post.weight, std=INITIAL_STD)
         return super().add_output(own, channels)
 
     def merge(self, bands: Tensor) -> Tensor:
         """streams (B, 4, T) -> waveform (B, 1, 4 · T)."""
-        return pqmf.merge(bands, self.multistream_conv_post.weight)
+        return merge_bands(bands, self.multistream_conv_post.weight)
 
     def layers_with_weight_norm(self) -> list[nn.Module]:
         """Return the modules that are trained with weight norm and saved without it."""
@@ -348,4 +347,4 @@ class MultistreamIstftDecoder(SpectrumDecoder):
         """latents (B, C, T_spec), speaker (B, S, 1) -> waveform (B, 1, T_wav), and its bands (B, 4, T_wav / 4): the
         streams are no bands."""
         waveform = self(latents, speaker)
-        return waveform, pqmf.split(waveform)
+        return waveform, split_bands(waveform)

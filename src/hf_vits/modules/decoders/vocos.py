@@ -13,7 +13,7 @@ from hf_vits.configuration_decoders import Shapes
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.convolution import Conv
 from hf_vits.modules.decoders.base import DECODERS, Decoder, DecoderConfig
-from hf_vits.modules.decoders.inverse_stft import InverseStft, frames_around
+from hf_vits.modules.filter_banks import InverseStft, frames_around
 from hf_vits.modules.masks import Valid, mask_from_lengths, zero_outside
 from hf_vits.utils.config_validation import require
 
