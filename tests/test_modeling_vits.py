@@ -12,7 +12,7 @@ import hf_vits
 from hf_vits import VitsModel
 from hf_vits.configuration_decoders import DECODERS, UPSTREAM_DECODER
 from hf_vits.inference.limits import MAX_TOKENS, NotFiniteError
-from hf_vits.modules.kernel_lookup import HAS_KERNELS, find
+from hf_vits.utils.torch_state import HAS_KERNELS, find
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 
@@ -369,10 +369,10 @@ SOURCE = Path(hf_vits.__file__).parent
 WIDE = {"hidden_size": 128, "upsample_initial_channel": 128, "resblock_kernel_sizes": [3, 11], **SPEAKERS}
 
 
-def entered_files(model, speaker=None):
+def entered_files(model):
     """Return the files of the package that a call enters, but for those that only its first call needs."""
     entered = set()
-    call = {"input_ids": IDS, "speaker_id": speaker, "speaking_rate": 0.2}
+    call = {"input_ids": IDS, "speaker_id": "bea", "speaking_rate": 0.2}
 
     def note(frame, event, _):
         if event == "call":
@@ -387,29 +387,21 @@ def entered_files(model, speaker=None):
     return sorted(str(Path(file).relative_to(SOURCE)) for file in entered if file.startswith(f"{SOURCE}/"))
 
 
-def assert_few(files):
-    assert 5 < len(files) <= MOST_FILES, (
-        f"A call of the model enters {len(files)} files, {MOST_FILES} at most: {', '.join(files)}. Move what the call "
-        "needs of a small file to where it is used, or validate and look up in fewer places."
-    )
-
-
 @pytest.mark.parametrize("grad", [False, True], ids=["inference", "gradients"])
-@pytest.mark.parametrize("fields", [{}, WIDE], ids=["tiny", "wide"])
-def test_a_call_enters_few_files(make_model, fields, grad):
+@pytest.mark.parametrize("kind", list(DECODERS))
+def test_a_call_enters_few_files(make_model, kind, grad):
     """A reader follows a call from the text to the waveform through these, kernels included."""
-    with torch.set_grad_enabled(grad):
-        assert_few(entered_files(make_model(**fields), "bea" if fields else None))
-
-
-@pytest.mark.parametrize("kind", [kind for kind in DECODERS if kind != UPSTREAM_DECODER])
-def test_a_call_enters_few_files_with_each_decoder(make_model, kind):
-    """These are the files that say what is computed. Kernels, which say how, are off: they are the same for all."""
-    with find("hf_vits.kernels").use(False) if HAS_KERNELS else nullcontext():
-        width = "channels" if kind == "vocos" else "upsample_initial_channel"
-        files = entered_files(make_model(decoder={"type": kind, width: 8}))
-    assert f"{DECODERS[kind].__module__.removeprefix('hf_vits.').replace('.', '/')}.py" in files
-    assert_few(files)
+    width = "channels" if kind == "vocos" else "upsample_initial_channel"
+    model = make_model(decoder=None if kind == UPSTREAM_DECODER else {"type": kind, width: 128}, **WIDE)
+    decoder = f"{DECODERS[kind].__module__.removeprefix('hf_vits.').replace('.', '/')}.py"
+    for on in (True, False):
+        with find("hf_vits.kernels").use(on) if HAS_KERNELS else nullcontext(), torch.set_grad_enabled(grad):
+            files = entered_files(model)
+        assert decoder in files and ("kernels/conv1d.py" in files) == (on and HAS_KERNELS)
+        assert 5 < len(files) <= MOST_FILES, (
+            f"A call of the model enters {len(files)} files, {MOST_FILES} at most: {', '.join(files)}. Move what the "
+            "call needs of a small file to where it is used, or validate and look up in fewer places."
+        )
 
 
 @pytest.mark.parametrize("half", [VitsModel.prior, VitsModel.latents])

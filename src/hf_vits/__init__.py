@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hf_vits.modeling_vits import VitsModel, VitsModelOutput
     from hf_vits.pipeline import TextToSpeechPipeline
     from hf_vits.tokenization_vits import VitsTokenizer
-    from hf_vits.utils.free_cores import set_num_threads
+    from hf_vits.utils.threads import set_num_threads
 
 __version__ = "0.1.0"
 
@@ -43,7 +43,7 @@ __getattr__ = lazy_attributes(
         "VitsTokenizer": "tokenization_vits",
         "convert": "conversion",
         "default_voice": "conversion.default_voice",
-        "set_num_threads": "utils.free_cores",
+        "set_num_threads": "utils.threads",
     },
 )
 

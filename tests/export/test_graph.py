@@ -8,9 +8,9 @@ from export_voices import KINDS
 from hf_vits import VitsModel
 from hf_vits.export import export
 from hf_vits.export.onnx_graph import ConvolutionsOfRows
-from hf_vits.modules import kernel_lookup
 from hf_vits.modules.decoders.hifigan import NARROW
 from hf_vits.modules.masks import mask_from_lengths
+from hf_vits.utils import torch_state
 
 pytestmark = pytest.mark.usefixtures("without_gradients")
 
@@ -126,7 +126,7 @@ def test_stages_decoded_by_halves_and_whole_ones_make_what_pytorch_makes_of_each
     latents = torch.randn(5, model.config.flow_size, 21, generator=noise, dtype=torch.float64)
     expected = [model.decoder(latents[item : item + 1, :, :length])[0] for item, length in enumerate(lengths.tolist())]
     whole = model.decoder(latents)
-    monkeypatch.setattr(kernel_lookup, "is_traced", lambda: True)  # plain functions alone, as in a graph
+    monkeypatch.setattr(torch_state, "is_traced", lambda: True)  # plain functions alone, as in a graph
     with ConvolutionsOfRows():
         made = model.decoder.onnx_forward(latents * mask_from_lengths(lengths, 21, torch.float64), None, lengths)
         torch.testing.assert_close(model.decoder.onnx_forward(latents), whole, rtol=0, atol=1e-12)

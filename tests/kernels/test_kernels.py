@@ -118,7 +118,7 @@ def test_without_the_folder_a_model_computes_the_same(make_model, without_kernel
     code = f"""
 import torch, hf_vits
 model = hf_vits.VitsModel.from_pretrained({str(tmp_path / "model")!r})
-assert not hf_vits.modules.kernel_lookup.HAS_KERNELS
+assert not hf_vits.utils.torch_state.HAS_KERNELS
 with torch.no_grad():
     out = model(torch.arange(1, 19)[None], noise_scale=0, noise_scale_duration=0)
 torch.save(out.waveform, {str(file)!r})

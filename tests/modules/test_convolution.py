@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from hf_vits.modules.convolution import Conv, Upsample
+from hf_vits.modules import convolution
+from hf_vits.modules.convolution import Conv, KernelLayer, Upsample
 
 
 @pytest.mark.parametrize("dilation", [1, 3])
@@ -22,3 +23,12 @@ def test_a_convolution_of_an_odd_kernel_keeps_the_length_and_centres_it(kernel, 
 @pytest.mark.parametrize(("kernel", "rate"), [(16, 8), (4, 2), (11, 5)])
 def test_upsampling_gives_rate_samples_for_each_input(kernel, rate):
     assert Upsample(3, 2, kernel, rate)(torch.randn(2, 3, 9)).shape == (2, 2, 9 * rate)
+
+
+def test_a_layer_drops_what_kernels_keep_when_mode_or_dtype_changes(monkeypatch):
+    dropped = []
+    monkeypatch.setattr(convolution, "forget_weights", dropped.append)
+    layer = KernelLayer()
+    for change in (layer.eval, layer.double, layer.train):
+        change()
+    assert dropped == [layer] * 3

@@ -6,12 +6,12 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from hf_vits.modules.kernel_lookup import HAS_KERNELS, find
 from hf_vits.training import speaking_rate
 from hf_vits.training.loggers import read_history
 from hf_vits.training.losses import losses_of
 from hf_vits.training.train_step import TrainingStep, clip_generators
 from hf_vits.training.trainer import Phase
+from hf_vits.utils.torch_state import HAS_KERNELS, find
 
 ALONE = {"adaptation_pairs": 0}
 """Settings with which the divergence is the only loss."""

@@ -1,7 +1,15 @@
+"""Private names of PyTorch are in few files, and a function runs in its plain form wherever a kernel may not."""
+
 import ast
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
 
 import hf_vits
+from hf_vits.utils import torch_state
 
 SOURCE = Path(hf_vits.__file__).parent
 FILES = ("export/onnx_graph.py", "kernels/products.py", "utils/torch_state.py")
@@ -32,3 +40,25 @@ def test_private_names_of_pytorch_are_in_three_files_that_give_the_reason():
             found[file.relative_to(SOURCE).as_posix()] = names
             assert [name for name in names if name not in ast.get_docstring(tree)] == [], file
     assert set(found) <= set(FILES), found
+
+
+@pytest.fixture
+def kernels(monkeypatch):
+    """Kernels that double what the plain function returns."""
+    package = SimpleNamespace(enabled=True)
+    module = SimpleNamespace(double=lambda plain, value: 2 * plain(value))
+    names = {"hf_vits.kernels": package, "hf_vits.kernels.toy": module}
+    monkeypatch.setattr(torch_state, "HAS_KERNELS", True)
+    monkeypatch.setattr(torch_state, "find", lambda name: names.get(name) or sys.modules[name])
+    return package
+
+
+@pytest.mark.parametrize("gradients", [None, True, False])
+def test_a_kernel_gets_the_plain_function_and_is_left_out_where_it_is_useless(kernels, gradients):
+    run = torch_state.has_kernel("toy", "double", gradients)(lambda value: value + 1)
+    assert run(1) == (2 if gradients is False else 4)
+    with torch.no_grad():
+        assert run(1) == (2 if gradients else 4)
+        kernels.enabled = False
+        assert run(1) == 2
+    assert run(1) == 2

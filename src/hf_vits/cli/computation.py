@@ -46,7 +46,7 @@ def computation() -> dict[str, str]:
 
 def kernels_off() -> str:
     """Return why every layer is computed in its plain form; empty if faster forms are used."""
-    from hf_vits.modules.kernel_lookup import HAS_KERNELS, find
+    from hf_vits.utils.torch_state import HAS_KERNELS, find
 
     if not HAS_KERNELS:
         return "hf_vits.kernels is not installed"
@@ -62,7 +62,7 @@ def convolutions(voice: str) -> dict[str, str]:
     from hf_vits.conversion.resolve import resolve_voice
     from hf_vits.modeling_vits import VitsModel
     from hf_vits.modules.convolution import Conv, Upsample
-    from hf_vits.modules.kernel_lookup import find
+    from hf_vits.utils.torch_state import find
 
     config = VitsConfig.from_pretrained(resolve_voice(voice))
     config.inference_only = True

@@ -16,8 +16,8 @@ from hf_vits.discriminators.base import (
     layer_features,
     scale,
 )
-from hf_vits.modules.kernel_lookup import has_kernel
 from hf_vits.modules.weight_norm import add_weight_norm
+from hf_vits.utils.torch_state import has_kernel
 
 
 @dataclass

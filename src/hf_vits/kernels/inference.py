@@ -1,24 +1,112 @@
 """Inference on a CPU: take free cores, pad to few lengths, and decode in chunks.
 
+PyTorch shares each operation among its threads, and all wait for the slowest: one that has to wait for its core makes a
+sentence of a thousand operations take several times as long as one thread alone does. So a call that speaks takes
+fewer threads while other processes compute, unless somebody set their number. Training always takes the number set.
+
 A CPU library makes and keeps kernels for each length that it meets; and what the layers of a decoder pass to each other
 stays in a processor's cache if the signal is short.
 """
 
+import os
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hf_vits.utils.free_cores import on_free_cores
-from hf_vits.utils.torch_state import is_inference
+from hf_vits.utils import threads
+from hf_vits.utils.torch_state import Function, is_inference
 
 SAMPLES = 2**13
 """Largest chunk for each thread, in samples: 1 MiB of 32 channels in float32, as in a decoder's last stage. Smaller
 chunks take less memory and more time: each computes its context again, and threads wait for each other after each
 operation."""
+
+LASTS = 0.02
+"""Seconds for which a look at the machine counts; one takes 0.1 ms."""
+
+PAUSE = 0.0002
+"""Seconds between two looks that must agree, because the system's own short tasks count too."""
+
+PROC = Path("/proc")
+"""Where Linux tells of the machine's processes."""
+
+_lock = threading.Lock()
+_running: set[int] = set()
+_most = 1
+_last_look = (float("-inf"), 0)
+
+
+def on_free_cores(kernel: Function) -> Function:
+    """Decorate a kernel of a plain function, a module and a signal: on a CPU, without gradients, it computes with the
+    threads whose cores are free."""
+
+    @wraps(kernel)
+    def run(plain: Callable, module: nn.Module, signal: Tensor, *args: Any, **kwargs: Any) -> Any:
+        caller = threading.get_ident()
+        is_settled = threads.number_is_set or caller in _running
+        is_free = not is_settled and signal.device.type == "cpu" and is_inference(module)
+        if not is_free or torch.get_num_threads() == 1 and not _running:
+            return kernel(plain, module, signal, *args, **kwargs)
+        before, calls = _begin(caller)
+        try:
+            free = (os.cpu_count() or 1) - busy_cores()
+            torch.set_num_threads(max(1, min(before, free // calls)))
+            return kernel(plain, module, signal, *args, **kwargs)
+        finally:
+            with _lock:
+                _running.discard(caller)
+            torch.set_num_threads(before)
+
+    return run
+
+
+def _begin(caller: int) -> tuple[int, int]:
+    """Return the threads to come back to after a call, and the calls that run now. PyTorch gives a new thread the
+    number that was set last, so what counts is the number from before the first of these calls."""
+    global _most
+    with _lock:
+        if not _running:
+            _most = torch.get_num_threads()
+        _running.add(caller)
+        return _most, len(_running)
+
+
+def busy_cores() -> int:
+    """Return the number of cores on which other processes compute; 0 where the system does not tell (not Linux)."""
+    global _last_look
+    now = time.monotonic()
+    if now - _last_look[0] > LASTS:
+        busy = _other_threads()
+        if busy:
+            time.sleep(PAUSE)
+            busy = min(busy, _other_threads())
+        _last_look = now, busy
+    return _last_look[1]
+
+
+def _other_threads() -> int:
+    """Return the threads of other processes that compute or wait for a core."""
+    try:
+        running = int((PROC / "loadavg").read_text().split()[3].partition("/")[0])
+        own = sum(map(_computes, (PROC / "self" / "task").iterdir()))
+    except (OSError, ValueError, IndexError):
+        return 0
+    return max(0, running - own)
+
+
+def _computes(task: Path) -> bool:
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0] == "R"
+    except OSError:  # it has ended
+        return False
 
 
 def padded_length(layer: nn.Module, signal: Tensor) -> int:

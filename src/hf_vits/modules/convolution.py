@@ -1,8 +1,29 @@
 """One-dimensional convolutions of the sizes that VITS has."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
-from hf_vits.modules.kernel_lookup import KernelLayer, has_kernel
+from hf_vits.utils.torch_state import HAS_KERNELS, find, has_kernel
+
+
+class KernelLayer(nn.Module):
+    """A layer of whose weights kernels may keep another form, which is dropped when mode, device or dtype changes."""
+
+    def train(self, mode: bool = True) -> "KernelLayer":
+        """Do as every module."""
+        forget_weights(self)
+        return super().train(mode)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> "KernelLayer":
+        forget_weights(self)
+        return super()._apply(*args, **kwargs)
+
+
+def forget_weights(layer: nn.Module) -> None:
+    """Drop what kernels keep of a layer's weights."""
+    if HAS_KERNELS:
+        find("hf_vits.kernels.conv1d").clear_cache_of(layer)
 
 
 class Conv(KernelLayer, nn.Conv1d):

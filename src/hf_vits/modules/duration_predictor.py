@@ -9,10 +9,9 @@ from torch.nn import functional as F
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.convolution import Conv
-from hf_vits.modules.kernel_lookup import has_kernel
 from hf_vits.modules.masks import lengths_from_mask
 from hf_vits.modules.sampling import Generators, duration_noise
-from hf_vits.utils.torch_state import is_traced
+from hf_vits.utils.torch_state import has_kernel, is_traced
 
 LEAST_DURATION = 1e-5
 """Floor of a duration before its logarithm, in frames."""
@@ -119,7 +118,7 @@ class StochasticDurationPredictor(nn.Module):
             self.post_conv_dds = DilatedDepthSeparable(config, dropout)
             self.post_flows = _duration_flow(config)
 
-    @has_kernel("inference", "predict_noisy_durations")
+    @has_kernel("inference", "predict_noisy_durations", gradients=False)
     def forward(
         self,
         hidden: Tensor,
@@ -198,7 +197,7 @@ class DurationPredictor(nn.Module):
         if config.language_embedding_size:
             self.cond_language = nn.Conv1d(config.language_embedding_size, size, 1)
 
-    @has_kernel("inference", "predict_durations")
+    @has_kernel("inference", "predict_durations", gradients=False)
     def forward(
         self, hidden: Tensor, mask: Tensor, speaker: Tensor | None = None, language: Tensor | None = None
     ) -> Tensor:

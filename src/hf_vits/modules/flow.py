@@ -6,9 +6,9 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.convolution import Conv
-from hf_vits.modules.kernel_lookup import has_kernel
 from hf_vits.modules.text_encoder import Transformer, TransformerConfig
 from hf_vits.modules.weight_norm import add_weight_norm
+from hf_vits.utils.torch_state import has_kernel
 
 
 class WaveNet(GradientCheckpointingLayer):
@@ -98,7 +98,7 @@ class Flow(nn.Module):
             latents = coupling(latents, mask, speaker).flip(1)
         return latents
 
-    @has_kernel("inference", "invert_flow")
+    @has_kernel("inference", "invert_flow", gradients=False)
     def inverse(self, latents: Tensor, mask: Tensor, speaker: Tensor | None = None) -> Tensor:
         """Turn a sample of the prior into latents; same shapes as `forward`."""
         for coupling in reversed(self.flows):

@@ -12,7 +12,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.convolution import Conv
-from hf_vits.modules.kernel_lookup import has_kernel
+from hf_vits.utils.torch_state import has_kernel
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class TextEncoder(nn.Module):
         self.scale = math.sqrt(config.hidden_size)
         self.dropout = nn.Dropout(config.hidden_dropout)
 
-    @has_kernel("inference", "encode_text")
+    @has_kernel("inference", "encode_text", gradients=False)
     def forward(
         self,
         input_ids: Tensor,

@@ -1,4 +1,4 @@
-"""Set the number of CPU threads of a command or a training run."""
+"""Set the number of CPU threads of speech, of a command or of a training run."""
 
 import argparse
 import os
@@ -13,6 +13,32 @@ if TYPE_CHECKING:
 MAX_THREADS = 1024
 """Largest number of threads that a command accepts."""
 
+number_is_set = bool(os.environ.get("OMP_NUM_THREADS"))
+"""True if the number of threads is somebody's choice, which speech keeps on a busy machine too."""
+
+
+def set_num_threads(number: int | None) -> None:
+    """
+    Set the number of CPU threads to speak with, whatever else the machine does.
+
+    Args:
+        number (`int`, *optional*):
+            Threads of PyTorch. `None` goes back to as many as there are free cores when a call begins, up to
+            `torch.get_num_threads()`. That is how it begins, unless the environment variable `OMP_NUM_THREADS` is set.
+            With a number, equal seeds give bitwise equal samples; with `None`, equal to rounding.
+
+    Raises:
+        ValueError: for a number below 1.
+    """
+    import torch
+
+    global number_is_set
+    if number is not None:
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ValueError(f"The number of threads is {number!r}; give a whole number above 0, or None.")
+        torch.set_num_threads(number)
+    number_is_set = number is not None
+
 
 def use_cores(accelerator: "Accelerator", threads: int | None = None) -> None:
     """
@@ -20,8 +46,6 @@ def use_cores(accelerator: "Accelerator", threads: int | None = None) -> None:
 
     `OMP_NUM_THREADS` of the user counts. That of a launcher does not: it is 1 unless somebody asks for more.
     """
-    from hf_vits.utils.free_cores import set_num_threads
-
     if accelerator.device.type != "cpu":
         return
     launched = LAUNCHED in os.environ or "LOCAL_WORLD_SIZE" in os.environ
@@ -62,8 +86,6 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 def use_threads(threads: int | None, most: int | None = None) -> None:
     """Set the number of threads of PyTorch; `None` leaves it to free cores, up to `most` if that is given."""
     if threads is not None:
-        from hf_vits.utils.free_cores import set_num_threads
-
         set_num_threads(threads)
     elif most is not None:
         import torch

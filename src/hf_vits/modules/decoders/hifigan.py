@@ -14,12 +14,11 @@ from hf_vits.configuration_decoders import Shapes
 from hf_vits.configuration_vits import VitsConfig
 from hf_vits.modules.convolution import Conv, Upsample
 from hf_vits.modules.decoders.base import DECODERS, Decoder, DecoderConfig
-from hf_vits.modules.kernel_lookup import has_kernel
 from hf_vits.modules.masks import Valid, mask_from_lengths, zero_outside
 from hf_vits.utils.config_validation import require
 from hf_vits.utils.formatting import quoted
 from hf_vits.utils.model_size import check_numbers
-from hf_vits.utils.torch_state import is_traced
+from hf_vits.utils.torch_state import has_kernel, is_traced
 
 FINAL_SLOPE = 0.01
 """Negative slope before the last convolution, whatever `leaky_relu_slope` is: voices were trained so."""
@@ -185,7 +184,7 @@ def _size(shapes: Shapes, layer: str, axis: int) -> int | None:
     return shape[axis] if len(shape) == 3 and 0 not in shape else None
 
 
-@has_kernel("autograd", "leaky_relu", for_gradients=True)
+@has_kernel("autograd", "leaky_relu", gradients=True)
 def leaky_relu(signal: Tensor, slope: float) -> Tensor:
     """signal (any shape) -> the same shape."""
     return F.leaky_relu(signal, slope)
@@ -269,7 +268,7 @@ class HifiGan(Decoder):
         self.conv_post = Conv(channels, 1, 7, bias=False)
         return 1
 
-    @has_kernel("inference", "decode")
+    @has_kernel("inference", "decode", gradients=False)
     def forward(self, latents: Tensor, speaker: Tensor | None = None, frame_lengths: Tensor | None = None) -> Tensor:
         """latents (B, C, T_spec), speaker (B, S, 1), frame_lengths (B,) -> waveform (B, 1, T_wav) within ±1.
 
