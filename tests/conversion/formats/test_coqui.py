@@ -1,8 +1,6 @@
-import json
-
 import pytest
 import torch
-from coqui_files import config_of, tensors_of, write_voice
+from coqui_files import tensors_of, write_voice
 
 from hf_vits import VitsModel, VitsTokenizer
 from hf_vits.conversion import convert
@@ -61,40 +59,6 @@ def test_weight_norm_of_the_decoder_is_folded(model, tmp_path):
         torch.testing.assert_close(voice.state_dict[name], 2 * model.state_dict()[name])
 
 
-def test_the_configuration_is_read_from_file_and_shapes(model, tmp_path):
-    config = convert(write_voice(tmp_path, model)).config
-
-    same = (
-        "hidden_size vocab_size num_attention_heads num_hidden_layers upsample_rates resblock_dilation_sizes fft_size"
-    )
-    for name in same.split():
-        assert getattr(config, name) == getattr(model.config, name), name
-    assert (config.noise_scale, config.noise_scale_duration, config.speaking_rate) == (0.5, 1.0, 0.8)
-    assert (config.hidden_dropout, config.duration_predictor_dropout) == (0.2, 0.4)
-    assert (config.sampling_rate, config.num_mel_bins, config.mel_fmin, config.mel_fmax) == (22_050, 12, 20.0, None)
-    assert config.blank_id == 19
-    assert not config.needs_extension
-
-
-def test_a_voice_that_says_nothing_of_its_controls_has_coquis(model, tmp_path):
-    silent = {
-        f"model_args.{name}": ... for name in ("inference_noise_scale", "inference_noise_scale_dp", "length_scale")
-    }
-
-    config = convert(write_voice(tmp_path, model, silent)).config
-
-    assert (config.noise_scale, config.noise_scale_duration, config.speaking_rate) == (0.667, 1.0, 1.0)
-
-
-def test_the_configuration_may_be_inside_beside_or_elsewhere(model, tmp_path):
-    inside = write_voice(tmp_path, model, {"audio.sample_rate": 8_000}, inside=True)
-    assert convert(inside).config.sampling_rate == 8_000
-    (tmp_path / "config.json").write_text(json.dumps(config_of(model)))
-    assert convert(inside).config.sampling_rate == 22_050
-    (tmp_path / "other.json").write_text(json.dumps(config_of(model, {"audio.sample_rate": 24_000})))
-    assert convert(tmp_path, config=tmp_path / "other.json").config.sampling_rate == 24_000
-
-
 def test_what_lies_beside_a_voice_is_noted_and_left(model, tmp_path):
     file = write_voice(tmp_path, model, {"model_args.max_inference_len": 99})
     state = torch.load(file)
@@ -150,20 +114,6 @@ def test_discriminators_with_spectral_norm_are_left_out(model, tmp_path):
     assert "they have spectral norm" in " ".join(voice.notes)
 
 
-def test_speakers_are_named_by_the_configuration_or_a_file(make_model, tmp_path):
-    model = make_model(**SHAPE, **TABLE)
-    assert "The speakers have no names: there is no speakers.pth" in notes_of(write_voice(tmp_path, model))
-
-    ids = {"cem": 2, "ada": 0}
-    torch.save(ids, tmp_path / "speakers.pth")
-    assert convert(write_voice(tmp_path, model)).config.speaker_names == ["ada", "1", "cem"]
-    (tmp_path / "mine.json").write_text(json.dumps({"x": 1, "y": 0, "z": 2}))
-    named = {"model_args.speakers_file": "/elsewhere/run/mine.json"}
-    assert convert(write_voice(tmp_path, model, named)).config.speaker_names == ["y", "x", "z"]
-    listed = {"speakers": ["p", "q", "r"]}
-    assert convert(write_voice(tmp_path, model, named | listed)).config.speaker_names == ["p", "q", "r"]
-
-
 @pytest.mark.parametrize("inside", [False, True])
 def test_the_state_of_training_beside_the_weights_is_noted(make_model, tmp_path, inside):
     rest = {"optimizer": {"state": {}}, "scaler": None}
@@ -171,43 +121,6 @@ def test_the_state_of_training_beside_the_weights_is_noted(make_model, tmp_path,
     notes = notes_of(write_voice(tmp_path, make_model(**SHAPE), inside=inside, rest=rest))
 
     assert "Left out, the state of training beside the weights: optimizer, step, date." in notes
-
-
-def test_a_folder_is_a_voice_though_a_file_of_speakers_lies_in_it(make_model, tmp_path):
-    write_voice(tmp_path, make_model(**SHAPE, **TABLE))
-    torch.save({"ada": 0, "bea": 1, "cem": 2}, tmp_path / "speakers.pth")
-
-    assert convert(tmp_path).config.speaker_names == ["ada", "bea", "cem"]
-
-
-@pytest.mark.parametrize("suffix", [".json", ".pth"])
-def test_the_mean_of_a_speakers_outside_vectors_becomes_a_row(make_model, text, tmp_path, suffix):
-    model = make_model(**SHAPE, **TABLE)
-    file = write_voice(tmp_path, model, {"model_args.d_vector_file": [f"/data/vectors{suffix}"]})
-    state = torch.load(file)
-    table = state["model"].pop("emb_g.weight")
-    torch.save(state, file)
-    with pytest.raises(FileNotFoundError, match=f"Put vectors{suffix} of the run .* beside best_model.pth"):
-        convert(file)
-    lengths = torch.tensor([[0.5], [2.0], [7.0]])
-    wiggle = torch.randn(3, 6, generator=torch.Generator().manual_seed(3))
-    clips = {
-        f"clip {sign} {number}": {"name": name, "embedding": (row * length + sign * noise).tolist()}
-        for number, (name, row, length, noise) in enumerate(
-            zip(["cem", "ada", "bea"], table, lengths, wiggle, strict=True)
-        )
-        for sign in (1, -1)
-    }
-    if suffix == ".json":
-        (tmp_path / "vectors.json").write_text(json.dumps(clips))
-    else:
-        torch.save(clips, tmp_path / "vectors.pth")
-
-    voice = convert(file)
-
-    unit = table / table.norm(dim=1, keepdim=True)  # Coqui gives the network vectors of length 1
-    assert voice.config.speaker_names == ["ada", "bea", "cem"]
-    torch.testing.assert_close(voice.state_dict["embed_speaker.weight"], unit[[1, 2, 0]])
 
 
 def one_row(tmp_path, model, changes=None):
@@ -262,18 +175,6 @@ def test_durations_that_do_not_see_the_speaker_are_the_same_for_all(make_model, 
     assert "the layer for it is 0" in " ".join(voice.notes)
 
 
-def test_languages_are_named_by_the_configuration_the_data_or_a_file(make_model, tmp_path):
-    model = make_model(**SHAPE, **LANGUAGES)
-    assert convert(write_voice(tmp_path, model, {"languages": ["en", "fr"]})).config.language_names == ["en", "fr"]
-    old = {"languages": ..., "datasets": [{"language": "pt-br"}, {"language": "en"}, {"language": "en"}, {"name": "x"}]}
-    assert convert(write_voice(tmp_path, model, old)).config.language_names == ["en", "pt-br"]
-    unknown = convert(write_voice(tmp_path, model, {"languages": ["en"]}))
-    assert unknown.config.language_names is None
-    assert "The 2 languages have no names: there is no language_ids.json" in " ".join(unknown.notes)
-    (tmp_path / "language_ids.json").write_text(json.dumps({"tr": 1, "fi": 0}))
-    assert convert(write_voice(tmp_path, model)).config.language_names == ["fi", "tr"]
-
-
 def test_a_decoder_of_another_rate_can_speak_and_stretched_latents_are_refused(model, text, tmp_path):
     rates = {"model_args.encoder_sample_rate": 11_025, "model_args.interpolate_z": False, "audio.hop_length": 4}
 
@@ -315,101 +216,6 @@ def test_stochastic_durations_of_another_width_than_the_text_are_refused(model, 
 
     with pytest.raises(ValueError, match="has 192 channels, as it has in Coqui whatever `hidden_channels` is"):
         convert(file)
-
-
-def test_another_model_of_coquis_and_a_voice_without_configuration_are_refused(model, tmp_path):
-    with pytest.raises(ValueError, match="`model` in .*config.json is 'glow_tts'; it must be 'vits'"):
-        convert(write_voice(tmp_path, model, {"model": "glow_tts"}))
-    (tmp_path / "config.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"config.json is missing. Put it beside best_model.pth.*--config"):
-        convert(tmp_path / "best_model.pth")
-
-
-class Coqpit:
-    """Stands for Coqui's own configuration object, which reading does not bring to life."""
-
-    model = "vits"
-
-
-def test_a_configuration_that_is_an_object_says_how_to_save_it_again(model, tmp_path):
-    file = write_voice(tmp_path, model, rest={"config": Coqpit()})
-    (tmp_path / "config.json").unlink()
-
-    with pytest.raises(ValueError, match=r"object of Coqui's code\. .*state\['config'\] = config.to_dict\(\)"):
-        convert(file)
-
-
-LETTERS = {"use_phonemes": False, "phonemizer": None, "text_cleaner": "basic_cleaners"}
-SORTED = {
-    "characters_class": "TTS.tts.utils.text.characters.Graphemes",
-    "pad": "P",
-    "eos": "E",
-    "bos": "B",
-    "blank": "#",
-    "punctuations": "!. ",
-    "characters": "cbalkjihgfedcm",
-    "is_unique": True,
-    "is_sorted": True,
-}
-
-
-@pytest.fixture
-def tokenizer_with(model, tmp_path):
-    return lambda **changes: convert(write_voice(tmp_path, model, {**LETTERS, **changes})).tokenizer
-
-
-def test_the_symbols_of_vits_are_pad_marks_letters_phonemes_and_blank(tokenizer_with):
-    tokenizer = tokenizer_with()
-
-    assert tokenizer("Ba !ɪ").input_ids == [19, 7, 19, 6, 19, 5, 19, 1, 19, 18, 19]
-    assert tokenizer.decode(tokenizer("ba !ɪ").input_ids) == "ba !ɪ"
-
-
-def test_the_symbols_of_other_classes_are_special_ones_sorted_letters_and_marks(tokenizer_with):
-    framed = {"characters": SORTED, "enable_eos_bos_chars": True}
-
-    assert tokenizer_with(**framed)("B a").input_ids == [2, 3, 5, 3, 19, 3, 4, 3, 1]
-    assert tokenizer_with(**framed, add_blank=False)("B a").input_ids == [2, 5, 19, 4, 1]
-    assert tokenizer_with(characters=SORTED)("B a").input_ids == [3, 5, 3, 19, 3, 4, 3]
-
-
-def test_symbols_in_an_order_of_their_own_may_repeat_and_have_their_later_id(tokenizer_with):
-    unsorted = SORTED | {"is_unique": False, "is_sorted": False, "characters": "cbalkjihgfedc"}
-
-    assert tokenizer_with(characters=unsorted)("bc").input_ids == [3, 5, 3, 16, 3]
-
-
-def test_symbols_whose_order_cannot_be_known_or_that_lack_a_frame_are_refused(tokenizer_with):
-    with pytest.raises(ValueError, match="numbers the symbols differently in every run"):
-        tokenizer_with(characters=SORTED | {"is_sorted": False})
-    unframed = SORTED | {"eos": None, "punctuations": "!., "}
-    with pytest.raises(ValueError, match="`characters.eos` in .* is not set"):
-        tokenizer_with(characters=unframed, enable_eos_bos_chars=True)
-
-
-def test_symbols_that_are_not_those_of_the_embedding_are_refused(tokenizer_with):
-    with pytest.raises(ValueError, match="lists 19 symbols, but the embedding has 20 rows"):
-        tokenizer_with(**{"characters.characters": "abcdefg"})
-
-
-def test_a_class_of_symbols_that_is_its_owners_code_gives_no_tokenizer(model, tmp_path):
-    voice = convert(write_voice(tmp_path, model, {"characters.characters_class": "my.symbols.Mine"}))
-
-    assert voice.tokenizer is None
-    assert "`characters.characters_class` is Mine" in " ".join(voice.notes)
-
-
-def test_phonemes_are_those_of_espeak_and_others_are_noted(model, tmp_path):
-    tokenizer = convert(write_voice(tmp_path, model)).tokenizer
-
-    assert (tokenizer.phonemize, tokenizer.phoneme_language, tokenizer.cleaner) == (True, "en-us", "phoneme_cleaners")
-    assert "gruut's, and are espeak's here" in notes_of(write_voice(tmp_path, model, {"phonemizer": "gruut"}))
-    japanese = convert(write_voice(tmp_path, model, {"phonemizer": None, "phoneme_language": "ja-jp"}))
-    assert not japanese.tokenizer.phonemize
-    assert "those of ja_jp_phonemizer, which is not here" in " ".join(japanese.notes)
-    assert japanese.tokenizer("ˈæ").input_ids == [19, 16, 19, 15, 19]
-    unknown = convert(write_voice(tmp_path, model, {"text_cleaner": "my_cleaners"}))
-    assert "my_cleaners, is not known here" in " ".join(unknown.notes)
 
 
 def test_a_saved_voice_is_loaded_as_any_other(make_model, text, tmp_path):
