@@ -1,6 +1,6 @@
 """A decoder, a sub-discriminator and a loss, as a package outside of hf_vits would register them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from huggingface_hub.dataclasses import strict
 from torch import nn
@@ -67,9 +67,6 @@ class ToyDiscriminatorConfig(SubDiscriminatorConfig):
 
     def count_parameters(self):
         return 8 * self.channels
-
-    def scale_channels(self, multiplier):
-        return replace(self, channels=max(1, round(self.channels * multiplier)))
 
     @classmethod
     def from_shapes(cls, shapes):

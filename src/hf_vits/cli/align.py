@@ -1,12 +1,10 @@
 """`hf-vits align`: write when each word of recordings is said, and report texts that do not fit their sound."""
 
 import argparse
-import logging
 from pathlib import Path
 
 from hf_vits.cli.parser import Parser
-from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
-from hf_vits.utils.threads import fix_threads
+from hf_vits.cli.settings import add_settings, begin_measuring, require_train_extra
 
 HELP = "Find when each word of recordings is said, and wrong texts."
 
@@ -30,8 +28,6 @@ def run(options: argparse.Namespace) -> None:
     from hf_vits.alignment.folder import REPORT, align_folder
     from hf_vits.alignment.settings import AlignmentSettings
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    (settings,) = read_settings(options, [AlignmentSettings])
-    fix_threads(settings.cpu_threads)
+    settings = begin_measuring(options, AlignmentSettings)
     print(align_folder(options.recordings, settings))
     print(f"{Path(settings.output) / REPORT} has all recordings, the worst first.")

@@ -1,11 +1,9 @@
 """`hf-vits evaluate`: measure what a voice says, how it sounds beside recordings, and how fast it is."""
 
 import argparse
-import logging
 
 from hf_vits.cli.parser import Parser
-from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
-from hf_vits.utils.threads import fix_threads
+from hf_vits.cli.settings import add_settings, begin_measuring, require_train_extra
 
 HELP = "Measure a voice: word errors, similarity, distance, speed."
 
@@ -39,9 +37,7 @@ def run(options: argparse.Namespace) -> None:
     from hf_vits.evaluation.settings import EvaluationSettings
     from hf_vits.evaluation.voice import evaluate_voice
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    (settings,) = read_settings(options, [EvaluationSettings])
-    fix_threads(settings.cpu_threads)
+    settings = begin_measuring(options, EvaluationSettings)
     report = evaluate_voice(options.voice, settings)
     for label in ("voice", "recordings", "copy_synthesis", "compared"):
         if report[label] and report[label]["estimates"]:

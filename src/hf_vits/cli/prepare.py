@@ -1,11 +1,9 @@
 """`hf-vits prepare`: make a folder of recordings to train on, and report what was dropped."""
 
 import argparse
-import logging
 
 from hf_vits.cli.parser import Parser
-from hf_vits.cli.settings import add_settings, read_settings, require_train_extra
-from hf_vits.utils.threads import fix_threads
+from hf_vits.cli.settings import add_settings, begin_measuring, require_train_extra
 
 HELP = "Resample, trim, cut and check recordings for training."
 
@@ -39,8 +37,6 @@ def run(options: argparse.Namespace) -> None:
     from hf_vits.alignment.preparation import prepare_folder
     from hf_vits.alignment.settings import PreparationSettings
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    (settings,) = read_settings(options, [PreparationSettings])
-    fix_threads(settings.cpu_threads)
+    settings = begin_measuring(options, PreparationSettings)
     print(prepare_folder(options.recordings, settings))
     print(f"{settings.output}: train with `hf-vits train --dataset_name {settings.output}`")

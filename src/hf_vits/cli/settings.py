@@ -14,6 +14,7 @@ from typing import Any
 from hf_vits.cli.parser import Parser, UsageError
 from hf_vits.utils.formatting import nearest
 from hf_vits.utils.setting_fields import checked, expanded, hints_of, is_switch
+from hf_vits.utils.threads import fix_threads
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +124,15 @@ def read_settings(
         return tuple(kind(**{name: values[name] for name in hints_of(kind) if name in values}) for kind in kinds)
     except (ValueError, OSError) as error:
         raise UsageError(f"{error}\nNothing was started; --help-all lists all settings.") from error
+
+
+def begin_measuring(options: argparse.Namespace, kind: type) -> Any:
+    """Show the progress of a verb whose figures must be equal each time; return its settings, after fixing the threads
+    that they name."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    (settings,) = read_settings(options, [kind])
+    fix_threads(settings.cpu_threads)
+    return settings
 
 
 def _check_options(given: Mapping[str, Any], in_file: Mapping[str, Any], owners: Mapping[str, type]) -> None:

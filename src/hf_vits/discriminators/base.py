@@ -1,7 +1,7 @@
 """The base class of sub-discriminators, modules with a configuration class, and their registry."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import torch
@@ -35,8 +35,10 @@ class SubDiscriminatorConfig:
         return 0
 
     def scale_channels(self, multiplier: float) -> "SubDiscriminatorConfig":
-        """Return a copy with so many times as many channels; for `discriminator_channel_multiplier`."""
-        return self
+        """Return a copy with so many times as many `channels`, a number or a list; itself without this field. They are
+        multiples of 4, so that grouped convolutions keep their groups. For `discriminator_channel_multiplier`."""
+        channels = getattr(self, "channels", None)
+        return self if channels is None else replace(self, channels=_scaled(channels, multiplier))
 
     def describe(self) -> str:
         """Return the row of the model card."""
@@ -138,9 +140,11 @@ def layer_features(signal: Tensor, convs: nn.ModuleList, conv_post: nn.Module) -
     return [*features, conv_post(signal)]
 
 
-def scale(channels: Iterable[int], multiplier: float) -> list[int]:
-    """Multiply channels, rounded to multiples of 4 so that grouped convolutions keep their groups."""
-    return [max(4, round(number * multiplier / 4) * 4) for number in channels]
+def _scaled(channels: int | Iterable[int], multiplier: float) -> int | list[int]:
+    """Return a number, or each of several, so many times as large, rounded to a multiple of 4."""
+    if isinstance(channels, int):
+        return max(4, round(channels * multiplier / 4) * 4)
+    return [_scaled(number, multiplier) for number in channels]
 
 
 def count_weights(channels: Iterable[int], kernel: int) -> int:

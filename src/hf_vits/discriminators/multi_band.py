@@ -1,6 +1,6 @@
 """Multi-band discriminator: a complex spectrum in frequency bands (Kumar et al. 2023, descript-audio-codec; Vocos)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +15,6 @@ from hf_vits.discriminators.base import (
     Shapes,
     SubDiscriminator,
     SubDiscriminatorConfig,
-    scale,
     spectral_convs,
     spectrum,
 )
@@ -55,10 +54,6 @@ class MultiBandConfig(SubDiscriminatorConfig):
         """Return the number of weights."""
         band = self.channels * (2 * 27 + 3 * 27 * self.channels + 9 * self.channels)
         return (len(BANDS) - 1) * band + 9 * self.channels
-
-    def scale_channels(self, multiplier: float) -> "MultiBandConfig":
-        """Return a copy with so many times as many channels."""
-        return replace(self, channels=scale([self.channels], multiplier)[0])
 
     def describe(self) -> str:
         """Return the row of the model card."""

@@ -1,6 +1,6 @@
 """Multi-resolution discriminator: magnitudes of one short-time Fourier transform (UnivNet, Jang et al. 2021)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
@@ -13,7 +13,6 @@ from hf_vits.discriminators.base import (
     SubDiscriminatorConfig,
     conv_shapes,
     layer_features,
-    scale,
     spectral_convs,
     spectrum,
 )
@@ -52,10 +51,6 @@ class MultiResolutionConfig(SubDiscriminatorConfig):
     def count_parameters(self) -> int:
         """Return the number of weights."""
         return self.channels * (27 + 3 * 27 * self.channels + 9 * self.channels + 9)
-
-    def scale_channels(self, multiplier: float) -> "MultiResolutionConfig":
-        """Return a copy with so many times as many channels."""
-        return replace(self, channels=scale([self.channels], multiplier)[0])
 
     def describe(self) -> str:
         """Return the row of the model card."""

@@ -1,6 +1,6 @@
 """Period discriminator: every p-th sample of a waveform (Kong et al. 2020, section 2.3)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,7 +14,6 @@ from hf_vits.discriminators.base import (
     conv_shapes,
     count_weights,
     layer_features,
-    scale,
 )
 from hf_vits.modules.weight_norm import add_weight_norm
 from hf_vits.utils.torch_state import has_kernel
@@ -51,10 +50,6 @@ class PeriodDiscriminatorConfig(SubDiscriminatorConfig):
     def count_parameters(self) -> int:
         """Return the number of weights."""
         return count_weights(self.channels, self.kernel_size)
-
-    def scale_channels(self, multiplier: float) -> "PeriodDiscriminatorConfig":
-        """Return a copy with so many times as many channels."""
-        return replace(self, channels=scale(self.channels, multiplier))
 
     def describe(self) -> str:
         """Return the row of the model card."""

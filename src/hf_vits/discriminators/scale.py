@@ -1,6 +1,6 @@
 """Scale discriminator: a waveform at full or reduced rate (Kumar et al. 2019; Kong et al. 2020, section 2.3)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
@@ -14,7 +14,6 @@ from hf_vits.discriminators.base import (
     conv_shapes,
     count_weights,
     layer_features,
-    scale,
 )
 from hf_vits.modules.weight_norm import add_weight_norm
 from hf_vits.utils.torch_state import has_kernel
@@ -47,10 +46,6 @@ class ScaleDiscriminatorConfig(SubDiscriminatorConfig):
     def count_parameters(self) -> int:
         """Return the approximate number of weights."""
         return count_weights(self.channels, max(kernel for kernel, _, _ in LAYERS))
-
-    def scale_channels(self, multiplier: float) -> "ScaleDiscriminatorConfig":
-        """Return a copy with so many times as many channels."""
-        return replace(self, channels=scale(self.channels, multiplier))
 
     def describe(self) -> str:
         """Return the row of the model card."""
