@@ -2,6 +2,7 @@
 
 import pytest
 
+from hf_vits.training.phases import Phase
 from hf_vits.training.train_step import TrainingStep
 
 
@@ -44,7 +45,7 @@ def gradient_of_adaptation():
 
         trainer.generator.update = update
         shared = (trainer.args, trainer.accelerator, None, adaptation)
-        TrainingStep(trainer.generator, trainer.discriminator, *shared)([batch], 0, 0, adapts=True)
+        TrainingStep(trainer.generator, trainer.discriminator, *shared)([batch], 0, 0, Phase.ADAPTATION)
         return found
 
     return take

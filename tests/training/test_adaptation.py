@@ -101,7 +101,7 @@ def test_nothing_is_decoded_for_discriminators_that_are_not_trained(make_trainer
     trainer._choose_trained_parameters(Phase.ADAPTATION)
     monkeypatch.setattr(trainer.generator.module, "decode", lambda *_: pytest.fail("a segment is decoded"))
     step = TrainingStep(trainer.generator, trainer.discriminator, trainer.args, trainer.accelerator)
-    result = step([next(iter(trainer.train_dataloader.epoch(0)))], 0, 0, adapts=True)
+    result = step([next(iter(trainer.train_dataloader.epoch(0)))], 0, 0, Phase.ADAPTATION)
     assert result.losses.keys() == {"kl"}
 
 

@@ -122,7 +122,8 @@ def test_accumulated_batches_weigh_frames_of_pitch_as_the_joint_batch_does(make_
 
 def test_recordings_without_a_pitch_are_adapted_to_without_it(make_trainer, make_data, tuned, caplog, monkeypatch):
     caplog.set_level(logging.INFO, "hf_vits")
-    monkeypatch.setattr(posterior_adaptation, "pitch_of_frames", lambda waveform, *_: torch.zeros(len(waveform) // 8))
+    for module in (posterior_adaptation, latent_pitch):
+        monkeypatch.setattr(module, "pitch_of_frames", lambda waveform, *_: torch.zeros(len(waveform) // 8))
     trainer = make_trainer(start=tuned(), max_steps=1, **STEPS)
     trainer.train()
     logged = {name for name in read_history(trainer.output_dir)[-1] if name.startswith("train/")}

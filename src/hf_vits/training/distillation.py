@@ -26,6 +26,7 @@ from hf_vits.training.loggers import ExperimentLogger
 from hf_vits.training.losses import losses_of
 from hf_vits.training.optimizer import check_modules
 from hf_vits.training.own_speech import usable_texts
+from hf_vits.training.phases import Phase
 from hf_vits.training.replay import Replay
 from hf_vits.training.run_summary import RunSummary
 from hf_vits.training.speaking_rate import SpeakingRate
@@ -76,7 +77,7 @@ class Steps:
 class DistillationStep(TrainingStep):
     """A step of training whose segments are all of the voice's own speech."""
 
-    def _generate(self, batch: NoBatch, step: int, number: int, with_graph: bool, adapts: bool) -> GeneratorForward:
+    def _generate(self, batch: NoBatch, step: int, number: int, with_graph: bool, phase: Phase) -> GeneratorForward:
         with self.accelerator.autocast(), torch.set_grad_enabled(with_graph):
             segments = self.replay.segments(self.generator.module, step, number, self._process_index)
         return GeneratorForward(batch, [], None, None, segments)

@@ -50,7 +50,7 @@ class DistillationArguments(VitsTrainingArguments):
             (
                 *("alignment_noise_scale", "alignment_noise_decay", "duration_adversarial_steps"),
                 *("duration_discriminator", "fit_speaking_rate", "freeze_modules"),
-                *("new_module_steps", "posterior_adaptation_steps", "adaptation_pairs"),
+                *("new_module_steps", "posterior_adaptation_steps", "adaptation_pairs", "conversion_steps"),
             ),
             "nothing but the decoder is trained, which is new",
         ),

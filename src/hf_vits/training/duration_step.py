@@ -17,7 +17,7 @@ from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.initialization import ModelInitialization, seeded
 from hf_vits.training.losses import losses_of, token_least_squares
 from hf_vits.training.optimizer import OptimizedModel, learning_rate_factor
-from hf_vits.training.phases import PREDICTOR, first_duration_step
+from hf_vits.training.phases import PREDICTOR, Phase, first_duration_step
 from hf_vits.training.train_step import LossNormalizer, StepResult, TrainingStep, add_losses, clip_generators, frozen
 from hf_vits.training.training_arguments import VitsTrainingArguments
 
@@ -89,7 +89,9 @@ class DurationStep(TrainingStep):
     """Update a discriminator of durations, then the duration predictor, on the same batches; arguments are those of
     [`TrainingStep`], with that discriminator."""
 
-    def __call__(self, batches: Sequence[VitsBatch], step: int, epoch: int, adapts: bool = False) -> StepResult:
+    def __call__(
+        self, batches: Sequence[VitsBatch], step: int, epoch: int, phase: Phase = Phase.DURATIONS
+    ) -> StepResult:
         """Take the step of this number and epoch; learning rates are the full ones."""
         rate, scaler = learning_rate_factor(self.config, step, epoch), self.accelerator.scaler
         shares, losses = self._normalizers(batches), {}

@@ -253,6 +253,12 @@ class VitsGenerator(nn.Module):
             latents = sample(mean, log_std, mask, generator)
         return self.decode_latents(batch.waveform, starts, spectrogram, mask, latents, speaker)
 
+    def recorded_segments(self, batch: VitsBatch, generator: Generators = None) -> Tensor:
+        """batch -> samples of one segment of each recording (B, 1, T_seg), zero past the end of a short one."""
+        size, hop = self.segment_frames, self.model.config.hop_length
+        starts = random_starts(batch.waveform_lengths // hop, size, generator)
+        return take(batch.waveform, starts * hop, size * hop)
+
     @property
     def trains_decoder_alone(self) -> bool:
         """Return True if no parameter outside the decoder takes a gradient."""

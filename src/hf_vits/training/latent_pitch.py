@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from hf_vits.configuration_vits import VitsConfig
+from hf_vits.data.dataset import VitsDataset
 from hf_vits.prosody.fundamental import STEP, fundamental_frequency
 from hf_vits.training.initialization import seeded
 from hf_vits.training.losses import pitch_loss, voicing_loss
@@ -113,6 +115,36 @@ def median_pitches(spoken: Iterable[tuple[int | None, Tensor]]) -> dict[int | No
             voiced[key].append(f0[f0 > 0])
     joined = {key: torch.cat(values) for key, values in voiced.items()}
     return {key: float(np.median(values.numpy())) for key, values in joined.items() if len(values)}
+
+
+def clips_by_speaker(recordings: VitsDataset, config: VitsConfig, most: int) -> dict[int | None, list[int]]:
+    """Return the numbers of the clips to measure of each speaker, `most` in all, spread evenly; `None` is the only
+    speaker of a model."""
+    found: dict[int | None, list[int]] = {}
+    for number, clip in enumerate(recordings.clips):
+        found.setdefault(clip.speaker_id if config.num_speakers > 1 else None, []).append(number)
+    share = max(1, most // len(found))
+    return {
+        key: [numbers[len(numbers) * place // share] for place in range(share)] if len(numbers) > share else numbers
+        for key, numbers in sorted(found.items(), key=lambda item: -1 if item[0] is None else item[0])
+    }
+
+
+def recorded_pitches(
+    recordings: VitsDataset, by_speaker: dict[int | None, list[int]], config: VitsConfig
+) -> dict[int | None, float]:
+    """Return the median F0 of clips of each speaker in hertz, as [`median_pitches`] does."""
+    sizes = config.sampling_rate, config.hop_length
+    return median_pitches(
+        (speaker_id, pitch_of_frames(recordings[number][1], *sizes))
+        for speaker_id, numbers in by_speaker.items()
+        for number in numbers
+    )
+
+
+def pitch_ratio(speaker_id: int | None, recorded: dict[int | None, float], bases: dict[int | None, float]) -> float:
+    """Return the median F0 of a speaker's recordings over that of the base model; of all where its own is unknown."""
+    return recorded.get(speaker_id, recorded[None]) / bases.get(speaker_id, bases[None])
 
 
 def train_reader(examples: Sequence[Example], medians: dict[int | None, float], seed: int) -> tuple[PitchReader, float]:

@@ -20,14 +20,18 @@ from torch.nn import functional as F
 
 from hf_vits.utils.registry import Registry
 
-Stage = Literal["adversarial", "reconstruction", "prior", "durations", "own_speech", "pitch"]
+Stage = Literal["adversarial", "reconstruction", "prior", "durations", "own_speech", "pitch", "conversion", "unpaired"]
 """What a loss is a function of: `"adversarial"` of a sub-discriminator's outputs, a `DiscriminatorOutput` for the
 recording and one for the generated segment; `"reconstruction"` of a `Segments`; `"prior"` of an `AlignmentOutput`;
 `"durations"`, in the last steps of a run, of a `DurationOutput`; `"own_speech"` and `"pitch"`, while the posterior
-encoder is adapted, of an `OwnSpeechOutput` and a `PitchOutput`."""
+encoder is adapted, of an `OwnSpeechOutput` and a `PitchOutput`; `"conversion"`, while the decoder learns converted
+speech, of a `Segments`, and `"unpaired"` of an `UnpairedOutput`."""
 
 ADAPTATION = ("own_speech", "pitch")
 """Stages whose losses are computed while the posterior encoder is adapted."""
+
+CONVERSION = ("conversion", "unpaired")
+"""Stages whose losses are computed while the decoder learns converted speech."""
 
 MEASURED = ("reconstruction", "prior")
 """Stages whose losses an evaluation measures."""
@@ -106,6 +110,24 @@ def default_weights() -> dict[str, float]:
 def mel_loss(real: Tensor, fake: Tensor) -> Tensor:
     """real and fake log-mels (B, M, T) -> (): mean absolute difference (equation 2)."""
     return F.l1_loss(fake.float(), real.float())
+
+
+RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
+"""Samples of a transform and between frames in the loss of spectra."""
+
+SPECTRUM_FLOOR = 3e-3
+"""Least magnitude whose logarithm is compared there: what is below is not heard beside speech."""
+
+
+def spectrum_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """real and fake waveforms (B, 1, T) -> (): difference of magnitudes, relative and of logarithms, over the batch;
+    the mean of three resolutions (Yamamoto et al. 2020, equations 4 to 6)."""
+    total = real.new_zeros((), dtype=torch.float32)
+    for size, hop in RESOLUTIONS:
+        magnitudes, target = (_magnitudes(waveform.squeeze(1), size, hop, size) for waveform in (fake, real))
+        logs, target_logs = (values.clamp(min=SPECTRUM_FLOOR).log() for values in (magnitudes, target))
+        total = total + (target - magnitudes).norm() / target.norm() + F.l1_loss(logs, target_logs)
+    return total / len(RESOLUTIONS)
 
 
 SUBBAND_RESOLUTIONS = ((384, 30, 150), (683, 60, 300), (171, 10, 60))
@@ -293,3 +315,29 @@ register_loss(
     on_request=True,
     description="Cross entropy of the voicing that is read in latents, in nats per frame.",
 )(lambda out: voicing_loss(out.voicing, out.voiced, out.mask))
+
+register_loss(
+    "converted_spectrum",
+    stage="conversion",
+    weight=2.5,
+    on_request=True,
+    description="Difference of the spectra of converted speech, relative and of logarithms, at three resolutions.",
+    source="Yamamoto et al. 2020",
+)(lambda segments: spectrum_loss(segments.real, segments.fake))
+
+register_loss(
+    "converted_waveform",
+    stage="conversion",
+    weight=7.5,
+    on_request=True,
+    description="Absolute difference of the samples of converted speech.",
+)(lambda segments: F.l1_loss(segments.fake.float(), segments.real.float()))
+
+register_loss(
+    "unpaired_adversarial",
+    stage="unpaired",
+    weight=1.0,
+    on_request=True,
+    description="Least squares to 1 of the discriminators' logits on speech of other texts than the recordings.",
+    source="Mao et al. 2017",
+)(lambda out: adversarial_loss(out.fake.logits))

@@ -291,6 +291,11 @@ def _new_modules(run: RunSummary) -> str:
     if (adapted := min(args.posterior_adaptation_steps, run.progress.step - first)) > 0:
         pairs = ", and to the base model's own speech at their pitch" if args.adaptation_pairs else ""
         parts.append(f"For {adapted:,} steps the posterior encoder alone was adapted to the recordings{pairs}.")
+    if (converted := min(args.conversion_steps, run.progress.step - first - args.posterior_adaptation_steps)) > 0:
+        parts.append(
+            f"For {converted:,} steps the decoder alone learned the base model's own speech, converted to the octave "
+            "and to the spectral envelopes of the recordings."
+        )
     if (last := run.model_step - first_duration_step(args)) > 0:
         parts.append(f"In the last {last:,} steps the duration predictor alone was trained, against a discriminator.")
     return f"\n\n{' '.join(parts)}" if parts else ""

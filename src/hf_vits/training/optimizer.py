@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hf_vits.modeling_vits import VitsModel
-from hf_vits.training.losses import ADAPTATION, LOSSES, names_of_losses
+from hf_vits.training.losses import ADAPTATION, CONVERSION, LOSSES, names_of_losses
 from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.utils.parameter_names import matching_patterns, numbers_by_name
 
@@ -142,8 +142,9 @@ def _check_losses(model: VitsModel, args: VitsTrainingArguments) -> None:
     """Raise `ValueError` for a loss on request in the settings that the decoder is not trained with."""
     there = names_of_losses(model.config.decoder_config.losses)
     there += ["duration_adversarial"] if args.duration_adversarial_steps else []
-    if args.posterior_adaptation_steps and args.adaptation_pairs:
-        there += [name for name, loss in LOSSES.items() if loss.stage in ADAPTATION]
+    stages = ADAPTATION if args.posterior_adaptation_steps and args.adaptation_pairs else ()
+    stages += CONVERSION if args.conversion_steps else ()
+    there += [name for name, loss in LOSSES.items() if loss.stage in stages]
     settings = {"loss_weights": args.loss_weights, "metric_for_best_model": args.best_metrics}
     for setting, names in settings.items():
         if others := [name for name in names if name in LOSSES and name not in there]:

@@ -5,6 +5,7 @@ Everything follows from the seed and the number of an utterance or a step, so th
 
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,6 +18,7 @@ from hf_vits.modeling_vits import VitsLatents, VitsModel
 from hf_vits.modules.sampling import seed_of
 from hf_vits.modules.spectrogram import Spectrogram
 from hf_vits.text import sentence_splitter
+from hf_vits.text.sentences import plain_sentences
 from hf_vits.text.writing_systems import too_many_other_letters
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.speaker_perturbation import Perturbation, perturbed_magnitudes
@@ -215,6 +217,16 @@ class OwnSpeech:
         """Return the utterance whose durations a step trains on."""
         draw = random.Random(seed_of(self.seed, DURATIONS, step))
         return self.utterance(draw.choice(self.pool(step)), step)
+
+
+def spoken_texts(model: VitsModel, tokenizer: VitsTokenizer, rows, text_column: str) -> tuple[VitsTokenizer, list[str]]:
+    """Return the tokenizer and the texts with which a model speaks: those of the rows; or, if they are of a language
+    that it does not speak yet, built-in sentences of its own one, if there are any."""
+    with suppress(OSError, ValueError):
+        own = VitsTokenizer.from_pretrained(model.name_or_path) if model.name_or_path else tokenizer
+        if own.text_language != tokenizer.text_language:
+            return own, usable_texts(plain_sentences(own.text_language), own)
+    return tokenizer, usable_texts(texts_of(rows, text_column), tokenizer)
 
 
 def texts_of(dataset, column: str) -> Iterator[str]:

@@ -16,10 +16,12 @@ PREDICTOR = "duration_predictor"
 
 class Phase(Enum):
     """The part that a step trains: modules that the base model lacked; the posterior encoder, by its divergence from
-    the prior; all that is not frozen; or the duration predictor, against a discriminator of durations."""
+    the prior; the decoder, on converted own speech; all that is not frozen; or the duration predictor, against a
+    discriminator of durations."""
 
     NEW = "new modules"
     ADAPTATION = "posterior encoder"
+    CONVERSION = "decoder, on converted speech"
     ALL = "all modules"
     DURATIONS = "duration predictor"
 
@@ -29,8 +31,11 @@ def phase_at(step: int, args: VitsTrainingArguments, initialization: ModelInitia
     if args.duration_adversarial_steps and step >= first_duration_step(args):
         return Phase.DURATIONS
     start = args.new_module_steps if initialization.new_parameters else 0  # an encoder that is new is trained first
-    if start <= step < start + args.posterior_adaptation_steps:
+    adapted = start + args.posterior_adaptation_steps
+    if start <= step < adapted:
         return Phase.ADAPTATION
+    if adapted <= step < adapted + args.conversion_steps:
+        return Phase.CONVERSION
     return Phase.NEW if initialization.new_modules and step < args.new_module_steps else Phase.ALL
 
 
@@ -80,5 +85,14 @@ def trained_names(phase: Phase, rates: dict[str, float], initialization: ModelIn
     module = {Phase.ADAPTATION: POSTERIOR_ENCODER, Phase.DURATIONS: PREDICTOR}.get(phase)
     if module is not None:
         return [name for name in rates if name.startswith(f"{module}.")]
+    if phase is Phase.CONVERSION:
+        return [name for name, rate in rates.items() if rate and name.startswith("decoder.")]
     new = initialization.new_parameters
     return [name for name, rate in rates.items() if rate and (phase is Phase.ALL or name in new)]
+
+
+def trains_discriminator(phase: Phase, initialization: ModelInitialization) -> bool:
+    """Return True if a phase trains the discriminator: where the decoder learns, and a new one from the start."""
+    if phase in (Phase.CONVERSION, Phase.ALL):
+        return True
+    return initialization.new_discriminator and phase is not Phase.DURATIONS

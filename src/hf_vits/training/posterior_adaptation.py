@@ -7,8 +7,6 @@ recordings must have their pitch, as a network reads it in latents.
 
 import logging
 import random
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +18,6 @@ from hf_vits.data.batch import VitsBatch
 from hf_vits.data.dataset import VitsDataset
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.sampling import seed_of
-from hf_vits.text.sentences import plain_sentences
 from hf_vits.tokenization_vits import VitsTokenizer
 from hf_vits.training.completion import CROP_FRAMES
 from hf_vits.training.dataloader import MapLoader, StreamingLoader
@@ -29,11 +26,14 @@ from hf_vits.training.latent_pitch import (
     Example,
     PitchOutput,
     PitchReader,
+    clips_by_speaker,
     median_pitches,
     pitch_of_frames,
+    pitch_ratio,
+    recorded_pitches,
     train_reader,
 )
-from hf_vits.training.own_speech import OwnSpeech, texts_of, usable_texts
+from hf_vits.training.own_speech import OwnSpeech, spoken_texts
 from hf_vits.training.speaker_perturbation import Perturbation
 from hf_vits.training.training_arguments import VitsTrainingArguments
 
@@ -163,17 +163,13 @@ class PosteriorAdaptation:
     def _prepare(self) -> Prepared:
         args, device = self.args, self.model.device
         tokenizer, texts = spoken_texts(self.model, self.tokenizer, self.recordings.rows, self.text_column)
-        by_speaker = self._clips_by_speaker()
+        by_speaker = clips_by_speaker(self.recordings, self.model.config, MEASURED_CLIPS)
         speakers = [speaker_id for speaker_id in by_speaker if speaker_id is not None]
         self._announce(f"The base voice says {READ_UTTERANCES} texts, to learn how its latents hold the pitch.")
         own = OwnSpeech(self.model, tokenizer, texts, args.seed, speakers)
         examples = [self._example(own, number) for number in range(READ_UTTERANCES)]
         bases = median_pitches((example.speaker_id, example.f0) for example in examples)
-        recorded = median_pitches(
-            (speaker_id, self._track(self.recordings[number][1]))
-            for speaker_id, numbers in by_speaker.items()
-            for number in numbers
-        )
+        recorded = recorded_pitches(self.recordings, by_speaker, self.model.config)
         reader, ratios = None, {}
         if bases and recorded:
             reader, error = train_reader(examples, bases, seed_of(args.seed, READER))
@@ -193,17 +189,6 @@ class PosteriorAdaptation:
         if self.accelerator.is_main_process:
             logger.info(message)
 
-    def _clips_by_speaker(self) -> dict[int | None, Sequence[int]]:
-        """Return the numbers of clips to measure of each speaker, spread evenly; `None` is the only one of a model."""
-        several, found = self.model.config.num_speakers > 1, {}
-        for number, clip in enumerate(self.recordings.clips):
-            found.setdefault(clip.speaker_id if several else None, []).append(number)
-        most = max(1, MEASURED_CLIPS // len(found))
-        return {
-            key: [numbers[len(numbers) * place // most] for place in range(most)] if len(numbers) > most else numbers
-            for key, numbers in sorted(found.items(), key=lambda item: -1 if item[0] is None else item[0])
-        }
-
     def _example(self, own: OwnSpeech, number: int) -> Example:
         draw = random.Random(seed_of(self.args.seed, READ, number))
         spoken = own.say(draw, own.texts, own.varied(draw))
@@ -216,18 +201,8 @@ class PosteriorAdaptation:
 
 
 def _ratio(speaker_id: int | None, recorded: dict[int | None, float], bases: dict[int | None, float]) -> float:
-    ratio = recorded.get(speaker_id, recorded[None]) / bases.get(speaker_id, bases[None])
-    return min(max(ratio, 1 / MAX_RATIO), MAX_RATIO)
-
-
-def spoken_texts(model: VitsModel, tokenizer: VitsTokenizer, rows, text_column: str) -> tuple[VitsTokenizer, list[str]]:
-    """Return the tokenizer and the texts with which a model speaks: those of the rows; or, if they are of a language
-    that it does not speak yet, built-in sentences of its own one, if there are any."""
-    with suppress(OSError, ValueError):
-        own = VitsTokenizer.from_pretrained(model.name_or_path) if model.name_or_path else tokenizer
-        if own.text_language != tokenizer.text_language:
-            return own, usable_texts(plain_sentences(own.text_language), own)
-    return tokenizer, usable_texts(texts_of(rows, text_column), tokenizer)
+    """Return what the base model's pitch is multiplied by, within the limits of overlap-add."""
+    return min(max(pitch_ratio(speaker_id, recorded, bases), 1 / MAX_RATIO), MAX_RATIO)
 
 
 def adaptation_of(

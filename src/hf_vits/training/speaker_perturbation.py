@@ -121,10 +121,10 @@ def perturbed_magnitudes(
         rounding.
     """
     if change.waveform_pitch != 1:
-        waveform = _overlap_added(waveform, change.waveform_pitch, sampling_rate)
+        waveform = overlap_added(waveform, change.waveform_pitch, sampling_rate)
     log = _resampled_magnitudes(waveform, change.pitch, sampling_rate, fft_size, hop_length, window).log()
     if change.pitch != 1 or change.formants != 1:
-        envelope = _envelope(log, int(change.envelope_seconds * sampling_rate))
+        envelope = true_envelope(log, int(change.envelope_seconds * sampling_rate))
         # The envelope of the resampled speech is that of the original, stretched by the pitch.
         moved = _stretched(envelope, change.formants / change.pitch)
         log = moved + _filled(log - envelope, change.pitch)
@@ -142,7 +142,7 @@ def perturbed_magnitudes(
     return magnitudes
 
 
-def _overlap_added(waveform: Tensor, factor: float, rate: int) -> Tensor:
+def overlap_added(waveform: Tensor, factor: float, rate: int) -> Tensor:
     """waveform (T,) -> the same at `factor` times its pitch (T,); as it is where it is unvoiced."""
     spans = [(Pitch(semitones=12 * math.log2(factor)), 0, len(waveform))]
     return torch.from_numpy(change_pitch(waveform.float().cpu().numpy(), rate, spans)).to(waveform)
@@ -169,7 +169,7 @@ def _resampled_magnitudes(
     return (torch.fft.rfft(taken * window).abs().square() + MAGNITUDE_FLOOR).sqrt().T
 
 
-def _envelope(log: Tensor, coefficients: int) -> Tensor:
+def true_envelope(log: Tensor, coefficients: int) -> Tensor:
     """log-magnitudes (F, T) -> their true envelope (F, T): the smooth curve over the tops of harmonics, whatever lies
     between them (Röbel & Rodet 2005)."""
     keep = torch.arange(len(log), device=log.device)

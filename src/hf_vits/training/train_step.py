@@ -15,10 +15,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from hf_vits.data.batch import VitsBatch
+from hf_vits.discriminators.base import DiscriminatorOutput
 from hf_vits.modules.sampling import seed_of
+from hf_vits.training.converted_speech import SpeechConversion
 from hf_vits.training.generator import Posterior, Segments, VitsGenerator
 from hf_vits.training.losses import LOSSES, discriminator_loss, losses_of
 from hf_vits.training.optimizer import OptimizedModel, learning_rate_factor
+from hf_vits.training.phases import Phase
 from hf_vits.training.posterior_adaptation import PosteriorAdaptation
 from hf_vits.training.process import hold_free_memory, return_free_memory
 from hf_vits.training.replay import Replay
@@ -55,7 +58,8 @@ class LossNormalizer:
 class GeneratorForward:
     """Generator outputs for one micro-batch: the posterior, a copy of it without its graph, and the segments decoded
     from that copy, if any are needed; and the random generators that alignment and duration predictor draw from next,
-    with the scale of the alignment's noise. Where the decoder alone is trained, there are only segments."""
+    with the scale of the alignment's noise. Where the decoder alone is trained, there are only segments; and if these
+    are of converted speech, segments of recordings (B, 1, T_seg), which a discriminator compares them with."""
 
     batch: VitsBatch
     noise: list[torch.Generator]
@@ -63,6 +67,15 @@ class GeneratorForward:
     detached: Posterior | None
     segments: Segments | None
     alignment_noise: float = 0.0
+    recorded: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class UnpairedOutput:
+    """What a sub-discriminator says of generated segments that no recording belongs to."""
+
+    fake: DiscriminatorOutput
+    requested_losses: tuple[str, ...] = ("unpaired_adversarial",)
 
 
 class TrainingStep:
@@ -80,6 +93,8 @@ class TrainingStep:
             Segments of other speakers that each batch is joined by.
         adaptation ([`PosteriorAdaptation`], *optional*):
             What an adapted posterior encoder is compared with beside the prior.
+        conversion ([`SpeechConversion`], *optional*):
+            Converted own speech that the decoder learns before recordings.
     """
 
     def __init__(
@@ -90,38 +105,43 @@ class TrainingStep:
         accelerator: Accelerator,
         replay: Replay | None = None,
         adaptation: PosteriorAdaptation | None = None,
+        conversion: SpeechConversion | None = None,
     ):
         self.generator, self.discriminator, self.replay = generator, discriminator, replay
-        self.config, self.accelerator, self.adaptation = config, accelerator, adaptation
+        self.config, self.accelerator = config, accelerator
+        self.adaptation, self.conversion = adaptation, conversion
         self._process_index = accelerator.process_index
         self.average = self._mean if accelerator.num_processes > 1 else None
         if accelerator.device.type == "cpu":
             hold_free_memory()
 
-    def __call__(self, batches: Sequence[VitsBatch], step: int, epoch: int, adapts: bool = False) -> StepResult:
+    def __call__(self, batches: Sequence[VitsBatch], step: int, epoch: int, phase: Phase = Phase.ALL) -> StepResult:
         """
         Take the step of this number and epoch on its batches.
 
-        If it `adapts` the posterior encoder, the generator's losses are its divergence from the prior and those of its
-        `adaptation`: what it infers from a new speaker's recordings comes to be what the base model infers from text,
-        at the recordings' pitch, before the decoder learns from it. Its learning rate is then the full one.
+        While the posterior encoder is adapted, the generator's losses are its divergence from the prior and those of
+        its `adaptation`: what it infers from a new speaker's recordings comes to be what the base model infers from
+        text, at the recordings' pitch, before the decoder learns from it. Its learning rate is then the full one. While
+        the decoder learns converted speech, recordings are what the discriminator compares this with.
         """
-        if self.adaptation is not None and not adapts:
-            self.adaptation.release()
+        adapts = phase is Phase.ADAPTATION
+        for part, belongs in ((self.adaptation, Phase.ADAPTATION), (self.conversion, Phase.CONVERSION)):
+            if part is not None and phase is not belongs:
+                part.release()
         normalizers = self._normalizers(batches)
         rate, scaler = learning_rate_factor(self.config, step, epoch), self.accelerator.scaler
         losses: dict[str, Tensor] = {}
 
         def generate(with_graph: bool) -> Iterator[GeneratorForward]:
             for number, batch in enumerate(batches):
-                yield self._generate(batch, step, number, with_graph, adapts)
+                yield self._generate(batch, step, number, with_graph, phase)
 
         # One batch's graph serves both updates. Several would not fit: each is computed twice, with the same noise.
         kept = list(generate(True)) if len(batches) == 1 and self.generator.is_trained else None
 
         if self.discriminator.is_trained:
             for output, normalizer in zip(kept or generate(False), normalizers, strict=True):
-                add_losses(losses, {"discriminator": self._discriminator_backward(output.segments, normalizer)})
+                add_losses(losses, {"discriminator": self._discriminator_backward(output, normalizer)})
         finite = self.discriminator.update(rate, self.average, scaler)
 
         if self.generator.is_trained:
@@ -136,16 +156,19 @@ class TrainingStep:
             scaler.update()  # once for both optimizers, whose gradients it saw
         return StepResult(losses, finite)
 
-    def _generate(self, batch: VitsBatch, step: int, number: int, with_graph: bool, adapts: bool) -> GeneratorForward:
+    def _generate(self, batch: VitsBatch, step: int, number: int, with_graph: bool, phase: Phase) -> GeneratorForward:
         """Encode and decode one batch; the graph, if there is one, is cut behind the posterior. A step that `adapts`
         decodes for the discriminator alone, if that is trained."""
         generator: VitsGenerator = self.generator.module
-        seed = self.config.seed
-        torch.manual_seed(seed_of(seed, step, number, self._process_index))  # of dropout
+        seed, adapts, draw = self.config.seed, phase is Phase.ADAPTATION, (step, number, self._process_index)
+        torch.manual_seed(seed_of(seed, *draw))  # of dropout
         noise = clip_generators(seed, step, batch.rows)
-        posterior = detached = segments = None
+        posterior = detached = segments = recorded = None
         with self.accelerator.autocast(), torch.set_grad_enabled(with_graph):
-            if generator.trains_decoder_alone:
+            if phase is Phase.CONVERSION:
+                segments = self.conversion.segments(generator, *draw)
+                recorded = generator.recorded_segments(batch, noise)
+            elif generator.trains_decoder_alone:
                 segments = generator.decode_windows(batch, noise)
             else:
                 posterior = generator.posterior(batch, noise)
@@ -154,19 +177,22 @@ class TrainingStep:
                     with torch.set_grad_enabled(with_graph and not adapts):
                         segments = generator.decode(batch, detached, noise)
             if self.replay is not None and not adapts:
-                segments = segments.joined(self.replay.segments(generator, step, number, self._process_index))
+                segments = segments.joined(self.replay.segments(generator, *draw))
         if self.accelerator.device.type == "cpu":
             return_free_memory()  # of the places tried, here a step takes least time and memory
         scale = alignment_noise_scale(self.config, step)
-        return GeneratorForward(batch, noise, posterior, detached, segments, scale)
+        return GeneratorForward(batch, noise, posterior, detached, segments, scale, recorded)
 
-    def _discriminator_backward(self, segments: Segments, normalizer: LossNormalizer) -> Tensor:
+    def _discriminator_backward(self, output: GeneratorForward, normalizer: LossNormalizer) -> Tensor:
         """Add the gradient of the discriminator's loss on one batch; return the loss ()."""
-        both, total = torch.cat([segments.real, segments.fake.detach()]), segments.real.new_zeros(())
+        real, fake = output.segments.real, output.segments.fake.detach()
+        if output.recorded is not None:
+            real, fake = output.recorded, self._converted(fake)
+        both, total = torch.cat([real, fake]), real.new_zeros(())
         for sub_discriminator in self.discriminator.module.sub_discriminators():
             with self.accelerator.autocast():
-                real, fake = sub_discriminator(both).logits[0].chunk(2)
-            loss = discriminator_loss([real], [fake]) * normalizer.clips
+                logits = sub_discriminator(both).logits[0].split([len(real), len(fake)])
+            loss = discriminator_loss(logits[:1], logits[1:]) * normalizer.clips
             self._backward(loss)
             total += loss.detach()
         return total
@@ -174,7 +200,9 @@ class TrainingStep:
     def _generator_backward(self, output: GeneratorForward, normalizer: LossNormalizer) -> dict[str, Tensor]:
         """Add the gradient of the weighted sum of the generator's losses on one batch; return each loss ()."""
         segments = output.segments
-        losses, waveform_gradient = self._adversarial_backward(segments, normalizer)
+        if output.recorded is not None:
+            return self._conversion_backward(segments, normalizer)
+        losses, waveform_gradient = self._adversarial_backward(segments.fake, normalizer, segments.real)
 
         reconstruction = normalizer.normalize(losses_of("reconstruction", segments))
         self._backward(self._weighted_sum(reconstruction), (segments.fake, waveform_gradient))
@@ -198,6 +226,18 @@ class TrainingStep:
         self._backward_from(*output.posterior.backward_roots(output.detached))
         return add_losses({}, losses)
 
+    def _conversion_backward(self, segments: Segments, normalizer: LossNormalizer) -> dict[str, Tensor]:
+        """Add the gradient of the losses of converted speech; return these losses ()."""
+        fake = self._converted(segments.fake)
+        losses, waveform_gradient = self._adversarial_backward(fake, normalizer)
+        paired = normalizer.normalize(losses_of("conversion", segments))
+        self._backward(self._weighted_sum(paired), (fake, waveform_gradient))
+        return add_losses(losses, paired)
+
+    def _converted(self, waveforms: Tensor) -> Tensor:
+        """waveforms (B, 1, T_seg) of a step's segments -> those of converted speech, without those of the replay."""
+        return waveforms[: self.config.per_device_train_batch_size]
+
     def _own_speech_backward(self, step: int) -> dict[str, Tensor]:
         """Add the gradient of the loss of own speech, once a step; return the loss ()."""
         loss = losses_of("own_speech", self.adaptation.own_speech(step))
@@ -211,18 +251,22 @@ class TrainingStep:
         return normalizer.normalize(losses_of("prior", alignment))
 
     def _adversarial_backward(
-        self, segments: Segments, normalizer: LossNormalizer
+        self, waveform: Tensor, normalizer: LossNormalizer, real: Tensor | None = None
     ) -> tuple[dict[str, Tensor], Tensor | None]:
-        """Return the adversarial losses (), and the scaled gradient of their weighted sum at the generated waveform,
-        (B, 1, T_seg)."""
+        """Return the adversarial losses () of a generated waveform, and the scaled gradient of their weighted sum at
+        it, both (B, 1, T_seg); `real` is what it should be, if that is known."""
         discriminator, losses = self.discriminator.module, {}
-        fake = segments.fake.detach().requires_grad_()
+        fake = waveform.detach().requires_grad_()
         with frozen(discriminator):  # otherwise its next update would follow the generator's gradient
             for sub_discriminator in discriminator.sub_discriminators():
                 with self.accelerator.autocast(), parametrize.cached():  # one weight serves both passes
-                    with torch.no_grad():
-                        real = sub_discriminator(segments.real)
-                    adversarial = normalizer.normalize(losses_of("adversarial", real, sub_discriminator(fake)))
+                    if real is None:
+                        compared = losses_of("unpaired", UnpairedOutput(sub_discriminator(fake)))
+                    else:
+                        with torch.no_grad():
+                            target = sub_discriminator(real)
+                        compared = losses_of("adversarial", target, sub_discriminator(fake))
+                    adversarial = normalizer.normalize(compared)
                 self._backward(self._weighted_sum(adversarial))
                 add_losses(losses, adversarial)
         return losses, fake.grad

@@ -23,8 +23,9 @@ from hf_vits.hub import cards
 from hf_vits.hub.license import CARD, Provenance
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.tokenization_vits import VitsTokenizer
-from hf_vits.training import checkpoints, training_state
+from hf_vits.training import checkpoints, phases, training_state
 from hf_vits.training.best_model import BestModel
+from hf_vits.training.converted_speech import conversion_of
 from hf_vits.training.dataloader import build_eval_dataset, build_train_dataloader
 from hf_vits.training.duration_step import DurationStep, duration_discriminator_of, take_average
 from hf_vits.training.evaluation import NOT_EVALUATED, Evaluation, has_evaluation
@@ -34,7 +35,7 @@ from hf_vits.training.loggers import AverageMeter, ExperimentLogger, check_track
 from hf_vits.training.loudness import match_loudness
 from hf_vits.training.model_card import card_filename, remove_unlinked, set_repo_id, write_card
 from hf_vits.training.optimizer import OptimizedModel, check_modules, moving_average, train_only
-from hf_vits.training.phases import Phase, first_duration_step, limited_steps, phase_at, trained_names
+from hf_vits.training.phases import Phase, first_duration_step, phase_at
 from hf_vits.training.posterior_adaptation import adaptation_of
 from hf_vits.training.process import GracefulShutdown
 from hf_vits.training.replay import replay_of
@@ -157,7 +158,7 @@ class VitsTrainer:
         self.train_dataloader, self.filter_report = build_train_dataloader(
             train_dataset, *shared, self.accelerator.num_processes
         )
-        args.max_steps = limited_steps(args, self.filter_report, index == 0)
+        args.max_steps = phases.limited_steps(args, self.filter_report, index == 0)
         self.speaking_rate = SpeakingRate(args, self.train_dataloader, model.config.num_speakers)
         if eval_dataset is None and self.speech is None and self.accelerator.is_main_process:
             logger.warning(NOT_EVALUATED)
@@ -190,9 +191,10 @@ class VitsTrainer:
             if optimized is not None:
                 optimized.broadcast_parameters()
         self.ema = moving_average(model, args.ema_decay) if args.ema_decay else None
-        tokenizer, loader, accelerator = self.processing_class, self.train_dataloader, self.accelerator
+        loader, accelerator = self.train_dataloader, self.accelerator
         self.replay = replay_of(args, model, loader, accelerator.is_main_process)
-        self.adaptation = adaptation_of(args, model, tokenizer, loader, self.columns.text, accelerator)
+        shared = (args, model, self.processing_class, loader, self.columns.text, accelerator)
+        self.adaptation, self.conversion = adaptation_of(*shared), conversion_of(*shared)
         clips = self.eval_clips
         self.evaluation = None if clips is None else Evaluation(self.output_model, clips, self.accelerator, args.seed)
 
@@ -258,14 +260,14 @@ class VitsTrainer:
     def _train_steps(self, experiment: ExperimentLogger, shutdown: GracefulShutdown) -> None:
         """Train up to the last step, or the one in which a signal comes; log, save and evaluate on the way."""
         args, progress, meter = self.args, self.progress, AverageMeter()
-        extras = (args, self.accelerator, self.replay, self.adaptation)
+        extras = (args, self.accelerator, self.replay, self.adaptation, self.conversion)
         train_step = self.step_class(self.generator, self.discriminator, *extras)
         duration_step = self.durations and DurationStep(self.generator, self.durations, args, self.accelerator)
         with self._progress_bar() as bar:
             for batches in self._batches_by_step():
                 phase = self._phase()
                 take = duration_step if phase is Phase.DURATIONS else train_step
-                result = take(batches, progress.step, progress.epoch, phase is Phase.ADAPTATION)
+                result = take(batches, progress.step, progress.epoch, phase)
                 self._advance(len(batches), result)
                 meter.add(result.losses)
                 bar.update()
@@ -360,10 +362,9 @@ class VitsTrainer:
         rates = {name: rate for (name, _), rate in zip(model.named_parameters(), self.multipliers, strict=True)}
         if phase is Phase.DURATIONS and self.ema is not None:
             take_average(model, self.ema, self.progress.step == first_duration_step(self.args))
-        train_only(model, trained_names(phase, rates, initialization), self.args.freeze_modules)
+        train_only(model, phases.trained_names(phase, rates, initialization), self.args.freeze_modules)
         self.generator.module.train()
-        trains_discriminator = phase is Phase.ALL or (initialization.new_discriminator and phase is not Phase.DURATIONS)
-        train_only(self.discriminator.module, None if trains_discriminator else ())
+        train_only(self.discriminator.module, None if phases.trains_discriminator(phase, initialization) else ())
 
     def _advance(self, batches: int, result: StepResult) -> None:
         """Count a step, and update the moving average; raise `FloatingPointError` if too many steps were skipped."""
@@ -421,7 +422,7 @@ class VitsTrainer:
     def _fit_speaking_rate(self) -> None:
         """Fit the default rate of the model that is saved, once the posterior encoder, which aligns, is trained."""
         step = self.progress.step if self.loaded_step is None else self.loaded_step
-        if self._phase(step) in (Phase.ALL, Phase.DURATIONS):
+        if self._phase(step) in (Phase.CONVERSION, Phase.ALL, Phase.DURATIONS):
             self.speaking_rate.update(self.output_model, step)
 
     def _progress_bar(self) -> tqdm:

@@ -120,6 +120,11 @@ class VitsTrainingArguments(EvaluationArguments):
         "Crops of the base model's own speech at the pitch of the recordings, whose latents it also learns in each of "
         "these steps, and with them the pitch of the recordings; 0: the divergence alone.",
     )
+    conversion_steps: Whole = option(
+        0,
+        "Steps after these in which only the decoder learns, from the base model's own speech at the pitch, to the "
+        "octave, and with the spectral envelopes of the recordings, and from discriminators of these.",
+    )
     replay_batch_size: Whole = option(
         0,
         "Segments per step, beside those of the data, of the base model's own speech by speakers that the data lacks, "
@@ -194,6 +199,11 @@ class VitsTrainingArguments(EvaluationArguments):
             raise ValueError(
                 f"`posterior_adaptation_steps` is {self.posterior_adaptation_steps}, but `freeze_modules` has "
                 f"{self.freeze_modules}: leave {POSTERIOR_ENCODER} out of them, or adapt it for 0 steps."
+            )
+        if self.conversion_steps and "decoder" in self.freeze_modules:
+            raise ValueError(
+                f"`conversion_steps` is {self.conversion_steps}, but `freeze_modules` has decoder, which they train: "
+                "leave decoder out of them, or convert for 0 steps."
             )
         if self.posterior_adaptation_steps and not self.weights["kl"]:
             raise ValueError(
