@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from hf_vits.data.dataset import Columns
-from hf_vits.training import converted_speech, envelope_conversion, own_speech
+from hf_vits.training import converted_speech, envelope_conversion, own_speech, train_step
 from hf_vits.training.converted_speech import MAX_OCTAVES, conversion_of, octave_moved
 from hf_vits.training.loggers import read_history
-from hf_vits.training.losses import spectrum_loss
+from hf_vits.training.losses import losses_of, spectrum_loss
 from hf_vits.training.phases import phase_at
 from hf_vits.training.trainer import Phase
 
@@ -119,21 +119,35 @@ def test_each_speaker_of_the_data_has_octaves_and_gains_of_their_own(make_traine
     assert not torch.allclose(means[0], means[1])
 
 
-def test_other_speakers_are_kept_in_the_phase(make_start, make_data, make_trainer, speakers, monkeypatch):
+def test_the_discriminator_does_not_see_the_speakers_that_are_kept(
+    make_start, make_data, make_trainer, speakers, monkeypatch
+):
     names = ["anna", "ben", "cleo"]
     start = make_start(lively=True, **{**speakers, "speaker_names": names})
     frozen = ["text_encoder", "duration_predictor", "flow", "embed_speaker", "posterior_encoder"]
     settings = {**STEPS, "freeze_modules": frozen, "replay_batch_size": 3, "per_device_train_batch_size": 2}
-    trainer = make_trainer(start=start, data=make_data(8, who=["anna"] * 8), columns=Columns(speaker="who"), **settings)
-    seen = []
-    take = trainer.step_class._conversion_backward
-    monkeypatch.setattr(
-        trainer.step_class,
-        "_conversion_backward",
-        lambda self, segments, normalizer: (seen.append(len(segments.real)), take(self, segments, normalizer))[1],
+    trainer = make_trainer(
+        start=start, data=make_data(8, who=["anna"] * 8), columns=Columns(speaker="who"), max_steps=1, **settings
     )
+    compared, seen = [], []
+
+    def counted(stage, *outputs):
+        if stage == "conversion":
+            compared.append(len(outputs[0].fake))
+        return losses_of(stage, *outputs)
+
+    monkeypatch.setattr(train_step, "losses_of", counted)
+    discriminator = trainer.discriminator.module
+    discriminate = discriminator.sub_discriminators
+
+    def watched():
+        for sub_discriminator in discriminate():
+            yield lambda waveform, inner=sub_discriminator: (seen.append(len(waveform)), inner(waveform))[1]
+
+    monkeypatch.setattr(discriminator, "sub_discriminators", watched)
     trainer.train()
-    assert seen and set(seen) == {5}
+    assert compared == [2 + 3]
+    assert set(seen) == {2 + 2, 2}  # recordings beside converted speech, and this alone
 
 
 def test_a_stream_is_refused(make_trainer, make_settings, tuned):
