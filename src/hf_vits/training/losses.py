@@ -116,7 +116,7 @@ RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512))
 """Samples of a transform and between frames in the loss of spectra."""
 
 SPECTRUM_FLOOR = 3e-3
-"""Least magnitude whose logarithm is compared there: what is below is not heard beside speech."""
+"""Least magnitude whose logarithm is compared there: what is below is inaudible beside speech."""
 
 
 def spectrum_loss(real: Tensor, fake: Tensor) -> Tensor:
