@@ -72,11 +72,11 @@ class ConvertedVoice:
     ):
         self.converter, self.envelopes, self.octaves, self.sampling_rate = converter, envelopes, octaves, sampling_rate
 
-    def __call__(self, latents: Tensor, waveform: Tensor, speaker_id: int | None) -> Tensor:
-        """latents (C, T_spec) and what the model makes of them (T_wav,) -> what the target would say (T_wav,)."""
+    def __call__(self, waveform: Tensor, speaker_id: int | None) -> Tensor:
+        """waveform (T_wav,) of the model -> what the target would say (T_wav,)."""
         moved = octave_moved(waveform, self.octaves[speaker_id], self.sampling_rate)
         number = list(self.octaves).index(speaker_id)
-        change = self.converter.change(latents, self.envelopes.cepstrum(moved), number)
+        change = self.converter.change(self.envelopes.cepstrum(moved), number)
         return self.envelopes.filtered(moved, change)
 
 
@@ -100,7 +100,7 @@ class ConvertedPool(Replay):
     def _utterance(self, number: int, generator: VitsGenerator) -> Utterance:
         if number not in self.known:
             said = super()._utterance(number, generator)
-            waveform = self.voice(said.latents.cpu(), said.waveform[0].float().cpu(), said.speaker_id)
+            waveform = self.voice(said.waveform[0].float().cpu(), said.speaker_id)
             waveform = waveform.to(said.waveform)[None]
             with torch.autocast(waveform.device.type, enabled=False):
                 spectrogram = generator.spectrogram(waveform[None])[0]
@@ -216,7 +216,7 @@ class SpeechConversion:
         moved = octave_moved(said, octaves[speaker_id], base.config.sampling_rate)
         number = list(octaves).index(speaker_id)
         target = envelopes.cepstrum(recording.float().cpu()[: len(said)])
-        return EnvelopeExample(latents[0].float().cpu(), envelopes.cepstrum(moved), target, number)
+        return EnvelopeExample(envelopes.cepstrum(moved), target, number)
 
     def _announce(self, message: str) -> None:
         if self.accelerator.is_main_process:

@@ -1,8 +1,8 @@
 """Move the spectral envelope of a model's speech to that of recordings, frame by frame.
 
 A small network learns it from recordings and from what the model's decoder makes of their latents, which is in time
-with them. It sees the envelope and the latents, so that it can tell sounds apart, and its gains are a filter: pitch and
-rhythm stay.
+with them. It sees envelopes alone: with latents, which an adapted posterior encoder sometimes takes for those of other
+sounds, more words are lost. Its gains are a filter: pitch and rhythm stay.
 """
 
 from collections.abc import Sequence
@@ -37,10 +37,9 @@ MAX_GAIN = 3.0
 
 @dataclass(frozen=True)
 class EnvelopeExample:
-    """Latents (C, T_spec), the cepstra (Q, T_spec) of what the model says from them and of the recording, and the
-    number of its speaker."""
+    """Cepstra (Q, T_spec) of what the model makes of a recording's latents and of the recording, and the number of its
+    speaker."""
 
-    latents: Tensor
     source: Tensor
     target: Tensor
     speaker: int = 0
@@ -48,25 +47,23 @@ class EnvelopeExample:
 
 class EnvelopeConverter(nn.Module):
     """
-    Guess the cepstrum of the target from that of the model's speech and from its latents.
+    Guess the cepstrum of the target from that of the model's speech.
 
     Args:
-        channels (`int`):
-            Channels of the latents.
         coefficients (`int`):
             Coefficients of a cepstrum, as [`Envelopes`] has them.
         speakers (`int`):
             Number of target speakers.
     """
 
-    def __init__(self, channels: int, coefficients: int, speakers: int = 1):
+    def __init__(self, coefficients: int, speakers: int = 1):
         super().__init__()
         self.speakers = speakers
         for name in ("source_mean", "target_mean"):
             self.register_buffer(name, torch.zeros(speakers, coefficients, 1))
         for name in ("source_std", "target_std", "spread"):
             self.register_buffer(name, torch.ones(speakers, coefficients, 1))
-        width, padding = channels + coefficients + speakers, KERNEL_SIZE // 2
+        width, padding = coefficients + speakers, KERNEL_SIZE // 2
         self.layers = nn.Sequential(
             nn.Conv1d(width, HIDDEN_CHANNELS, KERNEL_SIZE, padding=padding),
             nn.GELU(),
@@ -77,17 +74,17 @@ class EnvelopeConverter(nn.Module):
             nn.Conv1d(HIDDEN_CHANNELS, coefficients, 1),
         )
 
-    def forward(self, latents: Tensor, source: Tensor, speakers: Tensor) -> Tensor:
-        """latents (B, C, T), source cepstra (B, Q, T), numbers of target speakers int64 (B,) -> cepstra (B, Q, T) in
-        standard deviations of the target's from their mean."""
+    def forward(self, source: Tensor, speakers: Tensor) -> Tensor:
+        """source cepstra (B, Q, T), numbers of target speakers int64 (B,) -> the target's (B, Q, T), in standard
+        deviations from their mean."""
         scaled = (source - self.source_mean[speakers]) / self.source_std[speakers]
         which = F.one_hot(speakers, self.speakers).to(scaled)[:, :, None].expand(-1, -1, scaled.shape[-1])
-        return scaled + self.layers(torch.cat([latents, scaled, which], dim=1))
+        return scaled + self.layers(torch.cat([scaled, which], dim=1))
 
     @torch.no_grad()
-    def change(self, latents: Tensor, source: Tensor, speaker: int = 0) -> Tensor:
-        """latents (C, T), source cepstra (Q, T) -> what is to be added to these, (Q, T)."""
-        guess = self(latents[None], source[None], torch.tensor([speaker], device=source.device))[0]
+    def change(self, source: Tensor, speaker: int = 0) -> Tensor:
+        """source cepstra (Q, T) -> what is to be added to these, (Q, T)."""
+        guess = self(source[None], torch.tensor([speaker], device=source.device))[0]
         target = guess * self.spread[speaker] * self.target_std[speaker] + self.target_mean[speaker]
         mean = self.target_mean[speaker] - self.source_mean[speaker]
         share = speech_share(source)
@@ -159,9 +156,8 @@ def speech_share(source: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Latents (B, C, T), source and target cepstra (B, Q, T), shares of speech (B, T), numbers of speakers (B,)."""
+    """Source and target cepstra (B, Q, T), shares of speech (B, T), numbers of speakers (B,)."""
 
-    latents: Tensor
     source: Tensor
     target: Tensor
     share: Tensor
@@ -175,7 +171,7 @@ class _Batch:
             cut = [value[..., start : start + frames] for value, start in zip(values, starts, strict=True)]
             return torch.stack([F.pad(value, (0, frames - value.shape[-1])) for value in cut])
 
-        fields = (stacked([getattr(one, name) for one in examples]) for name in ("latents", "source", "target"))
+        fields = (stacked([getattr(one, name) for one in examples]) for name in ("source", "target"))
         share = stacked([speech_share(one.target) for one in examples])
         return cls(*fields, share, torch.tensor([one.speaker for one in examples]))
 
@@ -211,26 +207,22 @@ def train_converter(examples: Sequence[EnvelopeExample], seed: int) -> tuple[Env
     """
     kept = examples[9::10] or examples
     trained = [example for example in examples if all(example is not other for other in kept)] or examples
-    source, (channels, coefficients) = torch.Generator().manual_seed(seed), _sizes(examples[0])
+    source = torch.Generator().manual_seed(seed)
     with seeded(seed):
-        converter = EnvelopeConverter(channels, coefficients, 1 + max(example.speaker for example in examples))
+        converter = EnvelopeConverter(len(examples[0].source), 1 + max(example.speaker for example in examples))
         _measure(converter, examples)
         optimizer = torch.optim.AdamW(converter.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True)
         for step in range(STEPS):
             optimizer.param_groups[0]["lr"] = LEARNING_RATE * min(1.0, 2 * (1 - step / STEPS))
             batch = _Batch.drawn(trained, source)
-            batch.difference(converter, converter(batch.latents, batch.source, batch.speakers)).backward()
+            batch.difference(converter, converter(batch.source, batch.speakers)).backward()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
     converter.eval().requires_grad_(False)
     _spread(converter, examples)
     wholes = [_Batch.of([example], [0], example.source.shape[1]) for example in kept]
-    left = sum(one.difference(converter, converter(one.latents, one.source, one.speakers)) for one in wholes)
+    left = sum(one.difference(converter, converter(one.source, one.speakers)) for one in wholes)
     return converter, float(left / sum(one.difference(converter, None) for one in wholes).clamp(min=1e-9))
-
-
-def _sizes(example: EnvelopeExample) -> tuple[int, int]:
-    return example.latents.shape[0], example.source.shape[0]
 
 
 def _measure(converter: EnvelopeConverter, examples: Sequence[EnvelopeExample]) -> None:
@@ -248,7 +240,7 @@ def _spread(converter: EnvelopeConverter, examples: Sequence[EnvelopeExample]) -
     for number in range(converter.speakers):
         own = [example for example in examples if example.speaker == number]
         batches = [_Batch.of([example], [0], example.source.shape[1]) for example in own]
-        guesses = [converter(one.latents, one.source, one.speakers)[0] for one in batches]
+        guesses = [converter(one.source, one.speakers)[0] for one in batches]
         values = torch.cat([_spoken(guess, one.target) for guess, one in zip(guesses, own, strict=True)], dim=1)
         deviation = values.std(dim=1, keepdim=True).clamp(min=1e-3)
         converter.spread[number] = (1 / deviation).clamp(1.0, MAX_SPREAD)
