@@ -15,6 +15,7 @@ from hf_vits.training import Columns
 from hf_vits.training.generator import VitsGenerator
 from hf_vits.training.loggers import read_history
 from hf_vits.training.losses import default_weights, discriminator_loss, losses_of
+from hf_vits.training.phases import Phase
 from hf_vits.training.train_step import TrainingStep, clip_generators, frozen, weighted_sum
 
 
@@ -228,8 +229,8 @@ def test_the_logged_discriminator_loss_is_the_sum_over_sub_discriminators(make_t
     step = TrainingStep(trainer.generator, trainer.discriminator, trainer.args, trainer.accelerator)
     batch = next(iter(trainer.train_dataloader.epoch(0)))
     (normalizer,) = step._normalizers([batch])
-    segments = step._generate(batch, 0, 0, False, False).segments
-    reported = step._discriminator_backward(segments, normalizer)
+    output = step._generate(batch, 0, 0, False, Phase.ALL)
+    reported, segments = step._discriminator_backward(output, normalizer), output.segments
     expected = discriminator_loss(discriminator(segments.real).logits, discriminator(segments.fake).logits)
     assert len(discriminator(segments.real).logits) > 1
     torch.testing.assert_close(reported, expected.detach())
