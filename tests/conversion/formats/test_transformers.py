@@ -82,14 +82,16 @@ def test_a_stock_folder_keeps_its_weights_and_its_sound(tmp_path, way, kind):
     folder = convert(source).save(tmp_path / "voice")
 
     ours, again = VitsModel.from_pretrained(folder), transformers.VitsModel.from_pretrained(folder)
-    assert_equal(ours.state_dict(), stock.state_dict())
+    for loaded in (ours, again):
+        assert_equal(loaded.state_dict(), stock.state_dict())
     call = {"input_ids": IDS} | ({"speaker_id": 1} if fields.get("num_speakers") else {})
     waveforms = []
     for model in (stock, again, ours):
         model.noise_scale = model.noise_scale_duration = 0.0
         silent = {"noise_scale": 0.0, "noise_scale_duration": 0.0} if model is ours else {}
         waveforms.append(model(**call, **silent).waveform)
-    assert torch.equal(waveforms[1], waveforms[0])
+    # Equal weights at other places in memory: products of some processors round otherwise.
+    torch.testing.assert_close(waveforms[1], waveforms[0], rtol=0, atol=1e-6)
     torch.testing.assert_close(waveforms[2], waveforms[0], rtol=0, atol=1e-5)
 
 
