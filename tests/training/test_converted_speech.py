@@ -37,7 +37,7 @@ def test_the_phase_trains_the_decoder_and_the_discriminator_alone(make_trainer, 
     trainer._advance = lambda *given: (
         advance(*given),
         after.append(parameters_of(trainer)),
-        pools.append(trainer.conversion._pool),
+        pools.append(trainer.conversion._prepared),
     )
     trainer.train()
     moved = {name for name, value in after[1].items() if not torch.equal(value, before[name])}
@@ -78,7 +78,7 @@ def test_segments_are_the_converted_speech_of_their_latents(make_trainer, tuned)
     segments = trainer.conversion.segments(generator, 0, 0, 0)
     again = trainer.conversion.segments(generator, 0, 0, 0)
     assert len(segments.real) == 2 and torch.equal(segments.real, again.real)
-    pool = trainer.conversion.pool
+    pool = trainer.conversion.prepared
     for said in pool.known.values():
         with torch.no_grad():
             plain = pool.model.decode(said.latents[None])[0, 0]
@@ -95,24 +95,26 @@ def test_an_octave_doubles_the_pitch_of_a_voiced_sound():
     assert torch.equal(octave_moved(torch.from_numpy(sound), 0, 22050), torch.from_numpy(sound))
 
 
-@pytest.mark.parametrize(("recorded", "expected"), [(100.0, 0), (195.0, 1), (880.0, MAX_OCTAVES), (48.0, -1)])
+@pytest.mark.parametrize(
+    ("recorded", "expected"), [(100.0, 0), (150.0, 1), (195.0, 1), (880.0, MAX_OCTAVES), (48.0, -1)]
+)
 def test_pitch_is_moved_by_the_nearest_octave(make_trainer, tuned, monkeypatch, recorded, expected):
     trainer = make_trainer(start=tuned(), **STEPS)
     monkeypatch.setattr(converted_speech, "recorded_pitches", lambda *_: {None: recorded})
     monkeypatch.setattr(converted_speech, "median_pitches", lambda _: {None: 88.0})
-    assert trainer.conversion.pool.voice.octaves == {None: expected}
+    assert trainer.conversion.prepared.voice.octaves == {None: expected}
 
 
 def test_speech_without_a_pitch_is_not_moved(make_trainer, tuned, monkeypatch):
     trainer = make_trainer(start=tuned(), **STEPS)
     monkeypatch.setattr(converted_speech, "recorded_pitches", lambda *_: {})
-    assert trainer.conversion.pool.voice.octaves == {None: 0}
+    assert trainer.conversion.prepared.voice.octaves == {None: 0}
 
 
 def test_each_speaker_of_the_data_has_octaves_and_gains_of_their_own(make_trainer, make_data, tuned, speakers):
     data = make_data(8, speaker=["bea", "cem"] * 4)
     trainer = make_trainer(start=tuned(**speakers), data=data, columns=Columns(speaker="speaker"), **STEPS)
-    pool = trainer.conversion.pool
+    pool = trainer.conversion.prepared
     assert set(pool.voice.octaves) == {1, 2} == set(pool.speakers)
     assert pool.voice.converter.speakers == 2
     means = pool.voice.converter.target_mean

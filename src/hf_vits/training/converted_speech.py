@@ -6,7 +6,6 @@ recordings. How recordings sound beyond that, a discriminator compares, which ne
 """
 
 import copy
-import logging
 import math
 import random
 from collections.abc import Sequence
@@ -16,7 +15,6 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from hf_vits.data.dataset import VitsDataset
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.sampling import seed_of
 from hf_vits.modules.spectrogram import Spectrogram
@@ -32,12 +30,11 @@ from hf_vits.training.latent_pitch import (
     recorded_pitches,
 )
 from hf_vits.training.own_speech import OwnSpeech, spoken_texts
+from hf_vits.training.phase_preparation import PhasePreparation
 from hf_vits.training.replay import Replay, Utterance
 from hf_vits.training.speaker_perturbation import overlap_added
 from hf_vits.training.training_arguments import VitsTrainingArguments
 from hf_vits.utils.formatting import listed
-
-logger = logging.getLogger(__name__)
 
 MEASURED_CLIPS, MEASURED_UTTERANCES = 200, 40
 """Recordings that pitch and envelopes are learned from at most, and utterances of the base model whose pitch is."""
@@ -108,60 +105,25 @@ class ConvertedPool(Replay):
         return self.known[number]
 
 
-class SpeechConversion:
+class SpeechConversion(PhasePreparation[ConvertedPool]):
     """
     What the decoder learns while it is converted: segments of own speech as the target would say it.
 
     The base model is that of the first of these steps; its decoder is kept from before training, so that a resumed run
-    has the same speech.
-
-    Args:
-        model ([`VitsModel`]):
-            The model that is trained, before its first step.
-        tokenizer ([`VitsTokenizer`]):
-            Tokenizer of the recordings' texts.
-        recordings ([`VitsDataset`]):
-            The clips.
-        text_column (`str`):
-            Column of their texts.
-        args ([`VitsTrainingArguments`]):
-            Settings.
-        accelerator (`Accelerator`):
-            Gives device and process.
+    has the same speech. Arguments are those of [`PhasePreparation`].
     """
 
-    def __init__(
-        self,
-        model: VitsModel,
-        tokenizer: VitsTokenizer,
-        recordings: VitsDataset,
-        text_column: str,
-        args: VitsTrainingArguments,
-        accelerator: Accelerator,
-    ):
-        self.model, self.tokenizer, self.recordings, self.text_column = model, tokenizer, recordings, text_column
-        self.args, self.accelerator = args, accelerator
+    def __init__(self, model: VitsModel, *args):
+        super().__init__(model, *args)
         self.base_decoder: nn.Module = copy.deepcopy(model.decoder)
-        self._pool: ConvertedPool | None = None
 
     def segments(self, generator: VitsGenerator, step: int, *draw: int) -> Segments:
         """Return the segments of a step and of further numbers, such as that of the process, decoded by `generator`."""
-        return replace(self.pool.segments(generator, step, *draw), requested_losses=LOSSES_OF_PAIRS)
-
-    def release(self) -> None:
-        """Forget what the steps took, when they are over."""
-        self._pool = None
-
-    @property
-    def pool(self) -> ConvertedPool:
-        """Own speech, converted; made when it is first asked for, in some minutes."""
-        if self._pool is None:
-            with torch.autocast(self.model.device.type, enabled=False):
-                self._pool = self._prepare()
-        return self._pool
+        return replace(self.prepared.segments(generator, step, *draw), requested_losses=LOSSES_OF_PAIRS)
 
     @torch.no_grad()
-    def _prepare(self) -> ConvertedPool:
+    def prepare(self) -> ConvertedPool:
+        """Measure the octaves, train the network of envelopes, and return the pool of converted speech."""
         args, config = self.args, self.model.config
         base = copy.deepcopy(self.model).eval().requires_grad_(False)
         base.decoder.load_state_dict(self.base_decoder.state_dict())
@@ -169,16 +131,17 @@ class SpeechConversion:
         by_speaker = clips_by_speaker(self.recordings, config, MEASURED_CLIPS)
         octaves = self._octaves(base, tokenizer, texts, by_speaker)
         shown = listed([f"{number:+d}" for number in sorted(set(octaves.values()))])
-        self._announce(f"The base voice is converted to the recorded one; its pitch is moved by {shown} octaves.")
-        envelopes = Envelopes(Spectrogram(config), config.sampling_rate)
+        self.announce(f"The base voice is converted to the recorded one; its pitch is moved by {shown} octaves.")
+        spectrogram = Spectrogram(config).to(base.device)
+        envelopes = Envelopes(spectrogram, config.sampling_rate)
         examples = [
-            self._example(base, envelopes, self.recordings[number][1], key, octaves)
+            self._example(base, spectrogram, envelopes, self.recordings[number][1], key, octaves)
             for key, numbers in by_speaker.items()
             for number in numbers
         ]
         with torch.enable_grad():
             converter, error = train_converter(examples, seed_of(args.seed, CONVERTER))
-        self._announce(f"Its envelopes come {1 - error:.0%} closer to those of the recordings than their mean is.")
+        self.announce(f"Its envelopes come {1 - error:.0%} closer to those of the recordings than their mean is.")
         ids, size = [tokenizer(text).input_ids for text in texts], args.per_device_train_batch_size
         voice = ConvertedVoice(converter, envelopes, octaves, config.sampling_rate)
         return ConvertedPool(base, ids, list(octaves), size, seed_of(args.seed, POOL), voice)
@@ -201,14 +164,14 @@ class SpeechConversion:
     def _example(
         self,
         base: VitsModel,
+        spectrogram: Spectrogram,
         envelopes: Envelopes,
         recording: Tensor,
         speaker_id: int | None,
         octaves: dict[int | None, int],
     ) -> EnvelopeExample:
         """Return a recording beside what the base model makes of its latents."""
-        device, spectrogram = base.device, Spectrogram(base.config).to(base.device)
-        magnitudes = spectrogram(recording.to(device)[None, None])
+        magnitudes = spectrogram(recording.to(base.device)[None, None])
         features = spectrogram.mel(magnitudes) if base.config.posterior_input == "mel" else magnitudes
         speaker = base.speaker_vector(speaker_id, 1)
         latents, _ = base.posterior_encoder.distribution(features, torch.ones_like(features[:, :1]), speaker)
@@ -217,10 +180,6 @@ class SpeechConversion:
         number = list(octaves).index(speaker_id)
         target = envelopes.cepstrum(recording.float().cpu()[: len(said)])
         return EnvelopeExample(envelopes.cepstrum(moved), target, number)
-
-    def _announce(self, message: str) -> None:
-        if self.accelerator.is_main_process:
-            logger.info(message)
 
 
 def octave_moved(waveform: Tensor, octaves: int, sampling_rate: int) -> Tensor:

@@ -5,7 +5,6 @@ it also learns the known latents of the base model's own speech at the pitch of 
 recordings must have their pitch, as a network reads it in latents.
 """
 
-import logging
 import random
 from dataclasses import dataclass
 
@@ -15,7 +14,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from hf_vits.data.batch import VitsBatch
-from hf_vits.data.dataset import VitsDataset
 from hf_vits.modeling_vits import VitsModel
 from hf_vits.modules.sampling import seed_of
 from hf_vits.tokenization_vits import VitsTokenizer
@@ -34,10 +32,9 @@ from hf_vits.training.latent_pitch import (
     train_reader,
 )
 from hf_vits.training.own_speech import OwnSpeech, spoken_texts
+from hf_vits.training.phase_preparation import PhasePreparation
 from hf_vits.training.speaker_perturbation import Perturbation
 from hf_vits.training.training_arguments import VitsTrainingArguments
-
-logger = logging.getLogger(__name__)
 
 POOL_SIZE, PERTURBATIONS, PERTURBED = 150, 2, 0.95
 """Utterances of the base model that crops are taken from, speakers near the recorded one who say each of them, and the
@@ -92,40 +89,14 @@ class Prepared:
     medians: dict[int | None, float]
 
 
-class PosteriorAdaptation:
+class PosteriorAdaptation(PhasePreparation[Prepared]):
     """
     What the posterior encoder is compared with while it is adapted, beside the prior.
 
     The base model is that of the first step of this phase, in which all but its posterior encoder stays; all follows
-    from it, the recordings and the seed, so that a resumed run has the same.
-
-    Args:
-        model ([`VitsModel`]):
-            The model that is trained.
-        tokenizer ([`VitsTokenizer`]):
-            Tokenizer of the recordings' texts.
-        recordings ([`VitsDataset`]):
-            The clips.
-        text_column (`str`):
-            Column of their texts.
-        args ([`VitsTrainingArguments`]):
-            Settings.
-        accelerator (`Accelerator`):
-            Gives device, precision and process.
+    from it, the recordings and the seed, so that a resumed run has the same. Arguments are those of
+    [`PhasePreparation`].
     """
-
-    def __init__(
-        self,
-        model: VitsModel,
-        tokenizer: VitsTokenizer,
-        recordings: VitsDataset,
-        text_column: str,
-        args: VitsTrainingArguments,
-        accelerator: Accelerator,
-    ):
-        self.model, self.tokenizer, self.recordings, self.text_column = model, tokenizer, recordings, text_column
-        self.args, self.accelerator = args, accelerator
-        self._prepared: Prepared | None = None
 
     def own_speech(self, step: int) -> OwnSpeechOutput:
         """Encode the crops of own speech of a step."""
@@ -148,24 +119,13 @@ class PosteriorAdaptation:
         f0, mask = pad_sequence(tracks, batch_first=True).to(batch.waveform), posterior.frame_mask[:, 0].float()
         return reader.read(posterior.latents, f0, centres.to(f0), mask)
 
-    def release(self) -> None:
-        """Forget what the steps took, when they are over."""
-        self._prepared = None
-
-    @property
-    def prepared(self) -> Prepared:
-        """What the steps take; made when it is first asked for, in a minute or two."""
-        if self._prepared is None:
-            with torch.autocast(self.model.device.type, enabled=False):
-                self._prepared = self._prepare()
-        return self._prepared
-
-    def _prepare(self) -> Prepared:
+    def prepare(self) -> Prepared:
+        """Let the base model speak, train the network that reads pitch, and measure the recordings."""
         args, device = self.args, self.model.device
         tokenizer, texts = spoken_texts(self.model, self.tokenizer, self.recordings.rows, self.text_column)
         by_speaker = clips_by_speaker(self.recordings, self.model.config, MEASURED_CLIPS)
         speakers = [speaker_id for speaker_id in by_speaker if speaker_id is not None]
-        self._announce(f"The base voice says {READ_UTTERANCES} texts, to learn how its latents hold the pitch.")
+        self.announce(f"The base voice says {READ_UTTERANCES} texts, to learn how its latents hold the pitch.")
         own = OwnSpeech(self.model, tokenizer, texts, args.seed, speakers)
         examples = [self._example(own, number) for number in range(READ_UTTERANCES)]
         bases = median_pitches((example.speaker_id, example.f0) for example in examples)
@@ -174,20 +134,16 @@ class PosteriorAdaptation:
         if bases and recorded:
             reader, error = train_reader(examples, bases, seed_of(args.seed, READER))
             ratios = {key: _ratio(key, recorded, bases) for key in {*recorded, *bases}}
-            self._announce(
+            self.announce(
                 f"The recordings' pitch is {recorded[None]:.0f} Hz in the median, the base voice's {bases[None]:.0f} "
                 f"Hz; it is read in latents with a median error of {error:.2f} semitones."
             )
         else:
             which = "base voice's speech has" if recorded else "recordings have"
-            self._announce(f"The {which} no pitch; the posterior encoder is adapted without it.")
+            self.announce(f"The {which} no pitch; the posterior encoder is adapted without it.")
         seed = seed_of(args.seed, PAIRS, self.accelerator.process_index)
         speech = NearSpeech(self.model, tokenizer, texts, seed, speakers, ratios=ratios)
         return Prepared(speech, reader and reader.to(device), recorded)
-
-    def _announce(self, message: str) -> None:
-        if self.accelerator.is_main_process:
-            logger.info(message)
 
     def _example(self, own: OwnSpeech, number: int) -> Example:
         draw = random.Random(seed_of(self.args.seed, READ, number))
