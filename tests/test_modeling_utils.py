@@ -61,7 +61,8 @@ def test_pickling_a_model_with_other_layers_is_an_error_that_says_what_to_save(m
 def test_discriminators_are_pickled():
     discriminator = VitsDiscriminator(VitsDiscriminatorConfig(periods=[2]))
     back = pickle.loads(pickle.dumps(discriminator))
-    assert all(torch.equal(tensor, back.state_dict()[name]) for name, tensor in discriminator.state_dict().items())
+    weights = back.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in discriminator.state_dict().items())
 
 
 def test_a_model_on_the_meta_device_is_initialized_completely(make_config):
@@ -273,8 +274,9 @@ def test_training_after_inference_changes_weights_as_it_changes_upstreams(both):
             optimizer.zero_grad()
             model(IDS).waveform.square().mean().backward()
             optimizer.step()
+    weights = theirs.state_dict()
     for name, parameter in ours.state_dict().items():
-        torch.testing.assert_close(parameter, theirs.state_dict()[name], rtol=0, atol=1e-9)
+        torch.testing.assert_close(parameter, weights[name], rtol=0, atol=1e-9)
 
 
 def test_pipelines_streams_and_data_set_synthesis_record_no_graph(make_model, make_tokenizer, monkeypatch):

@@ -120,7 +120,8 @@ def test_a_saved_folder_is_an_ordinary_voice(converted, model, tmp_path):
     names = {file.name for file in folder.iterdir()}
     assert {"config.json", "model.safetensors", "vocab.json", "tokenizer_config.json"} <= names
     again = VitsModel.from_pretrained(folder)
-    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())
+    weights = again.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
     text = "abc fed"
     assert VitsTokenizer.from_pretrained(folder)(text)["input_ids"] == converted.tokenizer(text)["input_ids"]
     assert os.listdir(folder.parent) == ["voice"]

@@ -61,8 +61,9 @@ def test_every_format_of_weight_norm_is_read(how, original, tmp_path):
 def test_g_and_v_are_kept_bitwise_identical(original, tmp_path):
     tensors = stored_as(original.state_dict(), "new")
     discriminators = convert_discriminator(write_pth(tmp_path / "D_1.pth", tensors))
+    weights = discriminators.state_dict()
     for name, tensor in tensors.items():
-        assert torch.equal(discriminators.state_dict()[name], tensor), name
+        assert torch.equal(weights[name], tensor), name
 
 
 def test_the_papers_discriminators_have_their_size_and_keys(tmp_path):

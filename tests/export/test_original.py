@@ -256,8 +256,9 @@ def test_a_voice_of_another_precision_is_written_as_the_numbers_it_holds(
 
     back = convert(tmp_path / "out")
     for ours, theirs in ((model, back.model()), (discriminator, back.discriminator.model())):
+        weights = ours.state_dict()
         for name, tensor in theirs.state_dict().items():
-            torch.testing.assert_close(tensor, ours.state_dict()[name].float(), rtol=1e-6, atol=1e-7)
+            torch.testing.assert_close(tensor, weights[name].float(), rtol=1e-6, atol=1e-7)
 
 
 def test_the_original_s_code_gets_the_size_of_the_speakers_vectors(voice, tmp_path):

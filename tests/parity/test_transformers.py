@@ -137,9 +137,10 @@ def test_a_round_trip_through_transformers_changes_no_weight(make_model, kind, t
     assert not caplog.records, [record.getMessage() for record in caplog.records]
     for entry in (report, own_report):
         assert not any(entry[name] for name in ("missing_keys", "unexpected_keys", "mismatched_keys")), entry
+    theirs, ours = upstream.state_dict(), back.state_dict()
     for key, tensor in model.state_dict().items():
-        assert torch.equal(upstream.state_dict()[key], tensor), key
-        assert torch.equal(back.state_dict()[key], tensor), key
+        assert torch.equal(theirs[key], tensor), key
+        assert torch.equal(ours[key], tensor), key
 
 
 def test_upstreams_auto_class_loads_our_files(make_model, tmp_path):

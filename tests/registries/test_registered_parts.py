@@ -64,8 +64,9 @@ def test_a_model_of_registered_parts_trains_saves_and_loads(trained):
     )
     discriminator = VitsDiscriminator.from_pretrained(folder / "discriminator")
     assert [type(one).__name__ for one in discriminator.discriminators][-1] == "ToyDiscriminator"
+    weights = discriminator.state_dict()
     for name, value in trained.discriminator.module.state_dict().items():
-        assert torch.equal(discriminator.state_dict()[name], value), name
+        assert torch.equal(weights[name], value), name
     new = ModelInitialization.from_scratch(model.config, discriminator.config, seed=1)
     assert not torch.equal(new.model.decoder.toy_last.weight, model.decoder.toy_last.weight)
     assert not torch.equal(

@@ -37,8 +37,9 @@ def test_a_folder_becomes_part_of_the_space_without_what_only_training_needs(tmp
     copy = folder / made_voice(folder)
     names = {file.name for file in copy.iterdir()}
     assert names == {file.name for file in voice.iterdir()} - {"training_state.pt", "notes.txt"}
+    weights = pipe.model.state_dict()
     for name, tensor in VitsModel.from_pretrained(copy).state_dict().items():
-        assert torch.equal(tensor, pipe.model.state_dict()[name])
+        assert torch.equal(tensor, weights[name])
     assert VitsTokenizer.from_pretrained(copy).get_vocab() == pipe.tokenizer.get_vocab()
     assert "*.safetensors filter=lfs" in (folder / ".gitattributes").read_text()
 

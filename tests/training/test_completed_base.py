@@ -74,9 +74,9 @@ def test_the_voice_can_be_trained_and_speaks_bitwise_as_before(make_base, small_
     (base / "README.md").write_text("---\nlicense: mit\nlanguage: en\n---\n# Base\n")
     out = complete(base, tmp_path / "out", BASE_TEXTS, small_completion(), "six texts")
     model, old = VitsModel.from_pretrained(out), VitsModel.from_pretrained(base)
-    own = old.state_dict()
-    assert own.keys() < model.state_dict().keys()
-    assert all(torch.equal(model.state_dict()[name], value) for name, value in own.items())
+    own, weights = old.state_dict(), model.state_dict()
+    assert own.keys() < weights.keys()
+    assert all(torch.equal(weights[name], value) for name, value in own.items())
     speaker = {"speaker_id": 1} if fields else {}
     assert torch.equal(speech(base, **speaker), speech(out, **speaker))
     assert not model.missing_for_training() and VitsGenerator(model)
@@ -223,7 +223,8 @@ def test_training_takes_any_completed_copy_of_its_base(make_base, small_completi
     no_training()
     other = datasets.Dataset.from_dict({"said": ["a hope"]})
     second = complete_for_training(base, other, "said", "yours", small_completion())
-    assert all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
+    weights = second.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in first.state_dict().items())
 
 
 def test_a_base_that_learns_another_language_speaks_its_own(make_base, small_completion, tmp_path, monkeypatch):

@@ -63,7 +63,8 @@ def test_the_base_itself_is_not_changed(make_base, small_completion):
     completion = run(Completion(base, tokenizer, BASE_TEXTS, small_completion()), 2)
     assert all(torch.equal(value, before[name]) for name, value in base.state_dict().items())
     assert completion.model.dtype == torch.float32
-    assert all(torch.equal(completion.model.state_dict()[name], value.float()) for name, value in before.items())
+    after = completion.model.state_dict()
+    assert all(torch.equal(after[name], value.float()) for name, value in before.items())
 
 
 def test_a_batch_of_speakers_gives_the_mean_of_single_crops(make_completion):
@@ -93,8 +94,9 @@ def test_a_resumed_run_equals_one_without_interruption_bitwise(make_completion, 
         assert resumed.before == part.before and resumed.step == stopped
         run(resumed, 5 - stopped)
         assert resumed.history == whole.history and resumed.check() == whole.check()
+        weights = resumed.model.state_dict()
         for name, value in whole.model.state_dict().items():
-            assert torch.equal(value, resumed.model.state_dict()[name]), name
+            assert torch.equal(value, weights[name]), name
 
 
 def test_each_setting_counts(make_completion, small_completion):

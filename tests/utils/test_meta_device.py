@@ -64,5 +64,6 @@ def test_a_model_is_loaded_with_all_its_values(make_config, tmp_path):
     model.save_pretrained(tmp_path)
     loaded = VitsModel.from_pretrained(tmp_path)
     assert described(loaded) == described(model)
-    assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in model.state_dict().items())
+    weights = loaded.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in model.state_dict().items())
     assert all(torch.equal(*pair) for pair in zip(loaded.buffers(), model.buffers(), strict=True))

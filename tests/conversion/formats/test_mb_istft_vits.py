@@ -55,12 +55,13 @@ def test_a_checkpoint_is_known_by_content_and_comes_back(kind, is_vits2, tmp_pat
 
     back = VitsModel.from_pretrained(tmp_path / "voice")
     assert back.config.decoder == {"type": ISTFT[kind]["type"], **model.config.decoder} and back.config.hop_length == 8
+    weights = back.state_dict()
     for name, tensor in model.state_dict().items():
         expected = tensor
         original = original_name(name).removesuffix(".weight")
         if f"{original}.weight_g" in contents and not name.startswith("flow"):
             expected = torch._weight_norm(contents[f"{original}.weight_v"], contents[f"{original}.weight_g"], 0)
-        assert torch.equal(back.state_dict()[name], expected), name
+        assert torch.equal(weights[name], expected), name
     torch.testing.assert_close(*(one.decoder(LATENTS) for one in (back, model)), rtol=0, atol=1e-5)
     assert any("dec.updown_filter" in note for note in converted.notes) == (kind == "ms_istft_vits")
 

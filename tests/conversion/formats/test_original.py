@@ -45,9 +45,10 @@ def test_a_voice_comes_back_with_equal_tensors_and_equal_sound(fields, tmp_path)
     convert(file).save(tmp_path / "voice")
 
     back = VitsModel.from_pretrained(tmp_path / "voice")
-    assert back.state_dict().keys() == model.state_dict().keys()
-    for name, tensor in model.state_dict().items():
-        assert torch.equal(back.state_dict()[name], tensor), name
+    weights, expected = back.state_dict(), model.state_dict()
+    assert weights.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(weights[name], tensor), name
     assert torch.equal(speak(back), speak(model))
 
 

@@ -100,7 +100,8 @@ def test_half_precision_becomes_single_with_a_note(tmp_path):
 
     converted = convert(write_stock(tmp_path / "stock", stock))
 
-    assert all(torch.equal(tensor, stock.state_dict()[name].float()) for name, tensor in converted.state_dict.items())
+    weights = stock.state_dict()
+    assert all(torch.equal(tensor, weights[name].float()) for name, tensor in converted.state_dict.items())
     assert "Stored as float32: weights of the type float16." in converted.notes
 
 

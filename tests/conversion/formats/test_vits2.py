@@ -64,9 +64,10 @@ def test_a_voice_comes_back_with_equal_tensors(converted, tmp_path):
     assert any("post_transformer" in note and "never runs" in note for note in notes)
 
     back = VitsModel.from_pretrained(folder)
-    assert back.state_dict().keys() == model.state_dict().keys()
-    for name, tensor in model.state_dict().items():
-        assert torch.equal(back.state_dict()[name], tensor), name
+    weights, expected = back.state_dict(), model.state_dict()
+    assert weights.keys() == expected.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(weights[name], tensor), name
     for name in ("flow", "text_encoder", "posterior_input", "spectrogram_bins", "num_mel_bins"):
         assert getattr(back.config, name) == getattr(model.config, name), name
     assert json.loads((folder / "config.json").read_text())["model_type"] == "hf_vits"
