@@ -1,4 +1,4 @@
-"""`hf-vits distill` teaches a voice another decoder, and can be resumed."""
+"""`hf-vits distill` trains another decoder for a voice, and can be resumed."""
 
 import json
 import logging
