@@ -20,13 +20,19 @@ endif
 OMP_WAIT_POLICY ?= PASSIVE
 export OMP_WAIT_POLICY
 
-.PHONY: speak test docs test-slow test-browser test-transformers test-oldest mutants lint bench clean
+.PHONY: speak test docs test-thorough test-slow test-browser test-transformers test-oldest mutants lint bench clean
 
 speak: $(SPEAKS)  ## TEXT="…" [OUTPUT=speech.wav]: speak with the default voice
 	@$(BIN)/hf-vits speak --overwrite --output $(call quoted,OUTPUT) -- $(call quoted,TEXT)
 
-test: $(DEVELOPS)  ## the tests of every day, under six minutes: a file to each of two processes, a thread to each of those
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+# A file to each of two processes, a thread to each of those.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test: $(DEVELOPS)  ## the tests of every day, under six minutes
+	$(PYTEST) -m "not thorough and not slow and not hub"
+
+test-thorough: $(DEVELOPS)  ## further cases and whole runs, seconds each: with `make test`, what must pass before anything lands
+	$(PYTEST) -m "thorough and not slow and not hub"
 
 test-slow: $(DEVELOPS)  ## the tests that take minutes each
 	$(BIN)/python -m pytest -q -m slow

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,6 +34,19 @@ def pytest_configure(config):
     set_num_threads(torch.get_num_threads())  # equal calls are compared bitwise, also on a machine with other work
     for fixtures in ("training_runs", "browsers"):  # data, settings and trainers of tiny runs; a browser
         config.pluginmanager.import_plugin(fixtures)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
+def pytest_collection_modifyitems(items):
+    """Leave each n-th case of a test that is marked `thorough(but_every=n)` to `make test`."""
+    cases = Counter()
+    for item in items:
+        every = next((mark.kwargs["but_every"] for mark in item.own_markers if "but_every" in mark.kwargs), 0)
+        if every:
+            name = item.nodeid.split("[")[0]
+            if cases[name] % every == 0:
+                item.own_markers[:] = [mark for mark in item.own_markers if mark.name != "thorough"]
+            cases[name] += 1
 
 
 def pytest_collection_finish():

@@ -32,6 +32,7 @@ def test_the_default_configuration_needs_no_extension():
     assert VitsConfig().to_dict()["model_type"] == "vits"
 
 
+@pytest.mark.thorough
 def test_upstreams_auto_class_refuses_a_configuration_it_cannot_run(make_config, tmp_path):
     """In a process without this package, which registers the type."""
     folders = [tmp_path / str(number) for number in range(len(EXTENSIONS))]

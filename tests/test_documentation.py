@@ -104,6 +104,7 @@ def run_python(file):
     return names
 
 
+@pytest.mark.thorough
 def test_the_python_of_the_readme_runs(here):
     speech = run_python(ROOT / "README.md")["speech"]
     assert speech["audio"].ndim == 1 and speech["sampling_rate"] == 22_050 and len(speech["audio"]) > 9000
@@ -133,12 +134,14 @@ def test_the_python_about_vits2_runs(here):
     run_python(ROOT / "docs" / "vits2.md")
 
 
+@pytest.mark.thorough
 def test_the_python_about_prosody_and_ssml_runs(here):
     names = run_python(ROOT / "docs" / "ssml.md")
     assert [mark["name"] for mark in names["speech"]["marks"]] == ["end"]
     assert names["script"].ignored == ["<foo>, but for its text (line 1)"]
 
 
+@pytest.mark.thorough
 def test_the_python_about_timestamps_runs(here, capsys):
     from hf_vits.timestamps.formats import FORMATS
 
@@ -151,6 +154,7 @@ def test_the_python_about_timestamps_runs(here, capsys):
     assert capsys.readouterr().out.startswith("Dr. 0.")
 
 
+@pytest.mark.thorough
 def test_the_python_about_text_runs(here, capsys):
     pytest.importorskip("unicode_rbnf")
     run_python(ROOT / "docs" / "text.md")
@@ -160,6 +164,7 @@ def test_the_python_about_text_runs(here, capsys):
     assert (here / "tokenizer" / "lexicon.tsv").read_text(encoding="utf-8") == "Nguyen\t[[wˈɪn]]\n"
 
 
+@pytest.mark.thorough
 def test_the_python_about_alignment_runs(here):
     alignment = run_python(ROOT / "docs" / "alignment.md")["alignment"]
     assert [word["text"] for word in alignment.words] == ["Nobody", "is", "available", "to", "take", "your", "call."]
@@ -374,6 +379,7 @@ def check(words, monkeypatch):
         assert program in (*ELSEWHERE, "python"), f"nothing here checks {program}"
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("file", sorted({name for name, _ in commands()}))
 def test_commands_are_taken_by_what_they_are_given_to(file, here, monkeypatch, capsys):
     for line in [line for name, line in commands() if name == file]:
@@ -400,6 +406,7 @@ def test_a_command_with_a_mistake_would_be_found(here, monkeypatch):
             check(words_of(line)[0], monkeypatch)
 
 
+@pytest.mark.thorough
 def test_commands_that_speak_do_so(here, monkeypatch, capfdbinary):
     """Those with the default voice, in one process, which loads it once."""
     pipe = TextToSpeechPipeline("default")

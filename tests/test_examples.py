@@ -45,6 +45,7 @@ def test_every_example_is_run_here():
     assert {file.name for file in (ROOT / "examples").glob("*.py")} == {*MAKES, *elsewhere}
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("name", MAKES)
 def test_an_example_runs_and_makes_what_it_says(run, name, tmp_path):
     run(name)

@@ -79,6 +79,7 @@ def test_a_model_compiled_to_machine_code_equals_the_model_at_other_lengths(make
         assert_equals_model(model, compiled, length)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("strict", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_an_exported_model_equals_the_model_at_other_lengths_and_batch_sizes(make_model, strict):
     model = make_model(**SMALL)

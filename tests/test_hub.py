@@ -8,6 +8,7 @@ from transformers import AutoModel, AutoTokenizer
 from hf_vits import VitsModel, VitsTokenizer
 
 
+@pytest.mark.thorough
 def test_a_pushed_voice_comes_back_from_the_hub_the_same(online, make_model, make_tokenizer, speakers, tmp_path):
     model, tokenizer = make_model(resblock_type="2", **speakers), make_tokenizer()
     model.save_pretrained(tmp_path / "voice")

@@ -65,6 +65,7 @@ def test_importing_the_package_imports_nothing_heavy():
 OPTIONAL = {"onnx", "onnxruntime", "phonemizer", "uroman", "unidecode", "librosa", "datasets", "espeakng_loader"}
 
 
+@pytest.mark.thorough
 def test_no_public_name_and_no_help_of_a_verb_imports_an_optional_package():
     """One process, in which `accelerate` is not installed, imports all of them in turn."""
     names = ["VitsModel", "VitsTokenizer", "TextToSpeechPipeline", "default_voice", "convert"]
@@ -104,6 +105,7 @@ ORDERS = {
 RARE = ("between", "model first", "modeling_utils first")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "order", [pytest.param(code, id=name, marks=[pytest.mark.slow] * (name in RARE)) for name, code in ORDERS.items()]
 )
@@ -123,6 +125,7 @@ def test_auto_classes_load_extended_checkpoints_as_ours_and_plain_ones_as_upstre
     assert run(code) == upstream + ours
 
 
+@pytest.mark.thorough
 def test_an_instance_of_our_configuration_selects_our_model(run, make_config, tmp_path):
     make_config().save_pretrained(tmp_path)
     code = (
@@ -133,6 +136,7 @@ def test_an_instance_of_our_configuration_selects_our_model(run, make_config, tm
     assert run(code) == ["hf_vits.modeling_vits"]
 
 
+@pytest.mark.thorough
 def test_finding_an_auto_module_without_importing_it_still_registers_later(run, make_model, tmp_path):
     make_model(resblock_type="2").save_pretrained(tmp_path)
     code = (
@@ -145,6 +149,7 @@ def test_finding_an_auto_module_without_importing_it_still_registers_later(run, 
     assert run(code) == ["HfVitsModel"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "first",
     [

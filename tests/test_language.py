@@ -38,6 +38,7 @@ FILES = sorted(
 )
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("pattern, term", TERMS.items(), ids=[term for term in TERMS.values()])
 def test_no_other_word_stands_for_a_term_of_the_field(pattern, term):
     found = []

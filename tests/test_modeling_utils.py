@@ -58,6 +58,7 @@ def test_pickling_a_model_with_other_layers_is_an_error_that_says_what_to_save(m
         pickle.dumps(model)
 
 
+@pytest.mark.thorough
 def test_discriminators_are_pickled():
     discriminator = VitsDiscriminator(VitsDiscriminatorConfig(periods=[2]))
     back = pickle.loads(pickle.dumps(discriminator))
@@ -100,6 +101,7 @@ def test_loading_prints_nothing(make_model, tmp_path, capfd):
             logging.disable_progress_bar()
 
 
+@pytest.mark.thorough
 def test_threads_that_share_a_loaded_model_return_what_one_thread_returns(make_model, tmp_path):
     make_model().save_pretrained(tmp_path)
     alone = VitsModel.from_pretrained(tmp_path)
@@ -135,6 +137,7 @@ def by_loading(model):
     model.load_state_dict(enliven(VitsModel(model.config), seed=5).state_dict())
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("change", [in_place, by_optimizer, by_loading])
 @pytest.mark.parametrize("wide", [False, True])
 def test_a_model_whose_weights_change_after_a_call_returns_what_its_copy_returns(make_model, change, wide):
@@ -219,6 +222,7 @@ def assert_same_gradients(ours, theirs, tolerance):
             torch.testing.assert_close(parameter.grad, expected[name], **allowed)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_gradients_equal_upstreams_at_equal_weights_and_seed(both, speakers, dtype):
     ours, theirs = both(**speakers)
@@ -239,6 +243,7 @@ def test_gradients_reach_the_text_encoders_states(make_model):
     assert all(state.grad is not None and state.grad.any() for state in (*out.hidden_states, *out.attentions))
 
 
+@pytest.mark.thorough
 def test_an_argument_that_requires_a_gradient_gets_it_from_a_frozen_model(make_model, speakers):
     model = make_model(**speakers).double().requires_grad_(False)
     latents = torch.randn(2, 8, 5, dtype=torch.float64, requires_grad=True)
@@ -265,6 +270,7 @@ def test_forward_mode_gradients_flow(make_model):
     torch.testing.assert_close(tangent, moved, rtol=0, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_training_after_inference_changes_weights_as_it_changes_upstreams(both):
     ours, theirs = both(hidden_size=16, flow_size=8, upsample_initial_channel=16)
     for model in (ours.double(), theirs.double()):
@@ -302,6 +308,7 @@ def test_pipelines_streams_and_data_set_synthesis_record_no_graph(make_model, ma
     assert recorded and not any(recorded)
 
 
+@pytest.mark.thorough
 def test_a_method_compiles_to_one_graph(make_model):
     model = make_model().double()
     latents = torch.randn(1, 8, 10, dtype=torch.float64)

@@ -114,6 +114,7 @@ def test_half_precision_changes_the_waveform_little(make_model, kind, dtype):
     assert torch.isfinite(free.waveform).all() and free.waveform.abs().max() > 0
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -387,6 +388,7 @@ def entered_files(model):
     return sorted(str(Path(file).relative_to(SOURCE)) for file in entered if file.startswith(f"{SOURCE}/"))
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("grad", [False, True], ids=["inference", "gradients"])
 @pytest.mark.parametrize("kind", list(DECODERS))
 def test_a_call_enters_few_files(make_model, kind, grad):

@@ -353,6 +353,7 @@ WAYS = {
 }
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 def test_a_pipeline_is_built_from_a_model_a_folder_or_a_name(folder, way):
     pipe = way(folder)

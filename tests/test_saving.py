@@ -59,6 +59,7 @@ def savers(model, tokenizer, original):
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "what", ["model", "tokenizer", "convert", "original", pytest.param("transformers", marks=pytest.mark.slow)]
 )

@@ -47,6 +47,7 @@ def declared():
     return {re.match(r"[\w-]*", word)[0].lower() for word in words}
 
 
+@pytest.mark.thorough
 def test_every_package_that_is_imported_is_declared():
     assert imported() - declared() == set()
     assert {"torch", "psutil", "tqdm"} <= imported()

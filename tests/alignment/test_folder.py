@@ -57,6 +57,7 @@ def test_each_recording_has_its_files_and_the_worst_row_is_first(spoken):
     assert report.coverage == 1 and not report.suspects
 
 
+@pytest.mark.thorough
 def test_a_stopped_run_continues_and_equals_one_that_was_not(spoken, monkeypatch):
     folder, recordings, settings = spoken
     whole = align_folder(recordings, replace(settings, output=str(folder / "whole")))
@@ -83,6 +84,7 @@ def test_what_cannot_be_aligned_or_adapted_to_is_reported_with_its_reason(spoken
     assert caplog.text.count("too little speech to adapt to") == 1
 
 
+@pytest.mark.thorough
 def test_other_settings_or_files_are_not_mixed_in(spoken):
     folder, recordings, settings = spoken
     align_folder(recordings, settings)

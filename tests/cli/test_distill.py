@@ -38,6 +38,7 @@ def launch(monkeypatch, tmp_path):
     return go
 
 
+@pytest.mark.thorough
 def test_it_makes_a_voice_with_the_decoder_and_goes_on_from_a_checkpoint(launch, make_base, tmp_path, capsys):
     base, out = make_base(), tmp_path / "out"
     assert launch(base, out, "--decoder", DECODER, "--max_steps", 1) == 0

@@ -78,6 +78,7 @@ def test_an_error_of_a_data_worker_is_printed_without_its_traceback(verb, capsys
     assert capsys.readouterr().err == "hf-vits toy: No clip can be decoded: a.wav\n"
 
 
+@pytest.mark.thorough
 def test_full_memory_says_what_to_lower(verb, capsys):
     error = torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
     assert verb(error, OUT_OF_MEMORY=train.OUT_OF_MEMORY) == 1

@@ -11,6 +11,7 @@ def voice(saved_voice, tmp_path):
     return str(tmp_path / "voice")
 
 
+@pytest.mark.thorough
 def test_export_writes_a_voice_and_says_how_near_to_pytorch_it_is(voice, tmp_path, capsys):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")

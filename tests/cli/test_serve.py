@@ -45,6 +45,7 @@ def address_in(log, server):
     raise AssertionError(log.read_text())
 
 
+@pytest.mark.thorough
 def test_it_answers_with_the_key_until_a_signal_ends_it(voice, tmp_path):
     options = [f"ada={voice}", voice, "--alias", "nova=ada", "--port", "0"]
     log = tmp_path / "log"
@@ -162,6 +163,7 @@ def test_a_server_is_open_to_others_at_their_addresses_and_without_a_key(key, ad
     assert serve.is_open(key, address) is is_open
 
 
+@pytest.mark.thorough
 def test_it_says_if_others_can_use_it_without_a_key(voice, tmp_path):
     log, options = tmp_path / "log", [voice, "--host", "0.0.0.0", "--port", "0"]
     server = processes.start(serve_into, str(log), options, environment={"HF_VITS_API_KEY": ""})

@@ -142,6 +142,7 @@ def test_what_cannot_be_spoken_is_one_line_and_no_file(voice, tmp_path, monkeypa
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.thorough
 def test_ten_megabytes_of_text_are_refused_at_once(voice, tmp_path, capsys):
     (tmp_path / "text.txt").write_text("a hope. " * 1_250_000)
     assert main(["speak", "--input", str(tmp_path / "text.txt"), "--voice", voice[1], "--speaker", "0"]) == 1
@@ -225,6 +226,7 @@ def test_standard_input_that_is_not_utf_8_is_one_sentence(voice, tmp_path, monke
     assert "The text on standard input is not UTF-8" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_full_standard_output_is_one_sentence(voice):
     arguments = ["speak", "a hope", "--speaker", "1", "--output", "-", "--voice", voice[1]]

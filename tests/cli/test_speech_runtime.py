@@ -65,6 +65,7 @@ def without_torch(monkeypatch):
 CHOSEN = ("--speaker", "bea")
 
 
+@pytest.mark.thorough
 def test_files_in_both_runtimes_are_equal(speak, monkeypatch):
     for options in ((), ("--speed", "0.7", "--pause", "0.1", "--noise-scale", "0.1", "--noise-scale-duration", "0")):
         expected = speak("torch", *CHOSEN, *options)
@@ -75,6 +76,7 @@ def test_files_in_both_runtimes_are_equal(speak, monkeypatch):
         np.testing.assert_allclose(samples, expected[2], rtol=0, atol=2.1 / 32767)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(
     "options",
     [

@@ -80,6 +80,7 @@ def steps(folder):
     return [json.loads(line)["step"] for line in (folder / "history.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.thorough
 def test_it_leaves_a_voice_that_speaks_here_and_in_transformers_and_resumes_if_asked(launch, settings, tmp_path):
     voice = tmp_path / "voice"
     assert launch("--config", settings) == 0
@@ -131,6 +132,7 @@ def test_a_mistake_in_the_file_ends_the_script_before_anything_is_read(
     assert problem in capsys.readouterr().err
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("former", "name"), VitsTrainingArguments.renamed.items())
 def test_a_former_name_of_a_setting_is_an_error_that_gives_the_new_one(launch, tmp_path, capsys, former, name):
     settings = tmp_path / "settings.json"

@@ -114,6 +114,7 @@ def test_folded_weight_norm_is_unfolded_to_the_same_weight(model):
     torch.testing.assert_close(fold(found[layer + NEW_G], found[layer + NEW_V]), folded, rtol=0, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_saved_folder_is_an_ordinary_voice(converted, model, tmp_path):
     folder = converted.save(tmp_path / "new" / "voice")
 

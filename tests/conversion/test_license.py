@@ -21,6 +21,7 @@ LAYOUTS = {
 NON_COMMERCIAL = Provenance(license="cc-by-nc-4.0", on_hub=["facebook/mms-tts-fra"], language=["fr"])
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("library", "write"), LAYOUTS.values(), ids=LAYOUTS)
 def test_the_card_of_an_export_gives_its_license_back(library, write, tmp_path):
     card("voice", NON_COMMERCIAL, None, (), library).save(tmp_path / "README.md")
@@ -43,6 +44,7 @@ def test_the_terms_of_the_default_voice_come_back_too(tmp_path):
     assert "research" in found.license_in_words
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(
     "text",
     [

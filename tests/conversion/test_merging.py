@@ -109,6 +109,7 @@ def test_the_license_is_that_of_both_or_the_stricter_one(voices, tmp_path, first
     assert card.data.to_dict()["base_model_relation"] == "merge"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("first", "second"),
     [

@@ -73,6 +73,7 @@ def test_the_default_voice_has_two_names_and_is_taken_without_one(default, name)
     assert resolve_voice(name) == str(default)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(
     ("verb", "name"), [*product(["speak", "doctor"], NAMES), ("export", "default"), ("convert", "default")]
 )

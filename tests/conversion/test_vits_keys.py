@@ -7,6 +7,7 @@ from hf_vits.conversion.vits_keys import original_name, rename_tensors
 from hf_vits.modules.weight_norm import NEW_G, NEW_V, OLD_G, OLD_V
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("overrides", ONE_DIFFERENCE.values(), ids=ONE_DIFFERENCE)
 def test_every_tensor_comes_back_under_its_own_name(overrides):
     model = tiny_model(**overrides)

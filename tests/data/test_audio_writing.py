@@ -36,6 +36,7 @@ else:
 """Writes long waveforms at once, in a thread with a small stack or in the main one: a crash would end the process."""
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("stack", ["0", str(2**17)])
 @pytest.mark.parametrize("ending", ["ogg", "mp3"])
 def test_a_long_waveform_written_at_once_does_not_end_the_process(tmp_path, ending, stack):

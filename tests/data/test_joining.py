@@ -187,6 +187,7 @@ def test_two_processes_share_the_batches_that_one_takes_alone(data, make_joiner,
     assert [sorted(one + other) for one, other in shares] == [sorted(batch) for batch in rows(4)][:None]
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_of_joined_clips_ends_where_one_that_never_stopped_does(
     make_trainer, make_data, parameters_of, assert_equal
 ):

@@ -70,11 +70,13 @@ def test_a_folder_without_a_readable_configuration_is_examined_in_one_round(voic
     assert found >= {*others, damage}
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("fault", "case"), ONE_SPEAKER.items(), ids=ONE_SPEAKER)
 def test_a_fault_gets_exactly_its_diagnostic_and_the_fix_removes_it(voice, fault, case, capsys):
     check(voice, fault, *case, capsys)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("fault", "case"), THREE_SPEAKERS.items(), ids=THREE_SPEAKERS)
 def test_a_fault_of_several_speakers_gets_exactly_its_diagnostic(speakers_voice, fault, case, capsys):
     check(speakers_voice, fault, *case, capsys)

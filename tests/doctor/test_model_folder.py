@@ -90,6 +90,7 @@ def damage(voice, chance):
     return f"{file.name} {kind}"
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("seed", range(30))
 def test_whatever_keeps_a_model_from_loading_is_an_error(speakers_voice, seed, capsys):
@@ -103,6 +104,7 @@ def test_whatever_keeps_a_model_from_loading_is_an_error(speakers_voice, seed, c
     assert code == 1 or loads(speakers_voice.path), what
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("kind", ["empty", "folder", "link in a circle", "pipe", "may not be read"])
 def test_what_is_not_a_regular_file_is_an_error(voice, monkeypatch, name, kind):
@@ -179,6 +181,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+@pytest.mark.thorough
 def test_a_zip_bomb_is_not_unpacked(voice):
     file = voice.path / "pytorch_model.bin"
     torch.save({"a": torch.zeros(3)}, file)

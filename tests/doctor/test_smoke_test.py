@@ -40,6 +40,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("damage", FAULTS.values(), ids=FAULTS)
 def test_the_report_says_whether_transformers_generates_the_same(voice, damage):
     damage(voice)
@@ -68,6 +69,7 @@ TRAINING = {
 }
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("answer", "damage"), TRAINING.items(), ids=TRAINING)
 def test_training_starts_from_what_the_report_says(voice, answer, damage):
     damage(voice)

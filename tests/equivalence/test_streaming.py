@@ -28,6 +28,7 @@ def prior_and_waveform(model, seed=3):
     return prior, latents.detach(), speaker, model.decode(latents, None, speaker).squeeze(1)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("chunk_frames", [1, 7, 50, 1000, None])
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 def test_streamed_chunks_equal_the_whole(make_model, kind, chunk_frames):
@@ -86,6 +87,7 @@ def test_each_latent_frame_is_computed_once(make_model, monkeypatch, chunk_frame
     assert sum(windows) <= frames + 2 * flow_context(model.config) * (chunks - 1)  # none beyond the ends
 
 
+@pytest.mark.thorough
 def test_a_streamed_text_equals_the_text_synthesized_at_once():
     from hf_vits import TextToSpeechPipeline, VitsModel, VitsTokenizer, default_voice
 

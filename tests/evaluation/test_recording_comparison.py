@@ -20,6 +20,7 @@ def figures(waveform, rate=RATE, recording=RECORDING):
     return {name: estimate.value for name, estimate in report.estimates.items()}
 
 
+@pytest.mark.thorough
 def test_speech_that_is_the_recording_itself_later_has_no_error():
     for waveform in (RECORDING.waveform, np.concatenate([tones.silence(0.3), RECORDING.waveform])):
         found = figures(waveform)

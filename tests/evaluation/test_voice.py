@@ -129,6 +129,7 @@ def test_mistakes_are_errors_before_anything_is_spoken(voice, settings, recordin
         settings(texts="t", metrics="wre")
 
 
+@pytest.mark.thorough
 def test_a_second_voice_speaks_the_same_sentences_in_the_same_dtype_and_the_difference_is_reported(
     saved_voice, voice, settings, script, monkeypatch, tmp_path
 ):

@@ -51,6 +51,7 @@ def test_a_folder_that_is_not_empty_is_kept_unless_it_may_be_replaced(make_model
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["README.md", "voice.onnx", "voice.onnx.json"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("target", "stopped_by"),
     [("piper", OSError("No space left on device")), ("sherpa", KeyboardInterrupt()), ("split", KeyboardInterrupt())],
@@ -67,6 +68,7 @@ def test_an_interrupted_export_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(
     ("target", "precision"), [("piper", "float32"), ("split", "float32"), ("sherpa", "float16"), ("split", "int8")]
 )
@@ -89,6 +91,7 @@ def test_a_graph_with_another_output_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_a_file_that_cannot_run_is_not_kept(make_model, make_voice_tokenizer, tmp_path, monkeypatch):
     def nameless(graph, *_):
         graph.graph.node[-1].op_type = "Nothing"
@@ -110,6 +113,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_license_is_inherited_and_the_model_card_names_the_library(
     target, make_model, make_voice_tokenizer, tmp_path

@@ -23,6 +23,7 @@ def voice(request, exported):
     return model, file, [0, model.config.num_speakers - 1, 0] if several else None
 
 
+@pytest.mark.thorough(but_every=3)
 def test_the_graph_says_what_pytorch_says_for_every_length(voice, run, silent):
     model, file, speakers = voice
     for length in (1, 2, 17, 130):
@@ -35,6 +36,7 @@ def test_the_graph_says_what_pytorch_says_for_every_length(voice, run, silent):
         np.testing.assert_allclose(waveform[0, 0, 0], expected, rtol=0, atol=2e-5)
 
 
+@pytest.mark.thorough(but_every=3)
 def test_items_of_a_ragged_batch_are_what_they_are_alone_and_durations_tell_their_length(voice, run, text):
     model, file, speakers = voice
     lengths = text["attention_mask"].sum(dim=1).tolist()
@@ -49,6 +51,7 @@ def test_items_of_a_ragged_batch_are_what_they_are_alone_and_durations_tell_thei
     assert max(durations.sum(axis=1)) * model.config.hop_length == waveforms.shape[-1]
 
 
+@pytest.mark.thorough(but_every=3)
 def test_the_length_scale_is_the_inverse_of_the_speaking_rate(voice, run, silent):
     model, file, speakers = voice
     ids, speaker = torch.arange(1, 12)[None], None if speakers is None else speakers[1]
@@ -84,6 +87,7 @@ def test_exporting_leaves_the_model_as_it_is(make_model, make_voice_tokenizer, t
     assert torch.equal(model.eval()(**call, generator=torch.Generator().manual_seed(1)).waveform, before)
 
 
+@pytest.mark.thorough
 def test_a_model_in_half_precision_is_exported_as_the_numbers_it_holds(make_model, make_voice_tokenizer, tmp_path, run):
     model = make_model().bfloat16()
     export(model, make_voice_tokenizer(), tmp_path / "out", "sherpa")

@@ -33,6 +33,7 @@ def weights(small_counts, make_model, piper_tokenizer, tmp_path, request):
     return weights
 
 
+@pytest.mark.thorough
 def test_float16_keeps_every_large_weight_in_half_its_bytes_and_its_name(weights, tmp_path):
     model, stored = weights("float16")
     large = {name: values for name, values in stored.items() if values.ndim > 1 and values.size >= 16}
@@ -56,6 +57,7 @@ def test_int8_keeps_weights_within_half_a_step_of_their_channel(weights):
     assert stored["emb_g.weight"].dtype == np.float16
 
 
+@pytest.mark.thorough
 def test_a_channel_of_zeros_stays_one_and_is_divided_by_nothing(small_counts, make_model, piper_tokenizer, tmp_path):
     model = make_model()
     model.decoder.conv_pre.weight.data[3] = 0
@@ -68,6 +70,7 @@ def test_a_channel_of_zeros_stays_one_and_is_divided_by_nothing(small_counts, ma
     assert stored[name][:3].any() and not stored[name][3].any() and (stored[f"{name}/step"] > 0).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["float16", "int8"])
 def test_a_smaller_file_says_nearly_the_same(small_counts, make_model, piper_tokenizer, tmp_path, run, silent, kind):
     model, ids = make_model(), np.arange(1, 16)[None]
@@ -80,6 +83,7 @@ def test_a_smaller_file_says_nearly_the_same(small_counts, make_model, piper_tok
     assert 0 < error < {"float16": 0.01, "int8": 0.2}[kind]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", [None, "MatMul", "Gather"])  # that onnxruntime quantizes; None is our own way
 def test_eight_bits_are_refused_by_our_reader_and_doctor_knows_before(weights, tmp_path, kind):
     if kind is None:

@@ -40,6 +40,7 @@ def speak(model):
     return model(ids, noise_scale=0.0, noise_scale_duration=0.0, **speaker).waveform
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fields", KINDS.values(), ids=KINDS)
 def test_the_original_s_names_and_shapes_are_written(fields, voice, tmp_path):
     model = voice(**fields)
@@ -53,6 +54,7 @@ def test_the_original_s_names_and_shapes_are_written(fields, voice, tmp_path):
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fields", KINDS.values(), ids=KINDS)
 def test_there_and_back_a_voice_sounds_the_same(fields, voice, tmp_path):
     model = voice(**fields)
@@ -64,6 +66,7 @@ def test_there_and_back_a_voice_sounds_the_same(fields, voice, tmp_path):
     assert list(back.config.speaker_names or []) == list(model.config.speaker_names or [])
 
 
+@pytest.mark.thorough
 def test_what_came_from_the_original_goes_back_bit_for_bit(voice, tmp_path):
     model = voice()
     tensors = in_original_layout(model)
@@ -78,6 +81,7 @@ def test_what_came_from_the_original_goes_back_bit_for_bit(voice, tmp_path):
     assert all(name.startswith(("dec.ups.", "dec.resblocks.")) for name in written.keys() - tensors.keys())
 
 
+@pytest.mark.thorough
 def test_discriminators_are_written_as_the_original_s(voice, narrow, tmp_path):
     discriminator = Original().eval()
     ours = convert_discriminator(write_pth(tmp_path / "D_7.pth", stored_as(discriminator.state_dict())))
@@ -96,6 +100,7 @@ def test_discriminators_are_written_as_the_original_s(voice, narrow, tmp_path):
             torch.testing.assert_close(g * v / norm, weight, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_original_s_symbols_are_known_by_their_number_and_others_are_listed(voice, make_tokenizer, tmp_path):
     originals = VitsTokenizer.from_vocab({symbol: i for i, symbol in enumerate(SYMBOLS)}, pad_token="_")
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
@@ -111,6 +116,7 @@ def test_the_original_s_symbols_are_known_by_their_number_and_others_are_listed(
     assert "6 texts against PyTorch" in notes[1]
 
 
+@pytest.mark.thorough
 def test_what_its_files_do_not_hold_is_said(voice, make_tokenizer, tmp_path):
     model = voice(inference_only=True, noise_scale=0.3, speaking_rate=1.25)
     tokenizer = make_tokenizer(bos_token="a", eos_token="b")
@@ -121,6 +127,7 @@ def test_what_its_files_do_not_hold_is_said(voice, make_tokenizer, tmp_path):
     assert "noise_scale 0.3, speaking_rate 1.25" in notes and "no front end like this voice's" in notes
 
 
+@pytest.mark.thorough
 def test_a_converted_voice_loads_in_our_classes_again(voice, tmp_path):
     model = voice()
     put(tmp_path, model)
@@ -136,6 +143,7 @@ def test_weights_of_fewer_bits_are_refused_as_there_is_no_place_for_them(voice, 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.thorough
 def test_the_verb_takes_the_discriminators_of_the_voice_along(voice, narrow, make_tokenizer, tmp_path):
     voice().save_pretrained(tmp_path / "voice")
     make_tokenizer().save_pretrained(tmp_path / "voice")
@@ -153,6 +161,7 @@ def test_the_verb_takes_the_discriminators_of_the_voice_along(voice, narrow, mak
     assert convert(tmp_path / "out").discriminator is not None
 
 
+@pytest.mark.thorough
 def test_a_blank_that_the_original_would_not_put_is_said_and_not_left_to_it(voice, tmp_path):
     symbols = {symbol: i for i, symbol in enumerate("abcdefghijklmnop .'_")}
     tokenizer = VitsTokenizer.from_vocab(symbols, pad_token="_", blank_token="_", phonemize=False)
@@ -191,6 +200,7 @@ def test_weights_that_are_not_the_voice_s_when_they_are_read_back_are_not_kept(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.thorough
 def test_a_weight_that_is_not_there_when_the_files_are_read_back_is_named(
     voice, narrow, make_tokenizer, tmp_path, monkeypatch
 ):
@@ -212,6 +222,7 @@ MISDESCRIBED = {
 }
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("part", "field", "value", "message"), MISDESCRIBED.values(), ids=MISDESCRIBED)
 def test_a_description_that_is_not_the_voice_s_is_not_kept(
     part, field, value, message, voice, make_tokenizer, tmp_path, monkeypatch
@@ -231,6 +242,7 @@ def test_a_description_that_is_not_the_voice_s_is_not_kept(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.thorough
 def test_settings_of_the_spectrogram_come_back_for_a_voice_that_only_speaks(voice, tmp_path):
     model = voice(inference_only=True, spectrogram_bins=13, win_length=20)
 
@@ -240,12 +252,14 @@ def test_settings_of_the_spectrogram_come_back_for_a_voice_that_only_speaks(voic
     assert (back.fft_size, back.win_length) == (24, 20)
 
 
+@pytest.mark.thorough
 def test_a_window_of_the_voice_s_own_is_written(voice, tmp_path):
     put(tmp_path, voice(win_length=12))
     data = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["data"]
     assert (data["win_length"], data["filter_length"]) == (12, 16)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", [pytest.param(torch.float16, marks=pytest.mark.slow), torch.bfloat16])
 def test_a_voice_of_another_precision_is_written_as_the_numbers_it_holds(
     dtype, voice, narrow, make_tokenizer, tmp_path
@@ -261,6 +275,7 @@ def test_a_voice_of_another_precision_is_written_as_the_numbers_it_holds(
             torch.testing.assert_close(tensor, weights[name].float(), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.thorough
 def test_the_original_s_code_gets_the_size_of_the_speakers_vectors(voice, tmp_path):
     put(tmp_path, voice(**KINDS["several speakers"]))
 

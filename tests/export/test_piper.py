@@ -85,6 +85,7 @@ def test_piper_finds_how_long_each_phoneme_is(make_model, piper_tokenizer, tmp_p
     np.testing.assert_array_equal(samples, silent(model, [ids])[1] * model.config.hop_length)
 
 
+@pytest.mark.thorough
 def test_speakers_are_found_by_name(make_model, make_voice_tokenizer, tmp_path):
     for fields, expected in (
         (KINDS["speakers"], {"ada": 0, "bea": 1, "cem": 2}),
@@ -120,6 +121,7 @@ def test_what_piper_cannot_keep_is_noted(make_model, make_voice_tokenizer, tmp_p
     assert "Piper uses _" in notes and "<x>" in notes and "tokens ç" in notes
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "languages"])
 def test_our_own_reader_reads_the_voice_back(make_model, piper_tokenizer, tmp_path, kind):
     model = make_model(**KINDS[kind])

@@ -52,6 +52,7 @@ def test_phonemes_without_pipers_frame_are_given_as_text(
     np.testing.assert_allclose(waveform, silent(model, [ids])[0], rtol=0, atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_tokens_are_single_code_points_each_once(make_model, make_voice_tokenizer, tmp_path):
     # The original VITS has 177 tokens for 178 rows, since it names one twice; that row has no token here.
     tokens = ["_", "<x>", "\t", *LETTERS[1:18]]
@@ -64,6 +65,7 @@ def test_tokens_are_single_code_points_each_once(make_model, make_voice_tokenize
     assert dict(found)["A"] == dict(found)["a"] and [" ", str(tokens.index(" "))] in found
 
 
+@pytest.mark.thorough
 def test_what_sherpa_does_not_do_with_a_text_is_noted(make_model, make_voice_tokenizer, tmp_path):
     tokenizer = make_voice_tokenizer("_aAb", normalize=False, unicode_form="NFD", is_uroman=True)
     notes = "\n".join(export(make_model(), tokenizer, tmp_path / "out", "sherpa"))
@@ -95,6 +97,7 @@ def as_sherpa_reads(lines, text):
     return [table[letter] for letter in small if letter in table]
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("voice", VOICES)
 def test_a_table_speaks_all_that_the_voice_speaks_or_a_note_names_it(make_voice_tokenizer, voice):
     letters, options = VOICES[voice]

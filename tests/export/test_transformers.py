@@ -24,6 +24,7 @@ def spoken(model, **speaker):
         return model(IDS, **speaker).waveform
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("inference_only", [False, True])
 @pytest.mark.parametrize("stochastic", [False, True])
 def test_stock_speaks_the_same_waveform(inference_only, stochastic, make_model, speakers, tmp_path):

@@ -130,6 +130,7 @@ def test_a_sound_voice_is_read_by_most_calls(layout, sound, tmp_path, capfd):
     assert succeeded >= 3
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("layout", VOICES)
 @pytest.mark.parametrize("seed", range(1))

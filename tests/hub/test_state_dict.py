@@ -45,6 +45,7 @@ def in_format(state_dict, weight_format):
     return result
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_weights_that_are_not_finite_are_refused_by_name(folder, state_dict, value, dtype):
@@ -58,6 +59,7 @@ def test_weights_that_are_not_finite_are_refused_by_name(folder, state_dict, val
         VitsModel.from_pretrained(None, config=VitsConfig.from_pretrained(folder), state_dict=state_dict)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("weight_format", ["old", "new", "folded", "mixed"])
 def test_every_spelling_of_weight_norm_speaks_the_same(folder, state_dict, weight_format):
     ids = torch.arange(1, 15)[None]
@@ -146,6 +148,7 @@ def test_no_other_part_may_be_missing_from_an_inference_only_voice(folder, state
         VitsModel.from_pretrained(folder, inference_only=True)
 
 
+@pytest.mark.thorough
 def test_sharded_subfolder_and_variant_checkpoints_load(make_model, tmp_path):
     model = make_model()
     model.save_pretrained(tmp_path / "sharded" / "deep", max_shard_size="20KB")
@@ -227,6 +230,7 @@ def test_fields_given_to_from_pretrained_override_the_files(folder):
     assert VitsModel.from_pretrained(folder, config=config).config.noise_scale == 0.3
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64, "auto"])
 def test_weights_take_the_dtype_asked_for(make_model, tmp_path, dtype):
     make_model().bfloat16().save_pretrained(tmp_path)
@@ -237,6 +241,7 @@ def test_weights_take_the_dtype_asked_for(make_model, tmp_path, dtype):
     assert others == {torch.float32 if expected.itemsize == 2 else expected}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 def test_a_voice_that_was_loaded_in_a_dtype_and_saved_is_loaded_in_it_again(make_model, tmp_path, dtype):
     make_model().save_pretrained(tmp_path / "first")

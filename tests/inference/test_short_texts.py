@@ -70,6 +70,7 @@ def test_a_short_text_is_the_end_of_what_was_spoken_from_the_pause_before_it(pip
     )
 
 
+@pytest.mark.thorough(but_every=3)
 def test_a_stream_and_a_batch_equal_single_calls(pipe):
     texts = ["feed me!", "a man came back, a dog", "hello. a man", "dog"]
     options = {"short_text_context": True, "noise_scale": 0.0, "noise_scale_duration": 0.0, "return_timestamps": True}

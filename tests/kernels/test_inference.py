@@ -95,6 +95,7 @@ def test_long_kernels_on_wide_stages_run_in_the_frequency_domain_to_speak_only(m
     assert len(used) == spoken_by
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 @pytest.mark.parametrize("size", [16, 50, 1000])
 def test_stages_in_chunks_equal_stages_at_once(make_model, monkeypatch, kind, size):

@@ -65,6 +65,7 @@ def test_every_speaker_of_a_widened_voice_sounds_exactly_as_its_only_one_did(mak
         assert torch.equal(speech(model, speaker), before)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("training", [True, False])
 def test_a_widened_voice_has_the_layers_of_a_new_one_in_the_same_order(make_model, kind, training):
     """Optimizers know parameters by their order, and a run goes on with a model that was loaded."""
@@ -104,6 +105,7 @@ def test_new_tensors_are_on_the_models_device(make_config):
     assert {p.device.type for p in model.parameters()} == {"meta"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fields", [f for f in KINDS.values() if "inference_only" not in f])
 def test_speakers_of_a_widened_voice_diverge_when_trained(make_model, fields):
     model = make_model(**fields)
@@ -136,6 +138,7 @@ def test_new_speakers_start_as_the_mean_of_the_others_and_diverge_when_trained(m
     assert (speech(model, "dan", durations=durations) - speech(model, "eve", durations=durations)).abs().max() > 1e-5
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(
     ("names", "voices"),
     [
@@ -167,6 +170,7 @@ def test_speakers_without_names_are_named_by_their_places(make_model):
     assert all(torch.equal(speech(model, name), w) for name, w in zip(("ada", "bea", "cem"), before, strict=True))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fields", [{}, {"speaker_names": ["eve"]}, {"speaker_embedding_size": 6}])
 def test_one_name_only_names_a_voice_of_one_speaker(make_model, fields, tmp_path):
     model = make_model(**fields)
@@ -220,6 +224,7 @@ def test_a_model_of_the_same_configuration_is_not_touched(make_config):
     assert (one.config.num_speakers, other.config.num_speakers) == (2, 1)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("folded", [False, True])
 def test_a_widened_voice_is_the_same_after_saving_and_loading(make_model, kind, folded, tmp_path):
     model = make_model(**kind)
@@ -235,6 +240,7 @@ def test_a_widened_voice_is_the_same_after_saving_and_loading(make_model, kind, 
     torch.testing.assert_close(speech(loaded, "bea"), before, rtol=0, atol=1e-6 if folded else 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fields", [{}, {"use_stochastic_duration_prediction": False}])
 def test_stock_transformers_loads_a_widened_voice_and_says_the_same(make_model, fields, tmp_path):
     model = make_model(**fields)

@@ -142,6 +142,7 @@ def vocab_file(tmp_path):
     return written
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("name", ALPHABETS)
 def test_ids_equal_those_of_transformers_in_compatible_mode(name, vocab_file, shared_uroman):
     vocabulary, pad, options, characters = ALPHABETS[name]
@@ -171,6 +172,7 @@ def test_unusual_vocabularies_are_read_as_by_transformers_in_compatible_mode(nam
             assert ours.convert_tokens_to_string(tokens) == upstream.convert_tokens_to_string(tokens)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("name", ALPHABETS)
 def test_ids_follow_the_original_mms_rules(name, vocab_file, shared_uroman):
     vocabulary, pad, options, characters = ALPHABETS[name]
@@ -209,6 +211,7 @@ def phonemizer():
     return package
 
 
+@pytest.mark.thorough
 def test_english_phoneme_ids_equal_those_of_transformers_in_compatible_mode(vocab_file, phonemizer):
     assert (len(LJS), max(LJS.values())) == (177, 177)
     ours = VitsTokenizer(vocab_file(LJS), pad_token="_", upstream_compatible=True)
@@ -217,6 +220,7 @@ def test_english_phoneme_ids_equal_those_of_transformers_in_compatible_mode(voca
     assert [ours(text)["input_ids"] for text in texts] == [upstream(text)["input_ids"] for text in texts]
 
 
+@pytest.mark.thorough
 def test_english_phoneme_ids_follow_the_original_vits_rules(vocab_file, phonemizer):
     tokenizer = VitsTokenizer(vocab_file(LJS), pad_token="_")
 

@@ -40,6 +40,7 @@ def kind(request):
     return request.param
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("rate", [0.7, 1.0, 1.3, 2.0])
 def test_same_seed_gives_the_same_waveform(make_model, make_upstream_model, kind, rate, dtype):
@@ -123,6 +124,7 @@ def test_the_default_size_equals_upstreams():
     assert sum(p.numel() for p in ours.parameters()) == 36_284_592
 
 
+@pytest.mark.thorough
 def test_a_round_trip_through_transformers_changes_no_weight(make_model, kind, tmp_path, caplog):
     model = make_model(**kind)
     transformers.logging.enable_propagation()

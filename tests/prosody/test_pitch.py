@@ -51,6 +51,7 @@ def test_noise_and_silence_have_no_f0_and_stay_as_they_are():
     np.testing.assert_array_equal(change_pitch(silence, RATE, [(Pitch(4.0), 0, len(silence))]), silence)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("semitones", [2.0, -2.0, 4.0, -5.0, 7.0])
 def test_a_shift_is_within_a_fifth_of_a_semitone(semitones):
     samples = voice(120)
@@ -71,6 +72,7 @@ def test_only_the_span_that_asks_for_it_is_changed():
     assert abs(np.nanmedian(inside) - 4) < 0.2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("pitch", "median"),
     [(Pitch(median=180.0), 180), (Pitch(hertz=30.0), 150), (Pitch(2.0, hertz=-20.0), 100 * 2 ** (2 / 12))],
@@ -85,6 +87,7 @@ def spread_of(f0):
     return np.nanstd(12 * np.log2(f0[15:-15]))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spread", [0.5, *(pytest.param(spread, marks=pytest.mark.slow) for spread in (0.0, 1.5))])
 def test_the_spread_multiplies_the_distance_from_the_median(spread):
     f0 = 130 * 2 ** (2 * np.sin(np.linspace(0, 12, 2 * RATE)) / 12)
@@ -95,6 +98,7 @@ def test_the_spread_multiplies_the_distance_from_the_median(spread):
     assert abs(12 * np.log2(np.sqrt(low * high) / 130)) < 0.3
 
 
+@pytest.mark.thorough
 def test_a_range_in_hertz_is_that_between_highest_and_lowest():
     f0 = 150 + 30 * np.sin(np.linspace(0, 12, 2 * RATE))
     changed = measured(change_pitch(voice(f0, 2.0), RATE, [(Pitch(range_hertz=20.0), 0, 2 * RATE)]))[15:-15]

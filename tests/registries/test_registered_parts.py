@@ -91,6 +91,7 @@ def test_a_registered_loss_is_weighted_logged_and_evaluated(trained, make_settin
         make_settings(loss_weights={"toy_loudness": -1})
 
 
+@pytest.mark.thorough
 def test_the_weight_of_a_registered_loss_changes_the_generators_update(make_trainer, make_start, parameters_of):
     updated = []
     for number, weight in enumerate((0.0, 0.0, 1e4)):
@@ -172,6 +173,7 @@ def graphs(make_tokenizer):
     return graphs
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("target", ["piper", "sherpa", "split"])
 def test_onnxruntime_says_of_texts_and_of_a_batch_what_pytorch_says_of_a_registered_decoder(target, graphs, tmp_path):
     model, run = graphs(target, tmp_path / "out")
@@ -189,6 +191,7 @@ def test_onnxruntime_says_of_texts_and_of_a_batch_what_pytorch_says_of_a_registe
             assert target == "split" or not samples[item, len(expected) :].any()
 
 
+@pytest.mark.thorough
 def test_an_operation_that_onnx_does_not_have_is_refused_by_name(tmp_path, make_tokenizer, toy_parts, monkeypatch):
     pytest.importorskip("onnx")
     forward = toy_parts.ToyDecoder.forward

@@ -82,6 +82,7 @@ def test_two_first_calls_at_once_make_the_graphs_once(cache, save_voice, made, q
     assert sorted(path.name for path in graphs_folder().iterdir()) == sorted([found[0].folder.name, "sources"])
 
 
+@pytest.mark.thorough
 def test_a_process_in_the_background_makes_them_unless_another_does(cache, save_voice):
     voice = save_voice(**fields_of("paper"))
     environment = {"HF_VITS_CACHE": str(cache)}
@@ -120,6 +121,7 @@ def test_the_graphs_that_were_not_used_for_longest_are_removed(cache, save_voice
     assert [find(voice) is not None for voice in voices] == [True, False, True]
 
 
+@pytest.mark.thorough
 def test_a_difference_from_pytorch_is_noticed(cache, save_voice):
     from hf_vits import VitsModel, VitsTokenizer
 

@@ -315,6 +315,7 @@ def test_answers_finish_when_the_server_is_stopped_and_later_ones_are_refused():
     assert server.scheduler.is_closing
 
 
+@pytest.mark.thorough
 def test_an_answer_that_does_not_end_in_the_time_of_grace_is_visibly_incomplete():
     pipe = GatedPipe(chunks=10**6)
     with serving(pool_of(pipe), grace=1) as server:

@@ -72,6 +72,7 @@ def is_timed(document):
     return "[[" not in document.expected and all(any(c in KNOWN for c in text.lower()) for text in sentences)
 
 
+@pytest.mark.thorough(but_every=3)
 @by_name([document for document in DOCUMENTS if is_timed(document)])
 def test_a_document_lasts_as_long_as_it_should(pipe, document):
     skip_without_words(document)

@@ -57,6 +57,7 @@ def test_each_row_is_what_the_pipeline_says_with_its_generator_in_the_order_of_t
         assert row["samples"].std() > 100
 
 
+@pytest.mark.thorough
 def test_one_speaker_of_several_speaks_all_by_name_or_number(spoken, table, make_voice, speakers):
     voice = make_voice(**speakers)
     by_name, by_number, other = (
@@ -73,6 +74,7 @@ def test_texts_with_letters_that_the_voice_lacks_are_spoken_unless_strict(spoken
     assert [row["text"] for row in rows] == (["A hope.", "cab"] if strict else ["A hope.", "a zoo", "cab"])
 
 
+@pytest.mark.thorough
 def test_two_processes_that_speak_one_text_at_a_time_make_what_one_makes_of_four(settings, spoken, table):
     codes, messages = run(settings(output_dir="two", per_device_eval_batch_size=1), processes=2)
     assert codes == [0, 0], messages
@@ -83,6 +85,7 @@ def test_two_processes_that_speak_one_text_at_a_time_make_what_one_makes_of_four
     assert (alone / "metadata.jsonl").read_bytes() == (alone.parent / "two" / "metadata.jsonl").read_bytes()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_killed_run_continues_and_ends_as_if_it_had_never_been_killed(settings, spoken, table, processes):
     codes, _ = run(settings(output_dir="killed", per_device_eval_batch_size=1), processes, killed_at=3)
@@ -155,6 +158,7 @@ def make_voice_that_refuses(make_voice, make_tokenizer):
     return make
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("processes", [1, 2])
 def test_rows_that_the_model_refuses_are_skipped_by_whichever_process_and_the_others_spoken(
     settings, spoken, table, make_texts, make_voice_that_refuses, caplog, processes
@@ -181,6 +185,7 @@ def test_rows_that_the_model_refuses_are_skipped_by_whichever_process_and_the_ot
     assert {file: file.stat().st_mtime_ns for file in refused.rglob("*.flac")} == times and len(times) == 2
 
 
+@pytest.mark.thorough
 def test_a_row_that_was_refused_is_tried_again(spoken, table, make_texts, monkeypatch):
     file = make_texts(["cab", "feed a big dog", "hi"])
     whole = spoken(dataset_name=file)
@@ -214,6 +219,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("name", "changes"), CHANGES.items(), ids=CHANGES)
 def test_other_settings_are_refused_with_what_differs_and_the_same_ones_continue(spoken, name, changes):
     folder = spoken(dataset_name=None)
@@ -223,6 +229,7 @@ def test_other_settings_are_refused_with_what_differs_and_the_same_ones_continue
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.*") if file.is_file()} == before
 
 
+@pytest.mark.thorough
 def test_another_dtype_is_refused_by_its_name_and_a_run_of_before_there_was_a_choice_continues(spoken, monkeypatch):
     monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
     file = spoken() / STATE / "identity.json"
@@ -234,6 +241,7 @@ def test_another_dtype_is_refused_by_its_name_and_a_run_of_before_there_was_a_ch
     spoken()
 
 
+@pytest.mark.thorough
 def test_other_texts_voices_and_speakers_are_refused(spoken, make_texts, make_voice, speakers):
     spoken()
     with pytest.raises(ValueError, match="other settings: texts .*, now"):

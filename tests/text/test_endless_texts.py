@@ -130,6 +130,7 @@ def seconds(reader, unit, end, length, folder):
     return time.process_time() - start
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("unit", "end"), ENDLESS, ids=[ascii(unit)[1:-1][:24] for unit, _ in ENDLESS])
 def test_a_long_text_takes_linear_time(unit, end, tmp_path):
     assert len(ENDLESS) >= 30

@@ -44,11 +44,13 @@ for voice in sys.argv[1:]:
 """
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("text", ["a." * 2000, "[[" * 40_000, "-" * 90_000, " " * 90_000 + "a", "a\n" * 10_000])
 def test_long_texts_of_one_kind_neither_crash_nor_hang(text):
     assert run(PHONEMIZE, "en-us", input=json.dumps([text])) == ""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("voice", ["en-us", "de", "vi", "chr-US-Qaaa-x-west"])
 def test_many_abbreviations_do_not_crash(voice):
     patterns = [

@@ -46,6 +46,7 @@ def plain(clauses):
     return "".join(clause.phonemes for clause in clauses).translate(str.maketrans("", "", "ˈˌː "))
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_last_word_of_a_long_clause_has_phonemes(kind):
     pytest.importorskip("espeakng_loader")

@@ -122,6 +122,7 @@ espeak_worker.Library.answer = hang
     assert process.ask(REQUEST).decode().endswith(HELLO)
 
 
+@pytest.mark.thorough
 def test_the_time_limit_applies_to_each_request(worker, process):
     worker("""
 import time

@@ -76,6 +76,7 @@ def test_tracking_never_changes_the_text(text):
         assert starts == sorted(starts)
 
 
+@pytest.mark.thorough
 def test_romanized_letters_span_their_originals():
     pytest.importorskip("uroman")
     from hf_vits.text.normalizers import romanize

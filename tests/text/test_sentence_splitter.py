@@ -126,6 +126,7 @@ def test_no_character_is_lost_and_no_chunk_is_too_long(text, most):
     assert all(0 < len(chunk) <= most and chunk == chunk.strip() for chunk in chunks)
 
 
+@pytest.mark.thorough
 def test_a_very_long_text_is_split_without_loss():
     text = "Mr. A said so, and Dr. B. agreed... " * 20_000
     assert "".join("".join(split(text)).split()) == "".join(text.split())

@@ -126,6 +126,7 @@ def test_alignment_stops_when_the_budget_is_exceeded(monkeypatch):
     assert align(isolated, phonemes, characters=0) is None
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["numbers", "symbols", "scripts"])
 def test_the_time_that_offsets_take_is_bounded(kind):
     pytest.importorskip("espeakng_loader")

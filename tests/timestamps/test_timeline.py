@@ -42,6 +42,7 @@ def sentences(count):
         yield " ".join(words).capitalize() + "."
 
 
+@pytest.mark.thorough
 def test_the_times_of_words_are_where_the_waveform_of_a_hundred_sentences_sounds(visible):
     texts = list(sentences(100))
     text = " ".join(texts)
@@ -63,6 +64,7 @@ def test_sentences_and_pauses_add_up_to_the_samples_of_the_speech(pipe):
     assert speech["timestamps"][-1]["end"] == len(speech["audio"]) / speech["sampling_rate"]
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("chunk_frames", [None, 3])
 def test_chunks_bring_what_begins_in_them_and_together_the_timestamps_of_a_call(pipe, unit, chunk_frames):

@@ -47,6 +47,7 @@ def test_its_gradient_is_that_of_the_divergence(make_trainer, tuned, gradient_of
         torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6 * float(gradient.abs().max()))
 
 
+@pytest.mark.thorough
 def test_it_learns_at_the_full_rate_whatever_its_factor_is_later(make_trainer, tuned):
     name = "posterior_encoder.conv_pre.bias"
     for factor in (1.0, 0.01, 0.0):
@@ -133,6 +134,7 @@ def test_the_divergence_must_have_a_weight(make_settings):
         make_settings(posterior_adaptation_steps=5, loss_weights={"kl": 0})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("frozen", "factor"),
     [

@@ -201,6 +201,7 @@ def test_a_release_that_is_cut_short_leaves_the_former_config_until_all_else_is_
         assert sum((out / name).read_text() == "new" for name in replaced) == moves
 
 
+@pytest.mark.thorough
 def test_the_scaler_of_half_precision_goes_on_with_its_scale(make_trainer, forget_accelerate):
     """Too high a scale skips steps, and too low a one loses small gradients: a resumed run has found it."""
 
@@ -218,6 +219,7 @@ def test_the_scaler_of_half_precision_goes_on_with_its_scale(make_trainer, forge
     assert resumed.accelerator.scaler.get_scale() == 256.0  # two steps each after the second and the fourth
 
 
+@pytest.mark.thorough
 def test_a_run_that_goes_on_from_a_named_checkpoint_goes_on_from_its_own_later(make_trainer, forget_accelerate):
     make_trainer(max_steps=3, save_steps=1, save_total_limit=3).train()
     forget_accelerate()

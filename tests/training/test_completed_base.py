@@ -68,6 +68,7 @@ def die():
     raise RuntimeError("killed")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fields", [{}, {"num_speakers": 3, "speaker_embedding_size": 6}], ids=["one", "several"])
 def test_the_voice_can_be_trained_and_speaks_bitwise_as_before(make_base, small_completion, tmp_path, fields):
     base = make_base(**fields)
@@ -90,6 +91,7 @@ def test_the_voice_can_be_trained_and_speaks_bitwise_as_before(make_base, small_
     assert report["after"].keys() == report["before"].keys() and [line["step"] for line in report["history"]] == [2]
 
 
+@pytest.mark.thorough
 def test_a_second_call_trains_nothing_whatever_the_voice_and_the_output_are_called(
     make_base, small_completion, tmp_path, no_training
 ):
@@ -101,6 +103,7 @@ def test_a_second_call_trains_nothing_whatever_the_voice_and_the_output_are_call
     assert "# second" in (second / "README.md").read_text()
 
 
+@pytest.mark.thorough
 def test_other_texts_settings_and_weights_are_trained(make_base, small_completion, tmp_path, stop_at):
     complete(make_base(), tmp_path / "first", BASE_TEXTS, small_completion())
     changes = [
@@ -115,6 +118,7 @@ def test_other_texts_settings_and_weights_are_trained(make_base, small_completio
         assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stop", [interrupt, die])
 def test_a_stopped_run_leaves_no_voice_and_continues_to_the_same_result(
     make_base, small_completion, tmp_path, stop_at, stop, monkeypatch, caplog

@@ -35,6 +35,7 @@ def run(completion, steps):
     return completion
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_new_parameters_change_and_the_likelihood_rises(make_completion, small_completion, kind):
     settings = small_completion(max_steps=12, learning_rate=2e-2)
@@ -78,6 +79,7 @@ def test_a_batch_of_speakers_gives_the_mean_of_single_crops(make_completion):
     assert not torch.allclose(nll, other)
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_equals_one_without_interruption_bitwise(make_completion, small_completion):
     settings = small_completion(max_steps=5)
     whole = make_completion(settings)

@@ -29,6 +29,7 @@ def small(monkeypatch):
             monkeypatch.setattr(module, name, value)
 
 
+@pytest.mark.thorough
 def test_the_phase_trains_the_decoder_and_the_discriminator_alone(make_trainer, tuned, parameters_of, caplog):
     caplog.set_level(logging.INFO, "hf_vits")
     trainer = make_trainer(start=tuned(), max_steps=3, **STEPS)
@@ -61,6 +62,7 @@ def test_it_follows_the_adaptation(make_settings, make_start):
     assert phases == [Phase.ADAPTATION] * 2 + [Phase.CONVERSION] * 3 + [Phase.ALL]
 
 
+@pytest.mark.thorough
 def test_a_run_that_stopped_in_the_phase_ends_as_one_that_did_not(make_trainer, tuned, parameters_of, assert_equal):
     def run(name, steps):
         trainer = make_trainer(start=tuned(), output_dir_name=name, max_steps=steps, **STEPS)
@@ -95,6 +97,7 @@ def test_an_octave_doubles_the_pitch_of_a_voiced_sound():
     assert torch.equal(octave_moved(torch.from_numpy(sound), 0, 22050), torch.from_numpy(sound))
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(
     ("recorded", "expected"), [(100.0, 0), (150.0, 1), (195.0, 1), (880.0, MAX_OCTAVES), (48.0, -1)]
 )
@@ -121,6 +124,7 @@ def test_each_speaker_of_the_data_has_octaves_and_gains_of_their_own(make_traine
     assert not torch.allclose(means[0], means[1])
 
 
+@pytest.mark.thorough
 def test_the_discriminator_does_not_see_the_speakers_that_are_kept(
     make_start, make_data, make_trainer, speakers, monkeypatch
 ):

@@ -305,6 +305,7 @@ def test_that_a_stream_has_one_worker_is_said_by_the_first_process(data, load, c
     ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_run_reads_every_clip_as_often_as_any_other(make_trainer, data, streamed):
     """Two epochs of 19 clips in batches of 4, the last of which are of 3."""
@@ -320,6 +321,7 @@ def test_a_run_reads_every_clip_as_often_as_any_other(make_trainer, data, stream
     assert seen == dict.fromkeys(GOOD, 2)
 
 
+@pytest.mark.thorough
 def test_a_run_on_a_stream_that_is_resumed_in_mid_epoch_ends_where_one_that_was_not_does(
     make_trainer, data, parameters_of, assert_equal
 ):

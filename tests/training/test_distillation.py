@@ -34,6 +34,7 @@ def make_distiller(make_base, tmp_path):
     return make
 
 
+@pytest.mark.thorough
 def test_all_but_the_decoder_is_the_voices_bitwise(make_distiller, make_base):
     base = make_base()
     trainer = make_distiller(base=base, max_steps=3)
@@ -51,6 +52,7 @@ def test_all_but_the_decoder_is_the_voices_bitwise(make_distiller, make_base):
     assert draws[0].waveform.shape == draws[1].waveform.shape
 
 
+@pytest.mark.thorough
 def test_the_distance_to_the_voices_own_speech_falls(make_distiller):
     trainer = make_distiller(max_steps=60, eval_steps=60, learning_rate=5e-3, loss_weights={"adversarial": 0})
     trainer.train()
@@ -66,6 +68,7 @@ def test_all_speakers_of_a_voice_are_taught(make_distiller, make_base, speakers)
     assert not torch.equal(trainer.generator.module.model.decoder.cond.weight, cond)
 
 
+@pytest.mark.thorough
 def test_a_run_that_stopped_ends_as_one_that_did_not(make_distiller, parameters_of, assert_equal):
     def run(name, steps):
         trainer = make_distiller(name, max_steps=steps, save_steps=1)
@@ -76,6 +79,7 @@ def test_a_run_that_stopped_ends_as_one_that_did_not(make_distiller, parameters_
     assert_equal(run("parts", 3), whole)
 
 
+@pytest.mark.thorough
 def test_accumulated_batches_weigh_the_same(make_distiller):
     trainer = make_distiller(max_steps=1, gradient_accumulation_steps=2, per_device_train_batch_size=1)
     trainer.train()
@@ -135,6 +139,7 @@ def test_losses_and_modules_beside_the_decoder_are_refused():
         DistillationArguments("out", load_best_model_at_end=True, metric_for_best_model="kl")
 
 
+@pytest.mark.thorough
 def test_the_best_decoder_is_chosen_by_the_distance_that_is_measured(make_distiller):
     trainer = make_distiller(max_steps=2, eval_steps=1, save_steps=1, load_best_model_at_end=True)
     trainer.train()
@@ -142,6 +147,7 @@ def test_the_best_decoder_is_chosen_by_the_distance_that_is_measured(make_distil
     assert trainer.best.step == min((1, 2), key=found.__getitem__)
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_of_another_voice_or_of_other_texts_is_not_resumed(make_distiller, make_base):
     make_distiller("run", max_steps=1, save_steps=1).train()
     trainer = make_distiller("run", texts=[*BASE_TEXTS, "ben"], max_steps=2)

@@ -33,6 +33,7 @@ def generator_of(trainer):
     return {name: value.clone() for name, value in trainer.generator.module.model.state_dict().items()}
 
 
+@pytest.mark.thorough
 def test_only_the_predictor_of_the_saved_voice_changes_in_the_last_steps_and_a_resumed_run_ends_the_same(
     make_run, data
 ):

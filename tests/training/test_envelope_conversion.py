@@ -77,6 +77,7 @@ def test_what_is_far_below_the_loudest_frame_is_no_speech():
     torch.testing.assert_close(speech_share(cepstra), torch.tensor([1.0, 1.0, 0.5, 0.0]))
 
 
+@pytest.mark.thorough
 def test_a_linear_relation_is_learned_for_each_speaker(monkeypatch):
     monkeypatch.setattr(envelope_conversion, "STEPS", 150)
     source = torch.Generator().manual_seed(0)

@@ -23,6 +23,7 @@ def experiment(trainer):
     return ExperimentLogger(trainer.accelerator, trainer.output_dir, trainer.args)
 
 
+@pytest.mark.thorough
 def test_each_measure_is_the_mean_over_all_clips(trainer, experiment):
     from hf_vits.data.dataset import collate
 
@@ -35,6 +36,7 @@ def test_each_measure_is_the_mean_over_all_clips(trainer, experiment):
     assert read_history(trainer.output_dir)[-1] == {"step": 3, **measured}
 
 
+@pytest.mark.thorough
 def test_some_clips_are_spoken_and_drawn_and_recordings_only_once(trainer, experiment):
     for step in (0, 2):
         trainer.evaluation.run(step, experiment)
@@ -44,6 +46,7 @@ def test_some_clips_are_spoken_and_drawn_and_recordings_only_once(trainer, exper
         assert len(list(folder.glob("row-?.wav"))) == len(list(folder.glob("*.png"))) == SHOWN_CLIPS
 
 
+@pytest.mark.thorough
 def test_what_is_evaluated_is_the_average(make_trainer, make_data):
     trainer = make_trainer(eval_dataset=make_data(2), ema_decay=0.9)
     measured = trainer.evaluation.run(
@@ -57,6 +60,7 @@ def test_what_is_evaluated_is_the_average(make_trainer, make_data):
     assert trainer.evaluation.run(2, experiment) != measured
 
 
+@pytest.mark.thorough
 def test_a_voice_that_cannot_speak_yet_is_a_warning_and_is_trained_on(make_trainer, make_data, monkeypatch, caplog):
     def fail(*_):
         raise ValueError("The speech would last 95459 s; one call makes at most 600 s.")
@@ -70,6 +74,7 @@ def test_a_voice_that_cannot_speak_yet_is_a_warning_and_is_trained_on(make_train
     assert json.loads((trainer.output_dir / "history.jsonl").read_text().splitlines()[-1])["eval/mel"] > 0
 
 
+@pytest.mark.thorough
 def test_weights_are_transformed_once_for_all_clips_and_dropped_after(trainer, experiment, monkeypatch):
     conv1d = pytest.importorskip("hf_vits.kernels.conv1d")
     made = []

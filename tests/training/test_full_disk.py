@@ -20,6 +20,7 @@ def limit():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("refused", [pytest.param("history.jsonl", marks=pytest.mark.slow), STATE_FILE])
 def test_a_run_ends_with_the_folder_and_the_cause_and_its_checkpoints_stay(
     make_trainer, make_start, forget_accelerate, limit, refused

@@ -36,6 +36,7 @@ def test_what_a_voice_lacked_is_said_in_one_line(make_model, make_trainer, caplo
     assert [line for line in caplog.messages if "posterior_encoder" in line and "discriminator" in line]
 
 
+@pytest.mark.thorough
 def test_modules_of_a_completed_copy_are_taken_and_no_longer_new(make_model):
     base = make_model(inference_only=True)
     start, (completed, new) = ModelInitialization.from_model(base), add_training_modules(base)
@@ -55,6 +56,7 @@ def test_a_voice_from_scratch_has_no_parts_to_be_trained_first(make_start):
     assert not make_start().new_modules
 
 
+@pytest.mark.thorough
 def test_equal_seeds_start_equal_and_leave_other_randomness_alone(make_config):
     torch.manual_seed(5)
     first = ModelInitialization.from_scratch(make_config(), seed=3).model.state_dict()
@@ -77,6 +79,7 @@ def test_a_trained_voice_brings_its_discriminators(make_trainer):
     assert VitsTokenizer.from_pretrained(trainer.output_dir)
 
 
+@pytest.mark.thorough
 def test_the_first_speaker_takes_over_a_voice_without_names(make_model):
     start = ModelInitialization.from_model(make_model())
     before = speech(start.model)
@@ -94,6 +97,7 @@ def test_narrower_discriminators_have_so_many_times_as_many_channels(width):
     assert list(narrow.period_channels) == [max(4, channels * width) for channels in config.period_channels]
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("lacks_parts", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_a_voice_in_half_precision_is_trained_in_single(make_model, make_trainer, dtype, lacks_parts):

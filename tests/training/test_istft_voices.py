@@ -41,6 +41,7 @@ def make_new(make_start):
     return make
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "kind",
     ["multiband_istft", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("istft", "multistream_istft"))],
@@ -112,6 +113,7 @@ def test_a_name_alone_is_a_decoder_of_the_voices_hop(make_base):
     assert config.decoder["upsample_rates"] == [2] and config.decoder["fft_size"] == 4
 
 
+@pytest.mark.thorough
 def test_a_voice_is_distilled_into_the_decoder(make_base, tmp_path):
     texts, base, out = tmp_path / "texts.txt", make_base(), tmp_path / "out"
     texts.write_text("\n".join(BASE_TEXTS))

@@ -31,6 +31,7 @@ def finished(make_start, make_trainer, make_settings, make_tokenizer, hub, tmp_p
     return Path(settings.output_dir)
 
 
+@pytest.mark.thorough
 def test_two_processes_stop_when_one_gets_a_signal_measure_what_one_does_and_end_after_an_upload(
     finished, make_trainer, make_data
 ):

@@ -271,6 +271,7 @@ def trainer_of_base(make_base, make_folder, make_settings, small_completion, mon
     return make
 
 
+@pytest.mark.thorough
 def test_a_base_is_completed_with_the_texts_of_training_before_it_is_trained(
     trainer_of_base, monkeypatch, tmp_path, caplog
 ):

@@ -55,6 +55,7 @@ def numbers_of(text, heading):
     return {row[0]: row[1:] for row in rows}
 
 
+@pytest.mark.thorough
 def test_a_card_tells_the_run(make_trainer, make_data, tmp_path, monkeypatch):
     data = make_data(5, seconds=0.4, text=["", *["a hope"] * 4])
     evaluation = make_data(2, seconds=0.4, text=["a hope", "a deed"])
@@ -155,6 +156,7 @@ def test_the_default_voice_has_the_license_of_its_card(tmp_path):
     assert (origin.name, origin.license, origin.terms) == (voice.name, "other", voice.license_text)
 
 
+@pytest.mark.thorough
 def test_the_base_is_remembered_when_a_run_is_resumed(make_base, make_trainer, forget_accelerate):
     make_trainer(start=load(make_base("mms-tts-eng"))).save_checkpoint()
     forget_accelerate()
@@ -173,6 +175,7 @@ def test_new_parts_are_named_with_the_steps_that_they_had_alone(make_model, make
     assert "its own speech" not in text and "was adapted" not in text
 
 
+@pytest.mark.thorough
 def test_modules_of_a_completed_base_are_named_also_when_the_run_is_resumed(
     make_model, make_trainer, forget_accelerate
 ):

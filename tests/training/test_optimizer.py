@@ -47,6 +47,7 @@ def test_the_learning_rate_decays_by_epochs_and_not_by_processes(make_settings):
     assert [learning_rate_factor(config, 10, epoch) for epoch in range(3)] == [1.0, 0.5, 0.25]
 
 
+@pytest.mark.thorough
 def test_learning_rates_rise_by_steps_and_fall_by_epochs(make_trainer):
     """Eight clips in batches of four: two steps an epoch."""
     trainer = make_trainer(max_steps=7, learning_rate=1e-3, warmup_steps=4, lr_decay=0.5)
@@ -120,6 +121,7 @@ def test_a_run_moves_each_module_by_its_own_rate(make_trainer, make_start, param
     assert max(d for n, d in moved.items() if n.startswith("discriminator")) == pytest.approx(1e-3, rel=1e-2)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("again", [{"flow": 0.5, "decoder.upsampler": 3.0}, {}])
 def test_moments_are_those_of_the_same_parameters_after_resuming_with_any_multipliers(make_trainer, again):
     """A resumed run has the moments of each parameter, also if its groups are others than before."""

@@ -56,6 +56,7 @@ def test_an_utterance_depends_on_seed_and_number_alone(make_speech, monkeypatch)
     assert not torch.equal(make_speech(seed=1).utterance(2, step=0).latents, first[2].latents)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("fields", [{}, {"posterior_input": "mel"}, {"posterior_encoder_num_wavenet_layers": 4}])
 @pytest.mark.parametrize("frames", [7, 2000])
 def test_a_crop_gives_the_posterior_of_the_whole_utterance(make_speech, fields, frames):

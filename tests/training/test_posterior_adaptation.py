@@ -98,6 +98,7 @@ def test_the_gradient_is_that_of_the_weighted_sum_of_the_losses(make_trainer, tu
         torch.testing.assert_close(found[name], gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max()))
 
 
+@pytest.mark.thorough
 def test_a_run_that_stopped_in_the_phase_ends_as_one_that_did_not(make_trainer, tuned, parameters_of, assert_equal):
     def run(name, steps):
         settings = {**STEPS, "mixed_precision": "bf16", "match_loudness": True}
@@ -109,6 +110,7 @@ def test_a_run_that_stopped_in_the_phase_ends_as_one_that_did_not(make_trainer, 
     assert_equal(parameters_of(parts), parameters_of(whole))
 
 
+@pytest.mark.thorough
 def test_accumulated_batches_weigh_frames_of_pitch_as_the_joint_batch_does(make_trainer, tuned, monkeypatch):
     found = []
     for name, size, count in (("joint", 8, 1), ("cut", 4, 2)):

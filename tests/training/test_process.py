@@ -147,6 +147,7 @@ def evaluated_steps(folder):
     return [line["step"] for line in read_history(folder) if "eval/mel" in line]
 
 
+@pytest.mark.thorough
 def test_a_run_that_was_killed_between_checkpoint_and_evaluation_catches_up(make_trainer, make_data, forget_accelerate):
     def trainer(**settings):
         forget_accelerate()
@@ -174,6 +175,7 @@ def test_a_run_does_not_begin_in_the_folder_of_another(make_trainer):
     assert trainer.train().step == 1
 
 
+@pytest.mark.thorough
 def test_a_stop_saves_at_once_and_does_not_evaluate(make_trainer, make_data):
     trainer = make_trainer(eval_dataset=make_data(2), max_steps=50, eval_steps=2)
     interrupt_after(trainer, 2, lambda: signal.raise_signal(signal.SIGTERM))
@@ -218,6 +220,7 @@ print(resource.getpagesize(), held, full - resident(), faults())
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
 def test_memory_is_not_asked_for_anew_until_it_is_given_back():
     said = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True).stdout

@@ -112,6 +112,7 @@ def test_segments_follow_from_seed_and_step_whatever_was_drawn_before(make_run):
     assert len(whole.known) <= 64
 
 
+@pytest.mark.thorough
 def test_a_run_with_replay_that_stopped_ends_as_one_that_did_not(make_run, parameters_of, assert_equal):
     def run(name, steps):
         trainer = make_run(output_dir_name=name, max_steps=steps, save_steps=1, replay_batch_size=2)

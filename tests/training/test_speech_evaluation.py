@@ -52,6 +52,7 @@ def weights(folder):
     return VitsModel.from_pretrained(folder).state_dict()
 
 
+@pytest.mark.thorough
 def test_what_is_measured_is_what_the_saved_voice_speaks_with_the_same_seeds(make_run, script, make_tokenizer):
     trainer = make_run(**SPEECH)
     trainer.train()
@@ -62,6 +63,7 @@ def test_what_is_measured_is_what_the_saved_voice_speaks_with_the_same_seeds(mak
         np.testing.assert_array_equal(waveform, speak(text, generator=source)["audio"])
 
 
+@pytest.mark.thorough
 def test_the_history_has_base_recordings_and_every_evaluation_with_intervals(make_run, caplog):
     caplog.set_level("INFO")
     trainer = make_run(**SPEECH)
@@ -79,6 +81,7 @@ def test_the_history_has_base_recordings_and_every_evaluation_with_intervals(mak
     assert labels == ["eval", "recordings"] and len(axes["wer"].collections) == 1  # the interval
 
 
+@pytest.mark.thorough
 def test_sentences_come_from_a_file_and_are_spoken_without_an_evaluation_set(make_trainer, script, tmp_path):
     (tmp_path / "texts.txt").write_text("a bad idea\n\n  feed me  \nhope\n", encoding="utf-8")
     settings = {**SPEECH, "eval_texts": str(tmp_path / "texts.txt"), "max_eval_texts": 2}
@@ -115,6 +118,7 @@ BEST = {"load_best_model_at_end": True, "max_steps": 8, "save_total_limit": 1}
 VALUES = [0.9, 0.1, 0.3, 0.8, 0.2, 0.4]  # of the recording, the base, and steps 2, 4, 6, 8
 
 
+@pytest.mark.thorough
 def test_the_best_checkpoint_is_never_deleted_and_becomes_the_model(make_run):
     trainer = make_run(VALUES, **BEST)
     trainer.initialization.provenance = Provenance("a base", license="mit")
@@ -137,6 +141,7 @@ def test_the_best_checkpoint_is_never_deleted_and_becomes_the_model(make_run):
     assert "that of step 4" in message and "script 0.8 (0.8 to 0.8; step 0 0.1, recordings 0.9)" in message
 
 
+@pytest.mark.thorough
 def test_the_card_has_results_that_huggingface_hub_reads(make_run):
     trainer = make_run(**SPEECH)
     trainer.train()
@@ -149,6 +154,7 @@ def test_the_card_has_results_that_huggingface_hub_reads(make_run):
     assert (found["wer"].task_type, found["wer"].metric_args["sentences"]) == ("text-to-speech", 2)
 
 
+@pytest.mark.thorough
 def test_a_run_ends_early_and_says_so(make_run, caplog):
     caplog.set_level("INFO")
     trainer = make_run(VALUES, **BEST, early_stopping_patience=1)
@@ -158,6 +164,7 @@ def test_a_run_ends_early_and_says_so(make_run, caplog):
     assert "and a greater `--early_stopping_patience`" in caplog.text
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_chooses_and_ends_as_one_that_was_not_interrupted(make_run, tmp_path):
     make_run(VALUES, **BEST, early_stopping_patience=2).train()
     make_run(VALUES[:4], **{**BEST, "max_steps": 4}, output_dir_name="again").train()  # stopped after its best step
@@ -168,6 +175,7 @@ def test_a_resumed_run_chooses_and_ends_as_one_that_was_not_interrupted(make_run
     assert values_of(resumed, "eval/script") == {0: 0.1, 2: 0.3, 4: 0.8, 6: 0.2, 8: 0.4}
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_resumed_with_another_recognizer_says_so(make_run, script, caplog):
     make_run(**SPEECH, max_steps=2).train()
     make_run(**SPEECH).train("latest")
@@ -176,6 +184,7 @@ def test_a_run_that_is_resumed_with_another_recognizer_says_so(make_run, script,
     assert "wer was measured by script None, now by script other" in caplog.text
 
 
+@pytest.mark.thorough
 def test_metrics_of_recordings_are_of_the_evaluation_set_in_its_order(make_run, monkeypatch):
     """The fake compares first samples: that of the recording with that of its own sentence."""
     seen = []
@@ -199,6 +208,7 @@ def test_metrics_of_recordings_are_of_the_evaluation_set_in_its_order(make_run, 
         METRICS.unregister("compared")
 
 
+@pytest.mark.thorough
 def test_metrics_that_a_crash_prevented_are_measured_at_the_resume(make_run, script):
     trainer = make_run(VALUES[:4], max_steps=4)
     trainer.train()
@@ -211,6 +221,7 @@ def test_metrics_that_a_crash_prevented_are_measured_at_the_resume(make_run, scr
     assert len([line for line in read_history(again.output_dir) if "eval/mel" in line]) == 3
 
 
+@pytest.mark.thorough
 def test_speakers_are_compared_with_recordings_of_their_own(
     make_trainer, make_start, make_data, script, speakers, monkeypatch
 ):

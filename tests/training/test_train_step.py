@@ -65,12 +65,14 @@ def assert_close(left, right, atol):
                 )
 
 
+@pytest.mark.thorough
 def test_two_processes_take_the_same_steps_as_one(run):
     _, one = run("one", per_device_train_batch_size=4, max_steps=5)
     _, two = run("two", count=2, per_device_train_batch_size=2, max_steps=5)
     assert_close(two, one, 1e-5)
 
 
+@pytest.mark.thorough
 def test_all_processes_start_from_the_parameters_of_the_first_one(run):
     """New layers, such as those for more speakers, are initialized in each process separately."""
     _, alone = run("alone", per_device_train_batch_size=4, max_steps=2)
@@ -78,6 +80,7 @@ def test_all_processes_start_from_the_parameters_of_the_first_one(run):
     assert_close(joined, alone, 1e-5)
 
 
+@pytest.mark.thorough
 def test_a_run_resumed_after_a_kill_is_bitwise_identical_to_an_uninterrupted_one(run):
     settings = {"per_device_train_batch_size": 4, "max_steps": 10, "save_steps": 4, "dataloader_num_workers": 2}
     _, whole = run("whole", **settings)
@@ -87,6 +90,7 @@ def test_a_run_resumed_after_a_kill_is_bitwise_identical_to_an_uninterrupted_one
     assert_close(resumed, whole, 0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seconds", [0.4, None], ids=["equal lengths", "ragged"])
 def test_accumulated_batches_give_the_step_of_the_joint_batch(
     make_trainer, make_start, make_data, parameters_of, seconds
@@ -127,6 +131,7 @@ FROZEN = (
 )
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("stochastic", [True, False], ids=["stochastic", "deterministic"])
 @pytest.mark.parametrize("freeze", FROZEN, ids="-".join)
 def test_modules_that_are_not_frozen_change_and_every_loss_is_logged(
@@ -155,6 +160,7 @@ DROPOUTS = (
 )
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize(
     "several, fields, dropout",

@@ -21,6 +21,7 @@ from hf_vits.training.train_step import StepResult
 IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
 
 
+@pytest.mark.thorough
 def test_a_run_leaves_a_voice_its_discriminators_a_history_and_samples(make_trainer, make_data):
     trainer = make_trainer(eval_dataset=make_data(3), max_steps=3, logging_steps=1, eval_steps=2)
     progress, out = trainer.train(), trainer.output_dir
@@ -38,6 +39,7 @@ def test_a_run_leaves_a_voice_its_discriminators_a_history_and_samples(make_trai
     assert len(list((out / "samples" / "step-2").glob("*.png"))) == 3
 
 
+@pytest.mark.thorough
 def test_stock_transformers_speaks_the_same(make_trainer):
     trainer = make_trainer(max_steps=2)
     trainer.train()
@@ -69,6 +71,7 @@ def test_without_an_average_the_last_parameters_are_saved(make_trainer):
     assert all(torch.equal(saved[name], last[name]) for name in saved)
 
 
+@pytest.mark.thorough
 def test_a_resumed_run_ends_where_one_that_never_stopped_does(make_trainer, make_start, parameters_of, assert_equal):
     whole = make_trainer(max_steps=7, save_steps=3, output_dir_name="whole")
     whole.train()
@@ -99,6 +102,7 @@ def test_a_folder_with_a_run_is_not_begun_anew(make_trainer):
         make_trainer(max_steps=2).train()
 
 
+@pytest.mark.thorough
 def test_the_newest_checkpoints_are_kept(make_trainer):
     trainer = make_trainer(max_steps=5, save_steps=1, save_total_limit=2)
     trainer.train()
@@ -121,6 +125,7 @@ def test_the_step_in_which_a_signal_comes_is_the_last_one_and_saved(make_trainer
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("kind", ["stochastic", "plain"])
 @pytest.mark.parametrize("part", ["posterior_encoder.conv_proj", "flow.flows.0.conv_post", "text_encoder.project"])
 def test_a_step_whose_scores_of_alignments_are_not_finite_is_skipped(make_start, make_trainer, part, kind):
@@ -153,6 +158,7 @@ def test_a_hundred_steps_in_a_row_without_a_finite_gradient_end_the_run(make_tra
     assert (trainer.progress.skipped_steps, trainer.progress.step) == (199, 200)
 
 
+@pytest.mark.thorough
 def test_fresh_parts_are_trained_before_the_rest(make_trainer, make_model, parameters_of):
     spoken = make_model(inference_only=True, sampling_rate=2000, resblock_type="2")
 
@@ -187,6 +193,7 @@ def test_frozen_modules_stay_as_they_are(make_trainer, parameters_of):
     assert "generator.model.flow.flows.1.conv_pre.weight" not in kept
 
 
+@pytest.mark.thorough
 def test_frozen_modules_have_no_dropout(make_trainer, make_start, make_data):
     start = make_start(lively=True, hidden_dropout=0.5)
     trainer = make_trainer(
@@ -205,6 +212,7 @@ def test_a_frozen_name_that_is_none_is_an_error_that_lists_the_parts(make_traine
         make_trainer(max_steps=1, freeze_modules=["text_encodr"]).train()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("settings", [{"mixed_precision": "bf16"}, {"gradient_checkpointing": True}])
 def test_cheaper_steps_learn_about_the_same(make_trainer, forget_accelerate, settings):
     def losses(**settings):
@@ -237,6 +245,7 @@ def test_a_run_in_half_precision_on_a_cpu_or_in_parts_does_not_begin(make_traine
         make_trainer()
 
 
+@pytest.mark.thorough
 def test_history_after_the_checkpoint_is_forgotten_when_a_run_is_resumed(make_trainer):
     trainer = make_trainer(max_steps=2, logging_steps=1)
     trainer.train()
@@ -258,6 +267,7 @@ def test_processes_that_each_think_they_are_alone_do_not_begin(make_trainer, mon
 IDS = torch.tensor([[0, 3, 0, 5, 0, 9, 0]])
 
 
+@pytest.mark.thorough
 def test_a_pushed_voice_speaks_and_is_trained_further_from_the_hub(online, make_trainer, make_data):
     data = make_data(4, seconds=0.4, text=["a hope"] * 4)
     trainer = make_trainer(data=data, eval_dataset=data.select([0]), max_steps=1, report_to=["tensorboard"])

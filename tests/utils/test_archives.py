@@ -47,6 +47,7 @@ def test_what_torch_saves_is_read_in_both_layouts(tmp_path, state):
         assert read["step"] == 3 and torch.equal(read["random"], state["random"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("declared", ["as it is", "as little"])
 def test_an_archive_that_unpacks_to_gigabytes_is_refused_unread(tmp_path, declared):
     file = archive(tmp_path / "training_state.pt", {"data.pkl": pickle.dumps({}, 2), "version": "3\n"})

@@ -83,6 +83,7 @@ def test_another_models_config_is_refused(tmp_path):
         VitsConfig.from_pretrained(tmp_path)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("name", ["base_model_tp_plan", "base_model_pp_plan", "base_model_ep_plan"])
 @pytest.mark.parametrize("value", [[1], 3, "rowwise", {"decoder": "rowwise"}])
 def test_a_plan_for_several_devices_in_a_file_is_not_used(make_model, tmp_path, name, value):

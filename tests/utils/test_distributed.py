@@ -48,6 +48,7 @@ def test_what_fails_in_one_process_ends_the_other_too(tmp_path):
     assert said[1].startswith("ValueError: No clip can be")
 
 
+@pytest.mark.thorough
 def test_a_process_that_stops_is_waited_for_no_longer_than_the_limit(tmp_path):
     settings, began = {**SETTINGS, "max_steps": 50, "ddp_timeout": 3.0}, time.monotonic()
     said = run(tmp_path / "out", [settings, settings], [TEXTS, TEXTS], stopped_at=1)

@@ -124,6 +124,7 @@ def test_a_variable_or_home_that_does_not_exist_is_an_error_and_a_path_that_does
     assert Sample(source="$NOWHERE").source == "$NOWHERE" and Sample(source="~").source == str(Path.home())
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda part: getattr(part, "__name__", part))
 def test_no_field_of_any_settings_takes_what_it_cannot_hold(kind, name):
     """An object is no value of any field, and null only of those whose annotation says so."""

@@ -29,11 +29,13 @@ def processes(count, device="cpu"):
     return SimpleNamespace(num_processes=count, device=torch.device(device))
 
 
+@pytest.mark.thorough
 def test_a_process_that_was_left_one_thread_takes_all_cores():
     """As `accelerate launch` starts it on a machine without a GPU, unless configured otherwise."""
     assert threads_of({"OMP_NUM_THREADS": "1", "ACCELERATE_MIXED_PRECISION": "no"}) == cores()
 
 
+@pytest.mark.thorough
 def test_a_number_in_the_environment_of_the_user_is_kept():
     assert threads_of({"OMP_NUM_THREADS": "1"}) == 1
 
@@ -109,6 +111,7 @@ def policy_when_torch_is_imported(program, policy, folder):
     return done.stdout.split("policy: ")[1].strip()
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS.keys())
 def test_threads_spin_briefly_and_then_sleep(program, tmp_path):
     assert policy_when_torch_is_imported(program, None, tmp_path) == f"PASSIVE {SPINS}"
@@ -119,6 +122,7 @@ def test_a_policy_that_the_user_set_is_kept(program, tmp_path):
     assert policy_when_torch_is_imported(PROGRAMS[program], "ACTIVE", tmp_path) == "ACTIVE None"
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="asks GNU's OpenMP, which torch has on Linux")
 def test_the_openmp_runtime_of_torch_takes_the_policy_over(tmp_path):
     code = "import sys, hf_vits.cli; print('torch' in sys.modules); import torch"

@@ -32,6 +32,7 @@ def private_names(tree):
                 yield node.attr
 
 
+@pytest.mark.thorough
 def test_private_names_of_pytorch_are_in_three_files_that_give_the_reason():
     found = {}
     for file in sorted(SOURCE.rglob("*.py")):

@@ -36,6 +36,7 @@ def notes_of(path):
     return " ".join(convert(path).notes)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("kind", [*KINDS, "speakers, old PyTorch"])
 def test_every_tensor_comes_back_and_the_voice_sounds_the_same(make_model, text, tmp_path, kind):
     weight_format = "old" if kind.endswith("old PyTorch") else "new"

@@ -43,6 +43,7 @@ def istft_voice(folder, kind, is_vits2=False, **model_fields):
     return model, write_original(folder, model, tensors, config)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("kind", "is_vits2"), [*((kind, False) for kind in ISTFT), ("mb_istft_vits", True)])
 def test_a_checkpoint_is_known_by_content_and_comes_back(kind, is_vits2, tmp_path):
     model, file = istft_voice(tmp_path / "run", kind, is_vits2)

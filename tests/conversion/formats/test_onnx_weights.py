@@ -15,6 +15,7 @@ onnx = pytest.importorskip("onnx")
 LAYOUTS = ("named", "folded", "without paths", "weight norm", "stored once", "identities", "fused norms", "constants")
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("overrides", VOICES.values(), ids=VOICES)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_weights_come_back_from_every_way_of_storing_them(tmp_path, layout, overrides):

@@ -37,6 +37,7 @@ def write_mms(folder, model, symbols=ACCENTED, **data):
     return file
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fields", KINDS.values(), ids=KINDS)
 def test_a_voice_comes_back_with_equal_tensors_and_equal_sound(fields, tmp_path):
     model = tiny_model(**fields)
@@ -90,6 +91,7 @@ def test_the_configuration_tells_of_sound_training_and_speakers(tmp_path):
     assert (ours.noise_scale, ours.noise_scale_duration, ours.speaking_rate) == (0.667, 0.8, 1.0)
 
 
+@pytest.mark.thorough
 def test_the_discriminators_of_the_same_step_come_along_and_training_starts_with_them(tmp_path):
     discriminators = Original().eval()
     write_pth(
@@ -111,6 +113,7 @@ def test_the_discriminators_of_the_same_step_come_along_and_training_starts_with
     assert not start.new_modules
 
 
+@pytest.mark.thorough
 def test_discriminators_elsewhere_are_read_from_where_they_are_given(tmp_path):
     write_original(tmp_path / "run", tiny_model())
     elsewhere = write_pth(tmp_path / "D_other.pth", stored_as(Original().state_dict()))
@@ -154,6 +157,7 @@ def test_mms_says_that_it_romanises_and_that_it_is_not_for_commerce(tmp_path, ca
     assert origin_of(str(tmp_path / "voice")).is_non_commercial
 
 
+@pytest.mark.thorough
 def test_stock_transformers_speaks_a_converted_mms_voice_the_same(tmp_path):
     import transformers
 
@@ -208,6 +212,7 @@ CONTRADICTIONS = {
 }
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("path", "value", "message"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
 def test_a_configuration_that_is_not_this_voice_s_is_refused_and_nothing_written(path, value, message, tmp_path):
     model = tiny_model()

@@ -46,6 +46,7 @@ def is_normed(name):
     return name.startswith(("decoder.upsampler", "decoder.resblocks")) and name.endswith("weight")
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("overrides", VOICES.values(), ids=VOICES)
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_every_tensor_and_the_configuration_come_back(tmp_path, generation, overrides):
@@ -69,6 +70,7 @@ def test_every_tensor_and_the_configuration_come_back(tmp_path, generation, over
     assert {name: converted.config.to_dict().get(name) for name in fields} == fields
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("overrides", VOICES.values(), ids=VOICES)
 def test_a_saved_voice_sounds_as_the_model_it_came_from(tmp_path, overrides):
     model = tiny_model(**overrides)
@@ -85,6 +87,7 @@ def test_a_saved_voice_sounds_as_the_model_it_came_from(tmp_path, overrides):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("generation", GENERATIONS)
 def test_its_discriminators_discriminator_as_before_and_training_finds_them(tmp_path, generation, voice, theirs):
     converted = convert(write_checkpoint(tmp_path, voice, theirs, generation))
@@ -302,6 +305,7 @@ def test_damaged_discriminators_are_one_error(tmp_path, voice, theirs, change, m
         convert(write_checkpoint(tmp_path, voice, theirs, change=change))
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("change", "message"), DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_checkpoint_is_one_error_and_no_folder(tmp_path, voice, change, message):
     def all_changes(contents, data):

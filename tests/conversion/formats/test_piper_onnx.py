@@ -40,6 +40,7 @@ def converted_joe(joe):
     return convert(joe)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("overrides", VOICES.values(), ids=VOICES)
 def test_the_configuration_comes_back(tmp_path, overrides):
     model = tiny_model(**overrides)
@@ -54,6 +55,7 @@ def test_the_configuration_comes_back(tmp_path, overrides):
     assert {name: config.get(name) for name in expected} == expected
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("overrides", VOICES.values(), ids=VOICES)
 def test_a_saved_voice_sounds_as_the_model_it_came_from(tmp_path, overrides):
     model = tiny_model(**overrides)
@@ -203,6 +205,7 @@ def test_joes_notes_begin_with_what_matters_and_count_the_constants_last(convert
     assert re.fullmatch(r"Left out, shapes and constants of the graph: \d+ tensors\.", converted_joe.notes[-1])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("sentences", [SENTENCES[:2], pytest.param(SENTENCES[2:], marks=pytest.mark.slow)])
 def test_joe_sounds_as_onnxruntime_speaks_it(joe, converted_joe, one_thread, sentences):
     runtime = pytest.importorskip("onnxruntime")

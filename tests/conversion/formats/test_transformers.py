@@ -71,6 +71,7 @@ def assert_same_discriminators(folder, theirs):
             torch.testing.assert_close(layer, wanted, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(("way", "kind"), [*product(["as saved"], STOCK), *product([*WAYS][1:], ["speakers"])])
 def test_a_stock_folder_keeps_its_weights_and_its_sound(tmp_path, way, kind):
     fields, (options, change) = STOCK[kind], WAYS[way]
@@ -172,6 +173,7 @@ def test_periods_and_strides_are_those_of_the_configuration(tmp_path, a_voice):
     assert_same_discriminators(converted.save(tmp_path / "voice"), theirs)
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("pickled", [False, True], ids=["safetensors", "pickle"])
 @pytest.mark.parametrize(
     "fields", [{}, {"num_speakers": 4, "speaker_embedding_size": 6}], ids=["one speaker", "speakers"]

@@ -61,6 +61,7 @@ def test_blocks_of_the_two_types_have_the_keys_of_their_checkpoints(make_config)
     assert "resblocks.0.convs.1.weight" in keys["2"] and not any("convs1" in key for key in keys["2"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 def test_it_compiles_to_one_graph_that_follows_the_weights(make_model, kind):
     model = make_model(**kind).double()

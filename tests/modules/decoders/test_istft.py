@@ -209,6 +209,7 @@ def test_it_is_saved_loaded_and_known_by_its_shapes(kind, make_model, tmp_path):
     assert given.decoder["resblock_dilation_sizes"] == dilations and given.decoder["upsample_rates"] == [4, 2]
 
 
+@pytest.mark.thorough
 @each_decoder
 def test_the_defaults_are_those_of_the_published_checkpoints(kind):
     model = VitsModel(VitsConfig(decoder={"type": kind}))
@@ -264,6 +265,7 @@ SLOW = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "target"), [("multiband_istft", "piper"), *SLOW])
 def test_onnxruntime_says_what_pytorch_says(kind, target, make_model, make_tokenizer, tmp_path):
     onnx = pytest.importorskip("onnx")

@@ -160,6 +160,7 @@ def test_the_default_size_is_that_of_its_description():
     assert own.receptive_field == 26 and model.config.hop_length == 256
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "target", ["piper", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sherpa", "split"))]
 )

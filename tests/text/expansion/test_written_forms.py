@@ -47,6 +47,7 @@ def wrong(language, rows):
             yield f"{row['rule']}: {row['written']} | {row['read']} | {said}"
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize("language", LEAST)
 def test_forms_are_read_as_a_person_reads_them(language):
     rows = table(language)
@@ -75,6 +76,7 @@ def compared(text, language):
     return re.sub(r"\b(hundred|thousand) and ", r"\1 ", plain(text, language)).replace("ё", "е")
 
 
+@pytest.mark.thorough(but_every=3)
 @pytest.mark.parametrize(
     ("language", "number"), [*itertools.product(LEAST, ["1", "2", *map(str, range(5, 16))]), ("en", "3"), ("en", "4")]
 )
