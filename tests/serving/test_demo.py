@@ -3,7 +3,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hf_vits.cli import main
 from hf_vits.serving import SpeechRequest, VoicePool
 from hf_vits.serving import demo as module
 
@@ -87,8 +86,3 @@ def test_a_speech_without_a_seed_names_one_that_repeats_it(pool):
 def test_a_mistake_is_shown_with_its_reason(pool, given, reason):
     with pytest.raises(FakeGradio.Error, match=reason):
         outputs(pool, **given)
-
-
-def test_options_of_a_space_without_one_are_an_error(capsys):
-    assert main(["demo", "--overwrite"]) == 1
-    assert "--space" in capsys.readouterr().err

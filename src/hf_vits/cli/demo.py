@@ -1,6 +1,7 @@
 """`hf-vits demo`: try a voice in the browser with Gradio, or write the folder of a Space that does the same."""
 
 import argparse
+import shlex
 
 from hf_vits.utils.threads import add_threads, use_threads
 
@@ -37,4 +38,4 @@ def _write(options: argparse.Namespace) -> None:
     from hf_vits.serving.space import PACKAGE, write_space
 
     folder = write_space(options.voice, options.space, options.package or PACKAGE, options.overwrite)
-    print(f"{folder} is ready. Upload it: hf upload OWNER/NAME {folder} --repo-type space")
+    print(f"{folder} is ready. Upload it: hf upload OWNER/NAME {shlex.quote(str(folder))} --repo-type space")

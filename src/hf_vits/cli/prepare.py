@@ -1,6 +1,7 @@
 """`hf-vits prepare`: make a folder of recordings to train on, and report what was dropped."""
 
 import argparse
+import shlex
 
 from hf_vits.cli.parser import Parser
 from hf_vits.cli.settings import add_settings, begin_measuring, require_train_extra
@@ -39,4 +40,4 @@ def run(options: argparse.Namespace) -> None:
 
     settings = begin_measuring(options, PreparationSettings)
     print(prepare_folder(options.recordings, settings))
-    print(f"{settings.output}: train with `hf-vits train --dataset_name {settings.output}`")
+    print(f"{settings.output}: train with `hf-vits train --dataset_name {shlex.quote(settings.output)}`")

@@ -63,7 +63,8 @@ def _linked(provenance: Provenance) -> str:
 
 def _use(settings: SynthesisSettings) -> str:
     name = Path(settings.output_dir).expanduser().resolve().name
-    load = f'"{settings.hub_dataset_id}"' if settings.push_to_hub else f'"audiofolder", data_dir="{name}"'
+    folder = json.dumps(name, ensure_ascii=False)
+    load = f'"{settings.hub_dataset_id}"' if settings.push_to_hub else f'"audiofolder", data_dir={folder}'
     return f"""## Use
 
 ```python
