@@ -58,16 +58,18 @@ def play(
             work += time.perf_counter() - start  # without the time that the reader takes
             if sentence is not None and chunk["sentence"] != sentence:
                 progress.spoken(sentence, samples / rate)
-            sentence, samples = chunk["sentence"], samples + len(chunk["audio"])
-            times.add(chunk, chunk.get("later", 0))
+            sentence = chunk["sentence"]
             if not _written(chunk["audio"]):
                 break
+            samples += len(chunk["audio"])
+            times.add(chunk, chunk.get("later", 0))
             start = time.perf_counter()
     finally:
         progress.close()
     times.write()
     seconds = samples / rate
-    speed = f" in {work:.2f} s of work (real-time factor {work / seconds:.3f})" if is_whole else ""  # without waiting
+    is_timed = is_whole and samples > 0  # sentences that come one by one are waited for
+    speed = f" in {work:.2f} s of work (real-time factor {work / seconds:.3f})" if is_timed else ""
     print(f"standard output: {seconds:.2f} s of audio{speed}", file=sys.stderr)
 
 
