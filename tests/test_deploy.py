@@ -9,6 +9,8 @@ import shutil
 import socketserver
 import subprocess
 import threading
+import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -230,3 +232,69 @@ def test_the_health_check_passes_for_servers_that_answer_and_for_no_others(check
     for address in (f"http://127.0.0.1:{http}/", f"tcp://127.0.0.1:{broken}", "tcp://127.0.0.1:1"):
         with pytest.raises((OSError, ValueError)):
             check(address)
+
+
+@pytest.fixture(scope="module")
+def engine():
+    """Runs a command of Docker or Podman -> what it prints."""
+    for program in ("docker", "podman"):
+        if shutil.which(program) and not subprocess.run([program, "info"], capture_output=True).returncode:
+            return lambda *words: subprocess.run(
+                [program, *map(str, words)], check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            ).stdout.strip()
+    pytest.skip("needs Docker or Podman")
+
+
+@pytest.fixture(scope="module")
+def image(engine):
+    engine("build", "--file", DEPLOY / "Dockerfile", "--tag", "hf_vits_test", ROOT)
+    yield "hf_vits_test"
+    engine("rmi", "hf_vits_test")
+
+
+@pytest.fixture
+def container(engine, image):
+    """Starts a service of compose.yaml as it says there, but without any network -> its name."""
+    names = []
+
+    def start(service, name):
+        settings = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"][service]
+        words = ["--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", settings["security_opt"][0]]
+        words += ["--memory", settings["mem_limit"], "--pids-limit", settings["pids_limit"], "--network", "none"]
+        for variable, value in settings["environment"].items():
+            words += ["--env", f"{variable}={'' if value.startswith('$') else value}"]
+        engine("run", "--detach", "--name", name, *words, image, *settings["command"])
+        names.append(name)
+        return name
+
+    yield start
+    for name in names:
+        engine("rm", "--force", name)
+
+
+ASK = """import json, os, urllib.request
+body = json.dumps({"model": "tts-1", "voice": "alloy", "input": "Hello.", "response_format": "wav"}).encode()
+address = "http://127.0.0.1:8000/v1/audio/speech"
+request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+print(os.getuid(), len(urllib.request.urlopen(request, timeout=60).read()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)  # the first build downloads PyTorch
+@pytest.mark.parametrize("service", ["http", "wyoming"])
+def test_the_image_serves_without_a_network_or_rights_or_a_disk_that_it_can_write_to(service, engine, container):
+    name = container(service, f"hf_vits_test_{service}")
+    for _ in range(60):
+        time.sleep(1)
+        with suppress(subprocess.CalledProcessError):
+            engine("exec", name, "python", "/opt/hf_vits/healthcheck.py")
+            break
+    else:
+        pytest.fail(engine("logs", name))
+    if service == "http":
+        user, size = map(int, engine("exec", name, "python", "-c", ASK).split())
+        assert user == 10001 and size > 10_000
+    engine("stop", "--time", 40, name)
+    assert engine("inspect", "--format", "{{.State.ExitCode}}", name) == "0"
+    assert "Traceback" not in engine("logs", name)
