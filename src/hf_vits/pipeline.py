@@ -212,7 +212,7 @@ class TextToSpeechPipeline(SentenceEncoder, ChunkPipeline, TextToAudioPipeline):
             fields = {"sampling_rate": self.sampling_rate, "sentence": sentence["sentence"]}
             effects = sentence["effects"]
             if pause_first and len(silence) and not (effects and effects.begins_with_pause):
-                spoken.pause(len(silence))
+                spoken.pause(len(silence), effects)
                 before += len(silence)
                 yield {"audio": silence.copy(), **fields, "is_pause": True, **spoken.take(len(silence))}
             pause_first = True

@@ -61,7 +61,7 @@ MUTANTS = [
     ),
     Mutant(
         "pipeline.py",
-        "                spoken.pause(len(silence))\n                before +=",
+        "                spoken.pause(len(silence), effects)\n                before +=",
         "                before +=",
         "timestamps/test_timeline.py",
         "hundred",

@@ -86,6 +86,13 @@ def test_styles_of_a_text_that_is_no_document_bring_no_marks(spoken):
     assert fields.keys() == {"timestamps"} and in_samples(fields["timestamps"]) == [("ab", 0, 80), ("cd", 88, 160)]
 
 
+@pytest.mark.parametrize("is_document", [True, False])
+def test_a_pause_before_the_first_sentence_has_marks_if_that_is_of_a_document(spoken, is_document):
+    text = spoken()
+    text.pause(100, effects_of(is_document=is_document))
+    assert text.take(100) == ({"marks": []} if is_document else {})
+
+
 @pytest.mark.parametrize("size", [1, 7, 88, 160, 500])
 def test_chunks_bring_what_begins_in_them_and_together_what_the_whole_has(spoken, size):
     def make():

@@ -144,6 +144,13 @@ def test_streamed_chunks_equal_the_whole_with_times_and_marks(pipe, chunk_frames
         assert sum((chunk["timestamps"][unit] for chunk in chunks), []) == times
 
 
+def test_every_chunk_of_a_document_has_marks_also_the_pause_that_a_stream_goes_on_with(pipe):
+    document = '<speak>One day. <mark name="a"/>Two days.</speak>'
+    chunks = list(pipe.stream(document, pause=0.3, first_sentence=1))
+    assert chunks[0]["is_pause"] and chunks[0]["marks"] == []
+    assert sum((chunk["marks"] for chunk in chunks), []) == [{"name": "a", "time": 0.3}]
+
+
 def test_documents_and_texts_are_spoken_in_one_batch(pipe):
     texts = [
         '<speak>One <prosody rate="slow">day</prosody></speak>',

@@ -24,8 +24,9 @@ class SpokenText:
         self.wanted, self.config, self._is_document = wanted, config, False
         self._timeline = Timeline(() if wanted is None else wanted, config)
 
-    def pause(self, samples: int) -> None:
-        """Add silence."""
+    def pause(self, samples: int, effects: SentenceEffects | None = None) -> None:
+        """Add silence before a sentence with these effects: that of a document has marks, if only an empty list."""
+        self._is_document = self._is_document or effects is not None and effects.is_document
         self._timeline.pause(samples)
 
     def sentence(
