@@ -28,7 +28,7 @@ speak: $(SPEAKS)  ## TEXT="…" [OUTPUT=speech.wav]: speak with the default voic
 # A file to each of two processes, a thread to each of those.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-test: $(DEVELOPS)  ## the tests of every day, under six minutes
+test: $(DEVELOPS)  ## the tests of every day
 	$(PYTEST) -m "not thorough and not slow and not hub"
 
 test-thorough: $(DEVELOPS)  ## further cases and whole runs, seconds each: with `make test`, what must pass before anything lands

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -38,15 +37,9 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
 def pytest_collection_modifyitems(items):
-    """Leave each n-th case of a test that is marked `thorough(but_every=n)` to `make test`."""
-    cases = Counter()
-    for item in items:
-        every = next((mark.kwargs["but_every"] for mark in item.own_markers if "but_every" in mark.kwargs), 0)
-        if every:
-            name = item.nodeid.split("[")[0]
-            if cases[name] % every == 0:
-                item.own_markers[:] = [mark for mark in item.own_markers if mark.name != "thorough"]
-            cases[name] += 1
+    from thorough import leave_cases
+
+    leave_cases(items)
 
 
 def pytest_collection_finish():

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import pytest_collection_modifyitems
+from thorough import leave_cases
 
 ROOT = Path(__file__).parents[1]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ def item(name, *marks):
 
 def thorough(items):
     """The names of the items that are marked `thorough` once pytest has collected them."""
-    pytest_collection_modifyitems(items)
+    leave_cases(items)
     return [it.nodeid.split("::")[1] for it in items if any(mark.name == "thorough" for mark in it.own_markers)]
 
 
