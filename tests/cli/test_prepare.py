@@ -46,7 +46,7 @@ def test_threads_are_set_before_the_recordings_are_read(prepared):
     assert prepared[0][2] == threads
 
 
-@pytest.mark.parametrize("folder", ["prepared", "/data/my voice", "ben's"])
+@pytest.mark.parametrize("folder", ["prepared", "my voice", "ben's"])
 def test_the_report_is_followed_by_the_command_that_trains_on_the_folder(prepared, capsys, folder):
     assert main(["prepare", "data", "--output", folder]) == 0
     report, advice = capsys.readouterr().out.splitlines()
